@@ -1,0 +1,1 @@
+"""The domain of the clearing network: rules and storage, no HTTP."""

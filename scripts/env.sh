@@ -1,0 +1,8 @@
+# Puts the project's own tools first on PATH. Source it: `. scripts/env.sh` (the Makefile does the same).
+_root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
+_tools=""
+for _bin in "$_root"/node_modules/@foundry-rs/*-*-*/bin; do
+  [ -d "$_bin" ] && _tools="$_tools$_bin:"
+done
+export PATH="$_root/.venv/bin:$_tools$PATH"
+unset _root _tools _bin
