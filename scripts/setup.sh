@@ -74,6 +74,8 @@ setup_python() {
 setup_node() {
   say "Solidity toolchain in node_modules"
   npm ci --loglevel=error
+  # Foundry's packages for other machines than Linux on x86-64 are not pinned here: there, its own installer serves.
+  ls node_modules/@foundry-rs/*/bin/forge >/dev/null 2>&1 || command -v forge >/dev/null || die "please install Foundry 1.7"
 }
 
 # ape looks for its compilers in ~/.solcx and would try to download one.
