@@ -1,0 +1,106 @@
+# Everything a developer runs. `make` alone lists it; each target sets up what it needs, once.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+IN := . scripts/env.sh &&
+PY_SOURCES := clearing gateway sdk scripts tests
+PYTEST_ARGS ?= -n 2 --dist loadfile
+BENCH_ARGS ?=
+SOAK_ARGS ?=
+
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }'
+
+# --- setting up ------------------------------------------------------------------------------------------------
+
+.PHONY: setup services browser lock
+setup: ## Python environment and Solidity toolchain, from the lock files
+	@scripts/setup.sh
+
+services: ## PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
+	@scripts/setup.sh services
+
+browser: ## Chromium, for looking at the console's pages
+	@scripts/setup.sh browser
+
+lock: setup ## renew the lock files from pyproject.toml and package.json
+	@scripts/setup.sh lock
+
+# --- building and checking -------------------------------------------------------------------------------------
+
+.PHONY: compile check format types slither
+compile: setup ## compile the contracts into the artifacts that the package ships
+	@$(IN) python scripts/compile.py
+
+format: setup ## format Python and Solidity
+	@$(IN) ruff check --fix-only --quiet $(wildcard $(PY_SOURCES))
+	@$(IN) ruff format $(wildcard $(PY_SOURCES))
+	@$(IN) forge fmt
+
+types: setup ## mypy --strict
+	@$(IN) mypy
+
+check: setup ## lint, format, types, and whether the shipped artifacts match the contracts
+	@$(IN) ruff check $(wildcard $(PY_SOURCES))
+	@$(IN) ruff format --check $(wildcard $(PY_SOURCES))
+	@$(IN) forge fmt --check
+	@$(IN) mypy
+	@$(IN) python scripts/compile.py --check
+
+slither: setup ## static analysis of the contracts
+	@$(IN) slither .
+
+# --- testing ---------------------------------------------------------------------------------------------------
+
+.PHONY: test test-contracts test-ape test-python gas gas-update nightly soak
+test: setup services ## everything, with a summary at the end
+	@scripts/parts.sh check test-contracts test-ape test-python
+
+test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
+	@$(IN) forge test --gas-snapshot-check=true
+
+test-ape: setup ## ape: the contracts as a Python user meets them, on anvil
+	@$(IN) ape test tests/ape --network ethereum:local:foundry
+
+test-python: setup services ## pytest: clearing, gateway, SDK, end to end
+	@$(IN) pytest $(PYTEST_ARGS)
+
+gas: setup ## has the cost of anything changed against snapshots/?
+	@$(IN) forge test --gas-snapshot-check=true --match-contract Gas
+
+gas-update: setup ## write the present costs into snapshots/
+	@$(IN) forge test --gas-snapshot-emit=true --match-contract Gas
+
+nightly: setup services ## the long versions: more fuzzing, deeper invariants, static analysis
+	@scripts/parts.sh slither nightly-contracts nightly-python
+
+.PHONY: nightly-contracts nightly-python
+nightly-contracts: setup
+	@$(IN) FOUNDRY_PROFILE=nightly forge test
+
+nightly-python: setup services
+	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
+
+soak: setup services ## hours of mixed load with faults, then the books must balance
+	@$(IN) python scripts/soak.py $(SOAK_ARGS)
+
+# --- running ---------------------------------------------------------------------------------------------------
+
+.PHONY: demo up bench
+demo: setup ## the whole story on one machine: issue, exchange, spend, refund, settle, audit
+	@$(IN) python scripts/demo.py
+
+up: setup ## a whole network for development: chain, gateway, daemons, workers
+	@$(IN) python -m clearing up
+
+bench: setup services ## measure; one JSON line a figure
+	@$(IN) python scripts/bench.py $(BENCH_ARGS)
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf .build .venv node_modules crytic-export dist sdk/dist .hypothesis .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
