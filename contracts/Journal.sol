@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
+import {Entry, EntryAmounts, EntryHead} from "./libraries/Entries.sol";
+import {MerkleTree} from "./libraries/MerkleTree.sol";
+import {Registry} from "./Registry.sol";
+
+/// @title Journal
+/// @notice What happened, provably: a leaf an entry, a root a batch, and a head that chains the roots.
+abstract contract Journal is Registry {
+    /// @inheritdoc IClearingHouse
+    bytes32 public override head;
+    /// @inheritdoc IClearingHouse
+    uint40 public override batchCount;
+    /// @inheritdoc IClearingHouse
+    mapping(uint40 batch => bytes32) public override rootOf;
+    /// @dev Source points of an entry that were reversed so far.
+    mapping(bytes32 leaf => uint64 points) internal _reversed;
+
+    // ---------------------------------------------------------------- writing
+
+    /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf is hashed from the very bytes the event carries and
+    /// no memory is left behind: the event's data are the three words after the member.
+    function _post(address member, EntryHead entryHead, EntryAmounts amounts, bytes32 ref, bytes32 link)
+        internal
+        returns (bytes32 leaf)
+    {
+        bytes32 plain = EntryPosted.selector;
+        bytes32 linked = LinkedEntryPosted.selector;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, member)
+            mstore(add(m, 0x20), entryHead)
+            mstore(add(m, 0x40), amounts)
+            mstore(add(m, 0x60), ref)
+            mstore(add(m, 0x80), link)
+            leaf := keccak256(m, 0xa0)
+            switch link
+            case 0 { log2(add(m, 0x20), 0x60, plain, member) }
+            default { log3(add(m, 0x20), 0x60, linked, member, link) }
+        }
+    }
+
+    /// @dev Stores the root of the batch's `count` leaves and chains the head.
+    function _closeBatch(uint256 batch, bytes32[] memory leaves, uint256 count) internal {
+        bytes32 root = MerkleTree.root(leaves, count);
+        bytes32 newHead = keccak256(abi.encode(head, batch, count, root));
+
+        batchCount = uint40(batch);
+        rootOf[uint40(batch)] = root;
+        head = newHead;
+
+        emit BatchClosed(uint40(batch), uint16(count), root, newHead);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    /// @inheritdoc IClearingHouse
+    function verifyEntry(Entry calldata entry, bytes32[] calldata proof) public view override returns (bool) {
+        bytes32 root = rootOf[entry.head.batch()];
+        return root != 0 && MerkleProof.verifyCalldata(proof, root, _leafOf(entry));
+    }
+
+    /// @inheritdoc IClearingHouse
+    function reversedOf(bytes32 leaf) external view override returns (uint64) {
+        return _reversed[leaf];
+    }
+
+    function _leafOf(Entry calldata entry) internal pure returns (bytes32) {
+        return keccak256(abi.encode(entry));
+    }
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Entry, EntryAmounts, EntryHead, Evidence} from "../libraries/Entries.sol";
+import {Order} from "../libraries/Orders.sol";
+
+/// @notice What an instruction does. The numbers are part of the wire protocol.
+enum Kind {
+    None,
+    Issue,
+    Redeem,
+    Exchange,
+    Spend,
+    Transfer,
+    Reverse,
+    Expire
+}
+
+/// @notice Why an order or an instruction was refused. The numbers are part of the wire protocol: append only.
+enum Reason {
+    None,
+    // the whole order
+    UnknownSigner, // the signature is not by a live key of the merchant
+    DeadlinePassed,
+    NonceUsed,
+    MerchantClosed,
+    AtomicFailed, // an instruction of an atomic order was refused, so all of it was
+    // any instruction
+    UnknownKind,
+    MerchantSuspended, // a suspended merchant may only redeem, expire and reverse
+    ZeroPoints,
+    ZeroMember,
+    NotProgramMerchant, // unknown program, or one of another merchant
+    ProgramPaused,
+    InsufficientPoints,
+    SupplyOverflow, // a program can mint at most 2^64 - 1 points in its life
+    // issue
+    AlreadyExpired,
+    // exchange and spend
+    WrongAgreement, // unknown, or of another kind or program
+    AgreementNotLive, // before, after, superseded or terminated
+    NotInitiator, // the agreement does not let this merchant start
+    CounterpartyInactive,
+    OverInstructionCap,
+    OverDailyCap,
+    BelowMinimum, // fewer target points than the signer's minimum, or none
+    AmountTooLarge, // the settlement does not fit 64 bits of micros
+    InsufficientLiquidity,
+    // transfer
+    BadRecipient,
+    // reverse
+    UnknownEntry, // the evidence is missing or does not prove the signed entry
+    NotReversible, // a reversal cannot be reversed
+    NotGiver, // only the merchant that gives value back may reverse
+    OverReversal // more than is left of the original
+}
+
+/// @notice What an account of the network's operator may do. The owner (admin) grants roles and has none by itself.
+enum Role {
+    Operator, // onboards merchants, programs and agreements; sets limits
+    Sequencer, // executes batches
+    Treasury, // books money at the settlement bank
+    Pauser // stops and restarts programs and the network
+}
+
+/// @notice Life of a merchant. Suspended: it may wind down (redeem, expire, reverse, be paid, deposit) but owe nothing new.
+enum MerchantStatus {
+    None,
+    Active,
+    Suspended,
+    Closed
+}
+
+enum AgreementKind {
+    None,
+    Exchange,
+    Acceptance
+}
+
+/// @notice What two merchants agree on and both sign (EIP-712, type `AgreementTerms`, same fields in the same order).
+/// @dev The order of the fields is also their storage layout: what every exchange reads is in the first two slots.
+/// @param kind Exchange (program to program) or acceptance (target merchant takes source points for goods).
+/// @param initiators Bit 0: the source merchant may start an instruction. Bit 1: the target merchant may.
+/// @param feeBps The operator's fee on the settled amount, in basis points, paid by the source merchant.
+/// @param lifetimeDays Exchange: days until the minted target points expire; 0 for never.
+/// @param sourceMerchant Runs `sourceProgram` and pays.
+/// @param targetMerchant Is paid; runs `targetProgram` where there is one.
+/// @param sourceProgram The points that are burnt.
+/// @param targetProgram Exchange: the points that are minted. Acceptance: 0.
+/// @param validFrom Unix time from which it can be used.
+/// @param validUntil Unix time from which it cannot be used any more.
+/// @param rateNum Exchange: target points for `rateDen` source points. Acceptance: 1.
+/// @param rateDen See `rateNum`.
+/// @param unitPriceMicros Settlement for one target point (exchange) or one source point (acceptance).
+/// @param maxPoints Most source points an instruction may burn.
+/// @param dailyCap Most source points that may be burnt under this agreement in a network day.
+/// @param supersedes The agreement that this one replaces, or 0.
+/// @param graceSeconds How long the superseded agreement stays usable, so that locked quotes still execute.
+/// @param document Hash of the contract on paper, or any salt: it makes equal terms distinct.
+struct AgreementTerms {
+    AgreementKind kind;
+    uint8 initiators;
+    uint16 feeBps;
+    uint16 lifetimeDays;
+    uint32 sourceMerchant;
+    uint32 targetMerchant;
+    uint32 sourceProgram;
+    uint32 targetProgram;
+    uint40 validFrom;
+    uint40 validUntil;
+    // slot 1
+    uint32 rateNum;
+    uint32 rateDen;
+    uint64 unitPriceMicros;
+    uint64 maxPoints;
+    uint64 dailyCap;
+    // slot 2
+    uint32 supersedes;
+    uint32 graceSeconds;
+    // slot 3
+    bytes32 document;
+}
+
+/// @notice A merchant gives one of its keys a validity window, or takes it away (`validUntil` in the past). EIP-712 signed.
+/// @param nonce From the same sequence as the merchant's orders, so a change is applied at most once.
+struct SignerChange {
+    uint32 merchant;
+    address key;
+    uint40 validFrom;
+    uint40 validUntil;
+    uint48 nonce;
+}
+
+/// @notice Totals of a program over its whole life, in points. What is in circulation is the sum of the first three minus the rest.
+struct ProgramTotals {
+    uint64 issued;
+    uint64 exchangedIn;
+    uint64 restored;
+    uint64 redeemed;
+    uint64 spent;
+    uint64 exchangedOut;
+    uint64 expired;
+    uint64 revoked;
+}
+
+/// @title IClearingHouse
+/// @notice Issues, exchanges and settles loyalty points between merchants. See docs/contracts.md for the whole picture.
+///
+/// The owner (two-step transfer) grants the roles and recovers a merchant that lost all its keys; OPERATOR onboards merchants, programs and agreements; SEQUENCER executes batches; TREASURY books
+/// money at the settlement bank; PAUSER stops a program or the network.
+interface IClearingHouse {
+    // ---------------------------------------------------------------- events: registry
+
+    event RoleChanged(Role indexed role, address indexed account, bool held);
+    event MerchantRegistered(uint32 indexed merchant, uint96 creditLimitMicros, bytes32 name);
+    event MerchantStatusChanged(uint32 indexed merchant, MerchantStatus status);
+    event SignerChanged(uint32 indexed merchant, address indexed key, uint40 validFrom, uint40 validUntil);
+    event ProgramRegistered(uint32 indexed program, uint32 indexed merchant, bytes32 code, bytes32 name);
+    event ProgramPauseChanged(uint32 indexed program, bool paused);
+
+    // ---------------------------------------------------------------- events: agreements
+
+    /// @notice Both signatures are recorded here, for whoever wants to check them again.
+    event AgreementRegistered(
+        uint32 indexed agreement,
+        bytes32 indexed digest,
+        AgreementTerms terms,
+        bytes sourceSignature,
+        bytes targetSignature
+    );
+    /// @notice An agreement ends earlier than its terms say: superseded (then `by` is the successor) or terminated (`by` is 0).
+    event AgreementEnds(uint32 indexed agreement, uint40 validUntil, uint32 by);
+
+    // ---------------------------------------------------------------- events: settlement
+
+    event CreditLimitChanged(uint32 indexed merchant, uint96 creditLimitMicros);
+    event Deposited(uint32 indexed merchant, uint96 micros, bytes32 indexed bankRef);
+    event Withdrawn(uint32 indexed merchant, uint96 micros, bytes32 indexed bankRef);
+
+    // ---------------------------------------------------------------- events: journal
+
+    /// @notice An accepted instruction without a link. Its leaf is the hash of the five words of its `Entry`.
+    event EntryPosted(address indexed member, EntryHead head, EntryAmounts amounts, bytes32 ref);
+    /// @notice An accepted instruction with a link: a transfer (the recipient) or a reversal (the leaf of the original).
+    event LinkedEntryPosted(
+        address indexed member, bytes32 indexed link, EntryHead head, EntryAmounts amounts, bytes32 ref
+    );
+    event InstructionRejected(uint32 indexed merchant, uint48 indexed nonce, uint16 item, Reason reason);
+    /// @notice A whole order was refused. Its nonce is consumed only if `reason` is `AtomicFailed`.
+    event OrderRejected(uint32 indexed merchant, uint48 indexed nonce, bytes32 digest, Reason reason);
+    /// @param root Merkle root of the batch's leaves, in order; zero if it has none.
+    /// @param head keccak256(abi.encode(previous head, batch, entries, root)).
+    event BatchClosed(uint40 indexed batch, uint16 entries, bytes32 root, bytes32 head);
+
+    // ---------------------------------------------------------------- errors
+
+    error MissingRole(Role role, address account);
+    error UnknownMerchant(uint32 merchant);
+    error UnknownProgram(uint32 program);
+    error UnknownAgreement(uint32 agreement);
+    /// @notice Ids are dense and given by the caller, so that a repeated registration fails instead of making a twin.
+    error UnexpectedId(uint32 given, uint32 next);
+    error BadStatusChange(uint32 merchant, MerchantStatus from, MerchantStatus to);
+    error ZeroKey();
+    error KeyTaken(address key, uint32 merchant);
+    error KeyUnknown(address key);
+    error BadWindow(uint40 validFrom, uint40 validUntil);
+    error BadSignature(uint32 merchant);
+    error NonceAlreadyUsed(uint32 merchant, uint48 nonce);
+    error BadTerms(string field);
+    error AlreadyRegistered(bytes32 digest, uint32 agreement);
+    error BadCreditLimit(uint32 merchant, uint96 creditLimitMicros, int96 positionMicros);
+    error BankRefUsed(bytes32 bankRef);
+    error ZeroAmount();
+    error AmountOutOfRange(uint96 micros);
+    error PositionTooLow(uint32 merchant, int96 positionMicros, uint96 withdrawalMicros);
+    error BatchTooLarge(uint256 instructions);
+    error OnlySelf();
+    /// @dev Leaves the frame of an atomic order; never leaves `execute`.
+    error AtomicRefused(uint16 item, Reason reason);
+
+    // ---------------------------------------------------------------- registry
+
+    /// @notice Gives a role to an account, or takes it away. Role: owner.
+    function setRole(Role role, address account, bool held) external;
+
+    /// @notice Registers merchant `id` (the next free number) with its first signer key. Role: OPERATOR.
+    function registerMerchant(uint32 id, bytes32 name, address key, uint96 creditLimitMicros) external;
+
+    /// @notice Moves a merchant between active and suspended, or closes it for good. Role: OPERATOR.
+    function setMerchantStatus(uint32 merchant, MerchantStatus status) external;
+
+    /// @notice Adds a key to a merchant or changes a key's window, on the signature of one of its live keys. Anyone may send it.
+    function changeSigner(SignerChange calldata change, bytes calldata signature) external;
+
+    /// @notice Cuts a key's window short, for example when it was stolen. It can only take power away. Role: OPERATOR.
+    function revokeSigner(address key, uint40 validUntil) external;
+
+    /// @notice Gives a merchant that lost all its keys a new one. Visible to every auditor. Role: owner.
+    function recoverSigner(uint32 merchant, address key) external;
+
+    /// @notice Registers program `id` (the next free number) of `merchant`. Role: OPERATOR.
+    function registerProgram(uint32 id, uint32 merchant, bytes32 code, bytes32 name) external;
+
+    /// @notice Stops or restarts every movement of a program. Role: PAUSER.
+    function setProgramPaused(uint32 program, bool paused) external;
+
+    /// @notice Stops the network: no batch is executed. Role: PAUSER.
+    function pause() external;
+
+    /// @notice Restarts the network. Role: PAUSER.
+    function unpause() external;
+
+    // ---------------------------------------------------------------- agreements
+
+    /// @notice Registers terms that both merchants signed, as agreement `id` (the next free number), and ends the agreement they
+    /// supersede after the grace. The same signed terms can be registered once. Role: OPERATOR.
+    function registerAgreement(
+        uint32 id,
+        AgreementTerms calldata terms,
+        bytes calldata sourceSignature,
+        bytes calldata targetSignature
+    ) external;
+
+    /// @notice Ends an agreement at `effectiveAt` (now, if that is past) on the signature of either merchant over the EIP-712
+    /// type `Termination(uint32 agreement,uint40 effectiveAt)`. It can only end it earlier. Anyone may send it.
+    function terminateAgreement(uint32 agreement, uint40 effectiveAt, uint32 merchant, bytes calldata signature) external;
+
+    // ---------------------------------------------------------------- settlement
+
+    /// @notice Sets how far below zero a position may go; not below what is used already. Role: OPERATOR.
+    function setCreditLimit(uint32 merchant, uint96 creditLimitMicros) external;
+
+    /// @notice Books money that arrived at the settlement bank. `bankRef` can be used once. Role: TREASURY.
+    function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external;
+
+    /// @notice Books money paid out by the settlement bank; credit cannot be withdrawn. `bankRef` can be used once. Role: TREASURY.
+    function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external;
+
+    // ---------------------------------------------------------------- execution
+
+    /// @notice Executes orders in the given order and closes the batch. A refused instruction changes nothing and is reported
+    /// by an event; a refused order likewise, and its nonce stays free unless the order was atomic. Role: SEQUENCER.
+    /// @param evidence Proofs for the reversals among the instructions, which point into it.
+    function execute(Order[] calldata orders, Evidence[] calldata evidence) external;
+
+    /// @notice The body of an atomic order, in a frame of its own so that it can be undone. Only `execute` may call it.
+    function executeAtomic(Order calldata order, Evidence[] calldata evidence, uint256 batch, uint256 index)
+        external
+        returns (bytes32[] memory leaves);
+
+    // ---------------------------------------------------------------- views
+
+    function hasRole(Role role, address account) external view returns (bool);
+    function merchantOf(uint32 merchant)
+        external
+        view
+        returns (MerchantStatus status, int96 positionMicros, uint96 creditLimitMicros);
+    function signerOf(address key) external view returns (uint32 merchant, uint40 validFrom, uint40 validUntil);
+    function programOf(uint32 program)
+        external
+        view
+        returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
+    function merchantCount() external view returns (uint32);
+    function programCount() external view returns (uint32);
+    function agreementCount() external view returns (uint32);
+    function batchCount() external view returns (uint40);
+
+    /// @notice The terms; `validUntil` reflects supersession and termination.
+    function agreementOf(uint32 agreement) external view returns (AgreementTerms memory terms);
+
+    /// @notice Source points burnt under `agreement` on the current network day.
+    function usedToday(uint32 agreement) external view returns (uint64 points);
+
+    function balanceOf(address member, uint32 program) external view returns (uint64 points);
+    function totalSupply(uint32 program) external view returns (uint64 points);
+    function totalsOf(uint32 program) external view returns (ProgramTotals memory totals);
+    /// @notice ERC-20 style reads, one program at a time.
+    function name(uint32 program) external view returns (string memory);
+    function symbol(uint32 program) external view returns (string memory);
+    function decimals(uint32 program) external view returns (uint8);
+
+    /// @notice Sum of deposits minus withdrawals, which is also the sum of all positions.
+    function settlementFunds() external view returns (int256 micros);
+    function bankRefUsed(bytes32 bankRef) external view returns (bool);
+    function nonceUsed(uint32 merchant, uint48 nonce) external view returns (bool);
+
+    /// @notice Source points of the entry with this leaf that were reversed so far.
+    function reversedOf(bytes32 leaf) external view returns (uint64 points);
+    function rootOf(uint40 batch) external view returns (bytes32);
+    function head() external view returns (bytes32);
+
+    /// @notice Whether `entry` was posted: its leaf is proven to be in its batch's root.
+    function verifyEntry(Entry calldata entry, bytes32[] calldata proof) external view returns (bool);
+
+    /// @notice The digest that a merchant signs for `order`.
+    function digestOf(Order calldata order) external view returns (bytes32);
+
+    /// @notice The network's current day: days since 1970-01-01 in its own time zone.
+    function today() external view returns (uint32);
+}

@@ -1,0 +1,133 @@
+"""Entries, their leaves and Merkle proofs: what proves to anyone, without trusting the gateway, that a movement happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .words import ZERO_WORD, address_word, keccak256, word
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The accepted result of one instruction, as the chain recorded it (`contracts/libraries/Entries.sol`).
+
+    `points` left (or, for an issue, entered) `program`; `out` entered the agreement's target program; `settled` and `fee` are
+    micros of the settlement currency.
+    """
+
+    batch: int
+    index: int
+    merchant: int
+    nonce: int
+    item: int
+    kind: int
+    expiry_day: int
+    program: int
+    agreement: int
+    member: str
+    points: int
+    out: int
+    settled: int
+    fee: int
+    ref: bytes
+    link: bytes
+
+    def words(self) -> bytes:
+        """The five words that are hashed into the leaf."""
+        head = (
+            self.batch << 216
+            | self.index << 200
+            | self.merchant << 168
+            | self.nonce << 120
+            | self.item << 104
+            | self.kind << 96
+            | self.expiry_day << 64
+            | self.program << 32
+            | self.agreement
+        )
+        amounts = self.points << 192 | self.out << 128 | self.settled << 64 | self.fee
+        return address_word(self.member) + word(head) + word(amounts) + self.ref + self.link
+
+    def leaf(self) -> bytes:
+        """The hash that identifies this movement."""
+        return keccak256(self.words())
+
+    @classmethod
+    def from_log(cls, member: str, data: bytes, link: bytes = ZERO_WORD) -> Entry:
+        """The entry of an `EntryPosted` or `LinkedEntryPosted` log: its indexed member (and link) and its three words of data."""
+        head = int.from_bytes(data[:32], "big")
+        amounts = int.from_bytes(data[32:64], "big")
+        return cls(
+            batch=head >> 216,
+            index=head >> 200 & 0xFFFF,
+            merchant=head >> 168 & 0xFFFFFFFF,
+            nonce=head >> 120 & 0xFFFFFFFFFFFF,
+            item=head >> 104 & 0xFFFF,
+            kind=head >> 96 & 0xFF,
+            expiry_day=head >> 64 & 0xFFFFFFFF,
+            program=head >> 32 & 0xFFFFFFFF,
+            agreement=head & 0xFFFFFFFF,
+            member=member,
+            points=amounts >> 192,
+            out=amounts >> 128 & 0xFFFFFFFFFFFFFFFF,
+            settled=amounts >> 64 & 0xFFFFFFFFFFFFFFFF,
+            fee=amounts & 0xFFFFFFFFFFFFFFFF,
+            ref=bytes(data[64:96]),
+            link=link,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An entry with its Merkle proof, as a reversal carries it to the chain."""
+
+    entry: Entry
+    proof: tuple[bytes, ...]
+
+    def calldata(self) -> bytes:
+        """The contract's `Evidence` tuple."""
+        return self.entry.words() + word(192) + word(len(self.proof)) + b"".join(self.proof)
+
+
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """Root of a batch's leaves: sorted pairs, a node without a partner moves up. 32 zero bytes for none."""
+    level = list(leaves)
+    while len(level) > 1:
+        level = _parents(level)
+    return level[0] if level else bytes(32)
+
+
+def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The siblings on the way from leaf `index` to the root."""
+    proof = []
+    level = list(leaves)
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            proof.append(level[sibling])
+        level = _parents(level)
+        index //= 2
+    return tuple(proof)
+
+
+def root_of_proof(leaf: bytes, proof: Sequence[bytes]) -> bytes:
+    """The root that a leaf and its proof lead to."""
+    node = leaf
+    for sibling in proof:
+        node = _pair(node, sibling)
+    return node
+
+
+def chain_head(previous: bytes, batch: int, entries: int, root: bytes) -> bytes:
+    """The journal's head after a batch."""
+    return keccak256(previous + word(batch) + word(entries) + root)
+
+
+def _parents(level: list[bytes]) -> list[bytes]:
+    pairs = [_pair(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return pairs + level[len(level) // 2 * 2 :]
+
+
+def _pair(a: bytes, b: bytes) -> bytes:
+    return keccak256(a + b if a < b else b + a)
