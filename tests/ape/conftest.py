@@ -1,0 +1,85 @@
+"""A network as a Python developer would set one up with ape: two merchants, two programs, one agreement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from tongdui.orders import AgreementTerms, Domain, Order, full_signature, sign_digest
+
+OPERATOR, SEQUENCER, TREASURY = range(3)  # the contract's Role
+FUEL, CINE = 1, 2  # programs, and at the same time the merchants that run them
+SHANGHAI = 8 * 3600
+YUAN = 1_000_000
+
+
+@dataclass
+class Network:
+    """A deployed clearing house with the accounts that run it and the keys of its merchants."""
+
+    house: Any
+    operator: Any
+    keys: dict[int, bytes]
+    chain_id: int
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(self.chain_id, str(self.house.address))
+
+    def execute(self, *orders: Order) -> Any:
+        """Signs orders as their merchants and puts them into one batch, encoded by ape and not by the SDK."""
+        signed = [self._tuple(order) for order in orders]
+        return self.house.execute(signed, [], sender=self.operator)
+
+    def _tuple(self, order: Order) -> tuple[Any, ...]:
+        signature = sign_digest(order.digest(self.domain), self.keys[order.merchant])
+        head = order.merchant | order.nonce << 32 | order.deadline << 80 | int(order.atomic) << 120
+        return head, signature[:32], signature[32:], [self._instruction(i) for i in order.instructions]
+
+    @staticmethod
+    def _instruction(i: Any) -> tuple[Any, ...]:
+        numbers = i.program << 8 | i.agreement << 40 | i.expiry_day << 72 | i.points << 104 | i.min_out << 168
+        return int(i.kind) | numbers, i.member, i.link, i.ref
+
+
+@pytest.fixture
+def network(project: Any, accounts: Any, chain: Any) -> Network:
+    """100 fuel points buy 80 cinema points; fuel pays the cinema 0.05 yuan a point, and the operator 1 %."""
+    operator = accounts[0]
+    house = operator.deploy(project.ClearingHouse, operator, b"operator".ljust(32, b"\0"), SHANGHAI)
+    keys = {FUEL: b"\x11" * 32, CINE: b"\x22" * 32}
+    net = Network(house, operator, keys, chain.chain_id)
+    for role in (OPERATOR, SEQUENCER, TREASURY):
+        house.setRole(role, operator, True, sender=operator)
+    for number, name in ((FUEL, b"FUEL"), (CINE, b"CINE")):
+        key = Account.from_key(keys[number]).address
+        word = name.ljust(32, b"\0")
+        house.registerMerchant(number, word, key, 100 * YUAN, sender=operator)
+        house.registerProgram(number, number, word, word, sender=operator)
+    terms = AgreementTerms(
+        kind=1,
+        initiators=1,
+        fee_bps=100,
+        lifetime_days=365,
+        source_merchant=FUEL,
+        target_merchant=CINE,
+        source_program=FUEL,
+        target_program=CINE,
+        valid_from=0,
+        valid_until=2**40 - 1,
+        rate_num=4,
+        rate_den=5,
+        unit_price_micros=50_000,
+        max_points=10_000,
+        daily_cap=100_000,
+        supersedes=0,
+        grace_seconds=0,
+        document=b"\x01" * 32,
+    )
+    signatures = [full_signature(sign_digest(terms.digest(net.domain), keys[m])) for m in (FUEL, CINE)]
+    fields = tuple(getattr(terms, name) for name in terms.__dataclass_fields__)
+    house.registerAgreement(1, fields, *signatures, sender=operator)
+    return net
