@@ -1,0 +1,1 @@
+"""Agreements: versioned, dual-signed terms between two merchants."""

@@ -1,0 +1,71 @@
+"""Settings of every process, from environment variables that begin with TONGDUI_ (or a file named by TONGDUI_ENV_FILE)."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the operator may set. Durations are seconds, money is micros, gas is gas."""
+
+    model_config = SettingsConfigDict(env_prefix="TONGDUI_", env_file=os.environ.get("TONGDUI_ENV_FILE"))
+
+    database_url: str = "sqlite:///tongdui.db"
+    """SQLAlchemy URL; `sqlite:///file` or `postgresql+psycopg://...`."""
+
+    rpc_url: str = "http://127.0.0.1:8545"
+    """JSON-RPC endpoint of a chain node."""
+
+    chain_id: int = 31_337
+    """The chain that signatures are bound to; checked against the node by every daemon."""
+
+    contract: str = ""
+    """Address of the ClearingHouse. Empty until it is deployed."""
+
+    keystore_dir: Path = Path("keys")
+    """Directory of the encrypted role keys: operator.json, sequencer.json, treasury.json."""
+
+    keystore_password: SecretStr = SecretStr("")
+    """Opens the role keys and the managed merchant keys."""
+
+    currency: str = "CNY"
+    utc_offset_seconds: int = 28_800
+    """Where the network's day begins; must equal the contract's. Asia/Shanghai has no daylight saving time."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8080
+
+    quote_ttl: int = 60
+    """How long a quote holds."""
+    max_deadline: int = 3_600
+    """The furthest deadline an order may have."""
+    managed_deadline: int = 600
+    """Deadline of orders that the gateway signs with a managed key."""
+    queue_limit: int = 20_000
+    """Instructions waiting for the chain above which the gateway answers 503."""
+
+    batch_max_instructions: int = 500
+    batch_max_gas: int = 15_000_000
+    """Below the 16,777,216 gas that Osaka chains allow a transaction."""
+    batch_max_age: float = 0.02
+    """How long the sequencer lets a batch fill up when the queue is not empty."""
+    batches_in_flight: int = 4
+    confirmations: int = 0
+    """Blocks on top of an entry's block before it counts as settled; 0 where blocks are final at once (QBFT)."""
+    poll_interval: float = Field(default=0.05, gt=0)
+    """How often the sequencer and the projector look for work."""
+    resend_after: float = 5.0
+    """How long a sent transaction may stay unseen before the same bytes are sent again."""
+    max_fee_per_gas: int | None = None
+    """Fee ceiling in wei where gas costs money (EIP-1559); None means free gas (gas price 0)."""
+
+
+@lru_cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

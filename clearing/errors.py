@@ -1,0 +1,86 @@
+"""Refusals. Each class is one kind of problem with a stable code; the gateway turns them into RFC 9457 problem documents.
+
+ClearingError
+├── InvalidRequest (422)        the request is wrong in itself
+├── NotFound (404)
+├── Forbidden (403)
+├── Conflict (409)
+├── Refused (422)               the request is well-formed, but the state of the network does not allow it
+└── Unavailable (503)           try again later
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: `pointer` is a JSON pointer into the request's body."""
+
+    pointer: str
+    detail: str
+
+
+class ClearingError(Exception):
+    """A refusal with a stable `code`. `detail` says what is wrong and how to mend it."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, detail: str, *, code: str | None = None, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.errors = errors
+
+    @classmethod
+    def at(cls, pointer: str, detail: str, *, code: str | None = None) -> ClearingError:
+        """A refusal because of one field."""
+        return cls(detail, code=code, errors=(FieldError(pointer, detail),))
+
+
+class InvalidRequest(ClearingError):
+    """The request is wrong in itself: mend it before sending it again."""
+
+    status = 422
+    code = "validation_failed"
+
+
+class NotFound(ClearingError):
+    """There is no such resource, or the caller may not know of it."""
+
+    status = 404
+    code = "not_found"
+
+
+class Forbidden(ClearingError):
+    """The caller is known, but may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class Conflict(ClearingError):
+    """It collides with something that exists."""
+
+    status = 409
+    code = "conflict"
+
+
+class Refused(ClearingError):
+    """A business refusal: final for the request's idempotency key."""
+
+    status = 422
+    code = "refused"
+
+
+class Unavailable(ClearingError):
+    """Not now: `retry_after` says in how many seconds to try again."""
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, detail: str, *, code: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after = retry_after

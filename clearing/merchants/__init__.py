@@ -1,0 +1,1 @@
+"""Merchants: the legal entities of the network, with their signer keys."""

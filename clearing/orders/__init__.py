@@ -1,0 +1,1 @@
+"""Orders: what merchants sign, from acceptance to its final state."""

@@ -1,0 +1,1 @@
+"""Programs: points currencies, each issued by one merchant."""

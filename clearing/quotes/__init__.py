@@ -1,0 +1,1 @@
+"""Quotes: amounts, rate and fee of an exchange, locked for a while."""
