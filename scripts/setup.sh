@@ -21,7 +21,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 unless_done() {
   local step=$1 made=$2 stamp
   shift 2
-  stamp="$STAMPS/$step-$(cat "$@" scripts/setup.sh | sha256sum | cut -c1-16)"
+  stamp="$STAMPS/$step-$(cat "$@" | sha256sum | cut -c1-16)"
   if [ -e "$made" ] && [ -e "$stamp" ]; then return; fi
   "setup_$step"
   rm -f "$STAMPS/$step"-*
@@ -78,14 +78,16 @@ setup_node() {
   ls node_modules/@foundry-rs/*/bin/forge >/dev/null 2>&1 || command -v forge >/dev/null || die "please install Foundry 1.7"
 }
 
-# ape looks for its compilers in ~/.solcx and would try to download one.
+# ape takes its compilers from a directory and would download what is not there. scripts/env.sh names the first of
+# these two; the second is for an ape that is called without it.
 setup_ape_compiler() {
-  local version compiler
+  local version directory
   version="$(sed -n 's/.*"solc": "\([0-9.]*\)".*/\1/p' package.json)"
-  compiler="$HOME/.solcx/solc-v$version"
-  if [ -e "$compiler" ] && [ ! -L "$compiler" ]; then return; fi # a native compiler: better than ours
-  mkdir -p "$HOME/.solcx"
-  ln -sfn "$PWD/scripts/solc" "$compiler" # the last checkout that was set up; an older one may be gone
+  for directory in "$PWD/.build/solcx" "$HOME/.solcx"; do
+    [ ! -e "$directory/solc-v$version" ] || continue
+    mkdir -p "$directory"
+    ln -sfn "$PWD/scripts/solc" "$directory/solc-v$version" # also over the link of a checkout that is gone
+  done
 }
 
 # The Debian package of PostgreSQL keeps its server programs off PATH.

@@ -112,10 +112,8 @@ def test_nothing_is_left_when_the_tests_themselves_are_killed() -> None:
     process.kill()
     process.communicate()
 
-    for directory in words[::2]:
-        wait_until(lambda directory=directory: not Path(directory).exists())
-    for pid in words[1::2]:
-        wait_until(lambda pid=pid: not is_alive(int(pid)))
+    wait_until(lambda: not any(Path(directory).exists() for directory in words[::2]))
+    wait_until(lambda: not any(is_alive(int(pid)) for pid in words[1::2]))
 
 
 def is_alive(pid: int) -> bool:
