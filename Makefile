@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 IN := . scripts/env.sh &&
-PY_SOURCES := clearing gateway sdk scripts tests
+PYTHON := $(wildcard clearing gateway sdk scripts tests)
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
 SOAK_ARGS ?=
@@ -32,23 +32,29 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile check format types slither
+.PHONY: compile format check lint formatted types artifacts slither
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/compile.py
 
 format: setup ## format Python and Solidity
-	@$(IN) ruff check --fix-only --quiet $(wildcard $(PY_SOURCES))
-	@$(IN) ruff format $(wildcard $(PY_SOURCES))
+	@$(IN) ruff check --fix-only --quiet $(PYTHON)
+	@$(IN) ruff format $(PYTHON)
 	@$(IN) forge fmt
 
-types: setup ## mypy --strict
+check: setup ## lint, format, types, and whether the shipped artifacts match the contracts
+	@$(MAKE) --keep-going lint formatted types artifacts
+
+lint: setup
+	@$(IN) ruff check $(PYTHON)
+
+formatted: setup
+	@$(IN) ruff format --check $(PYTHON)
+	@$(IN) forge fmt --check
+
+types: setup
 	@$(IN) mypy
 
-check: setup ## lint, format, types, and whether the shipped artifacts match the contracts
-	@$(IN) ruff check $(wildcard $(PY_SOURCES))
-	@$(IN) ruff format --check $(wildcard $(PY_SOURCES))
-	@$(IN) forge fmt --check
-	@$(IN) mypy
+artifacts: setup
 	@$(IN) python scripts/compile.py --check
 
 slither: setup ## static analysis of the contracts
@@ -80,7 +86,7 @@ nightly: setup services ## the long versions: more fuzzing, deeper invariants, s
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup
-	@$(IN) FOUNDRY_PROFILE=nightly forge test
+	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 
 nightly-python: setup services
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
