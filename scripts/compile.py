@@ -45,7 +45,10 @@ def main() -> int:
     profile = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
     try:
         failures = sum(_process(target, profile, check=check) for target in _targets(check=check))
-    except (SolcError, FileNotFoundError) as error:
+    except SolcError as error:
+        print(error.message, error.stderr_data or "", file=sys.stderr)
+        return 1
+    except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
     return 1 if failures else 0
