@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
     BigInteger,
+    DateTime,
     Dialect,
     Engine,
+    Enum,
     Integer,
     LargeBinary,
     MetaData,
@@ -44,14 +47,17 @@ class Big(TypeDecorator[int]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The database's own type."""
         return dialect.type_descriptor(String(40) if dialect.name == "sqlite" else Numeric(39, 0))
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        """Python to database."""
         if value is None or dialect.name != "sqlite":
             return value
         return str(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Database to Python."""
         return None if value is None else int(value)
 
 
@@ -62,19 +68,27 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        from sqlalchemy import DateTime
-
+        """The database's own type."""
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Python to database."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a moment needs a time zone")
         return value.astimezone(UTC) if value is not None else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Database to Python."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def choice(kind: type[StrEnum]) -> Enum:
+    """A column of one of an enumeration's values, stored as text; a new value needs no migration."""
+    return Enum(
+        kind, native_enum=False, create_constraint=False, length=16, values_callable=lambda _: [m.value for m in kind]
+    )
 
 
 class Base(DeclarativeBase):

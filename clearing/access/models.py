@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Base, Hash, now
+from ..database import Base, Hash, choice, now
 
 
 class Role(StrEnum):
@@ -28,7 +28,7 @@ class ApiKey(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     secret_hash: Mapped[bytes] = mapped_column(Hash)
-    role: Mapped[Role] = mapped_column(String(16))
+    role: Mapped[Role] = mapped_column(choice(Role))
     merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
     scopes: Mapped[list[Any]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tongdui.orders import AgreementTerms
 
-from ..database import Base, Big, BigInt, Hash, now
+from ..database import Base, Big, BigInt, Hash, choice, now
 
 
 class AgreementState(StrEnum):
@@ -32,7 +32,7 @@ class Agreement(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     number: Mapped[int | None] = mapped_column(unique=True, default=None)
     """Its id on chain, counted from 1; given when both merchants have signed."""
-    state: Mapped[AgreementState] = mapped_column(String(16), default=AgreementState.PROPOSED, index=True)
+    state: Mapped[AgreementState] = mapped_column(choice(AgreementState), default=AgreementState.PROPOSED, index=True)
     kind: Mapped[int]
     initiators: Mapped[int]
     fee_bps: Mapped[int]

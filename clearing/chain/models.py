@@ -11,17 +11,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tongdui import receipts
 
-from ..database import Base, Big, BigInt, Hash, now
+from ..database import Base, Big, BigInt, Hash, choice, now
 
 # -------------------------------------------------------------------- to the chain
 
 
 class TransactionState(StrEnum):
-    """`signed` is stored and may have been sent; `mined` was seen in a block; `reverted` failed there."""
+    """`signed` is stored and may have been sent; `mined` was seen in a block; `reverted` failed there; `replaced` never will be
+    in one, because another transaction took its nonce."""
 
     SIGNED = "signed"
     MINED = "mined"
     REVERTED = "reverted"
+    REPLACED = "replaced"
 
 
 class Transaction(Base):
@@ -32,10 +34,14 @@ class Transaction(Base):
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     sender: Mapped[str] = mapped_column(String(42))
+    orders: Mapped[int] = mapped_column(default=0)
+    """How many orders it carries; 0 for a privileged call."""
     nonce: Mapped[int] = mapped_column(BigInt)
     raw: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(Hash, unique=True)
-    state: Mapped[TransactionState] = mapped_column(String(16), default=TransactionState.SIGNED, index=True)
+    state: Mapped[TransactionState] = mapped_column(
+        choice(TransactionState), default=TransactionState.SIGNED, index=True
+    )
     block_number: Mapped[int | None] = mapped_column(BigInt, index=True, default=None)
     gas_used: Mapped[int | None] = mapped_column(BigInt, default=None)
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -63,7 +69,7 @@ class Call(Base):
     """JSON values; bytes as 0x-prefixed hex."""
     subject: Mapped[str] = mapped_column(String(40), index=True)
     """Id of the resource that asked for it."""
-    state: Mapped[CallState] = mapped_column(String(16), default=CallState.PENDING, index=True)
+    state: Mapped[CallState] = mapped_column(choice(CallState), default=CallState.PENDING, index=True)
     error: Mapped[str | None] = mapped_column(default=None)
     transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), index=True, default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Base, BigInt, now
+from ..database import Base, BigInt, choice, now
 
 
 class MerchantStatus(StrEnum):
@@ -28,7 +28,7 @@ class Merchant(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(String(40), unique=True)
     name: Mapped[str] = mapped_column(String(64))
-    status: Mapped[MerchantStatus] = mapped_column(String(16), default=MerchantStatus.PENDING)
+    status: Mapped[MerchantStatus] = mapped_column(choice(MerchantStatus), default=MerchantStatus.PENDING)
     next_nonce: Mapped[int] = mapped_column(BigInt, default=0)
     """First order nonce that was not handed out yet."""
     created_at: Mapped[datetime] = mapped_column(default=now)

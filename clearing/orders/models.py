@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tongdui import orders as wire
 
-from ..database import Base, Big, BigInt, Hash, now
+from ..database import Base, Big, BigInt, Hash, choice, now
 
 
 class OrderState(StrEnum):
@@ -35,7 +35,12 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("merchant_number", "nonce"),
-        Index("ix_orders_queue", "seq", postgresql_where=text("state = 'accepted'"), sqlite_where=text("state = 'accepted'")),
+        Index(
+            "ix_orders_queue",
+            "seq",
+            postgresql_where=text("state = 'accepted'"),
+            sqlite_where=text("state = 'accepted'"),
+        ),
     )
 
     seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
@@ -49,7 +54,7 @@ class Order(Base):
     signature: Mapped[bytes] = mapped_column(LargeBinary(64))
     size: Mapped[int]
     """Number of instructions."""
-    state: Mapped[OrderState] = mapped_column(String(16), default=OrderState.ACCEPTED)
+    state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
     reason: Mapped[str | None] = mapped_column(String(40), default=None)
     """Why the whole order was refused on chain."""
     transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), index=True, default=None)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Base, now
+from ..database import Base, choice, now
 
 
 class ProgramStatus(StrEnum):
@@ -29,7 +29,7 @@ class Program(Base):
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
     code: Mapped[str] = mapped_column(String(12), unique=True)
     name: Mapped[str] = mapped_column(String(64))
-    status: Mapped[ProgramStatus] = mapped_column(String(16), default=ProgramStatus.PENDING)
+    status: Mapped[ProgramStatus] = mapped_column(choice(ProgramStatus), default=ProgramStatus.PENDING)
     default_lifetime_days: Mapped[int | None] = mapped_column(default=None)
     """Days until issued points expire where the issuance does not say; None for never."""
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Base, Big, Hash, now
+from ..database import Base, Big, Hash, choice, now
 
 
 class Position(Base):
@@ -48,5 +48,5 @@ class BankMovement(Base):
     bank_reference: Mapped[str] = mapped_column(String(140))
     bank_ref: Mapped[bytes] = mapped_column(Hash)
     """keccak256 of the bank's reference: what the chain stores."""
-    state: Mapped[BankMovementState] = mapped_column(String(16), default=BankMovementState.PENDING)
+    state: Mapped[BankMovementState] = mapped_column(choice(BankMovementState), default=BankMovementState.PENDING)
     created_at: Mapped[datetime] = mapped_column(default=now)

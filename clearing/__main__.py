@@ -1,0 +1,5 @@
+"""`python -m clearing`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,189 @@
+"""JSON-RPC to a chain node: the few methods we need, batched, with typed results. No contract knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+
+from tongdui.words import bytes_of, hex_of
+
+
+class ChainError(Exception):
+    """The node answered with an error."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{method}: {message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class ChainUnreachable(Exception):
+    """The node did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event of the contract."""
+
+    topics: tuple[bytes, ...]
+    data: bytes
+    index: int
+    tx_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a transaction in a block."""
+
+    tx_hash: bytes
+    succeeded: bool
+    gas_used: int
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockData:
+    """A block with the receipts of its transactions and the logs of one contract."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    receipts: tuple[Receipt, ...]
+    logs: tuple[Log, ...]
+
+
+class ChainClient:
+    """A connection to one node."""
+
+    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+        self._http = httpx.Client(timeout=timeout)
+        self._url = url
+        self._ids = count(1)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()
+
+    def call(self, method: str, *params: Any) -> Any:
+        """One request. Raises ChainError or ChainUnreachable."""
+        return _result(method, self._post(self._request(method, params)))
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several requests in one round trip; an element is the result, or the ChainError."""
+        if not calls:
+            return []
+        requests = [self._request(method, params) for method, params in calls]
+        answers = {answer["id"]: answer for answer in self._post(requests)}
+        results: list[Any] = []
+        for (method, _), request in zip(calls, requests, strict=True):
+            try:
+                results.append(_result(method, answers[request["id"]]))
+            except ChainError as error:
+                results.append(error)
+        return results
+
+    # ---------------------------------------------------------------- reading
+
+    def chain_id(self) -> int:
+        """The node's chain id."""
+        return int(self.call("eth_chainId"), 16)
+
+    def head(self) -> int:
+        """Number of the newest block."""
+        return int(self.call("eth_blockNumber"), 16)
+
+    def block_hash(self, number: int) -> bytes | None:
+        """Hash of a block, or None where the chain is not that long."""
+        block = self.call("eth_getBlockByNumber", hex(number), False)
+        return bytes_of(block["hash"]) if block else None
+
+    def next_nonce(self, address: str) -> int:
+        """Transactions of `address` in blocks: the nonce of its next one."""
+        return int(self.call("eth_getTransactionCount", address, "latest"), 16)
+
+    def blocks(self, first: int, last: int, contract: str) -> list[BlockData]:
+        """Blocks with receipts, and with the logs of `contract`, in one round trip. Stops before a block that is not there."""
+        numbers = range(first, last + 1)
+        calls: list[tuple[str, Sequence[Any]]] = []
+        for number in numbers:
+            calls.append(("eth_getBlockByNumber", (hex(number), False)))
+            calls.append(("eth_getBlockReceipts", (hex(number),)))
+        results = self.batch(calls)
+        blocks = []
+        for block, receipts in zip(results[::2], results[1::2], strict=True):
+            for result in (block, receipts):
+                if isinstance(result, ChainError):
+                    raise result
+            if not block or receipts is None:
+                break
+            if any(receipt["blockHash"] != block["hash"] for receipt in receipts):
+                break  # the block was replaced between the two reads: the next step sees the new one
+            blocks.append(_block_data(block, receipts, contract))
+        return blocks
+
+    def eth_call(self, to: str, data: bytes) -> bytes:
+        """Result of a read-only call against the newest block."""
+        return bytes_of(self.call("eth_call", {"to": to, "data": hex_of(data)}, "latest"))
+
+    # ---------------------------------------------------------------- writing
+
+    def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
+        """Sends signed transactions in one round trip; an element is None, or why the node refused it."""
+        results = self.batch([("eth_sendRawTransaction", (hex_of(raw),)) for raw in transactions])
+        return [result if isinstance(result, ChainError) else None for result in results]
+
+    # ---------------------------------------------------------------- transport
+
+    def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+    def _post(self, payload: Any) -> Any:
+        try:
+            response = self._http.post(self._url, json=payload)
+            response.raise_for_status()
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ChainUnreachable(f"the chain node does not answer: {error}") from error
+
+
+def _result(method: str, answer: dict[str, Any]) -> Any:
+    error = answer.get("error")
+    if error:
+        raise ChainError(method, error.get("code", 0), error.get("message", ""), error.get("data"))
+    return answer["result"]
+
+
+def _block_data(block: dict[str, Any], receipts: list[dict[str, Any]], contract: str) -> BlockData:
+    number = int(block["number"], 16)
+    return BlockData(
+        number=number,
+        hash=bytes_of(block["hash"]),
+        parent_hash=bytes_of(block["parentHash"]),
+        timestamp=int(block["timestamp"], 16),
+        receipts=tuple(
+            Receipt(
+                tx_hash=bytes_of(receipt["transactionHash"]),
+                succeeded=receipt["status"] == "0x1",
+                gas_used=int(receipt["gasUsed"], 16),
+                block_number=number,
+            )
+            for receipt in receipts
+        ),
+        logs=tuple(
+            Log(
+                topics=tuple(bytes_of(topic) for topic in log["topics"]),
+                data=bytes_of(log["data"]),
+                index=int(log["logIndex"], 16),
+                tx_hash=bytes_of(log["transactionHash"]),
+            )
+            for receipt in receipts
+            for log in receipt["logs"]
+            if log["address"].lower() == contract.lower()
+        ),
+    )

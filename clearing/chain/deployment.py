@@ -1,0 +1,75 @@
+"""Deploys the contract and grants its roles. Can be run again: it does what is missing, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import HexAddress, HexStr
+from eth_utils.address import to_checksum_address
+from web3.types import Nonce
+from web3.utils import get_create_address
+
+from tongdui.words import hex_of, text_word
+
+from ..signing.keyring import RoleKeys
+from . import contract
+from .client import ChainClient, ChainError
+
+_GAS = 12_000_000
+_CALL_GAS = 200_000
+_ROLES = {
+    "operator": (contract.OPERATOR, contract.PAUSER),
+    "sequencer": (contract.SEQUENCER,),
+    "treasury": (contract.TREASURY,),
+}
+
+
+def contract_address(admin: str) -> str:
+    """Where the contract is, or will be: it is the first thing that the admin key makes."""
+    return str(get_create_address(HexAddress(HexStr(admin)), Nonce(0)))
+
+
+def deploy(client: ChainClient, keys: RoleKeys, *, operator_name: str, utc_offset_seconds: int) -> str:
+    """Deploys with the admin key and grants each role to its key. Address of the contract, checksummed."""
+    admin: LocalAccount = Account.from_key(keys.private_key("admin"))
+    address = contract_address(admin.address)
+    if client.call("eth_getCode", address, "latest") == "0x":
+        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
+        _send(client, admin, None, code, _GAS)
+    for role, numbers in _ROLES.items():
+        holder = to_checksum_address(keys.address(role))
+        for number in numbers:
+            held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
+            if int.from_bytes(held, "big") == 0:
+                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _CALL_GAS)
+    return address
+
+
+def _send(client: ChainClient, sender: LocalAccount, to: str | None, data: bytes, gas: int) -> None:
+    transaction: dict[str, Any] = {
+        "chainId": client.chain_id(),
+        "nonce": client.next_nonce(sender.address),
+        "gas": gas,
+        "gasPrice": 0,
+        "value": 0,
+        "data": data,
+        **({"to": to} if to else {}),
+    }
+    signed = sender.sign_transaction(transaction)
+    client.call("eth_sendRawTransaction", hex_of(bytes(signed.raw_transaction)))
+    receipt = _wait(client, hex_of(bytes(signed.hash)))
+    if receipt["status"] != "0x1":
+        raise ChainError("deploy", 0, f"transaction {hex_of(bytes(signed.hash))} reverted")
+
+
+def _wait(client: ChainClient, tx_hash: str, seconds: float = 120) -> dict[str, str]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        receipt: dict[str, str] | None = client.call("eth_getTransactionReceipt", tx_hash)
+        if receipt is not None:
+            return receipt
+        time.sleep(0.1)
+    raise ChainError("deploy", 0, f"transaction {tx_hash} is in no block after {seconds:.0f} s")

@@ -1,0 +1,70 @@
+"""One leader at a time: a lock that the operating system or the database releases when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+from io import TextIOWrapper
+from pathlib import Path
+from zlib import crc32
+
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from ..database import Database
+
+
+class Leadership:
+    """The right to be the only `name` on a database. Not thread-safe: one object a daemon."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._key = crc32(f"tongdui:{name}".encode())
+        self._connection: Connection | None = None
+        self._file: TextIOWrapper | None = None
+
+    def acquire(self) -> bool:
+        """Tries to become the leader, or checks that we still are. Call it before each step."""
+        return self._lock_file() if self._database.is_sqlite else self._lock_database()
+
+    def release(self) -> None:
+        """Steps down."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _lock_file(self) -> bool:
+        if self._file is not None:
+            return True
+        database = make_url(self._database.url).database or ""
+        candidate = Path(f"{database}.{self._name}.lock").open("w")  # noqa: SIM115 (open as long as we lead)
+        try:
+            fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            candidate.close()
+            return False
+        self._file = candidate
+        return True
+
+    def _lock_database(self) -> bool:
+        """PostgreSQL's advisory lock lives as long as its connection, so a dead leader's lock is free at once."""
+        try:
+            if self._connection is None:
+                engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+                self._connection = engine.connect()
+                self._connection.detach()
+                return self._try_lock(self._connection)
+            self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            self.release()
+            return False
+        return True
+
+    def _try_lock(self, connection: Connection) -> bool:
+        held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}))
+        if not held:
+            self.release()
+        return held

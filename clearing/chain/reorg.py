@@ -1,0 +1,81 @@
+"""Takes blocks back that fell out of the chain, newest first, and queues again what they contained."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
+
+from tongdui.words import hex_of
+
+from ..database import Database
+from ..events.models import Event
+from ..ids import new_id
+from ..orders.finalisation import Reservations, reopen
+from ..orders.models import Order
+from .client import ChainClient
+from .effects import Effects
+from .models import Batch, Block, ChainEvent, Entry, Rejection
+from .projection import apply_sums, effects_of
+from .registry_events import revert_event
+from .repository import BlockRepository, TransactionRepository
+from .submission import reopen_calls
+
+log = structlog.get_logger(__name__)
+
+
+def roll_back_to_chain(database: Database, client: ChainClient) -> int:
+    """Takes blocks back until the newest one is in the chain again; how many. Each one in a transaction of its own."""
+    taken = 0
+    while True:
+        with database.session.begin() as session:
+            block = BlockRepository(session).last()
+            if block is None or client.block_hash(block.number) == block.hash:
+                return taken
+            take_back(session, block)
+        taken += 1
+
+
+def take_back(session: Session, block: Block) -> None:
+    """Undoes everything that `project_block` did for this block."""
+    log.warning("block fell out of the chain", block=block.number, hash=hex_of(block.hash))
+    rows = session.scalars(select(Entry).where(Entry.block_number == block.number).order_by(Entry.batch, Entry.index))
+    effects = effects_of(session, [row.wire() for row in rows])
+    backwards = Effects()
+    for account, points in effects.points.items():
+        backwards.points[account] = -points
+    for merchant, micros in effects.micros.items():
+        backwards.micros[merchant] = -micros
+    apply_sums(session, backwards, _reopen_orders(session, block.number))
+    for table in (Entry, Rejection, Batch):
+        session.execute(delete(table).where(table.block_number == block.number))
+    _revert_events(session, block.number)
+    reopen_calls(session, block.number)
+    TransactionRepository(session).unsettle(block.number)
+    session.delete(block)
+    session.add(
+        Event(
+            id=new_id("evt"),
+            type="chain.block_removed",
+            subject=hex_of(block.hash),
+            actor="projector",
+            data={"block": block.number},
+        )
+    )
+
+
+def _reopen_orders(session: Session, block_number: int) -> Reservations:
+    """Orders that the block had made final wait again; what they set aside again, negative (to be un-released)."""
+    query = select(Order).where(Order.block_number == block_number).options(selectinload(Order.instructions))
+    again = Reservations()
+    for order in session.scalars(query):
+        reopen(order)
+        again.add(order.instructions)
+    return again.negated()
+
+
+def _revert_events(session: Session, block_number: int) -> None:
+    query = select(ChainEvent).where(ChainEvent.block_number == block_number).order_by(ChainEvent.log_index.desc())
+    for event in session.scalars(query).all():
+        revert_event(session, event.name, event.arguments, event.undo)
+        session.delete(event)

@@ -1,0 +1,142 @@
+"""SQL of the chain's tables: transactions and calls on their way out, blocks and entries on their way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import Session
+
+from tongdui.receipts import merkle_proof
+
+from .client import Receipt
+from .models import Batch, Block, Call, CallState, Entry, Transaction, TransactionState
+
+
+class TransactionRepository:
+    """Signed transactions and the calls that wait for one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def unmined(self) -> list[Transaction]:
+        """Transactions that no block contains yet, in the order in which they were signed."""
+        query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
+        return list(self._session.scalars(query))
+
+    def highest_nonce(self, sender: str) -> int | None:
+        """The highest nonce that `sender` has used in a stored transaction."""
+        return self._session.scalar(select(func.max(Transaction.nonce)).where(Transaction.sender == sender))
+
+    def by_hash(self, tx_hash: bytes) -> Transaction | None:
+        """The transaction with this hash, if it is ours."""
+        return self._session.scalar(select(Transaction).where(Transaction.hash == tx_hash))
+
+    def pending_calls(self, limit: int) -> list[Call]:
+        """Calls that wait for a transaction, oldest first."""
+        query = select(Call).where(Call.state == CallState.PENDING).order_by(Call.id).limit(limit)
+        return list(self._session.scalars(query))
+
+    def calls_of(self, transactions: Sequence[int]) -> list[Call]:
+        """Calls in these transactions."""
+        if not transactions:
+            return []
+        return list(self._session.scalars(select(Call).where(Call.transaction_id.in_(transactions))))
+
+    def settle(self, receipts: Iterable[Receipt]) -> list[Transaction]:
+        """Marks the transactions that a block contains, and returns those of ours."""
+        by_hash = {receipt.tx_hash: receipt for receipt in receipts}
+        if not by_hash:
+            return []
+        ours = list(self._session.scalars(select(Transaction).where(Transaction.hash.in_(by_hash))))
+        for transaction in ours:
+            receipt = by_hash[transaction.hash]
+            transaction.state = TransactionState.MINED if receipt.succeeded else TransactionState.REVERTED
+            transaction.block_number = receipt.block_number
+            transaction.gas_used = receipt.gas_used
+        return ours
+
+    def unsettle(self, block_number: int) -> None:
+        """A block fell out of the chain: its transactions are to be sent again."""
+        self._session.execute(
+            update(Transaction)
+            .where(Transaction.block_number == block_number)
+            .values(state=TransactionState.SIGNED, block_number=None, gas_used=None, sent_at=None)
+        )
+
+
+class BlockRepository:
+    """Blocks that the read model contains."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def last(self) -> Block | None:
+        """The newest block."""
+        return self._session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries; None means any."""
+
+    program: int | None = None
+    address: str | None = None
+    batch: int | None = None
+    programs: Sequence[int] | None = None
+    merchant: int | None = None
+    """With `programs`: what a merchant may see (its own orders, and its programs' entries)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An entry with what proves it."""
+
+    entry: Entry
+    batch: Batch
+    path: tuple[bytes, ...]
+
+
+class EntryRepository:
+    """Accepted instructions."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def by_leaf(self, leaf: bytes) -> Entry | None:
+        """The entry with this leaf."""
+        return self._session.scalar(select(Entry).where(Entry.leaf == leaf))
+
+    def list(self, wanted: EntryFilter, after: tuple[int, int] | None, limit: int) -> Sequence[Entry]:
+        """Entries newest first; `after` is (batch, index) of the last one of the page before."""
+        query = select(Entry).order_by(Entry.batch.desc(), Entry.index.desc()).limit(limit)
+        for condition in _conditions(wanted):
+            query = query.where(condition)
+        if after is not None:
+            batch, index = after
+            query = query.where((Entry.batch < batch) | and_(Entry.batch == batch, Entry.index < index))
+        return self._session.scalars(query).all()
+
+    def receipt(self, leaf: bytes) -> Proof | None:
+        """The entry with its Merkle proof, made from its batch's leaves."""
+        entry = self.by_leaf(leaf)
+        if entry is None:
+            return None
+        batch = self._session.get_one(Batch, entry.batch)
+        query = select(Entry.leaf).where(Entry.batch == entry.batch).order_by(Entry.index)
+        leaves = list(self._session.scalars(query))
+        return Proof(entry, batch, merkle_proof(leaves, entry.index))
+
+
+def _conditions(wanted: EntryFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.program is not None:
+        conditions.append(Entry.program == wanted.program)
+    if wanted.address is not None:
+        conditions.append(Entry.address == wanted.address)
+    if wanted.batch is not None:
+        conditions.append(Entry.batch == wanted.batch)
+    if wanted.programs is not None:
+        conditions.append(Entry.program.in_(wanted.programs) | (Entry.merchant == wanted.merchant))
+    return conditions

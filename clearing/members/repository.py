@@ -1,0 +1,94 @@
+"""SQL of members, their merchants' names for them, and link codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from ..database import now
+from ..upsert import insert_for
+from .models import LinkCode, Member, MemberLink
+
+EXTERNAL = "external:"
+_CHUNK = 1_000
+
+
+class MemberRepository:
+    """Members in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, member: Member) -> None:
+        """Stores a member."""
+        self._session.add(member)
+        self._session.flush()
+
+    def by_id(self, id: str) -> Member | None:  # noqa: A002
+        """The member with this id, whoever knows it."""
+        return self._session.get(Member, id)
+
+    def by_external_id(self, merchant_number: int, external_id: str) -> Member | None:
+        """The member that a merchant knows by this name."""
+        query = (
+            select(Member)
+            .join(MemberLink, MemberLink.member_id == Member.id)
+            .where(MemberLink.merchant_number == merchant_number, MemberLink.external_id == external_id)
+        )
+        return self._session.scalar(query)
+
+    def resolve(self, merchant_number: int, reference: str) -> Member | None:
+        """The member that a merchant means by `mem_...` or `external:...`. It must know the member."""
+        if reference.startswith(EXTERNAL):
+            return self.by_external_id(merchant_number, reference.removeprefix(EXTERNAL))
+        if self.external_id(merchant_number, reference) is None:
+            return None
+        return self.by_id(reference)
+
+    def external_id(self, merchant_number: int, member_id: str) -> str | None:
+        """A merchant's name for a member; the oldest, where it has several."""
+        query = (
+            select(MemberLink.external_id)
+            .where(MemberLink.merchant_number == merchant_number, MemberLink.member_id == member_id)
+            .order_by(MemberLink.created_at, MemberLink.external_id)
+        )
+        return self._session.scalars(query.limit(1)).first()
+
+    def by_addresses(self, addresses: Iterable[str]) -> dict[str, Member]:
+        """Members by their address on chain."""
+        wanted = sorted(set(addresses))
+        found: dict[str, Member] = {}
+        for start in range(0, len(wanted), _CHUNK):
+            query = select(Member).where(Member.address.in_(wanted[start : start + _CHUNK]))
+            found |= {member.address: member for member in self._session.scalars(query)}
+        return found
+
+    def link(self, merchant_number: int, external_id: str, member_id: str) -> bool:
+        """Gives a member a merchant's name; False if the name is taken (perhaps by a request at the same moment)."""
+        statement = (
+            insert_for(self._session)(MemberLink)
+            .values(merchant_number=merchant_number, external_id=external_id, member_id=member_id, created_at=now())
+            .on_conflict_do_nothing()
+            .returning(MemberLink.member_id)
+        )
+        return self._session.execute(statement).first() is not None
+
+    # ---------------------------------------------------------------- link codes
+
+    def add_code(self, code: LinkCode) -> None:
+        """Stores a code's hash."""
+        self._session.add(code)
+        self._session.flush()
+
+    def use_code(self, code_hash: bytes, at: datetime) -> str | None:
+        """Uses a code up; the id of its member, or None where it is unknown, used or expired."""
+        statement = (
+            update(LinkCode)
+            .where(LinkCode.code_hash == code_hash, LinkCode.used_at.is_(None), LinkCode.expires_at > at)
+            .values(used_at=at)
+            .returning(LinkCode.member_id)
+        )
+        return self._session.scalar(statement)

@@ -1,0 +1,286 @@
+"""The embedded network: chain, database, gateway, sequencer and projector on one machine, supervised.
+
+Everything it keeps is in one directory: the chain's state, the database, the encrypted keys with their password, and the first API
+keys. Deleting the directory deletes the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from .access.service import bootstrap_keys
+from .chain.client import ChainClient, ChainUnreachable
+from .chain.deployment import deploy
+from .config import Settings
+from .database import Database
+from .signing.keyring import Keyring, RoleKeys
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+CHAIN_ID = 31_337
+_START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 20.0
+_ROLES = ("admin", "operator", "sequencer", "treasury")
+
+
+class NetworkError(Exception):
+    """The network cannot start; the message says why and how to mend it."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A supervised process. It is started again when it dies by itself."""
+
+    name: str
+    command: Sequence[str]
+    environment: dict[str, str]
+    log: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    def start(self) -> None:
+        """Starts the process, with its output appended to its log."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 (our own command)
+                self.command,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the supervisor only, which then stops the children in order
+            )
+        self.starts += 1
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """Asks it to end; kills it when it does not."""
+        if self.process is None or not self.running:
+            return
+        self.process.send_signal(self.stop_signal)
+        try:
+            self.process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def kill(self) -> None:
+        """Ends it at once, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(slots=True)
+class EmbeddedNetwork:
+    """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 takes a free one."""
+
+    directory: Path
+    gateway_port: int = 0
+    rpc_port: int = 0
+    database_url: str | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+    """More settings for the children, by environment variable."""
+    settings: Settings = field(init=False)
+    api_keys: dict[str, str] = field(init=False, default_factory=dict)
+    """The first API keys: operator, treasury, auditor."""
+    children: dict[str, Child] = field(init=False, default_factory=dict)
+    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+    _watcher: threading.Thread | None = field(init=False, default=None)
+
+    # ---------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Starts everything and returns when the gateway reports that it is healthy."""
+        self.directory = self.directory.absolute()
+        (self.directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.gateway_port = self.gateway_port or free_port()
+        self.rpc_port = self.rpc_port or free_port()
+        self.settings = self._settings()
+        try:
+            self._start_chain()
+            self._prepare()
+            for name in ("projector", "sequencer", "gateway"):
+                self._start_child(name, [sys.executable, "-m", "clearing", name])
+            self._await_health()
+        except BaseException:
+            self.stop()
+            raise
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Stops everything, the chain last. Safe to call twice."""
+        self._stopping.set()
+        for name in ("gateway", "sequencer", "projector", "chain"):
+            if name in self.children:
+                self.children[name].stop()
+
+    def __enter__(self) -> EmbeddedNetwork:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return f"http://{HOST}:{self.gateway_port}"
+
+    @property
+    def rpc_url(self) -> str:
+        """The chain node's address."""
+        return f"http://{HOST}:{self.rpc_port}"
+
+    # ---------------------------------------------------------------- parts
+
+    def _settings(self) -> Settings:
+        database = self.database_url or f"sqlite:///{self.directory / 'tongdui.db'}"
+        return Settings(
+            database_url=database,
+            rpc_url=self.rpc_url,
+            chain_id=CHAIN_ID,
+            keystore_dir=self.directory / "keys",
+            keystore_password=SecretStr(self._password()),
+            gateway_host=HOST,
+            gateway_port=self.gateway_port,
+        )
+
+    def _password(self) -> str:
+        path = self.directory / "keystore-password"
+        if not path.exists():
+            draft = path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(32))
+            draft.rename(path)
+        return path.read_text()
+
+    def _environment(self) -> dict[str, str]:
+        """The settings as the children's environment."""
+        own = {
+            "TONGDUI_DATABASE_URL": self.settings.database_url,
+            "TONGDUI_RPC_URL": self.settings.rpc_url,
+            "TONGDUI_CHAIN_ID": str(self.settings.chain_id),
+            "TONGDUI_CONTRACT": self.settings.contract,
+            "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),
+            "TONGDUI_KEYSTORE_PASSWORD": self.settings.keystore_password.get_secret_value(),
+            "TONGDUI_GATEWAY_HOST": HOST,
+            "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
+        }
+        return {**os.environ, **own, **self.overrides}
+
+    def _start_child(self, name: str, command: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        log = self.directory / "logs" / f"{name}.log"
+        child = Child(name, command, self._environment(), log, stop_signal)
+        child.start()
+        self.children[name] = child
+
+    def _start_chain(self) -> None:
+        anvil = shutil.which("anvil")
+        if anvil is None:
+            raise NetworkError("anvil is not on PATH; `make setup` installs it, or set PATH to where it is")
+        state = str(self.directory / "chain.json")
+        command = [anvil, "--host", HOST, "--port", str(self.rpc_port), "--chain-id", str(CHAIN_ID), "--silent"]
+        command += ["--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"]
+        command += ["--gas-limit", "60000000", "--order", "fifo", "--accounts", "1"]
+        command += ["--state", state, "--state-interval", "5"]
+        self._start_child("chain", command, stop_signal=signal.SIGINT)
+        with_client(self.rpc_url, self._await_chain)
+
+    def _await_chain(self, client: ChainClient) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT
+        while time.monotonic() < deadline:
+            try:
+                client.chain_id()
+            except ChainUnreachable:
+                self._refuse_dead("chain")
+                time.sleep(0.02)
+            else:
+                return
+        raise NetworkError(f"the chain does not answer at {self.rpc_url}; see {self.children['chain'].log}")
+
+    def _prepare(self) -> None:
+        """Database, keys, contract and the first API keys: makes what is not there yet."""
+        keys = RoleKeys(self.settings.keystore_dir, Keyring(self.settings.keystore_password.get_secret_value()))
+        for role in _ROLES:
+            keys.ensure(role)
+        offset = self.settings.utc_offset_seconds
+        self.settings.contract = with_client(
+            self.rpc_url,
+            lambda client: deploy(client, keys, operator_name="Tongdui", utc_offset_seconds=offset),
+        )
+        database = Database(self.settings.database_url)
+        database.upgrade()
+        path = self.directory / "api-keys.json"
+        self.api_keys = json.loads(path.read_text()) if path.exists() else {}
+        with database.session.begin() as session:
+            self.api_keys |= bootstrap_keys(session)
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a key that is stored is known
+        database.close()
+
+    def _await_health(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=5).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                self._refuse_dead("gateway")
+            time.sleep(0.05)
+        raise NetworkError(f"the gateway is not healthy at {self.url}; see {self.directory / 'logs'}")
+
+    def _refuse_dead(self, name: str) -> None:
+        child = self.children[name]
+        if not child.running:
+            last = child.log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise NetworkError(f"{name} ended while starting:\n" + "\n".join(last))
+
+    def _watch(self) -> None:
+        """Starts children again that died by themselves, slower each time."""
+        while not self._stopping.wait(0.2):
+            for child in self.children.values():
+                if not child.running and not self._stopping.wait(min(0.1 * 2**child.starts, 10.0)):
+                    child.start()
+
+
+def with_client(url: str, use: Callable[[ChainClient], T]) -> T:
+    """Runs `use` with a connection to the node at `url`."""
+    client = ChainClient(url)
+    try:
+        return use(client)
+    finally:
+        client.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

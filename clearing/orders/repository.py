@@ -1,0 +1,185 @@
+"""SQL of orders and instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from tongdui.orders import Kind
+
+from ..chain.models import Batch, Entry, Rejection
+from .models import Instruction, Order, OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An instruction with its order and what became of it."""
+
+    instruction: Instruction
+    order: Order
+    entry: Entry | None
+    batch: Batch | None
+    reason: str | None
+
+    @property
+    def state(self) -> OrderState:
+        """The instruction's own state: in an order that settled in part, some of its instructions were refused."""
+        if self.order.state is OrderState.SETTLED and self.entry is None:
+            return OrderState.REJECTED
+        return self.order.state
+
+
+@dataclass(frozen=True, slots=True)
+class MovementFilter:
+    """Which movements; None means any."""
+
+    kind: Kind | None = None
+    merchant: int | None = None
+    member_id: str | None = None
+    program: int | None = None
+    state: OrderState | None = None
+    reference: str | None = None
+
+
+class OrderRepository:
+    """Orders in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def by_id(self, order_id: str) -> Order | None:
+        """The order, with its instructions."""
+        query = select(Order).where(Order.id == order_id).options(selectinload(Order.instructions))
+        return self._session.scalar(query)
+
+    def is_final(self, order_id: str) -> bool:
+        """Whether the order can change no more."""
+        state = self._session.scalar(select(Order.state).where(Order.id == order_id))
+        return state is not None and state.is_final
+
+    def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
+        """Whether an order of the merchant has this nonce."""
+        query = select(Order.seq).where(Order.merchant_number == merchant_number, Order.nonce == nonce)
+        return self._session.scalar(query) is not None
+
+    def live_references(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> set[str]:
+        """Those of `references` that an instruction which stands has already."""
+        query = select(Instruction.reference).where(
+            Instruction.merchant_number == merchant_number,
+            Instruction.kind == int(kind),
+            Instruction.reference.in_(references),
+            Instruction.live,
+        )
+        return {reference for reference in self._session.scalars(query) if reference is not None}
+
+    def queued_instructions(self) -> int:
+        """Instructions that wait for a batch."""
+        query = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.ACCEPTED)
+        return self._session.scalar(query) or 0
+
+    def queue(self, limit: int) -> Sequence[Order]:
+        """Accepted orders, oldest first, locked, with their instructions."""
+        query = (
+            select(Order)
+            .where(Order.state == OrderState.ACCEPTED)
+            .order_by(Order.seq)
+            .limit(limit)
+            .with_for_update()
+            .options(selectinload(Order.instructions))
+        )
+        return self._session.scalars(query).all()
+
+    def late(self, unix_time: int) -> Sequence[Order]:
+        """Accepted orders whose deadline passed, locked."""
+        query = (
+            select(Order)
+            .where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)
+            .order_by(Order.seq)
+            .with_for_update()
+            .options(selectinload(Order.instructions))
+        )
+        return self._session.scalars(query).all()
+
+    # ---------------------------------------------------------------- movements
+
+    def movement(self, instruction_id: str) -> Movement | None:
+        """The movement with this id."""
+        found = self._movements([Instruction.id == instruction_id], None, 1)
+        return found[0] if found else None
+
+    def movements_of(self, order: Order) -> list[Movement]:
+        """The order's movements, in order."""
+        return self._movements([Instruction.order_seq == order.seq], None, None)[::-1]
+
+    def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
+        """Movements newest first; `after` is (order_seq, item) of the last one of the page before."""
+        return self._movements(_conditions(wanted), after, limit)
+
+    def _movements(
+        self, conditions: list[ColumnElement[bool]], after: tuple[int, int] | None, limit: int | None
+    ) -> list[Movement]:
+        same_order = and_(Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce)
+        query = (
+            select(Instruction, Entry, Batch, _reason())
+            .join(Instruction.order)
+            .outerjoin(Entry, and_(same_order, Entry.item == Instruction.item))
+            .outerjoin(Batch, Batch.number == Entry.batch)
+            .where(*conditions)
+            .options(joinedload(Instruction.order))
+            .order_by(Instruction.order_seq.desc(), Instruction.item.desc())
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+        if after is not None:
+            seq, item = after
+            query = query.where(
+                or_(Instruction.order_seq < seq, and_(Instruction.order_seq == seq, Instruction.item < item))
+            )
+        return [_movement(row) for row in self._session.execute(query)]
+
+
+def _reason() -> ColumnElement[str | None]:
+    """Why the chain refused the instruction, from the newest of its refusals."""
+    return (
+        select(Rejection.reason)
+        .where(
+            Rejection.merchant == Order.merchant_number,
+            Rejection.nonce == Order.nonce,
+            Rejection.item == Instruction.item,
+        )
+        .order_by(Rejection.block_number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _movement(row: Row[Instruction, Entry | None, Batch | None, str | None]) -> Movement:
+    instruction, entry, batch, reason = row
+    order = instruction.order
+    refused = order.state.is_final and entry is None
+    return Movement(instruction, order, entry, batch, (reason or order.reason) if refused else None)
+
+
+def _conditions(wanted: MovementFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        conditions.append(Instruction.kind == int(wanted.kind))
+    if wanted.merchant is not None:
+        conditions.append(Instruction.merchant_number == wanted.merchant)
+    if wanted.member_id is not None:
+        conditions.append(Instruction.member_id == wanted.member_id)
+    if wanted.program is not None:
+        conditions.append(Instruction.program == wanted.program)
+    if wanted.reference is not None:
+        conditions.append(Instruction.reference == wanted.reference)
+    if wanted.state is OrderState.SETTLED:
+        conditions.append(Entry.leaf.is_not(None))
+    elif wanted.state is OrderState.REJECTED:
+        settled_without = and_(Order.state == OrderState.SETTLED, Entry.leaf.is_(None))
+        conditions.append(or_(Order.state == OrderState.REJECTED, settled_without))
+    elif wanted.state is not None:
+        conditions.append(Order.state == wanted.state)
+    return conditions

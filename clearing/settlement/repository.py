@@ -1,0 +1,98 @@
+"""SQL of positions and bank movements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..upsert import insert_for
+from .models import BankMovement, BankMovementState, Position
+
+
+class PositionRepository:
+    """Positions in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lock(self, merchant_number: int) -> Position:
+        """The merchant's position, locked until the transaction ends; an empty one is made where there is none."""
+        query = (
+            select(Position)
+            .where(Position.merchant_number == merchant_number)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        position = self._session.scalar(query)
+        if position is None:
+            self._make(merchant_number)
+            position = self._session.scalars(query).one()
+        return position
+
+    def shift(self, deltas: dict[int, tuple[int, int]]) -> None:
+        """Adds (position, reserved) to each merchant's position. Always locks in the same order: no deadlocks."""
+        for merchant_number, (micros, reserved) in sorted(deltas.items()):
+            if micros or reserved:
+                position = self.lock(merchant_number)
+                position.position += micros
+                position.reserved += reserved
+        self._session.flush()
+
+    def get(self, merchant_number: int) -> Position:
+        """The merchant's position; an empty one (not stored) where there is none yet."""
+        found = self._session.get(Position, merchant_number)
+        return found or Position(merchant_number=merchant_number, position=0, credit_limit=0, reserved=0)
+
+    def list(self, *, merchant_number: int | None, after: int | None, limit: int) -> Sequence[Position]:
+        """Positions by merchant number, one merchant's or all."""
+        query = select(Position).order_by(Position.merchant_number).limit(limit)
+        if merchant_number is not None:
+            query = query.where(Position.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(Position.merchant_number > after)
+        return self._session.scalars(query).all()
+
+    def _make(self, merchant_number: int) -> None:
+        insert = insert_for(self._session)(Position)
+        values = {"merchant_number": merchant_number, "position": 0, "credit_limit": 0, "reserved": 0}
+        self._session.execute(insert.values(values).on_conflict_do_nothing())
+
+
+class BankMovementRepository:
+    """Deposits and withdrawals in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, movement: BankMovement) -> None:
+        """Stores a movement."""
+        self._session.add(movement)
+        self._session.flush()
+
+    def by_id(self, id: str) -> BankMovement | None:  # noqa: A002
+        """The movement with this id."""
+        return self._session.get(BankMovement, id)
+
+    def by_bank_ref(self, bank_ref: bytes) -> BankMovement | None:
+        """The movement with this hash of the bank's reference."""
+        return self._session.scalar(select(BankMovement).where(BankMovement.bank_ref == bank_ref))
+
+    def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:
+        """Movements of a kind, newest first."""
+        query = select(BankMovement).where(BankMovement.kind == kind).order_by(BankMovement.id.desc()).limit(limit)
+        if merchant_number is not None:
+            query = query.where(BankMovement.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(BankMovement.id < after)
+        return self._session.scalars(query).all()
+
+    def pending_withdrawals(self, merchant_number: int) -> int:
+        """Micros that are on their way out and still in the position. (Summed here: SQLite keeps them as text.)"""
+        query = select(BankMovement.micros).where(
+            BankMovement.merchant_number == merchant_number,
+            BankMovement.kind == "withdrawal",
+            BankMovement.state == BankMovementState.PENDING,
+        )
+        return sum(self._session.scalars(query))

@@ -1,0 +1,75 @@
+"""Rules of money at the settlement bank: what came in and what goes out. Both are booked on chain by the treasury's key."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from tongdui.words import hex_of, keccak256
+
+from ..chain.calls import request_call
+from ..errors import Conflict, NotFound, Refused
+from ..events.repository import EventRepository
+from ..ids import new_id
+from ..merchants.models import Merchant
+from ..merchants.repository import MerchantRepository
+from ..merchants.service import check_micros
+from .models import BankMovement
+from .repository import BankMovementRepository, PositionRepository
+
+BankKind = Literal["deposit", "withdrawal"]
+_PREFIX = {"deposit": "dep", "withdrawal": "wdr"}
+_FUNCTION = {"deposit": "deposit", "withdrawal": "withdraw"}
+
+
+class SettlementService:
+    """Bank movements in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._movements = BankMovementRepository(session)
+
+    def deposit(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        """Books money that arrived at the bank."""
+        return self._book("deposit", self._merchant(merchant_id), micros, bank_reference, actor)
+
+    def withdraw(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take."""
+        merchant = self._merchant(merchant_id)
+        position = PositionRepository(self._session).lock(merchant.number)
+        pending = self._movements.pending_withdrawals(merchant.number)
+        free = max(position.position - position.reserved - pending, 0)
+        if micros > free:
+            raise Refused.at(
+                "/micros",
+                f"{free} micros can be withdrawn: credit, pending orders and pending withdrawals do not count",
+                code="insufficient_position",
+            )
+        return self._book("withdrawal", merchant, micros, bank_reference, actor)
+
+    def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        check_micros(micros, "/micros", least=1)
+        bank_ref = keccak256(bank_reference.encode())
+        if self._movements.by_bank_ref(bank_ref) is not None:
+            raise Conflict.at("/bank_reference", "this bank reference was booked before", code="bank_reference_used")
+        movement = BankMovement(
+            id=new_id(_PREFIX[kind]),
+            kind=kind,
+            merchant_number=merchant.number,
+            micros=micros,
+            bank_reference=bank_reference,
+            bank_ref=bank_ref,
+        )
+        self._movements.add(movement)
+        arguments = [merchant.number, micros, hex_of(bank_ref)]
+        request_call(self._session, "treasury", _FUNCTION[kind], arguments, movement.id)
+        data = {"micros": micros, "bank_reference": bank_reference}
+        EventRepository(self._session).add(f"{kind}.requested", movement.id, actor, merchant.number, data)
+        return movement
+
+    def _merchant(self, merchant_id: str) -> Merchant:
+        merchant = MerchantRepository(self._session).by_id(merchant_id)
+        if merchant is None:
+            raise NotFound.at("/merchant", f"there is no merchant {merchant_id}", code="unknown_merchant")
+        return merchant
