@@ -1,0 +1,98 @@
+"""Reads from a chain node over JSON-RPC: the few calls with which the SDK checks what the gateway says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from ._core import deliver
+from ._errors import APIConnectionError
+from ._flow import Flow, Request
+from .words import address_word, bytes_of, hex_of, keccak256, word, word_text
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A chain node and the clearing house on it. Every read raises APIConnectionError when the node gives no usable
+    answer."""
+
+    url: str
+    contract: str
+    timeout: float = 15.0
+    block: str = "latest"
+
+    def chain_id(self) -> Flow[int]:
+        """The chain's id."""
+        found = yield from self._ask("eth_chainId", [])
+        return self._number(found)
+
+    def has_code(self) -> Flow[bool]:
+        """Whether there is a contract at the address at all."""
+        found = yield from self._ask("eth_getCode", [self.contract, self.block])
+        return isinstance(found, str) and len(found) > 2
+
+    def root_of(self, batch: int) -> Flow[bytes]:
+        """The Merkle root that the journal recorded for a batch; zero for a batch that does not exist."""
+        (root,) = yield from self._view("rootOf(uint40)", word(batch), words=1)
+        return root
+
+    def merchant_of_signer(self, address: str) -> Flow[tuple[int, int, int]]:
+        """The merchant whose key this is (0: nobody's), and from and until when (Unix seconds) it signs."""
+        merchant, start, end = yield from self._view("signerOf(address)", address_word(address), words=3)
+        return _int(merchant), _int(start), _int(end)
+
+    def code_of_program(self, number: int) -> Flow[str]:
+        """The code under which a program is registered, empty for none."""
+        found = yield from self._view("programOf(uint32)", word(number), words=4)
+        return word_text(found[2])
+
+    def terms_of_agreement(self, number: int) -> Flow[tuple[bytes, ...]]:
+        """The 18 words of an agreement's terms; `valid_until` reflects supersession and termination."""
+        return (yield from self._view("agreementOf(uint32)", word(number), words=18))
+
+    def transaction(self, tx_hash: str) -> Flow[dict[str, Any] | None]:
+        """A transaction's receipt, None when the node does not have it."""
+        found = yield from self._ask("eth_getTransactionReceipt", [tx_hash])
+        return found if isinstance(found, dict) else None
+
+    def _view(self, signature: str, arguments: bytes, *, words: int) -> Flow[tuple[bytes, ...]]:
+        data = hex_of(keccak256(signature.encode())[:4] + arguments)
+        found = yield from self._ask("eth_call", [{"to": self.contract, "data": data}, self.block])
+        try:
+            raw = bytes_of(found)
+        except (AttributeError, ValueError):
+            raw = b""
+        if len(raw) < 32 * words:
+            name = signature.partition("(")[0]
+            raise APIConnectionError(
+                f"{self.url}: {name} at {self.contract} answered {len(raw)} bytes; is a clearing house there?"
+            )
+        return tuple(raw[i * 32 : i * 32 + 32] for i in range(words))
+
+    def _ask(self, method: str, params: list[object]) -> Flow[Any]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        request = Request("POST", self.url, json=body, timeout=self.timeout)
+        response = yield from deliver(request, 2, accept=range(400, 500))
+        return self._result(method, response)
+
+    def _result(self, method: str, response: httpx.Response) -> Any:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or "result" not in answer:
+            said = answer.get("error") if isinstance(answer, dict) else response.text[:200]
+            raise APIConnectionError(f"{self.url}: {method} was answered {response.status_code}: {said}")
+        return answer["result"]
+
+    def _number(self, found: object) -> int:
+        try:
+            return int(str(found), 16)
+        except ValueError:
+            raise APIConnectionError(f"{self.url}: {found!r} is no number") from None
+
+
+def _int(raw: bytes) -> int:
+    return int.from_bytes(raw, "big")

@@ -1,0 +1,306 @@
+"""Every exception that the SDK raises on purpose, and how a problem response becomes one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from ._models import Movement
+
+
+class TongduiError(Exception):
+    """Anything that went wrong between you and the network.
+
+    ```
+    TongduiError
+    ├── APIError                          the gateway answered with a problem (`code` says which)
+    │   ├── BadRequestError               400
+    │   ├── AuthenticationError           401
+    │   ├── ForbiddenError                403: scope, role, or not your program
+    │   ├── NotFoundError                 404
+    │   ├── ConflictError                 409
+    │   │   ├── DuplicateReferenceError       the reference was used before
+    │   │   ├── IdempotencyInFlightError      the first request with this key is still running
+    │   │   └── NonceUsedError
+    │   ├── UnprocessableError            422: understood and refused
+    │   │   ├── ValidationError               a field is wrong; `errors` points at it
+    │   │   ├── IdempotencyKeyReusedError     same key, another body
+    │   │   ├── InsufficientPointsError
+    │   │   ├── InsufficientLiquidityError    the paying merchant's position and credit limit do not cover it
+    │   │   ├── AgreementError                not live, wrong one, over a cap, below the minimum, opens a cycle
+    │   │   ├── QuoteExpiredError
+    │   │   └── AuthorizationError            the order's signature, signer or deadline
+    │   ├── RateLimitedError              429
+    │   └── ServerError                   5xx
+    │       └── UnavailableError              502, 503, 504
+    ├── APIConnectionError                no answer: refused, reset, DNS, TLS
+    │   └── APITimeoutError
+    ├── RejectedError                     the chain refused a movement, or its deadline passed (`reason` says why)
+    ├── PendingError                      a final state was needed and is not there yet
+    ├── SigningError                      an order cannot be built or signed on this machine
+    ├── VerificationError                 something does not prove what it claims (`check` says which test failed)
+    └── TillError                         a till export cannot be read at all
+    ```
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong member of a request body, by its JSON pointer (`/instructions/3/reference`)."""
+
+    pointer: str
+    detail: str
+
+
+class APIError(TongduiError):
+    """The gateway refused or failed.
+
+    `status` is the HTTP status; `code` the stable machine-readable word; `errors` names the fields at fault;
+    `request_id` is what the operator needs to find the request; `retry_after` is in seconds, when the gateway said so.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        title: str = "",
+        detail: str = "",
+        errors: Sequence[FieldError] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(self._summary())
+
+    def _summary(self) -> str:
+        lines = [f"{self.code} ({self.status}): {self.detail or self.title}"]
+        lines += [f"  {e.pointer}: {e.detail}" for e in self.errors]
+        if self.request_id:
+            lines.append(f"  request id: {self.request_id}")
+        return "\n".join(lines)
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same request, sent again a little later with the same Idempotency-Key, may succeed."""
+        return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
+
+
+class BadRequestError(APIError):
+    """400: the request is malformed."""
+
+
+class AuthenticationError(APIError):
+    """401: no API key, or one that is unknown or revoked."""
+
+
+class ForbiddenError(APIError):
+    """403: the API key may not do this: scope, role, or another merchant's program."""
+
+
+class NotFoundError(APIError):
+    """404: unknown member, program, agreement, or anything else."""
+
+
+class ConflictError(APIError):
+    """409: it contradicts what is there already."""
+
+
+class DuplicateReferenceError(ConflictError):
+    """This merchant used the reference for another movement; `errors` points at each such instruction."""
+
+
+class IdempotencyInFlightError(ConflictError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+
+class NonceUsedError(ConflictError):
+    """The nonce was used by another order."""
+
+
+class UnprocessableError(APIError):
+    """422: understood and refused. Final for its Idempotency-Key."""
+
+
+class ValidationError(UnprocessableError):
+    """A field is missing or wrong; `errors` points at it."""
+
+
+class IdempotencyKeyReusedError(UnprocessableError):
+    """The Idempotency-Key was used with another body."""
+
+
+class InsufficientPointsError(UnprocessableError):
+    """The member's available points do not cover it."""
+
+
+class InsufficientLiquidityError(UnprocessableError):
+    """The paying merchant's position plus credit limit does not cover the settlement and the fee."""
+
+
+class AgreementError(UnprocessableError):
+    """The agreement does not allow it: not live, wrong one, over a cap, below the minimum, or a rate cycle."""
+
+
+class QuoteExpiredError(UnprocessableError):
+    """The quote's time is over; ask for a new one."""
+
+
+class AuthorizationError(UnprocessableError):
+    """The order's signature, signer or deadline is not acceptable."""
+
+
+class RateLimitedError(APIError):
+    """429: too many requests."""
+
+
+class ServerError(APIError):
+    """5xx: the gateway failed."""
+
+
+class UnavailableError(ServerError):
+    """502, 503 or 504: the gateway or the chain behind it is not available now; nothing was recorded."""
+
+
+class APIConnectionError(TongduiError):
+    """No answer came: connection refused or reset, name not found, TLS failed. The request may have been executed."""
+
+
+class APITimeoutError(APIConnectionError):
+    """No answer came in time. The request may have been executed: retry it with the same Idempotency-Key."""
+
+
+class RejectedError(TongduiError):
+    """The network accepted an order, but it did not take effect: the chain refused it, or its deadline passed.
+
+    `reason` is the chain's word (`insufficient_points`, ...); `movements` are those that did not take effect.
+    """
+
+    def __init__(self, movements: Sequence[Movement]) -> None:
+        self.movements = tuple(movements)
+        first = self.movements[0]
+        self.reason = first.reason or first.state
+        more = f" (and {len(self.movements) - 1} more)" if len(self.movements) > 1 else ""
+        super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
+
+
+class PendingError(TongduiError):
+    """It is not final yet: wait longer (`wait=`) or fetch it again later."""
+
+
+class SigningError(TongduiError):
+    """An order cannot be built or signed here; the message says what is missing."""
+
+
+class VerificationError(TongduiError):
+    """Something does not prove what it claims.
+
+    `check` names the test that failed (`leaf`, `proof`, `root`, `contract`, `chain_id`, `terms.rate_num`, ...);
+    `expected` and `found` are what was compared.
+    """
+
+    def __init__(self, check: str, message: str, *, expected: object = None, found: object = None) -> None:
+        self.check = check
+        self.expected = expected
+        self.found = found
+        compared = "" if expected is None and found is None else f" (expected {expected}, found {found})"
+        super().__init__(f"{check}: {message}{compared}")
+
+
+class TillError(TongduiError):
+    """A till export, or the mapping that describes it, cannot be read at all."""
+
+
+_BY_CODE: dict[str, type[APIError]] = {
+    "duplicate_reference": DuplicateReferenceError,
+    "idempotency_in_flight": IdempotencyInFlightError,
+    "nonce_used": NonceUsedError,
+    "validation_failed": ValidationError,
+    "idempotency_key_reused": IdempotencyKeyReusedError,
+    "insufficient_points": InsufficientPointsError,
+    "insufficient_liquidity": InsufficientLiquidityError,
+    "quote_expired": QuoteExpiredError,
+    **dict.fromkeys(
+        (
+            "agreement_not_live",
+            "wrong_agreement",
+            "over_instruction_cap",
+            "over_daily_cap",
+            "below_minimum",
+            "rate_cycle",
+        ),
+        AgreementError,
+    ),
+    **dict.fromkeys(("wrong_signer", "signature_required", "deadline_passed", "deadline_too_far"), AuthorizationError),
+}
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+    502: UnavailableError,
+    503: UnavailableError,
+    504: UnavailableError,
+}
+
+
+def error_of(response: httpx.Response) -> APIError:
+    """The exception that stands for an error response; one that is no problem document is described as well as can
+    be."""
+    problem = _problem(response)
+    status = response.status_code
+    code = str(problem.get("code") or f"http_{status}")
+    fallback = ServerError if status >= 500 else APIError
+    by_status = _BY_STATUS.get(status, fallback)
+    by_code = _BY_CODE.get(code, by_status)
+    return (by_code if issubclass(by_code, by_status) else by_status)(
+        status=status,
+        code=code,
+        title=str(problem.get("title") or response.reason_phrase),
+        detail=str(problem.get("detail") or ""),
+        errors=_field_errors(problem.get("errors")),
+        request_id=problem.get("request_id") or response.headers.get("Request-Id"),
+        retry_after=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+def connection_error(error: httpx.TransportError, method: str, url: str) -> APIConnectionError:
+    """The exception that stands for a transport failure."""
+    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+    return kind(f"{method} {url}: {str(error) or type(error).__name__}")
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {"detail": response.text[:200]}
+    return body if isinstance(body, dict) else {}
+
+
+def _field_errors(found: object) -> tuple[FieldError, ...]:
+    if not isinstance(found, list):
+        return ()
+    return tuple(FieldError(str(e.get("pointer", "")), str(e.get("detail", ""))) for e in found if isinstance(e, dict))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds of a Retry-After header; its HTTP-date form is rare enough to fall back to our own backoff."""
+    try:
+        return max(0.0, float(retry_after)) if retry_after else None
+    except ValueError:
+        return None

@@ -1,0 +1,269 @@
+"""Instructions as you write them, as the API takes them, and as they are signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
+
+from . import orders
+from ._amounts import whole_points
+from ._core import Core, Identified, M, given, name_of, new_key
+from ._errors import AgreementError, APIError, AuthorizationError, NonceUsedError, NotFoundError, SigningError
+from ._flow import Flow
+from ._models import NonceBlock, Program, Quote
+from ._reference import Book, NonceLease, day_number
+from ._signing import reference_hash, signed
+from .words import hex_of
+
+MemberName: TypeAlias = str | Identified
+"""A `Member`, its id (`mem_...`), or `external:` and your own number for the customer."""
+ProgramName: TypeAlias = str | Identified
+"""A `Program`, its code (`FUEL`) or its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """New points for a member. `expires_on` is the first day on which they are gone; without it the program's default
+    holds."""
+
+    program: ProgramName
+    member: MemberName
+    points: int
+    expires_on: date | None = None
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        whole_points(self.points)
+        if self.expires_on is not None:
+            _check_day(self.expires_on, "expires_on")
+
+    def body(self) -> dict[str, Any]:
+        """What the API takes."""
+        return given(
+            program=_program(self.program),
+            member=name_of(self.member),
+            points=self.points,
+            expires_on=self.expires_on.isoformat() if self.expires_on else None,
+            reference=self.reference,
+        )
+
+    def wire(self, book: Book) -> Flow[tuple[orders.Instruction, dict[str, Any]]]:
+        """What is signed, and what the API has to be told in addition."""
+        program = yield from book.program(_program(self.program))
+        expiry = self.expires_on
+        if expiry is None and program.default_lifetime_days:
+            expiry = (yield from book.today()) + timedelta(days=program.default_lifetime_days)
+        address = yield from book.address(name_of(self.member))
+        ref = reference_hash(book.signer, self.reference)
+        instruction = orders.Instruction(
+            kind=orders.Kind.ISSUE,
+            member=address,
+            points=self.points,
+            program=program.number,
+            expiry_day=day_number(expiry) if expiry else 0,
+            ref=ref,
+        )
+        return instruction, {"ref": hex_of(ref)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeem:
+    """Points taken in at the program's own till."""
+
+    program: ProgramName
+    member: MemberName
+    points: int
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        whole_points(self.points)
+
+    def body(self) -> dict[str, Any]:
+        """What the API takes."""
+        return given(
+            program=_program(self.program),
+            member=name_of(self.member),
+            points=self.points,
+            reference=self.reference,
+        )
+
+    def wire(self, book: Book) -> Flow[tuple[orders.Instruction, dict[str, Any]]]:
+        """What is signed, and what the API has to be told in addition."""
+        program = yield from book.program(_program(self.program))
+        address = yield from book.address(name_of(self.member))
+        ref = reference_hash(book.signer, self.reference)
+        instruction = orders.Instruction(
+            kind=orders.Kind.REDEEM, member=address, points=self.points, program=program.number, ref=ref
+        )
+        return instruction, {"ref": hex_of(ref)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Points of one program into points of another, by `agreement`, by `quote`, or from `source_program` to
+    `target_program`.
+
+    `min_out` is the fewest target points that the member accepts; with a `Quote` it is the quoted number unless you
+    say otherwise.
+    """
+
+    member: MemberName
+    points: int
+    agreement: str | Identified | None = None
+    source_program: ProgramName | None = None
+    target_program: ProgramName | None = None
+    min_out: int | None = None
+    quote: str | Quote | None = None
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        whole_points(self.points)
+        if self.min_out is not None:
+            whole_points(self.min_out, "min_out", zero=True)
+        pair = self.source_program is not None and self.target_program is not None
+        if not (pair or self.agreement is not None or self.quote is not None):
+            raise ValueError("an exchange needs agreement, quote, or both source_program and target_program")
+
+    def body(self) -> dict[str, Any]:
+        """What the API takes."""
+        quote = self.quote
+        return given(
+            agreement=self._agreement(),
+            source_program=_program(self.source_program) if self.source_program else None,
+            target_program=_program(self.target_program) if self.target_program else None,
+            member=name_of(self.member),
+            points=self.points,
+            min_out=quote.out if self.min_out is None and isinstance(quote, Quote) else self.min_out,
+            quote=name_of(quote) if quote is not None else None,
+            reference=self.reference,
+        )
+
+    def wire(self, book: Book) -> Flow[tuple[orders.Instruction, dict[str, Any]]]:
+        """What is signed, and what the API has to be told in addition: above all which agreement was signed."""
+        body = self.body()
+        if name := self._agreement():
+            agreement = yield from book.agreement(name)
+        elif self.source_program is not None and self.target_program is not None:
+            agreement = yield from book.agreement_between(body["source_program"], body["target_program"])
+        else:
+            raise SigningError("pass the Quote itself, or its agreement too: an id does not say what to sign")
+        if agreement.number is None:
+            raise SigningError(f"agreement {agreement.id} is {agreement.state}: it is not on the chain")
+        program = yield from book.program(agreement.source_program)
+        address = yield from book.address(name_of(self.member))
+        ref = reference_hash(book.signer, self.reference)
+        instruction = orders.Instruction(
+            kind=orders.Kind.EXCHANGE,
+            member=address,
+            points=self.points,
+            program=program.number,
+            agreement=agreement.number,
+            min_out=body.get("min_out", 0),
+            ref=ref,
+        )
+        return instruction, {"ref": hex_of(ref), "agreement": agreement.id}
+
+    def _agreement(self) -> str | None:
+        if self.agreement is None:
+            return self.quote.agreement if isinstance(self.quote, Quote) else None
+        return name_of(self.agreement)
+
+
+InstructionRequest: TypeAlias = Issue | Redeem | Exchange
+"""What an order may hold."""
+
+KIND_OF = {Issue: "issue", Redeem: "redeem", Exchange: "exchange"}
+
+_STALE = (AuthorizationError, AgreementError, NonceUsedError, NotFoundError)
+_STALE_CODES = {"wrong_signer", "agreement_not_live", "nonce_used", "unknown_agreement", "unknown_program"}
+
+
+@dataclass(slots=True)
+class Desk:
+    """Signs orders where there is a signer, and hands them in."""
+
+    core: Core
+    book: Book
+    nonces: NonceLease
+
+    def hand_in(
+        self,
+        model: type[M],
+        path: str,
+        instructions: Sequence[InstructionRequest],
+        arrange: Callable[[list[dict[str, Any]]], dict[str, Any]],
+        *,
+        atomic: bool = False,
+        key: str | None,
+        wait: float | None,
+    ) -> Flow[M]:
+        """Posts what `arrange` makes of the instructions' bodies, signed if there is a signer.
+
+        When the gateway refuses a signature because reference data changed since it was fetched (a new agreement,
+        midnight), the data is fetched again and the order signed again, once, under the same nonce: of the two only
+        one can ever take effect. A key that you gave is never changed, so then the refusal is raised.
+        """
+        signing = self.core.options.signer is not None
+        own_key = key or new_key()
+        nonce: int | None = None
+        for last in (False, True):
+            bodies, authorization = [i.body() for i in instructions], None
+            if signing:
+                nonce = nonce if nonce is not None else (yield from self._nonce(key))
+                bodies, authorization = yield from self._sign(instructions, nonce, atomic=atomic)
+            body = {**arrange(bodies), **given(authorization=authorization)}
+            try:
+                return (yield from self.core.post(model, path, body, key=own_key, wait=wait))
+            except _STALE as refusal:
+                if refusal.code == "nonce_used":
+                    nonce = None
+                    self.nonces.forget(key)
+                if last or not signing or key is not None or not _may_be_stale(refusal):
+                    raise
+            self.book.forget()
+            own_key = new_key()
+        raise AssertionError("unreachable")
+
+    def _sign(
+        self, instructions: Sequence[InstructionRequest], nonce: int, *, atomic: bool
+    ) -> Flow[tuple[list[dict[str, Any]], dict[str, Any]]]:
+        """Bodies as the API takes them, and the `authorization` over exactly these instructions."""
+        domain = yield from self.book.domain()
+        merchant = yield from self.book.own_number()
+        wires, bodies = [], []
+        for instruction in instructions:
+            wire, told = yield from instruction.wire(self.book)
+            wires.append(wire)
+            bodies.append(_told(instruction.body(), told))
+        deadline = int(self.core.now()) + self.core.options.deadline_seconds
+        order = orders.Order(merchant, nonce, deadline, tuple(wires), atomic)
+        signature = signed(self.book.signer, order.digest(domain))
+        return bodies, {"nonce": nonce, "deadline": deadline, "signature": signature}
+
+    def _nonce(self, key: str | None) -> Flow[int]:
+        while (nonce := self.nonces.take(key)) is None:
+            body = {"count": self.nonces.block}
+            self.nonces.add((yield from self.core.post(NonceBlock, "/v1/nonces", body)))
+        return nonce
+
+
+def _told(body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A body that names the agreement which was signed, and not the programs by which it was found."""
+    if "agreement" in told:
+        body = {k: v for k, v in body.items() if k not in {"source_program", "target_program"}}
+    return {**body, **told}
+
+
+def _may_be_stale(refusal: APIError) -> bool:
+    return refusal.code in _STALE_CODES
+
+
+def _program(program: ProgramName) -> str:
+    return program.code if isinstance(program, Program) else name_of(program)
+
+
+def _check_day(value: object, field: str) -> None:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"{field} must be a datetime.date, not {value!r}")

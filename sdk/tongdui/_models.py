@@ -1,0 +1,375 @@
+"""What the gateway answers, typed. Models are frozen and ignore members that they do not know, so an older SDK works
+with a newer gateway. Points are whole numbers, `*_micros` are millionths of the settlement currency, times are UTC."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from ._errors import PendingError, RejectedError
+
+
+class Model(BaseModel):
+    """Base of all resources."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its state will not change by itself any more; what `wait=` waits for."""
+        return True
+
+
+# -------------------------------------------------------------------- network
+
+
+class Check(Model):
+    """One part of the gateway's health."""
+
+    ok: bool
+    detail: str | dict[str, Any] | None = None
+
+
+class Health(Model):
+    """`status` is `ok` or `degraded`; `checks` has `database`, `chain`, `sequencer` and `projector`."""
+
+    status: str
+    checks: dict[str, Check] = {}
+
+
+class Network(Model):
+    """Where orders are settled: what signatures are bound to, and the network's day."""
+
+    chain_id: int
+    contract: str
+    currency: str
+    utc_offset_seconds: int
+    today: date
+    rpc_hint: str | None = None
+
+
+# -------------------------------------------------------------------- parties
+
+
+class MerchantSigner(Model):
+    """The key that signs a merchant's orders. `managed`: the gateway holds it."""
+
+    address: str
+    managed: bool
+
+
+class Merchant(Model):
+    """A legal entity in the network. `status`: pending, active, suspended, closed."""
+
+    id: str
+    number: int
+    name: str
+    status: str
+    signer: MerchantSigner | None = None
+    created_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the chain has confirmed it."""
+        return self.status != "pending"
+
+
+class Program(Model):
+    """A points currency. `status`: pending, active, paused."""
+
+    id: str
+    number: int
+    merchant: str
+    code: str
+    name: str
+    status: str
+    default_lifetime_days: int | None = None
+    created_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the chain has confirmed it."""
+        return self.status != "pending"
+
+
+class Member(Model):
+    """A customer. `external_id` is the caller's own number for them; `address` is all that the chain knows."""
+
+    id: str
+    address: str
+    external_id: str | None = None
+    created_at: datetime | None = None
+
+
+class LinkCode(Model):
+    """A one-time code with which another merchant registers the same member."""
+
+    code: str
+    expires_at: datetime
+
+
+class Account(Model):
+    """A member's points in one program: `available = posted - reserved`."""
+
+    member: str
+    program: str
+    posted: int
+    reserved: int
+    available: int
+
+
+# -------------------------------------------------------------------- agreements
+
+
+class Agreement(Model):
+    """Terms between two merchants, signed by both.
+
+    `state`: proposed, accepted, active, superseded, terminated, declined, failed. `terms` are the wire terms that are
+    signed.
+    """
+
+    id: str
+    number: int | None = None
+    kind: str
+    state: str
+    source_merchant: str
+    target_merchant: str
+    source_program: str
+    target_program: str | None = None
+    rate_num: int
+    rate_den: int
+    unit_price_micros: int
+    fee_bps: int = 0
+    lifetime_days: int = 0
+    max_points: int
+    daily_cap: int
+    initiators: tuple[str, ...]
+    valid_from: datetime
+    valid_until: datetime
+    supersedes: str | None = None
+    grace_seconds: int = 0
+    document: str
+    terms: dict[str, int | str]
+    digest: str
+    created_at: datetime | None = None
+
+    @property
+    def rate(self) -> Fraction:
+        """Target points for one source point."""
+        return Fraction(self.rate_num, self.rate_den)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but a merchant's decision changes it now (`accepted` is on its way to the chain)."""
+        return self.state != "accepted"
+
+
+class Quote(Model):
+    """Amounts locked until `expires_at`. `points` were asked, `points_burnt` will leave, `out` will arrive."""
+
+    id: str
+    agreement: str
+    points: int
+    points_burnt: int
+    out: int
+    settled_micros: int
+    fee_micros: int
+    rate_num: int
+    rate_den: int
+    expires_at: datetime
+
+
+# -------------------------------------------------------------------- movements
+
+
+class MovementEntry(Model):
+    """What the chain did. `leaf` identifies it: `client.entries.receipt(leaf)` proves it."""
+
+    leaf: str
+    batch: int
+    index: int
+    points: int
+    out: int
+    settled_micros: int
+    fee_micros: int
+    tx_hash: str
+    block_number: int
+    settled_at: datetime | None = None
+
+
+class Movement(Model):
+    """One instruction and what became of it; `object` says whether it is an issuance, an exchange, a redemption, ...
+
+    `state`: accepted, submitted, then settled, rejected or expired. `reason` is the chain's word for a rejection.
+    `points` were asked for; `entry.points` moved.
+    """
+
+    id: str
+    object: str
+    order: str
+    state: str
+    reason: str | None = None
+    merchant: str
+    member: str
+    program: str
+    agreement: str | None = None
+    points: int
+    reference: str | None = None
+    expires_on: date | None = None
+    created_at: datetime | None = None
+    entry: MovementEntry | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is settled, rejected or expired."""
+        return self.state in {"settled", "rejected", "expired"}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the chain has done it."""
+        return self.state == "settled"
+
+    def raise_for_rejection(self) -> Self:
+        """Itself, unless the chain refused it or its deadline passed: then RejectedError."""
+        if self.state in {"rejected", "expired"}:
+            raise RejectedError([self])
+        return self
+
+    def settled(self) -> MovementEntry:
+        """What the chain did. Raises RejectedError when it was refused and PendingError when it is not final yet."""
+        self.raise_for_rejection()
+        if self.entry is None or not self.is_settled:
+            raise PendingError(f"{self.id} is still {self.state}")
+        return self.entry
+
+
+class Order(Model):
+    """Instructions that were signed together; each has its own movement and may be rejected alone unless `atomic`."""
+
+    id: str
+    state: str
+    merchant: str
+    nonce: int | None = None
+    deadline: int | datetime | None = None
+    atomic: bool = False
+    digest: str | None = None
+    reason: str | None = None
+    movements: tuple[Movement, ...] = ()
+    created_at: datetime | None = None
+    settled_at: datetime | None = None
+    tx_hash: str | None = None
+    block_number: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is settled, rejected or expired."""
+        return self.state in {"settled", "rejected", "expired"}
+
+    @property
+    def rejected(self) -> tuple[Movement, ...]:
+        """The movements that did not take effect."""
+        return tuple(m for m in self.movements if m.state in {"rejected", "expired"})
+
+    def raise_for_rejection(self) -> Self:
+        """Itself, unless one or more of its movements did not take effect: then RejectedError."""
+        if self.rejected:
+            raise RejectedError(self.rejected)
+        return self
+
+    def settled(self) -> tuple[MovementEntry, ...]:
+        """What the chain did, one entry a movement. Raises RejectedError or PendingError when that is not all of
+        them."""
+        self.raise_for_rejection()
+        if not self.is_final:
+            raise PendingError(f"{self.id} is still {self.state}")
+        return tuple(m.settled() for m in self.movements)
+
+
+class NonceBlock(Model):
+    """Nonces `first` to `first + count - 1` are this caller's, to sign orders with."""
+
+    first: int
+    count: int
+
+
+# -------------------------------------------------------------------- settlement
+
+
+class Position(Model):
+    """A merchant's net balance. `liquidity_micros` (position plus credit limit) is what it can still pay."""
+
+    merchant: str
+    position_micros: int
+    credit_limit_micros: int
+    liquidity_micros: int
+
+
+class BankMovement(Model):
+    """Money that arrived at, or was paid out by, the settlement bank."""
+
+    id: str
+    merchant: str
+    micros: int
+    bank_reference: str
+    state: str = "settled"
+    tx_hash: str | None = None
+    block_number: int | None = None
+    created_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the chain has booked it, or refused to."""
+        return self.state not in {"pending", "accepted", "submitted"}
+
+
+# -------------------------------------------------------------------- journal and access
+
+
+class Entry(Model):
+    """An accepted instruction, as the chain recorded it. `member_address` is pseudonymous; `expiry_day` counts from
+    1970-01-01."""
+
+    leaf: str
+    batch: int
+    index: int
+    kind: str | int
+    merchant: str | int
+    program: str | int
+    agreement: str | int | None = None
+    member_address: str | None = None
+    points: int
+    out: int = 0
+    settled_micros: int = 0
+    fee_micros: int = 0
+    expiry_day: int = 0
+    ref: str | None = None
+    link: str | None = None
+    tx_hash: str | None = None
+    block_number: int | None = None
+
+
+class Event(Model):
+    """Something that happened: `type` such as `exchange.settled`, and the object it happened to in `data`."""
+
+    id: str
+    type: str
+    created_at: datetime | None = None
+    data: dict[str, Any] = {}
+
+
+class ApiKey(Model):
+    """An API key. `secret` is there only in the answer that creates it: keep it."""
+
+    id: str
+    role: str
+    merchant: str | None = None
+    scopes: tuple[str, ...] = ()
+    secret: str | None = None
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def __repr_args__(self) -> Any:
+        return [(k, "..." if k == "secret" and v else v) for k, v in super().__repr_args__()]

@@ -1,0 +1,208 @@
+"""Receipts: an entry, its Merkle proof, and the check of both against the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import httpx
+import pydantic
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from . import receipts
+from ._chain import Node
+from ._errors import VerificationError
+from ._flow import AsyncDriver, Driver, Flow
+from .orders import Kind
+from .words import ZERO_WORD, bytes_of, hex_of, keccak256, word
+
+_BATCH_CLOSED = hex_of(keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)"))
+
+
+def _kind(value: Any) -> Any:
+    """A kind by number or by its word."""
+    if isinstance(value, str) and value.upper() in Kind.__members__:
+        return int(Kind[value.upper()])
+    return value
+
+
+def _uint(bits: int) -> Any:
+    return Field(ge=0, lt=2**bits, strict=True)
+
+
+Word = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$")]
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class ReceiptEntry(BaseModel):
+    """The wire fields of an entry, as the chain hashed them. Money is micros; `ref` and `link` are 32 bytes of hex."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    batch: Annotated[int, _uint(40)]
+    index: Annotated[int, _uint(16)]
+    merchant: Annotated[int, _uint(32)]
+    nonce: Annotated[int, _uint(48)]
+    item: Annotated[int, _uint(16)]
+    kind: Annotated[int, BeforeValidator(_kind), Field(ge=1, lt=256, strict=True)]
+    expiry_day: Annotated[int, _uint(32)]
+    program: Annotated[int, _uint(32)]
+    agreement: Annotated[int, _uint(32)]
+    member: Address
+    points: Annotated[int, _uint(64)]
+    out: Annotated[int, _uint(64)]
+    settled: Annotated[int, _uint(64)]
+    fee: Annotated[int, _uint(64)]
+    ref: Word
+    link: Word
+
+    def wire(self) -> receipts.Entry:
+        """The entry in the form that is hashed."""
+        members = self.model_dump()
+        members["ref"], members["link"] = bytes_of(self.ref), bytes_of(self.link)
+        return receipts.Entry(**members)
+
+
+class Receipt(BaseModel):
+    """Proof that a movement happened. It needs no trust in whoever hands it over: `verify` asks the chain."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    entry: ReceiptEntry
+    leaf: Word
+    proof: tuple[Word, ...]
+    root: Word
+    batch: Annotated[int, _uint(40)]
+    tx_hash: Word | None = None
+    block_number: int | None = None
+    chain_id: int
+    contract: Address
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it as JSON, for `load` or `tongdui verify`."""
+        path = Path(path)
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads a saved receipt. Raises VerificationError (`format`) when it is none, OSError when it cannot be
+        read."""
+        raw = Path(path).read_bytes()
+        try:
+            return cls.model_validate_json(raw)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise VerificationError("format", f"{path} is no receipt: {where}: {first['msg']}") from error
+
+    # ---------------------------------------------------------------- checking
+
+    def check_proof(self) -> None:
+        """Recomputes the leaf and the root from the entry and the proof alone. Raises VerificationError.
+
+        This shows that the receipt agrees with itself, nothing more: only the chain (`verify`) makes its root worth
+        anything.
+        """
+        _same("batch", "the entry belongs to another batch", self.batch, self.entry.batch)
+        leaf = self.entry.wire().leaf()
+        _same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
+        root = receipts.root_of_proof(leaf, [bytes_of(sibling) for sibling in self.proof])
+        _same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
+
+    def verify(
+        self,
+        *,
+        rpc_url: str,
+        contract: str,
+        chain_id: int | None = None,
+        timeout: float = 15.0,
+        transport: httpx.BaseTransport | None = None,
+        on_check: Callable[[str, str], None] | None = None,
+    ) -> Self:
+        """Checks it against the chain that `rpc_url` serves and returns it. Raises VerificationError, whose `check`
+        is one of
+
+        `batch`, `leaf`, `proof` (it contradicts itself), `contract` (not the one you trust), `chain_id`, `code` (no
+        contract there), `root` (the chain has another root for this batch, or none), `transaction` (it was not the
+        one that closed the batch); and APIConnectionError when the node does not answer. `contract` is what you know
+        to be the clearing house, from elsewhere: anyone can deploy a contract of his own and prove anything with it.
+        `on_check(name, detail)` hears of every passed test.
+        """
+        with httpx.Client(transport=transport, timeout=timeout) as http:
+            return Driver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
+
+    async def averify(
+        self,
+        *,
+        rpc_url: str,
+        contract: str,
+        chain_id: int | None = None,
+        timeout: float = 15.0,  # noqa: ASYNC109 - of each request, as everywhere in this SDK
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_check: Callable[[str, str], None] | None = None,
+    ) -> Self:
+        """`verify`, awaited."""
+        async with httpx.AsyncClient(transport=transport, timeout=timeout) as http:
+            return await AsyncDriver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
+
+    def _verification(
+        self,
+        rpc_url: str,
+        contract: str,
+        chain_id: int | None,
+        timeout: float,
+        on_check: Callable[[str, str], None] | None,
+    ) -> Flow[Self]:
+        passed = on_check or (lambda _name, _detail: None)
+        node = Node(rpc_url, contract, timeout)
+        self.check_proof()
+        passed("proof", f"entry, leaf {self.leaf[:10]}… and {len(self.proof)} siblings lead to the root")
+        _same("contract", "the receipt is for another contract", contract, self.contract)
+        passed("contract", f"the receipt is for {contract}")
+        found = yield from node.chain_id()
+        _same("chain_id", "the receipt is for another chain than the node's", found, self.chain_id)
+        if chain_id is not None:
+            _same("chain_id", "the node is on another chain", chain_id, found)
+        passed("chain_id", f"the node is on chain {found}")
+        if not (yield from node.has_code()):
+            raise VerificationError("code", f"there is no contract at {contract} on chain {found}")
+        yield from self._check_root(node)
+        passed("root", f"the chain recorded the same root for batch {self.batch}")
+        if self.tx_hash is not None:
+            yield from self._check_transaction(node, self.tx_hash)
+            passed("transaction", f"{self.tx_hash[:10]}… closed the batch in block {self.block_number}")
+        return self
+
+    def _check_root(self, node: Node) -> Flow[None]:
+        root = yield from node.root_of(self.batch)
+        if root == ZERO_WORD:
+            raise VerificationError("root", f"the chain has no entries in batch {self.batch}")
+        _same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
+
+    def _check_transaction(self, node: Node, tx_hash: str) -> Flow[None]:
+        """The proof does not cover the transaction's hash and block, so they are compared with the batch's own
+        event."""
+        found = yield from node.transaction(tx_hash)
+        if found is None:
+            raise VerificationError("transaction", f"the node does not know transaction {tx_hash}")
+        closed = any(
+            str(log.get("address", "")).lower() == node.contract.lower()
+            and [t.lower() for t in log.get("topics", [])] == [_BATCH_CLOSED, hex_of(word(self.batch))]
+            for log in found.get("logs", [])
+        )
+        if not closed:
+            raise VerificationError("transaction", f"{tx_hash} is not what closed batch {self.batch}")
+        if self.block_number is not None:
+            block = int(str(found.get("blockNumber")), 16)
+            _same("transaction", "it is in another block", block, self.block_number)
+
+
+def _same(check: str, message: str, expected: int | str, found: int | str) -> None:
+    left = expected.lower() if isinstance(expected, str) else expected
+    right = found.lower() if isinstance(found, str) else found
+    if left != right:
+        raise VerificationError(check, message, expected=expected, found=found)

@@ -1,0 +1,1 @@
+"""The gateway's resources, one class each, written once for both clients."""
