@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from eth_utils import keccak as _keccak
+from eth_utils.crypto import keccak as _keccak
 
 keccak256 = cast("Callable[[bytes], bytes]", _keccak)
 
