@@ -20,7 +20,7 @@ class EventRepository:
 
     def add(
         self,
-        type: str,
+        type: str,  # noqa: A002
         subject: str,
         actor: str,
         merchant_number: int | None,

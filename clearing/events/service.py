@@ -11,7 +11,7 @@ from .repository import EventRepository
 
 def tell_merchants(
     session: Session,
-    type: str,
+    type: str,  # noqa: A002
     subject: str,
     actor: str,
     merchants: set[int],

@@ -102,7 +102,7 @@ def require_participating(merchant: Merchant) -> None:
 
 
 def checked_address(address: str, pointer: str) -> str:
-    """A key's address in lower case. A mixed-case one must have a right EIP-55 checksum: a typing error is not to be signed for."""
+    """A key's address in lower case. Where it is in mixed case, its EIP-55 checksum must be right."""
     mixed = address[2:] not in (address[2:].lower(), address[2:].upper())
     if not address.startswith("0x") or not is_hex_address(address):
         raise InvalidRequest.at(pointer, "must be 0x and 40 hexadecimal digits")
