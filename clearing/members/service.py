@@ -34,7 +34,10 @@ class MemberService:
     def register(
         self, merchant: Merchant, *, external_id: str, link_code: str | None, actor: str
     ) -> tuple[Member, bool]:
-        """The member that the merchant calls `external_id`, and whether that is new. A link code names a member known elsewhere."""
+        """The member that the merchant calls `external_id`, and whether that is new.
+
+        A link code names a member that another merchant knows already.
+        """
         require_participating(merchant)
         known = self._members.by_external_id(merchant.number, external_id)
         if known is not None and link_code is None:
