@@ -125,7 +125,7 @@ class AccessService:
 
 
 def bootstrap_keys(session: Session) -> dict[Role, str]:
-    """Tokens of the network's first keys: one for each role (but merchants) that has none. Repeating it makes no others."""
+    """Tokens of the network's first keys: one for each role (but merchants) that has none yet."""
     keys = ApiKeyRepository(session)
     tokens = {}
     for role in (Role.OPERATOR, Role.TREASURY, Role.AUDITOR):

@@ -17,10 +17,10 @@ class IdempotencyRepository:
         self._session = session
 
     def claim(self, principal: str, key: str, fingerprint: bytes, *, patience: float) -> IdempotencyRecord | None:
-        """Takes the key for this transaction; its new, empty record, or None where a transaction before this one had it.
+        """Takes the key for this transaction: its new, empty record, or None where an earlier transaction had it.
 
-        While another transaction holds the key, this waits for its end, for at most `patience` seconds (PostgreSQL raises
-        LockNotAvailable then). SQLite has one writer at a time, so there nobody ever waits here.
+        While another transaction holds the key, this waits for its end, for at most `patience` seconds (PostgreSQL
+        raises LockNotAvailable then). SQLite has one writer at a time, so there nobody ever waits here.
         """
         postgres = dialect_of(self._session) == "postgresql"
         if postgres:

@@ -63,7 +63,7 @@ class IdempotencyService:
 
 
 def fingerprint(method: str, path: str, body: Any) -> bytes:
-    """What makes two requests the same: all but the order's `authorization`, which a client that restarts makes anew."""
+    """What makes two requests the same. The `authorization` is left out: a client that restarts signs anew."""
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name != "authorization"}
     return sha256(json.dumps([method, path, body], sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -77,8 +77,8 @@ AUTHORIZATION_CODES = frozenset(
 def is_final(error: ClearingError) -> bool:
     """Whether a refusal is the answer to its key for ever.
 
-    Not a malformed request (it never counted), not a failure of ours, and not one because of the `authorization`, which the
-    fingerprint leaves out so that it can be mended under the same key.
+    Not a malformed request (it never counted), not a failure of ours, and not one because of the `authorization`,
+    which the fingerprint leaves out so that it can be mended under the same key.
     """
     return 400 <= error.status < 500 and not isinstance(error, InvalidRequest) and error.code not in AUTHORIZATION_CODES
 
