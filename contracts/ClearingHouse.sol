@@ -2,13 +2,19 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {Agreements} from "./Agreements.sol";
-import {AgreementKind, AgreementTerms, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
+import {AgreementKind, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
 import {Journal} from "./Journal.sol";
+import {Account} from "./libraries/Account.sol";
+import {Price, Route} from "./libraries/AgreementWords.sol";
+import {BalancePage} from "./libraries/BalancePage.sol";
 import {EntriesLib, Entry, EntryAmounts, EntryHead, Evidence} from "./libraries/Entries.sol";
 import {Instruction, InstructionHead, Order, OrderHead, OrdersLib} from "./libraries/Orders.sol";
+import {MerkleTree} from "./libraries/MerkleTree.sol";
+import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 import {RateMath} from "./libraries/RateMath.sol";
 import {Points} from "./Points.sol";
 import {Registry} from "./Registry.sol";
@@ -18,30 +24,21 @@ import {Settlement} from "./Settlement.sol";
 /// @notice Executes merchants' signed orders. Each kind of instruction is one function that checks everything, then applies,
 /// then posts the entry; a check that fails returns a `Reason` and has changed nothing.
 contract ClearingHouse is Agreements, Points, Settlement, Journal, IERC165 {
-    /// @dev Where we are in a batch. `entries` counts the leaves written so far.
+    /// @dev Where we are in a batch: the head of the next entry (batch, index, merchant, nonce and item are filled in), and the
+    /// leaves so far. One for each frame, changed in place, so that no instruction leaves memory behind.
     struct Cursor {
-        uint256 batch;
-        uint256 entries;
-        uint32 merchant;
-        uint48 nonce;
-        uint256 item;
-        uint32 today;
+        EntryHead head;
+        uint256 today;
         bool suspended;
+        uint256 count;
         bytes32[] leaves;
     }
 
-    /// @dev What an instruction moves, once its checks have passed.
-    struct Movement {
-        uint256 points;
-        uint256 out;
-        uint256 settled;
-        uint256 fee;
-        uint256 expiryDay;
-        uint256 agreement;
-    }
-
-    /// @dev Entries of a batch are numbered with 16 bits.
+    /// @dev Entries of a batch and items of an order are numbered with 16 bits.
     uint256 private constant MAX_INSTRUCTIONS = type(uint16).max;
+
+    /// @dev Calldata of one instruction.
+    uint256 private constant INSTRUCTION_BYTES = 128;
 
     constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds)
         Registry(admin, operatorName, utcOffsetSeconds)
@@ -56,399 +53,456 @@ contract ClearingHouse is Agreements, Points, Settlement, Journal, IERC165 {
         onlyRole(Role.Sequencer)
         whenNotPaused
     {
-        Cursor memory cursor;
-        cursor.batch = batchCount + 1;
-        cursor.today = today();
-        cursor.leaves = new bytes32[](_countInstructions(orders));
+        // As many instructions as the calldata has room for; counting them would cost more than the memory.
+        uint256 most = msg.data.length / INSTRUCTION_BYTES;
+        if (most > MAX_INSTRUCTIONS) revert BatchTooLarge(most);
+        uint40 batch = batchCount + 1;
+        bytes32 domain = _domainSeparatorV4();
+        Cursor memory c;
+        c.today = today();
+        c.leaves = new bytes32[](most);
 
         for (uint256 i = 0; i < orders.length; ++i) {
-            _executeOrder(cursor, orders[i], evidence);
+            _executeOrder(c, batch, domain, orders[i], evidence);
         }
-        _closeBatch(cursor.batch, cursor.leaves, cursor.entries);
+        _closeBatch(batch, c.leaves, c.count);
     }
 
     /// @inheritdoc IClearingHouse
-    function executeAtomic(Order calldata order, Evidence[] calldata evidence, uint256 batch, uint256 index)
+    function executeAtomic(EntryHead start, Instruction[] calldata instructions, Evidence[] calldata evidence)
         external
         override
-        returns (bytes32[] memory leaves)
+        returns (bytes32[] memory)
     {
         if (msg.sender != address(this)) revert OnlySelf();
 
-        Cursor memory cursor;
-        cursor.batch = batch;
-        cursor.entries = index;
-        cursor.today = today();
-        _enter(cursor, order.head);
-        // The frame's own leaves are written from 0: it hands them back, and `_append` puts them where they belong.
-        leaves = new bytes32[](order.instructions.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            cursor.item = i;
-            (Reason reason, bytes32 leaf) = _apply(cursor, order.instructions[i], evidence);
-            if (reason != Reason.None) revert AtomicRefused(uint16(i), reason);
-            leaves[i] = leaf;
-            ++cursor.entries;
-        }
+        Cursor memory c;
+        c.head = start;
+        c.today = today();
+        c.suspended = _merchant(start.merchant()).account.isIn(MerchantStatus.Suspended);
+        c.leaves = new bytes32[](instructions.length);
+        _executeItems(c, instructions, evidence, true);
+        return c.leaves;
     }
 
-    function _countInstructions(Order[] calldata orders) private pure returns (uint256 count) {
-        for (uint256 i = 0; i < orders.length; ++i) {
-            count += orders[i].instructions.length;
-        }
-        if (count > MAX_INSTRUCTIONS) revert BatchTooLarge(count);
-    }
-
-    function _executeOrder(Cursor memory cursor, Order calldata order, Evidence[] calldata evidence) private {
+    function _executeOrder(
+        Cursor memory c,
+        uint256 batch,
+        bytes32 domain,
+        Order calldata order,
+        Evidence[] calldata evidence
+    ) private {
         OrderHead head = order.head;
-        bytes32 digest = _hashTypedDataV4(OrdersLib.hash(order));
+        Instruction[] calldata instructions = order.instructions;
+        Account account = _merchant(head.merchant()).account;
+        bytes32 digest = MessageHashUtils.toTypedDataHash(domain, OrdersLib.hash(head, instructions));
+        // Only orders that overlap in the calldata can be more than there is room for.
+        if (c.count + instructions.length > c.leaves.length) revert BatchTooLarge(c.count + instructions.length);
 
-        Reason reason = _admit(head, digest, order.r, order.vs);
+        Reason reason = _admit(head, account, digest, order.r, order.vs);
         if (reason != Reason.None) {
-            emit OrderRejected(head.merchant(), head.nonce(), digest, reason);
-        } else if (head.atomic()) {
-            _executeWhole(cursor, order, evidence, digest);
-        } else {
-            _executeItems(cursor, order, evidence);
+            emit OrderRejected(uint32(head.merchant()), uint48(head.nonce()), digest, reason);
+            return;
         }
+        c.head = EntriesLib.begin(batch, c.count, head.merchant(), head.nonce());
+        c.suspended = account.isIn(MerchantStatus.Suspended);
+        if (head.atomic()) _executeWhole(c, instructions, evidence, digest);
+        else _executeItems(c, instructions, evidence, false);
     }
 
-    /// @dev Consumes the nonce if, and only if, the order is admitted.
-    function _admit(OrderHead head, bytes32 digest, bytes32 r, bytes32 vs) private returns (Reason) {
-        uint32 merchant = head.merchant();
-        (address key, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
-        if (failure != ECDSA.RecoverError.NoError || !_isLiveKey(merchant, key)) return Reason.UnknownSigner;
+    /// @dev Consumes the nonce if, and only if, the order is admitted. What is not a signature recovers to key 0, which is nobody's.
+    function _admit(OrderHead head, Account account, bytes32 digest, bytes32 r, bytes32 vs) private returns (Reason) {
+        (address key,,) = ECDSA.tryRecover(digest, r, vs);
+        if (!_isLiveKey(head.merchant(), key)) return Reason.UnknownSigner;
         if (block.timestamp > head.deadline()) return Reason.DeadlinePassed;
-        if (_merchants[merchant].status == MerchantStatus.Closed) return Reason.MerchantClosed;
-        if (!_useNonce(merchant, head.nonce())) return Reason.NonceUsed;
+        if (account.isIn(MerchantStatus.Closed)) return Reason.MerchantClosed;
+        if (!_useNonce(head.merchant(), head.nonce())) return Reason.NonceUsed;
         return Reason.None;
     }
 
-    function _enter(Cursor memory cursor, OrderHead head) private view {
-        cursor.merchant = head.merchant();
-        cursor.nonce = head.nonce();
-        cursor.suspended = _merchants[cursor.merchant].status == MerchantStatus.Suspended;
-    }
-
-    /// @dev Item by item: what is refused is reported, the rest goes on.
-    function _executeItems(Cursor memory cursor, Order calldata order, Evidence[] calldata evidence) private {
-        _enter(cursor, order.head);
-        uint256 count = order.instructions.length;
-        for (uint256 i = 0; i < count; ++i) {
-            cursor.item = i;
-            (Reason reason, bytes32 leaf) = _apply(cursor, order.instructions[i], evidence);
-            if (reason == Reason.None) {
-                cursor.leaves[cursor.entries++] = leaf;
-            } else {
-                emit InstructionRejected(cursor.merchant, cursor.nonce, uint16(i), reason);
+    /// @dev Item by item. What is refused is reported, and the rest goes on; in the frame of an atomic order it undoes the frame.
+    function _executeItems(
+        Cursor memory c,
+        Instruction[] calldata instructions,
+        Evidence[] calldata evidence,
+        bool atomic
+    ) private {
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            Reason reason = _apply(c, instructions[i], evidence);
+            if (reason != Reason.None) {
+                if (atomic) revert AtomicRefused(uint16(i), reason);
+                _reportRefusal(c, i, reason);
             }
+            c.head = c.head.nextItem();
         }
     }
 
     /// @dev All or nothing: the order runs in a frame that reverts when an instruction is refused. A frame that fails in any other
     /// way (out of gas, say) fails the batch, so that nobody can have an order refused by starving it.
-    function _executeWhole(Cursor memory cursor, Order calldata order, Evidence[] calldata evidence, bytes32 digest) private {
-        try this.executeAtomic(order, evidence, cursor.batch, cursor.entries) returns (bytes32[] memory leaves) {
-            for (uint256 i = 0; i < leaves.length; ++i) {
-                cursor.leaves[cursor.entries++] = leaves[i];
-            }
-        } catch (bytes memory failure) {
-            (uint16 item, Reason reason) = _refusal(failure);
-            emit InstructionRejected(order.head.merchant(), order.head.nonce(), item, reason);
-            emit OrderRejected(order.head.merchant(), order.head.nonce(), digest, Reason.AtomicFailed);
+    function _executeWhole(
+        Cursor memory c,
+        Instruction[] calldata instructions,
+        Evidence[] calldata evidence,
+        bytes32 digest
+    ) private {
+        if (_callFrame(c.head, instructions, evidence)) {
+            _takeLeaves(c, instructions.length);
+        } else {
+            (uint256 item, Reason reason) = _refusalOfFrame();
+            _reportRefusal(c, item, reason);
+            emit OrderRejected(uint32(c.head.merchant()), uint48(c.head.nonce()), digest, Reason.AtomicFailed);
         }
     }
 
-    /// @dev Decodes `AtomicRefused`, or reverts with the failure as it is. Assembly: Solidity cannot slice or rethrow memory bytes.
-    function _refusal(bytes memory failure) private pure returns (uint16 item, Reason reason) {
-        if (bytes4(failure) != AtomicRefused.selector) {
-            assembly ("memory-safe") {
-                revert(add(failure, 0x20), mload(failure))
-            }
-        }
+    function _reportRefusal(Cursor memory c, uint256 item, Reason reason) private {
+        emit InstructionRejected(uint32(c.head.merchant()), uint48(c.head.nonce()), uint16(item), reason);
+    }
+
+    /// @dev Calls `executeAtomic`. Assembly, because the compiler would decode and encode both arrays again, element by element. They
+    /// can travel as they came: inside them, offsets count from their own beginning.
+    function _callFrame(EntryHead start, Instruction[] calldata instructions, Evidence[] calldata evidence)
+        private
+        returns (bool done)
+    {
+        bytes32 selector = IClearingHouse.executeAtomic.selector;
         assembly ("memory-safe") {
-            item := mload(add(failure, 0x24))
-            reason := mload(add(failure, 0x44))
+            let m := mload(0x40)
+            let size := shl(7, instructions.length)
+            let from := sub(evidence.offset, 0x20) // at the array's length
+            let rest := sub(calldatasize(), from)
+            mstore(m, selector)
+            mstore(add(m, 0x04), start)
+            mstore(add(m, 0x24), 0x60)
+            mstore(add(m, 0x44), add(0x80, size))
+            mstore(add(m, 0x64), instructions.length)
+            calldatacopy(add(m, 0x84), instructions.offset, size)
+            calldatacopy(add(add(m, 0x84), size), from, rest)
+            done := call(gas(), address(), 0, m, add(add(0x84, size), rest), 0, 0)
+        }
+    }
+
+    /// @dev Appends the `count` leaves that the frame returned. Assembly, to copy them straight to where they belong.
+    function _takeLeaves(Cursor memory c, uint256 count) private pure {
+        bytes32[] memory leaves = c.leaves;
+        uint256 offset = c.count * 32;
+        assembly ("memory-safe") {
+            returndatacopy(add(add(leaves, 0x20), offset), 0x40, shl(5, count))
+        }
+        c.count += count;
+    }
+
+    /// @dev Reads the frame's `AtomicRefused`, or reverts with whatever else it failed with. Assembly: Solidity offers neither.
+    function _refusalOfFrame() private pure returns (uint256 item, Reason reason) {
+        bytes4 selector = AtomicRefused.selector;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            returndatacopy(m, 0, returndatasize())
+            if iszero(and(eq(returndatasize(), 0x44), eq(shr(224, mload(m)), shr(224, selector)))) {
+                revert(m, returndatasize())
+            }
+            item := mload(add(m, 0x04))
+            reason := mload(add(m, 0x24))
         }
     }
 
     // ---------------------------------------------------------------- instructions
 
-    function _apply(Cursor memory cursor, Instruction calldata i, Evidence[] calldata evidence)
-        private
-        returns (Reason, bytes32 leaf)
-    {
-        uint8 kind = i.head.kind();
-        if (i.head.points() == 0) return (Reason.ZeroPoints, 0);
-        if (i.member == address(0)) return (Reason.ZeroMember, 0);
-        if (kind == uint8(Kind.Exchange) || kind == uint8(Kind.Spend)) return _convert(cursor, i, kind);
-        if (kind == uint8(Kind.Issue)) return _issue(cursor, i);
-        if (kind == uint8(Kind.Redeem) || kind == uint8(Kind.Expire)) return _burn(cursor, i, kind);
-        if (kind == uint8(Kind.Transfer)) return _transfer(cursor, i);
-        if (kind == uint8(Kind.Reverse)) return _reverse(cursor, i, evidence);
-        return (Reason.UnknownKind, 0);
+    function _apply(Cursor memory c, Instruction calldata i, Evidence[] calldata evidence) private returns (Reason) {
+        InstructionHead head = i.head;
+        uint256 kind = head.kind();
+        if (head.points() == 0) return Reason.ZeroPoints;
+        if (i.member == address(0)) return Reason.ZeroMember;
+        if (kind == uint256(Kind.Exchange)) return _exchange(c, i);
+        if (kind == uint256(Kind.Issue)) return _issue(c, i);
+        if (kind == uint256(Kind.Spend)) return _spend(c, i);
+        if (kind == uint256(Kind.Redeem)) return _redeem(c, i);
+        if (kind == uint256(Kind.Transfer)) return _transfer(c, i);
+        if (kind == uint256(Kind.Reverse)) return _reverse(c, i, evidence);
+        if (kind == uint256(Kind.Expire)) return _expire(c, i);
+        return Reason.UnknownKind;
     }
 
     /// @dev Issue: points come into being at the program's own merchant.
-    function _issue(Cursor memory cursor, Instruction calldata i) private returns (Reason reason, bytes32) {
-        Program storage p = _programs[i.head.program()];
-        uint64 points = i.head.points();
-        uint32 expiryDay = i.head.expiryDay();
+    function _issue(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        uint256 points = head.points();
+        uint256 expiryDay = head.expiryDay();
+        Program storage program = _program(head.program());
+        ProgramSide minted = program.minted;
 
-        if (cursor.suspended) return (Reason.MerchantSuspended, 0);
-        reason = _checkOwner(cursor, p, i.head.program());
-        if (reason != Reason.None) return (reason, 0);
-        if (expiryDay != 0 && expiryDay <= cursor.today) return (Reason.AlreadyExpired, 0);
-        if (!_canMint(p, points)) return (Reason.SupplyOverflow, 0);
+        if (c.suspended) return Reason.MerchantSuspended;
+        reason = _checkOwn(c, minted);
+        if (reason != Reason.None) return reason;
+        if (expiryDay != 0 && expiryDay <= c.today) return Reason.AlreadyExpired;
+        if (!minted.canTake(points)) return Reason.SupplyOverflow;
 
-        p.issued += points;
-        _credit(i.member, i.head.program(), points);
+        program.minted = minted.plus(ProgramSideLib.ISSUED, points);
+        _credit(i.member, head.program(), points);
 
-        return (Reason.None, _postMovement(cursor, i, _movement(points, expiryDay)));
+        _post(c, i, expiryDay, 0, EntriesLib.packAmounts(points, 0, 0, 0));
     }
 
-    /// @dev Redeem and expire: points go out of being at the program's own merchant.
-    function _burn(Cursor memory cursor, Instruction calldata i, uint8 kind) private returns (Reason reason, bytes32) {
-        uint32 program = i.head.program();
-        Program storage p = _programs[program];
-        uint64 points = i.head.points();
+    /// @dev Redeem: points go out of being at the program's own merchant.
+    function _redeem(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        uint256 points = head.points();
+        Program storage program = _program(head.program());
+        ProgramSide burnt = program.burnt;
 
-        reason = _checkOwner(cursor, p, program);
-        if (reason != Reason.None) return (reason, 0);
-        if (_balance(i.member, program) < points) return (Reason.InsufficientPoints, 0);
+        reason = _checkOwn(c, burnt);
+        if (reason != Reason.None) return reason;
+        if (!_tryDebit(i.member, head.program(), points)) return Reason.InsufficientPoints;
 
-        if (kind == uint8(Kind.Redeem)) p.redeemed += points;
-        else p.expired += points;
-        _debit(i.member, program, points);
+        program.burnt = burnt.plus(ProgramSideLib.REDEEMED, points);
 
-        return (Reason.None, _postMovement(cursor, i, _movement(points, 0)));
+        _post(c, i, 0, 0, EntriesLib.packAmounts(points, 0, 0, 0));
+    }
+
+    /// @dev Expire: points go out of being because their time is over; the merchant vouches for that.
+    function _expire(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        uint256 points = head.points();
+        Program storage program = _program(head.program());
+
+        reason = _checkOwn(c, program.burnt);
+        if (reason != Reason.None) return reason;
+        if (!_tryDebit(i.member, head.program(), points)) return Reason.InsufficientPoints;
+
+        program.voided = program.voided.plus(ProgramSideLib.EXPIRED, points);
+
+        _post(c, i, 0, 0, EntriesLib.packAmounts(points, 0, 0, 0));
     }
 
     /// @dev Transfer: points move to another member of the same program.
-    function _transfer(Cursor memory cursor, Instruction calldata i) private returns (Reason reason, bytes32) {
-        uint32 program = i.head.program();
-        uint64 points = i.head.points();
+    function _transfer(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        uint256 points = head.points();
         address recipient = address(uint160(uint256(i.link)));
 
-        if (cursor.suspended) return (Reason.MerchantSuspended, 0);
-        reason = _checkOwner(cursor, _programs[program], program);
-        if (reason != Reason.None) return (reason, 0);
+        if (c.suspended) return Reason.MerchantSuspended;
+        reason = _checkOwn(c, _program(head.program()).burnt);
+        if (reason != Reason.None) return reason;
         bool badRecipient = recipient == address(0) || recipient == i.member || uint256(i.link) >> 160 != 0;
-        if (badRecipient) return (Reason.BadRecipient, 0);
-        if (_balance(i.member, program) < points) return (Reason.InsufficientPoints, 0);
+        if (badRecipient) return Reason.BadRecipient;
+        if (!_tryDebit(i.member, head.program(), points)) return Reason.InsufficientPoints;
 
-        _debit(i.member, program, points);
-        _credit(recipient, program, points);
+        _credit(recipient, head.program(), points);
 
-        return (Reason.None, _postMovement(cursor, i, _movement(points, 0)));
+        _post(c, i, 0, 0, EntriesLib.packAmounts(points, 0, 0, 0));
     }
 
-    /// @dev Exchange: source points are burnt, target points minted. Spend: source points are burnt for goods. Either way the source
-    /// merchant pays the target merchant, and the operator its fee, at once.
-    function _convert(Cursor memory cursor, Instruction calldata i, uint8 kind) private returns (Reason reason, bytes32) {
-        Agreement storage agreement = _agreements[i.head.agreement()];
-        AgreementTerms memory a = agreement.terms;
-        Movement memory m;
+    /// @dev Exchange: source points are burnt, target points minted; the source merchant pays the target merchant for them, and
+    /// the operator its fee, at once. What the rate leaves over stays with the member.
+    function _exchange(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        Agreement storage agreement = _agreement(head.agreement());
+        Route route = agreement.route;
+        Price price = agreement.price;
+        Program storage source = _program(route.source());
+        Program storage target = _program(route.target());
+        ProgramSide burnt = source.burnt;
+        ProgramSide minted = target.minted;
 
-        reason = _checkAgreement(cursor, i, a, kind);
-        if (reason != Reason.None) return (reason, 0);
-        reason = _price(cursor, i, a, m);
-        if (reason != Reason.None) return (reason, 0);
-        uint256 used = (agreement.usedDay == cursor.today ? agreement.usedPoints : 0) + m.points;
-        if (used > a.dailyCap) return (Reason.OverDailyCap, 0);
-        if (_balance(i.member, a.sourceProgram) < m.points) return (Reason.InsufficientPoints, 0);
-        if (!_canPay(a.sourceMerchant, m.settled + m.fee)) return (Reason.InsufficientLiquidity, 0);
+        reason = _checkAgreement(c, head, route, AgreementKind.Exchange, burnt.merchant(), minted.merchant());
+        if (reason != Reason.None) return reason;
+        if (burnt.paused() || minted.paused()) return Reason.ProgramPaused;
+        if (head.points() > price.maxPoints()) return Reason.OverInstructionCap;
+        uint256 out = RateMath.targetPointsDown(head.points(), price.rateNum(), price.rateDen());
+        if (out == 0 || out < head.minOut()) return Reason.BelowMinimum;
+        if (!minted.canTake(out)) return Reason.SupplyOverflow;
+        uint256 points = RateMath.sourcePointsUp(out, price.rateNum(), price.rateDen());
+        uint256 settled = RateMath.product(out, price.unitPriceMicros());
+        uint256 fee = RateMath.feeUp(settled, route.feeBps());
+        if (settled > type(uint64).max) return Reason.AmountTooLarge;
+        uint256 used = route.usedOn(c.today) + points;
+        if (used > price.dailyCap()) return Reason.OverDailyCap;
+        Pocket storage pocket = _pocketOf(i.member, head.program());
+        BalancePage page = pocket.page;
+        if (page.balance(head.program()) < points) return Reason.InsufficientPoints;
+        Merchant storage payer = _merchant(burnt.merchant());
+        Account paying = payer.account;
+        if (!paying.covers(settled + fee)) return Reason.InsufficientLiquidity;
 
-        _debit(i.member, a.sourceProgram, m.points);
-        if (kind == uint8(Kind.Exchange)) {
-            _programs[a.sourceProgram].exchangedOut += uint64(m.points);
-            _programs[a.targetProgram].exchangedIn += uint64(m.out);
-            _credit(i.member, a.targetProgram, m.out);
-        } else {
-            _programs[a.sourceProgram].spent += uint64(m.points);
-        }
-        agreement.usedDay = cursor.today;
-        agreement.usedPoints = uint64(used);
-        _pay(a.sourceMerchant, a.targetMerchant, m.settled);
-        _pay(a.sourceMerchant, OPERATOR_MERCHANT, m.fee);
+        agreement.route = route.withUse(c.today, used);
+        source.burnt = burnt.plus(ProgramSideLib.EXCHANGED_OUT, points);
+        target.minted = minted.plus(ProgramSideLib.EXCHANGED_IN, out);
+        _swap(i.member, pocket, page, head.program(), points, route.target(), out);
+        _settle(payer, paying, _merchant(minted.merchant()), settled, fee);
 
-        return (Reason.None, _postMovement(cursor, i, m));
+        uint256 expiryDay = route.lifetimeDays() == 0 ? 0 : c.today + route.lifetimeDays();
+        _post(c, i, expiryDay, head.agreement(), EntriesLib.packAmounts(points, out, settled, fee));
+    }
+
+    /// @dev Spend: points are burnt for goods; their merchant pays the merchant that accepts them, and the operator its fee.
+    function _spend(Cursor memory c, Instruction calldata i) private returns (Reason reason) {
+        InstructionHead head = i.head;
+        Agreement storage agreement = _agreement(head.agreement());
+        Route route = agreement.route;
+        Price price = agreement.price;
+        Program storage source = _program(route.source());
+        ProgramSide burnt = source.burnt;
+        uint256 points = head.points();
+
+        reason = _checkAgreement(c, head, route, AgreementKind.Acceptance, burnt.merchant(), route.target());
+        if (reason != Reason.None) return reason;
+        if (burnt.paused()) return Reason.ProgramPaused;
+        if (points > price.maxPoints()) return Reason.OverInstructionCap;
+        uint256 settled = RateMath.product(points, price.unitPriceMicros());
+        uint256 fee = RateMath.feeUp(settled, route.feeBps());
+        if (settled > type(uint64).max) return Reason.AmountTooLarge;
+        uint256 used = route.usedOn(c.today) + points;
+        if (used > price.dailyCap()) return Reason.OverDailyCap;
+        Pocket storage pocket = _pocketOf(i.member, head.program());
+        BalancePage page = pocket.page;
+        if (page.balance(head.program()) < points) return Reason.InsufficientPoints;
+        Merchant storage payer = _merchant(burnt.merchant());
+        Account paying = payer.account;
+        if (!paying.covers(settled + fee)) return Reason.InsufficientLiquidity;
+
+        agreement.route = route.withUse(c.today, used);
+        source.burnt = burnt.plus(ProgramSideLib.SPENT, points);
+        pocket.page = page.debit(head.program(), points);
+        _settle(payer, paying, _merchant(route.target()), settled, fee);
+
+        _post(c, i, 0, head.agreement(), EntriesLib.packAmounts(points, 0, settled, fee));
     }
 
     /// @dev Reverse: undoes part of an earlier entry. The merchant that gives value back signs, and pays back what it was paid; the
     /// operator keeps its fee. Rounding favours the network: parts add up to exactly the whole.
-    function _reverse(Cursor memory cursor, Instruction calldata i, Evidence[] calldata evidence)
+    function _reverse(Cursor memory c, Instruction calldata i, Evidence[] calldata evidence)
         private
-        returns (Reason reason, bytes32)
+        returns (Reason reason)
     {
         uint256 slot = i.head.evidence();
-        if (slot >= evidence.length) return (Reason.UnknownEntry, 0);
+        if (slot >= evidence.length) return Reason.UnknownEntry;
         Entry calldata original = evidence[slot].entry;
+        EntryHead head = original.head;
         bool proven = _leafOf(original) == i.link && verifyEntry(original, evidence[slot].proof);
-        bool same = original.member == i.member && original.head.program() == i.head.program();
-        if (!proven || !same) return (Reason.UnknownEntry, 0);
-        if (original.head.kind() == uint8(Kind.Reverse)) return (Reason.NotReversible, 0);
+        bool same = original.member == i.member && head.program() == i.head.program();
+        if (!proven || !same) return Reason.UnknownEntry;
+        if (head.kind() == uint256(Kind.Reverse)) return Reason.NotReversible;
+        uint256 before = _reversed[i.link];
+        uint256 points = i.head.points();
+        if (before + points > original.amounts.points()) return Reason.OverReversal;
 
-        Movement memory m;
-        reason = _share(i, original, m);
-        if (reason != Reason.None) return (reason, 0);
-        reason = original.head.agreement() == 0
-            ? _undoOwn(cursor, i, original)
-            : _undoConversion(cursor, i, _agreements[original.head.agreement()].terms, m);
-        if (reason != Reason.None) return (reason, 0);
+        EntryAmounts share = _shareOf(original.amounts, before, points);
+        reason = head.agreement() == 0
+            ? _undoOwn(c, original, points)
+            : _undoConversion(c, i.member, _agreement(head.agreement()).route, share);
+        if (reason != Reason.None) return reason;
+        _reversed[i.link] = uint64(before + points);
 
-        _reversed[i.link] += uint64(m.points);
+        _post(c, i, 0, head.agreement(), share);
+    }
 
-        return (Reason.None, _postMovement(cursor, i, m));
+    /// @dev The part of `whole` that `points` reverse after `before` were reversed. The fee stays where it is.
+    function _shareOf(EntryAmounts whole, uint256 before, uint256 points) private pure returns (EntryAmounts) {
+        uint256 all = whole.points();
+        uint256 out = RateMath.shareUp(whole.out(), before + points, all) - RateMath.shareUp(whole.out(), before, all);
+        // Exact either way: what was settled is a whole price times `out` (exchange) or times `points` (spend).
+        uint256 settled = whole.out() == 0 ? whole.settled() / all * points : whole.settled() / whole.out() * out;
+        return EntriesLib.packAmounts(points, out, settled, 0);
     }
 
     /// @dev Undoes an issue, redeem, expire or transfer, all of which are the program's merchant's own.
-    function _undoOwn(Cursor memory cursor, Instruction calldata i, Entry calldata original) private returns (Reason reason) {
-        uint32 program = i.head.program();
-        Program storage p = _programs[program];
-        uint64 points = i.head.points();
-        uint8 kind = original.head.kind();
+    function _undoOwn(Cursor memory c, Entry calldata original, uint256 points) private returns (Reason) {
+        uint256 id = original.head.program();
+        uint256 kind = original.head.kind();
+        Program storage program = _program(id);
+        ProgramSide minted = program.minted;
 
-        reason = _checkOwner(cursor, p, program);
-        if (reason == Reason.NotProgramMerchant) return Reason.NotGiver;
-        if (reason != Reason.None) return reason;
-        if (kind == uint8(Kind.Issue)) {
-            if (_balance(i.member, program) < points) return Reason.InsufficientPoints;
-            p.revoked += points;
-            _debit(i.member, program, points);
-        } else if (kind == uint8(Kind.Transfer)) {
-            address recipient = address(uint160(uint256(original.link)));
-            if (_balance(recipient, program) < points) return Reason.InsufficientPoints;
-            _debit(recipient, program, points);
-            _credit(i.member, program, points);
+        if (!minted.isRunBy(c.head.merchant())) return Reason.NotGiver;
+        if (minted.paused()) return Reason.ProgramPaused;
+        if (kind == uint256(Kind.Issue)) {
+            if (!_tryDebit(original.member, id, points)) return Reason.InsufficientPoints;
+            program.voided = program.voided.plus(ProgramSideLib.REVOKED, points);
+        } else if (kind == uint256(Kind.Transfer)) {
+            if (!_tryDebit(address(uint160(uint256(original.link))), id, points)) return Reason.InsufficientPoints;
+            _credit(original.member, id, points);
         } else {
-            if (!_canMint(p, points)) return Reason.SupplyOverflow;
-            p.restored += points;
-            _credit(i.member, program, points);
+            if (!minted.canTake(points)) return Reason.SupplyOverflow;
+            program.minted = minted.plus(ProgramSideLib.RESTORED, points);
+            _credit(original.member, id, points);
         }
         return Reason.None;
     }
 
     /// @dev Undoes an exchange or a spend: the source points come back, the target points go, the settlement flows back.
-    function _undoConversion(Cursor memory cursor, Instruction calldata i, AgreementTerms storage a, Movement memory m)
-        private
-        returns (Reason)
-    {
-        uint32 target = a.targetProgram;
-        Program storage source = _programs[a.sourceProgram];
+    function _undoConversion(Cursor memory c, address member, Route route, EntryAmounts share) private returns (Reason) {
+        bool exchange = route.isOf(AgreementKind.Exchange);
+        Program storage source = _program(route.source());
+        Program storage target = _program(route.target());
+        ProgramSide restored = source.minted;
+        ProgramSide given = exchange ? target.burnt : ProgramSideLib.pack(route.target());
+        Merchant storage payer = _merchant(given.merchant());
+        Account paying = payer.account;
 
-        if (cursor.merchant != a.targetMerchant) return Reason.NotGiver;
-        if (source.paused || _programs[target].paused) return Reason.ProgramPaused;
-        if (!_canMint(source, m.points)) return Reason.SupplyOverflow;
-        if (m.out != 0 && _balance(i.member, target) < m.out) return Reason.InsufficientPoints;
-        if (!_canPay(a.targetMerchant, m.settled)) return Reason.InsufficientLiquidity;
-
-        source.restored += uint64(m.points);
-        _credit(i.member, a.sourceProgram, m.points);
-        if (m.out != 0) {
-            _programs[target].revoked += uint64(m.out);
-            _debit(i.member, target, m.out);
+        if (c.head.merchant() != given.merchant()) return Reason.NotGiver;
+        if (restored.paused() || given.paused()) return Reason.ProgramPaused;
+        if (!restored.canTake(share.points())) return Reason.SupplyOverflow;
+        // Nothing comes after these two that could refuse, so the debit may be done right here.
+        bool covered = paying.covers(share.settled());
+        if (exchange) {
+            Pocket storage pocket = _pocketOf(member, route.target());
+            if (pocket.page.balance(route.target()) < share.out()) return Reason.InsufficientPoints;
+            if (!covered) return Reason.InsufficientLiquidity;
+            pocket.page = pocket.page.debit(route.target(), share.out());
+            target.voided = target.voided.plus(ProgramSideLib.REVOKED, share.out());
         }
-        _pay(a.targetMerchant, a.sourceMerchant, m.settled);
+        if (!covered) return Reason.InsufficientLiquidity;
+
+        source.minted = restored.plus(ProgramSideLib.RESTORED, share.points());
+        _credit(member, route.source(), share.points());
+        _settle(payer, paying, _merchant(restored.merchant()), share.settled(), 0);
         return Reason.None;
     }
 
     // ---------------------------------------------------------------- checks
 
-    /// @dev Whether the order's merchant runs `program`, and it is not paused.
-    function _checkOwner(Cursor memory cursor, Program storage p, uint32 program) private view returns (Reason) {
-        if (program == 0 || p.merchant != cursor.merchant || program > programCount) return Reason.NotProgramMerchant;
-        if (p.paused) return Reason.ProgramPaused;
-        return Reason.None;
+    /// @dev Whether the order's merchant runs the program of which this is a side, and it is not paused.
+    function _checkOwn(Cursor memory c, ProgramSide side) private pure returns (Reason) {
+        if (!side.isRunBy(c.head.merchant())) return Reason.NotProgramMerchant;
+        return side.paused() ? Reason.ProgramPaused : Reason.None;
     }
 
-    /// @dev Whether the order's merchant may use agreement `a` for this instruction now.
-    function _checkAgreement(Cursor memory cursor, Instruction calldata i, AgreementTerms memory a, uint8 kind)
-        private
-        view
-        returns (Reason)
-    {
-        AgreementKind wanted = kind == uint8(Kind.Exchange) ? AgreementKind.Exchange : AgreementKind.Acceptance;
-        if (a.kind != wanted || a.sourceProgram != i.head.program()) return Reason.WrongAgreement;
-        if (block.timestamp < a.validFrom || block.timestamp >= a.validUntil) return Reason.AgreementNotLive;
-        bool bySource = cursor.merchant == a.sourceMerchant && a.initiators & SOURCE_MAY_INITIATE != 0;
-        bool byTarget = cursor.merchant == a.targetMerchant && a.initiators & TARGET_MAY_INITIATE != 0;
+    /// @dev Whether the order's merchant may use an agreement of `kind` between `payer` and `payee` for this instruction now.
+    function _checkAgreement(
+        Cursor memory c,
+        InstructionHead head,
+        Route route,
+        AgreementKind kind,
+        uint256 payer,
+        uint256 payee
+    ) private view returns (Reason) {
+        if (!route.isOf(kind) || route.source() != head.program()) return Reason.WrongAgreement;
+        if (block.timestamp < route.validFrom() || block.timestamp >= route.validUntil()) return Reason.AgreementNotLive;
+        uint256 merchant = c.head.merchant();
+        bool bySource = merchant == payer && route.initiators() & SOURCE_MAY_INITIATE != 0;
+        bool byTarget = merchant == payee && route.initiators() & TARGET_MAY_INITIATE != 0;
         if (!bySource && !byTarget) return Reason.NotInitiator;
-        if (cursor.suspended) return Reason.MerchantSuspended;
-        uint32 counterparty = bySource ? a.targetMerchant : a.sourceMerchant;
-        if (_merchants[counterparty].status != MerchantStatus.Active) return Reason.CounterpartyInactive;
-        if (_programs[a.sourceProgram].paused || _programs[a.targetProgram].paused) return Reason.ProgramPaused;
-        if (i.head.points() > a.maxPoints) return Reason.OverInstructionCap;
-        return Reason.None;
-    }
-
-    /// @dev Computes what the instruction moves under agreement `a`, into `m`.
-    function _price(Cursor memory cursor, Instruction calldata i, AgreementTerms memory a, Movement memory m)
-        private
-        view
-        returns (Reason)
-    {
-        m.points = i.head.points();
-        m.agreement = i.head.agreement();
-        uint256 priced = m.points;
-        if (a.kind == AgreementKind.Exchange) {
-            m.out = RateMath.targetPointsDown(m.points, a.rateNum, a.rateDen);
-            if (m.out == 0 || m.out < i.head.minOut()) return Reason.BelowMinimum;
-            if (m.out > type(uint64).max || !_canMint(_programs[a.targetProgram], m.out)) return Reason.SupplyOverflow;
-            m.points = RateMath.sourcePointsUp(m.out, a.rateNum, a.rateDen);
-            if (a.lifetimeDays != 0) m.expiryDay = cursor.today + a.lifetimeDays;
-            priced = m.out;
-        }
-        m.settled = priced * a.unitPriceMicros;
-        m.fee = RateMath.feeUp(m.settled, a.feeBps);
-        if (m.settled > type(uint64).max) return Reason.AmountTooLarge;
-        return Reason.None;
-    }
-
-    /// @dev Computes the part of `original` that the instruction reverses, into `m`.
-    function _share(Instruction calldata i, Entry calldata original, Movement memory m) private view returns (Reason) {
-        uint256 whole = original.amounts.points();
-        uint256 before = _reversed[i.link];
-        m.points = i.head.points();
-        if (before + m.points > whole) return Reason.OverReversal;
-
-        m.agreement = original.head.agreement();
-        uint256 out = original.amounts.out();
-        m.out = RateMath.shareUp(out, before + m.points, whole) - RateMath.shareUp(out, before, whole);
-        // Exact either way: what was settled is a whole price times `out` (exchange) or times `points` (spend).
-        m.settled = out == 0
-            ? uint256(original.amounts.settled()) / whole * m.points
-            : uint256(original.amounts.settled()) / out * m.out;
-        return Reason.None;
+        if (c.suspended) return Reason.MerchantSuspended;
+        Account counterparty = _merchant(bySource ? payee : payer).account;
+        return counterparty.isIn(MerchantStatus.Active) ? Reason.None : Reason.CounterpartyInactive;
     }
 
     // ---------------------------------------------------------------- posting
 
-    function _movement(uint256 points, uint256 expiryDay) private pure returns (Movement memory m) {
-        m.points = points;
-        m.expiryDay = expiryDay;
-    }
-
-    function _postMovement(Cursor memory cursor, Instruction calldata i, Movement memory m) private returns (bytes32) {
-        EntryHead head_ = EntriesLib.pack(
-            cursor.batch,
-            cursor.entries,
-            cursor.merchant,
-            cursor.nonce,
-            cursor.item,
-            i.head.kind(),
-            m.expiryDay,
-            i.head.program(),
-            m.agreement
-        );
-        EntryAmounts amounts = EntriesLib.packAmounts(m.points, m.out, m.settled, m.fee);
-        return _post(i.member, head_, amounts, i.ref, i.link);
+    function _post(Cursor memory c, Instruction calldata i, uint256 expiryDay, uint256 agreement, EntryAmounts amounts)
+        private
+    {
+        EntryHead entryHead = c.head.about(i.head.kind(), expiryDay, i.head.program(), agreement);
+        MerkleTree.put(c.leaves, c.count, _record(i, entryHead, amounts));
+        unchecked {
+            ++c.count;
+        }
+        c.head = c.head.skipEntries(1);
     }
 
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
     function digestOf(Order calldata order) external view override returns (bytes32) {
-        return _hashTypedDataV4(OrdersLib.hash(order));
+        return _hashTypedDataV4(OrdersLib.hash(order.head, order.instructions));
     }
 
     /// @inheritdoc IERC165

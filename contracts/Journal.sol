@@ -6,6 +6,7 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {Entry, EntryAmounts, EntryHead} from "./libraries/Entries.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
+import {Instruction} from "./libraries/Orders.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title Journal
@@ -24,43 +25,41 @@ abstract contract Journal is Registry {
 
     /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf is hashed from the very bytes the event carries and
     /// no memory is left behind: the event's data are the three words after the member.
-    function _post(address member, EntryHead entryHead, EntryAmounts amounts, bytes32 ref, bytes32 link)
-        internal
-        returns (bytes32 leaf)
-    {
+    function _record(Instruction calldata i, EntryHead entryHead, EntryAmounts amounts) internal returns (bytes32 leaf) {
         bytes32 plain = EntryPosted.selector;
         bytes32 linked = LinkedEntryPosted.selector;
         assembly ("memory-safe") {
             let m := mload(0x40)
-            mstore(m, member)
+            calldatacopy(m, add(i, 0x20), 0x20) // member
             mstore(add(m, 0x20), entryHead)
             mstore(add(m, 0x40), amounts)
-            mstore(add(m, 0x60), ref)
-            mstore(add(m, 0x80), link)
+            calldatacopy(add(m, 0x60), add(i, 0x60), 0x20) // ref
+            calldatacopy(add(m, 0x80), add(i, 0x40), 0x20) // link
             leaf := keccak256(m, 0xa0)
+            let link := mload(add(m, 0x80))
             switch link
-            case 0 { log2(add(m, 0x20), 0x60, plain, member) }
-            default { log3(add(m, 0x20), 0x60, linked, member, link) }
+            case 0 { log2(add(m, 0x20), 0x60, plain, mload(m)) }
+            default { log3(add(m, 0x20), 0x60, linked, mload(m), link) }
         }
     }
 
     /// @dev Stores the root of the batch's `count` leaves and chains the head.
-    function _closeBatch(uint256 batch, bytes32[] memory leaves, uint256 count) internal {
+    function _closeBatch(uint40 batch, bytes32[] memory leaves, uint256 count) internal {
         bytes32 root = MerkleTree.root(leaves, count);
         bytes32 newHead = keccak256(abi.encode(head, batch, count, root));
 
-        batchCount = uint40(batch);
-        rootOf[uint40(batch)] = root;
+        batchCount = batch;
+        rootOf[batch] = root;
         head = newHead;
 
-        emit BatchClosed(uint40(batch), uint16(count), root, newHead);
+        emit BatchClosed(batch, uint16(count), root, newHead);
     }
 
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
     function verifyEntry(Entry calldata entry, bytes32[] calldata proof) public view override returns (bool) {
-        bytes32 root = rootOf[entry.head.batch()];
+        bytes32 root = rootOf[uint40(entry.head.batch())];
         return root != 0 && MerkleProof.verifyCalldata(proof, root, _leafOf(entry));
     }
 

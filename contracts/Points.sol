@@ -8,34 +8,55 @@ import {Registry} from "./Registry.sol";
 /// @title Points
 /// @notice Members' balances, four programs a word. Totals live with the program (`Registry`); the caller counts them.
 abstract contract Points is Registry {
-    mapping(address member => mapping(uint256 page => BalancePage)) private _pages;
+    /// @dev One slot. It is a struct so that a reference to it can be kept: where it lies is then hashed once.
+    struct Pocket {
+        BalancePage page;
+    }
+
+    mapping(uint256 memberAndPage => Pocket) private _pockets;
 
     // ---------------------------------------------------------------- movements
 
-    /// @dev Warning: the caller has made sure that the program can mint `points` (`_canMint`), or that they came out of another
-    /// balance of the same program.
+    /// @dev Warning: the caller has made sure that the program can mint `points`, or that they came out of another balance of the
+    /// same program.
     function _credit(address member, uint256 program, uint256 points) internal {
-        uint256 page = BalancePageLib.pageOf(program);
-        _pages[member][page] = _pages[member][page].credit(program, points);
+        Pocket storage pocket = _pocketOf(member, program);
+        pocket.page = pocket.page.credit(program, points);
     }
 
-    /// @dev Warning: the caller has checked that the balance covers `points`.
-    function _debit(address member, uint256 program, uint256 points) internal {
-        uint256 page = BalancePageLib.pageOf(program);
-        _pages[member][page] = _pages[member][page].debit(program, points);
+    /// @dev Takes `points` from a balance if it covers them; else returns false and has changed nothing.
+    function _tryDebit(address member, uint256 program, uint256 points) internal returns (bool) {
+        Pocket storage pocket = _pocketOf(member, program);
+        BalancePage page = pocket.page;
+        if (page.balance(program) < points) return false;
+        pocket.page = page.debit(program, points);
+        return true;
     }
 
-    // ---------------------------------------------------------------- checks
-
-    function _balance(address member, uint256 program) internal view returns (uint256) {
-        return _pages[member][BalancePageLib.pageOf(program)].balance(program);
-    }
-
-    /// @dev Whether all that `p` ever minted, with `points` more, fits 64 bits. No balance can then outgrow its lane.
-    function _canMint(Program storage p, uint256 points) internal view returns (bool) {
-        unchecked {
-            return uint256(p.issued) + p.exchangedIn + p.restored + points <= type(uint64).max;
+    /// @dev Takes `points` of `source` from the member's pocket, which holds `page`, and adds `out` of `target`. Two programs of one
+    /// page cost one write.
+    /// Warning: the caller has checked that the page covers `points` and that `target` can mint `out`.
+    function _swap(
+        address member,
+        Pocket storage pocket,
+        BalancePage page,
+        uint256 source,
+        uint256 points,
+        uint256 target,
+        uint256 out
+    ) internal {
+        page = page.debit(source, points);
+        if (BalancePageLib.pageOf(source) != BalancePageLib.pageOf(target)) {
+            pocket.page = page;
+            pocket = _pocketOf(member, target);
+            page = pocket.page;
         }
+        pocket.page = page.credit(target, out);
+    }
+
+    /// @dev Where `member` keeps its points of `program`, and of the three others of the same page.
+    function _pocketOf(address member, uint256 program) internal view returns (Pocket storage) {
+        return _pockets[BalancePageLib.pageOf(program) << 160 | uint160(member)];
     }
 
     // ---------------------------------------------------------------- views
@@ -43,13 +64,13 @@ abstract contract Points is Registry {
     /// @inheritdoc IClearingHouse
     function balanceOf(address member, uint32 program) external view override returns (uint64) {
         if (program == 0) revert UnknownProgram(program);
-        return uint64(_balance(member, program));
+        return uint64(_pocketOf(member, program).page.balance(program));
     }
 
     /// @inheritdoc IClearingHouse
     function totalSupply(uint32 program) external view override returns (uint64) {
-        Program memory p = _programs[program];
-        return p.issued + p.exchangedIn + p.restored - p.redeemed - p.spent - p.exchangedOut - p.expired - p.revoked;
+        Program storage p = _program(program);
+        return uint64(p.minted.sum() - p.burnt.sum() - p.voided.sum());
     }
 
     /// @inheritdoc IClearingHouse
@@ -66,16 +87,5 @@ abstract contract Points is Registry {
     function decimals(uint32 program) external view override returns (uint8) {
         _knownProgram(program);
         return 0;
-    }
-
-    /// @dev UTF-8 text from a zero-padded word.
-    function _text(bytes32 word) private pure returns (string memory) {
-        uint256 length = 0;
-        while (length < 32 && word[length] != 0) ++length;
-        bytes memory text = abi.encodePacked(word);
-        assembly ("memory-safe") {
-            mstore(text, length)
-        }
-        return string(text);
     }
 }

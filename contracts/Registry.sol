@@ -8,15 +8,15 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IClearingHouse, MerchantStatus, ProgramTotals, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
+import {Account, AccountLib} from "./libraries/Account.sol";
+import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 
 /// @title Registry
 /// @notice Who takes part: merchants, their signer keys and programs; roles, pause, the nonces of merchants' signatures.
 abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
-    /// @dev One slot a merchant: everything an exchange needs to know about it.
+    /// @dev One slot a merchant. See `Account`.
     struct Merchant {
-        int96 position; // micros
-        uint96 creditLimit; // micros
-        MerchantStatus status;
+        Account account;
     }
 
     /// @dev One slot a key. A key belongs to one merchant for ever; its power has a window.
@@ -26,21 +26,11 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         uint40 validUntil;
     }
 
-    /// @dev Slot 0: who runs it, and what came into circulation. Slot 1: what left. Slot 2: the rare rest. Then the names.
+    /// @dev A movement touches one of the first two slots, or one each of two programs. See `ProgramSide`.
     struct Program {
-        uint32 merchant;
-        bool paused;
-        uint64 issued;
-        uint64 exchangedIn;
-        uint64 restored;
-        // slot 1
-        uint64 redeemed;
-        uint64 spent;
-        uint64 exchangedOut;
-        uint64 expired;
-        // slot 2
-        uint64 revoked;
-        // slots 3, 4
+        ProgramSide minted;
+        ProgramSide burnt;
+        ProgramSide voided;
         bytes32 code;
         bytes32 name;
     }
@@ -48,17 +38,25 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     bytes32 internal constant SIGNER_CHANGE_TYPEHASH =
         keccak256("SignerChange(uint32 merchant,address key,uint40 validFrom,uint40 validUntil,uint48 nonce)");
 
+    /// @dev In micros: nine million millions of the currency, which keeps every position inside its 96 bits (see `Settlement`).
+    uint96 internal constant MAX_CREDIT_LIMIT = uint64(type(int64).max);
+
+    /// @dev Agreements keep program ids in 24 bits.
+    uint32 internal constant MAX_PROGRAM = type(uint24).max;
+
     /// @dev Merchant 0 is the network operator itself: it earns the fees.
     uint32 internal constant OPERATOR_MERCHANT = 0;
 
     /// @dev Seconds east of UTC at which the network's day begins.
     int256 private immutable UTC_OFFSET;
 
-    mapping(uint32 merchant => Merchant) internal _merchants;
-    mapping(address key => SignerKey) internal _signers;
-    mapping(uint32 program => Program) internal _programs;
+    /// @dev Ids are dense, so records lie in a row: no hash is needed to find one. See `_merchant` and `_program`.
+    Merchant[2 ** 32] private _merchants;
+    Program[2 ** 32] private _programs;
+
+    mapping(address key => SignerKey) private _signers;
     /// @dev 256 nonces a word. A bit that is set stays set, whatever keys come and go.
-    mapping(uint32 merchant => mapping(uint256 word => uint256 bits)) private _nonces;
+    mapping(uint256 merchantAndWord => uint256 bits) private _nonces;
 
     /// @inheritdoc IClearingHouse
     mapping(Role role => mapping(address account => bool)) public override hasRole;
@@ -78,7 +76,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         EIP712("Tongdui", "1")
     {
         UTC_OFFSET = utcOffsetSeconds;
-        _merchants[OPERATOR_MERCHANT].status = MerchantStatus.Active;
+        _merchant(OPERATOR_MERCHANT).account = AccountLib.pack(0, MerchantStatus.Active);
         merchantCount = 1;
         emit MerchantRegistered(OPERATOR_MERCHANT, 0, operatorName);
     }
@@ -101,10 +99,10 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         onlyRole(Role.Operator)
     {
         if (id != merchantCount) revert UnexpectedId(id, merchantCount);
-        if (creditLimitMicros > uint96(type(int96).max)) revert BadCreditLimit(id, creditLimitMicros, 0);
+        if (creditLimitMicros > MAX_CREDIT_LIMIT) revert BadCreditLimit(id, creditLimitMicros, 0);
 
         merchantCount = id + 1;
-        _merchants[id] = Merchant({position: 0, creditLimit: creditLimitMicros, status: MerchantStatus.Active});
+        _merchant(id).account = AccountLib.pack(creditLimitMicros, MerchantStatus.Active);
 
         emit MerchantRegistered(id, creditLimitMicros, name_);
         _setSigner(id, key, 0, type(uint40).max);
@@ -112,11 +110,12 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
 
     /// @inheritdoc IClearingHouse
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external override onlyRole(Role.Operator) {
-        MerchantStatus from = _knownMerchant(merchant).status;
+        Account account = _knownMerchant(merchant);
+        MerchantStatus from = account.status();
         bool possible = from != MerchantStatus.Closed && status != MerchantStatus.None && status != from;
         if (!possible || merchant == OPERATOR_MERCHANT) revert BadStatusChange(merchant, from, status);
 
-        _merchants[merchant].status = status;
+        _merchant(merchant).account = account.withStatus(status);
 
         emit MerchantStatusChanged(merchant, status);
     }
@@ -145,7 +144,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     function revokeSigner(address key, uint40 validUntil) external override onlyRole(Role.Operator) {
         SignerKey storage signer = _signers[key];
         if (signer.validUntil == 0) revert KeyUnknown(key);
-        if (validUntil >= signer.validUntil) revert BadWindow(signer.validFrom, validUntil);
+        if (validUntil == 0 || validUntil >= signer.validUntil) revert BadWindow(signer.validFrom, validUntil);
 
         signer.validUntil = validUntil;
 
@@ -184,12 +183,16 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     }
 
     /// @dev Consumes a nonce; false if it was used before.
-    function _useNonce(uint32 merchant, uint256 nonce) internal returns (bool) {
-        uint256 bit = 1 << (nonce & 0xff);
-        uint256 bits = _nonces[merchant][nonce >> 8];
+    function _useNonce(uint256 merchant, uint256 nonce) internal returns (bool) {
+        (uint256 word, uint256 bit) = _nonceAt(merchant, nonce);
+        uint256 bits = _nonces[word];
         if (bits & bit != 0) return false;
-        _nonces[merchant][nonce >> 8] = bits | bit;
+        _nonces[word] = bits | bit;
         return true;
+    }
+
+    function _nonceAt(uint256 merchant, uint256 nonce) private pure returns (uint256 word, uint256 bit) {
+        return (merchant << 40 | nonce >> 8, 1 << (nonce & 0xff));
     }
 
     // ---------------------------------------------------------------- programs
@@ -200,21 +203,25 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         override
         onlyRole(Role.Operator)
     {
-        if (id != programCount + 1) revert UnexpectedId(id, programCount + 1);
+        if (id != programCount + 1 || id > MAX_PROGRAM) revert UnexpectedId(id, programCount + 1);
         _knownMerchant(merchant);
 
         programCount = id;
-        Program storage program = _programs[id];
-        program.merchant = merchant;
-        program.code = code;
-        program.name = name_;
+        Program storage p = _program(id);
+        p.minted = ProgramSideLib.pack(merchant);
+        p.burnt = ProgramSideLib.pack(merchant);
+        p.code = code;
+        p.name = name_;
 
         emit ProgramRegistered(id, merchant, code, name_);
     }
 
     /// @inheritdoc IClearingHouse
     function setProgramPaused(uint32 program, bool paused_) external override onlyRole(Role.Pauser) {
-        _knownProgram(program).paused = paused_;
+        Program storage p = _knownProgram(program);
+
+        p.minted = p.minted.withPaused(paused_);
+        p.burnt = p.burnt.withPaused(paused_);
 
         emit ProgramPauseChanged(program, paused_);
     }
@@ -235,8 +242,8 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
 
     /// @inheritdoc IClearingHouse
     function merchantOf(uint32 merchant) external view override returns (MerchantStatus, int96, uint96) {
-        Merchant memory m = _merchants[merchant];
-        return (m.status, m.position, m.creditLimit);
+        Account account = _merchant(merchant).account;
+        return (account.status(), int96(account.position()), uint96(account.creditLimit()));
     }
 
     /// @inheritdoc IClearingHouse
@@ -247,28 +254,29 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
 
     /// @inheritdoc IClearingHouse
     function programOf(uint32 program) external view override returns (uint32, bool, bytes32, bytes32) {
-        Program storage p = _programs[program];
-        return (p.merchant, p.paused, p.code, p.name);
+        Program storage p = _program(program);
+        return (uint32(p.minted.merchant()), p.minted.paused(), p.code, p.name);
     }
 
     /// @inheritdoc IClearingHouse
     function totalsOf(uint32 program) external view override returns (ProgramTotals memory) {
-        Program memory p = _programs[program];
+        Program storage p = _program(program);
         return ProgramTotals({
-            issued: p.issued,
-            exchangedIn: p.exchangedIn,
-            restored: p.restored,
-            redeemed: p.redeemed,
-            spent: p.spent,
-            exchangedOut: p.exchangedOut,
-            expired: p.expired,
-            revoked: p.revoked
+            issued: uint64(p.minted.total(ProgramSideLib.ISSUED)),
+            exchangedIn: uint64(p.minted.total(ProgramSideLib.EXCHANGED_IN)),
+            restored: uint64(p.minted.total(ProgramSideLib.RESTORED)),
+            redeemed: uint64(p.burnt.total(ProgramSideLib.REDEEMED)),
+            spent: uint64(p.burnt.total(ProgramSideLib.SPENT)),
+            exchangedOut: uint64(p.burnt.total(ProgramSideLib.EXCHANGED_OUT)),
+            expired: uint64(p.voided.total(ProgramSideLib.EXPIRED)),
+            revoked: uint64(p.voided.total(ProgramSideLib.REVOKED))
         });
     }
 
     /// @inheritdoc IClearingHouse
     function nonceUsed(uint32 merchant, uint48 nonce) external view override returns (bool) {
-        return _nonces[merchant][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
+        (uint256 word, uint256 bit) = _nonceAt(merchant, nonce);
+        return _nonces[word] & bit != 0;
     }
 
     /// @inheritdoc IClearingHouse
@@ -276,13 +284,43 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         return uint32(uint256(int256(block.timestamp) + UTC_OFFSET) / 1 days);
     }
 
-    function _knownMerchant(uint32 merchant) internal view returns (Merchant storage m) {
-        m = _merchants[merchant];
-        if (m.status == MerchantStatus.None) revert UnknownMerchant(merchant);
+    function _knownMerchant(uint32 merchant) internal view returns (Account account) {
+        account = _merchant(merchant).account;
+        if (account.isIn(MerchantStatus.None)) revert UnknownMerchant(merchant);
     }
 
     function _knownProgram(uint32 program) internal view returns (Program storage) {
         if (program == 0 || program > programCount) revert UnknownProgram(program);
-        return _programs[program];
+        return _program(program);
+    }
+
+    // ---------------------------------------------------------------- places
+
+    /// @dev Assembly, here and in `_program`, saves the check that `id` is inside the row.
+    /// Warning: the caller makes sure that `id` has 32 bits.
+    function _merchant(uint256 id) internal pure returns (Merchant storage m) {
+        assembly ("memory-safe") {
+            m.slot := add(_merchants.slot, id)
+        }
+    }
+
+    /// @dev Warning: the caller makes sure that `id` has 32 bits. A program has five slots.
+    function _program(uint256 id) internal pure returns (Program storage p) {
+        assembly ("memory-safe") {
+            p.slot := add(_programs.slot, mul(id, 5))
+        }
+    }
+
+    // ---------------------------------------------------------------- words
+
+    /// @dev UTF-8 text from a zero-padded word.
+    function _text(bytes32 word) internal pure returns (string memory) {
+        uint256 length = 0;
+        while (length < 32 && word[length] != 0) ++length;
+        bytes memory text = abi.encodePacked(word);
+        assembly ("memory-safe") {
+            mstore(text, length)
+        }
+        return string(text);
     }
 }

@@ -2,11 +2,17 @@
 pragma solidity 0.8.37;
 
 import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
+import {Account} from "./libraries/Account.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title Settlement
 /// @notice Who owes whom, net: positions, credit limits, and the money that came in and went out through the settlement bank.
+/// @dev Positions cannot leave their 96 bits. A position is never below minus its credit limit, which is less than 2^63. It is
+/// never above the money in the bank (at most `MAX_FUNDS`) plus what all others owe, which is less than 2^32 * 2^63.
 abstract contract Settlement is Registry {
+    /// @dev With it, no deposit can make a later settlement fail.
+    int256 private constant MAX_FUNDS = 2 ** 94;
+
     /// @inheritdoc IClearingHouse
     int256 public override settlementFunds;
 
@@ -17,58 +23,60 @@ abstract contract Settlement is Registry {
 
     /// @inheritdoc IClearingHouse
     function setCreditLimit(uint32 merchant, uint96 micros) external override onlyRole(Role.Operator) {
-        Merchant storage m = _knownMerchant(merchant);
-        bool covers = micros <= uint96(type(int96).max) && m.position >= -int96(micros);
-        if (!covers) revert BadCreditLimit(merchant, micros, m.position);
+        Account account = _knownMerchant(merchant);
+        bool covers = micros <= MAX_CREDIT_LIMIT && account.position() >= -int256(uint256(micros));
+        if (!covers) revert BadCreditLimit(merchant, micros, int96(account.position()));
 
-        m.creditLimit = micros;
+        _merchant(merchant).account = account.withCreditLimit(micros);
 
         emit CreditLimitChanged(merchant, micros);
     }
 
     /// @inheritdoc IClearingHouse
     function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
-        Merchant storage m = _knownMerchant(merchant);
+        Account account = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
+        int256 funds = settlementFunds + int256(uint256(micros));
+        if (funds > MAX_FUNDS) revert AmountOutOfRange(micros);
 
-        m.position += int96(micros);
-        settlementFunds += int256(uint256(micros));
+        _merchant(merchant).account = account.plus(micros);
+        settlementFunds = funds;
 
         emit Deposited(merchant, micros, bankRef);
     }
 
     /// @inheritdoc IClearingHouse
     function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
-        Merchant storage m = _knownMerchant(merchant);
+        Account account = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
-        if (m.position < int96(micros)) revert PositionTooLow(merchant, m.position, micros);
+        bool covers = account.position() >= int256(uint256(micros));
+        if (!covers) revert PositionTooLow(merchant, int96(account.position()), micros);
 
-        m.position -= int96(micros);
+        _merchant(merchant).account = account.minus(micros);
         settlementFunds -= int256(uint256(micros));
 
         emit Withdrawn(merchant, micros, bankRef);
     }
 
-    /// @dev Half of the range is plenty, and keeps the sum of two positions inside it.
     function _useBankRef(uint96 micros, bytes32 bankRef) private {
         if (micros == 0) revert ZeroAmount();
-        if (micros > uint96(type(int96).max)) revert AmountOutOfRange(micros);
         if (bankRefUsed[bankRef]) revert BankRefUsed(bankRef);
         bankRefUsed[bankRef] = true;
     }
 
     // ---------------------------------------------------------------- movements
 
-    /// @dev Whether `payer` can pay `micros` without going below its credit limit.
-    function _canPay(uint32 payer, uint256 micros) internal view returns (bool) {
-        Merchant storage m = _merchants[payer];
-        return int256(m.position) - int256(micros) >= -int256(uint256(m.creditLimit));
-    }
-
-    /// @dev Warning: the caller has checked `_canPay`. Positions are sums of at most 2^32 merchants' money, each far from 2^95.
-    function _pay(uint32 payer, uint32 payee, uint256 micros) internal {
-        if (micros == 0) return;
-        _merchants[payer].position -= int96(int256(micros));
-        _merchants[payee].position += int96(int256(micros));
+    /// @dev `payer` pays `settled` to `payee` and `fee` to the operator. Any of the three may be the same merchant, so each account
+    /// is read after the one before it was written.
+    /// Warning: the caller has checked that `paying`, the payer's account, covers `settled + fee`.
+    function _settle(Merchant storage payer, Account paying, Merchant storage payee, uint256 settled, uint256 fee) internal {
+        unchecked {
+            payer.account = paying.minus(settled + fee);
+        }
+        payee.account = payee.account.plus(settled);
+        if (fee != 0) {
+            Merchant storage operator = _merchant(OPERATOR_MERCHANT);
+            operator.account = operator.account.plus(fee);
+        }
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Entry, EntryAmounts, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Order} from "../libraries/Orders.sol";
+import {Instruction, Order} from "../libraries/Orders.sol";
 
 /// @notice What an instruction does. The numbers are part of the wire protocol.
 enum Kind {
@@ -78,7 +78,6 @@ enum AgreementKind {
 }
 
 /// @notice What two merchants agree on and both sign (EIP-712, type `AgreementTerms`, same fields in the same order).
-/// @dev The order of the fields is also their storage layout: what every exchange reads is in the first two slots.
 /// @param kind Exchange (program to program) or acceptance (target merchant takes source points for goods).
 /// @param initiators Bit 0: the source merchant may start an instruction. Bit 1: the target merchant may.
 /// @param feeBps The operator's fee on the settled amount, in basis points, paid by the source merchant.
@@ -108,16 +107,13 @@ struct AgreementTerms {
     uint32 targetProgram;
     uint40 validFrom;
     uint40 validUntil;
-    // slot 1
     uint32 rateNum;
     uint32 rateDen;
     uint64 unitPriceMicros;
     uint64 maxPoints;
     uint64 dailyCap;
-    // slot 2
     uint32 supersedes;
     uint32 graceSeconds;
-    // slot 3
     bytes32 document;
 }
 
@@ -285,7 +281,8 @@ interface IClearingHouse {
     function execute(Order[] calldata orders, Evidence[] calldata evidence) external;
 
     /// @notice The body of an atomic order, in a frame of its own so that it can be undone. Only `execute` may call it.
-    function executeAtomic(Order calldata order, Evidence[] calldata evidence, uint256 batch, uint256 index)
+    /// @param start Head of the order's first entry.
+    function executeAtomic(EntryHead start, Instruction[] calldata instructions, Evidence[] calldata evidence)
         external
         returns (bytes32[] memory leaves);
 
@@ -306,7 +303,7 @@ interface IClearingHouse {
     function agreementCount() external view returns (uint32);
     function batchCount() external view returns (uint40);
 
-    /// @notice The terms; `validUntil` reflects supersession and termination.
+    /// @notice The terms; `validUntil` reflects supersession and termination. `document` is 0: it is in the event, not in storage.
     function agreementOf(uint32 agreement) external view returns (AgreementTerms memory terms);
 
     /// @notice Source points burnt under `agreement` on the current network day.

@@ -37,21 +37,33 @@ using EntriesLib for EntryHead global;
 using EntriesLib for EntryAmounts global;
 
 library EntriesLib {
-    function pack(
-        uint256 batch_,
-        uint256 index_,
-        uint256 merchant_,
-        uint256 nonce_,
-        uint256 item_,
-        uint256 kind_,
-        uint256 expiryDay_,
-        uint256 program_,
-        uint256 agreement_
-    ) internal pure returns (EntryHead) {
-        return EntryHead.wrap(
-            batch_ << 216 | index_ << 200 | merchant_ << 168 | nonce_ << 120 | item_ << 104 | kind_ << 96
-                | expiryDay_ << 64 | program_ << 32 | agreement_
-        );
+    /// @notice The head of the first entry of an order, still without what it is about.
+    function begin(uint256 batch_, uint256 index_, uint256 merchant_, uint256 nonce_) internal pure returns (EntryHead) {
+        return EntryHead.wrap(batch_ << 216 | index_ << 200 | merchant_ << 168 | nonce_ << 120);
+    }
+
+    /// @notice The head with what the entry is about.
+    function about(EntryHead head, uint256 kind_, uint256 expiryDay_, uint256 program_, uint256 agreement_)
+        internal
+        pure
+        returns (EntryHead)
+    {
+        uint256 filled = EntryHead.unwrap(head) | kind_ << 96 | expiryDay_ << 64 | program_ << 32 | agreement_;
+        return EntryHead.wrap(filled);
+    }
+
+    /// @notice The head with `count` added to its index. A batch has fewer than 2^16 entries.
+    function skipEntries(EntryHead head, uint256 count) internal pure returns (EntryHead) {
+        unchecked {
+            return EntryHead.wrap(EntryHead.unwrap(head) + (count << 200));
+        }
+    }
+
+    /// @notice The head of the order's next item. An order has fewer than 2^16 items.
+    function nextItem(EntryHead head) internal pure returns (EntryHead) {
+        unchecked {
+            return EntryHead.wrap(EntryHead.unwrap(head) + (1 << 104));
+        }
     }
 
     function packAmounts(uint256 points_, uint256 out_, uint256 settled_, uint256 fee_)
@@ -62,35 +74,51 @@ library EntriesLib {
         return EntryAmounts.wrap(points_ << 192 | out_ << 128 | settled_ << 64 | fee_);
     }
 
-    function batch(EntryHead head) internal pure returns (uint40) {
-        return uint40(EntryHead.unwrap(head) >> 216);
+    function batch(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 216;
     }
 
-    function kind(EntryHead head) internal pure returns (uint8) {
-        return uint8(EntryHead.unwrap(head) >> 96);
+    function index(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 200 & type(uint16).max;
     }
 
-    function program(EntryHead head) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(head) >> 32);
+    function merchant(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 168 & type(uint32).max;
     }
 
-    function agreement(EntryHead head) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(head));
+    function nonce(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 120 & type(uint48).max;
     }
 
-    function points(EntryAmounts amounts) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(amounts) >> 192);
+    function item(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 104 & type(uint16).max;
     }
 
-    function out(EntryAmounts amounts) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(amounts) >> 128);
+    function kind(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 96 & type(uint8).max;
     }
 
-    function settled(EntryAmounts amounts) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(amounts) >> 64);
+    function program(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) >> 32 & type(uint32).max;
     }
 
-    function fee(EntryAmounts amounts) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(amounts));
+    function agreement(EntryHead head) internal pure returns (uint256) {
+        return EntryHead.unwrap(head) & type(uint32).max;
+    }
+
+    function points(EntryAmounts amounts) internal pure returns (uint256) {
+        return EntryAmounts.unwrap(amounts) >> 192;
+    }
+
+    function out(EntryAmounts amounts) internal pure returns (uint256) {
+        return EntryAmounts.unwrap(amounts) >> 128 & type(uint64).max;
+    }
+
+    function settled(EntryAmounts amounts) internal pure returns (uint256) {
+        return EntryAmounts.unwrap(amounts) >> 64 & type(uint64).max;
+    }
+
+    function fee(EntryAmounts amounts) internal pure returns (uint256) {
+        return EntryAmounts.unwrap(amounts) & type(uint64).max;
     }
 }

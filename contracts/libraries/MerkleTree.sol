@@ -1,39 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
-
 /// @title MerkleTree
 /// @notice Root of a list of leaves. Pairs are hashed in sorted order, so OpenZeppelin's `MerkleProof` checks its proofs.
 /// @dev A node without a partner moves up unchanged. Leaves hash 160 bytes and nodes 64, so neither can pass for the other.
 library MerkleTree {
     /// @notice The root of the first `count` leaves; zero for none.
-    /// @dev Warning: overwrites `leaves`. Each level is written over the front of the level below it.
-    function root(bytes32[] memory leaves, uint256 count) internal pure returns (bytes32) {
+    /// @dev Warning: overwrites `leaves`. Each level is written over the front of the level below it. Assembly, because a batch
+    /// hashes as many nodes as it has entries, and bounds checks would cost more than the hashes.
+    function root(bytes32[] memory leaves, uint256 count) internal pure returns (bytes32 result) {
         if (count == 0) return 0;
-        unchecked {
-            while (count > 1) {
-                uint256 parents = 0;
-                for (uint256 i = 0; i < count; i += 2) {
-                    bytes32 node = _at(leaves, i);
-                    if (i + 1 < count) node = Hashes.commutativeKeccak256(node, _at(leaves, i + 1));
-                    _put(leaves, parents++, node);
-                }
-                count = parents;
-            }
-        }
-        return leaves[0];
-    }
-
-    /// @dev `leaves[i]` without the bounds check: `root` reads and writes each leaf once a level.
-    function _at(bytes32[] memory leaves, uint256 i) private pure returns (bytes32 leaf) {
         assembly ("memory-safe") {
-            leaf := mload(add(add(leaves, 0x20), shl(5, i)))
+            let first := add(leaves, 0x20)
+            for {} gt(count, 1) { count := shr(1, add(count, 1)) } {
+                let to := first
+                let end := add(first, shl(6, shr(1, count))) // of the leaves that have a partner
+                for { let from := first } lt(from, end) { from := add(from, 0x40) } {
+                    let a := mload(from)
+                    let b := mload(add(from, 0x20))
+                    let larger := lt(a, b)
+                    mstore(shl(5, iszero(larger)), a)
+                    mstore(shl(5, larger), b)
+                    mstore(to, keccak256(0x00, 0x40))
+                    to := add(to, 0x20)
+                }
+                if and(count, 1) { mstore(to, mload(end)) }
+            }
+            result := mload(first)
         }
     }
 
-    /// @dev `leaves[i] = leaf` without the bounds check.
-    function _put(bytes32[] memory leaves, uint256 i, bytes32 leaf) private pure {
+    /// @notice `leaves[i] = leaf`.
+    /// @dev Warning: the caller has checked that there is such a place.
+    function put(bytes32[] memory leaves, uint256 i, bytes32 leaf) internal pure {
         assembly ("memory-safe") {
             mstore(add(add(leaves, 0x20), shl(5, i)), leaf)
         }

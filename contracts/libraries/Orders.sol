@@ -54,94 +54,90 @@ library OrdersLib {
         "Order(uint32 merchant,uint48 nonce,uint40 deadline,bool atomic,Instruction[] instructions)Instruction(uint8 kind,uint32 program,uint32 agreement,address member,uint64 points,uint64 minOut,uint32 expiryDay,bytes32 link,bytes32 ref)"
     );
 
-    function merchant(OrderHead head) internal pure returns (uint32) {
-        return uint32(OrderHead.unwrap(head));
+    function merchant(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) & type(uint32).max;
     }
 
-    function nonce(OrderHead head) internal pure returns (uint48) {
-        return uint48(OrderHead.unwrap(head) >> 32);
+    function nonce(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 32 & type(uint48).max;
     }
 
-    function deadline(OrderHead head) internal pure returns (uint40) {
-        return uint40(OrderHead.unwrap(head) >> 80);
+    function deadline(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 80 & type(uint40).max;
     }
 
     function atomic(OrderHead head) internal pure returns (bool) {
-        return uint8(OrderHead.unwrap(head) >> 120) != 0;
+        return OrderHead.unwrap(head) >> 120 & type(uint8).max != 0;
     }
 
-    function kind(InstructionHead head) internal pure returns (uint8) {
-        return uint8(InstructionHead.unwrap(head));
+    function kind(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) & type(uint8).max;
     }
 
-    function program(InstructionHead head) internal pure returns (uint32) {
-        return uint32(InstructionHead.unwrap(head) >> 8);
+    function program(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 8 & type(uint32).max;
     }
 
-    function agreement(InstructionHead head) internal pure returns (uint32) {
-        return uint32(InstructionHead.unwrap(head) >> 40);
+    function agreement(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 40 & type(uint32).max;
     }
 
-    function expiryDay(InstructionHead head) internal pure returns (uint32) {
-        return uint32(InstructionHead.unwrap(head) >> 72);
+    function expiryDay(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 72 & type(uint32).max;
     }
 
-    function points(InstructionHead head) internal pure returns (uint64) {
-        return uint64(InstructionHead.unwrap(head) >> 104);
+    function points(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 104 & type(uint64).max;
     }
 
-    function minOut(InstructionHead head) internal pure returns (uint64) {
-        return uint64(InstructionHead.unwrap(head) >> 168);
+    function minOut(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 168 & type(uint64).max;
     }
 
-    function evidence(InstructionHead head) internal pure returns (uint16) {
-        return uint16(InstructionHead.unwrap(head) >> 232);
+    function evidence(InstructionHead head) internal pure returns (uint256) {
+        return InstructionHead.unwrap(head) >> 232 & type(uint16).max;
     }
 
-    /// @notice The EIP-712 struct hash of `order`.
-    function hash(Order calldata order) internal pure returns (bytes32) {
-        OrderHead head = order.head;
-        return keccak256(
-            abi.encode(
-                ORDER_TYPEHASH,
-                head.merchant(),
-                head.nonce(),
-                head.deadline(),
-                head.atomic(),
-                hash(order.instructions)
-            )
-        );
+    /// @notice The EIP-712 struct hash of an order.
+    /// @dev Assembly here and below, because `abi.encode` would leave memory behind for every order and instruction of the batch.
+    /// Both work beyond the free memory pointer and leave the pointer where it was.
+    function hash(OrderHead head, Instruction[] calldata instructions) internal pure returns (bytes32 result) {
+        bytes32 typeHash = ORDER_TYPEHASH;
+        bytes32 list = hash(instructions);
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, typeHash)
+            mstore(add(m, 0x20), and(head, 0xffffffff)) // merchant
+            mstore(add(m, 0x40), and(shr(32, head), 0xffffffffffff)) // nonce
+            mstore(add(m, 0x60), and(shr(80, head), 0xffffffffff)) // deadline
+            mstore(add(m, 0x80), iszero(iszero(and(shr(120, head), 0xff)))) // atomic
+            mstore(add(m, 0xa0), list)
+            result := keccak256(m, 0xc0)
+        }
     }
 
     /// @notice The EIP-712 hash of an array of instructions: the hash of their struct hashes, one after another.
-    /// @dev Assembly, because `abi.encode` would leave 352 bytes of memory behind for every instruction of the batch. Works
-    /// beyond the free memory pointer and leaves the pointer where it was.
     function hash(Instruction[] calldata instructions) internal pure returns (bytes32 result) {
-        uint256 count = instructions.length;
-        uint256 hashes;
+        bytes32 typeHash = INSTRUCTION_TYPEHASH;
         assembly ("memory-safe") {
-            hashes := mload(0x40)
-        }
-        for (uint256 i = 0; i < count; ++i) {
-            Instruction calldata instruction = instructions[i];
-            InstructionHead head = instruction.head;
-            bytes32 typeHash = INSTRUCTION_TYPEHASH;
-            assembly ("memory-safe") {
-                let m := add(hashes, shl(5, count))
-                mstore(m, typeHash)
-                mstore(add(m, 0x20), and(head, 0xff))
-                mstore(add(m, 0x40), and(shr(8, head), 0xffffffff))
-                mstore(add(m, 0x60), and(shr(40, head), 0xffffffff))
-                calldatacopy(add(m, 0x80), add(instruction, 0x20), 0x20) // member
+            let hashes := mload(0x40)
+            let m := add(hashes, shl(5, instructions.length)) // the struct being hashed
+            let i := instructions.offset
+            mstore(m, typeHash)
+            for { let to := hashes } lt(to, m) { to := add(to, 0x20) } {
+                let head := calldataload(i)
+                mstore(add(m, 0x20), and(head, 0xff)) // kind
+                mstore(add(m, 0x40), and(shr(8, head), 0xffffffff)) // program
+                mstore(add(m, 0x60), and(shr(40, head), 0xffffffff)) // agreement
+                calldatacopy(add(m, 0x80), add(i, 0x20), 0x20) // member
                 mstore(add(m, 0xa0), and(shr(104, head), 0xffffffffffffffff)) // points
                 mstore(add(m, 0xc0), and(shr(168, head), 0xffffffffffffffff)) // minOut
                 mstore(add(m, 0xe0), and(shr(72, head), 0xffffffff)) // expiryDay
-                calldatacopy(add(m, 0x100), add(instruction, 0x40), 0x40) // link, ref
-                mstore(add(hashes, shl(5, i)), keccak256(m, 0x140))
+                calldatacopy(add(m, 0x100), add(i, 0x40), 0x40) // link, ref
+                mstore(to, keccak256(m, 0x140))
+                i := add(i, 0x80)
             }
-        }
-        assembly ("memory-safe") {
-            result := keccak256(hashes, shl(5, count))
+            result := keccak256(hashes, sub(m, hashes))
         }
     }
 }

@@ -23,6 +23,13 @@ library RateMath {
         }
     }
 
+    /// @notice The price of `points`: exact.
+    function product(uint256 points, uint256 unitPrice) internal pure returns (uint256) {
+        unchecked {
+            return points * unitPrice;
+        }
+    }
+
     /// @notice The operator's fee on `amount`: ceil(amount * bps / 10,000).
     function feeUp(uint256 amount, uint256 bps) internal pure returns (uint256) {
         unchecked {
