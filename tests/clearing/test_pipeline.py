@@ -1,0 +1,271 @@
+"""From accepted to settled: what a crash, a reorganisation, a race or a refusal may not change."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from eth_account import Account as EthAccount
+from sqlalchemy import select
+
+from clearing.accounts.models import Account
+from clearing.chain.calls import request_call
+from clearing.chain.models import Call, CallState, Entry, Transaction, TransactionState
+from clearing.chain.projection import project_block
+from clearing.errors import Conflict, Refused
+from clearing.orders.models import Order, OrderState
+from clearing.orders.repository import OrderRepository
+from clearing.orders.requests import InstructionRequest
+from scripts.services import Anvil
+from tests.clearing.harness import Harness
+from tongdui.orders import Kind
+
+
+def test_an_exchange_settles_and_the_remainder_stays_with_the_member(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 1_000)
+    harness.settle()
+    order = harness.exchange(member, 101)
+    harness.settle()
+
+    assert harness.order(order).state is OrderState.SETTLED
+    with harness.database.session.begin() as session:
+        settled = OrderRepository(session).by_id(order)
+        assert settled is not None
+        (movement,) = OrderRepository(session).movements_of(settled)
+        assert movement.entry is not None
+        # 101 * 9/10 = 90.9: 90 points come out, which take ceil(90 * 10/9) = 100 points in.
+        assert (movement.entry.points, movement.entry.out) == (100, 90)
+        assert (movement.entry.settled, movement.entry.fee) == (900_000, 4_500)
+    harness.check()
+
+
+def test_points_that_are_reserved_cannot_be_used_again(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    harness.exchange(member, 80)
+    with pytest.raises(Refused, match="20 points available, 30 are needed"):
+        harness.redeem(member, 30, "FUEL")
+    harness.settle()
+    harness.check()
+
+
+def test_an_exchange_that_the_payer_cannot_cover_is_refused(harness: Harness) -> None:
+    member = harness.member()
+    for _ in range(2):
+        harness.issue(member, 100_000)
+    harness.settle()
+    harness.exchange(member, 100_000)  # 900 CNY and a fee of the 1,000 CNY on deposit
+    with pytest.raises(Refused) as refusal:
+        harness.exchange(member, 100_000)
+    assert refusal.value.code == "insufficient_liquidity"
+    harness.settle()
+    harness.check()
+
+
+def test_a_reference_has_one_effect_until_its_instruction_is_refused(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 100, reference="sale-1")
+    with pytest.raises(Conflict) as refusal:
+        harness.issue(member, 100, reference="sale-1")
+    assert refusal.value.code == "duplicate_reference"
+    assert refusal.value.errors[0].pointer == "/reference"
+    harness.settle()
+    with pytest.raises(Conflict):
+        harness.issue(member, 100, reference="sale-1")
+    harness.check()
+
+
+def test_what_the_chain_refuses_is_rejected_with_its_reason_and_released(harness: Harness) -> None:
+    """The gateway checks first, so only a change behind its back lets the chain refuse: here, the points go elsewhere."""
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    order = harness.redeem(member, 100, "FUEL")
+    with harness.database.session.begin() as session:
+        # The read model forgets the reservation, as a bug or a restored backup might.
+        row = session.scalars(select(Order).where(Order.id == order)).one()
+        (instruction,) = row.instructions
+        session.get_one(Account, (instruction.address, 1)).reserved = 0
+        instruction.reserves = 0
+    second = harness.redeem(member, 100, "FUEL")
+    harness.settle()
+
+    assert harness.order(order).state is OrderState.SETTLED
+    refused = harness.order(second)
+    assert (refused.state, refused.reason) == (OrderState.REJECTED, "insufficient_points")
+    harness.check()
+
+
+def test_an_order_whose_deadline_passes_unsent_expires_and_frees_its_points(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    order = harness.redeem(member, 100, "FUEL")
+    with harness.database.session.begin() as session:
+        session.scalars(select(Order).where(Order.id == order)).one().deadline = int(time.time()) - 1
+    harness.settle()
+
+    assert harness.order(order).state is OrderState.EXPIRED
+    harness.redeem(member, 100, "FUEL")
+    harness.settle()
+    harness.check()
+
+
+# -------------------------------------------------------------------- crashes
+
+
+def test_retry_after_a_crash_before_sending_settles_once(harness: Harness) -> None:
+    member = harness.member()
+    order = harness.issue(member, 100)
+    assert harness.sequencer.sign_batch()
+    harness.restart()  # stored, never sent
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    harness.check()
+
+
+def test_retry_after_a_crash_between_sending_and_noting_it_settles_once(harness: Harness) -> None:
+    member = harness.member()
+    order = harness.issue(member, 100)
+    assert harness.sequencer.sign_batch()
+    with harness.database.session.begin() as session:
+        (raw,) = session.scalars(select(Transaction.raw).where(Transaction.state == TransactionState.SIGNED))
+    harness.client.send_raw([raw])
+    harness.restart()  # the node has it, the database does not know
+    assert harness.sequencer.send_due()
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    assert _count_entries(harness, order) == 1
+    harness.check()
+
+
+def test_a_crash_in_the_middle_of_a_block_leaves_nothing_of_it(harness: Harness) -> None:
+    member = harness.member()
+    order = harness.issue(member, 100)
+    harness.sequencer.step()
+    head = harness.client.head()
+    (block,) = harness.client.blocks(head, head, harness.settings.contract)
+    with pytest.raises(KeyboardInterrupt), harness.database.session.begin() as session:
+        project_block(session, block)
+        raise KeyboardInterrupt
+    assert harness.order(order).state is OrderState.SUBMITTED
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    assert _count_entries(harness, order) == 1
+    harness.check()
+
+
+def test_a_batch_whose_nonce_was_taken_is_made_again(lone_harness: Harness) -> None:
+    """Somebody used the sequencer's key elsewhere: the stored transaction can never be mined."""
+    harness = lone_harness
+    member = harness.member()
+    order = harness.issue(member, 100)
+    assert harness.sequencer.sign_batch()
+    with harness.database.session.begin() as session:
+        lost = session.scalars(select(Transaction).where(Transaction.state == TransactionState.SIGNED)).one()
+    _use_nonce(harness, lost.nonce)
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    with harness.database.session.begin() as session:
+        assert session.get_one(Transaction, lost.id).state is TransactionState.REPLACED
+    harness.check()
+
+
+def test_a_call_that_the_contract_refuses_fails_with_the_contracts_words(harness: Harness) -> None:
+    with harness.database.session.begin() as session:
+        call = request_call(session, "operator", "setCreditLimit", [99, 1], "somebody")
+    harness.settle()
+    with harness.database.session.begin() as session:
+        failed = session.get_one(Call, call.id)
+        assert (failed.state, failed.error) == (CallState.FAILED, "UnknownMerchant(99)")
+
+
+# -------------------------------------------------------------------- reorganisations
+
+
+def test_a_reorganisation_rolls_back_and_settles_again(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    member = harness.member()
+    first = harness.issue(member, 500)
+    harness.settle()
+    second = harness.exchange(member, 100)
+    harness.settle()
+    harness.check()
+
+    own_chain.rpc("anvil_reorg", 3, [])  # the newest blocks are replaced by empty ones
+    harness.settle()
+
+    for order in (first, second):
+        assert harness.order(order).state is OrderState.SETTLED
+        assert _count_entries(harness, order) == 1
+    harness.check()
+
+
+def test_a_reorganisation_takes_registrations_and_money_back_too(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    member = harness.member()
+    harness.issue(member, 500)
+    harness.settle()
+    own_chain.rpc("anvil_reorg", harness.client.head() - 8, [])  # deep into the onboarding
+    harness.settle()
+    harness.check()
+    harness.exchange(member, 100)
+    harness.settle()
+    harness.check()
+
+
+# -------------------------------------------------------------------- races
+
+
+def test_of_fifty_concurrent_redemptions_exactly_the_covered_ones_succeed(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    outcomes: list[bool] = []
+
+    def redeem() -> None:
+        try:
+            harness.redeem(member, 10, "FUEL")
+            outcomes.append(True)
+        except Refused:
+            outcomes.append(False)
+
+    threads = [threading.Thread(target=redeem) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    harness.settle()
+    assert sorted(outcomes) == [False] * 40 + [True] * 10
+    harness.check()
+
+
+def test_an_atomic_order_may_use_what_it_gains(harness: Harness) -> None:
+    member = harness.member()
+    requests = [
+        InstructionRequest(Kind.ISSUE, member, 100, "FUEL"),
+        InstructionRequest(Kind.REDEEM, member, 60, "FUEL"),
+    ]
+    with pytest.raises(Refused, match="0 points available"):
+        harness.accept(1, requests)
+    order = harness.accept(1, requests, atomic=True)
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    harness.check()
+
+
+def _count_entries(harness: Harness, order_id: str) -> int:
+    order = harness.order(order_id)
+    with harness.database.session.begin() as session:
+        query = select(Entry).where(Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
+        return len(session.scalars(query).all())
+
+
+def _use_nonce(harness: Harness, nonce: int) -> None:
+    account = EthAccount.from_key(harness.keys.private_key("sequencer"))
+    fields = {"chainId": 31_337, "to": account.address, "nonce": nonce, "gas": 21_000, "gasPrice": 0, "value": 0}
+    signed = account.sign_transaction(fields)
+    assert harness.client.send_raw([bytes(signed.raw_transaction)]) == [None]
