@@ -108,11 +108,17 @@ class Database:
 
     def __init__(self, url: str, *, echo: bool = False) -> None:
         self.url = url
-        self.engine: Engine = create_engine(url, echo=echo, pool_pre_ping=True, **_engine_options(url))
+        self.engine: Engine = create_engine(
+            url, echo=echo, pool_pre_ping=True, hide_parameters=True, **_engine_options(url)
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
         self.session = sessionmaker(self.engine, expire_on_commit=False)
+        self.reading = sessionmaker(
+            self.engine.execution_options(read_only=True, postgresql_readonly=True), expire_on_commit=False
+        )
+        """Sessions that cannot write; on SQLite they do not wait for the one that does."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -156,4 +162,5 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     """Takes the write lock at the start: SQLite cannot upgrade a read lock without risking `database is locked`."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
