@@ -22,8 +22,8 @@ from ..programs.models import ProgramStatus
 from ..programs.repository import ProgramRepository
 from ..programs.service import ProgramService
 from ..settlement.repository import PositionRepository
+from .conversion import Conversion, convert
 from .models import Quote
-from .rates import Conversion, convert
 from .repository import QuoteRepository
 
 MAX_MICROS = 2**64 - 1
@@ -49,7 +49,7 @@ class QuoteService:
         member: str | None,
     ) -> Quote:
         """A quote for exchanging `points`, if the exchange would be accepted now."""
-        agreement = self._agreement(agreement_id, source_program, target_program)
+        agreement = self._agreement(merchant, agreement_id, source_program, target_program)
         self._check_parties(merchant, agreement)
         if points > agreement.max_points:
             detail = f"the agreement allows at most {agreement.max_points} points at a time"
@@ -62,9 +62,11 @@ class QuoteService:
 
     # ---------------------------------------------------------------- checks
 
-    def _agreement(self, agreement_id: str | None, source_program: str | None, target_program: str | None) -> Agreement:
+    def _agreement(
+        self, merchant: Merchant, agreement_id: str | None, source_program: str | None, target_program: str | None
+    ) -> Agreement:
         if agreement_id is not None:
-            return self._given(agreement_id)
+            return self._given(merchant, agreement_id)
         if source_program is None or target_program is None:
             raise InvalidRequest("name the agreement, or the source program and the target program")
         programs = ProgramService(self._session)
@@ -79,9 +81,9 @@ class QuoteService:
             )
         return found
 
-    def _given(self, agreement_id: str) -> Agreement:
+    def _given(self, merchant: Merchant, agreement_id: str) -> Agreement:
         agreement = AgreementRepository(self._session).by_id(agreement_id)
-        if agreement is None:
+        if agreement is None or merchant.number not in (agreement.source_merchant, agreement.target_merchant):
             raise NotFound.at("/agreement", f"there is no agreement {agreement_id}", code="unknown_agreement")
         if agreement.kind != AgreementKind.EXCHANGE:
             raise Refused.at("/agreement", "it is not an exchange agreement", code="wrong_agreement")
