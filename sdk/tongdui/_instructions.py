@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from . import orders
 from ._amounts import whole_points
 from ._core import Core, Identified, M, given, name_of, new_key
-from ._errors import AgreementError, APIError, AuthorizationError, NonceUsedError, NotFoundError, SigningError
+from ._errors import APIError, SigningError
 from ._flow import Flow
 from ._models import NonceBlock, Program, Quote
 from ._reference import Book, NonceLease, day_number
@@ -135,7 +135,7 @@ class Exchange:
             target_program=_program(self.target_program) if self.target_program else None,
             member=name_of(self.member),
             points=self.points,
-            min_out=quote.out if self.min_out is None and isinstance(quote, Quote) else self.min_out,
+            min_out=self.min_out or (quote.out if isinstance(quote, Quote) else None),
             quote=name_of(quote) if quote is not None else None,
             reference=self.reference,
         )
@@ -176,8 +176,9 @@ InstructionRequest: TypeAlias = Issue | Redeem | Exchange
 
 KIND_OF = {Issue: "issue", Redeem: "redeem", Exchange: "exchange"}
 
-_STALE = (AuthorizationError, AgreementError, NonceUsedError, NotFoundError)
-_STALE_CODES = {"wrong_signer", "agreement_not_live", "nonce_used", "unknown_agreement", "unknown_program"}
+_STALE_NONCE = {"nonce_used", "nonce_not_reserved"}
+_STALE = {"wrong_signer", "agreement_not_live", "unknown_agreement", "unknown_program"} | _STALE_NONCE
+"""Refusals that may only mean that reference data changed since it was fetched. Nothing was accepted then."""
 
 
 @dataclass(slots=True)
@@ -216,11 +217,11 @@ class Desk:
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
                 return (yield from self.core.post(model, path, body, key=own_key, wait=wait))
-            except _STALE as refusal:
-                if refusal.code == "nonce_used":
+            except APIError as refusal:
+                if refusal.code in _STALE_NONCE:
                     nonce = None
                     self.nonces.forget(key)
-                if last or not signing or key is not None or not _may_be_stale(refusal):
+                if last or not signing or key is not None or refusal.code not in _STALE:
                     raise
             self.book.forget()
             own_key = new_key()
@@ -254,10 +255,6 @@ def _told(body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     if "agreement" in told:
         body = {k: v for k, v in body.items() if k not in {"source_program", "target_program"}}
     return {**body, **told}
-
-
-def _may_be_stale(refusal: APIError) -> bool:
-    return refusal.code in _STALE_CODES
 
 
 def _program(program: ProgramName) -> str:

@@ -127,7 +127,7 @@ class Account(Model):
 class Agreement(Model):
     """Terms between two merchants, signed by both.
 
-    `state`: proposed, accepted, active, superseded, terminated, declined, failed. `terms` are the wire terms that are
+    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are
     signed.
     """
 
@@ -224,8 +224,8 @@ class Movement(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether it is settled, rejected or expired."""
-        return self.state in {"settled", "rejected", "expired"}
+        """Whether it is settled, rejected, expired or cancelled."""
+        return self.state not in {"accepted", "submitted"}
 
     @property
     def is_settled(self) -> bool:
@@ -234,7 +234,7 @@ class Movement(Model):
 
     def raise_for_rejection(self) -> Self:
         """Itself, unless the chain refused it or its deadline passed: then RejectedError."""
-        if self.state in {"rejected", "expired"}:
+        if self.is_final and not self.is_settled:
             raise RejectedError([self])
         return self
 
@@ -265,13 +265,13 @@ class Order(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether it is settled, rejected or expired."""
-        return self.state in {"settled", "rejected", "expired"}
+        """Whether it is settled, rejected, expired or cancelled."""
+        return self.state not in {"accepted", "submitted"}
 
     @property
     def rejected(self) -> tuple[Movement, ...]:
         """The movements that did not take effect."""
-        return tuple(m for m in self.movements if m.state in {"rejected", "expired"})
+        return tuple(m for m in self.movements if m.is_final and not m.is_settled)
 
     def raise_for_rejection(self) -> Self:
         """Itself, unless one or more of its movements did not take effect: then RejectedError."""
@@ -308,13 +308,13 @@ class Position(Model):
 
 
 class BankMovement(Model):
-    """Money that arrived at, or was paid out by, the settlement bank."""
+    """Money that arrived at, or was paid out by, the settlement bank. `state`: pending, posted, failed."""
 
     id: str
     merchant: str
     micros: int
     bank_reference: str
-    state: str = "settled"
+    state: str
     tx_hash: str | None = None
     block_number: int | None = None
     created_at: datetime | None = None
@@ -322,7 +322,7 @@ class BankMovement(Model):
     @property
     def is_final(self) -> bool:
         """Whether the chain has booked it, or refused to."""
-        return self.state not in {"pending", "accepted", "submitted"}
+        return self.state != "pending"
 
 
 # -------------------------------------------------------------------- journal and access

@@ -60,8 +60,9 @@ class NonceLease:
             self._free.extend(range(block.first, block.first + block.count))
 
     def forget(self, key: str | None) -> None:
-        """The key's nonce turned out to be used."""
+        """A nonce turned out not to be ours: the key gets another one, from a fresh block."""
         with self._lock:
+            self._free.clear()
             if key is not None:
                 self._by_key.pop(key, None)
 
