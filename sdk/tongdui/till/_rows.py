@@ -108,7 +108,9 @@ class RowReader:
         try:
             return next(csv.reader([line], delimiter=self.mapping.delimiter, strict=True))
         except (csv.Error, StopIteration) as error:
-            raise _BadFieldError("row", f"is no CSV: {str(error) or 'empty'}") from error
+            unclosed = line.count('"') % 2
+            reason = "has a quotation mark that is not closed" if unclosed else f"is no CSV: {str(error) or 'empty'}"
+            raise _BadFieldError("row", reason) from error
 
     def _row(self, number: int, line: str) -> Row | RowProblem:
         # A line that is no CSV is taken apart all the same, to learn which sale it belongs to.
