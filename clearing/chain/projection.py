@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tongdui import receipts
@@ -18,6 +18,7 @@ from tongdui.words import hex_of
 
 from ..accounts.repository import AccountRepository
 from ..agreements.models import Agreement
+from ..bulk import insert_all
 from ..orders.finalisation import OrderKey, Outcome, Reservations, finish, load_orders
 from ..orders.models import Order
 from ..settlement.repository import PositionRepository
@@ -143,7 +144,7 @@ def _store_entries(session: Session, entries: Sequence[receipts.Entry], block_nu
     for entry in entries:
         row = {name: getattr(entry, _WIRE_NAMES.get(name, name)) for name in _ENTRY_COLUMNS}
         rows.append(row | {"leaf": entry.leaf(), "block_number": block_number})
-    session.execute(insert(Entry), rows)
+    insert_all(session, Entry, rows)
 
 
 def _finish_orders(session: Session, content: BlockContent, block: BlockData) -> Reservations:

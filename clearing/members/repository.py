@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -48,6 +48,22 @@ class MemberRepository:
             return None
         return self.by_id(reference)
 
+    def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, Member]:
+        """`resolve` for many at once: those that the merchant knows, by reference."""
+        wanted = set(references)
+        external = {r.removeprefix(EXTERNAL): r for r in wanted if r.startswith(EXTERNAL)}
+        ids = [r for r in wanted if not r.startswith(EXTERNAL)]
+        known = select(MemberLink.external_id, Member).join(Member, Member.id == MemberLink.member_id)
+        known = known.where(MemberLink.merchant_number == merchant_number)
+        found: dict[str, Member] = {}
+        for names in _chunks(list(external)):
+            rows = self._session.execute(known.where(MemberLink.external_id.in_(names)))
+            found |= {external[name]: member for name, member in rows}
+        for some in _chunks(ids):
+            rows = self._session.execute(known.where(MemberLink.member_id.in_(some)))
+            found |= {member.id: member for _, member in rows}
+        return found
+
     def external_id(self, merchant_number: int, member_id: str) -> str | None:
         """A merchant's name for a member; the oldest, where it has several."""
         query = (
@@ -92,3 +108,7 @@ class MemberRepository:
             .returning(LinkCode.member_id)
         )
         return self._session.scalar(statement)
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

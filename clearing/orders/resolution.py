@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -56,9 +57,14 @@ class Resolver:
         self._quotes = QuoteRepository(session)
         self._known_members: dict[str, Member] = {}
         self._known_programs: dict[str, Program] = {}
+        self._known_agreements: dict[tuple[str | None, str | None, str | None], Agreement] = {}
 
-    def resolve(self, request: InstructionRequest) -> Draft:
-        """The draft of a request. Raises a ClearingError that names the field."""
+    def resolve_all(self, requests: Sequence[InstructionRequest]) -> list[Draft]:
+        """The drafts of all of an order's requests. Raises a ClearingError that names the first wrong field."""
+        self._known_members = self._members.resolve_all(self._merchant.number, (r.member for r in requests))
+        return [self._resolve(request) for request in requests]
+
+    def _resolve(self, request: InstructionRequest) -> Draft:
         if not 0 < request.points <= UINT64_MAX:
             raise InvalidRequest.at(request.at("points"), "points must be a whole number from 1 up")
         match request.kind:
@@ -87,10 +93,8 @@ class Resolver:
 
     def _exchange(self, request: InstructionRequest) -> Draft:
         agreement, least = self._agreement(request)
-        self._check_agreement(request, agreement)
-        program = self._programs.by_number(agreement.source_program)
-        assert program is not None
-        self._refuse_paused(request, program)
+        self._refuse_oversized(request, agreement)
+        program = self._source_program(request, agreement)
         member = self._member(request)
         self._refuse_suspended()
         out = rates.target_points_down(request.points, agreement.rate_num, agreement.rate_den)
@@ -165,12 +169,10 @@ class Resolver:
             )
 
     def _member(self, request: InstructionRequest) -> Member:
-        known = self._known_members.get(request.member)
-        member = known or self._members.resolve(self._merchant.number, request.member)
+        member = self._known_members.get(request.member)
         if member is None or member.address == ZERO_ADDRESS:
             detail = f"there is no member {request.member}; register it with POST /v1/members"
             raise NotFound.at(request.at("member"), detail, code="unknown_member")
-        self._known_members[request.member] = member
         return member
 
     def _expiry_day(self, request: InstructionRequest, program: Program) -> int:
@@ -190,19 +192,28 @@ class Resolver:
         least = request.min_out or 0
         if request.quote is not None:
             return self._quoted(request, least)
-        if request.agreement is not None:
-            agreement = self._agreements.by_id(request.agreement)
-            if agreement is None or not self._may_see(agreement):
-                detail = f"there is no agreement {request.agreement}"
-                raise NotFound.at(request.at("agreement"), detail, code="unknown_agreement")
-            return agreement, least
+        key = (request.agreement, request.program, request.target_program)
+        if key not in self._known_agreements:
+            found = self._agreement_by_id(request) if request.agreement else self._agreement_by_programs(request)
+            self._check_agreement(request, found)
+            self._known_agreements[key] = found
+        return self._known_agreements[key], least
+
+    def _agreement_by_id(self, request: InstructionRequest) -> Agreement:
+        agreement = self._agreements.by_id(request.agreement or "")
+        if agreement is None or not self._may_see(agreement):
+            detail = f"there is no agreement {request.agreement}"
+            raise NotFound.at(request.at("agreement"), detail, code="unknown_agreement")
+        return agreement
+
+    def _agreement_by_programs(self, request: InstructionRequest) -> Agreement:
         source = self._program(request, request.program, "program")
         target = self._program(request, request.target_program, "target_program")
         found = self._agreements.usable(EXCHANGE_KIND, source.number, target.number, None, int(time.time()))
         if found is None or not self._may_see(found):
             detail = f"no agreement in force exchanges {source.code} for {target.code}"
             raise NotFound.at(request.at("target_program"), detail, code="unknown_agreement")
-        return found, least
+        return found
 
     def _quoted(self, request: InstructionRequest, least: int) -> tuple[Agreement, int]:
         quote = self._quotes.by_id(request.quote or "")
@@ -235,13 +246,23 @@ class Resolver:
             if program.number != agreement.source_program:
                 detail = f"{agreement.id} does not exchange {program.code}"
                 raise Refused.at(request.at("program"), detail, code="wrong_agreement")
-        if request.points > agreement.max_points:
-            detail = f"the agreement allows at most {agreement.max_points} points at once"
-            raise Refused.at(request.at("points"), detail, code="over_instruction_cap")
         counterparty = self._merchants.by_number(agreement.target_merchant)
         if counterparty is None or counterparty.status is not MerchantStatus.ACTIVE:
             detail = "the other merchant of the agreement takes part no more for now"
             raise Refused.at(request.at("agreement"), detail, code="counterparty_inactive")
+
+    def _refuse_oversized(self, request: InstructionRequest, agreement: Agreement) -> None:
+        if request.points > agreement.max_points:
+            detail = f"the agreement allows at most {agreement.max_points} points at once"
+            raise Refused.at(request.at("points"), detail, code="over_instruction_cap")
+
+    def _source_program(self, request: InstructionRequest, agreement: Agreement) -> Program:
+        key = f"#{agreement.source_program}"
+        program = self._known_programs.get(key) or self._programs.by_number(agreement.source_program)
+        assert program is not None  # agreements name registered programs
+        self._known_programs[key] = program
+        self._refuse_paused(request, program)
+        return program
 
     def _check_live(self, request: InstructionRequest, agreement: Agreement) -> None:
         registered = agreement.state in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from tongdui import orders as wire
 
 from ..accounts.repository import AccountKey, AccountRepository
+from ..bulk import insert_all
 from ..chain.identity import NetworkIdentity
 from ..config import Settings
 from ..errors import Conflict, FieldError, Forbidden, InvalidRequest, Refused, Unavailable
@@ -57,8 +59,7 @@ class OrderService:
     ) -> Order:
         """Stores an order with its reservations, ready for the sequencer. Raises a ClearingError and stores nothing otherwise."""
         self._refuse_overload(merchant)
-        resolver = Resolver(self._session, merchant, self._network)
-        drafts = [resolver.resolve(request) for request in requests]
+        drafts = Resolver(self._session, merchant, self._network).resolve_all(requests)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._managed_authorization(merchant)
         order = self._order(merchant, drafts, atomic, authorization)
@@ -253,13 +254,12 @@ class OrderService:
             signature=signed.signature,
             size=len(drafts),
         )
-        row.instructions = [
-            _instruction(item, draft, order.merchant, points)
-            for item, (draft, points) in enumerate(zip(drafts, reserved, strict=True))
-        ]
         self._session.add(row)
         try:
             self._session.flush()
+            items = enumerate(zip(drafts, reserved, strict=True))
+            rows = [_instruction(row, item, draft, points) for item, (draft, points) in items]
+            insert_all(self._session, Instruction, rows)
         except IntegrityError as error:
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
@@ -269,23 +269,26 @@ class OrderService:
         return row
 
 
-def _instruction(item: int, draft: Draft, merchant: int, reserved: int) -> Instruction:
-    return Instruction(
-        item=item,
-        id=new_id(ID_PREFIX[draft.wire.kind]),
-        merchant_number=merchant,
-        kind=int(draft.wire.kind),
-        member_id=draft.member.id,
-        address=draft.wire.member,
-        program=draft.wire.program,
-        agreement=draft.wire.agreement,
-        points=draft.wire.points,
-        min_out=draft.wire.min_out,
-        expiry_day=draft.wire.expiry_day,
-        link=draft.wire.link,
-        ref=draft.wire.ref,
-        reference=draft.request.reference,
-        reserves=reserved,
-        payer=draft.payer,
-        pays=draft.pays,
-    )
+def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
+    wanted = draft.wire
+    return {
+        "order_seq": order.seq,
+        "item": item,
+        "id": new_id(ID_PREFIX[wanted.kind]),
+        "merchant_number": order.merchant_number,
+        "kind": int(wanted.kind),
+        "member_id": draft.member.id,
+        "address": wanted.member,
+        "program": wanted.program,
+        "agreement": wanted.agreement,
+        "points": wanted.points,
+        "min_out": wanted.min_out,
+        "expiry_day": wanted.expiry_day,
+        "link": wanted.link,
+        "ref": wanted.ref,
+        "reference": draft.request.reference,
+        "reserves": reserved,
+        "payer": draft.payer,
+        "pays": draft.pays,
+        "live": True,
+    }
