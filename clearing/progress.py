@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from .chain.models import Call, CallState
@@ -28,3 +29,11 @@ class ProgressRepository:
         )
         calls = select(Call.subject).where(Call.subject.in_(ids), Call.state.in_(_OPEN_CALL))
         return {id for query in (orders, movements, calls) for id in self._session.scalars(query)}  # noqa: A001
+
+    def oldest_waiting(self) -> datetime | None:
+        """Since when the oldest order or call waits for the sequencer, or None if nothing does."""
+        queries = (
+            select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED),
+            select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
+        )
+        return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)

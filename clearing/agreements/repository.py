@@ -95,6 +95,11 @@ class AgreementRepository:
         )
         return {program for row in self._session.execute(query) for program in row if program}
 
+    def numbers_of(self, merchant_number: int) -> list[int]:
+        """Numbers of the agreements to which a merchant is a party."""
+        query = select(Agreement.number).where(Agreement.number.is_not(None), _party(merchant_number))
+        return [number for number in self._session.scalars(query) if number is not None]
+
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Agreement]:
         """Agreements newest first: one merchant's, or all."""
         query = select(Agreement).order_by(Agreement.id.desc()).limit(limit)

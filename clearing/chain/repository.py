@@ -86,7 +86,8 @@ class EntryFilter:
     batch: int | None = None
     programs: Sequence[int] | None = None
     merchant: int | None = None
-    """With `programs`: what a merchant may see (its own orders, and its programs' entries)."""
+    """With `programs`: what a merchant may see (its own orders, its programs' and its agreements' entries)."""
+    agreements: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +139,6 @@ def _conditions(wanted: EntryFilter) -> list[ColumnElement[bool]]:
     if wanted.batch is not None:
         conditions.append(Entry.batch == wanted.batch)
     if wanted.programs is not None:
-        conditions.append(Entry.program.in_(wanted.programs) | (Entry.merchant == wanted.merchant))
+        own = Entry.program.in_(wanted.programs) | (Entry.merchant == wanted.merchant)
+        conditions.append(own | Entry.agreement.in_(wanted.agreements))
     return conditions

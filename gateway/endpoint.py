@@ -1,0 +1,165 @@
+"""The life of a request: who calls, may they, one transaction around the endpoint, and a wait for the chain if asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+
+from .auth import RULES, Rule, authenticate
+from .context import Call, Gateway, call_of
+from .idempotency import run_once
+from .problems import BadRequest, UnsupportedMediaType, documented, request_id_of
+from .resources import resource_response
+from .waiting import preferred_wait
+
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+async def _reading(request: Request) -> Call:
+    return call_of(request)
+
+
+async def _mutating(
+    request: Request,
+    idempotency_key: Annotated[  # noqa: ARG001 (it is checked before; this is its documentation)
+        str,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="Makes a retry harmless: one effect a key. 1 to 255 visible ASCII characters",
+        ),
+    ],
+) -> Call:
+    return call_of(request)
+
+
+async def _waitable(
+    call: Annotated[Call, Depends(_mutating)],
+    prefer: Annotated[  # noqa: ARG001
+        str | None, Header(description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds")
+    ] = None,
+) -> Call:
+    return call
+
+
+Reading = Annotated[Call, Depends(_reading)]
+"""The call of an endpoint that reads."""
+Mutating = Annotated[Call, Depends(_mutating)]
+"""The call of an endpoint that changes something."""
+Waitable = Annotated[Call, Depends(_waitable)]
+"""The call of an endpoint whose answer may wait for the chain."""
+
+
+class Endpoint(APIRoute):
+    """A route under `/v1`. A mutation runs once for its Idempotency-Key; a GET cannot write.
+
+    The whole transaction runs in one go in one thread: a request that held a lock while it queued for another thread
+    could wait for ever for those that queue for the lock.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        (method,) = options["methods"]
+        self.rule = RULES[method, path]
+        self.mutates = method != "GET"
+        statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
+        statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
+        options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
+        super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler with the life of a request around it."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            call = await _open(request, self.rule, self.status_code or 200, mutates=self.mutates)
+            request.state.call = call
+            return await _follow(call, await handle(request))
+
+        return answer
+
+
+async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
+    gateway: Gateway = request.app.state.gateway
+    caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
+    rule.check(caller)
+    call = Call(
+        gateway=gateway,
+        caller=caller,
+        request_id=request_id_of(request),
+        method=request.method,
+        path=request.url.path,
+        status=status,
+        wait=preferred_wait(request.headers.getlist("prefer")),
+    )
+    if mutates:
+        call.key = _idempotency_key(request)
+        call.raw_body = await request.body()
+        if call.raw_body and not _is_json(request):
+            raise UnsupportedMediaType("send the body as `Content-Type: application/json`")
+    return call
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("idempotency-key")
+    if not key:
+        raise BadRequest("a mutation needs an Idempotency-Key header", code="idempotency_key_missing")
+    if not _KEY.fullmatch(key):
+        raise BadRequest(
+            "an Idempotency-Key has 1 to 255 visible ASCII characters and no spaces", code="idempotency_key_invalid"
+        )
+    return key
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+async def _follow(call: Call, response: Response) -> Response:
+    """Waits for the chain if the client asked for it, and says what was done with its wishes."""
+    if call.started is not None and call.wait:
+        await call.gateway.waiters.wait(call.started, call.wait)
+        response = await to_thread.run_sync(_rendered, call, call.started)
+    if call.wait and "location" in response.headers:
+        response.headers["Preference-Applied"] = f"wait={call.wait}"
+    if call.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _rendered(call: Call, resource_id: str) -> Response:
+    with call.gateway.database.reading() as session:
+        call.session = session
+        try:
+            return resource_response(call, resource_id)
+        finally:
+            call.session = None
+
+
+def _in_transaction(endpoint: Callable[..., Any]) -> Callable[..., Response]:
+    @wraps(endpoint)
+    def run(*, call: Call, **arguments: Any) -> Response:
+        return run_once(call, lambda: endpoint(call=call, **arguments))
+
+    return run
+
+
+def _in_snapshot(endpoint: Callable[..., Any]) -> Callable[..., Response]:
+    @wraps(endpoint)
+    def run(*, call: Call, **arguments: Any) -> Response:
+        with call.gateway.database.reading() as session:
+            call.session = session
+            try:
+                view = endpoint(call=call, **arguments)
+            finally:
+                call.session = None
+        return Response(view.model_dump_json(), call.status, media_type="application/json")
+
+    return run

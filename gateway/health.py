@@ -1,0 +1,75 @@
+"""What the parts of the network are doing, looked up anew for every question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.chain.repository import BlockRepository
+from clearing.database import now
+from clearing.progress import ProgressRepository
+
+from .context import Gateway
+from .schemas.network import ChecksView, CheckView, HealthView
+
+MAX_LAG_SECONDS = 15
+"""How long the projector may need for a block, and the sequencer for an order, before something is wrong."""
+
+
+def look(gateway: Gateway) -> HealthView:
+    """The health of the network."""
+    checks = ChecksView(
+        database=_check(lambda: _database(gateway)),
+        chain=_check(lambda: _chain(gateway)),
+        sequencer=_check(lambda: _sequencer(gateway)),
+        projector=_check(lambda: _projector(gateway)),
+    )
+    parts = (checks.database, checks.chain, checks.sequencer, checks.projector)
+    return HealthView(status="ok" if all(part.ok for part in parts) else "degraded", checks=checks)
+
+
+def _check(question: Callable[[], tuple[bool, str]]) -> CheckView:
+    try:
+        ok, detail = question()
+    except SQLAlchemyError as error:
+        ok, detail = False, f"the database does not answer ({type(error).__name__})"
+    except (ChainError, ChainUnreachable) as error:
+        ok, detail = False, f"the chain node does not answer ({type(error).__name__})"
+    return CheckView(ok=ok, detail=detail)
+
+
+def _database(gateway: Gateway) -> tuple[bool, str]:
+    began = time.perf_counter()
+    with gateway.database.reading() as session:
+        session.execute(text("SELECT 1"))
+    return True, f"answers in {(time.perf_counter() - began) * 1000:.1f} ms"
+
+
+def _chain(gateway: Gateway) -> tuple[bool, str]:
+    chain_id = gateway.chain.chain_id()
+    if chain_id != gateway.network.chain_id:
+        return False, f"the node serves chain {chain_id}, not {gateway.network.chain_id}"
+    return True, f"chain {chain_id}, block {gateway.chain.head()}"
+
+
+def _sequencer(gateway: Gateway) -> tuple[bool, str]:
+    with gateway.database.reading() as session:
+        oldest = ProgressRepository(session).oldest_waiting()
+    if oldest is None:
+        return True, "nothing waits"
+    age = now() - oldest
+    return age < timedelta(seconds=MAX_LAG_SECONDS), f"the oldest order or call waits for {age.total_seconds():.0f} s"
+
+
+def _projector(gateway: Gateway) -> tuple[bool, str]:
+    with gateway.database.reading() as session:
+        block = BlockRepository(session).last()
+    head = gateway.chain.head()
+    stands = block.number if block else -1
+    lag = head - stands
+    return lag <= MAX_LAG_SECONDS, f"at block {stands} of {head}"

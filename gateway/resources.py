@@ -1,0 +1,86 @@
+"""Resources that change by themselves until the chain has confirmed them, by the prefix of their id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Response
+
+from clearing.agreements.repository import AgreementRepository
+from clearing.merchants.repository import MerchantRepository
+from clearing.orders.repository import OrderRepository
+from clearing.programs.repository import ProgramRepository
+from clearing.progress import ProgressRepository
+from clearing.settlement.repository import BankMovementRepository
+
+from .context import Call
+from .schemas.common import View
+from .views import Views
+
+ACCEPTED_STATUS = 202
+
+
+def _merchant(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    merchant = MerchantRepository(call.session).by_id(id)
+    assert merchant is not None
+    return views.merchant(merchant)
+
+
+def _program(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    program = ProgramRepository(call.session).by_code_or_id(id)
+    assert program is not None
+    return views.program(program)
+
+
+def _agreement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    agreement = AgreementRepository(call.session).by_id(id)
+    assert agreement is not None
+    return views.agreement(agreement)
+
+
+def _bank_movement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    movement = BankMovementRepository(call.session).by_id(id)
+    assert movement is not None
+    return views.bank_movement(movement)
+
+
+def _order(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    orders = OrderRepository(call.session)
+    order = orders.by_id(id)
+    assert order is not None
+    return views.order(order, orders.movements_of(order))
+
+
+def _movement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+    movement = OrderRepository(call.session).movement(id)
+    assert movement is not None
+    call.notes["order"] = movement.order.id
+    return views.movement(movement)
+
+
+_RENDERERS: dict[str, tuple[str, Callable[[Call, Views, str], View]]] = {
+    "mer": ("merchants", _merchant),
+    "prg": ("programs", _program),
+    "agr": ("agreements", _agreement),
+    "dep": ("deposits", _bank_movement),
+    "wdr": ("withdrawals", _bank_movement),
+    "ord": ("orders", _order),
+    "iss": ("issuances", _movement),
+    "red": ("redemptions", _movement),
+    "exc": ("exchanges", _movement),
+}
+_MOVEMENTS = frozenset({"ord", "iss", "red", "exc"})
+
+
+def resource_response(call: Call, resource_id: str) -> Response:
+    """The resource as it is now. An order or movement that is not final yet is answered with 202."""
+    prefix = resource_id.partition("_")[0]
+    collection, render = _RENDERERS[prefix]
+    call.session.flush()
+    is_open = resource_id in ProgressRepository(call.session).unfinished([resource_id])
+    call.started = resource_id if is_open else None
+    call.notes.setdefault("resource", resource_id)
+    view = render(call, Views(call.session, call.gateway.network), resource_id)
+    status = ACCEPTED_STATUS if is_open and prefix in _MOVEMENTS else call.status
+    headers = {"Location": f"/v1/{collection}/{resource_id}"}
+    return Response(view.model_dump_json(), status, headers, "application/json")

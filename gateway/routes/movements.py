@@ -1,0 +1,159 @@
+"""Issuances, redemptions and exchanges: orders with one instruction."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from clearing.errors import NotFound
+from clearing.orders.models import OrderState
+from clearing.orders.repository import Movement, MovementFilter, OrderRepository
+from clearing.orders.requests import InstructionRequest
+from clearing.programs.service import ProgramService
+from tongdui.orders import Kind
+
+from ..accepting import accept
+from ..answers import Started
+from ..context import Call
+from ..endpoint import Endpoint, Reading, Waitable
+from ..pages import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
+from ..schemas.common import MemberName, Page, ProgramName, Reference, View
+from ..schemas.movements import (
+    AuthorizationBody,
+    ExchangeCreate,
+    IssuanceCreate,
+    MovementView,
+    RedemptionCreate,
+)
+from ..views import Views
+from .members import member_of
+
+router = APIRouter(route_class=Endpoint)
+
+Member = Annotated[MemberName | None, Query()]
+Program = Annotated[ProgramName | None, Query()]
+State = Annotated[OrderState | None, Query()]
+ReferenceFilter = Annotated[Reference | None, Query()]
+
+PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"model": MovementView, "description": "Accepted; the chain has not decided yet"}
+}
+
+
+@router.post("/v1/issuances", status_code=201, response_model=MovementView, responses=PENDING, tags=["issuances"])
+def create_issuance(body: IssuanceCreate, call: Waitable) -> Any:
+    """Gives a member new points. A movement that the chain rejects is answered with state `rejected` and its reason."""
+    return _created(call, body.request(), body.authorization)
+
+
+@router.post("/v1/redemptions", status_code=201, response_model=MovementView, responses=PENDING, tags=["redemptions"])
+def create_redemption(body: RedemptionCreate, call: Waitable) -> Any:
+    """Takes points in at your own till. A movement that the chain rejects has state `rejected` and its reason."""
+    return _created(call, body.request(), body.authorization)
+
+
+@router.post("/v1/exchanges", status_code=201, response_model=MovementView, responses=PENDING, tags=["exchanges"])
+def create_exchange(body: ExchangeCreate, call: Waitable) -> Any:
+    """Changes points into another program's; the merchants are settled in the same transaction on chain."""
+    return _created(call, body.request(), body.authorization)
+
+
+@router.get("/v1/issuances", response_model=Page[MovementView], tags=["issuances"])
+def list_issuances(
+    call: Reading,
+    member: Member = None,
+    program: Program = None,
+    state: State = None,
+    reference: ReferenceFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> View:
+    """Your issuances, newest first."""
+    return _listed(call, _filter(call, Kind.ISSUE, member, program, state, reference), limit, cursor)
+
+
+@router.get("/v1/redemptions", response_model=Page[MovementView], tags=["redemptions"])
+def list_redemptions(
+    call: Reading,
+    member: Member = None,
+    program: Program = None,
+    state: State = None,
+    reference: ReferenceFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> View:
+    """Your redemptions, newest first."""
+    return _listed(call, _filter(call, Kind.REDEEM, member, program, state, reference), limit, cursor)
+
+
+@router.get("/v1/exchanges", response_model=Page[MovementView], tags=["exchanges"])
+def list_exchanges(
+    call: Reading,
+    member: Member = None,
+    program: Program = None,
+    state: State = None,
+    reference: ReferenceFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> View:
+    """The exchanges that you started, newest first. Those that others started under your agreements are in `/v1/entries`."""
+    return _listed(call, _filter(call, Kind.EXCHANGE, member, program, state, reference), limit, cursor)
+
+
+@router.get("/v1/issuances/{movement}", response_model=MovementView, tags=["issuances"])
+def get_issuance(movement: str, call: Reading) -> View:
+    """One issuance."""
+    return _one(call, movement, Kind.ISSUE)
+
+
+@router.get("/v1/redemptions/{movement}", response_model=MovementView, tags=["redemptions"])
+def get_redemption(movement: str, call: Reading) -> View:
+    """One redemption."""
+    return _one(call, movement, Kind.REDEEM)
+
+
+@router.get("/v1/exchanges/{movement}", response_model=MovementView, tags=["exchanges"])
+def get_exchange(movement: str, call: Reading) -> View:
+    """One exchange."""
+    return _one(call, movement, Kind.EXCHANGE)
+
+
+def _created(call: Call, request: InstructionRequest, authorization: AuthorizationBody | None) -> Started:
+    order = accept(call, [request], authorization)
+    return Started(order.instructions[0].id)
+
+
+def _filter(
+    call: Call,
+    kind: Kind,
+    member: str | None,
+    program: str | None,
+    state: OrderState | None,
+    reference: str | None,
+) -> MovementFilter:
+    return MovementFilter(
+        kind=kind,
+        merchant=call.only_merchant,
+        member_id=member_of(call, member).id if member else None,
+        program=ProgramService(call.session).existing(program).number if program else None,
+        state=state,
+        reference=reference,
+    )
+
+
+def _listed(call: Call, wanted: MovementFilter, limit: int, cursor: str | None) -> View:
+    rows = OrderRepository(call.session).movements(wanted, pair(cursor), limit + 1)
+    return page_of(rows, limit, Views(call.session, call.gateway.network).movement, _cursor)
+
+
+def _cursor(movement: Movement) -> str:
+    return pair_cursor(movement.instruction.order_seq, movement.instruction.item)
+
+
+def _one(call: Call, movement_id: str, kind: Kind) -> View:
+    movement = OrderRepository(call.session).movement(movement_id)
+    visible = movement is not None and call.only_merchant in (None, movement.order.merchant_number)
+    if movement is None or not visible or movement.instruction.kind != kind:
+        raise NotFound(f"there is no {kind.label} {movement_id}")
+    return Views(call.session, call.gateway.network).movement(movement)

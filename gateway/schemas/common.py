@@ -1,0 +1,103 @@
+"""What all schemas share: strict whole numbers, clean text, pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+MAX_SAFE = 2**53 - 1
+"""Larger numbers do not survive JavaScript."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class Body(BaseModel):
+    """Base of request bodies: unknown members are refused, because they are misspelt ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """Base of answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shown_once: ClassVar[frozenset[str]] = frozenset()
+    """Members that only the first answer has: they are not stored."""
+
+    def for_record(self) -> bytes:
+        """What the idempotency record keeps."""
+        return self.model_copy(update=dict.fromkeys(self.shown_once)).model_dump_json().encode()
+
+
+V = TypeVar("V")
+
+
+class Page(View, Generic[V]):
+    """One page of a list."""
+
+    data: list[V]
+    next_cursor: str | None = Field(
+        default=None, description="give it as `cursor` to get the next page; null on the last"
+    )
+
+
+def _clean(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("has control characters")
+    if text != text.strip():
+        raise ValueError("begins or ends with a space")
+    return text
+
+
+def _is_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('must be text in RFC 3339, such as "2026-01-31T08:00:00Z"')  # noqa: TRY004 (pydantic's way)
+    return value
+
+
+def _is_day(value: Any) -> Any:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError('must be a day, such as "2026-01-31"')
+    return value
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Text = Annotated[str, AfterValidator(_clean)]
+Points = Annotated[int, Field(strict=True, ge=1, le=MAX_SAFE, description="whole points", examples=[250])]
+Micros = Annotated[
+    int,
+    Field(strict=True, ge=1, le=MAX_SAFE, description="millionths of the settlement currency", examples=[1_000_000]),
+]
+MicrosOrZero = Annotated[
+    int,
+    Field(strict=True, ge=0, le=MAX_SAFE, description="millionths of the settlement currency", examples=[1_000_000]),
+]
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_to_utc)]
+Day = Annotated[date, BeforeValidator(_is_day)]
+Id = Annotated[str, Field(pattern=r"^[a-z]{3}_[0-9a-z]{26}$", max_length=40)]
+ProgramName = Annotated[
+    str, Field(pattern=r"^([A-Z0-9]{2,12}|prg_[0-9a-z]{26})$", description="code or id", examples=["FUEL"])
+]
+MemberName = Annotated[
+    Text,
+    Field(
+        pattern=r"^(mem_[0-9a-z]{26}|external:.{1,128})$",
+        description="`mem_...`, or `external:` and your own number for the customer",
+        examples=["external:8620017"],
+    ),
+]
+Reference = Annotated[Text, Field(min_length=1, max_length=140, description="your document number; it has one effect")]
+Word = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$", description="32 bytes of hex")]
+Signature = Annotated[
+    str, Field(pattern=r"^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$", description="64 (compact) or 65 bytes of hex")
+]
+Hex = Annotated[bytes, PlainSerializer(lambda raw: "0x" + raw.hex(), return_type=str)]
+"""Bytes that are shown as hex."""

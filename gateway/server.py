@@ -1,0 +1,32 @@
+"""Serves the gateway with uvicorn until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from clearing import logs
+from clearing.config import Settings
+
+from .app import create_app
+
+DRAIN_SECONDS = 10
+"""How long running requests may take to finish when the process is told to end."""
+
+
+def run(settings: Settings) -> None:
+    """Serves until told to stop; running requests are answered first."""
+    logs.configure()
+    app = create_app(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    app.state.gateway.waiters.is_stopping = lambda: server.should_exit
+    server.run()
