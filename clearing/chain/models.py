@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tongdui import receipts
@@ -122,6 +122,19 @@ class Entry(Base):
     __table_args__ = (
         Index("ix_entries_instruction", "merchant", "nonce", "item", unique=True),
         Index("ix_entries_account", "address", "program"),
+        # What lots are replayed from: who has points that expire on a day, who got transfers (5), what was reversed (6).
+        Index(
+            "ix_entries_expiry_day",
+            "expiry_day",
+            postgresql_where=text("expiry_day > 0"),
+            sqlite_where=text("expiry_day > 0"),
+        ),
+        Index(
+            "ix_entries_link",
+            "link",
+            postgresql_where=text("kind IN (5, 6)"),
+            sqlite_where=text("kind IN (5, 6)"),
+        ),
     )
 
     batch: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
