@@ -3,11 +3,23 @@
 from .access.models import ApiKey
 from .accounts.models import Account
 from .agreements.models import Agreement
-from .chain.models import Batch, Block, Call, ChainEvent, Entry, Rejection, Transaction
+from .chain.models import (
+    Batch,
+    Block,
+    Call,
+    ChainEvent,
+    Entry,
+    PoisonEvent,
+    Rejection,
+    Transaction,
+    TransactionAttempt,
+)
 from .events.models import Event
+from .holds.models import Hold
 from .idempotency.models import IdempotencyRecord
 from .members.models import LinkCode, Member, MemberLink
 from .merchants.models import Merchant, SignerKey
+from .operations.models import Switch
 from .orders.models import Instruction, Order
 from .programs.models import Program
 from .quotes.models import Quote
@@ -24,6 +36,7 @@ __all__ = [
     "ChainEvent",
     "Entry",
     "Event",
+    "Hold",
     "IdempotencyRecord",
     "Instruction",
     "LinkCode",
@@ -31,10 +44,13 @@ __all__ = [
     "MemberLink",
     "Merchant",
     "Order",
+    "PoisonEvent",
     "Position",
     "Program",
     "Quote",
     "Rejection",
     "SignerKey",
+    "Switch",
     "Transaction",
+    "TransactionAttempt",
 ]

@@ -48,6 +48,20 @@ class Transaction(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class TransactionAttempt(Base):
+    """An earlier version of a transaction, under the same nonce: the one before its fee was raised, or before it was made smaller.
+
+    A node may still have it, so it may still be the one that is mined.
+    """
+
+    __tablename__ = "transaction_attempts"
+
+    hash: Mapped[bytes] = mapped_column(Hash, primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(ForeignKey("transactions.id"), index=True)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class CallState(StrEnum):
     """`pending` waits for the sequencer daemon; `submitted` is in a transaction; the rest is final."""
 
@@ -99,6 +113,22 @@ class ChainEvent(Base):
     name: Mapped[str] = mapped_column(String(40))
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
     undo: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class PoisonEvent(Base):
+    """A rare event that could not be decoded or applied: set aside as the chain told it, for a person to look at."""
+
+    __tablename__ = "poison_events"
+
+    block_number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None] = mapped_column(String(40))
+    """None where not even that is known."""
+    topics: Mapped[list[str]] = mapped_column(JSON)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    tx_hash: Mapped[bytes] = mapped_column(Hash)
+    error: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Batch(Base):

@@ -1,0 +1,1 @@
+"""What the operator does and sees: the queue, pausing, cancelling, events set aside, health."""
