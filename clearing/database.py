@@ -107,6 +107,8 @@ class Database:
     """An engine and the sessions on it."""
 
     def __init__(self, url: str, *, echo: bool = False) -> None:
+        from . import models as _every_table  # noqa: F401 (foreign keys need the tables that they point at)
+
         self.url = url
         self.engine: Engine = create_engine(
             url, echo=echo, pool_pre_ping=True, hide_parameters=True, **_engine_options(url)
