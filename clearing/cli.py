@@ -10,7 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import daemon, logs
+from . import (
+    daemon,
+    logs,
+    models,  # noqa: F401 (foreign keys need every table)
+)
 from .chain.client import ChainClient
 from .chain.deployment import deploy
 from .chain.leadership import Leadership
