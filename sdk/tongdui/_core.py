@@ -137,6 +137,8 @@ class Core:
         until = self.now() + (wait or 0)
         response = yield from self.send("POST", path, json=body, key=key, wait=wait)
         resource = self.parse(model, response)
+        if resource.is_final or not wait:
+            return resource
         where = poll or f"{path}/{segment(getattr(resource, 'id', ''))}"
         return (yield from self.follow(resource, where, until))
 

@@ -127,8 +127,8 @@ class Account(Model):
 class Agreement(Model):
     """Terms between two merchants, signed by both.
 
-    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are
-    signed.
+    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are signed; `ends_at`
+    is `valid_until`, or earlier where it was superseded or terminated; `signed_by` has `source`, `target` or both.
     """
 
     id: str
@@ -149,11 +149,13 @@ class Agreement(Model):
     initiators: tuple[str, ...]
     valid_from: datetime
     valid_until: datetime
+    ends_at: datetime | None = None
     supersedes: str | None = None
     grace_seconds: int = 0
     document: str
     terms: dict[str, int | str]
     digest: str
+    signed_by: tuple[str, ...] = ()
     created_at: datetime | None = None
 
     @property
@@ -213,7 +215,7 @@ class Movement(Model):
     state: str
     reason: str | None = None
     merchant: str
-    member: str
+    member: str | None = None
     program: str
     agreement: str | None = None
     points: int
@@ -299,11 +301,13 @@ class NonceBlock(Model):
 
 
 class Position(Model):
-    """A merchant's net balance. `liquidity_micros` (position plus credit limit) is what it can still pay."""
+    """A merchant's net balance. `reserved_micros` is what its pending orders will pay, and `liquidity_micros` (position plus
+    credit limit, less reserved) what it can still pay."""
 
     merchant: str
     position_micros: int
     credit_limit_micros: int
+    reserved_micros: int = 0
     liquidity_micros: int
 
 
@@ -352,10 +356,13 @@ class Entry(Model):
 
 
 class Event(Model):
-    """Something that happened: `type` such as `exchange.settled`, and the object it happened to in `data`."""
+    """Something that happened to `subject`: `type` such as `order.settled`, by `actor`, with more in `data`."""
 
     id: str
     type: str
+    subject: str | None = None
+    actor: str | None = None
+    merchant: str | None = None
     created_at: datetime | None = None
     data: dict[str, Any] = {}
 

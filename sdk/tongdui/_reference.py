@@ -251,12 +251,11 @@ class Book:
             "source_program": source_program.number,
             "target_program": target_number,
             "valid_from": int(a.valid_from.timestamp()),
+            "valid_until": int(a.valid_until.timestamp()),
             "document": bytes_of(a.document),
         }
         plain = ("fee_bps", "lifetime_days", "rate_num", "rate_den", "unit_price_micros", "max_points")
         shown.update({name: getattr(a, name) for name in (*plain, "daily_cap", "grace_seconds")})
-        if a.state in {"proposed", "accepted", "active"}:  # afterwards valid_until may show the earlier end
-            shown["valid_until"] = int(a.valid_until.timestamp())
         return shown
 
     def agreement_between(self, source: str, target: str) -> Flow[Agreement]:

@@ -73,7 +73,7 @@ class LocalSigner:
         text = Path(path).read_text(encoding="utf-8")
         try:
             return cls(bytes(Account.decrypt(text, password)))
-        except (ValueError, TypeError, KeyError, NotImplementedError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
             raise ValueError(f"{path}: {error}") from error
 
     def save_keystore(self, path: str | Path, password: str) -> Path:

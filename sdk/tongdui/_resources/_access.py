@@ -40,9 +40,10 @@ class _ApiKeys(Resource):
         return Query("/v1/api_keys", ApiKey, {"limit": page_size})
 
     @operation
-    def revoke(self, api_key: str | Identified, *, idempotency_key: str | None = None) -> Flow[None]:
+    def revoke(self, api_key: str | Identified, *, idempotency_key: str | None = None) -> Flow[ApiKey]:
         """Ends a key at once."""
-        yield from self._core.send("DELETE", f"/v1/api_keys/{segment(name_of(api_key))}", key=idempotency_key)
+        path = f"/v1/api_keys/{segment(name_of(api_key))}"
+        return self._core.parse(ApiKey, (yield from self._core.send("DELETE", path, key=idempotency_key)))
 
 
 class ApiKeys(Blocking, _ApiKeys):

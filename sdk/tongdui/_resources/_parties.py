@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import TypeAdapter, ValidationError
-
 from tongdui._amounts import whole_number
 from tongdui._core import Identified, given, name_of, segment
 from tongdui._flow import Awaiting, Blocking, Flow, operation
@@ -15,7 +13,6 @@ from tongdui._pages import Page, Query, listing
 
 from ._base import Resource
 
-_ACCOUNTS = TypeAdapter(tuple[Account, ...])
 _MICROS_MAX = 2**63 - 1
 
 
@@ -137,11 +134,7 @@ class _Members(Resource):
     def accounts(self, member: MemberName) -> Flow[Sequence[Account]]:
         """The member's points in every program that you may see."""
         path = f"/v1/members/{segment(name_of(member))}/accounts"
-        response = yield from self._core.send("GET", path)
-        try:
-            return _ACCOUNTS.validate_json(response.content)
-        except ValidationError:
-            return self._core.parse(Page[Account], response).data
+        return (yield from self._core.get(Page[Account], path)).data
 
 
 class Merchants(Blocking, _Merchants):

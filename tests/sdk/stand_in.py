@@ -1,0 +1,527 @@
+"""A small gateway and chain node that speak real HTTP and check real signatures, for what needs no clearing house behind it: the
+shapes of requests, faults at chosen moments, lies that the client must see through. The real ones are in tests/e2e."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tongdui.orders import AgreementTerms, Domain, Instruction, Kind, Order, recover_signer, signature_bytes
+from tongdui.receipts import Entry, merkle_proof, merkle_root
+from tongdui.words import ZERO_WORD, bytes_of, hex_of, keccak256, text_word, word
+
+CHAIN_ID = 31_337
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+OFFSET = 28_800
+HASH = "0x" + "ab" * 32
+
+
+@dataclass
+class Call:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+class ProblemError(Exception):
+    """Becomes a problem document."""
+
+    def __init__(
+        self, status: int, code: str, detail: str = "", pointers: tuple[str, ...] = (), **headers: str
+    ) -> None:
+        self.status, self.code, self.detail, self.headers = status, code, detail, headers
+        self.pointers = pointers
+
+
+@dataclass
+class StandIn:
+    """State of the stand-in. `faults` are asked before each request is handled and may raise, or answer (status, body)."""
+
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    faults: list[Callable[[Call], tuple[int, Any] | None]] = field(default_factory=list)
+    merchants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    programs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    agreements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    movements: list[dict[str, Any]] = field(default_factory=list)
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wires: list[Order] = field(default_factory=list)
+    answered: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
+    used: set[tuple[int, int]] = field(default_factory=set)
+    entries: list[Entry] = field(default_factory=list)
+    next_nonce: int = 100
+    settle_at_once: bool = True
+    chain: dict[str, Any] = field(default_factory=dict)
+    """What the chain node says, where it differs from the gateway."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    # ---------------------------------------------------------------- setting up
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(CHAIN_ID, CONTRACT)
+
+    def merchant(self, name: str, address: str) -> str:
+        identity = f"mer_{name}"
+        number = len(self.merchants) + 1
+        signer = {"address": address, "managed": False}
+        self.merchants[identity] = {
+            "id": identity,
+            "number": number,
+            "name": name,
+            "status": "active",
+            "signer": signer,
+        }
+        return identity
+
+    def program(self, code: str, merchant: str, lifetime: int | None = None) -> None:
+        self.programs[code] = {
+            "id": f"prg_{code}",
+            "number": len(self.programs) + 1,
+            "merchant": merchant,
+            "code": code,
+            "name": code.title(),
+            "status": "active",
+            "default_lifetime_days": lifetime,
+        }
+
+    def agreement(self, source: str, target: str, **changes: Any) -> dict[str, Any]:
+        """An active agreement, served as the gateway would."""
+        a, b = self.programs[source], self.programs[target]
+        number = len(self.agreements) + 1
+        body = {
+            "kind": "exchange",
+            "source_program": source,
+            "target_program": target,
+            "rate_num": 9,
+            "rate_den": 10,
+            "unit_price_micros": 9_000,
+            "max_points": 1_000,
+            "daily_cap": 10_000,
+            "valid_until": "2030-01-01T00:00:00Z",
+            **changes,
+        }
+        served = self.serve_agreement(body, a, b)
+        served.update(number=number, state="active")
+        return served
+
+    def serve_agreement(self, body: dict[str, Any], a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+        identity = f"agr_{len(self.agreements) + 1}"
+        start = body.get("valid_from", "2026-01-01T00:00:00Z")
+        initiators = body.get("initiators", ["source"])
+        terms = AgreementTerms(
+            kind=1,
+            initiators=sum({"source": 1, "target": 2}[s] for s in initiators),
+            fee_bps=body.get("fee_bps", 0),
+            lifetime_days=body.get("lifetime_days", 0),
+            source_merchant=self.merchants[a["merchant"]]["number"],
+            target_merchant=self.merchants[b["merchant"]]["number"],
+            source_program=a["number"],
+            target_program=b["number"],
+            valid_from=_unix(start),
+            valid_until=_unix(body["valid_until"]),
+            rate_num=body["rate_num"],
+            rate_den=body["rate_den"],
+            unit_price_micros=body["unit_price_micros"],
+            max_points=body["max_points"],
+            daily_cap=body["daily_cap"],
+            supersedes=0,
+            grace_seconds=body.get("grace_seconds", 0),
+            document=keccak256(identity.encode()),
+        )
+        shown = {name: getattr(terms, name) for name in AgreementTerms.__dataclass_fields__}
+        served = {
+            **shown,
+            "id": identity,
+            "state": "proposed",
+            "kind": "exchange",
+            "source_merchant": a["merchant"],
+            "target_merchant": b["merchant"],
+            "source_program": a["code"],
+            "target_program": b["code"],
+            "initiators": initiators,
+            "valid_from": start,
+            "valid_until": body["valid_until"],
+            "supersedes": None,
+            "document": hex_of(terms.document),
+            "terms": {**shown, "document": hex_of(terms.document)},
+            "digest": hex_of(terms.digest(self.domain)),
+        }
+        self.agreements[identity] = served
+        return served
+
+    # ---------------------------------------------------------------- gateway
+
+    def handle(self, call: Call) -> tuple[int, Any]:
+        key = call.headers.get("idempotency-key")
+        if call.method == "POST" and not call.path.startswith("/rpc"):
+            if not key:
+                raise ProblemError(400, "idempotency_key_missing")
+            body = {k: v for k, v in (call.body or {}).items() if k != "authorization"}
+            fingerprint = json.dumps([call.path, body], sort_keys=True)
+            if key in self.answered:
+                first, status, answer = self.answered[key]
+                if first != fingerprint:
+                    raise ProblemError(422, "idempotency_key_reused")
+                return status, answer
+            status, answer = self.route(call)
+            self.answered[key] = (fingerprint, status, answer)
+            return status, answer
+        return self.route(call)
+
+    def route(self, call: Call) -> tuple[int, Any]:
+        parts = [unquote(p) for p in call.path.strip("/").split("/")]
+        if parts[0] == "rpc":
+            return 200, self.rpc(call.body)
+        if parts == ["healthz"]:
+            return 503, {"status": "degraded", "checks": {"chain": {"ok": False, "detail": "no answer"}}}
+        name = f"{call.method.lower()}_{parts[1]}"
+        handler = getattr(self, name, None)
+        if handler is None:
+            raise ProblemError(404, "not_found", f"no {name}")
+        found: tuple[int, Any] = handler(call, *parts[2:])
+        return found
+
+    def get_network(self, call: Call) -> tuple[int, Any]:
+        today = (datetime.now(UTC) + timedelta(seconds=OFFSET)).date().isoformat()
+        return 200, {
+            "chain_id": CHAIN_ID,
+            "contract": CONTRACT,
+            "currency": "CNY",
+            "utc_offset_seconds": OFFSET,
+            "today": today,
+            "rpc_hint": None,
+        }
+
+    def get_merchants(self, call: Call, identity: str = "") -> tuple[int, Any]:
+        return 200, self.merchants[identity] if identity else self.page(call, list(self.merchants.values()))
+
+    def get_programs(self, call: Call, code: str = "") -> tuple[int, Any]:
+        return 200, self.programs.get(code) or self.missing("unknown_program")
+
+    def get_agreements(self, call: Call, identity: str = "") -> tuple[int, Any]:
+        if identity:
+            return 200, self.agreements.get(identity) or self.missing("unknown_agreement")
+        return 200, self.page(call, list(self.agreements.values()))
+
+    def post_agreements(self, call: Call, identity: str = "", what: str = "") -> tuple[int, Any]:
+        if not identity:
+            body = call.body
+            source, target = self.programs[body["source_program"]], self.programs[body["target_program"]]
+            return 201, self.serve_agreement(body, source, target)
+        agreement = self.agreements[identity]
+        signer = recover_signer(bytes_of(agreement["digest"]), signature_bytes(call.body["signature"]))
+        agreement.setdefault("signers", []).append(signer)
+        if len(agreement["signers"]) == 2:
+            agreement.update(state="active", number=len(self.agreements))
+        return 201, agreement
+
+    def post_members(self, call: Call) -> tuple[int, Any]:
+        external = call.body["external_id"]
+        if external.startswith("bad"):
+            raise ProblemError(422, "validation_failed", "not a customer number", ("/external_id",))
+        known = f"external:{external}" in self.members
+        member = self.member(external)
+        return (200 if known else 201), member
+
+    def member(self, external: str) -> dict[str, Any]:
+        identity = f"mem_{external.replace('/', '-')}"
+        address = hex_of(keccak256(external.encode())[-20:])
+        member = {"id": identity, "external_id": external, "address": address}
+        self.members[identity] = self.members[f"external:{external}"] = member
+        return member
+
+    def get_members(self, call: Call, name: str, what: str = "") -> tuple[int, Any]:
+        return 200, self.members.get(name) or self.missing("unknown_member")
+
+    def post_nonces(self, call: Call) -> tuple[int, Any]:
+        first, count = self.next_nonce, call.body["count"]
+        self.next_nonce += count
+        return 201, {"first": first, "count": count}
+
+    def post_issuances(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.ISSUE, call.body)
+
+    def post_redemptions(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.REDEEM, call.body)
+
+    def post_exchanges(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.EXCHANGE, call.body)
+
+    def single(self, call: Call, kind: Kind, body: dict[str, Any]) -> tuple[int, Any]:
+        order = self.accept([(kind, body, "")], body.get("authorization"), atomic=False)
+        return (201 if self.settle_at_once else 202), order["movements"][0]
+
+    def post_orders(self, call: Call) -> tuple[int, Any]:
+        items = [(Kind[i["kind"].upper()], i, f"/instructions/{n}") for n, i in enumerate(call.body["instructions"])]
+        return 201, self.accept(items, call.body.get("authorization"), atomic=call.body["atomic"])
+
+    def get_orders(self, call: Call, identity: str) -> tuple[int, Any]:
+        self.settle(self.orders[identity])
+        return 200, self.orders[identity]
+
+    def get_issuances(self, call: Call, identity: str = "") -> tuple[int, Any]:
+        if identity:
+            found = next(m for m in self.movements if m["id"] == identity)
+            self.settle(self.orders[found["order"]])
+            return 200, found
+        wanted = [m for m in self.movements if call.query.get("reference") in (None, m["reference"])]
+        return 200, self.page(call, wanted)
+
+    def get_entries(self, call: Call, leaf: str, what: str) -> tuple[int, Any]:
+        leaves = [e.leaf() for e in self.entries]
+        index = leaves.index(bytes_of(leaf))
+        entry = self.entries[index]
+        shown = {n: getattr(entry, n) for n in Entry.__dataclass_fields__}
+        return 200, {
+            "entry": {**shown, "ref": hex_of(entry.ref), "link": hex_of(entry.link)},
+            "leaf": leaf,
+            "proof": [hex_of(p) for p in merkle_proof(leaves, index)],
+            "root": hex_of(merkle_root(leaves)),
+            "batch": 7,
+            "tx_hash": HASH,
+            "block_number": 12,
+            "chain_id": CHAIN_ID,
+            "contract": CONTRACT,
+        }
+
+    def delete_api_keys(self, call: Call, identity: str) -> tuple[int, Any]:
+        return 200, {"id": identity, "role": "merchant", "revoked_at": "2026-04-15T00:00:00Z"}
+
+    def page(self, call: Call, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        limit, start = int(call.query.get("limit", 50)), int(call.query.get("cursor", 0))
+        more = start + limit < len(rows)
+        return {"data": rows[start : start + limit], "next_cursor": str(start + limit) if more else None}
+
+    def missing(self, code: str) -> Any:
+        raise ProblemError(404, code)
+
+    # ---------------------------------------------------------------- orders
+
+    def accept(self, items: list[tuple[Kind, Any, str]], authorization: Any, *, atomic: bool) -> dict[str, Any]:
+        taken = {m["reference"] for m in self.movements if m["state"] != "rejected"} - {None}
+        pointers = tuple(f"{p}/reference" for _, body, p in items if body.get("reference") in taken)
+        if pointers:
+            raise ProblemError(409, "duplicate_reference", "used", pointers)
+        merchant = self.check(items, authorization, atomic=atomic)
+        order: dict[str, Any] = {
+            "id": f"ord_{len(self.orders)}",
+            "state": "accepted",
+            "merchant": merchant,
+            "atomic": atomic,
+        }
+        order["movements"] = [self.movement(order, kind, body) for kind, body, _ in items]
+        self.orders[order["id"]] = order
+        self.movements += order["movements"]
+        if self.settle_at_once:
+            self.settle(order)
+        return order
+
+    def movement(self, order: dict[str, Any], kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": f"{kind.label[:3]}_{len(self.orders)}_{body.get('reference')}",
+            "object": {"issue": "issuance", "redeem": "redemption"}.get(kind.label, kind.label),
+            "order": order["id"],
+            "state": "accepted",
+            "merchant": order["merchant"],
+            "member": self.members[body["member"]]["id"],
+            "program": body.get("program", "FUEL"),
+            "points": body["points"],
+            "reference": body.get("reference"),
+            "entry": None,
+        }
+
+    def settle(self, order: dict[str, Any]) -> None:
+        for index, movement in enumerate(order["movements"]):
+            if movement["state"] != "accepted":
+                continue
+            if (movement["reference"] or "").endswith("refuse"):
+                movement.update(state="rejected", reason="program_paused")
+                continue
+            movement["state"] = "settled"
+            movement["entry"] = {
+                "leaf": HASH,
+                "batch": 7,
+                "index": index,
+                "points": movement["points"],
+                "out": 0,
+                "settled_micros": 0,
+                "fee_micros": 0,
+                "tx_hash": HASH,
+                "block_number": 12,
+                "settled_at": "2026-04-15T00:00:00Z",
+            }
+        order["state"] = "settled"
+
+    def check(self, items: list[tuple[Kind, Any, str]], authorization: Any, *, atomic: bool) -> str:
+        """Rebuilds the order from the body alone and checks who signed it, as the gateway does."""
+        if authorization is None:
+            return next(iter(self.merchants))
+        instructions = tuple(self.wire(kind, body) for kind, body, _ in items)
+        for identity, merchant in self.merchants.items():
+            order = Order(merchant["number"], authorization["nonce"], authorization["deadline"], instructions, atomic)
+            signer = recover_signer(order.digest(self.domain), signature_bytes(authorization["signature"]))
+            if signer == merchant["signer"]["address"]:
+                if (merchant["number"], order.nonce) in self.used:
+                    raise ProblemError(409, "nonce_used")
+                self.used.add((merchant["number"], order.nonce))
+                self.wires.append(order)
+                return identity
+        raise ProblemError(422, "wrong_signer")
+
+    def wire(self, kind: Kind, body: dict[str, Any]) -> Instruction:
+        if body["member"] not in self.members:
+            raise ProblemError(404, "unknown_member")
+        agreement = self.agreements.get(body.get("agreement", ""))
+        program = self.programs[agreement["source_program"] if agreement else body["program"]]
+        expiry = 0
+        if kind is Kind.ISSUE:
+            today = (datetime.now(UTC) + timedelta(seconds=OFFSET)).date()
+            day = datetime.fromisoformat(body["expires_on"]).date() if body.get("expires_on") else None
+            if day is None and program["default_lifetime_days"]:
+                day = today + timedelta(days=program["default_lifetime_days"])
+            expiry = (day - datetime(1970, 1, 1, tzinfo=UTC).date()).days if day else 0
+        return Instruction(
+            kind=kind,
+            member=self.members[body["member"]]["address"],
+            points=body["points"],
+            program=program["number"],
+            agreement=agreement["number"] if agreement else 0,
+            min_out=body.get("min_out", 0),
+            expiry_day=expiry,
+            ref=bytes_of(body["ref"]),
+        )
+
+    # ---------------------------------------------------------------- chain node
+
+    def post_entry(self, points: int) -> Entry:
+        entry = Entry(
+            7, len(self.entries), 1, 100, 0, 1, 0, 1, 0, "0x" + "11" * 20, points, 0, 0, 0, ZERO_WORD, ZERO_WORD
+        )
+        self.entries.append(entry)
+        return entry
+
+    def rpc(self, body: dict[str, Any]) -> dict[str, Any]:
+        method, params = body["method"], body["params"]
+        if method in self.chain:
+            return {"jsonrpc": "2.0", "id": 1, "result": self.chain[method]}
+        if method == "eth_call":
+            return {"jsonrpc": "2.0", "id": 1, "result": hex_of(self.view(params[0]["data"]))}
+        batch_closed = hex_of(keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)"))
+        log = {"address": CONTRACT.lower(), "topics": [batch_closed, hex_of(word(7))]}
+        answers = {
+            "eth_chainId": hex(CHAIN_ID),
+            "eth_getCode": "0x6001",
+            "eth_getTransactionReceipt": {"blockNumber": hex(12), "logs": [log]},
+        }
+        return {"jsonrpc": "2.0", "id": 1, "result": answers[method]}
+
+    def view(self, data: str) -> bytes:
+        raw = bytes_of(data)
+        argument = int.from_bytes(raw[4:36], "big")
+        for signature, answer in self.views().items():
+            if keccak256(signature.encode())[:4] == raw[:4]:
+                return answer(argument)
+        raise ProblemError(500, "no_such_view")
+
+    def views(self) -> dict[str, Callable[[int], bytes]]:
+        return {
+            "rootOf(uint40)": lambda batch: merkle_root([e.leaf() for e in self.entries]) if batch == 7 else bytes(32),
+            "signerOf(address)": self.signer_of,
+            "programOf(uint32)": self.program_of,
+            "agreementOf(uint32)": lambda n: self.chain.get("terms") or self.terms_of(n),
+        }
+
+    def signer_of(self, address: int) -> bytes:
+        number = next((m["number"] for m in self.merchants.values() if int(m["signer"]["address"], 16) == address), 0)
+        return word(number) + word(0) + word(2**40 - 1)
+
+    def program_of(self, number: int) -> bytes:
+        code = next((p["code"] for p in self.programs.values() if p["number"] == number), "")
+        return word(1) + word(0) + text_word(self.chain.get("code", code)) + bytes(32)
+
+    def terms_of(self, number: int) -> bytes:
+        terms = next(a["terms"] for a in self.agreements.values() if a["number"] == number)
+        return AgreementTerms(**{**terms, "document": bytes_of(terms["document"])}).words()
+
+
+def _unix(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+@contextmanager
+def stand_in() -> Iterator[StandIn]:
+    """A running stand-in."""
+    state = StandIn()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            raw = self.rfile.read(length)
+            url = urlsplit(self.path)
+            query = {k: v[0] for k, v in parse_qs(url.query).items()}
+            headers = {k.lower(): v for k, v in self.headers.items()}
+            call = Call(self.command, url.path, query, headers, json.loads(raw) if raw else None)
+            extra: dict[str, str] = {}
+            with state.lock:
+                state.calls.append(call)
+                try:
+                    status, body = next((a for f in state.faults if (a := f(call))), None) or state.handle(call)
+                except ProblemError as problem:
+                    extra = problem.headers
+                    status, body = problem.status, _problem(problem)
+                except ConnectionAbortedError:
+                    self.close_connection = True
+                    return
+            self.reply(status, body, extra)
+
+        def reply(self, status: int, body: Any, extra: dict[str, str]) -> None:
+            raw = b"" if body is None else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {"Request-Id": "req_42", "Content-Length": str(len(raw)), **extra}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _problem(problem: ProblemError) -> dict[str, Any]:
+    return {
+        "type": f"https://tongdui.example/problems/{problem.code.replace('_', '-')}",
+        "title": problem.code,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+        "request_id": "req_42",
+        "errors": [{"pointer": p, "detail": problem.detail} for p in problem.pointers],
+    }
