@@ -11,7 +11,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 MAX_SAFE = 2**53 - 1
 """Larger numbers do not survive JavaScript."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, and halves of surrogate pairs: JSON can spell them, but no database or chain stores them."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -47,8 +48,8 @@ class Page(View, Generic[V]):
 
 
 def _clean(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("has control characters")
+    if _NOT_TEXT.search(text):
+        raise ValueError("has characters that are not text")
     if text != text.strip():
         raise ValueError("begins or ends with a space")
     return text

@@ -1,0 +1,49 @@
+"""A gateway on each database, shared by the tests of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.site import Party, Site, agree
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('gateway') / 'tongdui.db'}"
+    server = request.getfixturevalue("postgres_server")
+    name = f"gateway_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    return str(server.new_database(name))
+
+
+@pytest.fixture(scope="module")
+def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(module_database_url, tmp_path_factory.mktemp("keys")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A gateway of the test's own."""
+    with Site(database_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fuel(site: Site) -> Party:
+    return site.merchant("Gas", program="FUEL")
+
+
+@pytest.fixture(scope="module")
+def cine(site: Site) -> Party:
+    return site.merchant("Cinema", program="CINE")
+
+
+@pytest.fixture(scope="module")
+def exchange_agreement(fuel: Party, cine: Party) -> str:
+    """The id of an active agreement: 9 CINE for 10 FUEL."""
+    return str(agree(fuel, cine)["id"])

@@ -1,0 +1,332 @@
+"""A gateway under test: the real application over real HTTP. The chain is not there; `confirm` says what it would have said."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from clearing import logs
+from clearing.access.service import bootstrap_keys
+from clearing.accounts.models import Account
+from clearing.agreements.models import Agreement, AgreementState
+from clearing.chain.models import Batch, Call, CallState, Entry
+from clearing.config import Settings
+from clearing.database import Database
+from clearing.members.models import Member
+from clearing.merchants.models import Merchant, MerchantStatus
+from clearing.orders.models import Order, OrderState
+from clearing.programs.models import Program, ProgramStatus
+from clearing.settlement.models import BankMovement, BankMovementState
+from clearing.settlement.repository import PositionRepository
+from gateway.app import create_app
+from scripts.services import free_port
+from tongdui import receipts
+
+ALL_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "agree", "members", "settle", "read"]
+CONTRACT = "0x" + "c0" * 20
+_numbers = count(1)
+
+
+class Site:
+    """A gateway with its database. Requests are made as a caller: a role, or the API key of a merchant."""
+
+    def __init__(self, database_url: str, directory: Path, **overrides: object) -> None:
+        values: dict[str, object] = {
+            "database_url": database_url,
+            "rpc_url": "http://127.0.0.1:9",
+            "contract": CONTRACT,
+            "keystore_dir": directory,
+            "keystore_password": SecretStr("only for tests"),
+            "gateway_port": free_port(),
+            **overrides,
+        }
+        self.settings = Settings.model_validate(values)
+        self.database = Database(database_url)
+        self.database.upgrade()
+        with self.database.session.begin() as session:
+            self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}
+            session.merge(Merchant(number=0, id="mer_" + "0" * 26, name="Network", status=MerchantStatus.ACTIVE))
+        logs.configure()
+        self.app = create_app(self.settings, self.database)
+        config = uvicorn.Config(self.app, port=self.settings.gateway_port, log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60)
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            assert self._thread.is_alive()
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self._server.should_exit = True
+        self._thread.join(20)
+        self.database.close()
+
+    # ---------------------------------------------------------------- requests
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        caller: str = "operator",
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """One request. A mutation gets an Idempotency-Key of its own unless one is given."""
+        sent = {"Authorization": f"Bearer {self.keys.get(caller, caller)}", **(headers or {})}
+        if method != "GET":
+            sent["Idempotency-Key"] = key or f"key-{next(_numbers)}-{secrets.token_hex(4)}"
+        if body is None:
+            return self.http.request(method, path, headers=sent)
+        sent.setdefault("Content-Type", "application/json")
+        return self.http.request(method, path, content=json.dumps(body), headers=sent)
+
+    def get(self, path: str, *, caller: str = "operator") -> Any:
+        """A GET that succeeds; its body."""
+        response = self.call("GET", path, caller=caller)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def post(self, path: str, body: Any, **options: Any) -> Any:
+        """A POST that succeeds; its body."""
+        response = self.call("POST", path, body, **options)
+        assert response.status_code in (200, 201, 202), response.text
+        return response.json()
+
+    def refused(self, path: str, body: Any, code: str, status: int = 422, **options: Any) -> Any:
+        """A POST that is refused with this code; the problem document."""
+        response = self.call("POST", path, body, **options)
+        assert (response.status_code, response.json()["code"]) == (status, code), response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        return response.json()
+
+    # ---------------------------------------------------------------- the rest of the network
+
+    def confirm(self) -> None:
+        """What the projector does when the chain has accepted all calls."""
+        with self.database.session.begin() as session:
+            for call in session.scalars(select(Call).where(Call.state == CallState.PENDING)):
+                _CONFIRM[call.function](session, call)
+                call.state = CallState.DONE
+
+    def merchant(self, name: str = "", *, program: str | None = None, **fields: Any) -> Party:
+        """An active merchant with a managed key (unless `signer_address` is given) and an API key with every scope."""
+        name = name or f"Merchant {next(_numbers)}"
+        if "signer_address" not in fields:
+            fields["managed_key"] = True
+        merchant = self.post("/v1/merchants", {"name": name, "credit_limit_micros": 10**12, **fields})
+        body = {"role": "merchant", "merchant": merchant["id"], "scopes": ALL_SCOPES}
+        self.keys[merchant["id"]] = self.post("/v1/api_keys", body)["secret"]
+        if program is not None:
+            self.post("/v1/programs", {"merchant": merchant["id"], "code": program, "name": program})
+        self.confirm()
+        return Party(self, self.get(f"/v1/merchants/{merchant['id']}"), program)
+
+    def give(self, member: str, program: str, points: int) -> None:
+        """Points on a member's account, as if the chain had posted them."""
+        with self.database.session.begin() as session:
+            address = session.get_one(Member, member).address
+            number = session.scalars(select(Program.number).where(Program.code == program)).one()
+            account = session.get(Account, (address, number))
+            if account is None:
+                session.add(Account(address=address, program=number, posted=points))
+            else:
+                account.posted += points
+
+    def finish(self, order_id: str, state: OrderState, reason: str | None = None) -> None:
+        """Makes an order final; one that settles gets its entries in a batch of its own."""
+        with self.database.session.begin() as session:
+            order = session.scalars(select(Order).where(Order.id == order_id)).one()
+            order.state, order.reason = state, reason
+            if state is OrderState.SETTLED:
+                _post_entries(session, order)
+
+
+class Party:
+    """A merchant under test."""
+
+    def __init__(self, site: Site, view: dict[str, Any], program: str | None) -> None:
+        self.site = site
+        self.id: str = view["id"]
+        self.number: int = view["number"]
+        self.program = program
+
+    def post(self, path: str, body: Any, **options: Any) -> Any:
+        """A POST by this merchant that succeeds."""
+        return self.site.post(path, body, caller=self.id, **options)
+
+    def get(self, path: str) -> Any:
+        """A GET by this merchant that succeeds."""
+        return self.site.get(path, caller=self.id)
+
+    def refused(self, path: str, body: Any, code: str, status: int = 422, **options: Any) -> Any:
+        """A POST by this merchant that is refused."""
+        return self.site.refused(path, body, code, status, caller=self.id, **options)
+
+    def key(self, *scopes: str) -> str:
+        """A further API key of this merchant."""
+        body = {"role": "merchant", "merchant": self.id, "scopes": list(scopes)}
+        return str(self.site.post("/v1/api_keys", body)["secret"])
+
+    def member(self, external_id: str = "") -> str:
+        """A member that this merchant knows; its id."""
+        return str(self.post("/v1/members", {"external_id": external_id or f"c-{next(_numbers)}"})["id"])
+
+
+def terms(source: Party, target: Party, **fields: Any) -> dict[str, Any]:
+    """An exchange agreement at 9/10."""
+    return {
+        "kind": "exchange",
+        "source_program": source.program,
+        "target_program": target.program,
+        "rate_num": 9,
+        "rate_den": 10,
+        "unit_price_micros": 10_000,
+        "fee_bps": 50,
+        "max_points": 100_000,
+        "daily_cap": 1_000_000,
+        "valid_until": "2040-01-01T00:00:00Z",
+        **fields,
+    }
+
+
+def agree(source: Party, target: Party, **fields: Any) -> Any:
+    """An active exchange agreement."""
+    agreement = source.post("/v1/agreements", terms(source, target, **fields))
+    target.post(f"/v1/agreements/{agreement['id']}/signatures", {})
+    source.site.confirm()
+    return source.get(f"/v1/agreements/{agreement['id']}")
+
+
+@contextmanager
+def later(seconds: float, action: Callable[[], None]) -> Iterator[None]:
+    """Does something in another thread, some time after the block has begun."""
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    yield
+    timer.join()
+
+
+def together(times: int, action: Callable[[int], Any]) -> list[Any]:
+    """Does something that many times at the same moment; the results."""
+    results: list[Any] = [None] * times
+    barrier = threading.Barrier(times)
+
+    def one(index: int) -> None:
+        barrier.wait()
+        results[index] = action(index)
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+# -------------------------------------------------------------------- what the chain would say
+
+
+def _registered(session: Session, call: Call) -> None:
+    number, _, _, credit_limit = call.arguments
+    session.get_one(Merchant, number).status = MerchantStatus.ACTIVE
+    PositionRepository(session).lock(number).credit_limit = credit_limit
+
+
+def _program_registered(session: Session, call: Call) -> None:
+    session.get_one(Program, call.arguments[0]).status = ProgramStatus.ACTIVE
+
+
+def _agreement_registered(session: Session, call: Call) -> None:
+    agreement = session.scalars(select(Agreement).where(Agreement.number == call.arguments[0])).one()
+    agreement.state = AgreementState.ACTIVE
+    if agreement.supersedes:
+        old = session.scalars(select(Agreement).where(Agreement.number == agreement.supersedes)).one()
+        old.state = AgreementState.SUPERSEDED
+        old.ends_at = int(time.time()) + agreement.grace_seconds
+
+
+def _limit_changed(session: Session, call: Call) -> None:
+    PositionRepository(session).lock(call.arguments[0]).credit_limit = call.arguments[1]
+
+
+def _money(sign: int) -> Callable[[Session, Call], None]:
+    def confirm(session: Session, call: Call) -> None:
+        number, micros, _ = call.arguments
+        PositionRepository(session).lock(number).position += sign * micros
+        booked = update(BankMovement).where(BankMovement.id == call.subject)
+        session.execute(booked.values(state=BankMovementState.POSTED))
+
+    return confirm
+
+
+_CONFIRM: dict[str, Callable[[Session, Call], None]] = {
+    "registerMerchant": _registered,
+    "registerProgram": _program_registered,
+    "registerAgreement": _agreement_registered,
+    "setCreditLimit": _limit_changed,
+    "deposit": _money(1),
+    "withdraw": _money(-1),
+}
+
+
+def _post_entries(session: Session, order: Order) -> None:
+    number = 1 + len(session.scalars(select(Batch.number)).all())
+    entries = [
+        Entry(
+            batch=number,
+            index=i.item,
+            leaf=b"",
+            merchant=order.merchant_number,
+            nonce=order.nonce,
+            item=i.item,
+            kind=i.kind,
+            expiry_day=i.expiry_day,
+            program=i.program,
+            agreement=i.agreement,
+            address=i.address,
+            points=i.points,
+            out=0,
+            settled=0,
+            fee=0,
+            ref=i.ref,
+            link=i.link,
+            block_number=number,
+        )
+        for i in order.instructions
+    ]
+    for entry in entries:
+        entry.leaf = entry.wire().leaf()
+    session.add(
+        Batch(
+            number=number,
+            root=receipts.merkle_root([entry.leaf for entry in entries]),
+            head=bytes(32),
+            entries=len(entries),
+            tx_hash=bytes([number]) * 32,
+            gas_used=1,
+            block_number=number,
+        )
+    )
+    session.add_all(entries)

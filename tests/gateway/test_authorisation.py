@@ -1,0 +1,249 @@
+"""Every route, as every kind of caller. A route without a line here fails; so does a line without a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from tests.gateway.site import ALL_SCOPES, Party, Site, terms
+
+READ = {"operator", "auditor", "merchant:read"}
+READ_AND_TREASURY = READ | {"treasury"}
+EVERYONE = {"operator", "treasury", "auditor", *(f"merchant:{scope}" for scope in ALL_SCOPES)}
+MERCHANT = {f"merchant:{scope}" for scope in ALL_SCOPES}
+MOVERS = {f"merchant:{scope}" for scope in ("issue", "redeem", "exchange", "spend", "transfer", "reverse")}
+PUBLIC = EVERYONE | {"nobody", "revoked", "stranger"}
+
+MATRIX: dict[tuple[str, str], set[str]] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/v1/network"): EVERYONE,
+    ("POST", "/v1/merchants"): {"operator"},
+    ("GET", "/v1/merchants"): READ_AND_TREASURY,
+    ("GET", "/v1/merchants/{merchant}"): READ_AND_TREASURY,
+    ("POST", "/v1/merchants/{merchant}/credit_limit"): {"operator"},
+    ("POST", "/v1/programs"): {"operator"},
+    ("GET", "/v1/programs"): READ_AND_TREASURY,
+    ("GET", "/v1/programs/{program}"): READ_AND_TREASURY,
+    ("POST", "/v1/members"): {"merchant:members"},
+    ("POST", "/v1/members/{member}/link_codes"): {"merchant:members"},
+    ("GET", "/v1/members/{member}/accounts"): READ,
+    ("GET", "/v1/members/{member}"): READ,
+    ("POST", "/v1/agreements"): {"merchant:agree"},
+    ("POST", "/v1/agreements/{agreement}/signatures"): {"merchant:agree"},
+    ("GET", "/v1/agreements"): READ,
+    ("GET", "/v1/agreements/{agreement}"): READ,
+    ("POST", "/v1/quotes"): {"merchant:exchange"},
+    ("POST", "/v1/nonces"): MOVERS,
+    ("POST", "/v1/issuances"): {"merchant:issue"},
+    ("POST", "/v1/redemptions"): {"merchant:redeem"},
+    ("POST", "/v1/exchanges"): {"merchant:exchange"},
+    ("POST", "/v1/orders"): MOVERS,
+    ("GET", "/v1/orders/{order}"): READ,
+    ("GET", "/v1/issuances"): READ,
+    ("GET", "/v1/issuances/{movement}"): READ,
+    ("GET", "/v1/redemptions"): READ,
+    ("GET", "/v1/redemptions/{movement}"): READ,
+    ("GET", "/v1/exchanges"): READ,
+    ("GET", "/v1/exchanges/{movement}"): READ,
+    ("GET", "/v1/positions"): READ_AND_TREASURY,
+    ("GET", "/v1/positions/{merchant}"): READ_AND_TREASURY,
+    ("POST", "/v1/deposits"): {"treasury"},
+    ("GET", "/v1/deposits"): READ_AND_TREASURY,
+    ("GET", "/v1/deposits/{movement}"): READ_AND_TREASURY,
+    ("POST", "/v1/withdrawals"): {"treasury"},
+    ("GET", "/v1/withdrawals"): READ_AND_TREASURY,
+    ("GET", "/v1/withdrawals/{movement}"): READ_AND_TREASURY,
+    ("GET", "/v1/entries"): READ,
+    ("GET", "/v1/entries/{leaf}"): READ,
+    ("GET", "/v1/entries/{leaf}/receipt"): READ,
+    ("POST", "/v1/api_keys"): {"operator"} | MERCHANT,
+    ("GET", "/v1/api_keys"): READ,
+    ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT,
+    ("GET", "/v1/events"): READ_AND_TREASURY,
+}
+PAGES = {("GET", "/docs"), ("GET", "/openapi.json")}
+"""For people: the description of the API is public."""
+
+CALLERS = sorted(PUBLIC)
+
+
+def _routes(site: Site) -> Iterator[tuple[str, str]]:
+    for context in iter_route_contexts(site.app.routes):
+        for method in (context.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield method, (context.path or "").replace(":path}", "}")
+
+
+def test_every_route_has_a_line(site: Site) -> None:
+    routes = set(_routes(site))
+    assert len(routes) > 40
+    assert routes - PAGES == set(MATRIX)
+
+
+@pytest.fixture(scope="module")
+def callers(site: Site) -> dict[str, str | None]:
+    merchant = site.merchant("Everyman")
+    revoked = merchant.key("read")
+    key_id = "key_" + revoked.split("_")[1]
+    assert site.call("DELETE", f"/v1/api_keys/{key_id}").status_code == 200
+    stranger = site.keys["operator"][:-4] + "0000"
+    return {
+        **{role: site.keys[role] for role in ("operator", "treasury", "auditor")},
+        **{f"merchant:{scope}": merchant.key(scope) for scope in ALL_SCOPES},
+        "nobody": None,
+        "revoked": revoked,
+        "stranger": stranger,
+    }
+
+
+@pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
+def test_each_caller_may_do_what_its_line_says(
+    site: Site, callers: dict[str, str | None], route: tuple[str, str]
+) -> None:
+    method, template = route
+    path = template.format_map(_Names())
+    for caller in CALLERS:
+        headers = {"Idempotency-Key": f"{caller}-{template}"}
+        if callers[caller] is not None:
+            headers["Authorization"] = f"Bearer {callers[caller]}"
+        # The body is wrong on purpose: whoever gets past the door is told so and changes nothing.
+        body = {"content": b'{"wrong": 1}'} if method == "POST" else {}
+        headers |= {"Content-Type": "application/json"} if method == "POST" else {}
+        response = site.http.request(method, path, headers=headers, **body)
+        code = response.json().get("code")
+        if caller in MATRIX[route]:
+            assert response.status_code not in (401, 403), (caller, response.text)
+        elif caller in ("nobody", "revoked", "stranger"):
+            assert (response.status_code, code) == (401, "unauthenticated"), (caller, response.text)
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        else:
+            assert response.status_code == 403, (caller, response.text)
+            is_scope = caller.startswith("merchant:") and MATRIX[route] & MERCHANT
+            assert code == ("insufficient_scope" if is_scope else "forbidden"), (caller, response.text)
+
+
+class _Names(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return {"leaf": "0x" + "ab" * 32, "program": "NOSUCH"}.get(name, "xxx_" + "0" * 26)
+
+
+# -------------------------------------------------------------------- one merchant and another
+
+
+@pytest.fixture(scope="module")
+def affairs(site: Site, fuel: Party, cine: Party, exchange_agreement: str) -> dict[str, str]:
+    """Paths of what belongs to FUEL's merchant (and, for the agreement, to CINE's)."""
+    member = fuel.member("private-7")
+    issuance = fuel.post("/v1/issuances", {"program": "FUEL", "member": member, "points": 5})
+    deposit = {"merchant": fuel.id, "micros": 5, "bank_reference": "secret deposit"}
+    deposited = site.post("/v1/deposits", deposit, caller="treasury")
+    site.confirm()
+    withdrawal = {"merchant": fuel.id, "micros": 5, "bank_reference": "secret withdrawal"}
+    withdrawn = site.post("/v1/withdrawals", withdrawal, caller="treasury")
+    return {
+        "member": f"/v1/members/{member}",
+        "accounts": f"/v1/members/{member}/accounts",
+        "order": f"/v1/orders/{issuance['order']}",
+        "issuance": f"/v1/issuances/{issuance['id']}",
+        "position": f"/v1/positions/{fuel.id}",
+        "deposit": f"/v1/deposits/{deposited['id']}",
+        "withdrawal": f"/v1/withdrawals/{withdrawn['id']}",
+        "agreement": f"/v1/agreements/{exchange_agreement}",
+    }
+
+
+def test_a_merchant_sees_its_own_affairs(fuel: Party, affairs: dict[str, str]) -> None:
+    for path in affairs.values():
+        fuel.get(path)
+
+
+def test_a_merchant_sees_nothing_of_anothers_affairs(site: Site, affairs: dict[str, str]) -> None:
+    other = site.merchant("Curious", program="NOSY")
+    for name, path in affairs.items():
+        response = site.call("GET", path, caller=other.id)
+        assert response.status_code == 404, name
+
+
+def test_the_counterparty_sees_the_agreement_and_nothing_else(site: Site, cine: Party, affairs: dict[str, str]) -> None:
+    for name, path in affairs.items():
+        expected = 200 if name == "agreement" else 404
+        assert site.call("GET", path, caller=cine.id).status_code == expected, name
+
+
+def test_lists_show_a_merchant_its_own_only(site: Site, fuel: Party, affairs: dict[str, str]) -> None:
+    other = site.merchant("List reader", program="LISTS")
+    for path in ("agreements", "issuances", "redemptions", "exchanges", "deposits", "withdrawals", "entries"):
+        assert other.get(f"/v1/{path}")["data"] == [], path
+    assert [position["merchant"] for position in other.get("/v1/positions")["data"]] == [other.id]
+    assert {key["merchant"] for key in other.get("/v1/api_keys")["data"]} == {other.id}
+    assert {event["merchant"] for event in other.get("/v1/events")["data"]} == {other.id}
+    assert len(site.get("/v1/issuances", caller="auditor")["data"]) > 0
+
+
+def test_another_merchants_member_cannot_be_used(site: Site, fuel: Party, affairs: dict[str, str]) -> None:
+    other = site.merchant("Member thief", program="THIEF")
+    member = affairs["member"].rpartition("/")[2]
+    body = {"program": "THIEF", "member": member, "points": 1}
+    other.refused("/v1/issuances", body, "unknown_member", 404)
+    assert site.call("GET", "/v1/members/external:private-7", caller=other.id).status_code == 404
+
+
+def test_an_agreement_is_signed_by_its_parties_only(site: Site, fuel: Party, cine: Party) -> None:
+    other = site.merchant("Forger", program="FORGE")
+    proposal = fuel.post("/v1/agreements", terms(fuel, cine, rate_num=1, rate_den=2))["id"]
+    other.refused(f"/v1/agreements/{proposal}/signatures", {}, "unknown_agreement", 404)
+
+
+# -------------------------------------------------------------------- API keys
+
+
+def test_a_merchants_key_makes_keys_no_stronger_than_itself(site: Site, fuel: Party) -> None:
+    weak = fuel.key("read", "issue")
+    made = site.post("/v1/api_keys", {"scopes": ["read"]}, caller=weak)
+    assert (made["merchant"], made["scopes"]) == (fuel.id, ["read"])
+    assert site.get("/v1/network", caller=made["secret"])
+    site.refused("/v1/api_keys", {"scopes": ["redeem"]}, "forbidden", 403, caller=weak)
+    site.refused("/v1/api_keys", {"role": "operator"}, "forbidden", 403, caller=weak)
+    other = site.merchant()
+    body = {"merchant": other.id, "scopes": ["read"]}
+    site.refused("/v1/api_keys", body, "forbidden", 403, caller=weak)
+
+
+def test_a_secret_is_shown_once_and_never_stored(site: Site, fuel: Party) -> None:
+    body = {"merchant": fuel.id, "scopes": ["read"]}
+    first = site.post("/v1/api_keys", body, key="once-only")
+    replay = site.post("/v1/api_keys", body, key="once-only")
+    assert first["secret"].startswith("tdk_")
+    assert replay == {**first, "secret": None}
+    listed = next(key for key in site.get("/v1/api_keys")["data"] if key["id"] == first["id"])
+    assert listed["secret"] is None
+    secret = first["secret"].split("_")[2]
+    with site.database.engine.connect() as connection:
+        for table in ("api_keys", "idempotency_records", "events"):
+            rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()
+            assert secret not in repr(rows), table
+
+
+def test_a_revoked_key_ends_at_once(site: Site, fuel: Party) -> None:
+    token = fuel.key("read")
+    key_id = "key_" + token.split("_")[1]
+    assert site.call("GET", "/v1/network", caller=token).status_code == 200
+    first = site.call("DELETE", f"/v1/api_keys/{key_id}", caller=fuel.id)
+    assert first.json()["revoked_at"] is not None
+    assert site.call("GET", "/v1/network", caller=token).status_code == 401
+    again = site.call("DELETE", f"/v1/api_keys/{key_id}", caller=fuel.id)
+    assert again.json()["revoked_at"] == first.json()["revoked_at"]
+
+
+def test_a_weak_key_cannot_revoke_a_strong_one(site: Site, fuel: Party) -> None:
+    strong_id = "key_" + fuel.key("read", "redeem").split("_")[1]
+    response = site.call("DELETE", f"/v1/api_keys/{strong_id}", caller=fuel.key("read"))
+    assert response.status_code == 403
+    assert site.call("DELETE", f"/v1/api_keys/{strong_id}", caller=site.merchant().id).status_code == 404
+
+
+def test_the_last_operator_key_stays(site: Site) -> None:
+    own = "key_" + site.keys["operator"].split("_")[1]
+    response = site.call("DELETE", f"/v1/api_keys/{own}")
+    assert (response.status_code, response.json()["code"]) == (409, "last_operator_key")

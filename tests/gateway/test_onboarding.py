@@ -1,0 +1,193 @@
+"""Merchants, programs, limits and bank money: the numbers that the chain demands, and what it would refuse."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from clearing.chain.models import Call
+from clearing.settlement.repository import PositionRepository
+from tests.gateway.site import Site, later, together
+from tongdui.orders import address_of_key
+from tongdui.words import bytes_of, keccak256, word_text
+
+
+def _call(site: Site, subject: str) -> Call:
+    with site.database.session() as session:
+        return session.scalars(select(Call).where(Call.subject == subject)).one()
+
+
+def test_a_merchant_is_pending_until_the_chain_confirms_it(site: Site) -> None:
+    body = {"name": "加油站", "managed_key": True, "credit_limit_micros": 5_000_000}
+    merchant = site.post("/v1/merchants", body)
+    assert merchant["status"] == "pending"
+    assert merchant["signer"]["managed"] is True
+    call = _call(site, merchant["id"])
+    assert (call.role, call.function) == ("operator", "registerMerchant")
+    number, name, key, limit = call.arguments
+    assert (number, key, limit) == (merchant["number"], merchant["signer"]["address"], 5_000_000)
+    assert word_text(bytes_of(name)) == "加油站"
+    site.confirm()
+    assert site.get(f"/v1/merchants/{merchant['id']}")["status"] == "active"
+
+
+def test_a_merchant_may_bring_its_own_key(site: Site) -> None:
+    address = address_of_key(keccak256(b"own key"))
+    merchant = site.post("/v1/merchants", {"name": "Own", "signer_address": address, "credit_limit_micros": 0})
+    assert merchant["signer"] == {"address": address.lower(), "managed": False}
+    again = {"name": "Twin", "signer_address": address.lower(), "credit_limit_micros": 0}
+    problem = site.refused("/v1/merchants", again, "key_taken", 409)
+    assert problem["errors"][0]["pointer"] == "/signer_address"
+
+
+def test_a_mistyped_key_is_noticed(site: Site) -> None:
+    address = address_of_key(keccak256(b"mistyped"))
+    wrong = address[:-1] + ("a" if address[-1] != "a" else "b")
+    for bad in (wrong, "0x12", "0x" + "00" * 20, "é"):
+        body = {"name": "Typo", "signer_address": bad}
+        assert site.refused("/v1/merchants", body, "validation_failed")["errors"][0]["pointer"] == "/signer_address"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"name": "Both", "managed_key": True, "signer_address": "0x" + "11" * 20}, ""),
+        ({"name": "Neither"}, ""),
+        ({"name": "十一个汉字就太长了呢吗", "managed_key": True}, "/name"),
+        ({"name": "", "managed_key": True}, "/name"),
+        ({"name": "a\x00b", "managed_key": True}, "/name"),
+        ({"name": "\ud800", "managed_key": True}, "/name"),
+        ({"name": "Debt", "managed_key": True, "credit_limit_micros": -1}, "/credit_limit_micros"),
+        ({"name": "Float", "managed_key": True, "credit_limit_micros": 1.0}, "/credit_limit_micros"),
+        ({"name": "Typo", "managed_key": True, "credit_limit": 1}, "/credit_limit"),
+    ],
+)
+def test_what_the_chain_would_refuse_is_refused_here(site: Site, body: dict[str, object], pointer: str) -> None:
+    problem = site.refused("/v1/merchants", body, "validation_failed")
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_merchants_registered_at_the_same_moment_get_dense_numbers(site: Site) -> None:
+    before = max(merchant["number"] for merchant in site.get("/v1/merchants?limit=200")["data"])
+    made = together(8, lambda i: site.post("/v1/merchants", {"name": f"Rush {i}", "managed_key": True}))
+    assert sorted(merchant["number"] for merchant in made) == list(range(before + 1, before + 9))
+    with site.database.session() as session:
+        calls = session.scalars(select(Call).where(Call.function == "registerMerchant").order_by(Call.id)).all()
+    numbers = [call.arguments[0] for call in calls]
+    assert numbers == sorted(numbers), "the calls go out in the order of the numbers"
+
+
+def test_programs_registered_at_the_same_moment_get_dense_numbers(site: Site) -> None:
+    merchant = site.merchant()
+    before = max([program["number"] for program in site.get("/v1/programs?limit=200")["data"]], default=0)
+    made = together(
+        6, lambda i: site.post("/v1/programs", {"merchant": merchant.id, "code": f"RUSH{i}", "name": f"Rush {i}"})
+    )
+    assert sorted(program["number"] for program in made) == list(range(before + 1, before + 7))
+
+
+def test_a_program_is_found_by_code_and_by_id(site: Site) -> None:
+    merchant = site.merchant(program="FINDME")
+    by_code = merchant.get("/v1/programs/FINDME")
+    assert by_code == merchant.get(f"/v1/programs/{by_code['id']}")
+    assert by_code["merchant"] == merchant.id
+    call = _call(site, by_code["id"])
+    assert word_text(bytes_of(call.arguments[2])) == "FINDME"
+
+
+def test_a_code_can_be_taken_once(site: Site) -> None:
+    merchant = site.merchant(program="ONCE")
+    body = {"merchant": merchant.id, "code": "ONCE", "name": "Again"}
+    assert site.refused("/v1/programs", body, "code_taken", 409)["errors"][0]["pointer"] == "/code"
+    results = together(
+        4,
+        lambda i: site.call("POST", "/v1/programs", {"merchant": merchant.id, "code": "RACE", "name": "Race"}),
+    )
+    assert sorted(response.status_code for response in results) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({"code": "fuel"}, "validation_failed", "/code"),
+        ({"code": "F"}, "validation_failed", "/code"),
+        ({"code": "ABCDEFGHIJKLM"}, "validation_failed", "/code"),
+        ({"name": "九个汉字加上六个汉字"[:11] + "长"}, "validation_failed", "/name"),
+        ({"default_lifetime_days": 0}, "validation_failed", "/default_lifetime_days"),
+        ({"merchant": "mer_" + "z" * 26}, "unknown_merchant", "/merchant"),
+    ],
+)
+def test_a_program_is_checked_field_by_field(site: Site, fields: dict[str, object], code: str, pointer: str) -> None:
+    body = {"merchant": site.merchant().id, "code": "CHECKED", "name": "Checked", **fields}
+    problem = site.refused("/v1/programs", body, code, 404 if code.startswith("unknown") else 422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_waiting_for_the_chain_to_confirm_a_merchant(site: Site) -> None:
+    with later(0.3, site.confirm):
+        body = {"name": "Patient", "managed_key": True}
+        response = site.call("POST", "/v1/merchants", body, headers={"Prefer": "wait=10"})
+    assert response.status_code == 201
+    assert response.json()["status"] == "active"
+    assert response.headers["Preference-Applied"] == "wait=10"
+
+
+def test_the_credit_limit_cannot_go_below_what_is_used(site: Site) -> None:
+    merchant = site.merchant()
+    site.post(f"/v1/merchants/{merchant.id}/credit_limit", {"credit_limit_micros": 70})
+    site.confirm()
+    assert merchant.get(f"/v1/positions/{merchant.id}")["credit_limit_micros"] == 70
+    with site.database.session.begin() as session:
+        PositionRepository(session).lock(merchant.number).position = -50
+        PositionRepository(session).lock(merchant.number).reserved = 10
+    problem = site.refused(
+        f"/v1/merchants/{merchant.id}/credit_limit", {"credit_limit_micros": 59}, "credit_limit_in_use"
+    )
+    assert "60 micros" in problem["detail"]
+    site.post(f"/v1/merchants/{merchant.id}/credit_limit", {"credit_limit_micros": 60})
+
+
+def test_a_bank_reference_books_once(site: Site) -> None:
+    merchant = site.merchant()
+    body = {"merchant": merchant.id, "micros": 1_000, "bank_reference": "BOC-1"}
+    deposit = site.post("/v1/deposits", body, caller="treasury")
+    assert (deposit["object"], deposit["state"]) == ("deposit", "pending")
+    assert _call(site, deposit["id"]).arguments[2] == "0x" + keccak256(b"BOC-1").hex()
+    site.refused("/v1/deposits", body, "bank_reference_used", 409, caller="treasury")
+    site.confirm()
+    assert site.get(f"/v1/deposits/{deposit['id']}", caller="treasury")["state"] == "posted"
+    assert merchant.get(f"/v1/positions/{merchant.id}")["position_micros"] == 1_000
+    withdrawal = {"merchant": merchant.id, "micros": 1, "bank_reference": "BOC-1"}
+    site.refused("/v1/withdrawals", withdrawal, "bank_reference_used", 409, caller="treasury")
+
+
+def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
+    merchant = site.merchant()
+    site.post("/v1/deposits", {"merchant": merchant.id, "micros": 100, "bank_reference": "w0"}, caller="treasury")
+    site.confirm()
+    ask = {"merchant": merchant.id, "micros": 60}
+    site.post("/v1/withdrawals", {**ask, "bank_reference": "w1"}, caller="treasury")
+    problem = site.refused(
+        "/v1/withdrawals", {**ask, "bank_reference": "w2"}, "insufficient_position", caller="treasury"
+    )
+    assert "40 micros" in problem["detail"]
+    results = together(
+        4,
+        lambda i: site.call(
+            "POST",
+            "/v1/withdrawals",
+            {"merchant": merchant.id, "micros": 40, "bank_reference": f"w-race-{i}"},
+            caller="treasury",
+        ),
+    )
+    assert sorted(response.status_code for response in results) == [201, 422, 422, 422]
+
+
+def test_lists_come_in_pages_newest_first(site: Site) -> None:
+    made = [site.merchant().id for _ in range(3)]
+    first = site.get("/v1/merchants?limit=2")
+    assert [merchant["id"] for merchant in first["data"]] == made[:0:-1]
+    second = site.get(f"/v1/merchants?limit=2&cursor={first['next_cursor']}")
+    assert second["data"][0]["id"] == made[0]
+    assert site.call("GET", "/v1/merchants?limit=0").status_code == 422
+    assert site.call("GET", "/v1/merchants?cursor=%00").status_code == 422
