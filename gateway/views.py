@@ -88,14 +88,14 @@ class Views:
         """A member, as the caller knows it."""
         return MemberView(id=member.id, external_id=external_id, address=member.address, created_at=member.created_at)
 
-    def account(self, account: Account, member: Member) -> AccountView:
-        """A balance."""
+    def account(self, account: Account, member: Member, held: int) -> AccountView:
+        """A balance, of which `held` points are set aside by holds."""
         return AccountView(
             member=member.id,
             program=self._names.program(account.program),
             posted=account.posted,
-            reserved=account.reserved,
-            available=account.available,
+            reserved=account.reserved + held,
+            available=account.available - held,
         )
 
     def api_key(self, key: ApiKey, token: str | None = None) -> ApiKeyView:

@@ -94,6 +94,14 @@ class Instruction(Base):
             postgresql_where=text("live AND reference IS NOT NULL"),
             sqlite_where=text("live AND reference IS NOT NULL"),
         ),
+        # Expire instructions (7) by account: what is on its way need not be burnt again.
+        Index(
+            "ix_instructions_expire",
+            "address",
+            "program",
+            postgresql_where=text("kind = 7"),
+            sqlite_where=text("kind = 7"),
+        ),
     )
 
     order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)

@@ -74,6 +74,8 @@ class Resolver:
                 return self._redeem(request)
             case Kind.EXCHANGE:
                 return self._exchange(request)
+            case Kind.EXPIRE:
+                return self._expire(request)
             case _:
                 raise InvalidRequest.at(request.at("kind"), f"{request.kind.label} is not offered here yet")
 
@@ -112,6 +114,12 @@ class Resolver:
             payer=agreement.source_merchant,
             pays=settled + rates.fee_up(settled, agreement.fee_bps),
         )
+
+    def _expire(self, request: InstructionRequest) -> Draft:
+        program = self._own_program(request)
+        # The merchant need not know the member: points come by exchanges and as gifts, too.
+        member = self._members.by_id(request.member) or self._member(request)
+        return Draft(request, member, self._wire(request, member, program), gains=None, burns=True)
 
     def _wire(
         self,

@@ -16,8 +16,11 @@ from ..accounts.repository import AccountKey, AccountRepository
 from ..bulk import insert_all
 from ..chain.identity import NetworkIdentity
 from ..config import Settings
+from ..database import now
 from ..errors import Conflict, FieldError, Forbidden, InvalidRequest, Refused, Unavailable
+from ..holds.repository import HoldRepository
 from ..ids import new_id
+from ..lots.expiry import Expiration, ExpiryService
 from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..settlement.repository import PositionRepository
 from ..signing.keyring import Keyring
@@ -73,7 +76,7 @@ class OrderService:
         locked = self._session.scalars(
             select(Merchant)
             .where(Merchant.number == merchant.number)
-            .with_for_update()
+            .with_for_update(key_share=True)  # who only refers to the merchant (a hold does) need not wait
             .execution_options(populate_existing=True)
         ).one()
         first = locked.next_nonce
@@ -189,7 +192,9 @@ class OrderService:
         """Sets the drafts' points aside; how many for each. Only an atomic order may use what it gains itself."""
         repository = AccountRepository(self._session)
         accounts = repository.lock((d.wire.member, d.wire.program) for d in drafts if d.burns)
-        free = {key: account.available for key, account in accounts.items()}
+        self._admit_expirations(drafts)
+        held = HoldRepository(self._session).held(accounts, now())
+        free = {key: account.available - held.get(key, 0) for key, account in accounts.items()}
         gained: dict[AccountKey, int] = defaultdict(int)
         reserved: dict[AccountKey, int] = defaultdict(int)
         amounts = []
@@ -200,6 +205,16 @@ class OrderService:
                 gained[draft.wire.member, program] += points
         repository.shift({key: (0, points) for key, points in reserved.items()})
         return amounts
+
+    def _admit_expirations(self, drafts: list[Draft]) -> None:
+        """Only points whose day has come may be burnt for it."""
+        expirations = [
+            Expiration((draft.wire.member, draft.wire.program), draft.wire.points, draft.request.at("points"))
+            for draft in drafts
+            if draft.wire.kind is wire.Kind.EXPIRE
+        ]
+        if expirations:
+            ExpiryService(self._session, network=self._network).admit(expirations)
 
     def _reserve_one(
         self,

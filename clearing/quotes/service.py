@@ -13,6 +13,7 @@ from ..agreements.service import AgreementKind, Initiator
 from ..chain.identity import SECONDS_A_DAY, NetworkIdentity, instant
 from ..database import now
 from ..errors import Forbidden, InvalidRequest, NotFound, Refused
+from ..holds.repository import available_points, held_points
 from ..ids import new_id
 from ..members.service import MemberService
 from ..merchants.models import Merchant
@@ -124,7 +125,8 @@ class QuoteService:
 
     def _check_balance(self, merchant: Merchant, member: str, program: int, points: int) -> None:
         address = MemberService(self._session).existing(merchant, member, "/member").address
-        available = AccountRepository(self._session).get(address, program).available
+        account = AccountRepository(self._session).get(address, program)
+        available = available_points(account, held_points(self._session, [account]))
         if points > available:
             raise Refused.at("/points", f"the member has {available} points", code="insufficient_points")
 

@@ -1,0 +1,94 @@
+"""Points whose lots are over: how many are due to be burnt, and the check that an expire order burns no others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from ..accounts.repository import AccountKey
+from ..chain.identity import NetworkIdentity
+from ..database import now
+from ..errors import Refused
+from ..holds.models import HoldState
+from ..holds.repository import HoldRepository
+from ..orders.models import Instruction, Order, OrderState
+from .service import LotService
+
+_CHUNK = 400
+_IS_EXPIRE = text("instructions.kind = 7")
+"""Word for word the condition of the partial index."""
+_OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiration:
+    """One expire instruction: points of an account, and where they stand in the request."""
+
+    account: AccountKey
+    points: int
+    pointer: str
+
+
+class ExpiryService:
+    """Expired points in one transaction."""
+
+    def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
+        self._session = session
+        self._network = network
+
+    def due(self, accounts: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """Points of lots that are over and that no pending expire order will burn, where there are any."""
+        over = LotService(self._session, network=self._network).expiring(accounts, 1, self._network.today())
+        on_their_way = self._on_their_way(over)
+        rest = {account: points - on_their_way[account] for account, points in over.items()}
+        return {account: points for account, points in rest.items() if points > 0}
+
+    def admit(self, expirations: Sequence[Expiration]) -> None:
+        """Refuses to burn points before their day, and frees those that are set aside for this. The accounts are locked."""
+        accounts = {expiration.account for expiration in expirations}
+        due = self.due(accounts)
+        holds = HoldRepository(self._session).expiry_holds(accounts)
+        for expiration in expirations:
+            left = due.get(expiration.account, 0)
+            if expiration.points > left:
+                detail = f"{left} points have expired and are not burnt yet, not {expiration.points}"
+                raise Refused.at(expiration.pointer, detail, code="not_expired")
+            due[expiration.account] = left - expiration.points
+            hold = holds.get(expiration.account)
+            if hold is not None:
+                hold.points = max(hold.points - expiration.points, 0)
+                if hold.points == 0:
+                    hold.state = HoldState.CAPTURED
+                    hold.ended_at = now()
+        self._session.flush()
+
+    def refused(self, since: datetime) -> set[AccountKey]:
+        """Accounts of expire instructions that were accepted after `since` and came to nothing."""
+        query = (
+            select(Instruction.address, Instruction.program)
+            .join(Instruction.order)
+            .where(_IS_EXPIRE, Instruction.live.is_(False), Order.created_at > since)
+        )
+        return {(address, program) for address, program in self._session.execute(query)}
+
+    def _on_their_way(self, accounts: Iterable[AccountKey]) -> dict[AccountKey, int]:
+        sums: dict[AccountKey, int] = defaultdict(int)
+        keys = sorted(accounts)
+        for start in range(0, len(keys), _CHUNK):
+            query = (
+                select(Instruction.address, Instruction.program, Instruction.points)
+                .join(Instruction.order)
+                .where(_expiring(keys[start : start + _CHUNK]), Order.state.in_(_OPEN))
+            )
+            for address, program, points in self._session.execute(query):
+                sums[address, program] += points
+        return sums
+
+
+def _expiring(keys: Sequence[AccountKey]) -> ColumnElement[bool]:
+    return and_(_IS_EXPIRE, tuple_(Instruction.address, Instruction.program).in_(keys))
