@@ -1,0 +1,1 @@
+"""The clearing house a second time, slow and plain: what the contract is compared with."""
