@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     batches_in_flight: int = 4
     confirmations: int = 0
     """Blocks on top of an entry's block before it counts as settled; 0 where blocks are final at once (QBFT)."""
+    start_block: int | None = None
+    """Where the projector begins in an empty database; None looks for the block in which the contract was deployed."""
     poll_interval: float = Field(default=0.05, gt=0)
     """How often the sequencer and the projector look for work."""
     resend_after: float = 5.0

@@ -48,6 +48,26 @@ def deploy(client: ChainClient, keys: RoleKeys, *, operator_name: str, utc_offse
     return address
 
 
+def deployment_block(client: ChainClient, address: str) -> int:
+    """The block that made the contract, by bisection; 0 where the node cannot tell the past.
+
+    Raises ChainError where there is no contract: then there is nothing to follow yet.
+    """
+    missing, present = -1, client.head()
+    if client.call("eth_getCode", address, hex(present)) == "0x":
+        raise ChainError("eth_getCode", 0, f"there is no contract at {address or 'no address'} yet")
+    try:
+        while present - missing > 1:
+            middle = (missing + present) // 2
+            if client.call("eth_getCode", address, hex(middle)) == "0x":
+                missing = middle
+            else:
+                present = middle
+    except ChainError:
+        return 0  # a node that keeps no old states
+    return present
+
+
 def _send(client: ChainClient, sender: LocalAccount, to: str | None, data: bytes, gas: int) -> None:
     transaction: dict[str, Any] = {
         "chainId": client.chain_id(),

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from tongdui import receipts
 from tongdui.orders import Kind, Reason
-from tongdui.words import hex_of
 
 from ..accounts.repository import AccountRepository
 from ..agreements.models import Agreement
@@ -26,12 +25,15 @@ from . import contract
 from .client import BlockData, Log
 from .effects import Effects, Route
 from .identity import instant
-from .models import Batch, Block, ChainEvent, Entry, Rejection
-from .registry_events import apply_event
+from .models import Batch, Block, Entry, PoisonEvent, Rejection
+from .poison import UNREADABLE, apply_or_set_aside, poison_event, set_aside
 from .repository import TransactionRepository
 from .submission import give_back
 
 log = structlog.get_logger(__name__)
+
+_JOURNAL = (contract.BATCH_CLOSED, contract.INSTRUCTION_REJECTED, contract.ORDER_REJECTED)
+"""Events that, like entries, are never set aside: without one of them the read model would be wrong. Rather it stops."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class BlockContent:
     entries: list[receipts.Entry] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     batches: list[tuple[contract.ContractEvent, bytes]] = field(default_factory=list)
-    rare: list[tuple[int, contract.ContractEvent]] = field(default_factory=list)
+    rare: list[tuple[Log, contract.ContractEvent]] = field(default_factory=list)
+    poison: list[PoisonEvent] = field(default_factory=list)
     outcomes: dict[OrderKey, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
     refused_digests: dict[OrderKey, bytes] = field(default_factory=dict)
 
@@ -52,13 +55,10 @@ def project_block(session: Session, block: BlockData) -> None:
     transactions = TransactionRepository(session)
     give_back(session, transactions.settle(block.receipts))
     content = sort_logs(block)
-    for index, event in content.rare:
-        undo = apply_event(session, event)
-        session.add(
-            ChainEvent(
-                block_number=block.number, log_index=index, name=event.name, arguments=event.arguments, undo=undo
-            )
-        )
+    for poison in content.poison:
+        set_aside(session, poison)
+    for item, event in content.rare:
+        apply_or_set_aside(session, block.number, item, event)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
@@ -74,22 +74,34 @@ def sort_logs(block: BlockData) -> BlockContent:
     """Decodes and sorts a block's logs."""
     content = BlockContent()
     for item in block.logs:
-        topic = item.topics[0]
+        topic = item.topics[0] if item.topics else b""
         if topic in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
             entry = entry_of(item)
             content.entries.append(entry)
             content.outcomes[entry.merchant, entry.nonce].accepted += 1
             continue
+        if topic not in _JOURNAL:
+            _sort_rare(content, block.number, item)
+            continue
         event = contract.decode_log(item)
-        if event is None:
-            log.warning("unknown event", block=block.number, topic=hex_of(topic))
-        elif topic == contract.BATCH_CLOSED:
+        assert event is not None, "the journal's own events have the shape that they are compiled with"
+        if topic == contract.BATCH_CLOSED:
             content.batches.append((event, item.tx_hash))
-        elif topic in (contract.INSTRUCTION_REJECTED, contract.ORDER_REJECTED):
-            _sort_rejection(content, event, block.number, item.index)
         else:
-            content.rare.append((item.index, event))
+            _sort_rejection(content, event, block.number, item.index)
     return content
+
+
+def _sort_rare(content: BlockContent, block_number: int, item: Log) -> None:
+    try:
+        event = contract.decode_log(item)
+    except UNREADABLE as error:
+        content.poison.append(poison_event(block_number, item, None, error))
+        return
+    if event is None:
+        content.poison.append(poison_event(block_number, item, None, LookupError("the contract has no such event")))
+    else:
+        content.rare.append((item, event))
 
 
 def entry_of(item: Log) -> receipts.Entry:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..config import Settings
 from ..database import Database
-from .client import ChainClient
+from .client import ChainClient, ChainError
+from .deployment import deployment_block
 from .projection import project_block
 from .reorg import roll_back_to_chain
 from .repository import BlockRepository
@@ -18,20 +19,34 @@ _BLOCKS_A_STEP = 16
 class Projector:
     """Follows the chain. There must be one at a time; a second one would fail on the blocks' primary key."""
 
-    def __init__(self, database: Database, client: ChainClient, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: ChainClient,
+        settings: Settings,
+        *,
+        first_block: int | None = None,
+        last_block: int | None = None,
+    ) -> None:
+        """`first_block` is where to begin in an empty database, by default with the contract; `last_block` is where to stop."""
         self._database = database
         self._client = client
         self._settings = settings
+        self._first_block = first_block if first_block is not None else settings.start_block
+        self._last_block = last_block
 
     def step(self) -> bool:
         """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""
         head = self._client.head() - self._settings.confirmations
+        if self._last_block is not None:
+            head = min(head, self._last_block)
         with self._database.session.begin() as session:
             last = BlockRepository(session).last()
         if last is not None and self._client.block_hash(last.number) != last.hash:
+            self._check_node()
             roll_back_to_chain(self._database, self._client)
             return True
-        first = last.number + 1 if last is not None else 0
+        first = last.number + 1 if last is not None else self._first()
         blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
         parent = last.hash if last is not None else None
         for block in blocks:
@@ -41,3 +56,13 @@ class Projector:
                 project_block(session, block)
             parent = block.hash
         return bool(blocks)
+
+    def _first(self) -> int:
+        if self._first_block is None:
+            self._first_block = deployment_block(self._client, self._settings.contract)
+        return self._first_block
+
+    def _check_node(self) -> None:
+        """A node that is still catching up, or is on another chain, is no reason to take the whole read model back."""
+        if self._client.call("eth_getCode", self._settings.contract, "latest") == "0x":
+            raise ChainError("eth_getCode", 0, "the node has no contract: it is still catching up, or on another chain")

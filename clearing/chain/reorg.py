@@ -15,7 +15,7 @@ from ..orders.finalisation import Reservations, reopen
 from ..orders.models import Order
 from .client import ChainClient
 from .effects import Effects
-from .models import Batch, Block, ChainEvent, Entry, Rejection
+from .models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
 from .projection import apply_sums, effects_of
 from .registry_events import revert_event
 from .repository import BlockRepository, TransactionRepository
@@ -47,7 +47,7 @@ def take_back(session: Session, block: Block) -> None:
     for merchant, micros in effects.micros.items():
         backwards.micros[merchant] = -micros
     apply_sums(session, backwards, _reopen_orders(session, block.number))
-    for table in (Entry, Rejection, Batch):
+    for table in (Entry, Rejection, Batch, PoisonEvent):
         session.execute(delete(table).where(table.block_number == block.number))
     _revert_events(session, block.number)
     reopen_calls(session, block.number)
