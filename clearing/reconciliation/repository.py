@@ -129,7 +129,7 @@ def _entries(session: Session) -> Iterator[tuple[int, Iterator[receipts.Entry]]]
         Entry.agreement, Entry.address, Entry.points, Entry.out, Entry.settled, Entry.fee, Entry.ref, Entry.link,
     )  # fmt: skip
     query = select(*columns).order_by(Entry.batch, Entry.index).execution_options(yield_per=_ROWS)
-    found = (receipts.Entry(*row) for row in session.execute(query))
+    found = (receipts.Entry(*values) for values in map(tuple, session.execute(query)))
     return groupby(found, key=lambda entry: entry.batch)
 
 
