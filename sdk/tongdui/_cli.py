@@ -114,7 +114,7 @@ def _import_till(options: argparse.Namespace) -> int:
 def _client() -> Client:
     if "TONGDUI_URL" not in os.environ:
         raise TongduiError("TONGDUI_URL is not set: where is the gateway?")
-    return Client.from_env()
+    return Client.from_env(max_retries=8)  # half a minute of patience: nobody watches a nightly run
 
 
 def _show_sheet(console: Console, sheet: TillSheet) -> None:

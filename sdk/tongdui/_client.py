@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 
 from ._core import Core, Options
-from ._flow import AsyncDriver, Driver
+from ._flow import AsyncDriver, Driver, tls
 from ._instructions import Desk
 from ._reference import Book, NonceLease
 from ._resources._access import ApiKeys, AsyncApiKeys
@@ -134,7 +134,7 @@ class Client(_Base):
     """
 
     def _open(self, options: Options, transport: httpx.BaseTransport | None) -> None:
-        self._http = httpx.Client(base_url=options.base_url, transport=transport)
+        self._http = httpx.Client(base_url=options.base_url, transport=transport, verify=tls())
         driver = Driver(self._http)
         self.network = NetworkInfo(self._desk, driver)
         self.health = HealthInfo(self._desk, driver)
@@ -177,7 +177,7 @@ class AsyncClient(_Base):
     """
 
     def _open(self, options: Options, transport: httpx.AsyncBaseTransport | None) -> None:
-        self._http = httpx.AsyncClient(base_url=options.base_url, transport=transport)
+        self._http = httpx.AsyncClient(base_url=options.base_url, transport=transport, verify=tls())
         driver = AsyncDriver(self._http)
         self.network = AsyncNetworkInfo(self._desk, driver)
         self.health = AsyncHealthInfo(self._desk, driver)

@@ -3,10 +3,11 @@ asynchronous client run the very same code and differ only in who performs the e
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 import anyio
@@ -14,6 +15,12 @@ import httpx
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """httpx's TLS settings, made once: to read all certificates for each client takes longer than most requests."""
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from . import receipts
 from ._chain import Node
 from ._errors import VerificationError
-from ._flow import AsyncDriver, Driver, Flow
+from ._flow import AsyncDriver, Driver, Flow, tls
 from .orders import Kind
 from .words import ZERO_WORD, bytes_of, hex_of, keccak256, word
 
@@ -132,7 +132,7 @@ class Receipt(BaseModel):
         to be the clearing house, from elsewhere: anyone can deploy a contract of his own and prove anything with it.
         `on_check(name, detail)` hears of every passed test.
         """
-        with httpx.Client(transport=transport, timeout=timeout) as http:
+        with httpx.Client(transport=transport, timeout=timeout, verify=tls()) as http:
             return Driver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
 
     async def averify(
@@ -146,7 +146,7 @@ class Receipt(BaseModel):
         on_check: Callable[[str, str], None] | None = None,
     ) -> Self:
         """`verify`, awaited."""
-        async with httpx.AsyncClient(transport=transport, timeout=timeout) as http:
+        async with httpx.AsyncClient(transport=transport, timeout=timeout, verify=tls()) as http:
             return await AsyncDriver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
 
     def _verification(

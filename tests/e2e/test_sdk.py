@@ -1,0 +1,427 @@
+"""The SDK against a whole embedded network: real chain, real gateway, real signatures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tongdui
+from clearing.network import EmbeddedNetwork
+from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Receipt, yuan
+from tongdui._cli import main
+from tongdui.till import TillImport, read_till
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "scripts" / "data"
+SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
+WAIT = 30.0
+
+
+@dataclass
+class Party:
+    """A merchant that signs for itself."""
+
+    merchant: tongdui.Merchant
+    signer: LocalSigner
+    api_key: str
+    client: Client
+
+
+@dataclass
+class Town:
+    """A gas station and a cinema in a network of their own."""
+
+    network: EmbeddedNetwork
+    operator: Client
+    treasury: Client
+    parties: dict[str, Party] = field(default_factory=dict)
+
+    def join(self, code: str, name: str, **options: Any) -> Party:
+        signer = LocalSigner.generate()
+        merchant = self.operator.merchants.create(
+            name=name, signer_address=signer.address, credit_limit_micros=yuan(100), wait=WAIT
+        )
+        assert merchant.status == "active"
+        program = self.operator.programs.create(
+            merchant=merchant, code=code, name=name, default_lifetime_days=365, wait=WAIT
+        )
+        assert program.status == "active"
+        key = self.operator.api_keys.create(role="merchant", merchant=merchant, scopes=SCOPES)
+        assert key.secret
+        client = Client(
+            self.network.url,
+            key.secret,
+            signer=signer,
+            rpc_url=self.network.rpc_url,
+            contract=self.network.settings.contract,
+            chain_id=self.network.settings.chain_id,
+            **options,
+        )
+        self.parties[code] = Party(merchant, signer, key.secret, client)
+        return self.parties[code]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with EmbeddedNetwork(tmp_path_factory.mktemp("network")) as network:
+        operator = Client(network.url, network.api_keys["operator"])
+        treasury = Client(network.url, network.api_keys["treasury"])
+        town = Town(network, operator, treasury)
+        station, cinema = town.join("FUEL", "Station"), town.join("CINE", "Cinema")
+        proposed = station.client.agreements.propose(
+            source_program="FUEL",
+            target_program="CINE",
+            rate="9/10",
+            unit_price_micros=yuan("0.01"),
+            fee_bps=50,
+            max_points=5_000,
+            daily_cap=100_000,
+            valid_until=datetime.now(UTC) + timedelta(days=30),
+        )
+        assert proposed.signed_by == ("source",)
+        assert cinema.client.agreements.sign(proposed, wait=WAIT).state == "active"
+        deposit = treasury.deposits.create(
+            merchant=station.merchant, micros=yuan(500), bank_reference="BANK-1", wait=WAIT
+        )
+        assert deposit.state == "posted"
+        yield town
+
+
+@pytest.fixture
+def station(town: Town) -> Party:
+    return town.parties["FUEL"]
+
+
+def member_with(station: Party, external_id: str, points: int) -> tongdui.Member:
+    member = station.client.members.create(external_id=external_id)
+    station.client.issuances.create(program="FUEL", member=member, points=points, wait=WAIT).settled()
+    return member
+
+
+def available(client: Client, member: tongdui.Member) -> dict[str, int]:
+    return {account.program: account.available for account in client.members.accounts(member)}
+
+
+def test_the_network_is_healthy(town: Town) -> None:
+    health = town.operator.health.get()
+    assert health.status == "ok", health
+    assert set(health.checks) == {"database", "chain", "sequencer", "projector"}
+
+
+def test_points_are_issued_exchanged_redeemed_and_proven(town: Town, station: Party, tmp_path: Path) -> None:
+    client = station.client
+    member = member_with(station, "story", 1_000)
+    before = client.positions.get(station.merchant)
+
+    exchange = client.exchanges.create(
+        source_program="FUEL", target_program="CINE", member=member, points=105, wait=WAIT
+    )
+    entry = exchange.settled()
+    assert (entry.points, entry.out, entry.settled_micros, entry.fee_micros) == (105, 94, 940_000, 4_700)
+    assert available(client, member) == {"FUEL": 895, "CINE": 94}
+    after = client.positions.get(station.merchant)
+    assert before.position_micros - after.position_micros == 944_700
+
+    quote = client.quotes.create(source_program="FUEL", target_program="CINE", points=200)
+    quoted = client.exchanges.create(quote=quote, member=member, points=200, wait=WAIT)
+    assert quoted.settled().out == quote.out == 180
+    redeemed = client.redemptions.create(program="FUEL", member=member, points=95, reference="till-9", wait=WAIT)
+    assert redeemed.settled().points == 95
+    assert available(client, member) == {"FUEL": 600, "CINE": 274}
+
+    receipt = client.entries.receipt(entry.leaf)
+    trusted: dict[str, Any] = {"rpc_url": town.network.rpc_url, "contract": town.network.settings.contract}
+    receipt.verify(**trusted, chain_id=town.network.settings.chain_id)
+    asyncio.run(receipt.averify(**trusted))
+    path = receipt.save(tmp_path / "receipt.json")
+    command = ["verify", str(path), "--rpc", trusted["rpc_url"], "--contract", trusted["contract"]]
+    assert main(command) == 0
+    path.write_text(path.read_text().replace('"points": 105', '"points": 106'))
+    assert main(command) == 1
+    with pytest.raises(tongdui.VerificationError) as caught:
+        Receipt.load(path).verify(**trusted)
+    assert caught.value.check == "leaf"
+
+    found = client.exchanges.list(member=member)
+    assert [m.id for m in found] == [quoted.id, exchange.id]
+    assert [e.leaf for e in client.entries.list(member=member, page_size=1)][-2] == entry.leaf
+    assert any(event.type == "order.settled" for event in client.events.list(page_size=200))
+
+
+def test_an_order_of_several_takes_effect_as_a_whole(station: Party) -> None:
+    member = station.client.members.create(external_id="bulk")
+    agreement = next(iter(station.client.agreements.list()))
+    order = station.client.orders.create(
+        [
+            Issue(program="FUEL", member=member, points=100, reference="bulk-1"),
+            Exchange(agreement=agreement, member=member, points=100),
+        ],
+        atomic=True,
+        wait=WAIT,
+    )
+    issued, exchanged = order.settled()
+    assert (issued.points, exchanged.out) == (100, 90)
+
+
+def test_a_member_is_linked_to_another_merchant(town: Town, station: Party) -> None:
+    member = member_with(station, "linked", 10)
+    code = station.client.members.create_link_code(member)
+    cinema = town.parties["CINE"].client
+    same = cinema.members.create(external_id="C-1", link_code=code.code)
+    assert (same.id, same.address, same.external_id) == (member.id, member.address, "C-1")
+    assert cinema.members.get("external:C-1").id == member.id
+
+
+def test_refusals_have_their_own_exceptions(town: Town, station: Party) -> None:
+    client = station.client
+    member = member_with(station, "refusals", 50)
+    with pytest.raises(tongdui.InsufficientPointsError) as short:
+        client.redemptions.create(program="FUEL", member=member, points=51)
+    assert [e.pointer for e in short.value.errors] == ["/points"]
+    assert short.value.request_id
+    with pytest.raises(tongdui.NotFoundError):
+        client.issuances.create(program="FUEL", member="external:nobody", points=1)
+    with pytest.raises(tongdui.NotFoundError):
+        client.issuances.create(program="NOPE", member=member, points=1)
+    with pytest.raises(tongdui.ForbiddenError, match="not_program_merchant"):
+        client.issuances.create(program="CINE", member=member, points=1)
+    client.issuances.create(program="FUEL", member=member, points=1, reference="once", wait=WAIT).settled()
+    with pytest.raises(tongdui.DuplicateReferenceError) as twice:
+        client.issuances.create(program="FUEL", member=member, points=1, reference="once")
+    assert [e.pointer for e in twice.value.errors] == ["/reference"]
+    with pytest.raises(tongdui.AgreementError, match="over_instruction_cap"):
+        client.exchanges.create(source_program="FUEL", target_program="CINE", member=member, points=5_001)
+    with pytest.raises(tongdui.AgreementError, match="below_minimum"):
+        client.exchanges.create(source_program="FUEL", target_program="CINE", member=member, points=10, min_out=10)
+    with pytest.raises(tongdui.AuthenticationError):
+        Client(town.network.url, "tdk_nobody_x").network.get()
+    with pytest.raises(tongdui.ForbiddenError):
+        client.merchants.create(name="Me too", managed_key=True)
+
+
+def test_liquidity_ends_somewhere(town: Town) -> None:
+    """A merchant without deposit may owe its credit limit of 100 yuan, and not one micro more."""
+    poor, cinema = town.join("POOR", "Poor"), town.parties["CINE"]
+    proposed = poor.client.agreements.propose(
+        source_program="POOR",
+        target_program="CINE",
+        unit_price_micros=yuan(1),
+        max_points=1_000,
+        daily_cap=1_000,
+        valid_until=datetime.now(UTC) + timedelta(days=1),
+    )
+    cinema.client.agreements.sign(proposed, wait=WAIT)
+    member = poor.client.members.create(external_id="P-1")
+    poor.client.issuances.create(program="POOR", member=member, points=200, wait=WAIT).settled()
+    with pytest.raises(tongdui.InsufficientLiquidityError):
+        poor.client.exchanges.create(agreement=proposed, member=member, points=101)
+    poor.client.exchanges.create(agreement=proposed, member=member, points=100, wait=WAIT).settled()
+    assert poor.client.positions.get(poor.merchant).liquidity_micros == 0
+
+
+def test_a_stranger_cannot_sign_for_the_station(town: Town, station: Party) -> None:
+    """With the station's API key, but another merchant's signing key."""
+    cinema = town.parties["CINE"]
+    with Client(town.network.url, station.api_key, signer=cinema.signer) as thief:
+        thief._desk.book._own = station.merchant.number
+        member = station.client.members.create(external_id="victim")
+        with pytest.raises(tongdui.AuthorizationError, match="wrong_signer"):
+            thief.issuances.create(program="FUEL", member=member, points=1)
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(-5, "deadline_passed"), (10**6, "deadline_too_far")])
+def test_deadlines_have_limits(town: Town, station: Party, seconds: int, code: str) -> None:
+    with Client(town.network.url, station.api_key, signer=station.signer, deadline_seconds=seconds) as client:
+        member = client.members.create(external_id="deadline")
+        with pytest.raises(tongdui.AuthorizationError, match=code):
+            client.issuances.create(program="FUEL", member=member, points=1)
+
+
+def test_a_restart_with_the_same_key_pays_once(town: Town, station: Party) -> None:
+    member = station.client.members.create(external_id="restart")
+    found = []
+    for _ in range(2):
+        with Client(town.network.url, station.api_key, signer=station.signer) as client:
+            movement = client.issuances.create(
+                program="FUEL", member=member, points=7, reference="r-1", idempotency_key="restart-1", wait=WAIT
+            )
+            found.append(movement.settled().leaf)
+    assert found[0] == found[1]
+    assert available(station.client, member)["FUEL"] == 7
+
+
+def test_a_replayed_nonce_is_refused_and_replaced(station: Party) -> None:
+    client = station.client
+    member = client.members.create(external_id="nonce")
+    movement = client.issuances.create(program="FUEL", member=member, points=1, wait=WAIT)
+    used = client.orders.get(movement.order).nonce
+    assert used is not None
+    free = client._desk.nonces._free
+    free.appendleft(used)
+    with pytest.raises(tongdui.NonceUsedError):
+        client.issuances.create(program="FUEL", member=member, points=2, idempotency_key="replayed")
+    free.appendleft(used)
+    client.issuances.create(program="FUEL", member=member, points=4, wait=WAIT).settled()
+    assert available(client, member)["FUEL"] == 5
+
+
+def test_a_proposal_survives_the_gateways_defaults(town: Town, station: Party) -> None:
+    """valid_from and document are chosen by the gateway; the client checks and signs them all the same."""
+    proposed = station.client.agreements.propose(
+        source_program="FUEL",
+        target_program="CINE",
+        rate=Fraction(1, 3),
+        unit_price_micros=0,
+        max_points=1,
+        daily_cap=1,
+        valid_until=datetime.now(UTC) + timedelta(days=1, microseconds=5),
+        lifetime_days=10,
+    )
+    assert (proposed.rate, proposed.state) == (Fraction(1, 3), "proposed")
+
+
+def test_a_round_that_would_make_points_is_refused(town: Town) -> None:
+    with pytest.raises(tongdui.AgreementError, match="rate_cycle"):
+        town.parties["CINE"].client.agreements.propose(
+            source_program="CINE",
+            target_program="FUEL",
+            rate="3/2",
+            unit_price_micros=1,
+            max_points=10,
+            daily_cap=10,
+            valid_until=datetime.now(UTC) + timedelta(days=1),
+        )
+
+
+def test_the_async_client_issues_many_at_once(town: Town, station: Party) -> None:
+    member = station.client.members.create(external_id="async")
+
+    async def issue() -> int:
+        async with AsyncClient(town.network.url, station.api_key, signer=station.signer) as client:
+            movements = await asyncio.gather(
+                *(client.issuances.create(program="FUEL", member=member, points=n, wait=WAIT) for n in range(1, 31))
+            )
+            return sum(m.settled().points for m in movements)
+
+    assert asyncio.run(issue()) == sum(range(1, 31))
+    assert available(station.client, member)["FUEL"] == sum(range(1, 31))
+
+
+def test_a_managed_merchant_needs_no_signer(town: Town) -> None:
+    merchant = town.operator.merchants.create(name="Managed", managed_key=True, wait=WAIT)
+    town.operator.programs.create(merchant=merchant, code="EASY", name="Easy", wait=WAIT)
+    key = town.operator.api_keys.create(merchant=merchant, scopes=SCOPES)
+    with Client(town.network.url, key.secret) as client:
+        member = client.members.create(external_id="E-1")
+        movement = client.issuances.create(program="EASY", member=member, points=3, wait=WAIT)
+        assert movement.settled().points == 3
+        proposed = client.agreements.propose(
+            source_program="EASY",
+            target_program="CINE",
+            unit_price_micros=1,
+            max_points=10,
+            daily_cap=10,
+            valid_until=datetime.now(UTC) + timedelta(days=1),
+        )
+    assert proposed.signed_by == ("source",)
+
+
+# --- the till
+
+
+def test_a_day_at_the_pump_is_issued_once(town: Town, station: Party, tmp_path: Path, monkeypatch: Any) -> None:
+    """Through the command, as a station would run it each night; the second run issues nothing."""
+    sheet = read_till(DATA / "fuel_day.csv")
+    keystore = station.signer.save_keystore(tmp_path / "station.json", "secret")
+    environment = {
+        "TONGDUI_URL": town.network.url,
+        "TONGDUI_API_KEY": station.api_key,
+        "TONGDUI_KEYSTORE": str(keystore),
+        "TONGDUI_KEYSTORE_PASSWORD": "secret",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    command = ["till", "import", str(DATA / "fuel_day.csv"), "--program", "FUEL"]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert _issued(station, sheet.sales) == {sale.reference: sale.points for sale in sheet.sales}
+
+
+def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(town: Town, tmp_path: Path) -> None:
+    party = town.join("KILL", "Killed")
+    rows = [f"2026-04-15 08:00:00,K{n},C-{n % 7},95#,1,L,{n}.00" for n in range(1, 601)]
+    path = tmp_path / "day.csv"
+    path.write_text("time,sale number,customer,article,quantity,unit,amount\n" + "\n".join(rows))
+    sheet = read_till(path)
+    moments = {("members", 3), ("orders", 200), ("orders", 500), ("orders", 600)}
+
+    def kill_at_some_moments(what: str, done: int, _total: int) -> None:
+        if (what, done) in moments:
+            moments.remove((what, done))
+            town.network.children["gateway"].kill()
+
+    result = _stubborn(party.client, sheet.sales, kill_at_some_moments)
+    assert moments == set()
+    _until_healthy(town)
+    again = TillImport(party.client, "KILL").run(sheet.sales)
+    assert (len(again.issued), len(again.already), again.needs_attention) == (0, 600, False)
+    assert len(result.issued) + len(result.already) == 600
+    assert _issued(party, sheet.sales) == {f"till:K{n}": n for n in range(1, 601)}
+
+
+def test_a_real_shops_export_is_imported_whole(town: Town) -> None:
+    shared = Path(os.environ.get("TONGDUI_SHARED_DATA") or ROOT / ".." / "shared" / "data")
+    path = shared / "online_retail.csv"
+    if not path.exists():
+        pytest.skip("online_retail.csv is not here; see TONGDUI_SHARED_DATA")
+    market = town.join("MART", "Supermarket")
+    sheet = read_till(path, "online_retail")
+    result = TillImport(market.client, "MART").run(sheet.sales)
+    assert (len(result.issued), result.points, result.needs_attention) == (61, 24_603, False)
+    by_customer: dict[str, int] = {}
+    for sale in sheet.sales:
+        by_customer[sale.customer] = by_customer.get(sale.customer, 0) + sale.points
+    for customer, points in by_customer.items():
+        (account,) = market.client.members.accounts(f"external:{customer}")
+        assert (account.program, account.posted) == ("MART", points)
+
+
+def _issued(party: Party, sales: Any) -> dict[str, int]:
+    """What the gateway knows to have been issued for these sales; a reference that was issued twice would raise."""
+    wanted = {sale.reference for sale in sales}
+    found: dict[str, int] = {}
+    for movement in party.client.issuances.list(state="settled", page_size=200):
+        if movement.reference in wanted:
+            assert movement.reference not in found
+            found[movement.reference] = movement.settled().points
+    return found
+
+
+def _stubborn(client: Client, sales: Any, on_progress: Any) -> Any:
+    """Runs an import again for as long as the gateway is too often away."""
+    for _ in range(20):
+        try:
+            return TillImport(client, "KILL").run(sales, on_progress)
+        except (tongdui.APIConnectionError, tongdui.ServerError):
+            time.sleep(1)
+    raise AssertionError("it never got through")
+
+
+def _until_healthy(town: Town) -> None:
+    for _ in range(120):
+        try:
+            if town.operator.health.get().status == "ok":
+                return
+        except (tongdui.APIConnectionError, tongdui.APIError):
+            pass
+        time.sleep(0.5)
+    raise AssertionError("the gateway did not come back")
