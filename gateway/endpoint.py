@@ -11,6 +11,8 @@ from anyio import to_thread
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
+from clearing.errors import NotFound
+
 from .auth import RULES, Rule, authenticate
 from .context import Call, Gateway, call_of
 from .idempotency import run_once
@@ -86,6 +88,8 @@ class Endpoint(APIRoute):
 
 
 async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
+    if "\0" in request.scope["path"]:
+        raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
     caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
     rule.check(caller)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import select, update
@@ -39,6 +41,11 @@ ALL_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "ag
 CONTRACT = "0x" + "c0" * 20
 _numbers = count(1)
 
+LOG = io.StringIO()
+"""What the gateways of this process log."""
+logs.configure()
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(LOG))
+
 
 class Site:
     """A gateway with its database. Requests are made as a caller: a role, or the API key of a merchant."""
@@ -59,7 +66,6 @@ class Site:
         with self.database.session.begin() as session:
             self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}
             session.merge(Merchant(number=0, id="mer_" + "0" * 26, name="Network", status=MerchantStatus.ACTIVE))
-        logs.configure()
         self.app = create_app(self.settings, self.database)
         config = uvicorn.Config(self.app, port=self.settings.gateway_port, log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
