@@ -1,0 +1,218 @@
+"""Checks the books with nothing but a node's JSON-RPC and receipts: no database, no gateway, no code of the server."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tongdui import Receipt
+from tongdui.orders import Kind
+from tongdui.receipts import Entry, chain_head, merkle_root
+from tongdui.words import address_word, bytes_of, hex_of, keccak256, word
+
+MERCHANT_REGISTERED = "MerchantRegistered(uint32,uint96,bytes32)"
+AGREEMENT_REGISTERED = (
+    "AgreementRegistered(uint32,bytes32,(uint8,uint8,uint16,uint16,uint32,uint32,uint32,uint32,uint40,uint40,"
+    "uint32,uint32,uint64,uint64,uint64,uint32,uint32,bytes32),bytes,bytes)"
+)
+DEPOSITED = "Deposited(uint32,uint96,bytes32)"
+WITHDRAWN = "Withdrawn(uint32,uint96,bytes32)"
+BATCH_CLOSED = "BatchClosed(uint40,uint16,bytes32,bytes32)"
+
+OPERATOR_MERCHANT = 0
+_TARGET_PROGRAM, _SOURCE_MERCHANT, _TARGET_MERCHANT = 7, 4, 5
+"""Where they stand among the words of an agreement's terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event: its indexed arguments, its data, and where it is."""
+
+    topics: tuple[bytes, ...]
+    data: bytes
+    tx_hash: str
+    block_number: int
+
+
+class Node:
+    """A chain node and one contract on it. Reads only, many in one round trip."""
+
+    def __init__(self, rpc_url: str, contract: str) -> None:
+        self._http = httpx.Client(base_url=rpc_url, timeout=30, transport=httpx.HTTPTransport(verify=False))
+        self.contract = contract
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()
+
+    def view(self, signature: str, arguments: bytes = b"") -> bytes:
+        """What a view of the contract returns."""
+        return self.views(signature, [arguments])[0]
+
+    def views(self, signature: str, arguments: Sequence[bytes]) -> list[bytes]:
+        """What a view returns for each of the arguments."""
+        selector = keccak256(signature.encode())[:4]
+        calls = [{"to": self.contract, "data": hex_of(selector + given)} for given in arguments]
+        return [bytes_of(found) for found in self._ask("eth_call", [[call, "latest"] for call in calls])]
+
+    def numbers(self, signature: str, arguments: Sequence[bytes]) -> list[int]:
+        """The first word of what a view returns, as a number."""
+        return [number(found) for found in self.views(signature, arguments)]
+
+    def logs(self, event: str) -> list[Log]:
+        """All logs of an event, oldest first."""
+        topic = hex_of(keccak256(event.encode()))
+        wanted = {"address": self.contract, "fromBlock": "0x0", "toBlock": "latest", "topics": [topic]}
+        return [
+            Log(
+                topics=tuple(bytes_of(topic) for topic in log["topics"][1:]),
+                data=bytes_of(log["data"]),
+                tx_hash=log["transactionHash"],
+                block_number=int(log["blockNumber"], 16),
+            )
+            for log in self._ask("eth_getLogs", [[wanted]])[0]
+        ]
+
+    def gas_used(self, transactions: Iterable[str]) -> dict[str, int]:
+        """Gas that each transaction used, by its receipt on the chain."""
+        hashes = list(dict.fromkeys(transactions))
+        found = self._ask("eth_getTransactionReceipt", [[tx_hash] for tx_hash in hashes])
+        return {tx_hash: int(receipt["gasUsed"], 16) for tx_hash, receipt in zip(hashes, found, strict=True)}
+
+    def _ask(self, method: str, params: Sequence[list[Any]]) -> list[Any]:
+        results: list[Any] = []
+        for start in range(0, len(params), 200):
+            some = params[start : start + 200]
+            body = [{"jsonrpc": "2.0", "id": i, "method": method, "params": p} for i, p in enumerate(some)]
+            answers = {answer["id"]: answer for answer in self._http.post("", json=body).raise_for_status().json()}
+            results += [answers[i]["result"] for i in range(len(body))]
+        return results
+
+
+def number(raw: bytes, at: int = 0, *, signed: bool = False) -> int:
+    """A word of ABI-encoded data."""
+    return int.from_bytes(raw[32 * at : 32 * at + 32], "big", signed=signed)
+
+
+@dataclass(slots=True)
+class Books:
+    """Points and money as they follow from entries and bank movements alone."""
+
+    balances: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    """Points by (member's address, program number)."""
+    supplies: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    positions: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Micros by merchant number."""
+
+    def move(self, member: str, program: int, points: int) -> None:
+        """Points that a member gains (or, below zero, gives)."""
+        self.balances[member.lower(), program] += points
+        self.supplies[program] += points
+
+    def post(self, entry: Entry, terms: dict[int, bytes]) -> None:
+        """One entry, with the terms of the agreements."""
+        match Kind(entry.kind):
+            case Kind.ISSUE:
+                self.move(entry.member, entry.program, entry.points)
+            case Kind.REDEEM:
+                self.move(entry.member, entry.program, -entry.points)
+            case Kind.EXCHANGE:
+                agreement = terms[entry.agreement]
+                self.move(entry.member, entry.program, -entry.points)
+                self.move(entry.member, number(agreement, _TARGET_PROGRAM), entry.out)
+                self.positions[number(agreement, _SOURCE_MERCHANT)] -= entry.settled + entry.fee
+                self.positions[number(agreement, _TARGET_MERCHANT)] += entry.settled
+                self.positions[OPERATOR_MERCHANT] += entry.fee
+            case kind:
+                raise ValueError(f"this story has no {kind.label}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison: what the receipts say and what others say about the same thing."""
+
+    subject: str
+    expected: int | str
+    found: dict[str, int | str]
+    """By who says it."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all say the same."""
+        return all(value == self.expected for value in self.found.values())
+
+
+@dataclass(slots=True)
+class Audit:
+    """Books from receipts, compared with the contract."""
+
+    node: Node
+    entries: Sequence[Entry]
+    books: Books = field(default_factory=Books)
+    funds: int = 0
+
+    @classmethod
+    def of(cls, node: Node, receipts: Iterable[Receipt]) -> Audit:
+        """Reads the money's events and the agreements' terms from the chain, and posts every receipt."""
+        audit = cls(node, sorted((r.entry.wire() for r in receipts), key=lambda e: (e.batch, e.index)))
+        for event, sign in ((DEPOSITED, 1), (WITHDRAWN, -1)):
+            for log in node.logs(event):
+                audit.books.positions[number(log.topics[0])] += sign * number(log.data)
+                audit.funds += sign * number(log.data)
+        count = number(node.view("agreementCount()"))
+        found = node.views("agreementOf(uint32)", [word(i) for i in range(1, count + 1)])
+        terms = dict(enumerate(found, start=1))
+        for entry in audit.entries:
+            audit.books.post(entry, terms)
+        return audit
+
+    def journal(self) -> Iterator[Check]:
+        """The receipts are all there are: they fill every batch, give its root, and the roots give the head."""
+        leaves: dict[int, list[bytes]] = defaultdict(list)
+        for entry in self.entries:
+            leaves[entry.batch].append(entry.leaf())
+        closed = self.node.logs(BATCH_CLOSED)
+        head, complete = bytes(32), 0
+        for log in closed:
+            batch, entries = number(log.topics[0]), number(log.data)
+            root = merkle_root(leaves[batch])
+            complete += len(leaves[batch]) == entries and root == log.data[32:64]
+            head = chain_head(head, batch, len(leaves[batch]), root)
+        yield Check("batches whose root the receipts give", len(closed), {"receipts": complete})
+        yield Check("batches", len(closed), {"contract": number(self.node.view("batchCount()"))})
+        yield Check("journal head", hex_of(head), {"contract": hex_of(self.node.view("head()"))})
+
+    def supplies(self) -> Iterator[tuple[int, Check]]:
+        """Each program's points: from receipts, the contract's total, and the sum of its members' balances there."""
+        members = sorted({member for member, _ in self.books.balances})
+        for program in range(1, number(self.node.view("programCount()")) + 1):
+            (total,) = self.node.numbers("totalSupply(uint32)", [word(program)])
+            arguments = [address_word(member) + word(program) for member in members]
+            balances = self.node.numbers("balanceOf(address,uint32)", arguments)
+            wrong = sum(
+                balance != self.books.balances[member, program]
+                for member, balance in zip(members, balances, strict=True)
+            )
+            found: dict[str, int | str] = {"contract": total, "sum of balances": sum(balances)}
+            if wrong:
+                found["balances"] = f"{wrong} differ"
+            yield program, Check("supply", self.books.supplies[program], found)
+
+    def positions(self) -> Iterator[tuple[int, Check]]:
+        """Each merchant's position: from receipts and bank movements, and the contract's."""
+        count = number(self.node.view("merchantCount()"))
+        numbers = range(count)
+        accounts = self.node.views("merchantOf(uint32)", [word(merchant) for merchant in numbers])
+        for merchant, account in zip(numbers, accounts, strict=True):
+            position = number(account, 1, signed=True)
+            yield merchant, Check("position", self.books.positions[merchant], {"contract": position})
+
+    def money(self) -> Check:
+        """All positions together are the money in the bank."""
+        funds = number(self.node.view("settlementFunds()"), signed=True)
+        found = {"settlementFunds": funds, "deposits - withdrawals": self.funds}
+        return Check("sum of positions", sum(self.books.positions.values()), dict(found))
