@@ -1,0 +1,186 @@
+"""A clearing house on a chain, driven by raw transactions: no gateway, no database. What the chain itself can do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+
+from clearing.chain import contract
+from clearing.chain.client import ChainClient, ChainError
+from tongdui.orders import (
+    AgreementTerms,
+    Domain,
+    Instruction,
+    Order,
+    SignedOrder,
+    address_of_key,
+    execute_calldata,
+    full_signature,
+    sign_digest,
+)
+from tongdui.words import hex_of, keccak256, text_word, word
+
+PROGRAMS = 4
+BATCH_GAS = 16_000_000
+FAR_FUTURE = 2**33
+_DEPLOY_GAS = 16_000_000
+
+
+class BareChain:
+    """Four merchants with a program each, and an exchange agreement for every pair of programs, at 9/10."""
+
+    def __init__(self, rpc_url: str) -> None:
+        self.client = ChainClient(rpc_url)
+        self.admin: LocalAccount = Account.from_key(keccak256(b"bench admin"))
+        self.keys = [keccak256(f"bench merchant {i}".encode()) for i in range(1, PROGRAMS + 1)]
+        self._transaction_nonce = self.client.next_nonce(self.admin.address)
+        self._order_nonces = dict.fromkeys(range(1, PROGRAMS + 1), 0)
+        self.address = self._deploy()
+        self.domain = Domain(self.client.chain_id(), self.address)
+        self.agreements: dict[tuple[int, int], int] = {}
+        self._onboard()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.client.close()
+
+    # ---------------------------------------------------------------- setting up
+
+    def _deploy(self) -> str:
+        code = contract.deployment_code(self.admin.address, text_word("Bench"), 28_800)
+        receipt = self.wait(self.send(self.signed(code, to=None)))
+        return to_checksum_address(receipt["contractAddress"])
+
+    def _onboard(self) -> None:
+        for role in (contract.OPERATOR, contract.SEQUENCER, contract.TREASURY):
+            self.do("setRole", role, self.admin.address, True)
+        for number, key in enumerate(self.keys, start=1):
+            name = hex_of(text_word(f"M{number}"))
+            self.do("registerMerchant", number, name, address_of_key(key), 10**18)
+            self.do("registerProgram", number, number, name, name)
+        for source in range(1, PROGRAMS + 1):
+            for target in range(1, PROGRAMS + 1):
+                if source != target:
+                    self._agree(source, target)
+
+    def _agree(self, source: int, target: int) -> None:
+        number = len(self.agreements) + 1
+        terms = AgreementTerms(
+            kind=1,
+            initiators=3,
+            fee_bps=10,
+            lifetime_days=365,
+            source_merchant=source,
+            target_merchant=target,
+            source_program=source,
+            target_program=target,
+            valid_from=0,
+            valid_until=FAR_FUTURE,
+            rate_num=9,
+            rate_den=10,
+            unit_price_micros=10_000,
+            max_points=10**6,
+            daily_cap=10**15,
+            supersedes=0,
+            grace_seconds=0,
+            document=bytes(32),
+        )
+        digest = terms.digest(self.domain)
+        signatures = [full_signature(sign_digest(digest, self.keys[side - 1])) for side in (source, target)]
+        wire = [_json(getattr(terms, field.name)) for field in fields(terms)]
+        self.do("registerAgreement", number, wire, *(hex_of(signature) for signature in signatures))
+        self.agreements[source, target] = number
+
+    # ---------------------------------------------------------------- transactions
+
+    def do(self, function: str, *arguments: Any) -> dict[str, Any]:
+        """A privileged call, and its receipt."""
+        return self.wait(self.send(self.signed(contract.encode_call(function, list(arguments)))))
+
+    def signed(self, data: bytes, *, to: str | None = "", gas: int = _DEPLOY_GAS) -> bytes:
+        """A signed transaction with the next nonce, ready to be sent."""
+        transaction: dict[str, Any] = {
+            "chainId": 31_337,
+            "nonce": self._transaction_nonce,
+            "gas": gas,
+            "gasPrice": 0,
+            "value": 0,
+            "data": data,
+        }
+        if to is not None:
+            transaction["to"] = to or self.address
+        self._transaction_nonce += 1
+        return bytes(self.admin.sign_transaction(transaction).raw_transaction)
+
+    def send(self, raw: bytes) -> str:
+        """Sends a signed transaction; its hash."""
+        (error,) = self.client.send_raw([raw])
+        if error is not None:
+            raise error
+        return hex_of(keccak256(raw))
+
+    def wait(self, tx_hash: str) -> dict[str, Any]:
+        """The receipt of a transaction, which must have succeeded."""
+        while True:
+            receipt: dict[str, Any] | None = self.client.call("eth_getTransactionReceipt", tx_hash)
+            if receipt is not None:
+                break
+            time.sleep(0.001)
+        if receipt["status"] != "0x1":
+            raise ChainError("bench", 0, f"{tx_hash} reverted")
+        return receipt
+
+    # ---------------------------------------------------------------- orders
+
+    def order(self, merchant: int, instructions: Sequence[Instruction], *, atomic: bool = False) -> SignedOrder:
+        """An order with the merchant's next nonce, signed."""
+        nonce = self._order_nonces[merchant]
+        self._order_nonces[merchant] = nonce + 1
+        order = Order(merchant, nonce, FAR_FUTURE, tuple(instructions), atomic)
+        return SignedOrder(order, sign_digest(order.digest(self.domain), self.keys[merchant - 1]))
+
+    def batch(self, orders: Sequence[SignedOrder]) -> bytes:
+        """A batch as a signed transaction."""
+        return self.signed(execute_calldata(orders), gas=BATCH_GAS)
+
+    def execute(self, orders: Sequence[SignedOrder]) -> Executed:
+        """Executes a batch in which nothing may be refused."""
+        receipt = self.wait(self.send(self.batch(orders)))
+        entries = len(receipt["logs"]) - 1
+        wanted = sum(len(signed.order.instructions) for signed in orders)
+        if entries != wanted or int(receipt["logs"][-1]["data"][:66], 16) != wanted:
+            raise ChainError("bench", 0, f"{wanted} instructions gave {entries} entries")
+        return Executed(int(receipt["gasUsed"], 16), entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A batch in a block: all of its gas (calldata included), and how many entries it posted."""
+
+    gas: int
+    entries: int
+
+    @property
+    def gas_per_entry(self) -> int:
+        """Rounded up."""
+        return -(-self.gas // self.entries)
+
+
+def member(number: int) -> str:
+    """The address of the bench's n-th member."""
+    return "0x" + keccak256(word(number))[12:].hex()
+
+
+def reference(number: int) -> bytes:
+    """A document hash, with no zero bytes that would make calldata cheap."""
+    return keccak256(word(10**9 + number))
+
+
+def _json(value: Any) -> Any:
+    return hex_of(value) if isinstance(value, bytes) else value

@@ -1,0 +1,320 @@
+"""`make bench`: the numbers, one JSON object a line. Everything that is compared is measured in the same run.
+
+Gas is exact. Speed depends on the machine: read a figure next to the ceiling and the baseline of its own run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from clearing.chain.client import ChainClient
+from clearing.chain.models import Entry
+from clearing.chain.projector import Projector
+from clearing.database import Database
+from clearing.network import EmbeddedNetwork
+from scripts.bare_chain import PROGRAMS, BareChain, member, reference
+from scripts.baseline import Baseline
+from scripts.services import Anvil, anvil, postgres
+from tongdui import Client, Exchange, Issue, LocalSigner
+from tongdui.orders import Instruction, Kind, SignedOrder
+
+ENTRIES = 100
+CHAIN_ARGUMENTS = ("--gas-limit", "60000000")
+
+
+def report(figure: str, value: float, unit: str, **details: Any) -> None:
+    """Prints a figure."""
+    rounded = value if isinstance(value, int) else round(value, 3)
+    print(json.dumps({"figure": figure, "value": rounded, "unit": unit, **details}), flush=True)
+
+
+# -------------------------------------------------------------------- gas
+
+
+def issue_to_all(bare: BareChain, points: int) -> None:
+    """Gives every member points in every program, so that what follows meets existing balances."""
+    for program in range(1, PROGRAMS + 1):
+        bare.execute([bare.order(program, issues(program, points))])
+
+
+def issues(program: int, points: int, expiry_day: int = 0) -> list[Instruction]:
+    """An issue to each member."""
+    return [
+        Instruction(Kind.ISSUE, member(i), points + i, program, expiry_day=expiry_day, ref=reference(i))
+        for i in range(ENTRIES)
+    ]
+
+
+def exchange(bare: BareChain, number: int, source: int, target: int, points: int = 1_000) -> Instruction:
+    """An exchange of the n-th member."""
+    agreement = bare.agreements[source, target]
+    return Instruction(
+        Kind.EXCHANGE, member(number), points + number, source, agreement, min_out=points // 2, ref=reference(number)
+    )
+
+
+def own_orders(bare: BareChain) -> list[SignedOrder]:
+    """An exchange of each member, each in an order of its own, over all pairs of programs."""
+    pairs = list(bare.agreements)
+    orders = []
+    for number in range(ENTRIES):
+        source, target = pairs[number % len(pairs)]
+        orders.append(bare.order(source, [exchange(bare, number, source, target)]))
+    return orders
+
+
+def one_order(bare: BareChain) -> SignedOrder:
+    """An exchange of each member, all signed once."""
+    return bare.order(1, [exchange(bare, number, 1, 2 + number % 3) for number in range(ENTRIES)])
+
+
+def bench_gas(chain: Anvil) -> None:
+    """Gas an entry, with everything in it: calldata, signature, event, leaf, caps, positions, fee, nonce."""
+    bare = BareChain(chain.url)
+    issue_to_all(bare, 10**6)
+    bare.execute(own_orders(bare))  # the day's counters of every agreement exist from here on
+    report("gas_issue_in_order_of_100", bare.execute([bare.order(1, issues(1, 500, 30_000))]).gas_per_entry, "gas")
+    report("gas_exchange_own_order_batch_of_100", bare.execute(own_orders(bare)).gas_per_entry, "gas")
+    report("gas_exchange_in_order_of_100", bare.execute([one_order(bare)]).gas_per_entry, "gas")
+    alone = bare.execute([bare.order(1, [exchange(bare, 0, 1, 2)])])
+    report("gas_exchange_alone", alone.gas_per_entry, "gas")
+    bare.close()
+    baseline = Baseline(chain.url)
+    report("gas_exchange_usual_way", baseline.gas_of_one(), "gas", way="ERC-20 burn, mint and pay, one transaction")
+
+
+# -------------------------------------------------------------------- speed of the chain
+
+
+def bench_ceiling(chain: Anvil, batches: int) -> float:
+    """What the chain executes when batches are encoded and signed beforehand; exchanges a second of orders of 100."""
+    bare = BareChain(chain.url)
+    issue_to_all(bare, 10**9)
+    ceiling = 0.0
+    for name, make in (("one_signature_each", own_orders), ("one_signature_per_100", lambda b: [one_order(b)])):
+        raws = [bare.batch([order for _ in range(4) for order in make(bare)]) for _ in range(batches)]
+        seconds = timed(partial(send_all, bare, raws))
+        ceiling = batches * 4 * ENTRIES / seconds
+        report(f"ceiling_{name}", ceiling, "exchanges/s", exchanges=batches * 4 * ENTRIES)
+    bare.close()
+    return ceiling
+
+
+def send_all(bare: BareChain, raws: Sequence[bytes]) -> None:
+    """Sends transactions one by one and waits until the last one is in a block."""
+    hashes = [bare.send(raw) for raw in raws]
+    bare.wait(hashes[-1])
+
+
+def bench_usual_way(chain: Anvil, transfers: int) -> float:
+    """One transaction a transfer through web3.py, pipelined: every one sent before the first one is awaited."""
+    baseline = Baseline(chain.url)
+    rate = transfers / timed(lambda: baseline.exchange_many(transfers))
+    report("usual_way", rate, "exchanges/s", exchanges=transfers)
+    return rate
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+# -------------------------------------------------------------------- speed of the network
+
+
+@dataclass(slots=True)
+class Partners:
+    """A small network on board, driven over HTTP."""
+
+    network: EmbeddedNetwork
+    fuel: Client
+    members: list[str]
+
+
+@contextmanager
+def partners() -> Iterator[Partners]:
+    """The whole network on PostgreSQL, with two merchants, an agreement, and members who have points."""
+    with tempfile.TemporaryDirectory() as directory, postgres() as database:
+        network = EmbeddedNetwork(Path(directory), database_url=database.url)
+        with network:
+            fuel = onboard(network)
+            names = [f"m{i}" for i in range(10 * ENTRIES)]
+            members = register(fuel, names)
+            for start in range(0, len(members), ENTRIES):
+                some = members[start : start + ENTRIES]
+                fuel.orders.create([Issue(program="FUEL", member=m, points=10**6) for m in some], wait=30).settled()
+            yield Partners(network, fuel, members)
+            fuel.close()
+
+
+def onboard(network: EmbeddedNetwork) -> Client:
+    """Registers `fuel` and `cine` with programs, an agreement and money; the client of `fuel`."""
+    operator = Client(network.url, network.api_keys["operator"])
+    treasury = Client(network.url, network.api_keys["treasury"])
+    clients = []
+    for code in ("FUEL", "CINE"):
+        signer = LocalSigner.generate()
+        merchant = operator.merchants.create(
+            name=code.lower(), signer_address=signer.address, credit_limit_micros=10**15, wait=30
+        )
+        key = operator.api_keys.create(
+            role="merchant", merchant=merchant.id, scopes=["issue", "redeem", "exchange", "agree", "members", "read"]
+        )
+        operator.programs.create(merchant=merchant.id, code=code, name=code, wait=30)
+        treasury.deposits.create(merchant=merchant.id, micros=10**15, bank_reference=f"opening-{code}")
+        clients.append(Client(network.url, key.secret, signer=signer))
+    fuel, cine = clients
+    agreement = fuel.agreements.propose(
+        source_program="FUEL",
+        target_program="CINE",
+        rate="9/10",
+        unit_price_micros=10_000,
+        fee_bps=10,
+        max_points=10**6,
+        daily_cap=10**12,
+        valid_until=datetime.now(UTC) + timedelta(days=365),
+    )
+    cine.agreements.sign(agreement.id)
+    fuel.agreements.wait(agreement.id)
+    for client in (operator, treasury, cine):
+        client.close()
+    return fuel
+
+
+def register(fuel: Client, names: Sequence[str]) -> list[str]:
+    """Ids of new members with these names."""
+    return [fuel.members.create(external_id=name).id for name in names]
+
+
+def bench_network(seconds: float, usual: float, ceiling: float) -> None:
+    """Settled exchanges a second through the bulk path, then the time to settle at half that load, then memory."""
+    with partners() as around:
+        exchanges = run_bulk(around, seconds, pause=0.0)
+        rate = exchanges.settled_per_second
+        compared = {"times_usual_way": round(rate / usual, 1), "of_ceiling": round(rate / ceiling, 3)}
+        report("settled", rate, "exchanges/s", exchanges=exchanges.count, **compared)
+        half = run_bulk(around, seconds, pause=2 * ENTRIES / rate)
+        report("settle_time_p50", percentile(half.latencies, 50), "s", load=round(half.settled_per_second))
+        report("settle_time_p99", percentile(half.latencies, 99), "s", load=round(half.settled_per_second))
+        for name, child in around.network.children.items():
+            report(f"memory_{name}", resident_bytes(child.process.pid if child.process else 0), "bytes")
+        bench_projection(around)
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a load."""
+
+    count: int
+    seconds: float
+    latencies: list[float]
+
+    @property
+    def settled_per_second(self) -> float:
+        """Exchanges that were settled, over the time from the first request to the last settlement."""
+        return self.count / self.seconds
+
+
+def run_bulk(around: Partners, seconds: float, pause: float, clients: int = 4) -> Run:
+    """Orders of 100 exchanges from several clients at once, each waiting for its own settlement."""
+    latencies: list[float] = []
+    failures: list[BaseException] = []
+    end = time.perf_counter() + seconds
+
+    def drive(number: int) -> None:
+        turn = number
+        while time.perf_counter() < end:
+            start = (turn % 10) * ENTRIES
+            some = around.members[start : start + ENTRIES]
+            began = time.perf_counter()
+            try:
+                requests = [Exchange(member=m, points=10, source_program="FUEL", target_program="CINE") for m in some]
+                around.fuel.orders.create(requests, wait=30).settled()
+            except BaseException as error:  # noqa: BLE001 (reported by the main thread)
+                failures.append(error)
+                return
+            latencies.append(time.perf_counter() - began)
+            turn += clients
+            if pause:
+                time.sleep(max(0.0, pause * clients - latencies[-1]))
+
+    began = time.perf_counter()
+    threads = [threading.Thread(target=drive, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return Run(len(latencies) * ENTRIES, time.perf_counter() - began, latencies)
+
+
+def bench_projection(around: Partners) -> None:
+    """How fast an auditor's machine replays the whole chain into an empty database."""
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database(f"sqlite:///{directory}/audit.db")
+        database.upgrade()
+        client = ChainClient(around.network.rpc_url)
+        projector = Projector(database, client, around.network.settings)
+
+        def replay() -> None:
+            while projector.step():
+                pass
+
+        seconds = timed(replay)
+        with database.session.begin() as session:
+            entries = session.scalar(select(func.count()).select_from(Entry)) or 0
+        client.close()
+        database.close()
+        report("audit_replay", entries / seconds, "entries/s", entries=entries)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """A percentile of at least two values."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def main() -> int:
+    """Runs the benchmarks that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["gas", "speed", []], default=["gas", "speed"])
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
+    chosen = parser.parse_args()
+    with anvil(arguments=CHAIN_ARGUMENTS) as chain:
+        if "gas" in chosen.what:
+            bench_gas(chain)
+        if "speed" in chosen.what:
+            ceiling = bench_ceiling(chain, batches=20)
+            usual = bench_usual_way(chain, 500)
+    if "speed" in chosen.what:
+        bench_network(chosen.seconds, usual, ceiling)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
