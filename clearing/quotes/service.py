@@ -58,7 +58,7 @@ class QuoteService:
         conversion = _converted(agreement, points)
         self._check_amounts(agreement, conversion)
         if member is not None:
-            self._check_balance(merchant, member, agreement.source_program, conversion.burnt)
+            self._check_balance(merchant, member, agreement.source_program, points)
         return self._stored(merchant, agreement, points, conversion)
 
     # ---------------------------------------------------------------- checks
@@ -77,9 +77,8 @@ class QuoteService:
             AgreementKind.EXCHANGE, source.number, target.number, None, unix_now()
         )
         if found is None:
-            raise Refused(
-                f"no agreement exchanges {source.code} into {target.code} at present", code="agreement_not_live"
-            )
+            detail = f"no agreement in force exchanges {source.code} for {target.code}"
+            raise NotFound.at("/target_program", detail, code="unknown_agreement")
         return found
 
     def _given(self, merchant: Merchant, agreement_id: str) -> Agreement:

@@ -1,0 +1,118 @@
+"""Members: one identity, known to each merchant by a name of its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
+
+from sqlalchemy import func, select, update
+
+from clearing.database import now
+from clearing.members.models import LinkCode, Member
+from tests.gateway.site import Party, Site, together
+from tongdui.words import keccak256
+
+
+def test_a_member_is_registered_once(site: Site, fuel: Party) -> None:
+    first = site.call("POST", "/v1/members", {"external_id": "8620017"}, caller=fuel.id)
+    again = site.call("POST", "/v1/members", {"external_id": "8620017"}, caller=fuel.id)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json() == fuel.get("/v1/members/external:8620017")
+    assert fuel.get(f"/v1/members/{first.json()['id']}") == first.json()
+
+
+def test_a_members_address_comes_from_a_secret_that_is_not_shown(site: Site, fuel: Party) -> None:
+    member = fuel.post("/v1/members", {"external_id": "address"})
+    with site.database.session() as session:
+        secret = session.get_one(Member, member["id"]).secret
+    assert member["address"] == "0x" + keccak256(secret)[-20:].hex()
+    assert set(member) == {"id", "external_id", "address", "created_at"}
+
+
+def test_the_same_member_registered_at_the_same_moment_is_one(site: Site, fuel: Party) -> None:
+    with site.database.session() as session:
+        before = session.scalar(select(func.count()).select_from(Member))
+    made = together(10, lambda _: site.call("POST", "/v1/members", {"external_id": "rush"}, caller=fuel.id))
+    assert len({response.json()["id"] for response in made}) == 1
+    assert sorted(response.status_code for response in made) == [200] * 9 + [201]
+    with site.database.session() as session:
+        assert session.scalar(select(func.count()).select_from(Member)) == (before or 0) + 1
+
+
+def test_external_ids_may_be_anything_printable(fuel: Party) -> None:
+    for external_id in ("王小明", "a/b", "a b", "x:y", "100%", "?q=1", "mem_" + "0" * 26):
+        member = fuel.post("/v1/members", {"external_id": external_id})
+        path = f"/v1/members/external:{quote(external_id, safe='')}"
+        assert fuel.get(path)["id"] == member["id"], external_id
+        assert fuel.get(f"{path}/accounts")["data"] == []
+
+
+def test_another_merchant_registers_the_member_with_a_code(site: Site, fuel: Party, cine: Party) -> None:
+    member = fuel.member("link-me")
+    code = fuel.post("/v1/members/external:link-me/link_codes", {})["code"]
+    typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    linked = cine.post("/v1/members", {"external_id": "cine-42", "link_code": typed})
+    assert linked["id"] == member
+    assert linked["external_id"] == "cine-42"
+    assert fuel.get(f"/v1/members/{member}")["external_id"] == "link-me"
+    other = site.merchant()
+    body = {"external_id": "again", "link_code": code}
+    other.refused("/v1/members", body, "link_code_invalid")
+
+
+def test_a_code_lasts_ten_minutes(site: Site, fuel: Party, cine: Party) -> None:
+    fuel.member("late")
+    code = fuel.post("/v1/members/external:late/link_codes", {})["code"]
+    with site.database.session.begin() as session:
+        codes = session.scalars(select(LinkCode).where(LinkCode.used_at.is_(None))).all()
+        assert all(now() + timedelta(minutes=11) > row.expires_at > now() + timedelta(minutes=9) for row in codes)
+        session.execute(update(LinkCode).values(expires_at=now()))
+    cine.refused("/v1/members", {"external_id": "late", "link_code": code}, "link_code_invalid")
+
+
+def test_a_code_is_used_once_even_at_the_same_moment(site: Site, fuel: Party) -> None:
+    fuel.member("contested")
+    code = fuel.post("/v1/members/external:contested/link_codes", {})["code"]
+    others = [site.merchant() for _ in range(4)]
+    body = {"external_id": "prize", "link_code": code}
+    responses = together(4, lambda i: site.call("POST", "/v1/members", body, caller=others[i].id))
+    assert sorted(response.status_code for response in responses) == [201, 422, 422, 422]
+
+
+def test_a_code_is_shown_once(site: Site, fuel: Party) -> None:
+    fuel.member("secretive")
+    first = fuel.post("/v1/members/external:secretive/link_codes", {}, key="code-once")
+    replay = fuel.post("/v1/members/external:secretive/link_codes", {}, key="code-once")
+    assert replay == {**first, "code": None}
+    with site.database.engine.connect() as connection:
+        for table in ("link_codes", "idempotency_records", "events"):
+            assert first["code"] not in repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
+
+
+def test_a_code_does_not_join_two_members(fuel: Party, cine: Party) -> None:
+    fuel.member("one")
+    cine.member("two")
+    code = fuel.post("/v1/members/external:one/link_codes", {})["code"]
+    body = {"external_id": "two", "link_code": code}
+    cine.refused("/v1/members", body, "external_id_taken", 409)
+    assert (
+        cine.post("/v1/members", {"external_id": "three", "link_code": code})["id"]
+        == fuel.get("/v1/members/external:one")["id"]
+    ), "a refused request uses no code up"
+
+
+def test_a_merchant_sees_balances_where_it_has_a_part(
+    site: Site, fuel: Party, cine: Party, exchange_agreement: str
+) -> None:
+    stranger = site.merchant(program="ALIEN")
+    member = fuel.member("rich")
+    for program, points in (("FUEL", 10), ("CINE", 20), ("ALIEN", 30)):
+        site.give(member, program, points)
+    accounts = fuel.get(f"/v1/members/{member}/accounts")["data"]
+    assert accounts == [
+        {"member": member, "program": "FUEL", "posted": 10, "reserved": 0, "available": 10},
+        {"member": member, "program": "CINE", "posted": 20, "reserved": 0, "available": 20},
+    ]
+    assert site.call("GET", f"/v1/members/{member}/accounts", caller=stranger.id).status_code == 404
+    assert len(site.get(f"/v1/members/{member}/accounts", caller="auditor")["data"]) == 3
+    assert site.get(f"/v1/members/{member}", caller="operator")["external_id"] is None

@@ -1,0 +1,264 @@
+"""Quotes, orders and their movements; entries and receipts."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from clearing.agreements.models import Agreement
+from clearing.database import now
+from clearing.orders.models import Instruction, OrderState
+from clearing.programs.models import Program, ProgramStatus
+from clearing.quotes.models import Quote
+from clearing.settlement.models import Position
+from gateway.waiting import preferred_wait
+from tests.gateway.site import Party, Site, agree, later
+from tongdui.receipts import Entry, root_of_proof
+from tongdui.words import bytes_of
+
+
+def _exchange(member: str, points: int = 10, **fields: Any) -> dict[str, Any]:
+    return {"source_program": "FUEL", "target_program": "CINE", "member": member, "points": points, **fields}
+
+
+@pytest.fixture
+def member(site: Site, fuel: Party, exchange_agreement: str) -> str:
+    found = fuel.member()
+    site.give(found, "FUEL", 1_000)
+    return found
+
+
+# -------------------------------------------------------------------- quotes
+
+
+def test_a_quote_rounds_as_the_chain_does(fuel: Party, member: str, exchange_agreement: str) -> None:
+    quote = fuel.post("/v1/quotes", {"agreement": exchange_agreement, "points": 15, "member": member})
+    assert quote["out"] == 13, "13.5 rounded down"
+    assert quote["points_burnt"] == 15, "13 / 0.9 = 14.4 rounded up"
+    assert (quote["settled_micros"], quote["fee_micros"]) == (130_000, 650)
+    assert (quote["rate_num"], quote["rate_den"]) == (9, 10)
+    assert fuel.post("/v1/quotes", {**_exchange(member, 11), "member": member})["points_burnt"] == 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "status"),
+    [
+        ({"points": 1}, "below_minimum", 422),
+        ({"points": 100_001}, "over_instruction_cap", 422),
+        ({"points": 1_001}, "insufficient_points", 422),
+        ({"target_program": "GHOST"}, "unknown_program", 404),
+        ({"target_program": "FUEL"}, "unknown_agreement", 404),
+        ({"member": "external:ghost"}, "unknown_member", 404),
+        ({"source_program": None}, "validation_failed", 422),
+    ],
+)
+def test_a_quote_is_given_for_what_would_be_accepted(
+    fuel: Party, member: str, fields: dict[str, Any], code: str, status: int
+) -> None:
+    fuel.refused("/v1/quotes", {**_exchange(member), **fields}, code, status)
+
+
+def test_who_may_not_start_the_exchange_gets_no_quote(site: Site, cine: Party, exchange_agreement: str) -> None:
+    cine.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "not_initiator", 403)
+    other = site.merchant()
+    other.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "unknown_agreement", 404)
+
+
+def test_a_quote_looks_at_caps_and_liquidity(site: Site, fuel: Party, cine: Party) -> None:
+    small = agree(fuel, cine, max_points=100, daily_cap=150)["id"]
+    site_member = fuel.member()
+    site.give(site_member, "FUEL", 1_000)
+    order = {"agreement": small, "member": site_member, "points": 100}
+    fuel.post("/v1/exchanges", order)
+    fuel.post("/v1/quotes", {"agreement": small, "points": 50})
+    fuel.refused("/v1/quotes", {"agreement": small, "points": 60}, "over_daily_cap")
+    with site.database.session.begin() as session:
+        position = session.get_one(Position, fuel.number)
+        before, position.position = position.position, -position.credit_limit
+    fuel.refused("/v1/quotes", {"agreement": small, "points": 10}, "insufficient_liquidity")
+    fuel.refused("/v1/exchanges", {**order, "points": 10}, "insufficient_liquidity")
+    with site.database.session.begin() as session:
+        session.get_one(Position, fuel.number).position = before
+        session.execute(update(Agreement).where(Agreement.id == small).values(ends_at=int(time.time())))
+    fuel.refused("/v1/quotes", {"agreement": small, "points": 10}, "agreement_not_live")
+
+
+def test_a_quote_that_has_expired_binds_nobody(site: Site, fuel: Party, member: str) -> None:
+    quote = fuel.post("/v1/quotes", _exchange(member))["id"]
+    with site.database.session.begin() as session:
+        assert session.get_one(Quote, quote).expires_at <= now() + timedelta(seconds=60)
+        session.execute(update(Quote).values(expires_at=now() - timedelta(seconds=1)))
+    fuel.refused("/v1/exchanges", {"member": member, "points": 10, "quote": quote}, "quote_expired")
+
+
+# -------------------------------------------------------------------- orders
+
+
+def test_an_issuance_is_accepted_and_then_settled(site: Site, fuel: Party, member: str) -> None:
+    body = {"program": "FUEL", "member": member, "points": 25, "reference": "sale-1", "expires_on": "2030-12-31"}
+    response = site.call("POST", "/v1/issuances", body, caller=fuel.id)
+    movement = response.json()
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/v1/issuances/{movement['id']}"
+    assert "Preference-Applied" not in response.headers
+    assert (movement["object"], movement["state"], movement["entry"]) == ("issuance", "accepted", None)
+    assert (movement["program"], movement["points"], movement["reference"]) == ("FUEL", 25, "sale-1")
+    assert (movement["member"], movement["merchant"]) == (member, fuel.id)
+    assert movement["expires_on"] == "2030-12-31"
+    site.finish(movement["order"], OrderState.SETTLED)
+    settled = fuel.get(f"/v1/issuances/{movement['id']}")
+    assert (settled["state"], settled["entry"]["points"]) == ("settled", 25)
+    fuel.refused("/v1/issuances", body, "duplicate_reference", 409)
+
+
+def test_waiting_for_a_movement(site: Site, fuel: Party, member: str) -> None:
+    body = _exchange(member)
+    began = time.monotonic()
+    response = site.call("POST", "/v1/exchanges", body, caller=fuel.id, headers={"Prefer": "wait=1"})
+    assert 0.9 < time.monotonic() - began < 5
+    assert (response.status_code, response.json()["state"]) == (202, "accepted")
+    assert response.headers["Preference-Applied"] == "wait=1"
+
+    def settle() -> None:
+        site.finish(fuel.get("/v1/exchanges?state=accepted&limit=1")["data"][0]["order"], OrderState.SETTLED)
+
+    with later(0.5, settle):
+        response = site.call("POST", "/v1/exchanges", body, caller=fuel.id, headers={"Prefer": "wait=20"})
+    assert (response.status_code, response.json()["state"]) == (201, "settled")
+
+
+def test_the_prefer_header_is_read_as_rfc_7240_says() -> None:
+    assert preferred_wait(["wait=5"]) == 5
+    assert preferred_wait(["respond-async, wait=5"]) == 5
+    assert preferred_wait(["return=minimal", 'WAIT="7"']) == 7
+    assert preferred_wait(["wait=100"]) == 30
+    for nonsense in ([], ["wait"], ["wait=x"], ["wait=-1"], ["await=5"], ["wait=1.5"]):
+        assert preferred_wait(nonsense) == 0
+
+
+def test_movements_are_found_by_what_is_known_of_them(site: Site, fuel: Party, member: str) -> None:
+    body = {"program": "FUEL", "member": member, "points": 1, "reference": "find-me"}
+    made = fuel.post("/v1/redemptions", body)
+    for query in ("reference=find-me", f"member={member}", "program=FUEL", "state=accepted"):
+        found = [movement["id"] for movement in fuel.get(f"/v1/redemptions?{query}")["data"]]
+        assert made["id"] in found, query
+    assert fuel.get(f"/v1/redemptions?member={fuel.member()}")["data"] == []
+    assert fuel.get("/v1/issuances?reference=find-me")["data"] == []
+    assert site.call("GET", f"/v1/issuances/{made['id']}", caller=fuel.id).status_code == 404
+
+
+def test_pages_of_movements(fuel: Party) -> None:
+    member = fuel.member()
+    made = [fuel.post("/v1/issuances", {"program": "FUEL", "member": member, "points": 1})["id"] for _ in range(5)]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = fuel.get(f"/v1/issuances?member={member}&limit=2{cursor}")
+        seen += [movement["id"] for movement in page["data"]]
+        cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+    assert seen == made[::-1]
+
+
+def test_an_order_of_many(site: Site, fuel: Party, member: str) -> None:
+    items = [
+        {"kind": "issue", "program": "FUEL", "member": member, "points": 3},
+        {"kind": "exchange", **_exchange(member, 20)},
+        {"kind": "redeem", "program": "FUEL", "member": member, "points": 1},
+    ]
+    response = site.call("POST", "/v1/orders", {"instructions": items}, caller=fuel.id)
+    order = response.json()
+    assert response.status_code == 202
+    assert [movement["object"] for movement in order["movements"]] == ["issuance", "exchange", "redemption"]
+    site.finish(order["id"], OrderState.REJECTED, "atomic_failed")
+    final = fuel.get(f"/v1/orders/{order['id']}")
+    assert (final["state"], final["reason"]) == ("rejected", "atomic_failed")
+    assert {movement["state"] for movement in final["movements"]} == {"rejected"}
+
+
+def test_an_order_needs_the_scope_of_each_instruction(site: Site, fuel: Party, member: str) -> None:
+    issuer = fuel.key("issue")
+    issue = {"kind": "issue", "program": "FUEL", "member": member, "points": 3}
+    redeem = {"kind": "redeem", "program": "FUEL", "member": member, "points": 1}
+    assert site.post("/v1/orders", {"instructions": [issue]}, caller=issuer)
+    problem = site.refused("/v1/orders", {"instructions": [issue, redeem]}, "insufficient_scope", 403, caller=issuer)
+    assert "redeem" in problem["detail"]
+
+
+def test_refusals_have_codes_of_their_own(site: Site, fuel: Party, cine: Party, member: str) -> None:
+    base = {"program": "FUEL", "member": member, "points": 1}
+    cine.refused("/v1/redemptions", {**base, "member": cine.member()}, "not_program_merchant", 403)
+    fuel.refused("/v1/issuances", {**base, "program": "GHOST"}, "unknown_program", 404)
+    fuel.refused("/v1/issuances", {**base, "member": "external:ghost"}, "unknown_member", 404)
+    fuel.refused("/v1/issuances", {**base, "expires_on": "2020-01-01"}, "already_expired")
+    fuel.refused("/v1/redemptions", {**base, "points": 10**9}, "insufficient_points")
+    fuel.refused("/v1/exchanges", _exchange(member, 10, min_out=10), "below_minimum")
+    fuel.refused("/v1/exchanges", _exchange(member, 10, agreement="agr_" + "0" * 26), "unknown_agreement", 404)
+    with site.database.session.begin() as session:
+        session.execute(update(Program).where(Program.code == "FUEL").values(status=ProgramStatus.PAUSED))
+    fuel.refused("/v1/issuances", base, "program_paused")
+    with site.database.session.begin() as session:
+        session.execute(update(Program).where(Program.code == "FUEL").values(status=ProgramStatus.ACTIVE))
+
+
+def test_a_full_queue_asks_to_come_back(fresh_site: Site) -> None:
+    fuel = fresh_site.merchant(program="FULL")
+    member = fuel.member()
+    fresh_site.settings.queue_limit = 1
+    body = {"program": "FULL", "member": member, "points": 1}
+    fuel.post("/v1/issuances", body)
+    response = fresh_site.call("POST", "/v1/issuances", body, caller=fuel.id, key="later")
+    assert (response.status_code, response.json()["code"]) == (503, "queue_full")
+    assert int(response.headers["Retry-After"]) > 0
+    fresh_site.settings.queue_limit = 100
+    assert fresh_site.call("POST", "/v1/issuances", body, caller=fuel.id, key="later").status_code == 202
+
+
+# -------------------------------------------------------------------- journal
+
+
+def test_a_receipt_proves_its_entry(site: Site, fuel: Party, cine: Party, member: str) -> None:
+    items = [{"kind": "issue", "program": "FUEL", "member": member, "points": n} for n in (1, 2, 3)]
+    items.append({"kind": "exchange", **_exchange(member, 10)})
+    order = fuel.post("/v1/orders", {"instructions": items})
+    site.finish(order["id"], OrderState.SETTLED)
+    movements = fuel.get(f"/v1/orders/{order['id']}")["movements"]
+    for movement in movements:
+        leaf = movement["entry"]["leaf"]
+        receipt = fuel.get(f"/v1/entries/{leaf}/receipt")
+        wire = {**receipt["entry"], "ref": bytes_of(receipt["entry"]["ref"])}
+        wire["link"] = bytes_of(receipt["entry"]["link"])
+        assert Entry(**wire).leaf() == bytes_of(leaf)
+        proof = [bytes_of(sibling) for sibling in receipt["proof"]]
+        assert root_of_proof(bytes_of(leaf), proof) == bytes_of(receipt["root"])
+        assert (receipt["chain_id"], receipt["contract"]) == (31_337, site.settings.contract)
+    entries = fuel.get(f"/v1/entries?batch={movements[0]['entry']['batch']}")["data"]
+    assert [entry["kind"] for entry in entries] == ["exchange", "issue", "issue", "issue"]
+    assert entries[0] == fuel.get(f"/v1/entries/{movements[3]['entry']['leaf']}")
+    assert len(fuel.get(f"/v1/entries?member={member}")["data"]) >= 4
+    seen_by_partner = cine.get(f"/v1/entries?batch={movements[0]['entry']['batch']}")["data"]
+    assert [entry["kind"] for entry in seen_by_partner] == ["exchange"], "the agreement's entries are shared"
+    assert site.call("GET", f"/v1/entries/{movements[0]['entry']['leaf']}", caller=cine.id).status_code == 404
+
+
+def test_every_privileged_action_leaves_an_event_with_its_actor(site: Site, fuel: Party) -> None:
+    operator = "key_" + site.keys["operator"].split("_")[1]
+    events = site.get(f"/v1/events?subject={fuel.id}")["data"]
+    registered = next(event for event in events if event["type"] == "merchant.registered")
+    assert (registered["actor"], registered["merchant"]) == (operator, fuel.id)
+    types = {event["type"] for event in site.get("/v1/events?limit=200")["data"]}
+    assert {"merchant.registered", "program.registered", "api_key.created"} <= types
+    page = site.get("/v1/events?limit=1")
+    following = site.get(f"/v1/events?limit=1&cursor={page['next_cursor']}")
+    assert page["data"] != following["data"]
+
+
+def test_exchange_uses_the_named_quote(site: Site, fuel: Party, member: str) -> None:
+    quote = fuel.post("/v1/quotes", _exchange(member, 100))
+    made = fuel.post("/v1/exchanges", {"member": member, "points": 100, "quote": quote["id"]})
+    assert made["agreement"] == quote["agreement"]
+    with site.database.session() as session:
+        row = session.scalars(select(Instruction).where(Instruction.id == made["id"])).one()
+    assert row.min_out == quote["out"]
