@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from scripts.services import anvil
+from scripts.services import Anvil
 from tests.contracts.network import (
     CARWASH,
     CINEMA,
@@ -413,13 +413,12 @@ def more_than_is_left_of_the_original(s: Stage) -> Sequence[Reason]:
 
 
 @pytest.fixture(scope="module")
-def endowed() -> Iterator[Twins]:
-    with anvil(arguments=["--disable-code-size-limit"]) as node:
-        twins = Twins(node.url)
-        found_network(twins)
-        endow(twins, [POINTS] * 6)
-        yield twins
-        twins.chain.close()
+def endowed(chain: Anvil) -> Iterator[Twins]:
+    twins = Twins(chain.url)
+    found_network(twins)
+    endow(twins, [POINTS] * 6)
+    yield twins
+    twins.chain.close()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from scripts.services import anvil
+from scripts.services import Anvil
 from tests.contracts.network import (
     AGREEMENTS,
     DAY,
@@ -54,7 +54,7 @@ from tongdui.words import keccak256, word
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGET = settings(
-    max_examples=3_000 if NIGHTLY else 50,
+    max_examples=1_000 if NIGHTLY else 50,
     stateful_step_count=60 if NIGHTLY else 30,
     derandomize=not NIGHTLY,  # the same lives in every run of CI, new ones every night
     deadline=None,
@@ -305,12 +305,11 @@ class Lives(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def twins() -> Iterator[Twins]:
-    with anvil(arguments=["--disable-code-size-limit"]) as node:
-        twins = Twins(node.url)
-        found_network(twins)
-        yield twins
-        twins.chain.close()
+def twins(chain: Anvil) -> Iterator[Twins]:
+    twins = Twins(chain.url)
+    found_network(twins)
+    yield twins
+    twins.chain.close()
 
 
 @pytest.mark.slow
