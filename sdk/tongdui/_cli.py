@@ -105,16 +105,11 @@ def _import_till(options: argparse.Namespace) -> int:
     if options.dry_run:
         console.print(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
         return WRONG if attention else OK
-    with _client() as client, _progress(console) as progress:
+    # Half a minute of patience: nobody watches a nightly run.
+    with Client.from_env(max_retries=8) as client, _progress(console) as progress:
         result = TillImport(client, options.program, timeout=options.timeout).run(sheet.sales, progress)
     _show_result(console, result)
     return WRONG if attention or result.needs_attention else OK
-
-
-def _client() -> Client:
-    if "TONGDUI_URL" not in os.environ:
-        raise TongduiError("TONGDUI_URL is not set: where is the gateway?")
-    return Client.from_env(max_retries=8)  # half a minute of patience: nobody watches a nightly run
 
 
 def _show_sheet(console: Console, sheet: TillSheet) -> None:

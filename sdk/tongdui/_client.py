@@ -103,7 +103,7 @@ class _Base:
         """A client as the environment describes it; arguments given here win.
 
         `TONGDUI_URL`, `TONGDUI_API_KEY`, `TONGDUI_KEYSTORE` with `TONGDUI_KEYSTORE_PASSWORD` (a local signer),
-        `TONGDUI_CONTRACT`, `TONGDUI_CHAIN_ID`, `TONGDUI_RPC_URL`. Raises KeyError when there is no `TONGDUI_URL`.
+        `TONGDUI_CONTRACT`, `TONGDUI_CHAIN_ID`, `TONGDUI_RPC_URL`. Raises ValueError when there is no `TONGDUI_URL`.
         """
         env = os.environ
         found: dict[str, Any] = {
@@ -117,7 +117,10 @@ class _Base:
             password = env.get("TONGDUI_KEYSTORE_PASSWORD", "")
             found["signer"] = LocalSigner.from_keystore(env["TONGDUI_KEYSTORE"], password)
         given = {**found, **overrides}
-        return cls(given.pop("base_url", None) or env["TONGDUI_URL"], **given)
+        url = given.pop("base_url", None) or env.get("TONGDUI_URL")
+        if not url:
+            raise ValueError("TONGDUI_URL is not set: where is the gateway?")
+        return cls(url, **given)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._desk.core.options.base_url!r})"

@@ -143,12 +143,14 @@ class Exchange:
     def wire(self, book: Book) -> Flow[tuple[orders.Instruction, dict[str, Any]]]:
         """What is signed, and what the API has to be told in addition: above all which agreement was signed."""
         body = self.body()
+        if isinstance(self.quote, str) and not self.min_out:
+            raise SigningError("pass the Quote itself: its id does not say how many points the order must bring")
         if name := self._agreement():
             agreement = yield from book.agreement(name)
         elif self.source_program is not None and self.target_program is not None:
             agreement = yield from book.agreement_between(body["source_program"], body["target_program"])
         else:
-            raise SigningError("pass the Quote itself, or its agreement too: an id does not say what to sign")
+            raise SigningError("name the agreement too: the quote's id does not say which one to sign")
         if agreement.number is None:
             raise SigningError(f"agreement {agreement.id} is {agreement.state}: it is not on the chain")
         program = yield from book.program(agreement.source_program)

@@ -102,18 +102,19 @@ class Book:
 
     def network(self) -> Flow[Network]:
         """The network, after comparing it with what was pinned and, with an `rpc_url`, with the chain."""
-        if self._network is None:
-            found = yield from self.core.get(Network, "/v1/network")
-            options = self.core.options
-            if options.contract is not None:
-                _same("contract", "the gateway serves another one", options.contract, found.contract)
-            if options.chain_id is not None:
-                _same("chain_id", "the gateway serves another one", options.chain_id, found.chain_id)
-            node = self._node(found)
-            if node is not None:
-                yield from self._check_chain(node, found)
-            self._network = found
-        return self._network
+        if (known := self._network) is not None:
+            return known
+        found = yield from self.core.get(Network, "/v1/network")
+        options = self.core.options
+        if options.contract is not None:
+            _same("contract", "the gateway serves another one", options.contract, found.contract)
+        if options.chain_id is not None:
+            _same("chain_id", "the gateway serves another one", options.chain_id, found.chain_id)
+        node = self._node(found)
+        if node is not None:
+            yield from self._check_chain(node, found)
+        self._network = found
+        return found
 
     def domain(self) -> Flow[Domain]:
         """What signatures are bound to."""
@@ -141,13 +142,15 @@ class Book:
     def own_number(self) -> Flow[int]:
         """The number of the merchant whose key the signer holds: from the chain if there is a node, else from the
         gateway."""
-        if self._own is None:
-            node = self._node((yield from self.network()))
-            if node is not None:
-                self._own = yield from self._number_on_chain(node)
-            else:
-                self._own = (yield from self._own_merchant()).number
-        return self._own
+        if (known := self._own) is not None:
+            return known
+        node = self._node((yield from self.network()))
+        if node is not None:
+            number = yield from self._number_on_chain(node)
+        else:
+            number = (yield from self._own_merchant()).number
+        self._own = number
+        return number
 
     def _number_on_chain(self, node: Node) -> Flow[int]:
         number, start, end = yield from node.merchant_of_signer(self.signer.address)
@@ -175,23 +178,25 @@ class Book:
 
     def merchant(self, merchant_id: str) -> Flow[Merchant]:
         """A merchant."""
-        if merchant_id not in self._merchants:
-            found = yield from self.core.get(Merchant, f"/v1/merchants/{segment(merchant_id)}")
-            self._merchants[merchant_id] = found
-        return self._merchants[merchant_id]
+        if (known := self._merchants.get(merchant_id)) is not None:
+            return known
+        found = yield from self.core.get(Merchant, f"/v1/merchants/{segment(merchant_id)}")
+        self._merchants[merchant_id] = found
+        return found
 
     def program(self, code: str) -> Flow[Program]:
         """A program by code or id; with a node, its number has been checked against the chain."""
-        if code not in self._programs:
-            found = yield from self.core.get(Program, f"/v1/programs/{segment(code)}")
-            if code not in {found.code, found.id}:
-                raise VerificationError("program", "the gateway served another one", expected=code, found=found.code)
-            node = self._node((yield from self.network()))
-            if node is not None:
-                on_chain = yield from node.code_of_program(found.number)
-                _same("program", f"program {found.number} is another one on the chain", found.code, on_chain)
-            self._programs[code] = found
-        return self._programs[code]
+        if (known := self._programs.get(code)) is not None:
+            return known
+        found = yield from self.core.get(Program, f"/v1/programs/{segment(code)}")
+        if code not in {found.code, found.id}:
+            raise VerificationError("program", "the gateway served another one", expected=code, found=found.code)
+        node = self._node((yield from self.network()))
+        if node is not None:
+            on_chain = yield from node.code_of_program(found.number)
+            _same("program", f"program {found.number} is another one on the chain", found.code, on_chain)
+        self._programs[code] = found
+        return found
 
     # ---------------------------------------------------------------- members
 
@@ -213,16 +218,18 @@ class Book:
 
     def agreement(self, agreement_id: str) -> Flow[Agreement]:
         """An agreement whose terms are what the API shows, hash to its digest and, with a node, are the chain's."""
-        if agreement_id not in self._agreements:
-            found = yield from self.core.get(Agreement, f"/v1/agreements/{segment(agreement_id)}")
-            _same("agreement", "the gateway served another one", agreement_id, found.id)
-            terms = yield from self.checked_terms(found)
-            node = self._node((yield from self.network()))
-            if node is not None and found.number is not None:
-                on_chain = yield from node.terms_of_agreement(found.number)
-                compare_words(terms, on_chain)
-            self._agreements[agreement_id] = found
-        return self._agreements[agreement_id]
+        if (known := self._agreements.get(agreement_id)) is not None:
+            return known
+        found = yield from self.core.get(Agreement, f"/v1/agreements/{segment(agreement_id)}")
+        _same("agreement", "the gateway served another one", agreement_id, found.id)
+        terms = yield from self.checked_terms(found)
+        if found.number is None:
+            return found  # not on the chain yet: look again next time
+        node = self._node((yield from self.network()))
+        if node is not None:
+            compare_words(terms, (yield from node.terms_of_agreement(found.number)))
+        self._agreements[agreement_id] = found
+        return found
 
     def checked_terms(self, agreement: Agreement) -> Flow[AgreementTerms]:
         """The wire terms of an agreement. Raises VerificationError unless they say what its other members show."""
@@ -282,6 +289,7 @@ class Book:
                 a
                 for a in page.data
                 if (a.kind, a.state) == ("exchange", "active")
+                and a.valid_from.timestamp() <= self.core.now() < a.valid_until.timestamp()
                 and (a.source_program, a.target_program) == (source_code, target_code)
             ]
             cursor = page.next_cursor

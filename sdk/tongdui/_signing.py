@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from eth_account import Account
 
+from ._errors import SigningError
 from .orders import address_of_key, recover_signer, sign_digest
 from .words import bytes_of, hex_of, keccak256
 
@@ -123,7 +124,7 @@ def signed(signer: Signer, digest: bytes) -> str:
     signature = compact(signer.sign(digest))
     found = recover_signer(digest, signature)
     if found.lower() != signer.address.lower():
-        raise ValueError(f"the signer answers for {signer.address} but signed as {found}")
+        raise SigningError(f"the signer answers for {signer.address} but signed as {found}")
     return hex_of(signature)
 
 

@@ -231,8 +231,8 @@ def test_liquidity_ends_somewhere(town: Town) -> None:
 def test_a_stranger_cannot_sign_for_the_station(town: Town, station: Party) -> None:
     """With the station's API key, but another merchant's signing key."""
     cinema = town.parties["CINE"]
-    with Client(town.network.url, station.api_key, signer=cinema.signer) as thief:
-        thief._desk.book._own = station.merchant.number
+    merchant = station.merchant.id
+    with Client(town.network.url, station.api_key, signer=cinema.signer, merchant=merchant) as thief:
         member = station.client.members.create(external_id="victim")
         with pytest.raises(tongdui.AuthorizationError, match="wrong_signer"):
             thief.issuances.create(program="FUEL", member=member, points=1)

@@ -79,7 +79,7 @@ def test_a_signer_that_holds_another_key_is_found_out(gateway: StandIn, station:
 
     with (
         Client(gateway.url, "k", signer=Swapped("11" * 32)) as client,
-        pytest.raises(ValueError, match="but signed as"),
+        pytest.raises(tongdui.SigningError, match="but signed as"),
     ):
         client.issuances.create(program="FUEL", member="external:FC-1001", points=1)
 
@@ -195,6 +195,31 @@ def test_the_newest_agreement_between_two_programs_is_used(client: Client, gatew
     client.exchanges.create(source_program="FUEL", target_program="CINE", member="mem_FC-1001", points=10)
     assert gateway.calls[-1].body["agreement"] == "agr_2"
     assert "source_program" not in gateway.calls[-1].body
+
+
+def test_a_quote_is_signed_with_what_it_promised(client: Client, gateway: StandIn) -> None:
+    quote = tongdui.Quote(
+        id="quo_1",
+        agreement="agr_1",
+        points=10,
+        points_burnt=10,
+        out=9,
+        settled_micros=1,
+        fee_micros=0,
+        rate_num=9,
+        rate_den=10,
+        expires_at=UNTIL,
+    )
+    client.exchanges.create(quote=quote, member="mem_FC-1001", points=10)
+    assert gateway.wires[0].instructions[0].min_out == 9
+    with pytest.raises(tongdui.SigningError, match="pass the Quote itself"):
+        client.exchanges.create(quote="quo_1", agreement="agr_1", member="mem_FC-1001", points=10)
+
+
+def test_an_agreement_that_is_not_in_force_yet_is_not_used(client: Client, gateway: StandIn) -> None:
+    gateway.agreement("FUEL", "CINE", valid_from="2029-01-01T00:00:00Z")
+    client.exchanges.create(source_program="FUEL", target_program="CINE", member="mem_FC-1001", points=10)
+    assert gateway.calls[-1].body["agreement"] == "agr_1"
 
 
 def test_no_agreement_is_said_before_anything_is_signed(client: Client, gateway: StandIn) -> None:

@@ -151,12 +151,11 @@ def _times(till: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _zone(till: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if "zone" not in till:
-        return {}
+    zone = till.get("zone", "Asia/Shanghai")
     try:
-        return {"zone": ZoneInfo(till["zone"])}
+        return {"zone": ZoneInfo(zone)}
     except (KeyError, ValueError, OSError) as error:
-        raise TillError(f"mapping {name}: there is no time zone {till['zone']!r}") from error
+        raise TillError(f"mapping {name}: this machine knows no time zone {zone!r} (pip install tzdata?)") from error
 
 
 def _encoding(till: Mapping[str, Any], name: str) -> dict[str, Any]:
