@@ -1,0 +1,23 @@
+"""A whole network for the tests of a worker, with the four merchants of the demo on board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clearing.network import EmbeddedNetwork
+from scripts.story.town import Town
+from tests.e2e.witness import Witness
+
+
+@pytest.fixture(scope="session")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
+    """Somebody who sees everything and can sign anything."""
+    with EmbeddedNetwork(tmp_path_factory.mktemp("network")) as network:
+        town = Town(network)
+        town.onboard(lambda _: None)
+        found = Witness(town)
+        yield found
+        found.close()
+        town.close()
