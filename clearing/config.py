@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     batch_max_instructions: int = 500
     batch_max_gas: int = 15_000_000
     """Below the 16,777,216 gas that Osaka chains allow a transaction."""
+    batch_max_bytes: int = 126_000
+    """Below the 128 KiB that geth and its kin allow a transaction."""
     batch_max_age: float = 0.02
     """How long the sequencer lets a batch fill up when the queue is not empty."""
     batches_in_flight: int = 4
@@ -65,6 +67,25 @@ class Settings(BaseSettings):
     """How long a sent transaction may stay unseen before the same bytes are sent again."""
     max_fee_per_gas: int | None = None
     """Fee ceiling in wei where gas costs money (EIP-1559); None means free gas (gas price 0)."""
+
+    webhook_timeout: float = Field(default=10.0, gt=0)
+    """For one attempt, from resolving the name to the answer."""
+    webhook_first_retry: float = Field(default=5.0, gt=0)
+    """Before the second attempt; each further pause is twice as long, less a random part."""
+    webhook_longest_retry: float = 21_600.0
+    webhook_rest: float = 300.0
+    """The longest that an endpoint which fails time after time is left alone."""
+    webhook_give_up_after: float = 259_200.0
+    """An event that could not be delivered for so long is given up; three days."""
+    webhook_disable_after: float = 432_000.0
+    """An endpoint to which nothing could be delivered for so long is disabled; five days."""
+    webhook_keep_days: int = 30
+    """How long one can look up what became of a delivery."""
+    webhook_allow_local: bool = False
+    """Allows http://localhost, for development. Never set it where others can register endpoints."""
+
+    hold_longest: int = 604_800
+    """The longest that a hold may last."""
 
 
 @lru_cache

@@ -24,7 +24,6 @@ from ..settlement.repository import PositionRepository
 from . import contract
 from .client import BlockData, Log
 from .effects import Effects, Route
-from .identity import instant
 from .models import Batch, Block, Entry, PoisonEvent, Rejection
 from .poison import UNREADABLE, apply_or_set_aside, poison_event, set_aside
 from .repository import TransactionRepository
@@ -163,12 +162,11 @@ def _finish_orders(session: Session, content: BlockContent, block: BlockData) ->
     """Makes the block's orders final; what they had set aside."""
     released = Reservations()
     orders = load_orders(session, list(content.outcomes))
-    at = instant(block.timestamp)
     for key, outcome in content.outcomes.items():
         order = orders.get(key)
         if order is None or order.state.is_final or not _is_about(order, content.refused_digests.get(key)):
             continue
-        finish(session, order, outcome, block.number, at)
+        finish(session, order, outcome, block.number)
         released.add(order.instructions)
     return released
 

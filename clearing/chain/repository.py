@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from tongdui.receipts import merkle_proof
 
 from .client import Receipt
-from .models import Batch, Block, Call, CallState, Entry, Transaction, TransactionState
+from .models import Batch, Block, Call, CallState, Entry, Transaction, TransactionAttempt, TransactionState
+
+_RECENT = 8
 
 
 class TransactionRepository:
@@ -28,6 +30,22 @@ class TransactionRepository:
     def highest_nonce(self, sender: str) -> int | None:
         """The highest nonce that `sender` has used in a stored transaction."""
         return self._session.scalar(select(func.max(Transaction.nonce)).where(Transaction.sender == sender))
+
+    def ended_batches(self, after: int | None) -> list[Transaction]:
+        """Batches with a higher id than `after` that a block contains, in the order in which they were signed.
+
+        Without `after`: the last few, for a sequencer that has just started.
+        """
+        ended = (TransactionState.MINED, TransactionState.REVERTED)
+        query = select(Transaction).where(Transaction.orders > 0, Transaction.state.in_(ended))
+        if after is None:
+            return list(self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)))[::-1]
+        return list(self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)))
+
+    def earlier_hashes(self, transaction_id: int) -> list[bytes]:
+        """Hashes that the transaction had before it was replaced."""
+        query = select(TransactionAttempt.hash).where(TransactionAttempt.transaction_id == transaction_id)
+        return list(self._session.scalars(query))
 
     def by_hash(self, tx_hash: bytes) -> Transaction | None:
         """The transaction with this hash, if it is ours."""
@@ -50,12 +68,27 @@ class TransactionRepository:
         if not by_hash:
             return []
         ours = list(self._session.scalars(select(Transaction).where(Transaction.hash.in_(by_hash))))
+        if len(ours) < len(by_hash):
+            ours += self._earlier_versions(by_hash)
         for transaction in ours:
             receipt = by_hash[transaction.hash]
             transaction.state = TransactionState.MINED if receipt.succeeded else TransactionState.REVERTED
             transaction.block_number = receipt.block_number
             transaction.gas_used = receipt.gas_used
         return ours
+
+    def _earlier_versions(self, hashes: Iterable[bytes]) -> list[Transaction]:
+        """Transactions of ours that were replaced, but not before a block had them as they were: so they are that again."""
+        query = select(TransactionAttempt).where(TransactionAttempt.hash.in_(list(hashes)))
+        found = []
+        for attempt in self._session.scalars(query).all():
+            transaction = self._session.get_one(Transaction, attempt.transaction_id, with_for_update=True)
+            later = TransactionAttempt(hash=transaction.hash, transaction_id=transaction.id, raw=transaction.raw)
+            transaction.hash, transaction.raw = attempt.hash, attempt.raw
+            self._session.delete(attempt)
+            self._session.add(later)
+            found.append(transaction)
+        return found
 
     def unsettle(self, block_number: int) -> None:
         """A block fell out of the chain: its transactions are to be sent again."""

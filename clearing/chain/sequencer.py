@@ -1,7 +1,7 @@
 """Puts orders into batches and batches onto the chain; sends the privileged calls too.
 
-A transaction is stored with its bytes before it is sent. After any crash the same bytes are sent again, so the worst that can happen
-is that a node is told twice. `Sequencer.step()` does one bounded piece of work; tests call it between crashes.
+A transaction is stored with its bytes before it is sent. After any crash the same bytes are sent again, so the worst that can
+happen is that a node is told twice. `Sequencer.step()` does one bounded piece of work; tests call it between crashes.
 """
 
 from __future__ import annotations
@@ -9,37 +9,42 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import structlog
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session
 
 from tongdui import orders as wire
+from tongdui.orders import Kind, Reason
 from tongdui.receipts import Evidence
 from tongdui.words import hex_of
 
 from ..config import Settings
 from ..database import Database, now
-from ..orders.finalisation import Reservations, expire, order_event
+from ..operations.repository import SEQUENCING, SwitchRepository
+from ..orders.finalisation import Reservations, order_event, withdraw
 from ..orders.models import Order, OrderState
 from ..orders.repository import OrderRepository
 from ..signing.keyring import RoleKeys
 from .client import ChainClient, ChainError
-from .contract import decode_error, encode_call
+from .contract import encode_call
 from .effects import Effects
 from .models import Call, CallState, Transaction, TransactionState
+from .outbox import Outbox
 from .projection import apply_sums
+from .refusals import explained, is_want_of_room
 from .repository import EntryRepository, TransactionRepository
+from .room import Room
 from .submission import fail_call, requeue_orders
 
 log = structlog.get_logger(__name__)
 
+TOO_LARGE = "too_large"
+"""Why an order is refused that does not fit into a transaction even alone."""
+
 _CALL_GAS = 1_000_000
 _CALLS_A_STEP = 20
-_KNOWN = ("already known", "already imported", "known transaction")
-_NONCE_USED = ("nonce too low", "nonce is too low", "nonce below current nonce")
+_BLOCKED_PAUSE = 1.0
+"""Seconds between two looks at a contract that refuses every batch."""
 
 
 class Sequencer:
@@ -50,7 +55,12 @@ class Sequencer:
         self._client = client
         self._settings = settings
         self._keys = keys
-        self._batch_limit = settings.batch_max_instructions
+        self._outbox = Outbox(database, client, settings, keys)
+        self._room = Room(settings)
+        self._learned: int | None = None
+        """Id of the newest batch transaction whose end the room knows."""
+        self._max_gas: int | None = None
+        self._blocked_until = 0.0
 
     def step(self) -> bool:
         """Sends what is due, expires what is late, signs what is next. False when there was nothing to do."""
@@ -63,36 +73,110 @@ class Sequencer:
 
     def sign_batch(self) -> bool:
         """Stores the next batch as a signed transaction. False when there is none to make yet."""
+        if time.monotonic() < self._blocked_until:
+            return False
         with self._database.session.begin() as session:
-            unmined = [transaction for transaction in TransactionRepository(session).unmined() if transaction.orders]
-            if len(unmined) >= self._settings.batches_in_flight:
+            if SwitchRepository(session).off(SEQUENCING) is not None:
                 return False
-            orders = self._next_orders(session)
+            self._learn(session)
+            unmined = [transaction for transaction in TransactionRepository(session).unmined() if transaction.orders]
+            if len(unmined) >= (1 if self._room.careful else self._settings.batches_in_flight):
+                return False
+            proofs = _Proofs(session)
+            orders = self._next_orders(session, proofs)
+            if orders and self._room.careful:
+                orders = self._tried_out(session, orders, proofs)
             if not orders:
                 return False
-            proofs = EntryRepository(session)
-            data = wire.execute_calldata(
-                [order.signed() for order in orders], lambda instruction: _evidence(proofs, instruction)
-            )
-            transaction = self._sign(session, "sequencer", data, self._settings.batch_max_gas)
+            data = _calldata(orders, proofs)
+            transaction = self._outbox.sign(session, "sequencer", data, self._gas())
             transaction.orders = len(orders)
             session.flush()
             self._mark_submitted(session, orders, transaction)
             log.info("batch signed", orders=len(orders), hash=hex_of(transaction.hash), bytes=len(data))
         return True
 
-    def _next_orders(self, session: Session) -> list[Order]:
+    def _next_orders(self, session: Session, proofs: _Proofs) -> list[Order]:
         """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one."""
-        queue = OrderRepository(session).queue(self._batch_limit)
-        chosen: list[Order] = []
-        size = 0
-        for order in queue:
-            if chosen and size + order.size > self._batch_limit:
-                return chosen
-            chosen.append(order)
-            size += order.size
+        queue = [order for order in OrderRepository(session).queue(self._room.limit) if proofs.have(order)]
+        chosen, full = self._room.choose(queue, self._gas())
         young = chosen and now() - chosen[0].created_at < timedelta(seconds=self._settings.batch_max_age)
-        return [] if young and size < self._batch_limit else chosen
+        return [] if young and not full else chosen
+
+    def _gas(self) -> int:
+        """Gas of a batch: what the settings say, unless the chain's blocks are smaller."""
+        if self._max_gas is None:
+            block = self._client.call("eth_getBlockByNumber", "latest", False)
+            self._max_gas = min(self._settings.batch_max_gas, int(block["gasLimit"], 16))
+        return self._max_gas
+
+    # ---------------------------------------------------------------- batches that fail
+
+    def _learn(self, session: Session) -> None:
+        """Takes in what became of earlier batches."""
+        for transaction in TransactionRepository(session).ended_batches(self._learned):
+            if transaction.state is TransactionState.REVERTED:
+                self._room.failed()
+            else:
+                self._room.settled()
+            self._learned = transaction.id
+
+    def _tried_out(self, session: Session, orders: list[Order], proofs: _Proofs) -> list[Order]:
+        """As many of the orders as the chain will take in one batch; none while it takes no batch at all."""
+        while True:
+            error = self._try_out(_calldata(orders, proofs))
+            if error is None:
+                return orders
+            if not is_want_of_room(error) or self._try_out(_calldata([], proofs)) is not None:
+                self._wait_for_contract(error)
+                return []
+            self._room.halve(sum(order.size for order in orders))
+            if len(orders) == 1:
+                self._refuse(session, orders)
+                return []
+            orders = self._room.choose(orders, self._gas())[0]
+
+    def _try_out(self, data: bytes) -> ChainError | None:
+        request = {
+            "from": self._keys.address("sequencer"),
+            "to": self._settings.contract,
+            "data": hex_of(data),
+            "gas": hex(self._gas()),
+        }
+        try:
+            self._client.call("eth_call", request, "latest")
+        except ChainError as error:
+            return error
+        return None
+
+    def _wait_for_contract(self, error: ChainError) -> None:
+        """It is paused, or this key may not sequence: nothing that another batch would change."""
+        self._blocked_until = time.monotonic() + _BLOCKED_PAUSE
+        log.error("the contract refuses every batch", error=explained(error))
+
+    def _refuse(self, session: Session, orders: Sequence[Order]) -> None:
+        """Orders that do not fit into a transaction even alone would hold up everybody else's."""
+        for order in orders:
+            log.error("order too large for a transaction", order=order.id, instructions=order.size)
+        _withdraw(session, orders, OrderState.REJECTED, TOO_LARGE)
+
+    def _make_smaller(self, session: Session, transaction: Transaction) -> None:
+        """The node takes no transaction like this: half of it goes under the same nonce, the rest queues again."""
+        before = self._gas()
+        self._max_gas = None
+        orders = OrderRepository(session).of_transaction(transaction.id)
+        kept = orders
+        if self._gas() == before:  # otherwise only the gas limit was too high: the chain's blocks have become smaller
+            self._room.halve(sum(order.size for order in orders))
+            kept = orders[: len(orders) // 2]
+        rest = orders[len(kept) :]
+        requeue_orders(session, transaction.id, [order.seq for order in rest])
+        if len(orders) == len(rest) == 1:
+            session.refresh(rest[0])
+            self._refuse(session, rest)
+        transaction.orders = len(kept)
+        data = _calldata(kept, _Proofs(session))
+        self._outbox.replace(session, transaction, data, self._gas(), self._outbox.first_fees())
 
     def _mark_submitted(self, session: Session, orders: Sequence[Order], transaction: Transaction) -> None:
         at = now()
@@ -121,7 +205,7 @@ class Sequencer:
 
     def _sign_call(self, session: Session, call: Call) -> None:
         data = encode_call(call.function, call.arguments)
-        transaction = self._sign(session, call.role, data, _CALL_GAS)
+        transaction = self._outbox.sign(session, call.role, data, _CALL_GAS)
         session.flush()
         call.transaction_id = transaction.id
         call.state = CallState.SUBMITTED
@@ -137,81 +221,14 @@ class Sequencer:
         try:
             self._client.call("eth_call", request, "latest")
         except ChainError as error:
-            if isinstance(error.data, str) and error.data.startswith("0x"):
-                return decode_error(bytes.fromhex(error.data[2:]))
-            return error.message
+            return explained(error)
         return None
 
-    def _sign(self, session: Session, role: str, data: bytes, gas: int) -> Transaction:
-        account: LocalAccount = Account.from_key(self._keys.private_key(role))
-        sender = account.address.lower()
-        stored = TransactionRepository(session).highest_nonce(sender)
-        nonce = max(self._client.next_nonce(sender), stored + 1 if stored is not None else 0)
-        fields: dict[str, Any] = {
-            "chainId": self._settings.chain_id,
-            "to": self._settings.contract,
-            "nonce": nonce,
-            "gas": gas,
-            "data": data,
-            "value": 0,
-            **self._fees(),
-        }
-        signed = account.sign_transaction(fields)
-        transaction = Transaction(
-            sender=sender, nonce=nonce, raw=bytes(signed.raw_transaction), hash=bytes(signed.hash)
-        )
-        session.add(transaction)
-        return transaction
-
-    def _fees(self) -> dict[str, Any]:
-        if self._settings.max_fee_per_gas is None:
-            return {"gasPrice": 0}
-        ceiling = self._settings.max_fee_per_gas
-        return {"maxFeePerGas": ceiling, "maxPriorityFeePerGas": min(ceiling, 1_000_000_000)}
-
-    # ---------------------------------------------------------------- sending: the same bytes, as often as it takes
+    # ---------------------------------------------------------------- sending
 
     def send_due(self) -> bool:
         """Sends what was never sent, and what was sent but is in no block after a while."""
-        with self._database.session.begin() as session:
-            overdue = now() - timedelta(seconds=self._settings.resend_after)
-            due = [
-                transaction
-                for transaction in TransactionRepository(session).unmined()
-                if transaction.sent_at is None or transaction.sent_at < overdue
-            ]
-        if not due:
-            return False
-        answers = self._client.send_raw([transaction.raw for transaction in due])
-        with self._database.session.begin() as session:
-            for stale, error in zip(due, answers, strict=True):
-                transaction = session.get_one(Transaction, stale.id)
-                transaction.sent_at = now()
-                if error is not None:
-                    self._take_refusal(session, transaction, error)
-        return True
-
-    def _take_refusal(self, session: Session, transaction: Transaction, error: ChainError) -> None:
-        message = error.message.lower()
-        if any(known in message for known in _KNOWN):
-            return
-        if any(used in message for used in _NONCE_USED):
-            self._drop_if_replaced(session, transaction)
-            return
-        log.error("the node refused a transaction", hash=hex_of(transaction.hash), error=error.message)
-
-    def _drop_if_replaced(self, session: Session, transaction: Transaction) -> None:
-        """The nonce is used: by this very transaction, then the projector will see it, or by another one, then it is dead."""
-        if transaction.state is not TransactionState.SIGNED:
-            return
-        if self._client.call("eth_getTransactionReceipt", hex_of(transaction.hash)) is not None:
-            return
-        log.error("transaction replaced", hash=hex_of(transaction.hash), nonce=transaction.nonce)
-        transaction.state = TransactionState.REPLACED
-        requeue_orders(session, transaction.id)
-        for call in TransactionRepository(session).calls_of([transaction.id]):
-            call.state = CallState.PENDING
-            call.transaction_id = None
+        return self._outbox.send_due(self._make_smaller)
 
     # ---------------------------------------------------------------- late orders
 
@@ -221,16 +238,43 @@ class Sequencer:
             late = OrderRepository(session).late(int(time.time()))
             if not late:
                 return False
-            released = Reservations()
-            for order in late:
-                expire(session, order)
-                released.add(order.instructions)
-            apply_sums(session, Effects(), released)
+            _withdraw(session, late, OrderState.EXPIRED, Reason.DEADLINE_PASSED.code)
         return True
 
 
-def _evidence(proofs: EntryRepository, instruction: wire.Instruction) -> Evidence:
-    proof = proofs.receipt(instruction.link)
-    if proof is None:
-        raise LookupError(f"no entry with leaf {hex_of(instruction.link)}")
-    return Evidence(proof.entry.wire(), proof.path)
+class _Proofs:
+    """Proofs of the entries that reversals undo, looked up once."""
+
+    def __init__(self, session: Session) -> None:
+        self._entries = EntryRepository(session)
+        self._found: dict[bytes, Evidence | None] = {}
+
+    def have(self, order: Order) -> bool:
+        """Whether the order's reversals can be proven: not while a reorganisation has taken an original back."""
+        links = [i.link for i in order.instructions if i.kind == Kind.REVERSE]
+        return all(self._find(link) is not None for link in links)
+
+    def of(self, instruction: wire.Instruction) -> Evidence:
+        """The evidence of a reversal."""
+        found = self._find(instruction.link)
+        if found is None:
+            raise LookupError(f"no entry with leaf {hex_of(instruction.link)}")
+        return found
+
+    def _find(self, leaf: bytes) -> Evidence | None:
+        if leaf not in self._found:
+            proof = self._entries.receipt(leaf)
+            self._found[leaf] = Evidence(proof.entry.wire(), proof.path) if proof is not None else None
+        return self._found[leaf]
+
+
+def _calldata(orders: Sequence[Order], proofs: _Proofs) -> bytes:
+    return wire.execute_calldata([order.signed() for order in orders], proofs.of)
+
+
+def _withdraw(session: Session, orders: Sequence[Order], state: OrderState, reason: str) -> None:
+    released = Reservations()
+    for order in orders:
+        withdraw(session, order, state, reason, "sequencer")
+        released.add(order.instructions)
+    apply_sums(session, Effects(), released)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 from sqlalchemy import select, update
@@ -39,13 +39,12 @@ def give_back(session: Session, transactions: Iterable[Transaction]) -> None:
             requeue_orders(session, transaction.id)
 
 
-def requeue_orders(session: Session, transaction_id: int) -> None:
-    """Orders whose transaction failed wait for another one."""
-    session.execute(
-        update(Order)
-        .where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
-        .values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None)
-    )
+def requeue_orders(session: Session, transaction_id: int, some: Sequence[int] | None = None) -> None:
+    """Orders whose transaction failed (or only `some` of them, by `seq`) wait for another one."""
+    waiting = update(Order).where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+    if some is not None:
+        waiting = waiting.where(Order.seq.in_(some))
+    session.execute(waiting.values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None))
 
 
 def fail_call(session: Session, call: Call, error: str) -> None:
@@ -57,7 +56,7 @@ def fail_call(session: Session, call: Call, error: str) -> None:
     if agreement is not None and agreement.state is AgreementState.ACCEPTED:
         agreement.state = AgreementState.FAILED
     movement = session.get(BankMovement, call.subject)
-    if movement is not None:
+    if movement is not None and movement.state is BankMovementState.PENDING:
         movement.state = BankMovementState.FAILED
 
 

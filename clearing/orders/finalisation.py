@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session, selectinload
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from tongdui.orders import Reason
 
 from ..accounts.repository import AccountKey
+from ..database import now
 from ..events.models import Event
 from ..ids import new_id
 from .models import Instruction, Order, OrderState
@@ -83,23 +83,23 @@ def load_orders(session: Session, keys: Sequence[OrderKey]) -> dict[OrderKey, Or
     return found
 
 
-def finish(session: Session, order: Order, outcome: Outcome, block_number: int, at: datetime) -> None:
+def finish(session: Session, order: Order, outcome: Outcome, block_number: int) -> None:
     """Makes an order final. The caller releases its reservations."""
     order.state = outcome.state
     order.reason = outcome.reason
     order.block_number = block_number
-    order.settled_at = at
+    order.settled_at = now()
     refused = range(order.size) if not outcome.accepted else outcome.refused
     _release_references(session, order, refused)
     session.add(order_event(order, "projector"))
 
 
-def expire(session: Session, order: Order) -> None:
-    """Makes an order that no block contains final, because its deadline passed. The caller releases its reservations."""
-    order.state = OrderState.EXPIRED
-    order.reason = Reason.DEADLINE_PASSED.code
+def withdraw(session: Session, order: Order, state: OrderState, reason: str | None, actor: str) -> None:
+    """Makes an order final that no block contains and none will. The caller releases its reservations."""
+    order.state = state
+    order.reason = reason
     _release_references(session, order, range(order.size))
-    session.add(order_event(order, "sequencer"))
+    session.add(order_event(order, actor))
 
 
 def reopen(order: Order) -> None:

@@ -92,6 +92,17 @@ class OrderRepository:
         )
         return self._session.scalars(query).all()
 
+    def of_transaction(self, transaction_id: int) -> list[Order]:
+        """The orders that are on their way in a transaction, in order, with their instructions."""
+        query = (
+            select(Order)
+            .where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+            .order_by(Order.seq)
+            .with_for_update()
+            .options(selectinload(Order.instructions))
+        )
+        return list(self._session.scalars(query))
+
     def late(self, unix_time: int) -> Sequence[Order]:
         """Accepted orders whose deadline passed, locked."""
         query = (

@@ -18,6 +18,7 @@ from tongdui.orders import Reason
 from tongdui.words import address_word, hex_of, keccak256, word
 
 from ..chain.client import ChainClient, ChainError
+from ..chain.sequencer import TOO_LARGE
 from ..config import Settings
 from ..database import Database
 from ..events.repository import EventRepository
@@ -29,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 _CALLS_A_REQUEST = 500
 _ATTEMPTS = 5
-_NOT_CONSUMED = {Reason.UNKNOWN_SIGNER.code, Reason.DEADLINE_PASSED.code, Reason.MERCHANT_CLOSED.code}
-"""Refusals of a whole order that leave its nonce free."""
+_NOT_CONSUMED = {Reason.UNKNOWN_SIGNER.code, Reason.DEADLINE_PASSED.code, Reason.MERCHANT_CLOSED.code, TOO_LARGE}
+"""Refusals of a whole order, by the chain or by the sequencer, that leave its nonce free."""
 
 
 class CannotReconcile(Exception):

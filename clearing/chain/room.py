@@ -1,0 +1,74 @@
+"""How much goes into one transaction: by instructions, gas and bytes; less after one that failed for want of gas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tongdui.orders import Kind
+
+from ..config import Settings
+from ..orders.models import Order
+
+_BATCH_GAS = 150_000
+_ORDER_GAS = 7_500
+_INSTRUCTION_GAS = {
+    Kind.ISSUE: 28_500,
+    Kind.REDEEM: 14_000,
+    Kind.EXCHANGE: 25_000,
+    Kind.SPEND: 20_000,
+    Kind.TRANSFER: 30_000,
+    Kind.REVERSE: 60_000,
+    Kind.EXPIRE: 14_000,
+}
+"""Usual figures, rounded up. Where they are too low, the batch fails, and smaller ones are tried out before they are sent."""
+
+_ORDER_BYTES = 32 * 6
+_INSTRUCTION_BYTES = 32 * 4
+_EVIDENCE_BYTES = 32 * 24
+"""An entry with a proof of sixteen hashes."""
+
+
+class Room:
+    """How many instructions the next batch may have. Shrinks when one does not fit; grows again as batches are mined."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.limit = settings.batch_max_instructions
+        self.careful = False
+        """Whether batches are to be tried out, one at a time, before they are sent."""
+
+    def choose(self, queue: Sequence[Order], gas: int) -> tuple[list[Order], bool]:
+        """The first orders of the queue that go into one batch (always one, if there is any), and whether that is full."""
+        chosen: list[Order] = []
+        size, cost, length = 0, _BATCH_GAS, 0
+        for order in queue:
+            size += order.size
+            cost += _gas(order)
+            length += _bytes(order)
+            if chosen and (size > self.limit or cost > gas or length > self._settings.batch_max_bytes):
+                return chosen, True
+            chosen.append(order)
+        return chosen, size >= self.limit
+
+    def failed(self) -> None:
+        """A batch was mined and failed: from now on they are tried out first."""
+        self.careful = True
+
+    def halve(self, size: int) -> None:
+        """A batch of `size` instructions does not fit."""
+        self.limit = max(1, min(size, self.limit) // 2)
+
+    def settled(self) -> None:
+        """A batch was mined and did not fail."""
+        self.limit = min(self._settings.batch_max_instructions, self.limit * 2)
+        if self.limit == self._settings.batch_max_instructions:
+            self.careful = False
+
+
+def _gas(order: Order) -> int:
+    return _ORDER_GAS + sum(_INSTRUCTION_GAS[Kind(instruction.kind)] for instruction in order.instructions)
+
+
+def _bytes(order: Order) -> int:
+    reversals = sum(instruction.kind == Kind.REVERSE for instruction in order.instructions)
+    return _ORDER_BYTES + order.size * _INSTRUCTION_BYTES + reversals * _EVIDENCE_BYTES
