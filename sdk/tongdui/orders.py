@@ -92,11 +92,7 @@ class Domain:
     def separator(self) -> bytes:
         """The EIP-712 domain separator."""
         return keccak256(
-            _DOMAIN_TYPEHASH
-            + _NAME_HASH
-            + _VERSION_HASH
-            + word(self.chain_id)
-            + address_word(self.contract)
+            _DOMAIN_TYPEHASH + _NAME_HASH + _VERSION_HASH + word(self.chain_id) + address_word(self.contract)
         )
 
     def digest(self, struct_hash: bytes) -> bytes:
