@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from .chain.models import Call, CallState
 from .orders.models import Instruction, Order, OrderState
+from .orders.service import ID_PREFIX
 
 _OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 _OPEN_CALL = (CallState.PENDING, CallState.SUBMITTED)
+_MOVEMENTS = frozenset(ID_PREFIX.values())
 
 
 class ProgressRepository:
@@ -22,13 +25,19 @@ class ProgressRepository:
         self._session = session
 
     def unfinished(self, ids: Collection[str]) -> set[str]:
-        """Those of the resources with these ids (orders, movements, merchants, ...) that will still change by themselves."""
-        orders = select(Order.id).where(Order.id.in_(ids), Order.state.in_(_OPEN_ORDER))
-        movements = (
-            select(Instruction.id).join(Instruction.order).where(Instruction.id.in_(ids), Order.state.in_(_OPEN_ORDER))
-        )
-        calls = select(Call.subject).where(Call.subject.in_(ids), Call.state.in_(_OPEN_CALL))
-        return {id for query in (orders, movements, calls) for id in self._session.scalars(query)}  # noqa: A001
+        """Those of the resources with these ids (orders, movements, merchants ...) that will change by themselves."""
+        orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
+        movements = [id for id in ids if _prefix(id) in _MOVEMENTS]  # noqa: A001
+        others = set(ids) - {*orders, *movements}
+        queries: list[Select[Any]] = []
+        if orders:
+            queries.append(select(Order.id).where(Order.id.in_(orders), Order.state.in_(_OPEN_ORDER)))
+        if movements:
+            query = select(Instruction.id).join(Instruction.order)
+            queries.append(query.where(Instruction.id.in_(movements), Order.state.in_(_OPEN_ORDER)))
+        if others:
+            queries.append(select(Call.subject).where(Call.subject.in_(others), Call.state.in_(_OPEN_CALL)))
+        return {found for query in queries for found in self._session.scalars(query)}
 
     def oldest_waiting(self) -> datetime | None:
         """Since when the oldest order or call waits for the sequencer, or None if nothing does."""
@@ -37,3 +46,7 @@ class ProgressRepository:
             select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
         )
         return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
+
+
+def _prefix(id: str) -> str:  # noqa: A002
+    return id.partition("_")[0]

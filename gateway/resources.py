@@ -19,46 +19,49 @@ from .views import Views
 
 ACCEPTED_STATUS = 202
 
+Shown = tuple[View, bool]
+"""A view, and whether it will change by itself."""
 
-def _merchant(call: Call, views: Views, id: str) -> View:  # noqa: A002
+
+def _merchant(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     merchant = MerchantRepository(call.session).by_id(id)
     assert merchant is not None
-    return views.merchant(merchant)
+    return views.merchant(merchant), _has_open_call(call, id)
 
 
-def _program(call: Call, views: Views, id: str) -> View:  # noqa: A002
+def _program(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     program = ProgramRepository(call.session).by_code_or_id(id)
     assert program is not None
-    return views.program(program)
+    return views.program(program), _has_open_call(call, id)
 
 
-def _agreement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+def _agreement(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     agreement = AgreementRepository(call.session).by_id(id)
     assert agreement is not None
-    return views.agreement(agreement)
+    return views.agreement(agreement), _has_open_call(call, id)
 
 
-def _bank_movement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+def _bank_movement(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     movement = BankMovementRepository(call.session).by_id(id)
     assert movement is not None
-    return views.bank_movement(movement)
+    return views.bank_movement(movement), _has_open_call(call, id)
 
 
-def _order(call: Call, views: Views, id: str) -> View:  # noqa: A002
+def _order(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     orders = OrderRepository(call.session)
     order = orders.by_id(id)
     assert order is not None
-    return views.order(order, orders.movements_of(order))
+    return views.order(order, orders.movements_of(order)), not order.state.is_final
 
 
-def _movement(call: Call, views: Views, id: str) -> View:  # noqa: A002
+def _movement(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     movement = OrderRepository(call.session).movement(id)
     assert movement is not None
     call.notes["order"] = movement.order.id
-    return views.movement(movement)
+    return views.movement(movement), not movement.order.state.is_final
 
 
-_RENDERERS: dict[str, tuple[str, Callable[[Call, Views, str], View]]] = {
+_RENDERERS: dict[str, tuple[str, Callable[[Call, Views, str], Shown]]] = {
     "mer": ("merchants", _merchant),
     "prg": ("programs", _program),
     "agr": ("agreements", _agreement),
@@ -76,11 +79,13 @@ def resource_response(call: Call, resource_id: str) -> Response:
     """The resource as it is now. An order or movement that is not final yet is answered with 202."""
     prefix = resource_id.partition("_")[0]
     collection, render = _RENDERERS[prefix]
-    call.session.flush()
-    is_open = resource_id in ProgressRepository(call.session).unfinished([resource_id])
+    view, is_open = render(call, Views(call.session, call.gateway.network), resource_id)
     call.started = resource_id if is_open else None
-    call.notes.setdefault("resource", resource_id)
-    view = render(call, Views(call.session, call.gateway.network), resource_id)
+    call.notes["resource"] = resource_id
     status = ACCEPTED_STATUS if is_open and prefix in _MOVEMENTS else call.status
     headers = {"Location": f"/v1/{collection}/{resource_id}"}
     return Response(view.model_dump_json(), status, headers, "application/json")
+
+
+def _has_open_call(call: Call, resource_id: str) -> bool:
+    return resource_id in ProgressRepository(call.session).unfinished([resource_id])

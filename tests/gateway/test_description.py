@@ -1,0 +1,71 @@
+"""The API's description: complete, valid, and readable without the internet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.gateway.site import Site
+
+
+@pytest.fixture(scope="module")
+def schema(site: Site) -> dict[str, Any]:
+    document: dict[str, Any] = site.http.get("/openapi.json").json()
+    return document
+
+
+def _operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def test_it_is_openapi_3_1(schema: dict[str, Any]) -> None:
+    assert schema["openapi"].startswith("3.1")
+    assert schema["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
+
+
+def test_every_operation_is_named_described_and_grouped(schema: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in _operations(schema)]
+    assert len(names) == len(set(names)) > 40
+    for method, path, operation in _operations(schema):
+        assert operation["description"], (method, path)
+        assert operation["tags"], (method, path)
+
+
+def test_every_operation_documents_its_problems(schema: dict[str, Any]) -> None:
+    for method, path, operation in _operations(schema):
+        if path == "/healthz":
+            continue
+        statuses = set(operation["responses"])
+        assert {"401", "403", "422", "500", "503"} <= statuses, (method, path)
+        if method != "get":
+            assert {"400", "409", "413", "415"} <= statuses, (method, path)
+            parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+            assert parameters["Idempotency-Key"]["required"] is True, (method, path)
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                content = response["content"]["application/problem+json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
+    known = schema["components"]["schemas"]
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', str(schema).replace("'", '"')):
+        assert name in known, name
+
+
+def test_the_page_needs_nothing_from_outside(site: Site) -> None:
+    page = site.http.get("/docs")
+    assert page.status_code == 200
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) >= 3
+    for link in links:
+        assert link.startswith("/"), link
+        asset = site.http.get(link)
+        assert asset.status_code == 200, link
+        assert len(asset.content) > 1_000

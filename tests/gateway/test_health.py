@@ -1,0 +1,64 @@
+"""The health report says what is so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from clearing.chain.models import Block, Call
+from clearing.database import now
+from scripts.services import Anvil
+from tests.gateway.site import Site
+
+
+@pytest.fixture
+def connected(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Site]:
+    with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
+        yield site
+
+
+def _health(site: Site) -> tuple[int, str, set[str]]:
+    """Status, summary, and the parts that do not do their work."""
+    response = site.http.get("/healthz")
+    report = response.json()
+    return response.status_code, report["status"], {name for name, check in report["checks"].items() if not check["ok"]}
+
+
+def _at(site: Site, number: int) -> None:
+    with site.database.session.begin() as session:
+        session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=0))
+
+
+def test_all_is_well(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    assert _health(connected) == (200, "ok", set())
+
+
+def test_a_chain_that_does_not_answer(site: Site) -> None:
+    assert _health(site) == (503, "degraded", {"chain", "projector"})
+
+
+def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> None:
+    with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id + 1) as site:
+        status, _, bad = _health(site)
+        assert status == 503
+        assert "chain" in bad
+
+
+def test_a_projector_that_stands_still(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    chain.rpc("anvil_mine", hex(100))
+    assert _health(connected) == (503, "degraded", {"projector"})
+
+
+def test_a_sequencer_that_stands_still(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    connected.post("/v1/merchants", {"name": "Waiting", "managed_key": True})
+    assert _health(connected) == (200, "ok", set())
+    with connected.database.session.begin() as session:
+        session.execute(update(Call).values(created_at=now() - timedelta(minutes=1)))
+    assert _health(connected) == (503, "degraded", {"sequencer"})

@@ -1,0 +1,101 @@
+"""The gateway as a process: it starts from the environment, serves, and ends in good order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clearing.database import Database
+from scripts.services import free_port
+from tests.gateway.site import Party, Site
+
+
+class _Process:
+    def __init__(self, database_url: str, log: Path) -> None:
+        self.port = free_port()
+        self.log = log
+        environment = {
+            **os.environ,
+            "TONGDUI_DATABASE_URL": database_url,
+            "TONGDUI_GATEWAY_PORT": str(self.port),
+            "TONGDUI_RPC_URL": "http://127.0.0.1:9",
+            "TONGDUI_CONTRACT": "0x" + "c0" * 20,
+            "TONGDUI_KEYSTORE_PASSWORD": "only for tests",
+        }
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "gateway"]
+            self.popen = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        self.url = f"http://127.0.0.1:{self.port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(self.url + "/healthz", timeout=10)
+                return
+            except httpx.TransportError:
+                assert self.popen.poll() is None, log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+
+@pytest.fixture
+def process(database_url: str, tmp_path: Path) -> Iterator[_Process]:
+    database = Database(database_url)
+    database.upgrade()
+    database.close()
+    running = _Process(database_url, tmp_path / "log")
+    yield running
+    if running.popen.poll() is None:
+        running.popen.kill()
+    running.popen.wait()
+
+
+def test_it_ends_when_it_is_told_to(process: _Process) -> None:
+    assert httpx.get(process.url + "/docs").status_code == 200
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.popen.wait(10) in (0, -signal.SIGTERM)
+    for line in process.log.read_text().splitlines():
+        assert json.loads(line)["timestamp"], "every line is JSON"
+
+
+def test_those_who_wait_are_answered_before_it_ends(fresh_site: Site, tmp_path: Path) -> None:
+    party: Party = fresh_site.merchant(program="WAIT")
+    body = {"program": "WAIT", "member": party.member(), "points": 1}
+    running = _Process(fresh_site.settings.database_url, tmp_path / "log")
+    headers = {
+        "Authorization": f"Bearer {fresh_site.keys[party.id]}",
+        "Idempotency-Key": "waits-at-the-end",
+        "Prefer": "wait=30",
+    }
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=40))
+    )
+    waiting.start()
+    time.sleep(1.5)
+    running.popen.send_signal(signal.SIGTERM)
+    waiting.join(15)
+    assert [answer.status_code for answer in answers] == [202]
+    running.popen.wait(15)
+
+
+def test_a_killed_gateway_loses_nothing_it_answered(fresh_site: Site, tmp_path: Path) -> None:
+    party: Party = fresh_site.merchant(program="KILL")
+    body = {"program": "KILL", "member": party.member(), "points": 1}
+    headers = {"Authorization": f"Bearer {fresh_site.keys[party.id]}", "Idempotency-Key": "kill-nine"}
+    running = _Process(fresh_site.settings.database_url, tmp_path / "log")
+    first = httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=20)
+    running.popen.kill()
+    running.popen.wait()
+    again = fresh_site.call("POST", "/v1/issuances", body, caller=party.id, key="kill-nine")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json() == first.json()
