@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import statistics
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from clearing import logs
 from clearing.chain.client import ChainClient
 from clearing.chain.models import Entry
 from clearing.chain.projector import Projector
@@ -305,6 +307,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=["gas", "speed", []], default=["gas", "speed"])
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     chosen = parser.parse_args()
+    logs.configure(logging.WARNING)
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if "gas" in chosen.what:
             bench_gas(chain)
