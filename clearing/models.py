@@ -24,6 +24,7 @@ from .orders.models import Instruction, Order
 from .programs.models import Program
 from .quotes.models import Quote
 from .settlement.models import BankMovement, Position
+from .webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Account",
@@ -36,6 +37,7 @@ __all__ = [
     "ChainEvent",
     "Entry",
     "Event",
+    "EventCursor",
     "Hold",
     "IdempotencyRecord",
     "Instruction",
@@ -53,4 +55,6 @@ __all__ = [
     "Switch",
     "Transaction",
     "TransactionAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -1,0 +1,201 @@
+"""One request to a merchant's server: signed, bounded in time and size, and never to an address of our own network.
+
+The name is resolved here and the connection made to the very address that was checked, so a name that answers differently the
+second time gains nothing. Redirects are not followed; proxies from the environment are not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+from httpcore._backends.base import SOCKET_OPTION
+from standardwebhooks import Webhook
+
+ANSWER_BYTES = 1_024
+"""As much of an answer as is kept."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_USER_AGENT = "Tongdui-Webhooks/1"
+
+
+class ForbiddenAddress(Exception):
+    """The URL leads to an address that is not on the public internet."""
+
+
+class Undelivered(Exception):
+    """There was no answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent. `id` stays the same over all attempts, so that the receiver can tell a repetition."""
+
+    id: str
+    at: datetime
+    body: str
+
+    def headers(self, host: str, secrets: Iterable[bytes]) -> list[tuple[str, str]]:
+        """Headers as Standard Webhooks has them, with one signature for each secret."""
+        signatures = [Webhook(secret).sign(self.id, self.at, self.body) for secret in secrets]
+        return [
+            ("Host", host),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body.encode()))),
+            ("User-Agent", _USER_AGENT),
+            ("webhook-id", self.id),
+            ("webhook-timestamp", str(int(self.at.timestamp()))),
+            ("webhook-signature", " ".join(signatures)),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the merchant's server said."""
+
+    status: int
+    beginning: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the event counts as delivered."""
+        return 200 <= self.status < 300
+
+
+class Sender:
+    """Sends messages. One for a process; safe to share between threads."""
+
+    def __init__(self, *, seconds: float, allow_local: bool = False) -> None:
+        """`seconds` for everything from the name's resolution to the answer. `allow_local` is for development only."""
+        self._seconds = seconds
+        self._allow_local = allow_local
+        self._ssl = ssl.create_default_context()
+
+    def send(self, url: str, message: Message, secrets: Iterable[bytes]) -> Answer:
+        """Sends a message. Raises ForbiddenAddress or Undelivered."""
+        backend = _GuardedBackend(time.monotonic() + self._seconds, allow_local=self._allow_local)
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
+        headers = message.headers(urlsplit(url).netloc, secrets)
+        try:
+            with (
+                httpcore.ConnectionPool(ssl_context=self._ssl, network_backend=backend, http2=False) as pool,
+                pool.stream(
+                    "POST", url, headers=headers, content=message.body.encode(), extensions={"timeout": timeouts}
+                ) as response,
+            ):
+                return Answer(response.status, _beginning(response))
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise Undelivered(f"{type(error).__name__}: {error}") from error
+        except UnicodeError as error:
+            raise Undelivered(f"the host's name is not valid: {error}") from error
+
+
+def _beginning(response: httpcore.Response) -> str:
+    raw = b""
+    with contextlib.suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+        for chunk in response.iter_stream():
+            raw += chunk
+            if len(raw) >= ANSWER_BYTES:
+                break
+    return raw[:ANSWER_BYTES].decode(errors="replace").replace("\0", "")
+
+
+def addresses_of(host: str, port: int, *, allow_local: bool) -> list[str]:
+    """The addresses of a host. Raises ForbiddenAddress if any of them is not public, OSError if there are none."""
+    found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    for address in found:
+        if not is_public(address) and not (allow_local and ipaddress.ip_address(address).is_loopback):
+            raise ForbiddenAddress(f"{host} is {address}, which is not a public address")
+    return found
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the public internet, also where it wraps an IPv4 address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+class _GuardedBackend(httpcore.SyncBackend):
+    """Connects to checked addresses only, and ends everything at a deadline."""
+
+    def __init__(self, deadline: float, *, allow_local: bool) -> None:
+        super().__init__()
+        self._deadline = deadline
+        self._allow_local = allow_local
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Resolves, checks, connects; the addresses one after the other."""
+        addresses = addresses_of(host, port, allow_local=self._allow_local)
+        for position, address in enumerate(addresses):
+            left = _left(self._deadline) / (len(addresses) - position)
+            try:
+                stream = super().connect_tcp(address, port, left, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if position == len(addresses) - 1:
+                    raise
+            else:
+                return _DeadlineStream(stream, self._deadline)
+        raise httpcore.ConnectError(f"{host} has no address")
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A stream whose every operation ends at the deadline, so that a server which drips bytes gains no time."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """Reads."""
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Writes."""
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        """Closes."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Begins TLS, for the name in the URL."""
+        return _DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the stream knows."""
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the time for this request is over")
+    return left
