@@ -29,9 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of two sources, compiled by the real compiler."""
     here = Path(__file__).parents[2]
     (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts/Base.sol").write_text(
-        HEADER + "abstract contract Base { uint256 public one = 1; }\n"
-    )
+    (tmp_path / "contracts/Base.sol").write_text(HEADER + "abstract contract Base { uint256 public one = 1; }\n")
     (tmp_path / "contracts/Thing.sol").write_text(
         HEADER + 'import {Base} from "lib/Base.sol";\ncontract Thing is Base {}\n'
     )
