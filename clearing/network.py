@@ -7,6 +7,7 @@ keys. Deleting the directory deletes the network.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -112,6 +113,7 @@ class EmbeddedNetwork:
     children: dict[str, Child] = field(init=False, default_factory=dict)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _watcher: threading.Thread | None = field(init=False, default=None)
+    _lock: TextIO | None = field(init=False, default=None)
 
     # ---------------------------------------------------------------- life
 
@@ -119,8 +121,7 @@ class EmbeddedNetwork:
         """Starts everything and returns when the gateway reports that it is healthy."""
         self.directory = self.directory.absolute()
         (self.directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.gateway_port = self.gateway_port or free_port()
-        self.rpc_port = self.rpc_port or free_port()
+        self._claim()
         self.settings = self._settings()
         try:
             self._start_chain()
@@ -140,6 +141,8 @@ class EmbeddedNetwork:
         for name in ("gateway", "sequencer", "projector", "chain"):
             if name in self.children:
                 self.children[name].stop()
+        if self._lock is not None:
+            self._lock.close()
 
     def __enter__(self) -> EmbeddedNetwork:
         self.start()
@@ -161,6 +164,19 @@ class EmbeddedNetwork:
         return f"http://{HOST}:{self.rpc_port}"
 
     # ---------------------------------------------------------------- parts
+
+    def _claim(self) -> None:
+        """Takes the directory and the ports. Two networks in one directory, or on one chain, would spoil each other."""
+        self._lock = (self.directory / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NetworkError(f"a network is running in {self.directory} already") from None
+        for name, port in (("gateway", self.gateway_port), ("chain", self.rpc_port)):
+            if port and not _is_free(port):
+                raise NetworkError(f"somebody listens on port {port} already; give the {name} another one")
+        self.gateway_port = self.gateway_port or free_port()
+        self.rpc_port = self.rpc_port or free_port()
 
     def _settings(self) -> Settings:
         database = self.database_url or f"sqlite:///{self.directory / 'tongdui.db'}"
@@ -285,6 +301,16 @@ def with_client(url: str, use: Callable[[ChainClient], T]) -> T:
         return use(client)
     finally:
         client.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last run may linger
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:
