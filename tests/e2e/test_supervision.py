@@ -1,0 +1,241 @@
+"""`make up` as its user meets it: it stops cleanly, it comes back with everything, and what dies is started again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from clearing.network import Child, EmbeddedNetwork
+from scripts.services import free_port
+from scripts.story.audit import Audit, Node
+from tongdui import APIError, Client, LocalSigner, TongduiError
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT = 30.0
+T = TypeVar("T")
+pytestmark = pytest.mark.slow
+
+
+class Up:
+    """The command `clearing up`, as a process with a directory and ports of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port, self.rpc_port = free_port(), free_port()
+        self.url, self.rpc_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.rpc_port}"
+        self.output = ""
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Starts it and returns when it says that it runs."""
+        command = [sys.executable, "-m", "clearing", "up", "--dir", str(self.directory)]
+        command += ["--port", str(self.port), "--rpc-port", str(self.rpc_port)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        assert self.process.stdout is not None
+        self.output = ""
+        for line in self.process.stdout:
+            self.output += line
+            if "Ctrl-C" in line:
+                return
+        raise AssertionError(f"it ended with {self.process.wait()}:\n{self.output}")
+
+    def stop(self, number: signal.Signals) -> int:
+        """Sends the signal that a terminal (or a service manager) would; the exit code."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.send_signal(number)
+        with self.process.stdout:
+            self.output += self.process.stdout.read()
+        return self.process.wait(60)
+
+    def key(self, role: str) -> str:
+        """One of the first API keys."""
+        found: dict[str, str] = json.loads((self.directory / "api-keys.json").read_text())
+        return found[role]
+
+    def answers(self) -> list[str]:
+        """Which of its ports somebody still listens on."""
+        found = []
+        for name, url in (("gateway", f"{self.url}/healthz"), ("chain", self.rpc_url)):
+            try:
+                httpx.get(url, timeout=2)
+                found.append(name)
+            except httpx.TransportError:
+                pass
+        return found
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    command = Up(tmp_path / "network")
+    yield command
+    if command.process is not None and command.process.poll() is None:
+        command.stop(signal.SIGTERM)
+
+
+def test_it_stops_on_ctrl_c_and_starts_again_with_everything(up: Up) -> None:
+    signer = LocalSigner.generate()
+    up.start()
+    assert up.url in up.output
+    assert up.rpc_url in up.output
+    with Client(up.url, up.key("operator")) as operator, Client(up.url, up.key("treasury")) as treasury:
+        merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
+        operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
+        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "settle", "read"])
+        treasury.deposits.create(merchant=merchant, micros=5_000_000, bank_reference="B-1", wait=WAIT)
+    assert key.secret
+    with Client(up.url, key.secret, signer=signer) as station:
+        station.members.create(external_id="1")
+        entry = station.issuances.create(program="FUEL", member="external:1", points=500, wait=WAIT).settled()
+
+    assert up.stop(signal.SIGINT) == 0
+    assert "Stopped" in up.output
+    assert "Traceback" not in up.output
+    assert up.answers() == []
+
+    up.start()
+    with Client(up.url, key.secret, signer=signer, rpc_url=up.rpc_url) as station:
+        (account,) = station.members.accounts("external:1")
+        assert (account.posted, account.reserved) == (500, 0)
+        assert station.positions.get(merchant).position_micros == 5_000_000
+        receipt = station.entries.receipt(entry.leaf)
+        receipt.verify(rpc_url=up.rpc_url, contract=station.network.get().contract)
+        more = station.issuances.create(program="FUEL", member="external:1", points=11, wait=WAIT).settled()
+        assert more.block_number > entry.block_number
+    assert up.stop(signal.SIGTERM) == 0
+    assert up.answers() == []
+
+
+def test_a_second_one_says_that_the_port_or_the_directory_is_taken(up: Up, tmp_path: Path) -> None:
+    up.start()
+    second = Up(tmp_path / "other")
+    second.port, second.rpc_port = up.port, up.rpc_port
+    with pytest.raises(AssertionError, match=rf"(?s)ended with 1:.*port {up.port}"):
+        second.start()
+    same_place = Up(up.directory)
+    with pytest.raises(AssertionError, match=r"(?s)running in .* already"):
+        same_place.start()
+    assert up.answers() == ["gateway", "chain"]
+    assert httpx.get(f"{up.url}/healthz").json()["status"] == "ok"
+
+
+def test_a_supervisor_that_was_killed_leaves_nothing_behind(up: Up) -> None:
+    up.start()
+    assert up.process is not None
+    up.stop(signal.SIGKILL)
+    _eventually(lambda: up.answers() == [], "chain or gateway outlived their supervisor")
+    up.start()
+    assert httpx.get(f"{up.url}/healthz").json()["status"] == "ok"
+
+
+# -------------------------------------------------------------------- death of a child
+
+
+@contextmanager
+def busy_network(directory: Path) -> Iterator[tuple[EmbeddedNetwork, Client]]:
+    """A network with a station that issues points."""
+    signer = LocalSigner.generate()
+    with EmbeddedNetwork(directory) as network, Client(network.url, network.api_keys["operator"]) as operator:
+        merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
+        operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
+        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
+        assert key.secret
+        with Client(network.url, key.secret, signer=signer, max_retries=8) as station:
+            yield network, station
+
+
+@pytest.mark.parametrize("name", ["gateway", "sequencer", "projector", "chain"])
+def test_a_killed_process_is_started_again_and_everything_settles_once(tmp_path: Path, name: str) -> None:
+    """Sales go on while the process is killed twice, without warning."""
+    with busy_network(tmp_path) as (network, station):
+        members = [station.members.create(external_id=f"M{n}") for n in range(5)]
+        time.sleep(
+            6 if name == "chain" else 0
+        )  # the chain writes its state every five seconds; what is younger is lost
+        killed: list[int] = []
+        killer = threading.Thread(target=lambda: killed.extend(_kill_twice(network.children[name])))
+        killer.start()
+        sold = 0
+        while killer.is_alive() or sold < 40:
+            member = members[sold % len(members)]
+            _stubbornly(
+                lambda member=member, sold=sold: station.issuances.create(  # type: ignore[misc]
+                    program="FUEL",
+                    member=member,
+                    points=1 + sold,
+                    reference=f"S-{sold}",
+                    idempotency_key=f"sale-{sold}",
+                )
+            )
+            sold += 1
+        killer.join()
+        assert len(set(killed)) == 2
+
+        def all_settled() -> bool:
+            found = list(station.issuances.list(page_size=200))
+            return len(found) == sold and all(movement.is_settled for movement in found)
+
+        _eventually(lambda: _stubbornly(all_settled), "not everything settled", seconds=60)
+        _eventually(lambda: httpx.get(f"{network.url}/healthz").json()["status"] == "ok", "it stays ill", seconds=60)
+        issued = {m.reference: m.settled().points for m in station.issuances.list(page_size=200)}
+        assert issued == {f"S-{n}": 1 + n for n in range(sold)}
+        posted = sum(account.posted for member in members for account in station.members.accounts(member))
+        assert posted == sum(issued.values())
+        _assert_books_balance(network)
+
+
+def _kill_twice(child: Child) -> list[int]:
+    """Ids of the processes that were killed, once the next one runs."""
+    killed = []
+    for _ in range(2):
+        time.sleep(1.0)
+        process = child.process
+        assert process is not None
+        process.kill()
+        killed.append(process.pid)
+        _eventually(lambda dead=process: child.running and child.process is not dead, "it stays dead")  # type: ignore[misc]
+    return killed
+
+
+def _assert_books_balance(network: EmbeddedNetwork) -> None:
+    node = Node(network.rpc_url, network.settings.contract)
+    with Client(network.url, network.api_keys["auditor"]) as auditor:
+        receipts = [auditor.entries.receipt(entry.leaf) for entry in auditor.entries.list(page_size=200)]
+    audit = Audit.of(node, receipts)
+    checks = [*audit.journal(), *(check for _, check in audit.supplies()), audit.money()]
+    node.close()
+    assert [check for check in checks if not check.is_good] == []
+
+
+def _stubbornly(attempt: Callable[[], T]) -> T:
+    """Tries again for as long as the gateway is away; with an Idempotency-Key that is harmless."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return attempt()
+        except TongduiError as error:
+            if isinstance(error, APIError) and error.status < 500:
+                raise
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
