@@ -17,6 +17,7 @@ from tongdui.words import hex_of, text_word
 from ..signing.keyring import RoleKeys
 from . import contract
 from .client import ChainClient, ChainError
+from .fees import Fees
 
 _GAS = 12_000_000
 _CALL_GAS = 200_000
@@ -32,19 +33,27 @@ def contract_address(admin: str) -> str:
     return str(get_create_address(HexAddress(HexStr(admin)), Nonce(0)))
 
 
-def deploy(client: ChainClient, keys: RoleKeys, *, operator_name: str, utc_offset_seconds: int) -> str:
+def deploy(
+    client: ChainClient,
+    keys: RoleKeys,
+    *,
+    operator_name: str,
+    utc_offset_seconds: int,
+    max_fee_per_gas: int | None = None,
+) -> str:
     """Deploys with the admin key and grants each role to its key. Address of the contract, checksummed."""
     admin: LocalAccount = Account.from_key(keys.private_key("admin"))
+    fees = Fees(client, max_fee_per_gas).first()
     address = contract_address(admin.address)
     if client.call("eth_getCode", address, "latest") == "0x":
         code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        _send(client, admin, None, code, _GAS)
+        _send(client, admin, None, code, _GAS, fees)
     for role, numbers in _ROLES.items():
         holder = to_checksum_address(keys.address(role))
         for number in numbers:
             held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
             if int.from_bytes(held, "big") == 0:
-                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _CALL_GAS)
+                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _CALL_GAS, fees)
     return address
 
 
@@ -68,15 +77,17 @@ def deployment_block(client: ChainClient, address: str) -> int:
     return present
 
 
-def _send(client: ChainClient, sender: LocalAccount, to: str | None, data: bytes, gas: int) -> None:
+def _send(
+    client: ChainClient, sender: LocalAccount, to: str | None, data: bytes, gas: int, fees: dict[str, Any]
+) -> None:
     transaction: dict[str, Any] = {
         "chainId": client.chain_id(),
         "nonce": client.next_nonce(sender.address),
         "gas": gas,
-        "gasPrice": 0,
         "value": 0,
         "data": data,
         **({"to": to} if to else {}),
+        **fees,
     }
     signed = sender.sign_transaction(transaction)
     client.call("eth_sendRawTransaction", hex_of(bytes(signed.raw_transaction)))

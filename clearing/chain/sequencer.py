@@ -85,7 +85,10 @@ class Sequencer:
             proofs = _Proofs(session)
             orders = self._next_orders(session, proofs)
             if orders and self._room.careful:
+                first = orders[0]
                 orders = self._tried_out(session, orders, proofs)
+                if not orders:
+                    return first.state.is_final
             if not orders:
                 return False
             data = _calldata(orders, proofs)
