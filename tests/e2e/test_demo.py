@@ -1,0 +1,58 @@
+"""The demo runs to its end, adds everything up, and fails when it does not add up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import demo
+from scripts.story.audit import Check
+from scripts.story.stage import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_demo_ends_well(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.jsonl"
+    done = subprocess.run(
+        [sys.executable, "scripts/demo.py", "--json", str(figures)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything adds up" in done.stdout
+    assert "✗" not in done.stdout
+    assert "\x1b[" not in done.stdout, "colours where nobody looks at a terminal"
+    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 100
+    measured = {line["figure"]: line["value"] for line in map(json.loads, figures.read_text().splitlines())}
+    assert measured["gas_per_exchange_alone"] > 2 * measured["gas_per_exchange_in_100_orders"] > 0
+    assert 0 < measured["accepted_to_settled_p50"] <= measured["accepted_to_settled_p99"]
+
+
+def test_the_demo_fails_when_something_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(directory: Path, stage: Stage) -> list[str]:
+        stage.figure("one", 1, "gas", "a figure that is kept all the same")
+        return ["FUEL: expected 5, found 6"]
+
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--json", str(tmp_path / "figures.jsonl")])
+    assert demo.main() == 1
+    assert "FUEL: expected 5, found 6" in capsys.readouterr().out
+    assert json.loads((tmp_path / "figures.jsonl").read_text().splitlines()[0])["figure"] == "one"
+
+
+def test_a_check_is_good_only_when_all_say_the_same() -> None:
+    assert Check("supply", 5, {"contract": 5, "gateway": 5}).is_good
+    assert not Check("supply", 5, {"contract": 5, "gateway": 6}).is_good
