@@ -334,6 +334,18 @@ def a_payer_at_its_limit(s: Stage) -> Sequence[Reason]:
 
 
 @story(Reason.INSUFFICIENT_LIQUIDITY)
+def a_payer_one_micro_short_of_the_fee(s: Stage) -> Sequence[Reason]:
+    s.twins.call(s.twins.operator, "set_credit_limit", FUEL, 90 * 10_000 + 899)
+    return s.do(FUEL, exchange(100))
+
+
+@story(Reason.NONE)
+def a_payer_with_just_enough(s: Stage) -> Sequence[Reason]:
+    s.twins.call(s.twins.operator, "set_credit_limit", FUEL, 90 * 10_000 + 900)
+    return s.do(FUEL, exchange(100))
+
+
+@story(Reason.INSUFFICIENT_LIQUIDITY)
 def a_limit_that_one_batch_exhausts_midway(s: Stage) -> Sequence[Reason]:
     s.twins.call(s.twins.operator, "set_credit_limit", FUEL, 900_000)
     return s.do(FUEL, exchange(50), exchange(48), exchange(4), exchange(1 + 1))

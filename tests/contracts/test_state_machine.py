@@ -6,6 +6,7 @@ its events alone. `HYPOTHESIS_PROFILE=nightly` looks longer, and at other lives 
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ from tests.contracts.network import (
 )
 from tests.contracts.plans import Drafter, OrderPlan, orders
 from tests.contracts.twins import UTC_OFFSET, Twins
-from tests.reference.clearing_house import FOREVER, ClearingHouse
+from tests.reference.clearing_house import FOREVER, MAX_CREDIT_LIMIT, ClearingHouse
 from tests.reference.records import SignerChange, Status
 from tongdui.orders import (
     AgreementTerms,
@@ -68,6 +69,7 @@ some_program = st.sampled_from([*PROGRAMS, *PROGRAMS, 0, 7])
 some_micros = st.one_of(st.integers(1, 50_000_000), st.sampled_from([0, 1, 2**95, 2**96 - 1]))
 some_wait = st.sampled_from([1, 60, 3_600, 5 * 3_600, DAY, 3 * DAY, 12 * DAY])
 near = st.sampled_from([-DAY, -1, 0, 1, 2, 3_600, DAY, 5 * DAY])
+some_conversions = st.lists(orders(CONVERSIONS), min_size=1, max_size=5)
 rarely = st.integers(0, 9).map(lambda n: n == 9)
 
 
@@ -126,13 +128,27 @@ class Lives(RuleBasedStateMachine):
     def a_batch_of_anything(self, plans: list[OrderPlan], with_evidence: bool) -> None:
         self._execute(plans, with_evidence)
 
-    @rule(plans=st.lists(orders(CONVERSIONS), min_size=1, max_size=5))
+    @rule(plans=some_conversions)
     def a_batch_of_exchanges_and_spends(self, plans: list[OrderPlan]) -> None:
         self._execute(plans)
 
     @rule(plans=st.lists(orders(st.just(Kind.REVERSE)), min_size=1, max_size=5))
     def a_batch_of_reversals(self, plans: list[OrderPlan]) -> None:
         self._execute(plans)
+
+    @rule(plan=orders(CONVERSIONS), short=st.sampled_from([0, 0, 1]))
+    def a_payer_can_just_afford_it(self, plan: OrderPlan, short: int) -> None:
+        """The credit limit is set to what the order takes, or to one micro less."""
+        batch = self.drafter.draft([plan])
+        trial = copy.deepcopy(self.model)
+        for merchant in trial.merchants.values():
+            merchant.credit_limit = MAX_CREDIT_LIMIT
+        trial.execute(self.twins.sequencer, batch.orders, lambda _: None)
+        for number, merchant in trial.merchants.items():
+            if merchant.position < self.model.merchants[number].position:
+                limit = max(0, -merchant.position - short)
+                self.twins.call(self.twins.operator, "set_credit_limit", number, limit)
+        self.twins.execute(batch.orders, None)
 
     # Hypothesis picks each name as often as any other, and batches are what this is about.
     a_batch_after_a_batch = a_third_batch = a_fourth_batch = a_batch_of_anything
@@ -148,17 +164,19 @@ class Lives(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self._wait_until(self.twins.now + seconds)
 
-    @rule(seconds=st.sampled_from([-1, 0, 1]))
-    def midnight_comes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([-1, 0, 1]), plans=some_conversions)
+    def a_batch_around_midnight(self, seconds: int, plans: list[OrderPlan]) -> None:
         self._wait_until((self.twins.now + UTC_OFFSET) // DAY * DAY + DAY - UTC_OFFSET + seconds)
+        self._execute(plans)
 
-    @rule(pick=st.integers(0, 20), seconds=st.sampled_from([-1, 0]))
-    def an_agreement_begins_or_ends(self, pick: int, seconds: int) -> None:
+    @rule(pick=st.integers(0, 20), seconds=st.sampled_from([-1, 0]), plans=some_conversions)
+    def a_batch_when_an_agreement_begins_or_ends(self, pick: int, seconds: int, plans: list[OrderPlan]) -> None:
         terms = [a.terms for a in self.model.agreements.values()]
         moments = sorted({t.valid_from for t in terms} | {t.valid_until for t in terms})
         soon = [m for m in moments if self.twins.now < m < self.twins.now + 60 * DAY]
         if soon:
             self._wait_until(soon[pick % len(soon)] + seconds)
+            self._execute(plans)
 
     def _wait_until(self, moment: int) -> None:
         """The next block will be of this moment."""

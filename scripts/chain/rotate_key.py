@@ -1,0 +1,118 @@
+"""Gives a merchant a new signer key and lets the old one run out.
+
+    ape run chain rotate_key --network http://127.0.0.1:8545 --merchant 3 --signer market --new-key 0x... --overlap 86400
+
+The merchant's present key (`--signer`, or TONGDUI_MERCHANT_KEY) signs both changes; anyone may send them, so the sender is the
+signer where no other account is named. With --overlap 0 the old key ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+from eth_account.messages import encode_typed_data
+
+from scripts.chain._common import FOREVER, Session, Step, address_option, chain_command, load_account, moment, unlock
+from tongdui.orders import NONCE_MAX
+
+DAY = 86_400
+FIELDS = [
+    {"name": "merchant", "type": "uint32"},
+    {"name": "key", "type": "address"},
+    {"name": "validFrom", "type": "uint40"},
+    {"name": "validUntil", "type": "uint40"},
+    {"name": "nonce", "type": "uint48"},
+]
+
+Window = tuple[str, int, int]  # key, from, until
+
+
+@chain_command
+@click.option("--merchant", type=int, required=True, help="The merchant's number.")
+@click.option("--signer", metavar="ALIAS", help="Keystore account of the present key; else TONGDUI_MERCHANT_KEY.")
+@address_option("--new-key", required=True, help="Address of the new key.")
+@click.option("--overlap", default=DAY, show_default=True, help="Seconds for which the old key stays good.")
+def cli(
+    account: str | None,
+    house: str | None,
+    yes: bool,
+    merchant: int,
+    signer: str | None,
+    new_key: str,
+    overlap: int,
+) -> None:
+    """Replace a merchant's signer key."""
+    old = load_account(signer, "TONGDUI_MERCHANT_KEY")
+    itself = account is None and not os.environ.get("TONGDUI_KEY")
+    session = Session(old if itself else account, yes=yes)
+    clearing_house = session.house(house)
+    windows = _changes(clearing_house, merchant, old.address, new_key, session.now + overlap)
+    if windows and not yes:
+        click.echo(f"{old.address} will sign:")
+        for key, _, until in windows:
+            click.echo(f"  {key} is a key of merchant {merchant} {moment(until)}")
+        click.confirm("Sign?", abort=True)
+    session.carry_out(clearing_house, _sign(session, clearing_house, merchant, old, windows))
+
+
+def _changes(house: Any, merchant: int, old: str, new: str, end: int) -> list[Window]:
+    """What has to be said about the two keys that the chain does not say already."""
+    owner, since, until = house.signerOf(old)
+    if owner != merchant or not until:
+        raise click.ClickException(f"{old} is not a key of merchant {merchant}")
+    if new == old:
+        raise click.ClickException("the new key is the old one")
+    owner_of_new, _, until_of_new = house.signerOf(new)
+    if until_of_new and owner_of_new != merchant:
+        raise click.ClickException(f"{new} is a key of merchant {owner_of_new}")
+    windows = []
+    if until_of_new != FOREVER:
+        windows.append((new, 0, FOREVER))
+    if until > end:
+        windows.append((old, min(since, end), end))
+    return windows
+
+
+def _sign(session: Session, house: Any, merchant: int, signer: Any, windows: list[Window]) -> list[Step]:
+    """Signed changes, under nonces from the far end, where no order's will ever be."""
+    steps = []
+    nonce = NONCE_MAX + 1
+    if windows:
+        unlock(signer)
+    for key, since, until in windows:
+        nonce -= 1
+        while house.nonceUsed(merchant, nonce):
+            nonce -= 1
+        change = (merchant, key, since, until, nonce)
+        signature = _signature(session, house, signer, change)
+        what = "new key" if until == FOREVER else "old key"
+        steps.append(Step(f"make {key}, the {what}, good {moment(until)}", "changeSigner", (change, signature)))
+    return steps
+
+
+def _signature(session: Session, house: Any, signer: Any, change: tuple[Any, ...]) -> bytes:
+    typed = {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            "SignerChange": FIELDS,
+        },
+        "primaryType": "SignerChange",
+        "domain": {
+            "name": "Tongdui",
+            "version": "1",
+            "chainId": session.chain_id,
+            "verifyingContract": house.address,
+        },
+        "message": {field["name"]: value for field, value in zip(FIELDS, change, strict=True)},
+    }
+    signature = signer.sign_message(encode_typed_data(full_message=typed))
+    if signature is None:
+        raise click.ClickException("the account did not sign")
+    return bytes(signature.encode_rsv())
