@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from .database import Base, dialect_of
@@ -34,3 +34,5 @@ def _copy(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]
                 copy.write_row([row[name] for name in names])
     except psycopg.errors.IntegrityError as error:
         raise IntegrityError(statement, None, error) from error
+    except psycopg.OperationalError as error:
+        raise OperationalError(statement, None, error) from error

@@ -13,6 +13,7 @@ from rich.table import Table
 from . import (
     daemon,
     logs,
+    metrics,
     models,  # noqa: F401 (foreign keys need every table)
 )
 from .chain.client import ChainClient
@@ -23,6 +24,7 @@ from .chain.sequencer import Sequencer
 from .config import Settings, settings
 from .database import Database
 from .network import EmbeddedNetwork, NetworkError
+from .operations.commands import add_commands
 from .signing.keyring import Keyring, RoleKeys
 
 console = Console()
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("deploy", run_deploy, "make the role keys, deploy the contract and grant the roles, where missing"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
+    add_commands(commands)
     return parser
 
 
@@ -112,7 +115,8 @@ def run_sequencer(_chosen: argparse.Namespace) -> int:
     database, client = _connect(configured)
     sequencer = Sequencer(database, client, configured, _role_keys(configured))
     stop = daemon.stop_on_signals()
-    daemon.run("sequencer", sequencer, Leadership(database, "sequencer"), configured.poll_interval, stop)
+    with metrics.serving(configured, database, client):
+        daemon.run("sequencer", sequencer, Leadership(database, "sequencer"), configured.poll_interval, stop)
     return 0
 
 
@@ -122,7 +126,24 @@ def run_projector(_chosen: argparse.Namespace) -> int:
     database, client = _connect(configured)
     projector = Projector(database, client, configured)
     stop = daemon.stop_on_signals()
-    daemon.run("projector", projector, Leadership(database, "projector"), configured.poll_interval, stop)
+    with metrics.serving(configured, database, client):
+        daemon.run("projector", projector, Leadership(database, "projector"), configured.poll_interval, stop)
+    return 0
+
+
+def run_worker(chosen: argparse.Namespace) -> int:
+    """Becomes a Celery worker."""
+    from .tasks.commands import run_worker as become_worker
+
+    become_worker(processes=chosen.processes, beat=chosen.beat)
+    return 0
+
+
+def run_beat(_chosen: argparse.Namespace) -> int:
+    """Becomes Celery's beat."""
+    from .tasks.commands import run_beat as become_beat
+
+    become_beat()
     return 0
 
 

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     batches_in_flight: int = 4
     confirmations: int = 0
     """Blocks on top of an entry's block before it counts as settled; 0 where blocks are final at once (QBFT)."""
+    metrics_port: int | None = None
+    """Where this process answers `/metrics`; None is nowhere. Each process needs a port of its own."""
+    metrics_host: str = "127.0.0.1"
     start_block: int | None = None
     """Where the projector begins in an empty database; None looks for the block in which the contract was deployed."""
     poll_interval: float = Field(default=0.05, gt=0)
@@ -86,6 +89,22 @@ class Settings(BaseSettings):
 
     hold_longest: int = 604_800
     """The longest that a hold may last."""
+
+    broker_url: str = ""
+    """Celery's broker: `redis://...` or `amqp://...`; empty keeps messages in `broker_dir`, for one machine."""
+    broker_dir: Path = Path("broker")
+    webhook_interval: float = Field(default=1.0, gt=0)
+    """How often a worker looks for webhooks to deliver."""
+    daily_interval: float = Field(default=300.0, gt=0)
+    """How often a worker looks whether the work of a day is due: points expiry, reminders, statements."""
+    reconcile_interval: float = Field(default=3_600.0, gt=0)
+    idempotency_days: int = Field(default=30, ge=1)
+    """How long a request's first answer is kept for its repetitions."""
+    liquidity_low_percent: int = 20
+    """Of the credit limit: a merchant that can pay less is told."""
+    liquidity_critical_percent: int = 5
+    liquidity_floor_micros: int = 100_000_000
+    """The line for merchants with a small credit limit, or none."""
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from . import metrics
 from .chain.client import ChainError, ChainUnreachable
 from .chain.leadership import Leadership
 
@@ -47,6 +48,12 @@ def run(name: str, worker: Steps, leadership: Leadership, poll_interval: float, 
         except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
             # Whatever a step had stored is committed or not; the next one starts from there.
             pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
+            metrics.STEPS_FAILED.labels(name).inc()
             log.warning("step failed, will try again", daemon=name, error=str(error), seconds=pause)
+        except Exception:
+            # A fault of ours or an answer that no node should give: nothing of it is committed, and dying would not mend it.
+            pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
+            metrics.STEPS_FAILED.labels(name).inc()
+            log.exception("step failed unexpectedly, will try again", daemon=name, seconds=pause)
     leadership.release()
     log.info("stopped", daemon=name)

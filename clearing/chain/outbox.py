@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from tongdui.words import hex_of
 
+from .. import metrics
 from ..config import Settings
 from ..database import Database, now
 from ..signing.keyring import RoleKeys
@@ -105,6 +106,7 @@ class Outbox:
             due = [t for t in unmined if t.sent_at is None or t.sent_at < overdue]
         if not due:
             return False
+        metrics.SENT.inc(len(due))
         answers = self._client.send_raw([transaction.raw for transaction in due])
         with self._database.session.begin() as session:
             for stale, error in zip(due, answers, strict=True):
@@ -136,7 +138,9 @@ class Outbox:
         error: ChainError,
         make_smaller: Callable[[Session, Transaction], None],
     ) -> None:
-        match refusal_of(error):
+        refusal = refusal_of(error)
+        metrics.REFUSED.labels(refusal.name.lower()).inc()
+        match refusal:
             case Refusal.KNOWN:
                 pass
             case Refusal.NONCE_USED:

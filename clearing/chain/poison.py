@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tongdui.words import bytes_of, hex_of
 
+from .. import metrics
 from ..events.models import Event
 from ..ids import new_id
 from . import contract
@@ -80,6 +81,7 @@ def set_aside(session: Session, poison: PoisonEvent) -> None:
             data=data,
         )
     )
+    metrics.SET_ASIDE.inc()
     log.error("event set aside", **data)
 
 

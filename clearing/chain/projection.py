@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from tongdui import receipts
 from tongdui.orders import Kind, Reason
 
+from .. import metrics
 from ..accounts.repository import AccountRepository
 from ..agreements.models import Agreement
 from ..bulk import insert_all
@@ -61,6 +62,7 @@ def project_block(session: Session, block: BlockData) -> None:
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
+        metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
     _store_entries(session, content.entries, block.number)
     session.add_all(content.rejections)
     reservations = _finish_orders(session, content, block)
@@ -167,6 +169,7 @@ def _finish_orders(session: Session, content: BlockContent, block: BlockData) ->
         if order is None or order.state.is_final or not _is_about(order, content.refused_digests.get(key)):
             continue
         finish(session, order, outcome, block.number)
+        metrics.order_ended(order.state, order.created_at)
         released.add(order.instructions)
     return released
 

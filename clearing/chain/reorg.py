@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from tongdui.words import hex_of
 
+from .. import metrics
 from ..database import Database
 from ..events.models import Event
 from ..ids import new_id
@@ -38,6 +39,7 @@ def roll_back_to_chain(database: Database, client: ChainClient) -> int:
 
 def take_back(session: Session, block: Block) -> None:
     """Undoes everything that `project_block` did for this block."""
+    metrics.BLOCKS_REMOVED.inc()
     log.warning("block fell out of the chain", block=block.number, hash=hex_of(block.hash))
     rows = session.scalars(select(Entry).where(Entry.block_number == block.number).order_by(Entry.batch, Entry.index))
     effects = effects_of(session, [row.wire() for row in rows])

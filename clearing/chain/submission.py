@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tongdui.words import hex_of
 
+from .. import metrics
 from ..agreements.models import Agreement, AgreementState
 from ..orders.models import Order, OrderState
 from ..settlement.models import BankMovement, BankMovementState
@@ -35,6 +36,7 @@ def give_back(session: Session, transactions: Iterable[Transaction]) -> None:
             fail_call(session, call, "the contract reverted it")
     for transaction in transactions:
         if transaction.state is TransactionState.REVERTED:
+            metrics.BATCHES.labels("reverted").inc()
             log.error("transaction reverted", hash=hex_of(transaction.hash), gas_used=transaction.gas_used)
             requeue_orders(session, transaction.id)
 
