@@ -71,10 +71,13 @@ class _Frame:
         return message
 
     async def send(self, message: Message) -> None:
-        """Adds the request's id."""
+        """Adds the headers that every answer has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"request-id", self.request_id.encode())]
+            own = [(b"request-id", self.request_id.encode())]
+            if self._scope["path"].startswith("/v1/"):
+                own.append((b"cache-control", b"no-store"))  # balances, and sometimes secrets
+            message["headers"] = [*message.get("headers", ()), *own]
         await self._send(message)
 
     def write_log(self) -> None:

@@ -19,6 +19,7 @@ from tongdui.words import bytes_of
 from ..context import Call
 from ..endpoint import Endpoint, Reading
 from ..pages import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
+from ..problems import documented
 from ..schemas.common import Page, ProgramName, Text, View
 from ..schemas.journal import EntryView, EventView, ReceiptView
 from ..views import Views
@@ -30,7 +31,7 @@ Leaf = Annotated[str, Path(pattern=r"^0x[0-9a-fA-F]{64}$")]
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
-@router.get("/v1/entries", response_model=Page[EntryView], tags=["entries"])
+@router.get("/v1/entries", response_model=Page[EntryView], responses=documented(404), tags=["entries"])
 def list_entries(
     call: Reading,
     program: Annotated[ProgramName | None, Query()] = None,

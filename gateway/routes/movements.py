@@ -18,6 +18,7 @@ from ..answers import Started
 from ..context import Call
 from ..endpoint import Endpoint, Reading, Waitable
 from ..pages import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
+from ..problems import documented
 from ..schemas.common import MemberName, Page, ProgramName, Reference, View
 from ..schemas.movements import (
     AuthorizationBody,
@@ -59,7 +60,7 @@ def create_exchange(body: ExchangeCreate, call: Waitable) -> Any:
     return _created(call, body.request(), body.authorization)
 
 
-@router.get("/v1/issuances", response_model=Page[MovementView], tags=["issuances"])
+@router.get("/v1/issuances", response_model=Page[MovementView], responses=documented(404), tags=["issuances"])
 def list_issuances(
     call: Reading,
     member: Member = None,
@@ -73,7 +74,7 @@ def list_issuances(
     return _listed(call, _filter(call, Kind.ISSUE, member, program, state, reference), limit, cursor)
 
 
-@router.get("/v1/redemptions", response_model=Page[MovementView], tags=["redemptions"])
+@router.get("/v1/redemptions", response_model=Page[MovementView], responses=documented(404), tags=["redemptions"])
 def list_redemptions(
     call: Reading,
     member: Member = None,
@@ -87,7 +88,7 @@ def list_redemptions(
     return _listed(call, _filter(call, Kind.REDEEM, member, program, state, reference), limit, cursor)
 
 
-@router.get("/v1/exchanges", response_model=Page[MovementView], tags=["exchanges"])
+@router.get("/v1/exchanges", response_model=Page[MovementView], responses=documented(404), tags=["exchanges"])
 def list_exchanges(
     call: Reading,
     member: Member = None,

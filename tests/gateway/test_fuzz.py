@@ -1,0 +1,48 @@
+"""Whatever is sent, the answer is one that the description announces, and never a fault of ours (schemathesis)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.site import Site, agree
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+)
+
+
+@pytest.fixture
+def peopled(tmp_path: Path) -> Iterator[Site]:
+    """A network in which the examples of the description exist."""
+    with Site(f"sqlite:///{tmp_path / 'tongdui.db'}", tmp_path) as site:
+        fuel = site.merchant("fuel", program="FUEL")
+        agree(fuel, site.merchant(program="CINE"))
+        site.give(fuel.member("8620017"), "FUEL", 10**6)
+        site.keys["merchant"] = site.keys[fuel.id]
+        yield site
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("caller", ["merchant", "operator", "treasury", "auditor"])
+def test_no_answer_is_a_surprise(peopled: Site, tmp_path: Path, caller: str) -> None:
+    program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
+    assert program is not None
+    command = [
+        *(program, "run", f"{peopled.http.base_url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {peopled.keys[caller]}"),
+        *("--exclude-path", "/healthz", "--checks", ",".join(CHECKS)),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1"),
+        *("--suppress-health-check", "all", "--workers", "1", "--request-timeout", "60", "--no-color"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
