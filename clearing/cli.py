@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from . import (
     metrics,
     models,  # noqa: F401 (foreign keys need every table)
 )
+from .access.service import bootstrap_keys
 from .chain.client import ChainClient
 from .chain.deployment import deploy
 from .chain.leadership import Leadership
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("projector", run_projector, "turn chain events into the read model"),
         ("migrate", run_migrate, "bring the database's schema up to date"),
         ("deploy", run_deploy, "make the role keys, deploy the contract and grant the roles, where missing"),
+        ("keys", run_keys, "make the first API keys: operator, treasury and auditor, where there is none yet"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
     add_commands(commands)
@@ -166,6 +169,16 @@ def run_deploy(_chosen: argparse.Namespace) -> int:
     address = deploy(client, keys, operator_name="Tongdui", utc_offset_seconds=configured.utc_offset_seconds)
     client.close()
     console.print(f"TONGDUI_CONTRACT={address}")
+    return 0
+
+
+def run_keys(_chosen: argparse.Namespace) -> int:
+    """Makes the first API keys and prints them, as JSON, this once."""
+    database = Database(settings().database_url)
+    with database.session.begin() as session:
+        tokens = bootstrap_keys(session)
+        print(json.dumps(tokens, indent=2), flush=True)  # before the commit: a key that is stored is known
+    database.close()
     return 0
 
 
