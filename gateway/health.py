@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.chain.leadership import has_leader
 from clearing.chain.repository import BlockRepository
 from clearing.database import now
 from clearing.progress import ProgressRepository
@@ -18,7 +19,9 @@ from .context import Gateway
 from .schemas.network import ChecksView, CheckView, HealthView
 
 MAX_LAG_SECONDS = 15
-"""How long the projector may need for a block, and the sequencer for an order, before something is wrong."""
+"""How long an order may wait for the sequencer before something is wrong."""
+MAX_LAG_BLOCKS = 15
+"""How far behind the chain the projector may be before something is wrong."""
 
 
 def look(gateway: Gateway) -> HealthView:
@@ -60,16 +63,20 @@ def _chain(gateway: Gateway) -> tuple[bool, str]:
 def _sequencer(gateway: Gateway) -> tuple[bool, str]:
     with gateway.database.reading() as session:
         oldest = ProgressRepository(session).oldest_waiting()
+    if not has_leader(gateway.database, "sequencer"):
+        return False, "none runs"
     if oldest is None:
-        return True, "nothing waits"
+        return True, "runs; nothing waits"
     age = now() - oldest
-    return age < timedelta(seconds=MAX_LAG_SECONDS), f"the oldest order or call waits for {age.total_seconds():.0f} s"
+    detail = f"runs; the oldest order or call waits for {age.total_seconds():.0f} s"
+    return age < timedelta(seconds=MAX_LAG_SECONDS), detail
 
 
 def _projector(gateway: Gateway) -> tuple[bool, str]:
     with gateway.database.reading() as session:
         block = BlockRepository(session).last()
+    if not has_leader(gateway.database, "projector"):
+        return False, "none runs"
     head = gateway.chain.head()
     stands = block.number if block else -1
-    lag = head - stands
-    return lag <= MAX_LAG_SECONDS, f"at block {stands} of {head}"
+    return head - stands <= MAX_LAG_BLOCKS, f"runs; at block {stands} of {head}"

@@ -19,7 +19,7 @@ class Leadership:
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
         self._name = name
-        self._key = crc32(f"tongdui:{name}".encode())
+        self._key = _key(name)
         self._connection: Connection | None = None
         self._file: TextIOWrapper | None = None
 
@@ -39,8 +39,7 @@ class Leadership:
     def _lock_file(self) -> bool:
         if self._file is not None:
             return True
-        database = make_url(self._database.url).database or ""
-        candidate = Path(f"{database}.{self._name}.lock").open("w")  # noqa: SIM115 (open as long as we lead)
+        candidate = _file(self._database, self._name).open("w")
         try:
             fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -68,3 +67,37 @@ class Leadership:
         if not held:
             self.release()
         return held
+
+
+def has_leader(database: Database, name: str) -> bool:
+    """Whether some process is the leader at this moment. Asking takes the right from nobody."""
+    return _file_is_locked(_file(database, name)) if database.is_sqlite else _is_locked(database, _key(name))
+
+
+def _file_is_locked(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _is_locked(database: Database, key: int) -> bool:
+    query = text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
+        " AND classid = 0 AND objid::bigint = :key)"
+    )
+    with database.reading() as session:
+        return bool(session.scalar(query, {"key": key}))
+
+
+def _key(name: str) -> int:
+    return crc32(f"tongdui:{name}".encode())
+
+
+def _file(database: Database, name: str) -> Path:
+    return Path(f"{make_url(database.url).database or ''}.{name}.lock")

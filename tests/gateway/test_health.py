@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from clearing.chain.leadership import Leadership
 from clearing.chain.models import Block, Call
 from clearing.database import now
 from scripts.services import Anvil
@@ -17,8 +19,18 @@ from tests.gateway.site import Site
 
 @pytest.fixture
 def connected(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Site]:
-    with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
+    with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site, _led(site):
         yield site
+
+
+@contextmanager
+def _led(site: Site, *names: str) -> Iterator[None]:
+    """The daemons are there, if only by name."""
+    daemons = [Leadership(site.database, name) for name in names or ("sequencer", "projector")]
+    assert all(daemon.acquire() for daemon in daemons)
+    yield
+    for daemon in daemons:
+        daemon.release()
 
 
 def _health(site: Site) -> tuple[int, str, set[str]]:
@@ -39,7 +51,19 @@ def test_all_is_well(connected: Site, chain: Anvil) -> None:
 
 
 def test_a_chain_that_does_not_answer(site: Site) -> None:
-    assert _health(site) == (503, "degraded", {"chain", "projector"})
+    with _led(site):
+        assert _health(site) == (503, "degraded", {"chain", "projector"})
+
+
+def test_daemons_that_do_not_run(database_url: str, chain: Anvil, tmp_path: Path) -> None:
+    with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
+        _at(site, int(chain.rpc("eth_blockNumber"), 16))
+        assert _health(site) == (503, "degraded", {"sequencer", "projector"})
+        with _led(site, "projector"):
+            assert _health(site) == (503, "degraded", {"sequencer"})
+        with _led(site):
+            assert _health(site) == (200, "ok", set())
+        assert _health(site) == (503, "degraded", {"sequencer", "projector"})
 
 
 def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> None:
