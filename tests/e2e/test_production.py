@@ -1,0 +1,142 @@
+"""The production shape: PostgreSQL, a chain of its own, each process by its own command, and spare ones that take over."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts.services import Anvil, Postgres, anvil, free_port
+from tongdui import Client, LocalSigner
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+WAIT = 30.0
+
+
+class Site:
+    """An operator's machine: settings in the environment, commands, processes."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self.directory = directory
+        self.environment = {**os.environ, **environment}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def command(self, *arguments: str) -> str:
+        """Runs a command of `clearing` to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "clearing", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, name: str, command: str, **environment: str) -> None:
+        """Starts a process of `clearing`."""
+        with (self.directory / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "clearing", command],
+                cwd=ROOT, env={**self.environment, **environment}, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends a process."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        return process.wait(30)
+
+
+@pytest.fixture
+def chain() -> Iterator[Anvil]:
+    """A node with Ethereum's limits, whose gas is free."""
+    with anvil() as node:
+        yield node
+
+
+@pytest.fixture
+def site(chain: Anvil, postgres_server: Postgres, tmp_path: Path) -> Iterator[Site]:
+    port = free_port()
+    running = Site(
+        tmp_path,
+        {
+            "TONGDUI_DATABASE_URL": postgres_server.new_database(f"production_{os.getpid()}"),
+            "TONGDUI_RPC_URL": chain.url,
+            "TONGDUI_CHAIN_ID": str(int(chain.rpc("eth_chainId"), 16)),
+            "TONGDUI_KEYSTORE_DIR": str(tmp_path / "keys"),
+            "TONGDUI_KEYSTORE_PASSWORD": "a long random secret",
+            "TONGDUI_GATEWAY_PORT": str(port),
+        },
+    )
+    yield running
+    for name in list(running.processes):
+        running.stop(name)
+
+
+def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: Site, chain: Anvil) -> None:
+    site.command("migrate")
+    site.command("migrate")
+    told = site.command("deploy")
+    assert site.command("deploy") == told, "deploying again found the same contract"
+    match = re.search(r"TONGDUI_CONTRACT=(0x[0-9a-fA-F]{40})", told)
+    assert match, told
+    site.environment["TONGDUI_CONTRACT"] = match[1]
+    keys = json.loads(site.command("keys"))
+    assert set(keys) == {"operator", "treasury", "auditor"}
+    assert json.loads(site.command("keys")) == {}, "first keys are made once"
+
+    second_port = str(free_port())
+    for name in ("sequencer", "projector"):
+        site.start(f"{name}-1", name)
+        site.start(f"{name}-2", name)
+    site.start("gateway-1", "gateway")
+    site.start("gateway-2", "gateway", TONGDUI_GATEWAY_PORT=second_port)
+    urls = [f"http://127.0.0.1:{port}" for port in (site.environment["TONGDUI_GATEWAY_PORT"], second_port)]
+    for url in urls:
+        _eventually(lambda url=url: _is_healthy(url), f"{url} is not healthy")  # type: ignore[misc]
+
+    signer = LocalSigner.generate()
+    with Client(urls[0], keys["operator"]) as operator:
+        merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
+        operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
+        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
+    assert key.secret
+    stations = [
+        Client(url, key.secret, signer=signer, rpc_url=chain.url, contract=match[1], max_retries=8) for url in urls
+    ]
+    issued = 0
+    stations[0].members.create(external_id="1")
+    for points, victim in enumerate(["", "sequencer-1", "projector-1", "gateway-1"], start=1):
+        if victim:
+            site.stop(victim, signal.SIGKILL)
+        station = stations[1] if victim == "gateway-1" else stations[0]
+        movement = station.issuances.create(program="FUEL", member="external:1", points=points, wait=WAIT)
+        issued += movement.settled().points
+    (account,) = stations[1].members.accounts("external:1")
+    assert account.posted == issued == 10
+    for station in stations:
+        station.close()
+    for name in ("sequencer-2", "projector-2", "gateway-2"):
+        assert site.stop(name) in (0, -signal.SIGTERM), f"{name} does not end in good order"
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.2)
