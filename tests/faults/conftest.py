@@ -1,0 +1,42 @@
+"""Seeds: printed by every test of this directory, and given back with `pytest tests/faults --seed N`."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.services import Postgres, anvil
+from tests.faults.world import World
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="repeats the faults of an earlier run")
+    parser.addoption("--every-step", action="store_true", default=False, help="stops at every step, not at some")
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """What decides where things break."""
+    given = request.config.getoption("--seed", default=None)
+    return int(given) if given is not None else random.randrange(10**9)
+
+
+@pytest.fixture(scope="session")
+def every_step(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for all of them."""
+    nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+    return bool(request.config.getoption("--every-step", default=False)) or nightly
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A network on a PostgreSQL and an anvil of its own: both will be killed."""
+    directory: Path = tmp_path_factory.mktemp("world")
+    with Postgres() as server, anvil(arguments=["--code-size-limit", "60000"]) as node:
+        found = World(server, node, directory)
+        yield found
+        found.close()

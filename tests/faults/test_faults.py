@@ -1,0 +1,122 @@
+"""Whatever breaks, and wherever: nothing is lost, nothing is done twice, and everything adds up."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+
+import pytest
+
+from tests.faults.world import Stop, World
+
+Fault = Callable[[World, Connection, int, random.Random], None]
+
+
+def _kill(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def _cut(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    child.send("cut")
+
+
+def _kill_database(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    world.server.kill()
+    world.server.start()
+    child.send("go on")
+
+
+def _restart_database(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    world.server.restart()
+    child.send("go on")
+
+
+def _kill_chain(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    """What was mined is there again; what waited for a block is gone."""
+    world.node.kill()
+    world.node.start()
+    child.send("go on")
+
+
+def _reorganise(world: World, child: Connection, pid: int, rng: random.Random) -> None:
+    depth = world.depth(rng.randint(1, 5))
+    if depth:
+        world.node.rpc("anvil_reorg", depth, [])
+    child.send("go on")
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        (_kill, 30),
+        (_cut, 20),
+        (_kill_database, 2),
+        (_restart_database, 2),
+        (_kill_chain, 4),
+        (_reorganise, 6),
+    ],
+    ids=["killed", "cut off", "database killed", "database restarted", "chain killed", "chain reorganised"],
+)
+def test_an_order_settles_exactly_once_whatever_happens_between_two_steps(
+    world: World, fault: Fault, times: int, seed: int, every_step: bool, request: pytest.FixtureRequest
+) -> None:
+    rng = random.Random(f"{seed} {request.node.callspec.id}")
+    print(f"repeat with: pytest {request.node.nodeid} --seed {seed}")
+    for at in _steps(world, rng, times, every_step):
+        stop = world.run(world.plan(rng), at=at, fault=lambda child, pid: fault(world, child, pid, rng))
+        _note(stop)
+        world.check(told_once=fault is not _reorganise)
+
+
+def test_an_order_settles_exactly_once_when_the_chain_loses_its_last_blocks(
+    world: World, seed: int, request: pytest.FixtureRequest
+) -> None:
+    rng = random.Random(f"{seed} lost")
+    print(f"repeat with: pytest {request.node.nodeid} --seed {seed}")
+    for at in _steps(world, rng, 4, every=False):
+        older = world.keep_chain()
+        for _ in range(rng.randint(0, 2)):
+            world.run(world.plan(rng))
+
+        def lose(child: Connection, pid: int, older: bytes = older) -> None:
+            world.lose_blocks(older)
+            child.send("go on")
+
+        _note(world.run(world.plan(rng), at=at, fault=lose))
+        world.check(told_once=False)
+
+
+def test_the_steps_cover_the_whole_path(world: World, seed: int) -> None:
+    """Were the hooks to miss accepting, batching, sending or projecting, the tests above would prove nothing."""
+    path = world.run(world.plan(random.Random(seed))).name.split("; ")
+    print(path)
+    for step in (
+        "INSERT INTO orders",
+        "INSERT INTO transactions",
+        "INSERT INTO blocks",
+        "INSERT INTO batches",
+        "UPDATE orders",
+        "INSERT INTO accounts",
+        "COPY entries",
+        "before COMMIT",
+        "after COMMIT",
+    ):
+        assert any(taken.startswith(step) for taken in path), step
+    for method in ("eth_getTransactionCount", "eth_sendRawTransaction", "eth_blockNumber", "eth_getBlockByNumber"):
+        assert {f"before {method}", f"after {method}"} <= set(path)
+    assert len(path) > 30
+    world.check()
+
+
+def _steps(world: World, rng: random.Random, times: int, every: bool) -> Sequence[int]:
+    """Where to stop: as many steps as there is time for."""
+    last = world.run(world.plan(rng)).step
+    assert last > 30
+    return range(1, last + 1) if every else [rng.randint(1, last) for _ in range(times)]
+
+
+def _note(stop: Stop) -> None:
+    print(f"  step {stop.step:3}: {stop.name[:100]}")

@@ -1,0 +1,379 @@
+"""A network that is broken on purpose: the whole path of an order runs in a process of its own and stops at a given step.
+
+A step is every statement that goes to the database, every commit before and after, and every request to the node before and after
+its answer. At the chosen one the process reports and waits, and something is done to it, to its connections, to the database or to
+the chain. Then everything is started again, the client repeats what it had no answer to, and the books must be as if nothing had
+happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gzip
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from clearing import bulk
+from clearing.accounts.models import Account
+from clearing.agreements.models import Agreement
+from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.models import Entry
+from clearing.database import Base, Database
+from clearing.errors import Conflict
+from clearing.events.models import Event
+from clearing.merchants.models import SignerKey
+from clearing.orders.models import Instruction, Order, OrderState
+from clearing.orders.requests import InstructionRequest
+from clearing.reconciliation.service import ReconciliationService
+from clearing.settlement.models import Position
+from scripts.services import Anvil, Postgres
+from tests.clearing.harness import Harness
+from tests.reference.clearing_house import ClearingHouse, Role
+from tongdui.orders import AgreementTerms, Kind, full_signature
+from tongdui.words import keccak256, text_word
+
+TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
+"""What a daemon takes as a reason to try again."""
+
+PATIENCE = 60.0
+
+TABLES = set(Base.metadata.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a merchant's client wants, exactly once: an order whose first instruction has a reference of its own."""
+
+    merchant: int
+    requests: tuple[InstructionRequest, ...]
+
+    @property
+    def reference(self) -> str:
+        """By which the client recognises it."""
+        return self.requests[0].reference or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where the process stood when it happened."""
+
+    step: int
+    name: str
+
+
+@dataclass(slots=True)
+class World:
+    """The network, what was wanted of it, and the reference model that had an easy life."""
+
+    server: Postgres
+    node: Anvil
+    directory: Path
+    harness: Harness = field(init=False)
+    model: ClearingHouse = field(init=False)
+    members: list[str] = field(init=False)
+    plans: list[Plan] = field(default_factory=list)
+    modelled: int = 0
+    base: int = field(init=False)
+    """The newest block that no fault may take away."""
+
+    def __post_init__(self) -> None:
+        url = self.server.new_database("world")
+        self.harness = Harness(url, self.node.url, self.directory, resend_after=0.3)
+        self.harness.onboard()
+        self.members = [self.harness.member() for _ in range(4)]
+        self.base = self.harness.client.head()
+        self.model = self._model()
+        for merchant, program in ((1, "FUEL"), (2, "CINE")):
+            gifts = [InstructionRequest(Kind.ISSUE, member, 100_000, program) for member in self.members]
+            self.run(Plan(merchant, (_named(gifts[0], f"gift-{program}"), *gifts[1:])))
+        self.check()
+
+    def close(self) -> None:
+        """Closes connections."""
+        self.harness.close()
+
+    # ---------------------------------------------------------------- plans
+
+    def plan(self, rng: random.Random) -> Plan:
+        """Something that will be accepted and settled, if nothing is lost."""
+        merchant = rng.choice((1, 2))
+        requests = [self._request(rng, merchant) for _ in range(rng.randint(1, 3))]
+        return Plan(merchant, (_named(requests[0], f"doc-{len(self.plans)}-{rng.randrange(10**9)}"), *requests[1:]))
+
+    def _request(self, rng: random.Random, merchant: int) -> InstructionRequest:
+        member, points = rng.choice(self.members), rng.randint(2, 50)
+        own = {1: "FUEL", 2: "CINE"}[merchant]
+        kinds = [Kind.ISSUE, Kind.REDEEM] + ([Kind.EXCHANGE] if merchant == 1 else [])
+        kind = rng.choice(kinds)
+        target = "CINE" if kind is Kind.EXCHANGE else None
+        return InstructionRequest(kind, member, points, own, target_program=target)
+
+    # ---------------------------------------------------------------- running
+
+    def run(self, plan: Plan, *, at: int | None = None, fault: Callable[[Connection, int], None] | None = None) -> Stop:
+        """Runs a plan in a process of its own. At step `at` it waits while `fault` is done; then all is run to its end."""
+        ours, theirs = Pipe()
+        self.plans.append(plan)
+        child = os.fork()
+        if child == 0:
+            _live(self.harness, plan, theirs, at)
+        theirs.close()
+        stop = self._watch(ours, child, fault)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        ours.close()
+        self._restart()
+        _carry_out(self.harness, plan)  # the client asks again: it cannot know
+        self._settle_everything()
+        return stop
+
+    def _watch(self, child: Connection, pid: int, fault: Callable[[Connection, int], None] | None) -> Stop:
+        """What the process reports: where it stopped, or that it came to its end after so many steps."""
+        stop = Stop(0, "nowhere")
+        while True:
+            if not child.poll(PATIENCE):
+                raise TimeoutError(f"the process hangs, after {stop}")
+            try:
+                word, step, name = child.recv()
+            except EOFError:
+                return stop  # it was killed
+            if word == "end":
+                return stop if stop.step else Stop(step, name)
+            stop = Stop(step, name)
+            assert fault is not None
+            fault(child, pid)
+
+    def _restart(self) -> None:
+        """As after a crash: nothing is left of the daemons but the database and the chain."""
+        self.harness.close()
+        self.harness.database = Database(self.harness.settings.database_url)
+        self.harness.client = ChainClient(self.harness.settings.rpc_url)
+        self.harness.restart()
+
+    def _settle_everything(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(*TROUBLE):
+                self.harness.sequencer.step()
+                if not self.harness.projector.step() and not _is_open(self.harness):
+                    return
+            assert time.monotonic() < deadline, "it does not come to rest"
+
+    # ---------------------------------------------------------------- faults
+
+    def keep_chain(self) -> bytes:
+        """The chain as it is now."""
+        packed = bytes.fromhex(self.node.rpc("anvil_dumpState").removeprefix("0x"))
+        return gzip.decompress(packed)
+
+    def lose_blocks(self, state: bytes) -> None:
+        """Kills the chain, which comes back as it was some blocks ago."""
+        self.node.kill()
+        self.node._state.write_bytes(state)
+        self.node.start()
+
+    def depth(self, most: int) -> int:
+        """How many of the newest blocks may be lost."""
+        return max(min(most, self.harness.client.head() - self.base), 0)
+
+    # ---------------------------------------------------------------- what must be true, whatever happened
+
+    def check(self, *, told_once: bool = True) -> None:
+        """Nothing lost, nothing twice; balances as in the reference model; database, contract and events agree."""
+        with self.harness.database.reading() as session:
+            for plan in self.plans:
+                query = select(Order).join(Order.instructions).where(Instruction.reference == plan.reference)
+                (order,) = session.scalars(query).all()
+                assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
+                assert order.size == len(plan.requests)
+                told = select(func.count()).select_from(Event)
+                settled = session.scalar(told.where(Event.subject == order.id, Event.type == "order.settled")) or 0
+                assert settled >= 1, f"nobody was told of {plan}"
+                if told_once and plan is self.plans[-1]:
+                    assert settled == 1, f"{plan} was told {settled} times"
+            entries = session.scalar(select(func.count()).select_from(Entry))
+        assert entries == sum(len(plan.requests) for plan in self.plans)
+        report = ReconciliationService(self.harness.database, self.harness.client, self.harness.settings).run()
+        assert report.drifts == []
+        assert report.checked["entry"] == entries
+        self._compare_with_model()
+
+    def _compare_with_model(self) -> None:
+        """The model carries out each plan once, one after the other, and has the same balances and positions."""
+        model = self.model
+        with self.harness.database.reading() as session:
+            for plan in self.plans[self.modelled :]:
+                query = select(Order).join(Order.instructions).where(Instruction.reference == plan.reference)
+                signed = session.scalars(query).one().signed()
+                model.now = int(time.time())
+                before = len(model.events)
+                model.execute(self.harness.keys.address("sequencer"), [signed], lambda _: None)
+                assert not [told for told in model.events[before:] if told[0].endswith("Rejected")]
+            self.modelled = len(self.plans)
+            balances = {(a.address, a.program): a.posted for a in session.scalars(select(Account)) if a.posted}
+            positions = {p.merchant_number: p.position for p in session.scalars(select(Position))}
+            assert {p.reserved for p in session.scalars(select(Position))} == {0}
+        assert balances == {key: points for key, points in model.balances.items() if points}
+        assert positions == {number: merchant.position for number, merchant in model.merchants.items()}
+
+    def _model(self) -> ClearingHouse:
+        h = self.harness
+        admin, operator, sequencer, treasury = (
+            h.keys.address(role) for role in ("admin", "operator", "sequencer", "treasury")
+        )
+        model = ClearingHouse(h.network.domain, admin, text_word("Test"), 28_800, int(time.time()))
+        for role, holder in ((Role.OPERATOR, operator), (Role.SEQUENCER, sequencer), (Role.TREASURY, treasury)):
+            model.set_role(admin, role, holder, True)
+        with h.database.reading() as session:
+            for number, name, code in ((1, "fuel", "FUEL"), (2, "cine", "CINE")):
+                key = session.scalars(select(SignerKey.address).where(SignerKey.merchant_number == number)).one()
+                model.register_merchant(operator, number, text_word(name), key, 0)
+                model.register_program(operator, number, number, text_word(code), text_word(code))
+            row = session.scalars(select(Agreement)).one()
+        terms = AgreementTerms(**{name: getattr(row, name) for name in AgreementTerms.__dataclass_fields__})
+        assert row.source_signature is not None
+        assert row.target_signature is not None
+        signatures = full_signature(row.source_signature), full_signature(row.target_signature)
+        model.register_agreement(operator, 1, terms, *signatures)
+        for number in (1, 2):
+            model.deposit(treasury, number, 1_000_000_000, keccak256(f"bank-{number}".encode()))
+        return model
+
+
+# -------------------------------------------------------------------- in the other process
+
+
+class Steps:
+    """Counts the steps of this process, and waits at one of them."""
+
+    def __init__(self, parent: Connection, at: int | None) -> None:
+        self._parent = parent
+        self._at = at
+        self.count = 0
+        self.names: list[str] = []
+
+    def take(self, name: str) -> bool:
+        """One more step; True if the connection that it is about is to be cut."""
+        self.count += 1
+        self.names.append(name)
+        if self.count != self._at:
+            return False
+        self._parent.send(("at", self.count, name))
+        return bool(self._parent.recv() == "cut")
+
+    def watch(self, harness: Harness) -> None:
+        """Hooks into everything that leaves this process."""
+        engine = harness.database.engine
+        event.listen(engine, "before_cursor_execute", self._before_statement)
+        event.listen(engine, "commit", self._before_commit)
+        event.listen(harness.database.session, "after_commit", self._after_commit)
+        self._watch_copies()
+        post = harness.client._post
+
+        def counted(payload: Any) -> Any:
+            first = payload[0] if isinstance(payload, list) else payload
+            if self.take(f"before {first['method']}"):
+                raise ChainUnreachable("cut before the request")
+            answer = post(payload)
+            if self.take(f"after {first['method']}"):
+                raise ChainUnreachable("cut before the answer")
+            return answer
+
+        harness.client._post = counted  # type: ignore[method-assign]
+
+    def _watch_copies(self) -> None:
+        """COPY goes past SQLAlchemy."""
+        copy_rows = bulk._copy
+
+        def counted(session: Session, model: type[Base], rows: Any) -> None:
+            if self.take(f"COPY {model.__tablename__}"):
+                _cut(session.connection())
+            copy_rows(session, model, rows)
+
+        bulk._copy = counted
+
+    def _before_statement(self, connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if self.take(" ".join(word for word in statement.split() if word.isupper() or word in TABLES)):
+            _cut(connection)
+
+    def _before_commit(self, connection: Any) -> None:
+        if self.take("before COMMIT"):
+            _cut(connection)
+
+    def _after_commit(self, _session: Any) -> None:
+        if self.take("after COMMIT"):
+            raise OperationalError("cut before the answer to COMMIT", None, Exception())
+
+
+def _cut(connection: Any) -> None:
+    with socket.socket(fileno=os.dup(connection.connection.driver_connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> None:
+    """The life of the other process: never returns."""
+    code = 1
+    try:
+        mine = copy.copy(harness)  # its connections belong to the parent
+        mine.database = Database(harness.settings.database_url)
+        mine.client = ChainClient(harness.settings.rpc_url)
+        mine.restart()
+        steps = Steps(parent, at)
+        steps.watch(mine)
+        _carry_out(mine, plan)
+        parent.send(("end", steps.count, "; ".join(steps.names)))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _carry_out(harness: Harness, plan: Plan) -> None:
+    """The whole path: accept, sequence, send, confirm, project and tell; what fails is tried again, as clients and daemons do."""
+    _insist(lambda: _accept_once(harness, plan))
+    while _insist(lambda: _is_open(harness)):
+        _insist(harness.sequencer.step)
+        _insist(harness.projector.step)
+
+
+def _accept_once(harness: Harness, plan: Plan) -> None:
+    try:
+        harness.accept(plan.merchant, plan.requests)
+    except Conflict as refusal:
+        if refusal.code != "duplicate_reference":
+            raise
+
+
+def _is_open(harness: Harness) -> bool:
+    with harness.database.session.begin() as session:
+        query = select(Order.seq).where(Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED])).limit(1)
+        return session.scalar(query) is not None
+
+
+def _insist(action: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except TROUBLE:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _named(request: InstructionRequest, reference: str) -> InstructionRequest:
+    return replace(request, reference=reference)
