@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         ("keys", run_keys, "make the first API keys: operator, treasury and auditor, where there is none yet"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
+    worker = commands.add_parser("worker", help="do the timed work (Celery): webhooks, expiry, alerts, statements")
+    worker.add_argument("--beat", action="store_true", help="give the timed work out, too; for the only worker")
+    worker.add_argument("--processes", type=int, default=2, help="tasks at a time (default: %(default)s)")
+    worker.set_defaults(run=run_worker)
+    commands.add_parser("beat", help="give the timed work out (Celery beat)").set_defaults(run=run_beat)
     add_commands(commands)
     return parser
 
@@ -138,16 +143,14 @@ def run_worker(chosen: argparse.Namespace) -> int:
     """Becomes a Celery worker."""
     from .tasks.commands import run_worker as become_worker
 
-    become_worker(processes=chosen.processes, beat=chosen.beat)
-    return 0
+    return become_worker(processes=chosen.processes, beat=chosen.beat)
 
 
 def run_beat(_chosen: argparse.Namespace) -> int:
     """Becomes Celery's beat."""
     from .tasks.commands import run_beat as become_beat
 
-    become_beat()
-    return 0
+    return become_beat()
 
 
 def run_migrate(_chosen: argparse.Namespace) -> int:

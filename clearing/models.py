@@ -17,6 +17,8 @@ from .chain.models import (
 from .events.models import Event
 from .holds.models import Hold
 from .idempotency.models import IdempotencyRecord
+from .liquidity.models import LiquidityLevel
+from .lots.models import ExpiryMark, ExpiryReminder
 from .members.models import LinkCode, Member, MemberLink
 from .merchants.models import Merchant, SignerKey
 from .operations.models import Switch
@@ -24,6 +26,7 @@ from .orders.models import Instruction, Order
 from .programs.models import Program
 from .quotes.models import Quote
 from .settlement.models import BankMovement, Position
+from .statements.models import Statement
 from .webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -38,10 +41,13 @@ __all__ = [
     "Entry",
     "Event",
     "EventCursor",
+    "ExpiryMark",
+    "ExpiryReminder",
     "Hold",
     "IdempotencyRecord",
     "Instruction",
     "LinkCode",
+    "LiquidityLevel",
     "Member",
     "MemberLink",
     "Merchant",
@@ -52,6 +58,7 @@ __all__ = [
     "Quote",
     "Rejection",
     "SignerKey",
+    "Statement",
     "Switch",
     "Transaction",
     "TransactionAttempt",

@@ -100,7 +100,7 @@ class Block(Base):
     number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     hash: Mapped[bytes] = mapped_column(Hash)
     parent_hash: Mapped[bytes] = mapped_column(Hash)
-    timestamp: Mapped[int] = mapped_column(BigInt)
+    timestamp: Mapped[int] = mapped_column(BigInt, index=True)
 
 
 class ChainEvent(Base):

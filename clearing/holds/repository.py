@@ -72,6 +72,10 @@ class HoldRepository:
             query = query.where(Hold.id < after)
         return self._session.scalars(query).all()
 
+    def any_lapsed(self, at: datetime) -> bool:
+        """Whether there are pending holds whose time is over."""
+        return self._session.scalar(select(Hold.id).where(_PENDING, Hold.expires_at <= at).limit(1)) is not None
+
     def lapsed(self, at: datetime, limit: int) -> Sequence[Hold]:
         """Pending holds whose time is over, longest first, locked; those that somebody else has locked are left out."""
         query = (

@@ -1,9 +1,9 @@
-"""Rules of holds. Locks are taken in one order everywhere: the account, then the hold."""
+"""Rules of holds. Locks are taken in one order everywhere: the merchant (for an order's nonce), the account, the hold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -88,6 +88,7 @@ class HoldService:
 
         `request` names neither member nor program: the hold does. The hold is used up even if the chain rejects the order later.
         """
+        orders.reserve_nonces(merchant, 0)  # locks the merchant before the account, as every order does
         hold = self._pending(merchant, hold_id)
         if request.kind not in CAPTURES:
             raise InvalidRequest.at(request.at("kind"), f"a hold cannot become {request.kind.label}")
@@ -129,6 +130,10 @@ class HoldService:
         if hold is None or not visible or hold.purpose is not HoldPurpose.MERCHANT:
             raise NotFound(f"there is no hold {hold_id}")
         return hold
+
+    def any_lapsed(self, at: datetime) -> bool:
+        """Whether there is something to tidy. Only looks."""
+        return self._holds.any_lapsed(at)
 
     def tidy(self, limit: int) -> int:
         """Writes down that holds have expired, and tells their merchants; how many. Nothing depends on when this happens."""

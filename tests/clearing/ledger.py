@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
 from clearing.chain.effects import Effects, Route, recipient_of
+from clearing.chain.identity import SECONDS_A_DAY
+from clearing.chain.models import Block
+from clearing.chain.models import Entry as EntryRow
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 from tongdui.words import ZERO_WORD, address_word
@@ -14,6 +20,20 @@ FUEL, CINE = 1, 2
 EXCHANGE, ACCEPTANCE = 1, 2
 ROUTES = {EXCHANGE: Route(1, 2, CINE), ACCEPTANCE: Route(1, 2, 0)}
 TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0}
+
+
+def store(session: Session, ledger: Ledger) -> None:
+    """Writes a ledger's blocks (one a day) and entries as the projector would."""
+    days = sorted({day for _, day in ledger.entries})
+    blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800} for day in days]
+    session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
+    session.execute(insert(EntryRow), [_row(entry, day) for entry, day in ledger.entries])
+
+
+def _row(entry: Entry, block: int) -> dict[str, object]:
+    row = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    row["address"] = row.pop("member")
+    return row | {"leaf": entry.leaf(), "block_number": block}
 
 
 def address(number: int) -> str:

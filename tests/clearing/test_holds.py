@@ -208,6 +208,17 @@ def test_of_ten_concurrent_captures_of_one_hold_one_succeeds(books: Books, membe
         assert session.scalar(select(func.count()).select_from(Order)) == 1
 
 
+def test_captures_and_other_orders_of_one_member_do_not_lock_each_other_out(books: Books, member: str) -> None:
+    holds = [hold(books, member, 5) for _ in range(10)]
+
+    def captured(hold_id: str) -> Callable[[], str]:
+        return lambda: capture(books, hold_id, 5)
+
+    outcomes = at_once([*map(captured, holds), *[lambda: books.redeem(member, 5, "FUEL")] * 10])
+    assert None not in outcomes
+    assert available(books, member) == 0
+
+
 def at_once(actions: list[Callable[[], str]]) -> list[str | None]:
     """What the actions return when they all run at the same time; None for those that were refused."""
     outcomes: list[str | None] = []

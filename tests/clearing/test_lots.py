@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
 
 from clearing.accounts.repository import AccountKey
 from clearing.agreements.models import Agreement, AgreementState
 from clearing.chain.identity import SECONDS_A_DAY, NetworkIdentity
-from clearing.chain.models import Block
-from clearing.chain.models import Entry as EntryRow
 from clearing.database import Database
 from clearing.lots.replay import LotError, Replay
 from clearing.lots.repository import LotRepository
@@ -24,8 +21,8 @@ from clearing.members.models import Member
 from clearing.merchants.models import Merchant
 from tests.clearing.harness import Harness
 from tests.clearing.ledger import CINE, FUEL, TARGETS, Ledger, address
+from tests.clearing.ledger import store as store_entries
 from tongdui.orders import Kind
-from tongdui.receipts import Entry
 
 ANN, BEN, CAT = address(1), address(2), address(3)
 NETWORK = NetworkIdentity(31_337, "0x" + "11" * 20, 28_800)
@@ -218,10 +215,7 @@ def store(database: Database, ledger: Ledger) -> None:
         session.add_all(Merchant(number=number, id=f"mer_{number}", name=f"m{number}") for number in (1, 2))
         session.flush()
         session.add_all(_agreement(number, target) for number, target in TARGETS.items())
-        days = {day for _, day in ledger.entries}
-        blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800} for day in days]
-        session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
-        session.execute(insert(EntryRow), [_row(entry, day) for entry, day in ledger.entries])
+        store_entries(session, ledger)
 
 
 def _agreement(number: int, target: int) -> Agreement:
@@ -243,12 +237,6 @@ def _agreement(number: int, target: int) -> Agreement:
         **numbers,
         **more,
     )
-
-
-def _row(entry: Entry, block: int) -> dict[str, object]:
-    row = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
-    row["address"] = row.pop("member")
-    return row | {"leaf": entry.leaf(), "block_number": block}
 
 
 def a_long_story() -> Ledger:

@@ -1,0 +1,1 @@
+"""Liquidity: merchants are warned before they cannot pay any more."""

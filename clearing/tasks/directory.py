@@ -1,0 +1,123 @@
+"""The embedded broker: messages are files of a directory. For one machine without Redis or RabbitMQ.
+
+Kombu's own `filesystem` transport shows a message before it is written, so that a worker may read half of it. Here it is written
+aside and renamed. A message that a worker has taken is not given again when the worker dies; our tasks do not need that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, virtual
+
+ALIAS = "directory"
+_SUFFIX = ".message"
+
+
+class Channel(virtual.Channel):
+    """Queues as subdirectories. Names sort by time, so the oldest message is the first."""
+
+    supports_fanout = False
+
+    @property
+    def _root(self) -> Path:
+        options: dict[str, Any] = self.transport_options
+        return Path(options["directory"])
+
+    @property
+    def transport_options(self) -> dict[str, Any]:
+        """As the application set them."""
+        connection: Any = self.connection
+        options: dict[str, Any] = connection.client.transport_options
+        return options
+
+    def _queue(self, queue: str) -> Path:
+        path = self._root / queue
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:
+        name = f"{time.time_ns():020}-{uuid.uuid4().hex}"
+        path = self._queue(queue)
+        draft = path / f".{name}.draft"
+        draft.write_text(json.dumps(message))
+        draft.rename(path / f"{name}{_SUFFIX}")
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
+        for path in self._waiting(queue):
+            mine = path.with_name(f".{path.stem}.{os.getpid()}.taken")
+            with contextlib.suppress(FileNotFoundError):  # another worker was faster
+                path.rename(mine)
+                text = mine.read_text()
+                mine.unlink()
+                return json.loads(text)
+        raise Empty
+
+    def _size(self, queue: str) -> int:
+        return len(self._waiting(queue))
+
+    def _purge(self, queue: str) -> int:
+        waiting = self._waiting(queue)
+        for path in waiting:
+            path.unlink(missing_ok=True)
+        return len(waiting)
+
+    def _waiting(self, queue: str) -> list[Path]:
+        return sorted(path for path in self._queue(queue).iterdir() if path.suffix == _SUFFIX)
+
+    # ---------------------------------------------------------------- which exchange feeds which queue
+
+    def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
+        """What is bound to an exchange: routing key, pattern, queue."""
+        with contextlib.suppress(FileNotFoundError):
+            rows = json.loads(self._table(exchange).read_text())
+            return [(key, pattern, queue) for key, pattern, queue in rows]
+        return []
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        binding = (routing_key or "", pattern or "", queue or "")
+        with self._locked():
+            table = self.get_table(exchange)
+            if binding not in table:
+                draft = self._table(exchange).with_suffix(".draft")
+                draft.write_text(json.dumps([binding, *table]))
+                draft.rename(self._table(exchange))
+
+    def _table(self, exchange: str) -> Path:
+        return self._root / f"{exchange}.exchange"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class Transport(virtual.Transport):
+    """`directory://`, with the directory in `broker_transport_options`."""
+
+    Channel = Channel
+    default_port = 0
+    driver_type = ALIAS
+    driver_name = ALIAS
+    polling_interval = 0.2
+    implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset({"direct"}))
+
+    def driver_version(self) -> str:
+        """Ours."""
+        return "1"
+
+
+def register() -> None:
+    """Makes `directory://` known to kombu."""
+    TRANSPORT_ALIASES[ALIAS] = f"{__name__}:Transport"
