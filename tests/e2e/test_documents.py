@@ -1,0 +1,105 @@
+"""What the documents print works as printed, and what they point at is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clearing.config import Settings
+from clearing.network import EmbeddedNetwork
+from tests.e2e.witness import Witness
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page that are in a language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def on(network: EmbeddedNetwork, code: str) -> str:
+    """A printed example, for a network on other ports than those of `make up`."""
+    return code.replace("http://127.0.0.1:8080", network.url).replace("http://127.0.0.1:8545", network.rpc_url)
+
+
+@pytest.fixture
+def beside_the_network(witness: Witness, tmp_path: Path) -> Path:
+    """A directory in which `.tongdui` is the network's, as after `make up`."""
+    (tmp_path / ".tongdui").symlink_to(witness.network.directory, target_is_directory=True)
+    return tmp_path
+
+
+def run(command: list[str], directory: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_example_runs_as_printed_and_again(witness: Witness, beside_the_network: Path, page: str) -> None:
+    (example,) = blocks(page, "python")
+    for _ in range(2):
+        output = run([sys.executable, "-c", on(witness.network, example)], beside_the_network)
+        assert "receipt.json" in output
+    assert (beside_the_network / "receipt.json").exists()
+
+
+def test_what_the_audit_page_prints_can_be_run(witness: Witness, beside_the_network: Path) -> None:
+    """Shell blocks one after another, as an auditor would type them; then the Python block."""
+    (example,) = blocks("README.md", "python")
+    run([sys.executable, "-c", on(witness.network, example)], beside_the_network)
+    environment = {"RPC": witness.network.rpc_url, "CONTRACT": witness.network.settings.contract}
+    script = "set -eu -o pipefail\n" + "\n".join(blocks("docs/audit.md", "sh"))
+    script = "\n".join(line for line in script.splitlines() if not line.startswith("export "))
+    assert "VALID" in run(["bash", "-c", script], beside_the_network, **environment)
+    (recompute,) = blocks("docs/audit.md", "python")
+    assert "batches" in run([sys.executable, "-c", recompute], beside_the_network, **environment)
+
+
+def test_what_the_operating_page_prints_can_be_run(witness: Witness) -> None:
+    settings = witness.network.settings
+    environment = {
+        "TONGDUI_DATABASE_URL": settings.database_url,
+        "TONGDUI_RPC_URL": settings.rpc_url,
+        "TONGDUI_CHAIN_ID": str(settings.chain_id),
+        "TONGDUI_CONTRACT": settings.contract,
+        "TONGDUI_KEYSTORE_DIR": str(settings.keystore_dir),
+        "TONGDUI_KEYSTORE_PASSWORD": settings.keystore_password.get_secret_value(),
+    }
+    script = "set -eu\n" + "\n".join(blocks("docs/operate.md", "sh"))
+    run(["bash", "-c", script], ROOT, **environment)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} points at {target}"
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    for page in (ROOT / "docs/decisions").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, f"{page.name} is not in the index"
+
+
+def test_every_setting_is_described() -> None:
+    text = (ROOT / "docs/operate.md").read_text()
+    missing = [name for name in Settings.model_fields if f"`TONGDUI_{name.upper()}`" not in text]
+    assert missing == [], "docs/operate.md has no line for these settings"
