@@ -42,7 +42,8 @@ from clearing.reconciliation.service import ReconciliationService
 from clearing.settlement.models import Position
 from scripts.services import Anvil, Postgres
 from tests.clearing.harness import Harness
-from tests.reference.clearing_house import ClearingHouse, Role
+from tests.reference.clearing_house import ClearingHouse
+from tests.reference.records import Role
 from tongdui.orders import AgreementTerms, Kind, full_signature
 from tongdui.words import keccak256, text_word
 
