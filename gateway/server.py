@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
-from clearing import logs
+from clearing import logs, metrics
 from clearing.config import Settings
 
 from .app import create_app
@@ -29,4 +29,5 @@ def run(settings: Settings) -> None:
         )
     )
     app.state.gateway.waiters.is_stopping = lambda: server.should_exit
-    server.run()
+    with metrics.serving(settings, app.state.gateway.database, app.state.gateway.chain):
+        server.run()

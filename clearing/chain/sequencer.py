@@ -96,7 +96,14 @@ class Sequencer:
             transaction.orders = len(orders)
             session.flush()
             self._mark_submitted(session, orders, transaction)
-            log.info("batch signed", orders=len(orders), hash=hex_of(transaction.hash), bytes=len(data))
+            log.info(
+                "batch signed",
+                orders=len(orders),
+                first=orders[0].id,
+                last=orders[-1].id,
+                hash=hex_of(transaction.hash),
+                bytes=len(data),
+            )
         return True
 
     def _next_orders(self, session: Session, proofs: _Proofs) -> list[Order]:
