@@ -66,7 +66,7 @@ def _claimed(call: Call, effect: Effect) -> Response:
         return refusal
     if isinstance(result, Started):
         _record(claim.record, call.status, b"", location=result.id)
-        return resource_response(call, result.id)
+        return _progress(call, result.id)
     answer = result if isinstance(result, Answer) else Answer(result)
     status = answer.status or call.status
     _record(claim.record, status, answer.view.for_record())
@@ -79,10 +79,18 @@ def _record(record: IdempotencyRecord, status: int, body: bytes, location: str |
     record.location = location
 
 
+def _progress(call: Call, resource_id: str) -> Response:
+    """The resource as it is now; if the client waits, nothing yet: it is shown once, when the wait is over."""
+    if not call.wait:
+        return resource_response(call, resource_id)
+    call.started = resource_id
+    return Response(status_code=202)
+
+
 def _replay(call: Call, record: IdempotencyRecord) -> Response:
     """The first answer; of a resource that changes by itself, as it is now."""
     call.replayed = True
     if record.location is not None:
-        return resource_response(call, record.location)
+        return _progress(call, record.location)
     media_type = problems.MEDIA_TYPE if record.status >= 400 else "application/json"
     return Response(record.body, record.status, media_type=media_type)

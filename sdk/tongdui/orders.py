@@ -397,9 +397,9 @@ EXECUTE_SELECTOR = keccak256(
 
 
 def signature_bytes(text: str) -> bytes:
-    """A signature from its hex form; accepts the compact (64 bytes) and the usual form (65 bytes)."""
+    """A signature from its hex form; accepts the compact (64 bytes) and the usual form (65 bytes, `v` 0, 1, 27 or 28)."""
     raw = bytes_of(text)
-    if len(raw) == 65:
-        s = int.from_bytes(raw[32:64], "big")
-        return raw[:32] + word(s | (raw[64] - 27 & 1) << 255)
-    return raw
+    if len(raw) != 65:
+        return raw
+    parity = raw[64] - 27 if raw[64] >= 27 else raw[64]
+    return raw[:32] + word(int.from_bytes(raw[32:64], "big") | (parity & 1) << 255)

@@ -16,8 +16,8 @@ from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn
 from tongdui import Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
 from tongdui._amounts import rate_of
 from tongdui._signing import compact
-from tongdui.orders import full_signature, recover_signer
-from tongdui.words import keccak256
+from tongdui.orders import full_signature, recover_signer, sign_digest, signature_bytes
+from tongdui.words import hex_of, keccak256
 
 UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
 PROPOSAL: dict[str, Any] = {
@@ -470,3 +470,14 @@ def test_a_float_amount_is_refused_with_the_cure() -> None:
 
 def test_micros_are_shown_with_their_cents() -> None:
     assert [format_micros(m) for m in (12_340_000, -1, 1_234_567_000_000)] == ["12.34", "-0.000001", "1,234,567.00"]
+
+
+def test_a_signature_is_read_in_any_of_its_forms() -> None:
+    key = keccak256(b"some key")
+    for number in range(8):  # both parities
+        short = sign_digest(keccak256(bytes([number])), key)
+        full = full_signature(short)
+        bare = full[:64] + bytes([full[64] - 27])
+        assert signature_bytes(hex_of(short)) == short
+        assert signature_bytes(hex_of(full)) == short
+        assert signature_bytes(hex_of(bare)) == short
