@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IClearingHouse, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
+import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
+import {Instruction, Order} from "../libraries/Orders.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice Orders that apply whole or not at all.
+contract AtomicTest is Network {
+    function setUp() public override {
+        super.setUp();
+        _accept(GAS_STATION, _issue(FUEL, ann, 1000));
+    }
+
+    function test_ExchangeThenRedeemInOneGo() public {
+        _accept(CINEMA, _issue(CINE, ann, 1));
+        Draft memory d = _atomic(CINEMA, _list(_exchange(FUEL_TO_CINE, FUEL, ann, 100), _redeem(CINE, ann, 91)));
+        _execute(d);
+        assertEq(posted.length, 2);
+        assertEq(_itemOf(posted[1]), 1);
+        assertEq(house.balanceOf(ann, FUEL), 900);
+        assertEq(house.balanceOf(ann, CINE), 0);
+    }
+
+    function test_OneRefusalUndoesTheOrder() public {
+        Line[] memory lines =
+            _list(_issue(FUEL, bob, 5), _exchange(FUEL_TO_CINE, FUEL, ann, 100), _redeem(FUEL, ann, 1000));
+        Draft memory d = _atomic(GAS_STATION, lines);
+        _executeWithoutEffect(d, 3);
+        assertEq(refusals.length, 2);
+        assertEq(refusals[0].item, 2);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientPoints));
+        _assertOrderRefusal(1, d, Reason.AtomicFailed);
+        assertTrue(house.nonceUsed(GAS_STATION, d.nonce), "its nonce is used up");
+        _refuseOrder(d, Reason.NonceUsed);
+    }
+
+    function test_NeighboursOfAFailedOrderAreUntouched() public {
+        Draft[] memory drafts = new Draft[](4);
+        drafts[0] = _order(GAS_STATION, _list(_issue(FUEL, bob, 5), _redeem(FUEL, bob, 1)));
+        drafts[1] = _atomic(GAS_STATION, _list(_issue(FUEL, bob, 5), _redeem(FUEL, cat, 1)));
+        drafts[2] = _atomic(GAS_STATION, _list(_issue(FUEL, bob, 7), _transfer(FUEL, bob, cat, 11)));
+        drafts[3] = _order(SUPERMARKET, _issue(MART, bob, 9));
+        _execute(drafts);
+        assertEq(posted.length, 5);
+        assertEq(refusals.length, 2);
+        assertEq(_nonceOf(posted[2]), drafts[2].nonce);
+        assertEq(_itemOf(posted[3]), 1);
+        assertEq(house.balanceOf(bob, FUEL), 0);
+        assertEq(house.balanceOf(cat, FUEL), 11);
+        assertEq(house.balanceOf(bob, MART), 9);
+    }
+
+    function test_AtomicOrderReverses() public {
+        Entry memory first = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Entry memory second = _accept(GAS_STATION, _redeem(FUEL, ann, 50));
+        Draft memory other = _order(GAS_STATION, _reverse(second, 1));
+        Draft memory d = _atomic(GAS_STATION, _list(_reverse(first, 100), _reverse(second, 49)));
+        _execute(_list(other, d));
+        assertEq(posted.length, 3);
+        assertEq(house.balanceOf(ann, FUEL), 1000);
+
+        Entry memory third = _accept(GAS_STATION, _redeem(FUEL, ann, 10));
+        d = _atomic(GAS_STATION, _list(_reverse(third, 10), _reverse(second, 1)));
+        _executeWithoutEffect(d, 3);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.OverReversal));
+        assertEq(house.reversedOf(_leaf(third)), 0, "the reversal was undone, too");
+    }
+
+    function test_SuspendedMerchantMayWindDownAtomically() public {
+        _setStatus(GAS_STATION, MerchantStatus.Suspended);
+        _execute(_atomic(GAS_STATION, _list(_redeem(FUEL, ann, 1), _expire(FUEL, ann, 1))));
+        assertEq(posted.length, 2);
+        _executeWithoutEffect(_atomic(GAS_STATION, _list(_redeem(FUEL, ann, 1), _issue(FUEL, ann, 1))), 3);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.MerchantSuspended));
+        assertEq(refusals[0].item, 1);
+    }
+
+    function test_AtomicOrderWithoutInstructionsDoesNothing() public {
+        Draft memory d = _atomic(GAS_STATION, new Line[](0));
+        _executeWithoutEffect(d, 3);
+        assertEq(refusals.length, 0);
+        assertTrue(house.nonceUsed(GAS_STATION, d.nonce));
+    }
+
+    function test_AtomicAndOrdinaryOrdersAreSignedApart() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        Order memory o = _sign(d);
+        d.atomic = true;
+        o.head = _packOrderHead(d);
+        _execute(o);
+        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+    }
+
+    /// @dev Whoever sends the batch could otherwise have an order refused, and its nonce burnt, by giving it too little gas.
+    function test_RunningOutOfGasInsideFailsTheBatchAndNotTheOrder() public {
+        Line[] memory lines = new Line[](60);
+        for (uint256 i = 0; i < lines.length; ++i) {
+            lines[i] = _issue(FUEL, address(uint160(i + 1)), 1);
+        }
+        Draft memory d = _atomic(GAS_STATION, lines);
+        (Order[] memory orders, Evidence[] memory evidence) = _sign(_list(d));
+        bytes memory data = abi.encodeCall(IClearingHouse.execute, (orders, evidence));
+        uint256 starved;
+        for (uint256 gas = 100_000; gas <= 2_400_000; gas += 100_000) {
+            uint256 snapshot = vm.snapshotState();
+            vm.recordLogs();
+            vm.prank(sequencer);
+            (bool done,) = address(house).call{gas: gas}(data);
+            if (done) _read(vm.getRecordedLogs());
+            assertEq(refusals.length, 0, "refused for want of gas");
+            if (!done) ++starved;
+            vm.revertToState(snapshot);
+        }
+        assertGt(starved, 5);
+        assertLt(starved, 24);
+        _execute(d);
+        assertEq(posted.length, 60);
+    }
+
+    function test_NobodyElseRunsAnAtomicFrame() public {
+        address[3] memory callers = [stranger, sequencer, admin];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(IClearingHouse.OnlySelf.selector);
+            vm.prank(callers[i]);
+            house.executeAtomic(EntryHead.wrap(0), new Instruction[](0), new Evidence[](0));
+        }
+    }
+
+    function test_FrameSaysWhichItemWasRefusedAndWhy() public {
+        Draft memory d = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _redeem(FUEL, bob, 1)));
+        Instruction[] memory instructions = _sign(d).instructions;
+        EntryHead start = EntryHead.wrap(uint256(GAS_STATION) << 168);
+        vm.expectRevert(
+            abi.encodeWithSelector(IClearingHouse.AtomicRefused.selector, uint16(1), Reason.InsufficientPoints)
+        );
+        vm.prank(address(house));
+        house.executeAtomic(start, instructions, new Evidence[](0));
+    }
+}

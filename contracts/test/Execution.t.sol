@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+
+import {AgreementTerms, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "../interfaces/IClearingHouse.sol";
+import {Entry, Evidence} from "../libraries/Entries.sol";
+import {Order} from "../libraries/Orders.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice Orders and every kind of instruction but the reversal: what they do, and every reason for which they are refused.
+contract ExecutionTest is Network {
+    uint256 private constant CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+
+    function setUp() public override {
+        super.setUp();
+        _accept(GAS_STATION, _issue(FUEL, ann, 300_000));
+    }
+
+    // ---------------------------------------------------------------- orders
+
+    function test_DigestIsTheTypedDataDigestOfTheReadableOrder() public {
+        Line memory l = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
+        (l.minOut, l.expiryDay, l.link) = (99, 12_345, keccak256("link"));
+        Draft memory d = _atomic(GAS_STATION, _list(l, _issue(FLEET, bob, type(uint64).max)));
+        uint16[] memory slots = new uint16[](2);
+        assertEq(house.digestOf(_sign(d, slots)), _orderDigest(d));
+        (slots[0], slots[1]) = (7, type(uint16).max);
+        assertEq(house.digestOf(_sign(d, slots)), _orderDigest(d), "evidence slots are not signed");
+    }
+
+    function test_OrderSignedByAnotherMerchantIsRefused() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.key = keyOf[CINEMA];
+        _refuseOrder(d, Reason.UnknownSigner);
+    }
+
+    function test_OrderForTheOperatorWithoutKeyIsRefused() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.merchant = OPERATOR;
+        _refuseOrder(d, Reason.UnknownSigner);
+    }
+
+    function test_ChangedOrderIsRefused() public {
+        Order memory o = _sign(_order(GAS_STATION, _issue(FUEL, ann, 1)));
+        o.instructions[0].member = bob;
+        _execute(o);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownSigner));
+        assertEq(house.balanceOf(bob, FUEL), 0);
+    }
+
+    function test_WhatIsNoSignatureIsRefusedEvenForTheOperator() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.merchant = OPERATOR;
+        Order memory o = _sign(d);
+        (o.r, o.vs) = (0, 0);
+        _execute(o);
+        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+    }
+
+    function test_MirroredSignatureIsRefused() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        Order memory o = _sign(d);
+        uint256 s = uint256(o.vs) << 1 >> 1;
+        o.vs = bytes32((CURVE_ORDER - s) ^ (uint256(o.vs) ^ s ^ 1 << 255));
+        _execute(o);
+        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+        assertFalse(house.nonceUsed(GAS_STATION, d.nonce));
+    }
+
+    function test_HighestHalfOfSignaturesThatFitIsRefused() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        Order memory o = _sign(d);
+        o.vs = bytes32(uint256(type(int256).max)); // s above half the curve's order
+        _execute(o);
+        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+    }
+
+    function test_OrderIsGoodUpToItsDeadlineAndNoLonger() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.deadline = uint40(_now());
+        _execute(d);
+        assertEq(posted.length, 1);
+        d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.deadline = uint40(_now() - 1);
+        _refuseOrder(d, Reason.DeadlinePassed);
+    }
+
+    function test_OrderIsExecutedOnce() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(d);
+        _refuseOrder(d, Reason.NonceUsed);
+        _execute(_list(d, d));
+        assertEq(refusals.length, 2);
+    }
+
+    function test_OrderTwiceInABatchIsExecutedOnce() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, bob, 1));
+        _execute(_list(d, d));
+        assertEq(posted.length, 1);
+        _assertOrderRefusal(0, d, Reason.NonceUsed);
+        assertEq(house.balanceOf(bob, FUEL), 1);
+    }
+
+    function test_NonceOfARefusedOrderStaysFree() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, bob, 1));
+        (d.deadline, d.key) = (uint40(_now() - 1), keyOf[GAS_STATION]);
+        _refuseOrder(d, Reason.DeadlinePassed);
+        d.deadline = uint40(_now());
+        _execute(d);
+        assertEq(posted.length, 1);
+    }
+
+    function test_NoncesComeInAnyOrderUpToTheLast() public {
+        uint48[5] memory nonces = [type(uint48).max, 0, 256, 255, 1 << 40];
+        for (uint256 i = 0; i < nonces.length; ++i) {
+            Draft memory d = _order(CINEMA, _issue(CINE, bob, 1));
+            d.nonce = nonces[i];
+            assertFalse(house.nonceUsed(CINEMA, nonces[i]));
+            _execute(d);
+            assertEq(posted.length, 1);
+            assertEq(_nonceOf(posted[0]), nonces[i]);
+            assertTrue(house.nonceUsed(CINEMA, nonces[i]));
+            _refuseOrder(d, Reason.NonceUsed);
+        }
+        assertFalse(house.nonceUsed(CINEMA, 257));
+        assertFalse(house.nonceUsed(SUPERMARKET, type(uint48).max), "nonces are each merchant's own");
+    }
+
+    function test_ClosedMerchantsOrdersAreRefused() public {
+        _setStatus(GAS_STATION, MerchantStatus.Closed);
+        _refuseOrder(_order(GAS_STATION, _redeem(FUEL, ann, 1)), Reason.MerchantClosed);
+    }
+
+    function test_OrderWithoutInstructionsUsesItsNonceAndDoesNothing() public {
+        Draft memory d = _order(GAS_STATION, new Line[](0));
+        _executeWithoutEffect(d, 3);
+        assertEq(refusals.length, 0);
+        assertTrue(house.nonceUsed(GAS_STATION, d.nonce));
+    }
+
+    function test_RefusedInstructionDoesNotStopTheOthers() public {
+        Line[] memory lines = _list(_issue(FUEL, bob, 5), _redeem(FUEL, bob, 6), _redeem(FUEL, bob, 5));
+        Draft memory d = _order(GAS_STATION, lines);
+        _execute(d);
+        assertEq(posted.length, 2);
+        assertEq(_itemOf(posted[1]), 2);
+        assertEq(refusals.length, 1);
+        assertEq(refusals[0].item, 1);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientPoints));
+        assertEq(house.balanceOf(bob, FUEL), 0);
+    }
+
+    function test_EntrySaysWhatWasAskedAndWhereItStands() public {
+        Draft[] memory drafts = _list(
+            _order(GAS_STATION, _list(_issue(FUEL, bob, 5), _issue(FLEET, bob, 7))),
+            _order(SUPERMARKET, _list(_redeem(MART, bob, 1), _issue(VIDEO, cat, 9)))
+        );
+        _execute(drafts);
+        Entry memory e = posted[2];
+        assertEq(e.member, cat);
+        assertEq(e.ref, drafts[1].lines[1].ref);
+        assertEq(e.link, 0);
+        assertEq(_batchOf(e), closedBatches);
+        assertEq(_indexOf(e), 2);
+        assertEq(_merchantOf(e), SUPERMARKET);
+        assertEq(_nonceOf(e), drafts[1].nonce);
+        assertEq(_itemOf(e), 1);
+        assertEq(uint256(_kindOf(e)), uint256(Kind.Issue));
+        assertEq(_programOf(e), VIDEO);
+        assertEq(_agreementOf(e), 0);
+        _assertMoved(e, 9, 0, 0, 0);
+    }
+
+    // ---------------------------------------------------------------- any instruction
+
+    function test_UnknownKindsAreRefused() public {
+        Line memory l = _issue(FUEL, ann, 1);
+        uint8[3] memory kinds = [uint8(0), 8, 255];
+        for (uint256 i = 0; i < kinds.length; ++i) {
+            l.kind = kinds[i];
+            _refuse(GAS_STATION, l, Reason.UnknownKind);
+        }
+    }
+
+    function test_NoPointsAreRefusedForEveryKind() public {
+        for (uint8 kind = 0; kind <= 8; ++kind) {
+            Line memory l = _line(Kind.Issue, FUEL, ann, 0);
+            l.kind = kind;
+            _refuse(GAS_STATION, l, Reason.ZeroPoints);
+        }
+    }
+
+    function test_NoMemberIsRefusedForEveryKind() public {
+        for (uint8 kind = 0; kind <= 8; ++kind) {
+            Line memory l = _line(Kind.Issue, FUEL, address(0), 1);
+            l.kind = kind;
+            _refuse(GAS_STATION, l, Reason.ZeroMember);
+        }
+    }
+
+    function test_OnlyTheProgramsMerchantMovesItsPoints() public {
+        _refuse(CINEMA, _issue(FUEL, ann, 1), Reason.NotProgramMerchant);
+        _refuse(CINEMA, _redeem(FUEL, ann, 1), Reason.NotProgramMerchant);
+        _refuse(CINEMA, _expire(FUEL, ann, 1), Reason.NotProgramMerchant);
+        _refuse(CINEMA, _transfer(FUEL, ann, bob, 1), Reason.NotProgramMerchant);
+    }
+
+    function test_UnknownProgramsAreNobodys() public {
+        uint32[3] memory unknown = [0, PROGRAMS + 1, type(uint32).max];
+        for (uint256 i = 0; i < unknown.length; ++i) {
+            _refuse(GAS_STATION, _issue(unknown[i], ann, 1), Reason.NotProgramMerchant);
+            _refuse(GAS_STATION, _redeem(unknown[i], ann, 1), Reason.NotProgramMerchant);
+            _refuse(GAS_STATION, _expire(unknown[i], ann, 1), Reason.NotProgramMerchant);
+            _refuse(GAS_STATION, _transfer(unknown[i], ann, bob, 1), Reason.NotProgramMerchant);
+        }
+    }
+
+    function test_NothingMovesInAPausedProgram() public {
+        _setPaused(FUEL, true);
+        _refuse(GAS_STATION, _issue(FUEL, ann, 1), Reason.ProgramPaused);
+        _refuse(GAS_STATION, _redeem(FUEL, ann, 1), Reason.ProgramPaused);
+        _refuse(GAS_STATION, _expire(FUEL, ann, 1), Reason.ProgramPaused);
+        _refuse(GAS_STATION, _transfer(FUEL, ann, bob, 1), Reason.ProgramPaused);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.ProgramPaused);
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 1), Reason.ProgramPaused);
+        _refuse(CINEMA, _exchange(CINE_TO_FUEL, CINE, ann, 9), Reason.ProgramPaused);
+        _setPaused(FUEL, false);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+    }
+
+    function test_SuspendedMerchantOnlyRedeemsAndExpires() public {
+        _accept(CINEMA, _issue(CINE, ann, 100));
+        _setStatus(GAS_STATION, MerchantStatus.Suspended);
+        _refuse(GAS_STATION, _issue(FUEL, ann, 1), Reason.MerchantSuspended);
+        _refuse(GAS_STATION, _transfer(FUEL, ann, bob, 1), Reason.MerchantSuspended);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.MerchantSuspended);
+        _setStatus(CINEMA, MerchantStatus.Suspended);
+        _refuse(CINEMA, _spend(CINE_AT_GAS_STATION, CINE, ann, 1), Reason.MerchantSuspended);
+        _accept(GAS_STATION, _redeem(FUEL, ann, 1));
+        _accept(GAS_STATION, _expire(FUEL, ann, 1));
+        _setStatus(GAS_STATION, MerchantStatus.Active);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1));
+    }
+
+    function test_MorePointsThanThereAreAreRefused() public {
+        _accept(GAS_STATION, _issue(FUEL, bob, 10));
+        _refuse(GAS_STATION, _redeem(FUEL, bob, 11), Reason.InsufficientPoints);
+        _refuse(GAS_STATION, _expire(FUEL, bob, 11), Reason.InsufficientPoints);
+        _refuse(GAS_STATION, _transfer(FUEL, bob, ann, 11), Reason.InsufficientPoints);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, bob, 12), Reason.InsufficientPoints);
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, bob, 11), Reason.InsufficientPoints);
+        _refuse(GAS_STATION, _redeem(FUEL, cat, type(uint64).max), Reason.InsufficientPoints);
+    }
+
+    // ---------------------------------------------------------------- issue
+
+    function test_IssueCreatesPoints() public {
+        Line memory l = _issue(FLEET, bob, 250);
+        l.expiryDay = house.today() + 1;
+        Entry memory e = _accept(GAS_STATION, l);
+        assertEq(_expiryDayOf(e), l.expiryDay);
+        _assertMoved(e, 250, 0, 0, 0);
+        assertEq(house.balanceOf(bob, FLEET), 250);
+        assertEq(house.totalSupply(FLEET), 250);
+        assertEq(house.totalsOf(FLEET).issued, 250);
+    }
+
+    function test_IssueThatHasExpiredIsRefused() public {
+        Line memory l = _issue(FUEL, ann, 1);
+        l.expiryDay = house.today();
+        _refuse(GAS_STATION, l, Reason.AlreadyExpired);
+        l.expiryDay = 1;
+        _refuse(GAS_STATION, l, Reason.AlreadyExpired);
+        l.expiryDay = type(uint32).max;
+        assertEq(_expiryDayOf(_accept(GAS_STATION, l)), type(uint32).max);
+    }
+
+    function test_ProgramMintsAtMost64BitsInItsLife() public {
+        _accept(SUPERMARKET, _issue(MART, ann, type(uint64).max - 1));
+        _accept(SUPERMARKET, _issue(MART, bob, 1));
+        _refuse(SUPERMARKET, _issue(MART, ann, 1), Reason.SupplyOverflow);
+        _refuse(SUPERMARKET, _issue(MART, ann, type(uint64).max), Reason.SupplyOverflow);
+        _accept(SUPERMARKET, _redeem(MART, ann, type(uint64).max - 1));
+        assertEq(house.totalSupply(MART), 1);
+        _refuse(SUPERMARKET, _issue(MART, ann, 1), Reason.SupplyOverflow);
+    }
+
+    function test_FullBalancesDoNotSpillIntoTheirNeighbours() public {
+        _accept(CINEMA, _issue(CINE, ann, type(uint64).max));
+        _accept(SUPERMARKET, _issue(MART, ann, 3));
+        assertEq(house.balanceOf(ann, FUEL), 300_000);
+        assertEq(house.balanceOf(ann, CINE), type(uint64).max);
+        assertEq(house.balanceOf(ann, MART), 3);
+        assertEq(house.balanceOf(ann, VIDEO), 0);
+        assertEq(house.balanceOf(ann, FLEET), 0);
+        _accept(CINEMA, _redeem(CINE, ann, type(uint64).max));
+        assertEq(house.balanceOf(ann, FUEL), 300_000);
+        assertEq(house.balanceOf(ann, MART), 3);
+    }
+
+    // ---------------------------------------------------------------- redeem and expire
+
+    function test_RedeemBurnsPointsAtTheirOwnMerchant() public {
+        _assertMoved(_accept(GAS_STATION, _redeem(FUEL, ann, 300_000)), 300_000, 0, 0, 0);
+        assertEq(house.balanceOf(ann, FUEL), 0);
+        assertEq(house.totalSupply(FUEL), 0);
+        assertEq(house.totalsOf(FUEL).redeemed, 300_000);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT), "nobody pays for it");
+    }
+
+    function test_ExpireBurnsPointsWhoseTimeIsOver() public {
+        _assertMoved(_accept(GAS_STATION, _expire(FUEL, ann, 12)), 12, 0, 0, 0);
+        assertEq(house.balanceOf(ann, FUEL), 299_988);
+        assertEq(house.totalsOf(FUEL).expired, 12);
+        assertEq(house.totalsOf(FUEL).redeemed, 0);
+    }
+
+    // ---------------------------------------------------------------- transfer
+
+    function test_TransferMovesPointsBetweenMembers() public {
+        Entry memory e = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 1000));
+        assertEq(e.link, bytes32(uint256(uint160(bob))));
+        assertEq(house.balanceOf(ann, FUEL), 299_000);
+        assertEq(house.balanceOf(bob, FUEL), 1000);
+        assertEq(house.totalSupply(FUEL), 300_000);
+    }
+
+    function test_TransferNeedsAnotherMember() public {
+        _refuse(GAS_STATION, _transfer(FUEL, ann, address(0), 1), Reason.BadRecipient);
+        _refuse(GAS_STATION, _transfer(FUEL, ann, ann, 1), Reason.BadRecipient);
+        Line memory l = _transfer(FUEL, ann, bob, 1);
+        l.link |= bytes32(uint256(1) << 160);
+        _refuse(GAS_STATION, l, Reason.BadRecipient);
+    }
+
+    // ---------------------------------------------------------------- exchange
+
+    function test_ExchangeBurnsMintsAndPaysAtOnce() public {
+        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111));
+        _assertMoved(e, 110, 99, 990_000, 990); // the point that buys nothing stays with the member
+        assertEq(_agreementOf(e), FUEL_TO_CINE);
+        assertEq(_expiryDayOf(e), house.today() + 365);
+        assertEq(house.balanceOf(ann, FUEL), 299_890);
+        assertEq(house.balanceOf(ann, CINE), 99);
+        assertEq(house.totalsOf(FUEL).exchangedOut, 110);
+        assertEq(house.totalsOf(CINE).exchangedIn, 99);
+        assertEq(house.usedToday(FUEL_TO_CINE), 110);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 990_990);
+        assertEq(_position(CINEMA), int96(DEPOSIT) + 990_000);
+        assertEq(_position(OPERATOR), 990);
+    }
+
+    function test_ExchangeReachesAcrossPages() public {
+        _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, ann, 7)), 7, 10, 60_000, 198);
+        assertEq(house.balanceOf(ann, FUEL), 299_993);
+        assertEq(house.balanceOf(ann, FILM), 10);
+    }
+
+    function test_ExchangeAtOneMerchantCostsItOnlyTheFee() public {
+        _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10)), 10, 10, 90_000, 450);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
+        assertEq(_position(OPERATOR), 450);
+        assertEq(house.balanceOf(ann, FLEET), 10);
+    }
+
+    function test_FeeRoundsUp() public {
+        _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2)), 2, 1, 10_000, 10);
+        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        _assertMoved(_accept(GAS_STATION, _exchange(_register(t), FUEL, ann, 1)), 1, 1, 1, 1);
+    }
+
+    function test_OperatorCanBeTheAcceptorAndPaysItsFeeToItself() public {
+        vm.prank(admin);
+        house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
+        keyOf[OPERATOR] = _key(OPERATOR, 0);
+        uint32 id = _register(_acceptanceTerms(FUEL, OPERATOR, 100, 100, 3));
+        _assertMoved(_accept(OPERATOR, _spend(id, FUEL, ann, 10)), 10, 0, 1000, 10);
+        assertEq(_position(OPERATOR), 1010);
+    }
+
+    function test_TargetMerchantStartsWhereTheAgreementLetsIt() public {
+        _accept(CINEMA, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        assertEq(house.balanceOf(ann, CINE), 9);
+        _accept(SUPERMARKET, _issue(MART, ann, 10));
+        _refuse(GAS_STATION, _exchange(CINE_TO_FUEL, CINE, ann, 9), Reason.NotInitiator);
+        _refuse(CAR_WASH, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.NotInitiator);
+    }
+
+    function test_AgreementMustFitTheInstruction() public {
+        _refuse(GAS_STATION, _exchange(0, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(GAS_STATION, _exchange(99, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(GAS_STATION, _exchange(type(uint32).max, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FLEET, ann, 10), Reason.WrongAgreement);
+        _refuse(GAS_STATION, _exchange(FUEL_AT_CAR_WASH, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(GAS_STATION, _spend(FUEL_TO_CINE, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(CAR_WASH, _spend(CINE_AT_GAS_STATION, FUEL, ann, 10), Reason.WrongAgreement);
+        _refuse(CAR_WASH, _spend(99, FUEL, ann, 10), Reason.WrongAgreement);
+    }
+
+    function test_AgreementIsUsedWithinItsTimeOnly() public {
+        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 0, 1);
+        (t.validFrom, t.validUntil) = (uint40(_now() + 100), uint40(_now() + 200));
+        uint32 id = _register(t);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.AgreementNotLive);
+        vm.warp(t.validFrom);
+        _accept(GAS_STATION, _exchange(id, FUEL, ann, 1));
+        vm.warp(t.validUntil - 1);
+        _accept(GAS_STATION, _exchange(id, FUEL, ann, 1));
+        vm.warp(t.validUntil);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.AgreementNotLive);
+    }
+
+    function test_CounterpartyMustBeActive() public {
+        _setStatus(CINEMA, MerchantStatus.Suspended);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.CounterpartyInactive);
+        _setStatus(CINEMA, MerchantStatus.Closed);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.CounterpartyInactive);
+        _setStatus(GAS_STATION, MerchantStatus.Suspended);
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 10), Reason.CounterpartyInactive);
+    }
+
+    function test_CapOnAnInstruction() public {
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100_000));
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100_001), Reason.OverInstructionCap);
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100_001), Reason.OverInstructionCap);
+    }
+
+    function test_CapOnADayRollsOverWithTheNetworksDay() public {
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100_000));
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100_000));
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 50_002), Reason.OverDailyCap);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 50_000));
+        assertEq(house.usedToday(FUEL_TO_CINE), 250_000);
+        _accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, ann, 10));
+        assertEq(house.usedToday(FUEL_TO_FILM), 10, "each agreement has its own cap");
+
+        uint32 day = house.today();
+        vm.warp(START + 12 hours - 1); // 23:59:59 in Shanghai
+        assertEq(house.today(), day);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2), Reason.OverDailyCap);
+        vm.warp(START + 12 hours); // midnight there, 16:00 UTC
+        assertEq(house.today(), day + 1);
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2));
+        assertEq(house.usedToday(FUEL_TO_CINE), 2);
+    }
+
+    function test_CapOnADayCountsSpendsToo() public {
+        _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100_000));
+        _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100_000));
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 50_001), Reason.OverDailyCap);
+    }
+
+    function test_MemberGetsNoLessThanTheMinimum() public {
+        Line memory l = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
+        l.minOut = 100;
+        _refuse(GAS_STATION, l, Reason.BelowMinimum);
+        l.minOut = 99;
+        _accept(GAS_STATION, l);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1), Reason.BelowMinimum); // buys nothing
+    }
+
+    function test_ExchangeDoesNotOverflowTheTargetProgram() public {
+        _accept(CINEMA, _issue(CINE, bob, type(uint64).max - 9));
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 12), Reason.SupplyOverflow);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.SupplyOverflow);
+    }
+
+    function test_HugeRateCannotMintMoreThan64Bits() public {
+        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, type(uint32).max, 1, 0, 0, 1);
+        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
+        uint32 id = _register(t);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, type(uint64).max), Reason.SupplyOverflow);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1 << 33), Reason.SupplyOverflow);
+        _assertMoved(_accept(GAS_STATION, _exchange(id, FUEL, ann, 1)), 1, type(uint32).max, 0, 0);
+    }
+
+    function test_SettlementFits64Bits() public {
+        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, type(uint64).max, 0, 1);
+        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
+        uint32 id = _register(t);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, 2), Reason.AmountTooLarge);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, type(uint64).max), Reason.AmountTooLarge);
+        _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.InsufficientLiquidity);
+        _deposit(GAS_STATION, type(uint64).max);
+        _assertMoved(_accept(GAS_STATION, _exchange(id, FUEL, ann, 1)), 1, 1, type(uint64).max, 0);
+
+        t = _acceptanceTerms(FUEL, CAR_WASH, type(uint64).max, 10_000, 2);
+        id = _register(t);
+        _refuse(CAR_WASH, _spend(id, FUEL, ann, 2), Reason.AmountTooLarge);
+        _deposit(GAS_STATION, type(uint64).max);
+        _refuse(CAR_WASH, _spend(id, FUEL, ann, 1), Reason.InsufficientLiquidity); // a fee of 100 % on top
+        _deposit(GAS_STATION, type(uint64).max);
+        uint64 most = type(uint64).max;
+        _assertMoved(_accept(CAR_WASH, _spend(id, FUEL, ann, 1)), 1, 0, most, most);
+        assertEq(_position(OPERATOR), int96(uint96(most)));
+    }
+
+    function test_ExchangeNeedsLiquidityForTheFeeToo() public {
+        _withdraw(GAS_STATION, DEPOSIT);
+        _setCreditLimit(GAS_STATION, 900_899);
+        _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100), Reason.InsufficientLiquidity);
+        _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100), Reason.InsufficientLiquidity);
+        _setCreditLimit(GAS_STATION, 900_900);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100));
+        assertEq(_position(GAS_STATION), -900_900);
+    }
+
+    function test_BatchThatExhaustsLiquidityGoesOnWithWhatIsLeft() public {
+        _withdraw(GAS_STATION, DEPOSIT);
+        _setCreditLimit(GAS_STATION, 1_000_000);
+        Line[] memory lines = new Line[](4);
+        lines[0] = _exchange(FUEL_TO_CINE, FUEL, ann, 100); // 900,900
+        lines[1] = _exchange(FUEL_TO_CINE, FUEL, ann, 100);
+        lines[2] = _exchange(FUEL_TO_CINE, FUEL, ann, 10); // 90,090
+        lines[3] = _exchange(FUEL_TO_CINE, FUEL, ann, 2); // 10,010, but 9,010 are left
+        Draft memory last = _order(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 1)); // 9,524
+        _execute(_list(_order(GAS_STATION, lines), last));
+        assertEq(posted.length, 2);
+        assertEq(refusals.length, 3);
+        assertEq(refusals[0].item, 1);
+        assertEq(refusals[1].item, 3);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(uint256(refusals[i].reason), uint256(Reason.InsufficientLiquidity));
+        }
+        assertEq(_position(GAS_STATION), -990_990);
+        assertEq(house.balanceOf(ann, CINE), 99);
+    }
+
+    // ---------------------------------------------------------------- spend
+
+    function test_SpendBurnsAndPaysTheAcceptor() public {
+        Entry memory e = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 101));
+        _assertMoved(e, 101, 0, 959_500, 2399);
+        assertEq(_expiryDayOf(e), 0);
+        assertEq(house.balanceOf(ann, FUEL), 299_899);
+        assertEq(house.totalsOf(FUEL).spent, 101);
+        assertEq(house.usedToday(FUEL_AT_CAR_WASH), 101);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 961_899);
+        assertEq(_position(CAR_WASH), int96(DEPOSIT) + 959_500);
+        assertEq(_position(OPERATOR), 2399);
+    }
+
+    function test_SpendIsStartedByWhomTheAgreementNames() public {
+        _accept(CINEMA, _issue(CINE, ann, 10));
+        _refuse(GAS_STATION, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 1), Reason.NotInitiator);
+        _refuse(GAS_STATION, _spend(CINE_AT_GAS_STATION, CINE, ann, 1), Reason.NotInitiator);
+        _accept(CINEMA, _spend(CINE_AT_GAS_STATION, CINE, ann, 1));
+    }
+
+    // ---------------------------------------------------------------- who may execute, and how much
+
+    function test_OnlyTheSequencerExecutes() public {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, Role.Sequencer, admin));
+        vm.prank(admin);
+        house.execute(new Order[](0), new Evidence[](0));
+    }
+
+    function test_PausedNetworkExecutesNothing() public {
+        vm.prank(pauser);
+        house.pause();
+        vm.expectRevert(Pausable.EnforcedPause.selector);
+        vm.prank(sequencer);
+        house.execute(new Order[](0), new Evidence[](0));
+        vm.prank(pauser);
+        house.unpause();
+        _accept(GAS_STATION, _issue(FUEL, ann, 1));
+    }
+
+    function test_BatchWithMoreCalldataThan65535InstructionsIsTooLarge() public {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, 65_536));
+        vm.prank(sequencer);
+        _executeZeros(65_536 * 128);
+    }
+
+    /// @dev Calls `execute` with two empty lists and zeros after them. By hand, because 8 MB cannot be copied around.
+    function _executeZeros(
+        uint256 size
+    ) private {
+        address to = address(house);
+        bytes4 selector = IClearingHouse.execute.selector;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, calldatasize(), size) // zeros
+            mstore(m, selector)
+            if iszero(call(gas(), to, 0, m, size, 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    function test_OrdersThatShareTheirInstructionsInCalldataAreTooMany() public {
+        uint256 n = 8;
+        Line[] memory lines = new Line[](16);
+        for (uint256 i = 0; i < lines.length; ++i) {
+            lines[i] = _issue(FUEL, ann, 1);
+        }
+        bytes memory heads;
+        bytes memory offsets;
+        for (uint256 i = 0; i < n; ++i) {
+            Order memory o = _sign(_order(GAS_STATION, lines));
+            offsets = abi.encodePacked(offsets, 32 * n + 128 * i);
+            heads = abi.encodePacked(heads, o.head, o.r, o.vs, 128 * (n - i)); // all of them point behind the last
+        }
+        bytes memory instructions = abi.encode(_sign(_order(GAS_STATION, lines)).instructions);
+        bytes memory list;
+        assembly {
+            list := add(instructions, 0x20) // without the first word, an offset
+            mstore(list, sub(mload(instructions), 0x20))
+        }
+        bytes memory orders = abi.encodePacked(n, offsets, heads, list);
+        bytes memory data =
+            abi.encodePacked(IClearingHouse.execute.selector, uint256(64), 64 + orders.length, orders, uint256(0));
+        uint256 room = data.length / 128;
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, (room / 16 + 1) * 16));
+        vm.prank(sequencer);
+        (bool done,) = address(house).call(data);
+        done; // judged by expectRevert
+    }
+
+    function test_ItIsAClearingHouseAndSaysSo() public view {
+        IERC165 asked = IERC165(address(house));
+        assertTrue(asked.supportsInterface(type(IERC165).interfaceId));
+        assertTrue(asked.supportsInterface(type(IClearingHouse).interfaceId));
+        assertFalse(asked.supportsInterface(0xffffffff));
+    }
+}

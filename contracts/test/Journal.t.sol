@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
+import {Order} from "../libraries/Orders.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice What happened, provably. (Every test of every room rebuilds roots and head from events: see `Network._read`.)
+contract JournalTest is Network {
+    function test_EmptyBatchIsClosedWithoutRoot() public {
+        vm.expectEmit(address(house));
+        emit IClearingHouse.BatchClosed(1, 0, 0, keccak256(abi.encode(bytes32(0), 1, 0, bytes32(0))));
+        _execute(new Order[](0), new Evidence[](0));
+        assertEq(house.rootOf(1), 0);
+        assertEq(house.batchCount(), 1);
+    }
+
+    function test_EveryEntryOfBatchesOfEverySizeIsProven() public {
+        for (uint256 size = 1; size <= 17; ++size) {
+            _executeIssues(size);
+            bytes32[] memory leaves = leavesOf[closedBatches];
+            assertEq(leaves.length, size);
+            for (uint256 i = 0; i < size; ++i) {
+                Evidence memory shown = _evidence(leaves[i]);
+                assertTrue(house.verifyEntry(shown.entry, shown.proof));
+                shown.entry.ref = ~shown.entry.ref;
+                assertFalse(house.verifyEntry(shown.entry, shown.proof));
+            }
+        }
+    }
+
+    function _executeIssues(
+        uint256 count
+    ) private {
+        Line[] memory lines = new Line[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            lines[i] = _issue(FUEL, ann, uint64(i + 1));
+        }
+        _execute(_order(GAS_STATION, lines));
+    }
+
+    function test_EntryOfNoBatchIsNotProven() public {
+        _executeIssues(1);
+        Entry memory e = posted[0];
+        assertTrue(house.verifyEntry(e, new bytes32[](0)));
+        e.head = EntryHead.wrap(EntryHead.unwrap(e.head) + (1 << 216));
+        assertFalse(house.verifyEntry(e, new bytes32[](0)));
+        assertFalse(house.verifyEntry(Entry(ann, EntryHead.wrap(0), e.amounts, 0, 0), new bytes32[](0)));
+    }
+
+    function test_EntryIsProvenInItsOwnBatchOnly() public {
+        _executeIssues(2);
+        Evidence memory first = _evidence(_leaf(posted[0]));
+        _executeIssues(2);
+        Evidence memory second = _evidence(_leaf(posted[0]));
+        assertTrue(house.verifyEntry(first.entry, first.proof));
+        assertFalse(house.verifyEntry(first.entry, second.proof));
+    }
+
+    function test_InnerNodeCannotPassForAnEntry() public {
+        _executeIssues(4);
+        Evidence memory shown = _evidence(_leaf(posted[0]));
+        bytes32[] memory shorter = new bytes32[](1);
+        shorter[0] = shown.proof[1];
+        assertFalse(house.verifyEntry(shown.entry, shorter));
+    }
+
+    function test_HeadChainsEveryBatch() public {
+        bytes32 before = house.head();
+        _executeIssues(3);
+        bytes32 root = house.rootOf(closedBatches);
+        assertEq(house.head(), keccak256(abi.encode(before, closedBatches, 3, root)));
+        before = house.head();
+        _execute(new Order[](0), new Evidence[](0));
+        assertEq(house.head(), keccak256(abi.encode(before, closedBatches, 0, bytes32(0))));
+    }
+
+    function test_FreeLinkIsRecordedWithItsEntry() public {
+        Line memory l = _issue(FUEL, ann, 5);
+        l.link = keccak256("receipt 5");
+        Entry memory e = _accept(GAS_STATION, l);
+        assertEq(e.link, l.link);
+        assertTrue(house.verifyEntry(e, new bytes32[](0)));
+    }
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+
+import {
+    AgreementTerms,
+    IClearingHouse,
+    MerchantStatus,
+    Reason,
+    Role,
+    SignerChange
+} from "../interfaces/IClearingHouse.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice Who takes part: roles, merchants and their life, signer keys, programs, pauses, and the token-style reads.
+contract RegistryTest is Network {
+    // ---------------------------------------------------------------- roles
+
+    function test_OnlyTheOwnerGrantsRoles() public {
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, operator));
+        vm.prank(operator);
+        house.setRole(Role.Sequencer, operator, true);
+    }
+
+    function test_RoleIsGivenAndTakenAway() public {
+        vm.expectEmit(address(house));
+        emit IClearingHouse.RoleChanged(Role.Treasury, stranger, true);
+        vm.startPrank(admin);
+        house.setRole(Role.Treasury, stranger, true);
+        assertTrue(house.hasRole(Role.Treasury, stranger));
+        house.setRole(Role.Treasury, stranger, false);
+        assertFalse(house.hasRole(Role.Treasury, stranger));
+    }
+
+    function test_OwnershipMovesInTwoSteps() public {
+        Ownable2Step owned = Ownable2Step(address(house));
+        vm.prank(admin);
+        owned.transferOwnership(bob);
+        assertEq(owned.owner(), admin);
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, stranger));
+        vm.prank(stranger);
+        owned.acceptOwnership();
+        vm.prank(bob);
+        owned.acceptOwnership();
+        assertEq(owned.owner(), bob);
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, admin));
+        vm.prank(admin);
+        house.setRole(Role.Sequencer, stranger, true);
+    }
+
+    function test_EveryPrivilegedCallNeedsItsRole() public {
+        AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
+        vm.startPrank(stranger);
+        _expectMissing(Role.Operator, stranger);
+        house.registerMerchant(5, "X", bob, 0);
+        _expectMissing(Role.Operator, stranger);
+        house.setMerchantStatus(GAS_STATION, MerchantStatus.Suspended);
+        _expectMissing(Role.Operator, stranger);
+        house.revokeSigner(bob, 1);
+        _expectMissing(Role.Operator, stranger);
+        house.registerProgram(7, GAS_STATION, "X", "X");
+        _expectMissing(Role.Operator, stranger);
+        house.setCreditLimit(GAS_STATION, 0);
+        _expectMissing(Role.Operator, stranger);
+        house.registerAgreement(8, terms, "", "");
+        _expectMissing(Role.Pauser, stranger);
+        house.setProgramPaused(FUEL, true);
+        _expectMissing(Role.Pauser, stranger);
+        house.pause();
+        _expectMissing(Role.Pauser, stranger);
+        house.unpause();
+        _expectMissing(Role.Treasury, stranger);
+        house.deposit(GAS_STATION, 1, "ref");
+        _expectMissing(Role.Treasury, stranger);
+        house.withdraw(GAS_STATION, 1, "ref");
+        vm.stopPrank();
+        vm.startPrank(admin); // the owner has no role by itself
+        _expectMissing(Role.Operator, admin);
+        house.registerMerchant(5, "X", bob, 0);
+    }
+
+    function _expectMissing(
+        Role role,
+        address account
+    ) private {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, role, account));
+    }
+
+    // ---------------------------------------------------------------- merchants
+
+    function test_MerchantIsRegisteredWithItsFirstKey() public {
+        assertEq(house.merchantCount(), 5);
+        vm.expectEmit(address(house));
+        emit IClearingHouse.MerchantRegistered(5, 77, "Bakery");
+        vm.expectEmit(address(house));
+        emit IClearingHouse.SignerChanged(5, bob, 0, FOREVER);
+        vm.prank(operator);
+        house.registerMerchant(5, "Bakery", bob, 77);
+        assertEq(house.merchantCount(), 6);
+        (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(5);
+        assertEq(uint256(status), uint256(MerchantStatus.Active));
+        assertEq(position, 0);
+        assertEq(limit, 77);
+        (uint32 merchant, uint40 from, uint40 until) = house.signerOf(bob);
+        assertEq(merchant, 5);
+        assertEq(from, 0);
+        assertEq(until, FOREVER);
+    }
+
+    function test_MerchantIdsAreDense() public {
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 6, 5));
+        house.registerMerchant(6, "X", bob, 0);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 4, 5));
+        house.registerMerchant(4, "X", bob, 0);
+    }
+
+    function test_MerchantNeedsACreditLimitThatFits() public {
+        uint96 most = uint96(uint64(type(int64).max));
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadCreditLimit.selector, 5, most + 1, 0));
+        house.registerMerchant(5, "X", bob, most + 1);
+        house.registerMerchant(5, "X", bob, most);
+    }
+
+    function test_MerchantNeedsAKeyThatNobodyHas() public {
+        address taken = vm.addr(keyOf[CINEMA]);
+        vm.startPrank(operator);
+        vm.expectRevert(IClearingHouse.ZeroKey.selector);
+        house.registerMerchant(5, "X", address(0), 0);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyTaken.selector, taken, CINEMA));
+        house.registerMerchant(5, "X", taken, 0);
+    }
+
+    function test_StatusGoesToAndFroUntilTheMerchantIsClosed() public {
+        vm.expectEmit(address(house));
+        emit IClearingHouse.MerchantStatusChanged(CINEMA, MerchantStatus.Suspended);
+        _setStatus(CINEMA, MerchantStatus.Suspended);
+        _setStatus(CINEMA, MerchantStatus.Active);
+        _setStatus(CINEMA, MerchantStatus.Closed);
+        (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(CINEMA);
+        assertEq(uint256(status), uint256(MerchantStatus.Closed));
+        assertEq(position, int96(DEPOSIT));
+        assertEq(limit, CREDIT);
+        _expectBadStatus(CINEMA, MerchantStatus.Closed, MerchantStatus.Active);
+        _expectBadStatus(CINEMA, MerchantStatus.Closed, MerchantStatus.Suspended);
+        _expectBadStatus(CINEMA, MerchantStatus.Closed, MerchantStatus.Closed);
+        _expectBadStatus(CAR_WASH, MerchantStatus.Active, MerchantStatus.Active);
+        _expectBadStatus(CAR_WASH, MerchantStatus.Active, MerchantStatus.None);
+        _expectBadStatus(OPERATOR, MerchantStatus.Active, MerchantStatus.Closed);
+    }
+
+    function _expectBadStatus(
+        uint32 merchant,
+        MerchantStatus from,
+        MerchantStatus to
+    ) private {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadStatusChange.selector, merchant, from, to));
+        _setStatus(merchant, to);
+    }
+
+    function test_UnknownMerchantsAreRefusedEverywhere() public {
+        bytes memory unknown = abi.encodeWithSelector(IClearingHouse.UnknownMerchant.selector, 5);
+        vm.startPrank(operator);
+        vm.expectRevert(unknown);
+        house.setMerchantStatus(5, MerchantStatus.Closed);
+        vm.expectRevert(unknown);
+        house.registerProgram(7, 5, "X", "X");
+        vm.expectRevert(unknown);
+        house.setCreditLimit(5, 1);
+        vm.startPrank(treasury);
+        vm.expectRevert(unknown);
+        house.deposit(5, 1, "ref");
+        vm.expectRevert(unknown);
+        house.withdraw(5, 1, "ref");
+        vm.startPrank(admin);
+        vm.expectRevert(unknown);
+        house.recoverSigner(5, bob);
+    }
+
+    // ---------------------------------------------------------------- signer keys
+
+    function test_MerchantAddsAKeyWithAWindow() public {
+        uint256 second = _key(GAS_STATION, 1);
+        uint40 from = uint40(_now() + 100);
+        vm.expectEmit(address(house));
+        emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(second), from, from + 100);
+        _changeSigner(GAS_STATION, vm.addr(second), from, from + 100, keyOf[GAS_STATION]);
+
+        vm.warp(from - 1);
+        _refuseOrder(_signedWith(second), Reason.UnknownSigner);
+        vm.warp(from);
+        _execute(_signedWith(second));
+        assertEq(posted.length, 1);
+        vm.warp(from + 99);
+        _execute(_signedWith(second));
+        assertEq(posted.length, 1);
+        vm.warp(from + 100);
+        _refuseOrder(_signedWith(second), Reason.UnknownSigner);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys had power at once
+    }
+
+    function _signedWith(
+        uint256 key
+    ) private returns (Draft memory d) {
+        d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        d.key = key;
+    }
+
+    function test_RotationReopensNoNonce() public {
+        uint256 second = _key(GAS_STATION, 1);
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(d);
+        _changeSigner(GAS_STATION, vm.addr(second), 0, FOREVER, keyOf[GAS_STATION]);
+        _changeSigner(GAS_STATION, vm.addr(keyOf[GAS_STATION]), 0, 1, second);
+        _refuseOrder(d, Reason.UnknownSigner);
+        d.key = second;
+        _refuseOrder(d, Reason.NonceUsed);
+        d.nonce = nextNonce[GAS_STATION]++;
+        _execute(d);
+        assertEq(posted.length, 1);
+    }
+
+    function test_KeyChangeAndOrdersShareOneSequenceOfNonces() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, d.nonce);
+        bytes memory signature = _signature(d.key, _changeDigest(c));
+        house.changeSigner(c, signature);
+        _refuseOrder(d, Reason.NonceUsed);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.NonceAlreadyUsed.selector, GAS_STATION, d.nonce));
+        house.changeSigner(c, signature);
+    }
+
+    function test_KeyChangeNeedsALiveKeyOfTheMerchant() public {
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        bytes32 digest = _changeDigest(c);
+        _expectBadSignature(c, _signature(keyOf[CINEMA], digest));
+        _expectBadSignature(c, _signature(_key(GAS_STATION, 1), digest));
+        _expectBadSignature(c, "");
+        _expectBadSignature(c, new bytes(65));
+        vm.prank(operator);
+        house.revokeSigner(vm.addr(keyOf[GAS_STATION]), uint40(_now()));
+        _expectBadSignature(c, _signature(keyOf[GAS_STATION], digest));
+        assertFalse(house.nonceUsed(GAS_STATION, 500));
+    }
+
+    function test_MirroredAndCompactSignaturesAreRefused() public {
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[GAS_STATION], _changeDigest(c));
+        bytes32 high = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(s));
+        _expectBadSignature(c, abi.encodePacked(r, high, v ^ 7)); // 27 <-> 28
+        _expectBadSignature(c, abi.encodePacked(r, uint256(s) | uint256(v - 27) << 255));
+        house.changeSigner(c, abi.encodePacked(r, s, v));
+    }
+
+    function _expectBadSignature(
+        SignerChange memory c,
+        bytes memory signature
+    ) private {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, c.merchant));
+        house.changeSigner(c, signature);
+    }
+
+    function test_KeyWindowMustMakeSense() public {
+        uint256 by = keyOf[GAS_STATION];
+        uint48 nonce = nextNonce[GAS_STATION];
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 10, 9, nonce);
+        bytes memory signature = _signature(by, _changeDigest(c));
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 10, 9));
+        house.changeSigner(c, signature);
+        c = SignerChange(GAS_STATION, bob, 0, 0, nonce);
+        signature = _signature(by, _changeDigest(c));
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 0));
+        house.changeSigner(c, signature);
+        c = SignerChange(GAS_STATION, address(0), 0, FOREVER, nonce);
+        signature = _signature(by, _changeDigest(c));
+        vm.expectRevert(IClearingHouse.ZeroKey.selector);
+        house.changeSigner(c, signature);
+        assertFalse(house.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
+    }
+
+    function test_KeyBelongsToOneMerchantForEver() public {
+        address old = vm.addr(keyOf[CINEMA]);
+        vm.prank(operator);
+        house.revokeSigner(old, 1);
+        SignerChange memory c = SignerChange(GAS_STATION, old, 0, FOREVER, 500);
+        bytes memory signature = _signature(keyOf[GAS_STATION], _changeDigest(c));
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyTaken.selector, old, CINEMA));
+        house.changeSigner(c, signature);
+    }
+
+    function test_OperatorOnlyTakesPowerAwayFromKeys() public {
+        address key = vm.addr(keyOf[GAS_STATION]);
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyUnknown.selector, bob));
+        house.revokeSigner(bob, 1);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, FOREVER));
+        house.revokeSigner(key, FOREVER);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 0));
+        house.revokeSigner(key, 0);
+        vm.expectEmit(address(house));
+        emit IClearingHouse.SignerChanged(GAS_STATION, key, 0, 100);
+        house.revokeSigner(key, 100);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 101));
+        house.revokeSigner(key, 101);
+        vm.stopPrank();
+        _refuseOrder(_order(GAS_STATION, _issue(FUEL, ann, 1)), Reason.UnknownSigner);
+    }
+
+    function test_OwnerRecoversAMerchantThatLostItsKeys() public {
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, operator));
+        vm.prank(operator);
+        house.recoverSigner(GAS_STATION, bob);
+        vm.prank(operator);
+        house.revokeSigner(vm.addr(keyOf[GAS_STATION]), 1);
+        keyOf[GAS_STATION] = _key(GAS_STATION, 1);
+        vm.expectEmit(address(house));
+        emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(keyOf[GAS_STATION]), uint40(_now()), FOREVER);
+        vm.prank(admin);
+        house.recoverSigner(GAS_STATION, vm.addr(keyOf[GAS_STATION]));
+        _accept(GAS_STATION, _issue(FUEL, ann, 1));
+        address taken = vm.addr(keyOf[CINEMA]);
+        vm.startPrank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyTaken.selector, taken, CINEMA));
+        house.recoverSigner(GAS_STATION, taken);
+        vm.expectRevert(IClearingHouse.ZeroKey.selector);
+        house.recoverSigner(GAS_STATION, address(0));
+    }
+
+    // ---------------------------------------------------------------- programs
+
+    function test_ProgramIsRegistered() public {
+        vm.expectEmit(address(house));
+        emit IClearingHouse.ProgramRegistered(7, CAR_WASH, "WASH", "Wash points");
+        assertEq(_openProgram(CAR_WASH, "WASH", "Wash points"), 7);
+        (uint32 merchant, bool paused, bytes32 code, bytes32 name) = house.programOf(7);
+        assertEq(merchant, CAR_WASH);
+        assertFalse(paused);
+        assertEq(code, "WASH");
+        assertEq(name, "Wash points");
+        assertEq(house.programCount(), 7);
+    }
+
+    function test_ProgramIdsAreDense() public {
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 8, 7));
+        house.registerProgram(8, CAR_WASH, "X", "X");
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 6, 7));
+        house.registerProgram(6, CAR_WASH, "X", "X");
+    }
+
+    function test_PausingAProgramKeepsItsBooks() public {
+        _accept(GAS_STATION, _issue(FUEL, ann, 9));
+        _accept(GAS_STATION, _redeem(FUEL, ann, 4));
+        vm.expectEmit(address(house));
+        emit IClearingHouse.ProgramPauseChanged(FUEL, true);
+        _setPaused(FUEL, true);
+        _setPaused(FUEL, true); // again is no error
+        (uint32 merchant, bool paused,,) = house.programOf(FUEL);
+        assertEq(merchant, GAS_STATION);
+        assertTrue(paused);
+        assertEq(house.totalSupply(FUEL), 5);
+        _setPaused(FUEL, false);
+        assertEq(house.totalsOf(FUEL).issued, 9);
+        assertEq(house.totalsOf(FUEL).redeemed, 4);
+        _accept(GAS_STATION, _redeem(FUEL, ann, 5));
+    }
+
+    function test_UnknownProgramsCannotBePausedOrNamed() public {
+        uint32[2] memory unknown = [uint32(0), 7];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory expected = abi.encodeWithSelector(IClearingHouse.UnknownProgram.selector, unknown[i]);
+            vm.prank(pauser);
+            vm.expectRevert(expected);
+            house.setProgramPaused(unknown[i], true);
+            vm.expectRevert(expected);
+            house.name(unknown[i]);
+            vm.expectRevert(expected);
+            house.symbol(unknown[i]);
+            vm.expectRevert(expected);
+            house.decimals(unknown[i]);
+        }
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownProgram.selector, 0));
+        house.balanceOf(ann, 0);
+    }
+
+    function test_ProgramReadsLikeAToken() public {
+        assertEq(house.name(FUEL), "Fuel points");
+        assertEq(house.symbol(FUEL), "FUEL");
+        assertEq(house.decimals(FUEL), 0);
+        bytes32 full = "thirty-two bytes, not one to end";
+        _openProgram(GAS_STATION, full, "");
+        assertEq(house.symbol(7), "thirty-two bytes, not one to end");
+        assertEq(house.name(7), "");
+        assertEq(house.balanceOf(ann, 7), 0);
+        assertEq(house.totalSupply(7), 0);
+    }
+
+    // ---------------------------------------------------------------- network pause
+
+    function test_NetworkIsPausedOnceAndRestartedOnce() public {
+        Pausable network = Pausable(address(house));
+        vm.startPrank(pauser);
+        vm.expectRevert(Pausable.ExpectedPause.selector);
+        house.unpause();
+        house.pause();
+        assertTrue(network.paused());
+        vm.expectRevert(Pausable.EnforcedPause.selector);
+        house.pause();
+        house.unpause();
+        assertFalse(network.paused());
+    }
+
+    function test_MoneyAndKeysMoveWhileTheNetworkIsPaused() public {
+        vm.prank(pauser);
+        house.pause();
+        _deposit(CINEMA, 1);
+        _withdraw(CINEMA, 1);
+        _changeSigner(CINEMA, bob, 0, FOREVER, keyOf[CINEMA]);
+        (uint32 merchant,,) = house.signerOf(bob);
+        assertEq(merchant, CINEMA);
+    }
+}

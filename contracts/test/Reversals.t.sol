@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AgreementTerms, Kind, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
+import {Entry, EntryAmounts, Evidence} from "../libraries/Entries.sol";
+import {Order} from "../libraries/Orders.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice Earlier entries undone, in whole or in part: what comes back to whom, and who may ask for it.
+contract ReversalsTest is Network {
+    function setUp() public override {
+        super.setUp();
+        _accept(GAS_STATION, _issue(FUEL, ann, 10_000));
+    }
+
+    // ---------------------------------------------------------------- each kind
+
+    function test_IssueIsRevoked() public {
+        Entry memory issued = _accept(GAS_STATION, _issue(FUEL, bob, 100));
+        Entry memory e = _accept(GAS_STATION, _reverse(issued, 40));
+        _assertMoved(e, 40, 0, 0, 0);
+        assertEq(uint256(_kindOf(e)), uint256(Kind.Reverse));
+        assertEq(e.link, _leaf(issued));
+        assertEq(house.balanceOf(bob, FUEL), 60);
+        assertEq(house.totalsOf(FUEL).revoked, 40);
+        assertEq(house.reversedOf(_leaf(issued)), 40);
+    }
+
+    function test_RedeemedPointsComeBack() public {
+        Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        _accept(GAS_STATION, _reverse(redeemed, 100));
+        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(house.totalsOf(FUEL).redeemed, 100);
+        assertEq(house.totalsOf(FUEL).restored, 100);
+    }
+
+    function test_ExpiredPointsComeBack() public {
+        Entry memory expired = _accept(GAS_STATION, _expire(FUEL, ann, 100));
+        _accept(GAS_STATION, _reverse(expired, 1));
+        assertEq(house.balanceOf(ann, FUEL), 9901);
+        assertEq(house.totalsOf(FUEL).restored, 1);
+    }
+
+    function test_TransferGoesBackToTheGiver() public {
+        Entry memory given = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 100));
+        _accept(GAS_STATION, _reverse(given, 30));
+        assertEq(house.balanceOf(ann, FUEL), 9930);
+        assertEq(house.balanceOf(bob, FUEL), 70);
+        assertEq(house.totalSupply(FUEL), 10_000);
+        assertEq(house.totalsOf(FUEL).restored, 0);
+    }
+
+    function test_ExchangeFlowsBackButForTheFee() public {
+        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111)); // 110 for 99
+        Entry memory undone = _accept(CINEMA, _reverse(e, 110));
+        _assertMoved(undone, 110, 99, 990_000, 0);
+        assertEq(_agreementOf(undone), FUEL_TO_CINE);
+        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(house.balanceOf(ann, CINE), 0);
+        assertEq(house.totalsOf(FUEL).restored, 110);
+        assertEq(house.totalsOf(CINE).revoked, 99);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 990);
+        assertEq(_position(CINEMA), int96(DEPOSIT));
+        assertEq(_position(OPERATOR), 990);
+        assertEq(house.usedToday(FUEL_TO_CINE), 110, "a reversal frees no cap");
+    }
+
+    function test_SpendFlowsBackButForTheFee() public {
+        Entry memory e = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
+        _assertMoved(_accept(CAR_WASH, _reverse(e, 99)), 99, 0, 99 * 9500, 0);
+        assertEq(house.balanceOf(ann, FUEL), 9999);
+        assertEq(_position(CAR_WASH), int96(DEPOSIT) + 9500);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 9500 - 2375);
+    }
+
+    function test_ExchangeWithinOneMerchantFlowsBack() public {
+        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
+        _accept(GAS_STATION, _reverse(e, 10));
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
+        assertEq(house.balanceOf(ann, FLEET), 0);
+    }
+
+    // ---------------------------------------------------------------- parts
+
+    function test_PartsAddUpToExactlyTheWhole() public {
+        _accept(SUPERMARKET, _issue(MART, ann, 1000));
+        Entry memory e = _accept(SUPERMARKET, _exchange(MART_TO_CINE, MART, ann, 103)); // 103 for 144, 7 to 5
+        assertEq(_pointsOf(e), 103);
+        assertEq(_outOf(e), 144);
+        uint64 points;
+        uint64 out;
+        uint64 settled;
+        for (uint64 part = 1; points < 103; ++part) {
+            uint64 next = part > 103 - points ? 103 - points : part;
+            Entry memory undone = _accept(CINEMA, _reverse(e, next));
+            (points, out, settled) = (points + next, out + _outOf(undone), settled + _settledOf(undone));
+            assertGe(uint256(out) * 103, uint256(points) * 144, "never gives back too much");
+        }
+        assertEq(out, 144);
+        assertEq(settled, _settledOf(e));
+        assertEq(house.balanceOf(ann, MART), 1000);
+        assertEq(house.balanceOf(ann, CINE), 0);
+        _refuse(CINEMA, _reverse(e, 1), Reason.OverReversal);
+    }
+
+    function testFuzz_PartsAddUpToExactlyTheWhole(
+        uint32 num,
+        uint32 den,
+        uint64 asked,
+        uint64 price,
+        uint256 cuts
+    ) public {
+        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        t.rateNum = uint32(bound(num, 1, 1_000_000));
+        t.rateDen = uint32(bound(den, 1, t.rateNum * 100));
+        t.unitPriceMicros = uint64(bound(price, 0, 1000));
+        t.feeBps = uint16(cuts % 10_001);
+        uint32 id = _register(t);
+        _deposit(GAS_STATION, 1e18);
+        uint64 least = (t.rateDen + t.rateNum - 1) / t.rateNum;
+        Entry memory e =
+            _accept(GAS_STATION, _exchange(id, FUEL, ann, uint64(bound(asked, least, least > 100 ? 10_000 : 1000))));
+        uint64 all = _pointsOf(e);
+        uint64 points;
+        uint64 out;
+        uint64 settled;
+        for (uint256 i = 0; points < all; ++i) {
+            uint64 part = i == 4 ? all - points : uint64(uint256(keccak256(abi.encode(cuts, i))) % (all - points) + 1);
+            Entry memory undone = _accept(CINEMA, _reverse(e, part));
+            assertEq(_settledOf(undone), _outOf(undone) * t.unitPriceMicros);
+            (points, out, settled) = (points + part, out + _outOf(undone), settled + _settledOf(undone));
+        }
+        assertEq(out, _outOf(e));
+        assertEq(settled, _settledOf(e));
+        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(house.balanceOf(ann, CINE), 0);
+    }
+
+    function test_NoMoreThanTheOriginalIsReversed() public {
+        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        _refuse(GAS_STATION, _reverse(e, 101), Reason.OverReversal);
+        _refuse(GAS_STATION, _reverse(e, type(uint64).max), Reason.OverReversal);
+        _accept(GAS_STATION, _reverse(e, 60));
+        _refuse(GAS_STATION, _reverse(e, 41), Reason.OverReversal);
+        _accept(GAS_STATION, _reverse(e, 40));
+        _refuse(GAS_STATION, _reverse(e, 1), Reason.OverReversal);
+    }
+
+    function test_SameReversalTwiceInABatchCountsTwice() public {
+        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Line memory l = _reverse(e, 60);
+        _execute(_order(GAS_STATION, _list(l, l)));
+        assertEq(posted.length, 1);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.OverReversal));
+        assertEq(house.reversedOf(_leaf(e)), 60);
+    }
+
+    // ---------------------------------------------------------------- who and when
+
+    function test_OnlyTheGiverReverses() public {
+        Entry memory issued = _accept(GAS_STATION, _issue(FUEL, ann, 100));
+        _refuse(CINEMA, _reverse(issued, 1), Reason.NotGiver);
+        Entry memory moved = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 1));
+        _refuse(CINEMA, _reverse(moved, 1), Reason.NotGiver);
+        Entry memory exchanged = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        _refuse(GAS_STATION, _reverse(exchanged, 1), Reason.NotGiver);
+        Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 10));
+        _refuse(GAS_STATION, _reverse(spent, 1), Reason.NotGiver);
+    }
+
+    function test_ReversalCannotBeReversed() public {
+        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Entry memory undone = _accept(GAS_STATION, _reverse(e, 100));
+        _refuse(GAS_STATION, _reverse(undone, 1), Reason.NotReversible);
+    }
+
+    function test_SuspendedMerchantReverses() public {
+        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        _setStatus(CINEMA, MerchantStatus.Suspended);
+        _setStatus(GAS_STATION, MerchantStatus.Closed);
+        _accept(CINEMA, _reverse(e, 10)); // the other side may even be closed: it is paid
+        assertEq(house.balanceOf(ann, FUEL), 10_000);
+    }
+
+    function test_ReversalOutlivesItsAgreement() public {
+        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        house.terminateAgreement(FUEL_TO_CINE, 0, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, 0));
+        _accept(CINEMA, _reverse(e, 10));
+    }
+
+    function test_ReversalWaitsForPausedPrograms() public {
+        Entry memory issued = _accept(GAS_STATION, _issue(FUEL, ann, 1));
+        Entry memory exchanged = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 10));
+        _setPaused(CINE, true);
+        _refuse(CINEMA, _reverse(exchanged, 10), Reason.ProgramPaused);
+        _setPaused(CINE, false);
+        _setPaused(FUEL, true);
+        _refuse(CINEMA, _reverse(exchanged, 10), Reason.ProgramPaused);
+        _refuse(CAR_WASH, _reverse(spent, 10), Reason.ProgramPaused);
+        _refuse(GAS_STATION, _reverse(issued, 1), Reason.ProgramPaused);
+    }
+
+    function test_PointsThatAreGoneCannotBeTakenBack() public {
+        Entry memory issued = _accept(GAS_STATION, _issue(FUEL, bob, 10));
+        Entry memory moved = _accept(GAS_STATION, _transfer(FUEL, ann, cat, 10));
+        Entry memory exchanged = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10)); // 9
+        _accept(GAS_STATION, _redeem(FUEL, bob, 1));
+        _accept(GAS_STATION, _redeem(FUEL, cat, 1));
+        _accept(CINEMA, _redeem(CINE, ann, 1));
+        _refuse(GAS_STATION, _reverse(issued, 10), Reason.InsufficientPoints);
+        _refuse(GAS_STATION, _reverse(moved, 10), Reason.InsufficientPoints);
+        _refuse(CINEMA, _reverse(exchanged, 10), Reason.InsufficientPoints);
+        _accept(GAS_STATION, _reverse(issued, 9));
+        _accept(GAS_STATION, _reverse(moved, 9));
+        _accept(CINEMA, _reverse(exchanged, 8));
+        assertEq(house.balanceOf(ann, CINE), 0);
+    }
+
+    function test_GiverNeedsTheMoney() public {
+        Entry memory exchanged = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10)); // 90,000
+        Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 10)); // 95,000
+        _withdraw(CINEMA, DEPOSIT + 1);
+        _withdraw(CAR_WASH, DEPOSIT + 1);
+        _setCreditLimit(CINEMA, 0);
+        _setCreditLimit(CAR_WASH, 0);
+        _refuse(CINEMA, _reverse(exchanged, 10), Reason.InsufficientLiquidity);
+        _refuse(CAR_WASH, _reverse(spent, 10), Reason.InsufficientLiquidity);
+        _setCreditLimit(CINEMA, 1);
+        _setCreditLimit(CAR_WASH, 1);
+        _accept(CINEMA, _reverse(exchanged, 10));
+        _accept(CAR_WASH, _reverse(spent, 10));
+        assertEq(_position(CINEMA), -1);
+    }
+
+    function test_RestoredPointsCountForTheProgramsLife() public {
+        uint64 rest = type(uint64).max - 10_000;
+        _accept(GAS_STATION, _issue(FUEL, bob, rest - 1));
+        Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 10));
+        Entry memory exchanged = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 10));
+        _refuse(GAS_STATION, _reverse(redeemed, 2), Reason.SupplyOverflow);
+        _refuse(CINEMA, _reverse(exchanged, 2), Reason.SupplyOverflow);
+        _refuse(CAR_WASH, _reverse(spent, 2), Reason.SupplyOverflow);
+        _accept(GAS_STATION, _reverse(redeemed, 1));
+    }
+
+    // ---------------------------------------------------------------- evidence
+
+    function test_ReversalNeedsEvidence() public {
+        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Line memory l = _reverse(e, 1);
+        l.link = keccak256("unknown");
+        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+        l.link = 0;
+        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+    }
+
+    function test_EvidenceMustProveTheSignedEntry() public {
+        _execute(_order(GAS_STATION, _list(_redeem(FUEL, ann, 100), _redeem(FUEL, ann, 50), _redeem(FUEL, ann, 7))));
+        Entry memory signed = posted[0];
+        Evidence memory good = _evidence(_leaf(signed));
+        Evidence memory other = _evidence(_leaf(posted[1]));
+        _tryEvidence(signed, other, "another entry");
+        _tryEvidence(signed, Evidence(signed, other.proof), "another entry's proof");
+        _tryEvidence(signed, Evidence(signed, new bytes32[](0)), "no proof");
+        Evidence memory inflated = Evidence(_evidence(_leaf(signed)).entry, good.proof);
+        inflated.entry.amounts = EntryAmounts.wrap(EntryAmounts.unwrap(signed.amounts) + (1 << 192));
+        _tryEvidence(inflated.entry, inflated, "an entry that was not posted");
+        Line memory l = _reverse(signed, 1);
+        l.member = bob;
+        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+        l = _reverse(signed, 1);
+        l.program = FLEET;
+        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+        _accept(GAS_STATION, _reverse(signed, 1));
+    }
+
+    function _tryEvidence(
+        Entry memory signed,
+        Evidence memory shown,
+        string memory what
+    ) private {
+        Order[] memory orders = new Order[](1);
+        orders[0] = _sign(_order(GAS_STATION, _reverse(signed, 1)));
+        Evidence[] memory evidence = new Evidence[](1);
+        evidence[0] = shown;
+        _execute(orders, evidence);
+        assertEq(posted.length, 0, what);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry), what);
+        assertEq(house.reversedOf(_leaf(signed)), 0, what);
+    }
+
+    function test_EntryCannotBeReversedInItsOwnBatch() public {
+        Draft memory first = _order(GAS_STATION, _redeem(FUEL, ann, 100));
+        uint256 snapshot = vm.snapshotState();
+        _execute(first);
+        Entry memory e = posted[0];
+        vm.revertToState(snapshot);
+        Draft memory second = _order(GAS_STATION, _reverse(e, 100));
+        Order[] memory orders = new Order[](2);
+        (orders[0], orders[1]) = (_sign(first), _sign(second));
+        Evidence[] memory evidence = new Evidence[](1);
+        evidence[0] = Evidence(e, new bytes32[](0));
+        _execute(orders, evidence);
+        assertEq(_leaf(posted[0]), _leaf(e));
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry));
+    }
+
+    function test_OneEvidenceServesSeveralReversals() public {
+        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Order[] memory orders = new Order[](1);
+        orders[0] = _sign(_order(GAS_STATION, _list(_reverse(e, 10), _reverse(e, 20), _reverse(e, 30))));
+        Evidence[] memory evidence = new Evidence[](1);
+        evidence[0] = _evidence(_leaf(e));
+        _execute(orders, evidence);
+        assertEq(posted.length, 3);
+        assertEq(house.reversedOf(_leaf(e)), 60);
+    }
+}
