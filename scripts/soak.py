@@ -75,7 +75,8 @@ MEMBERS = 12
 GROWTH = 1.3
 """How much more memory a process may take at the end of its life than after it had warmed up."""
 SLACK = 24 * 2**20
-_WARM_UP = 20.0
+_WARM_UP = 45.0
+"""Seconds. A worker imports everything again in each of its processes."""
 _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
@@ -274,11 +275,12 @@ def _tree(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> int:
+    """Its proportional share: what a worker's processes have in common counts once."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 # -------------------------------------------------------------------- what must be true
