@@ -33,6 +33,7 @@ from .chain.deployment import deploy
 from .config import Settings
 from .database import Database
 from .signing.keyring import Keyring, RoleKeys
+from .tasks.commands import worker_command
 
 T = TypeVar("T")
 
@@ -107,6 +108,8 @@ class EmbeddedNetwork:
     database_url: str | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     """More settings for the children, by environment variable."""
+    worker: bool = True
+    """Whether to do the timed work, too: webhooks, expiry, alerts, statements."""
     settings: Settings = field(init=False)
     api_keys: dict[str, str] = field(init=False, default_factory=dict)
     """The first API keys: operator, treasury, auditor."""
@@ -128,6 +131,8 @@ class EmbeddedNetwork:
             self._prepare()
             for name in ("projector", "sequencer", "gateway"):
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
+            if self.worker:
+                self._start_child("worker", worker_command(processes=2, beat=True))
             self._await_health()
         except BaseException:
             self.stop()
@@ -138,7 +143,7 @@ class EmbeddedNetwork:
     def stop(self) -> None:
         """Stops everything, the chain last. Safe to call twice."""
         self._stopping.set()
-        for name in ("gateway", "sequencer", "projector", "chain"):
+        for name in ("gateway", "worker", "sequencer", "projector", "chain"):
             if name in self.children:
                 self.children[name].stop()
         if self._lock is not None:
@@ -208,6 +213,7 @@ class EmbeddedNetwork:
             "TONGDUI_CONTRACT": self.settings.contract,
             "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),
             "TONGDUI_KEYSTORE_PASSWORD": self.settings.keystore_password.get_secret_value(),
+            "TONGDUI_BROKER_DIR": str(self.directory / "broker"),
             "TONGDUI_GATEWAY_HOST": HOST,
             "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
         }

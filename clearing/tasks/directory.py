@@ -1,18 +1,17 @@
 """The embedded broker: messages are files of a directory. For one machine without Redis or RabbitMQ.
 
 Kombu's own `filesystem` transport shows a message before it is written, so that a worker may read half of it. Here it is written
-aside and renamed. A message that a worker has taken is not given again when the worker dies; our tasks do not need that.
+aside and renamed. A message that a worker has taken is not given again when the worker dies; our tasks do not need that. Messages
+go to a queue by its name; exchanges that other processes would have to know of are not kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -73,34 +72,6 @@ class Channel(virtual.Channel):
 
     def _waiting(self, queue: str) -> list[Path]:
         return sorted(path for path in self._queue(queue).iterdir() if path.suffix == _SUFFIX)
-
-    # ---------------------------------------------------------------- which exchange feeds which queue
-
-    def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
-        """What is bound to an exchange: routing key, pattern, queue."""
-        with contextlib.suppress(FileNotFoundError):
-            rows = json.loads(self._table(exchange).read_text())
-            return [(key, pattern, queue) for key, pattern, queue in rows]
-        return []
-
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        binding = (routing_key or "", pattern or "", queue or "")
-        with self._locked():
-            table = self.get_table(exchange)
-            if binding not in table:
-                draft = self._table(exchange).with_suffix(".draft")
-                draft.write_text(json.dumps([binding, *table]))
-                draft.rename(self._table(exchange))
-
-    def _table(self, exchange: str) -> Path:
-        return self._root / f"{exchange}.exchange"
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 class Transport(virtual.Transport):
