@@ -40,6 +40,7 @@ NAMES = {LIN: "Lin", ZHAO: "Zhao", CHEN: "Chen"}
 CARDS = {"CINE": "GY-{}", "MART": "FS-{}", "VIP": "{}@xinghe"}
 """What the other merchants call their members."""
 HUNDRED = 100
+RUSH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +357,7 @@ class Story:
             [Exchange(member=m, source_program="FUEL", target_program="MART", points=20) for m in members[1:]],
             wait=WAIT,
         )
-        rush = self._rush(members[1:])
+        rush = self._rush(members[1 : 1 + RUSH])
         rows = []
         for name, what, movements in (
             ("gas_per_exchange_alone", "an exchange alone", [alone]),

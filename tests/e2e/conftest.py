@@ -14,7 +14,7 @@ from tests.e2e.witness import Witness
 @pytest.fixture(scope="session")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Somebody who sees everything and can sign anything."""
-    with EmbeddedNetwork(tmp_path_factory.mktemp("network")) as network:
+    with EmbeddedNetwork(tmp_path_factory.mktemp("network"), worker=False) as network:
         town = Town(network)
         town.onboard(lambda _: None)
         found = Witness(town)

@@ -148,7 +148,10 @@ def test_a_supervisor_that_was_killed_leaves_nothing_behind(up: Up) -> None:
 def busy_network(directory: Path) -> Iterator[tuple[EmbeddedNetwork, Client]]:
     """A network with a station that issues points."""
     signer = LocalSigner.generate()
-    with EmbeddedNetwork(directory) as network, Client(network.url, network.api_keys["operator"]) as operator:
+    with (
+        EmbeddedNetwork(directory, worker=False) as network,
+        Client(network.url, network.api_keys["operator"]) as operator,
+    ):
         merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
         operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
         key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
