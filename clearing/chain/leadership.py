@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database import Database
 
+_KEEPALIVES = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
+"""How the server notices, in some ten seconds, a leader whose whole machine is gone and so says no goodbye."""
+
 
 class Leadership:
     """The right to be the only `name` on a database. Not thread-safe: one object a daemon."""
@@ -55,6 +58,8 @@ class Leadership:
                 engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
                 self._connection = engine.connect()
                 self._connection.detach()
+                for setting, value in _KEEPALIVES.items():
+                    self._connection.execute(text(f"SET {setting} = {value}"))
                 return self._try_lock(self._connection)
             self._connection.execute(text("SELECT 1"))
         except DBAPIError:

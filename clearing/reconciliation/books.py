@@ -74,8 +74,14 @@ class Books:
         return sum(totals[:_CREATED]) - sum(totals[_CREATED:])
 
     def read(self, log: Log) -> None:
-        """Takes in the next event."""
+        """Takes in the next event. One that builds on something that was never told is a fault, and the rest goes on."""
         self.events += 1
+        try:
+            self._read(log)
+        except LookupError as missing:
+            self.faults.append(f"event {log.index} of transaction {hex_of(log.tx_hash)} builds on an unknown {missing}")
+
+    def _read(self, log: Log) -> None:
         if log.topics[0] in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
             link = log.topics[2] if len(log.topics) > 2 else ZERO_WORD
             self._entry(Entry.from_log(hex_of(log.topics[1][12:]), log.data, link))

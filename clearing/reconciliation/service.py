@@ -99,9 +99,7 @@ class ReconciliationService:
         """Compares everything. Raises CannotReconcile where the node cannot tell the past, ChainUnreachable where it is away."""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                time.sleep(
-                    0.2 * attempt
-                )  # the chain moved under us, or the projector is about to follow a reorganisation
+                time.sleep(0.2 * attempt)  # the chain moved under us; perhaps the projector has yet to follow it
             belief = read_belief(self._database)
             if belief is None:
                 raise CannotReconcile("the database has no block yet: is the projector running?")

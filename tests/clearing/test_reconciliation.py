@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import delete, select
 
 from clearing.accounts.models import Account
-from clearing.chain import contract
 from clearing.chain.client import ChainClient
 from clearing.chain.models import Batch, Block, Entry
 from clearing.events.models import Event
@@ -19,7 +18,7 @@ from clearing.settlement.models import Position
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
 from tongdui.orders import Kind
-from tongdui.words import hex_of
+from tongdui.words import hex_of, keccak256
 
 
 def test_a_network_in_order_has_no_drift(harness: Harness) -> None:
@@ -124,7 +123,7 @@ def test_open_orders_account_for_what_is_reserved(harness: Harness) -> None:
 
 def test_a_node_that_withholds_an_event_is_found_out(harness: Harness) -> None:
     _trade(harness)
-    client = Forgetful(harness.settings.rpc_url)
+    client = Forgetful(harness.settings.rpc_url, "EntryPosted(address,uint256,uint256,bytes32)")
     report = ReconciliationService(harness.database, client, harness.settings).run()
     client.close()
     wrong = {drift.what for drift in report.drifts}
@@ -132,6 +131,14 @@ def test_a_node_that_withholds_an_event_is_found_out(harness: Harness) -> None:
     for drift in report.drifts:
         if drift.what == "balance":
             assert drift.database == drift.contract != drift.events
+
+
+def test_what_builds_on_a_withheld_event_is_a_fault_and_not_a_crash(harness: Harness) -> None:
+    _trade(harness)
+    client = Forgetful(harness.settings.rpc_url, "MerchantRegistered(uint32,uint96,bytes32)")
+    drifts = ReconciliationService(harness.database, client, harness.settings).run().drifts
+    client.close()
+    assert any("builds on an unknown 0" in drift.subject for drift in drifts if drift.what == "events")
 
 
 def test_the_outcome_is_written_as_an_event(harness: Harness) -> None:
@@ -148,13 +155,16 @@ def test_the_outcome_is_written_as_an_event(harness: Harness) -> None:
 
 
 class Forgetful(ChainClient):
-    """A node that hides the first issuance."""
+    """A node that hides the first event of a kind."""
+
+    def __init__(self, url: str, hidden: str) -> None:
+        super().__init__(url)
+        self._hidden = hex_of(keccak256(hidden.encode()))
 
     def call(self, method: str, *params: Any) -> Any:
         result = super().call(method, *params)
         if method == "eth_getLogs":
-            posted = [log for log in result if log["topics"][0] == "0x" + contract.ENTRY_POSTED.hex()]
-            result.remove(posted[0])
+            result.remove(next(log for log in result if log["topics"][0] == self._hidden))
         return result
 
 

@@ -62,6 +62,11 @@ def test_there_is_one_leader_and_its_lock_ends_with_its_connection(database_url:
     a, b = Leadership(first, "sequencer"), Leadership(second, "sequencer")
     assert (a.acquire(), b.acquire(), a.acquire()) == (True, False, True)
     assert Leadership(second, "projector").acquire()
+    if not first.is_sqlite:  # a machine that is gone says no goodbye: the server has to ask
+        with second.engine.connect() as connection:
+            assert a._connection is not None
+            assert a._connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar() == "5"
+            assert connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar() != "5"
     a.release()
     assert (b.acquire(), a.acquire()) == (True, False)
     b.release()
