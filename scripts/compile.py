@@ -38,9 +38,7 @@ class Target(NamedTuple):
 def main() -> int:
     """Writes or checks the artifacts; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail if a shipped artifact is stale"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if a shipped artifact is stale")
     check = parser.parse_args().check
     profile = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
     try:

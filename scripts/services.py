@@ -554,9 +554,7 @@ def _reap() -> None:
 def main() -> None:
     """Runs the servers named on the command line until interrupted."""
     kinds: dict[str, type[Service]] = {kind.name: kind for kind in (Postgres, Redis, RabbitMQ, Anvil)}
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service", nargs="+", choices=[*kinds, "reap"], metavar="|".join(kinds))
     names = parser.parse_args().service
     if names == ["reap"]:
