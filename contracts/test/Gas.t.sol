@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Entry, Evidence} from "../libraries/Entries.sol";
+import {Order} from "../libraries/Orders.sol";
+import {Network} from "./support/Network.sol";
+
+/// @notice What execution costs: `make gas` compares it with snapshots/. Members have balances already, accounts and programs were
+/// used before, and nothing is warm. Forge measures the call alone: what a transaction pays besides, for itself and for its
+/// calldata, is in scripts/bench.py.
+contract GasTest is Network {
+    uint256 private constant MANY = 100;
+    string private constant GROUP = "ClearingHouse";
+
+    Entry private redeemed;
+
+    function setUp() public override {
+        super.setUp();
+        uint32[4] memory programs = [FUEL, CINE, FLEET, FILM];
+        for (uint256 p = 0; p < programs.length; ++p) {
+            Line[] memory lines = new Line[](MANY);
+            for (uint256 i = 0; i < MANY; ++i) {
+                lines[i] = _issue(programs[p], _member(i), 1000);
+            }
+            _execute(_order(_merchantOfProgram(programs[p]), lines));
+        }
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(0), 10));
+        _accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, _member(0), 10));
+        _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(0), 10));
+        _accept(GAS_STATION, _expire(FUEL, _member(0), 10));
+        redeemed = _accept(GAS_STATION, _redeem(FUEL, _member(0), 10));
+        _accept(GAS_STATION, _reverse(redeemed, 1));
+    }
+
+    function _member(
+        uint256 i
+    ) private pure returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode("member", i)))));
+    }
+
+    function _exchanges(
+        uint32 agreement
+    ) private pure returns (Line[] memory lines) {
+        lines = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            lines[i] = _exchange(agreement, FUEL, _member(i), 100);
+        }
+    }
+
+    /// @dev Everything is signed and packed before, so that the measured call stands alone.
+    function _measure(
+        string memory name,
+        Draft[] memory drafts,
+        uint256 entries
+    ) private {
+        (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
+        vm.recordLogs();
+        vm.prank(sequencer);
+        house.execute(orders, evidence);
+        uint256 gas = vm.snapshotGasLastCall(GROUP, name);
+        if (entries > 1) vm.snapshotValue(GROUP, string.concat(name, ", an entry"), gas / entries);
+        _read(vm.getRecordedLogs());
+        assertEq(posted.length, entries);
+    }
+
+    function test_IssueInAnOrderOf100() public {
+        Line[] memory lines = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            lines[i] = _issue(FUEL, _member(i), 5);
+        }
+        _measure("issue, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+    }
+
+    function test_ExchangesSignedOneByOne() public {
+        Draft[] memory drafts = new Draft[](MANY);
+        Line[] memory lines = _exchanges(FUEL_TO_CINE);
+        for (uint256 i = 0; i < MANY; ++i) {
+            drafts[i] = _order(GAS_STATION, lines[i]);
+        }
+        _measure("exchange, 100 orders of 1", drafts, MANY);
+    }
+
+    function test_ExchangesInOneOrder() public {
+        _measure("exchange, one order of 100", _list(_order(GAS_STATION, _exchanges(FUEL_TO_CINE))), MANY);
+    }
+
+    function test_ExchangesAcrossPagesInOneOrder() public {
+        _measure("exchange across pages, one order of 100", _list(_order(GAS_STATION, _exchanges(FUEL_TO_FILM))), MANY);
+    }
+
+    function test_IssueAlone() public {
+        _alone("issue alone", GAS_STATION, _issue(FUEL, _member(1), 5));
+    }
+
+    function test_RedeemAlone() public {
+        _alone("redeem alone", GAS_STATION, _redeem(FUEL, _member(1), 5));
+    }
+
+    function test_ExchangeAlone() public {
+        _alone("exchange alone", GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(1), 100));
+    }
+
+    function test_SpendAlone() public {
+        _alone("spend alone", CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(1), 5));
+    }
+
+    function test_TransferAlone() public {
+        _alone("transfer alone", GAS_STATION, _transfer(FUEL, _member(1), _member(2), 5));
+    }
+
+    function test_ReverseAlone() public {
+        _alone("reverse alone", GAS_STATION, _reverse(redeemed, 5));
+    }
+
+    function test_ExpireAlone() public {
+        _alone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
+    }
+
+    function test_AtomicExchangeAndRedeem() public {
+        Line[] memory lines = _list(_exchange(FUEL_TO_CINE, FUEL, _member(1), 100), _redeem(CINE, _member(1), 90));
+        _measure("atomic exchange and redeem", _list(_atomic(CINEMA, lines)), 2);
+    }
+
+    function _alone(
+        string memory name,
+        uint32 merchant,
+        Line memory line
+    ) private {
+        _measure(name, _list(_order(merchant, line)), 1);
+    }
+}
