@@ -361,8 +361,8 @@ class Story:
         rows = []
         for name, what, movements in (
             ("gas_per_exchange_alone", "an exchange alone", [alone]),
-            ("gas_per_exchange_in_100_orders", "one of 100, each an order of its own", orders),
-            ("gas_per_exchange_in_order_of_100", "one of 100 in a single order", together.movements),
+            ("gas_per_exchange_in_100_orders", "an exchange, 100 in a batch, own orders", orders),
+            ("gas_per_exchange_in_order_of_100", "an exchange, 100 in a batch, one order", together.movements),
             ("gas_per_redemption_in_a_rush", "a redemption, four busy pumps", rush),
         ):
             transactions, gas = self._cost(movements)
