@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Registry} from "./Registry.sol";
 import {AgreementKind, AgreementTerms, IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
 import {AgreementWordsLib, Price, Route} from "./libraries/AgreementWords.sol";
 import {RateMath} from "./libraries/RateMath.sol";
-import {Registry} from "./Registry.sol";
 
 /// @title Agreements
 /// @notice Dual-signed terms between two merchants. Immutable but for their end, which can only come closer, and the day's use.
@@ -130,7 +130,8 @@ abstract contract Agreements is Registry {
         Agreement storage old = _knownAgreement(t.supersedes);
         Route route = AgreementWordsLib.packRoute(t);
         bool sameMerchants = old.sourceMerchant == t.sourceMerchant && old.targetMerchant == t.targetMerchant;
-        bool sameRoute = old.route.isOf(t.kind) && old.route.source() == route.source() && old.route.target() == route.target();
+        bool sameRoute =
+            old.route.isOf(t.kind) && old.route.source() == route.source() && old.route.target() == route.target();
         _require(sameMerchants && sameRoute, "supersedes");
     }
 

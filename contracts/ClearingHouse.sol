@@ -6,19 +6,19 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {Agreements} from "./Agreements.sol";
-import {AgreementKind, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
 import {Journal} from "./Journal.sol";
+import {Points} from "./Points.sol";
+import {Registry} from "./Registry.sol";
+import {Settlement} from "./Settlement.sol";
+import {AgreementKind, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
 import {Account} from "./libraries/Account.sol";
 import {Price, Route} from "./libraries/AgreementWords.sol";
 import {BalancePage} from "./libraries/BalancePage.sol";
 import {EntriesLib, Entry, EntryAmounts, EntryHead, Evidence} from "./libraries/Entries.sol";
-import {Instruction, InstructionHead, Order, OrderHead, OrdersLib} from "./libraries/Orders.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
+import {Instruction, InstructionHead, Order, OrderHead, OrdersLib} from "./libraries/Orders.sol";
 import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 import {RateMath} from "./libraries/RateMath.sol";
-import {Points} from "./Points.sol";
-import {Registry} from "./Registry.sol";
-import {Settlement} from "./Settlement.sol";
 
 /// @title ClearingHouse
 /// @notice Executes merchants' signed orders. Each kind of instruction is one function that checks everything, then applies,
@@ -428,7 +428,10 @@ contract ClearingHouse is Agreements, Points, Settlement, Journal, IERC165 {
     }
 
     /// @dev Undoes an exchange or a spend: the source points come back, the target points go, the settlement flows back.
-    function _undoConversion(Cursor memory c, address member, Route route, EntryAmounts share) private returns (Reason) {
+    function _undoConversion(Cursor memory c, address member, Route route, EntryAmounts share)
+        private
+        returns (Reason)
+    {
         bool exchange = route.isOf(AgreementKind.Exchange);
         Program storage source = _program(route.source());
         Program storage target = _program(route.target());
@@ -475,7 +478,9 @@ contract ClearingHouse is Agreements, Points, Settlement, Journal, IERC165 {
         uint256 payee
     ) private view returns (Reason) {
         if (!route.isOf(kind) || route.source() != head.program()) return Reason.WrongAgreement;
-        if (block.timestamp < route.validFrom() || block.timestamp >= route.validUntil()) return Reason.AgreementNotLive;
+        if (block.timestamp < route.validFrom() || block.timestamp >= route.validUntil()) {
+            return Reason.AgreementNotLive;
+        }
         uint256 merchant = c.head.merchant();
         bool bySource = merchant == payer && route.initiators() & SOURCE_MAY_INITIATE != 0;
         bool byTarget = merchant == payee && route.initiators() & TARGET_MAY_INITIATE != 0;

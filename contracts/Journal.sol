@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
+import {Registry} from "./Registry.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {Entry, EntryAmounts, EntryHead} from "./libraries/Entries.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {Instruction} from "./libraries/Orders.sol";
-import {Registry} from "./Registry.sol";
 
 /// @title Journal
 /// @notice What happened, provably: a leaf an entry, a root a batch, and a head that chains the roots.
@@ -25,7 +25,10 @@ abstract contract Journal is Registry {
 
     /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf is hashed from the very bytes the event carries and
     /// no memory is left behind: the event's data are the three words after the member.
-    function _record(Instruction calldata i, EntryHead entryHead, EntryAmounts amounts) internal returns (bytes32 leaf) {
+    function _record(Instruction calldata i, EntryHead entryHead, EntryAmounts amounts)
+        internal
+        returns (bytes32 leaf)
+    {
         bytes32 plain = EntryPosted.selector;
         bytes32 linked = LinkedEntryPosted.selector;
         assembly ("memory-safe") {

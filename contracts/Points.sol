@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Registry} from "./Registry.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {BalancePage, BalancePageLib} from "./libraries/BalancePage.sol";
-import {Registry} from "./Registry.sol";
 
 /// @title Points
 /// @notice Members' balances, four programs a word. Totals live with the program (`Registry`); the caller counts them.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -71,10 +71,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         _;
     }
 
-    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds)
-        Ownable(admin)
-        EIP712("Tongdui", "1")
-    {
+    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds) Ownable(admin) EIP712("Tongdui", "1") {
         UTC_OFFSET = utcOffsetSeconds;
         _merchant(OPERATOR_MERCHANT).account = AccountLib.pack(0, MerchantStatus.Active);
         merchantCount = 1;
@@ -126,12 +123,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     function changeSigner(SignerChange calldata change, bytes calldata signature) external override {
         bytes32 structHash = keccak256(
             abi.encode(
-                SIGNER_CHANGE_TYPEHASH,
-                change.merchant,
-                change.key,
-                change.validFrom,
-                change.validUntil,
-                change.nonce
+                SIGNER_CHANGE_TYPEHASH, change.merchant, change.key, change.validFrom, change.validUntil, change.nonce
             )
         );
         _requireSignature(change.merchant, structHash, signature);
@@ -172,8 +164,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     /// @dev Whether `key` may sign for `merchant` now.
     function _isLiveKey(uint256 merchant, address key) internal view returns (bool) {
         SignerKey storage signer = _signers[key];
-        return signer.merchant == merchant && signer.validFrom <= block.timestamp
-            && block.timestamp < signer.validUntil;
+        return signer.merchant == merchant && signer.validFrom <= block.timestamp && block.timestamp < signer.validUntil;
     }
 
     /// @dev Reverts unless `signature` over the typed data with `structHash` is by a live key of `merchant`.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Registry} from "./Registry.sol";
 import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
 import {Account} from "./libraries/Account.sol";
-import {Registry} from "./Registry.sol";
 
 /// @title Settlement
 /// @notice Who owes whom, net: positions, credit limits, and the money that came in and went out through the settlement bank.
@@ -69,7 +69,9 @@ abstract contract Settlement is Registry {
     /// @dev `payer` pays `settled` to `payee` and `fee` to the operator. Any of the three may be the same merchant, so each account
     /// is read after the one before it was written.
     /// Warning: the caller has checked that `paying`, the payer's account, covers `settled + fee`.
-    function _settle(Merchant storage payer, Account paying, Merchant storage payee, uint256 settled, uint256 fee) internal {
+    function _settle(Merchant storage payer, Account paying, Merchant storage payee, uint256 settled, uint256 fee)
+        internal
+    {
         unchecked {
             payer.account = paying.minus(settled + fee);
         }

@@ -260,7 +260,8 @@ interface IClearingHouse {
 
     /// @notice Ends an agreement at `effectiveAt` (now, if that is past) on the signature of either merchant over the EIP-712
     /// type `Termination(uint32 agreement,uint40 effectiveAt)`. It can only end it earlier. Anyone may send it.
-    function terminateAgreement(uint32 agreement, uint40 effectiveAt, uint32 merchant, bytes calldata signature) external;
+    function terminateAgreement(uint32 agreement, uint40 effectiveAt, uint32 merchant, bytes calldata signature)
+        external;
 
     // ---------------------------------------------------------------- settlement
 
@@ -294,10 +295,7 @@ interface IClearingHouse {
         view
         returns (MerchantStatus status, int96 positionMicros, uint96 creditLimitMicros);
     function signerOf(address key) external view returns (uint32 merchant, uint40 validFrom, uint40 validUntil);
-    function programOf(uint32 program)
-        external
-        view
-        returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
+    function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
     function merchantCount() external view returns (uint32);
     function programCount() external view returns (uint32);
     function agreementCount() external view returns (uint32);

@@ -38,7 +38,11 @@ using EntriesLib for EntryAmounts global;
 
 library EntriesLib {
     /// @notice The head of the first entry of an order, still without what it is about.
-    function begin(uint256 batch_, uint256 index_, uint256 merchant_, uint256 nonce_) internal pure returns (EntryHead) {
+    function begin(uint256 batch_, uint256 index_, uint256 merchant_, uint256 nonce_)
+        internal
+        pure
+        returns (EntryHead)
+    {
         return EntryHead.wrap(batch_ << 216 | index_ << 200 | merchant_ << 168 | nonce_ << 120);
     }
 

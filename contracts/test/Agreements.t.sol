@@ -155,10 +155,7 @@ contract AgreementsTest is Network {
         return _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
     }
 
-    function _expectBad(
-        AgreementTerms memory t,
-        string memory field
-    ) private {
+    function _expectBad(AgreementTerms memory t, string memory field) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadTerms.selector, field));
         vm.prank(operator);
         house.registerAgreement(NEXT, t, "", "");
@@ -239,9 +236,7 @@ contract AgreementsTest is Network {
         house.registerAgreement(NEXT, t, "", "");
     }
 
-    function _successor(
-        uint32 grace
-    ) private view returns (AgreementTerms memory t) {
+    function _successor(uint32 grace) private view returns (AgreementTerms memory t) {
         t = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
         (t.supersedes, t.graceSeconds) = (FUEL_TO_CINE, grace);
     }

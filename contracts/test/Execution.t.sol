@@ -577,9 +577,7 @@ contract ExecutionTest is Network {
     }
 
     /// @dev Calls `execute` with two empty lists and zeros after them. By hand, because 8 MB cannot be copied around.
-    function _executeZeros(
-        uint256 size
-    ) private {
+    function _executeZeros(uint256 size) private {
         address to = address(house);
         bytes4 selector = IClearingHouse.execute.selector;
         assembly ("memory-safe") {

@@ -15,11 +15,7 @@ import {Network} from "./support/Network.sol";
 contract FuzzTest is Network {
     // ---------------------------------------------------------------- rates
 
-    function testFuzz_RoundTripNeverGains(
-        uint64 points,
-        uint32 num,
-        uint32 den
-    ) public pure {
+    function testFuzz_RoundTripNeverGains(uint64 points, uint32 num, uint32 den) public pure {
         vm.assume(num != 0 && den != 0);
         uint256 out = RateMath.targetPointsDown(points, num, den);
         uint256 burnt = RateMath.sourcePointsUp(out, num, den);
@@ -30,25 +26,17 @@ contract FuzzTest is Network {
         if (burnt != 0) assertLt(RateMath.targetPointsDown(burnt - 1, num, den), out, "and one point less does not");
     }
 
-    function testFuzz_CycleOfThreeRatesNeverGains(
-        uint64 points,
-        uint32 a,
-        uint32 b,
-        uint32 c
-    ) public pure {
+    function testFuzz_CycleOfThreeRatesNeverGains(uint64 points, uint32 a, uint32 b, uint32 c) public pure {
         vm.assume(a != 0 && b != 0 && c != 0);
         uint256 there = RateMath.targetPointsDown(points, a, b);
         uint256 further = RateMath.targetPointsDown(there, b, c);
         assertLe(RateMath.targetPointsDown(further, c, a), points);
     }
 
-    function testFuzz_RoundingIsWhatItsNameSays(
-        uint64 points,
-        uint32 num,
-        uint32 den,
-        uint64 amount,
-        uint16 bps
-    ) public pure {
+    function testFuzz_RoundingIsWhatItsNameSays(uint64 points, uint32 num, uint32 den, uint64 amount, uint16 bps)
+        public
+        pure
+    {
         vm.assume(num != 0 && den != 0);
         bps = uint16(bound(bps, 0, 10_000));
         assertEq(RateMath.targetPointsDown(points, num, den), Math.mulDiv(points, num, den));
@@ -58,11 +46,7 @@ contract FuzzTest is Network {
         assertLe(RateMath.feeUp(amount, bps), amount, "a fee is at most the whole");
     }
 
-    function testFuzz_SharesOfAReversalAddUp(
-        uint64 whole,
-        uint64 total,
-        uint64 cut
-    ) public pure {
+    function testFuzz_SharesOfAReversalAddUp(uint64 whole, uint64 total, uint64 cut) public pure {
         vm.assume(total != 0);
         cut = uint64(bound(cut, 0, total));
         uint256 first = RateMath.shareUp(whole, cut, total);
@@ -74,12 +58,10 @@ contract FuzzTest is Network {
 
     // ---------------------------------------------------------------- balance pages
 
-    function testFuzz_LanesDoNotInterfere(
-        uint64[4] memory balances,
-        uint32 program,
-        uint64 plus,
-        uint64 minus
-    ) public pure {
+    function testFuzz_LanesDoNotInterfere(uint64[4] memory balances, uint32 program, uint64 plus, uint64 minus)
+        public
+        pure
+    {
         program = uint32(bound(program, 1, type(uint24).max));
         uint256 lane = (program - 1) % 4;
         plus = uint64(bound(plus, 0, type(uint64).max - balances[lane]));
@@ -99,12 +81,7 @@ contract FuzzTest is Network {
 
     // ---------------------------------------------------------------- heads
 
-    function testFuzz_OrderHeadRoundTrips(
-        uint32 merchant,
-        uint48 nonce,
-        uint40 deadline,
-        bool atomic
-    ) public pure {
+    function testFuzz_OrderHeadRoundTrips(uint32 merchant, uint48 nonce, uint40 deadline, bool atomic) public pure {
         Draft memory d;
         (d.merchant, d.nonce, d.deadline, d.atomic) = (merchant, nonce, deadline, atomic);
         OrderHead head = _packOrderHead(d);
@@ -114,10 +91,7 @@ contract FuzzTest is Network {
         assertEq(head.atomic(), atomic);
     }
 
-    function testFuzz_InstructionHeadRoundTrips(
-        Line memory l,
-        uint16 evidence
-    ) public pure {
+    function testFuzz_InstructionHeadRoundTrips(Line memory l, uint16 evidence) public pure {
         InstructionHead head = _packLineHead(l, evidence);
         assertEq(head.kind(), l.kind);
         assertEq(head.program(), l.program);
@@ -128,10 +102,7 @@ contract FuzzTest is Network {
         assertEq(head.evidence(), evidence);
     }
 
-    function testFuzz_EntryWordsRoundTrip(
-        uint256 head,
-        uint64[4] memory amounts
-    ) public pure {
+    function testFuzz_EntryWordsRoundTrip(uint256 head, uint64[4] memory amounts) public pure {
         EntryHead h = EntryHead.wrap(head);
         Entry memory e;
         e.head = h;
@@ -173,18 +144,12 @@ contract FuzzTest is Network {
     }
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_RootsAreNaiveOnesAndProveEveryLeaf(
-        uint256 count,
-        uint256 seed
-    ) public pure {
+    function testFuzz_RootsAreNaiveOnesAndProveEveryLeaf(uint256 count, uint256 seed) public pure {
         checkTree(bound(count, 0, 65), seed);
     }
 
     /// @dev Public, so that one call's memory is gone before the next.
-    function checkTree(
-        uint256 count,
-        uint256 seed
-    ) public pure {
+    function checkTree(uint256 count, uint256 seed) public pure {
         bytes32[] memory leaves = new bytes32[](count);
         bytes32[] memory row = new bytes32[](count + 3); // with room that must not count
         for (uint256 i = 0; i < count; ++i) {
@@ -202,9 +167,7 @@ contract FuzzTest is Network {
     // ---------------------------------------------------------------- exchanges, whole
 
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_ThereAndBackNeverGains(
-        uint64 points
-    ) public {
+    function testFuzz_ThereAndBackNeverGains(uint64 points) public {
         points = uint64(bound(points, 20, 100_000));
         _accept(GAS_STATION, _issue(FUEL, ann, points));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, points));

@@ -32,15 +32,11 @@ contract GasTest is Network {
         _accept(GAS_STATION, _reverse(redeemed, 1));
     }
 
-    function _member(
-        uint256 i
-    ) private pure returns (address) {
+    function _member(uint256 i) private pure returns (address) {
         return address(uint160(uint256(keccak256(abi.encode("member", i)))));
     }
 
-    function _exchanges(
-        uint32 agreement
-    ) private pure returns (Line[] memory lines) {
+    function _exchanges(uint32 agreement) private pure returns (Line[] memory lines) {
         lines = new Line[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
             lines[i] = _exchange(agreement, FUEL, _member(i), 100);
@@ -48,11 +44,7 @@ contract GasTest is Network {
     }
 
     /// @dev Everything is signed and packed before, so that the measured call stands alone.
-    function _measure(
-        string memory name,
-        Draft[] memory drafts,
-        uint256 entries
-    ) private {
+    function _measure(string memory name, Draft[] memory drafts, uint256 entries) private {
         (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
         vm.recordLogs();
         vm.prank(sequencer);
@@ -121,11 +113,7 @@ contract GasTest is Network {
         _measure("atomic exchange and redeem", _list(_atomic(CINEMA, lines)), 2);
     }
 
-    function _alone(
-        string memory name,
-        uint32 merchant,
-        Line memory line
-    ) private {
+    function _alone(string memory name, uint32 merchant, Line memory line) private {
         _measure(name, _list(_order(merchant, line)), 1);
     }
 }

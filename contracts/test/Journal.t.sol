@@ -30,9 +30,7 @@ contract JournalTest is Network {
         }
     }
 
-    function _executeIssues(
-        uint256 count
-    ) private {
+    function _executeIssues(uint256 count) private {
         Line[] memory lines = new Line[](count);
         for (uint256 i = 0; i < count; ++i) {
             lines[i] = _issue(FUEL, ann, uint64(i + 1));

@@ -82,10 +82,7 @@ contract RegistryTest is Network {
         house.registerMerchant(5, "X", bob, 0);
     }
 
-    function _expectMissing(
-        Role role,
-        address account
-    ) private {
+    function _expectMissing(Role role, address account) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, role, account));
     }
 
@@ -153,11 +150,7 @@ contract RegistryTest is Network {
         _expectBadStatus(OPERATOR, MerchantStatus.Active, MerchantStatus.Closed);
     }
 
-    function _expectBadStatus(
-        uint32 merchant,
-        MerchantStatus from,
-        MerchantStatus to
-    ) private {
+    function _expectBadStatus(uint32 merchant, MerchantStatus from, MerchantStatus to) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadStatusChange.selector, merchant, from, to));
         _setStatus(merchant, to);
     }
@@ -203,9 +196,7 @@ contract RegistryTest is Network {
         _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys had power at once
     }
 
-    function _signedWith(
-        uint256 key
-    ) private returns (Draft memory d) {
+    function _signedWith(uint256 key) private returns (Draft memory d) {
         d = _order(GAS_STATION, _issue(FUEL, ann, 1));
         d.key = key;
     }
@@ -256,10 +247,7 @@ contract RegistryTest is Network {
         house.changeSigner(c, abi.encodePacked(r, s, v));
     }
 
-    function _expectBadSignature(
-        SignerChange memory c,
-        bytes memory signature
-    ) private {
+    function _expectBadSignature(SignerChange memory c, bytes memory signature) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, c.merchant));
         house.changeSigner(c, signature);
     }

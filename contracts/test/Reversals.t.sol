@@ -103,13 +103,9 @@ contract ReversalsTest is Network {
         _refuse(CINEMA, _reverse(e, 1), Reason.OverReversal);
     }
 
-    function testFuzz_PartsAddUpToExactlyTheWhole(
-        uint32 num,
-        uint32 den,
-        uint64 asked,
-        uint64 price,
-        uint256 cuts
-    ) public {
+    function testFuzz_PartsAddUpToExactlyTheWhole(uint32 num, uint32 den, uint64 asked, uint64 price, uint256 cuts)
+        public
+    {
         AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
         t.rateNum = uint32(bound(num, 1, 1_000_000));
         t.rateDen = uint32(bound(den, 1, t.rateNum * 100));
@@ -276,11 +272,7 @@ contract ReversalsTest is Network {
         _accept(GAS_STATION, _reverse(signed, 1));
     }
 
-    function _tryEvidence(
-        Entry memory signed,
-        Evidence memory shown,
-        string memory what
-    ) private {
+    function _tryEvidence(Entry memory signed, Evidence memory shown, string memory what) private {
         Order[] memory orders = new Order[](1);
         orders[0] = _sign(_order(GAS_STATION, _reverse(signed, 1)));
         Evidence[] memory evidence = new Evidence[](1);

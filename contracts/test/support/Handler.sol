@@ -130,9 +130,7 @@ contract Handler is Network {
     // ---------------------------------------------------------------- actions
 
     /// @notice A batch of one to four orders, of one to four instructions each; most of them good.
-    function trade(
-        uint256 seed
-    ) public {
+    function trade(uint256 seed) public {
         Dice memory dice = Dice(seed);
         Draft[] memory drafts = new Draft[](1 + _roll(dice, 4));
         for (uint256 i = 0; i < drafts.length; ++i) {
@@ -142,9 +140,7 @@ contract Handler is Network {
     }
 
     /// @notice There and back between two programs, whole or not at all: never a gain.
-    function roundTrip(
-        uint256 seed
-    ) public {
+    function roundTrip(uint256 seed) public {
         Dice memory dice = Dice(seed);
         address member = _anyMember(dice);
         uint64 points = uint64(2 + _roll(dice, 2000));
@@ -158,10 +154,7 @@ contract Handler is Network {
         assertGe(house.balanceOf(member, CINE), cine, "and takes nothing that was there");
     }
 
-    function depositMoney(
-        uint32 merchant,
-        uint96 micros
-    ) public {
+    function depositMoney(uint32 merchant, uint96 micros) public {
         merchant = merchant % ALL_MERCHANTS;
         micros = uint96(_bound(micros, 1, 3000e6));
         _deposit(merchant, micros);
@@ -170,10 +163,7 @@ contract Handler is Network {
     }
 
     /// @notice Often everything there is, so that liquidity runs out; sometimes more, which must fail.
-    function withdrawMoney(
-        uint32 merchant,
-        uint96 micros
-    ) public {
+    function withdrawMoney(uint32 merchant, uint96 micros) public {
         merchant = merchant % ALL_MERCHANTS;
         int256 position = _positions[merchant];
         if (position > 0 && micros % 4 != 0) micros = uint96(uint256(position));
@@ -192,10 +182,7 @@ contract Handler is Network {
         }
     }
 
-    function changeLimit(
-        uint32 merchant,
-        uint96 micros
-    ) public {
+    function changeLimit(uint32 merchant, uint96 micros) public {
         merchant = merchant % 5;
         micros = micros % 3 == 0 ? 0 : uint96(_bound(micros, 0, 2000e6));
         vm.prank(operator);
@@ -208,18 +195,14 @@ contract Handler is Network {
     }
 
     /// @notice At most one merchant is suspended at a time, so that the others have something to do.
-    function suspendOrResume(
-        uint32 merchant
-    ) public {
+    function suspendOrResume(uint32 merchant) public {
         if (_suspended != 0) _setStatus(_suspended, MerchantStatus.Active);
         _suspended = _suspended != 0 ? 0 : GAS_STATION + merchant % 4;
         if (_suspended != 0) _setStatus(_suspended, MerchantStatus.Suspended);
     }
 
     /// @notice Likewise with programs.
-    function pauseOrRestart(
-        uint32 program
-    ) public {
+    function pauseOrRestart(uint32 program) public {
         if (_paused != 0) _setPaused(_paused, false);
         _paused = _paused != 0 ? 0 : 1 + program % PROGRAMS;
         if (_paused != 0) _setPaused(_paused, true);
@@ -240,9 +223,7 @@ contract Handler is Network {
     }
 
     /// @notice A new key is added with the old one, which is then cut off.
-    function rotateKey(
-        uint32 merchant
-    ) public {
+    function rotateKey(uint32 merchant) public {
         merchant = GAS_STATION + merchant % 4;
         uint256 fresh = _key(merchant, ++_keys);
         _consumed[merchant][nextNonce[merchant]] = true;
@@ -253,9 +234,7 @@ contract Handler is Network {
     }
 
     /// @notice A new version of an exchange, a little worse than the last one.
-    function renew(
-        uint256 seed
-    ) public {
+    function renew(uint256 seed) public {
         if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
         AgreementTerms memory t = house.agreementOf(old);
@@ -266,17 +245,13 @@ contract Handler is Network {
         _terms.push(t);
     }
 
-    function waitFor(
-        uint32 time
-    ) public {
+    function waitFor(uint32 time) public {
         vm.warp(_now() + time % 20 hours);
     }
 
     // ---------------------------------------------------------------- random orders
 
-    function _anyOrder(
-        Dice memory dice
-    ) private returns (Draft memory d) {
+    function _anyOrder(Dice memory dice) private returns (Draft memory d) {
         uint32 merchant = uint32(_roll(dice, 5));
         if (merchant == OPERATOR && !_one(dice, 4)) merchant = GAS_STATION;
         if (_one(dice, 25)) merchant = BAKERY;
@@ -293,10 +268,7 @@ contract Handler is Network {
     }
 
     /// @dev One that `merchant` could send, as far as possible.
-    function _anyLine(
-        Dice memory dice,
-        uint32 merchant
-    ) private view returns (Line memory l) {
+    function _anyLine(Dice memory dice, uint32 merchant) private view returns (Line memory l) {
         address member = _anyMember(dice);
         uint256 what = _roll(dice, 10);
         if (what >= 8) return _anyReversal(dice, merchant);
@@ -318,11 +290,7 @@ contract Handler is Network {
         }
     }
 
-    function _anyConversion(
-        Dice memory dice,
-        uint32 merchant,
-        address member
-    ) private view returns (Line memory l) {
+    function _anyConversion(Dice memory dice, uint32 merchant, address member) private view returns (Line memory l) {
         uint32 id;
         for (uint256 i = 0; i < 12; ++i) {
             id = uint32(1 + _roll(dice, _terms.length));
@@ -341,10 +309,7 @@ contract Handler is Network {
         if (_one(dice, 8)) l.minOut = points;
     }
 
-    function _anyReversal(
-        Dice memory dice,
-        uint32 merchant
-    ) private view returns (Line memory l) {
+    function _anyReversal(Dice memory dice, uint32 merchant) private view returns (Line memory l) {
         bytes32 leaf;
         for (uint256 i = 0; i < 8; ++i) {
             leaf = _leaves[_roll(dice, _leaves.length)];
@@ -358,17 +323,12 @@ contract Handler is Network {
         l = _reverse(original, points);
     }
 
-    function _giverOf(
-        Entry memory e
-    ) private view returns (uint32) {
+    function _giverOf(Entry memory e) private view returns (uint32) {
         uint32 agreement = _agreementOf(e);
         return agreement == 0 ? _merchantOfProgram(_programOf(e)) : _terms[agreement - 1].targetMerchant;
     }
 
-    function _spoil(
-        Dice memory dice,
-        Line memory l
-    ) private pure {
+    function _spoil(Dice memory dice, Line memory l) private pure {
         uint256 how = _roll(dice, 9);
         if (how == 0) l.points = 0;
         else if (how == 1) l.points = type(uint64).max;
@@ -381,47 +341,32 @@ contract Handler is Network {
         else l.minOut = type(uint64).max;
     }
 
-    function _anyPoints(
-        Dice memory dice,
-        uint256 has
-    ) private pure returns (uint64) {
+    function _anyPoints(Dice memory dice, uint256 has) private pure returns (uint64) {
         if (has == 0 || _one(dice, 12)) return uint64(1 + _roll(dice, 2000));
         if (_one(dice, 20)) return uint64(Math.min(has + 1, type(uint64).max));
         return uint64(1 + _roll(dice, Math.min(has, 30_000)));
     }
 
-    function _anyMember(
-        Dice memory dice
-    ) private view returns (address) {
+    function _anyMember(Dice memory dice) private view returns (address) {
         return members[_roll(dice, members.length)];
     }
 
-    function _roll(
-        Dice memory dice,
-        uint256 sides
-    ) private pure returns (uint256) {
+    function _roll(Dice memory dice, uint256 sides) private pure returns (uint256) {
         dice.seed = uint256(keccak256(abi.encode(dice.seed)));
         return dice.seed % sides;
     }
 
-    function _one(
-        Dice memory dice,
-        uint256 times
-    ) private pure returns (bool) {
+    function _one(Dice memory dice, uint256 times) private pure returns (bool) {
         return _roll(dice, times) == 0;
     }
 
     // ---------------------------------------------------------------- execution, and the handler's own books
 
-    function _do(
-        Draft memory d
-    ) private {
+    function _do(Draft memory d) private {
         _do(_list(d));
     }
 
-    function _do(
-        Draft[] memory drafts
-    ) private {
+    function _do(Draft[] memory drafts) private {
         _execute(drafts);
         ++batches;
         for (uint256 i = 0; i < posted.length; ++i) {
@@ -440,10 +385,7 @@ contract Handler is Network {
     }
 
     /// @dev Of all orders with this nonce that were ever sent, at most one was admitted.
-    function _consume(
-        Draft[] memory drafts,
-        uint256 which
-    ) private {
+    function _consume(Draft[] memory drafts, uint256 which) private {
         (uint32 merchant, uint48 nonce) = (drafts[which].merchant, drafts[which].nonce);
         uint256 sent;
         for (uint256 i = 0; i < drafts.length; ++i) {
@@ -461,10 +403,7 @@ contract Handler is Network {
         assertEq(house.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
     }
 
-    function _askedFor(
-        Draft[] memory drafts,
-        Entry memory e
-    ) private pure returns (Line memory) {
+    function _askedFor(Draft[] memory drafts, Entry memory e) private pure returns (Line memory) {
         for (uint256 i = 0; i < drafts.length; ++i) {
             if (drafts[i].merchant != _merchantOf(e) || drafts[i].nonce != _nonceOf(e)) continue;
             Line[] memory lines = drafts[i].lines;
@@ -476,10 +415,7 @@ contract Handler is Network {
     }
 
     /// @dev Books an accepted entry, and checks that it is what its instruction asked for.
-    function _book(
-        Entry memory e,
-        Line memory asked
-    ) private {
+    function _book(Entry memory e, Line memory asked) private {
         (Kind kind, uint32 program, uint64 points) = (_kindOf(e), _programOf(e), _pointsOf(e));
         ProgramTotals storage totals = _totals[program];
         assertEq(e.member, asked.member, "member");
@@ -505,10 +441,7 @@ contract Handler is Network {
         }
     }
 
-    function _bookConversion(
-        Entry memory e,
-        Line memory asked
-    ) private {
+    function _bookConversion(Entry memory e, Line memory asked) private {
         AgreementTerms storage t = _terms[asked.agreement - 1];
         (uint64 points, uint64 out, uint64 settled) = (_pointsOf(e), _outOf(e), _settledOf(e));
         assertEq(_agreementOf(e), asked.agreement, "agreement");
@@ -535,9 +468,7 @@ contract Handler is Network {
         _pay(t.sourceMerchant, OPERATOR, _feeOf(e));
     }
 
-    function _bookReversal(
-        Entry memory e
-    ) private {
+    function _bookReversal(Entry memory e) private {
         Entry memory original = entryOf[e.link];
         (uint32 program, uint64 points) = (_programOf(original), _pointsOf(e));
         (Kind kind, uint32 agreement) = (_kindOf(original), _agreementOf(original));
@@ -566,11 +497,7 @@ contract Handler is Network {
         _pay(t.targetMerchant, t.sourceMerchant, _settledOf(e));
     }
 
-    function _pay(
-        uint32 payer,
-        uint32 payee,
-        uint64 micros
-    ) private {
+    function _pay(uint32 payer, uint32 payee, uint64 micros) private {
         _positions[payer] -= int256(uint256(micros));
         _positions[payee] += int256(uint256(micros));
         assertGe(_positions[payer], -_limits[payer], "below the credit limit in the midst of a batch");

@@ -168,60 +168,38 @@ abstract contract Network is Test {
         _register(_exchangeTerms(MART, CINE, 7, 5, 10_000, 7, 3));
     }
 
-    function _openProgram(
-        uint32 merchant,
-        bytes32 code,
-        bytes32 name
-    ) internal returns (uint32 program) {
+    function _openProgram(uint32 merchant, bytes32 code, bytes32 name) internal returns (uint32 program) {
         program = house.programCount() + 1;
         vm.prank(operator);
         house.registerProgram(program, merchant, code, name);
     }
 
-    function _deposit(
-        uint32 merchant,
-        uint96 micros
-    ) internal {
+    function _deposit(uint32 merchant, uint96 micros) internal {
         vm.prank(treasury);
         house.deposit(merchant, micros, bytes32(++bankRefs));
     }
 
-    function _withdraw(
-        uint32 merchant,
-        uint96 micros
-    ) internal {
+    function _withdraw(uint32 merchant, uint96 micros) internal {
         vm.prank(treasury);
         house.withdraw(merchant, micros, bytes32(++bankRefs));
     }
 
-    function _setStatus(
-        uint32 merchant,
-        MerchantStatus status
-    ) internal {
+    function _setStatus(uint32 merchant, MerchantStatus status) internal {
         vm.prank(operator);
         house.setMerchantStatus(merchant, status);
     }
 
-    function _setPaused(
-        uint32 program,
-        bool paused
-    ) internal {
+    function _setPaused(uint32 program, bool paused) internal {
         vm.prank(pauser);
         house.setProgramPaused(program, paused);
     }
 
-    function _setCreditLimit(
-        uint32 merchant,
-        uint96 micros
-    ) internal {
+    function _setCreditLimit(uint32 merchant, uint96 micros) internal {
         vm.prank(operator);
         house.setCreditLimit(merchant, micros);
     }
 
-    function _key(
-        uint32 merchant,
-        uint256 generation
-    ) internal pure returns (uint256) {
+    function _key(uint32 merchant, uint256 generation) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode("key", merchant, generation)));
     }
 
@@ -230,17 +208,13 @@ abstract contract Network is Test {
         return vm.getBlockTimestamp();
     }
 
-    function _position(
-        uint32 merchant
-    ) internal view returns (int256 micros) {
+    function _position(uint32 merchant) internal view returns (int256 micros) {
         (, micros,) = house.merchantOf(merchant);
     }
 
     // ---------------------------------------------------------------- agreements
 
-    function _merchantOfProgram(
-        uint32 program
-    ) internal view returns (uint32 merchant) {
+    function _merchantOfProgram(uint32 program) internal view returns (uint32 merchant) {
         (merchant,,,) = house.programOf(program);
     }
 
@@ -271,13 +245,11 @@ abstract contract Network is Test {
         t.document = keccak256("paper");
     }
 
-    function _acceptanceTerms(
-        uint32 source,
-        uint32 acceptor,
-        uint64 price,
-        uint16 feeBps,
-        uint8 initiators
-    ) internal view returns (AgreementTerms memory t) {
+    function _acceptanceTerms(uint32 source, uint32 acceptor, uint64 price, uint16 feeBps, uint8 initiators)
+        internal
+        view
+        returns (AgreementTerms memory t)
+    {
         t = _exchangeTerms(source, 0, 1, 1, price, feeBps, initiators);
         t.kind = AgreementKind.Acceptance;
         t.targetMerchant = acceptor;
@@ -285,82 +257,58 @@ abstract contract Network is Test {
     }
 
     /// @dev Registers terms that both sides signed, and returns the agreement's id.
-    function _register(
-        AgreementTerms memory t
-    ) internal returns (uint32 id) {
+    function _register(AgreementTerms memory t) internal returns (uint32 id) {
         id = house.agreementCount() + 1;
         (bytes memory source, bytes memory target) = _signatures(t);
         vm.prank(operator);
         house.registerAgreement(id, t, source, target);
     }
 
-    function _signatures(
-        AgreementTerms memory t
-    ) internal view returns (bytes memory source, bytes memory target) {
+    function _signatures(AgreementTerms memory t) internal view returns (bytes memory source, bytes memory target) {
         bytes32 digest = _digest(keccak256(abi.encode(TERMS_TYPEHASH, t)));
         source = _signature(keyOf[t.sourceMerchant], digest);
         target = _signature(keyOf[t.targetMerchant], digest);
     }
 
-    function _termsDigest(
-        AgreementTerms memory t
-    ) internal view returns (bytes32) {
+    function _termsDigest(AgreementTerms memory t) internal view returns (bytes32) {
         return _digest(keccak256(abi.encode(TERMS_TYPEHASH, t)));
     }
 
-    function _terminationBy(
-        uint32 merchant,
-        uint32 agreement,
-        uint40 effectiveAt
-    ) internal view returns (bytes memory) {
+    function _terminationBy(uint32 merchant, uint32 agreement, uint40 effectiveAt)
+        internal
+        view
+        returns (bytes memory)
+    {
         bytes32 digest = _digest(keccak256(abi.encode(TERMINATION_TYPEHASH, agreement, effectiveAt)));
         return _signature(keyOf[merchant], digest);
     }
 
     // ---------------------------------------------------------------- signatures
 
-    function _digest(
-        bytes32 structHash
-    ) internal view returns (bytes32) {
+    function _digest(bytes32 structHash) internal view returns (bytes32) {
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256("Tongdui"), keccak256("1"), block.chainid, address(house)));
         return keccak256(abi.encodePacked(hex"1901", domain, structHash));
     }
 
-    function _signature(
-        uint256 key,
-        bytes32 digest
-    ) internal pure returns (bytes memory) {
+    function _signature(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
         return abi.encodePacked(r, s, v);
     }
 
-    function _changeDigest(
-        SignerChange memory c
-    ) internal view returns (bytes32) {
+    function _changeDigest(SignerChange memory c) internal view returns (bytes32) {
         return _digest(keccak256(abi.encode(SIGNER_CHANGE_TYPEHASH, c)));
     }
 
     /// @dev Gives `merchant` a key, or changes its window, signed with `by`.
-    function _changeSigner(
-        uint32 merchant,
-        address key,
-        uint40 from,
-        uint40 until,
-        uint256 by
-    ) internal {
+    function _changeSigner(uint32 merchant, address key, uint40 from, uint40 until, uint256 by) internal {
         SignerChange memory c = SignerChange(merchant, key, from, until, nextNonce[merchant]++);
         house.changeSigner(c, _signature(by, _changeDigest(c)));
     }
 
     // ---------------------------------------------------------------- instructions
 
-    function _line(
-        Kind kind,
-        uint32 program,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory l) {
+    function _line(Kind kind, uint32 program, address member, uint64 points) internal pure returns (Line memory l) {
         l.kind = uint8(kind);
         l.program = program;
         l.member = member;
@@ -368,114 +316,79 @@ abstract contract Network is Test {
         l.ref = keccak256(abi.encode(kind, program, member, points));
     }
 
-    function _issue(
-        uint32 program,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory) {
+    function _issue(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
         return _line(Kind.Issue, program, member, points);
     }
 
-    function _redeem(
-        uint32 program,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory) {
+    function _redeem(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
         return _line(Kind.Redeem, program, member, points);
     }
 
-    function _expire(
-        uint32 program,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory) {
+    function _expire(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
         return _line(Kind.Expire, program, member, points);
     }
 
-    function _exchange(
-        uint32 agreement,
-        uint32 source,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory l) {
+    function _exchange(uint32 agreement, uint32 source, address member, uint64 points)
+        internal
+        pure
+        returns (Line memory l)
+    {
         l = _line(Kind.Exchange, source, member, points);
         l.agreement = agreement;
     }
 
-    function _spend(
-        uint32 agreement,
-        uint32 source,
-        address member,
-        uint64 points
-    ) internal pure returns (Line memory l) {
+    function _spend(uint32 agreement, uint32 source, address member, uint64 points)
+        internal
+        pure
+        returns (Line memory l)
+    {
         l = _line(Kind.Spend, source, member, points);
         l.agreement = agreement;
     }
 
-    function _transfer(
-        uint32 program,
-        address member,
-        address to,
-        uint64 points
-    ) internal pure returns (Line memory l) {
+    function _transfer(uint32 program, address member, address to, uint64 points)
+        internal
+        pure
+        returns (Line memory l)
+    {
         l = _line(Kind.Transfer, program, member, points);
         l.link = bytes32(uint256(uint160(to)));
     }
 
-    function _reverse(
-        Entry memory original,
-        uint64 points
-    ) internal pure returns (Line memory l) {
+    function _reverse(Entry memory original, uint64 points) internal pure returns (Line memory l) {
         l = _line(Kind.Reverse, _programOf(original), original.member, points);
         l.link = _leaf(original);
     }
 
     // ---------------------------------------------------------------- orders
 
-    function _list(
-        Line memory a
-    ) internal pure returns (Line[] memory lines) {
+    function _list(Line memory a) internal pure returns (Line[] memory lines) {
         lines = new Line[](1);
         lines[0] = a;
     }
 
-    function _list(
-        Line memory a,
-        Line memory b
-    ) internal pure returns (Line[] memory lines) {
+    function _list(Line memory a, Line memory b) internal pure returns (Line[] memory lines) {
         lines = new Line[](2);
         (lines[0], lines[1]) = (a, b);
     }
 
-    function _list(
-        Line memory a,
-        Line memory b,
-        Line memory c
-    ) internal pure returns (Line[] memory lines) {
+    function _list(Line memory a, Line memory b, Line memory c) internal pure returns (Line[] memory lines) {
         lines = new Line[](3);
         (lines[0], lines[1], lines[2]) = (a, b, c);
     }
 
-    function _list(
-        Draft memory a
-    ) internal pure returns (Draft[] memory drafts) {
+    function _list(Draft memory a) internal pure returns (Draft[] memory drafts) {
         drafts = new Draft[](1);
         drafts[0] = a;
     }
 
-    function _list(
-        Draft memory a,
-        Draft memory b
-    ) internal pure returns (Draft[] memory drafts) {
+    function _list(Draft memory a, Draft memory b) internal pure returns (Draft[] memory drafts) {
         drafts = new Draft[](2);
         (drafts[0], drafts[1]) = (a, b);
     }
 
     /// @dev With the merchant's next nonce, an hour's deadline and its present key.
-    function _order(
-        uint32 merchant,
-        Line[] memory lines
-    ) internal returns (Draft memory d) {
+    function _order(uint32 merchant, Line[] memory lines) internal returns (Draft memory d) {
         d.merchant = merchant;
         d.nonce = nextNonce[merchant]++;
         d.deadline = uint40(_now() + 1 hours);
@@ -483,24 +396,16 @@ abstract contract Network is Test {
         d.key = keyOf[merchant];
     }
 
-    function _order(
-        uint32 merchant,
-        Line memory line
-    ) internal returns (Draft memory) {
+    function _order(uint32 merchant, Line memory line) internal returns (Draft memory) {
         return _order(merchant, _list(line));
     }
 
-    function _atomic(
-        uint32 merchant,
-        Line[] memory lines
-    ) internal returns (Draft memory d) {
+    function _atomic(uint32 merchant, Line[] memory lines) internal returns (Draft memory d) {
         d = _order(merchant, lines);
         d.atomic = true;
     }
 
-    function _orderDigest(
-        Draft memory d
-    ) internal view returns (bytes32) {
+    function _orderDigest(Draft memory d) internal view returns (bytes32) {
         bytes32[] memory hashes = new bytes32[](d.lines.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
             hashes[i] = keccak256(abi.encode(LINE_TYPEHASH, d.lines[i]));
@@ -509,27 +414,19 @@ abstract contract Network is Test {
         return _digest(keccak256(abi.encode(ORDER_TYPEHASH, d.merchant, d.nonce, d.deadline, d.atomic, list)));
     }
 
-    function _packOrderHead(
-        Draft memory d
-    ) internal pure returns (OrderHead) {
+    function _packOrderHead(Draft memory d) internal pure returns (OrderHead) {
         bytes memory packed = abi.encodePacked(bytes16(0), uint8(d.atomic ? 1 : 0), d.deadline, d.nonce, d.merchant);
         return OrderHead.wrap(uint256(bytes32(packed)));
     }
 
-    function _packLineHead(
-        Line memory l,
-        uint16 evidence
-    ) internal pure returns (InstructionHead) {
+    function _packLineHead(Line memory l, uint16 evidence) internal pure returns (InstructionHead) {
         bytes memory packed =
             abi.encodePacked(bytes1(0), evidence, l.minOut, l.points, l.expiryDay, l.agreement, l.program, l.kind);
         return InstructionHead.wrap(uint256(bytes32(packed)));
     }
 
     /// @dev Signs and packs; `evidence[i]` is the evidence slot of line `i`, where there is one.
-    function _sign(
-        Draft memory d,
-        uint16[] memory evidence
-    ) internal view returns (Order memory o) {
+    function _sign(Draft memory d, uint16[] memory evidence) internal view returns (Order memory o) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(d.key, _orderDigest(d));
         o.head = _packOrderHead(d);
         o.r = r;
@@ -542,16 +439,12 @@ abstract contract Network is Test {
         }
     }
 
-    function _sign(
-        Draft memory d
-    ) internal view returns (Order memory) {
+    function _sign(Draft memory d) internal view returns (Order memory) {
         return _sign(d, new uint16[](0));
     }
 
     /// @dev Signs all drafts and adds the evidence for every reversal of an entry that was posted.
-    function _sign(
-        Draft[] memory drafts
-    ) internal view returns (Order[] memory orders, Evidence[] memory evidence) {
+    function _sign(Draft[] memory drafts) internal view returns (Order[] memory orders, Evidence[] memory evidence) {
         uint256 proofs;
         for (uint256 d = 0; d < drafts.length; ++d) {
             for (uint256 i = 0; i < drafts[d].lines.length; ++i) {
@@ -575,50 +468,36 @@ abstract contract Network is Test {
         }
     }
 
-    function _isProvable(
-        Line memory l
-    ) private view returns (bool) {
+    function _isProvable(Line memory l) private view returns (bool) {
         return l.kind == uint8(Kind.Reverse) && entryOf[l.link].member != address(0);
     }
 
     // ---------------------------------------------------------------- execution
 
-    function _execute(
-        Draft memory d
-    ) internal {
+    function _execute(Draft memory d) internal {
         _execute(_list(d));
     }
 
-    function _execute(
-        Draft[] memory drafts
-    ) internal {
+    function _execute(Draft[] memory drafts) internal {
         (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
         _execute(orders, evidence);
     }
 
-    function _execute(
-        Order[] memory orders,
-        Evidence[] memory evidence
-    ) internal {
+    function _execute(Order[] memory orders, Evidence[] memory evidence) internal {
         vm.recordLogs();
         vm.prank(sequencer);
         house.execute(orders, evidence);
         _read(vm.getRecordedLogs());
     }
 
-    function _execute(
-        Order memory order
-    ) internal {
+    function _execute(Order memory order) internal {
         Order[] memory orders = new Order[](1);
         orders[0] = order;
         _execute(orders, new Evidence[](0));
     }
 
     /// @dev An order of one instruction that must be accepted; returns its entry.
-    function _accept(
-        uint32 merchant,
-        Line memory line
-    ) internal returns (Entry memory) {
+    function _accept(uint32 merchant, Line memory line) internal returns (Entry memory) {
         _execute(_order(merchant, line));
         assertEq(refusals.length, 0, "refused");
         assertEq(posted.length, 1, "one entry");
@@ -626,20 +505,13 @@ abstract contract Network is Test {
     }
 
     /// @dev An order of one instruction that must be refused for `reason` and change nothing but the journal and its nonce.
-    function _refuse(
-        uint32 merchant,
-        Line memory line,
-        Reason reason
-    ) internal {
+    function _refuse(uint32 merchant, Line memory line, Reason reason) internal {
         Draft memory d = _order(merchant, line);
         _refuse(d, reason);
         assertTrue(house.nonceUsed(merchant, d.nonce), "an admitted order uses its nonce");
     }
 
-    function _refuse(
-        Draft memory d,
-        Reason reason
-    ) internal {
+    function _refuse(Draft memory d, Reason reason) internal {
         _executeWithoutEffect(d, 3);
         assertEq(refusals.length, 1, "one refusal");
         assertEq(refusals[0].merchant, d.merchant, "merchant");
@@ -649,10 +521,7 @@ abstract contract Network is Test {
     }
 
     /// @dev An order that must be refused as a whole, before its nonce is used.
-    function _refuseOrder(
-        Draft memory d,
-        Reason reason
-    ) internal {
+    function _refuseOrder(Draft memory d, Reason reason) internal {
         bool used = house.nonceUsed(d.merchant, d.nonce);
         _executeWithoutEffect(d, 2);
         _assertOrderRefusal(0, d, reason);
@@ -660,11 +529,7 @@ abstract contract Network is Test {
         assertEq(house.nonceUsed(d.merchant, d.nonce), used, "nonce");
     }
 
-    function _assertOrderRefusal(
-        uint256 i,
-        Draft memory d,
-        Reason reason
-    ) internal view {
+    function _assertOrderRefusal(uint256 i, Draft memory d, Reason reason) internal view {
         assertEq(refusals[i].merchant, d.merchant, "merchant");
         assertEq(refusals[i].nonce, d.nonce, "nonce");
         assertEq(refusals[i].item, WHOLE, "the whole order");
@@ -674,10 +539,7 @@ abstract contract Network is Test {
 
     /// @dev Executes a batch of which nothing may be accepted. Nothing that can be asked may change, and at most `slots` words of
     /// storage: the journal's two, and the word of an admitted order's nonce.
-    function _executeWithoutEffect(
-        Draft memory d,
-        uint256 slots
-    ) internal {
+    function _executeWithoutEffect(Draft memory d, uint256 slots) internal {
         bytes32 before = _books();
         vm.startStateDiffRecording();
         _execute(d);
@@ -688,9 +550,7 @@ abstract contract Network is Test {
     }
 
     /// @dev How many words of the clearing house's storage have another value now.
-    function _changedSlots(
-        Vm.AccountAccess[] memory accesses
-    ) internal view returns (uint256 changed) {
+    function _changedSlots(Vm.AccountAccess[] memory accesses) internal view returns (uint256 changed) {
         bytes32[] memory seen = new bytes32[](256);
         uint256 count;
         for (uint256 a = 0; a < accesses.length; ++a) {
@@ -703,11 +563,7 @@ abstract contract Network is Test {
         }
     }
 
-    function _contains(
-        bytes32[] memory list,
-        uint256 count,
-        bytes32 value
-    ) private pure returns (bool) {
+    function _contains(bytes32[] memory list, uint256 count, bytes32 value) private pure returns (bool) {
         for (uint256 i = 0; i < count; ++i) {
             if (list[i] == value) return true;
         }
@@ -740,9 +596,7 @@ abstract contract Network is Test {
     // ---------------------------------------------------------------- the journal, read from events
 
     /// @dev Reads what a batch's events say, rebuilds root and head from them, and compares.
-    function _read(
-        Vm.Log[] memory logs
-    ) internal {
+    function _read(Vm.Log[] memory logs) internal {
         delete posted;
         delete refusals;
         uint40 batch = closedBatches + 1;
@@ -774,9 +628,7 @@ abstract contract Network is Test {
     }
 
     /// @dev Forge records the events of frames that were undone, too. They are those of the atomic orders that failed.
-    function _findUndone(
-        Vm.Log[] memory logs
-    ) private {
+    function _findUndone(Vm.Log[] memory logs) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != IClearingHouse.OrderRejected.selector) continue;
             (, Reason reason) = abi.decode(logs[i].data, (bytes32, Reason));
@@ -785,11 +637,7 @@ abstract contract Network is Test {
         }
     }
 
-    function _readEntry(
-        Vm.Log memory log,
-        uint40 batch,
-        bytes32 link
-    ) private {
+    function _readEntry(Vm.Log memory log, uint40 batch, bytes32 link) private {
         (uint256 head, uint256 amounts, bytes32 ref) = abi.decode(log.data, (uint256, uint256, bytes32));
         address member = address(uint160(uint256(log.topics[1])));
         Entry memory e = Entry(member, EntryHead.wrap(head), EntryAmounts.wrap(amounts), ref, link);
@@ -803,20 +651,12 @@ abstract contract Network is Test {
         leavesOf[batch].push(leaf);
     }
 
-    function _readRefusal(
-        Vm.Log memory log,
-        uint256 item,
-        Reason reason,
-        bytes32 digest
-    ) private {
+    function _readRefusal(Vm.Log memory log, uint256 item, Reason reason, bytes32 digest) private {
         uint32 merchant = uint32(uint256(log.topics[1]));
         refusals.push(Refusal(merchant, uint48(uint256(log.topics[2])), item, reason, digest));
     }
 
-    function _checkEnd(
-        uint40 batch,
-        bytes memory data
-    ) private {
+    function _checkEnd(uint40 batch, bytes memory data) private {
         (uint16 entries, bytes32 root, bytes32 head) = abi.decode(data, (uint16, bytes32, bytes32));
         chainedHead = keccak256(abi.encode(chainedHead, batch, entries, root));
         assertEq(entries, posted.length, "entries");
@@ -827,33 +667,24 @@ abstract contract Network is Test {
         assertEq(house.batchCount(), batch, "batches");
     }
 
-    function _leaf(
-        Entry memory e
-    ) internal pure returns (bytes32) {
+    function _leaf(Entry memory e) internal pure returns (bytes32) {
         return keccak256(abi.encode(e.member, e.head, e.amounts, e.ref, e.link));
     }
 
-    function _evidence(
-        bytes32 leaf
-    ) internal view returns (Evidence memory) {
+    function _evidence(bytes32 leaf) internal view returns (Evidence memory) {
         Entry memory e = entryOf[leaf];
         return Evidence(e, _proof(leavesOf[uint40(_batchOf(e))], _indexOf(e)));
     }
 
     // ---------------------------------------------------------------- Merkle trees
 
-    function _root(
-        bytes32[] memory level
-    ) internal pure returns (bytes32) {
+    function _root(bytes32[] memory level) internal pure returns (bytes32) {
         if (level.length == 0) return 0;
         while (level.length > 1) level = _levelAbove(level);
         return level[0];
     }
 
-    function _proof(
-        bytes32[] memory level,
-        uint256 index
-    ) internal pure returns (bytes32[] memory proof) {
+    function _proof(bytes32[] memory level, uint256 index) internal pure returns (bytes32[] memory proof) {
         while (level.length > 1) {
             uint256 sibling = index ^ 1;
             if (sibling < level.length) proof = _append(proof, level[sibling]);
@@ -862,9 +693,7 @@ abstract contract Network is Test {
         }
     }
 
-    function _levelAbove(
-        bytes32[] memory level
-    ) private pure returns (bytes32[] memory above) {
+    function _levelAbove(bytes32[] memory level) private pure returns (bytes32[] memory above) {
         above = new bytes32[]((level.length + 1) / 2);
         for (uint256 i = 0; i < above.length; ++i) {
             bool alone = 2 * i + 1 == level.length;
@@ -872,17 +701,11 @@ abstract contract Network is Test {
         }
     }
 
-    function _hashPair(
-        bytes32 a,
-        bytes32 b
-    ) private pure returns (bytes32) {
+    function _hashPair(bytes32 a, bytes32 b) private pure returns (bytes32) {
         return a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
     }
 
-    function _append(
-        bytes32[] memory list,
-        bytes32 last
-    ) private pure returns (bytes32[] memory longer) {
+    function _append(bytes32[] memory list, bytes32 last) private pure returns (bytes32[] memory longer) {
         longer = new bytes32[](list.length + 1);
         for (uint256 i = 0; i < list.length; ++i) {
             longer[i] = list[i];
@@ -892,91 +715,59 @@ abstract contract Network is Test {
 
     // ---------------------------------------------------------------- entries' fields
 
-    function _batchOf(
-        Entry memory e
-    ) internal pure returns (uint256) {
+    function _batchOf(Entry memory e) internal pure returns (uint256) {
         return EntryHead.unwrap(e.head) >> 216;
     }
 
-    function _indexOf(
-        Entry memory e
-    ) internal pure returns (uint256) {
+    function _indexOf(Entry memory e) internal pure returns (uint256) {
         return uint16(EntryHead.unwrap(e.head) >> 200);
     }
 
-    function _merchantOf(
-        Entry memory e
-    ) internal pure returns (uint32) {
+    function _merchantOf(Entry memory e) internal pure returns (uint32) {
         return uint32(EntryHead.unwrap(e.head) >> 168);
     }
 
-    function _nonceOf(
-        Entry memory e
-    ) internal pure returns (uint48) {
+    function _nonceOf(Entry memory e) internal pure returns (uint48) {
         return uint48(EntryHead.unwrap(e.head) >> 120);
     }
 
-    function _itemOf(
-        Entry memory e
-    ) internal pure returns (uint16) {
+    function _itemOf(Entry memory e) internal pure returns (uint16) {
         return uint16(EntryHead.unwrap(e.head) >> 104);
     }
 
-    function _kindOf(
-        Entry memory e
-    ) internal pure returns (Kind) {
+    function _kindOf(Entry memory e) internal pure returns (Kind) {
         return Kind(uint8(EntryHead.unwrap(e.head) >> 96));
     }
 
-    function _expiryDayOf(
-        Entry memory e
-    ) internal pure returns (uint32) {
+    function _expiryDayOf(Entry memory e) internal pure returns (uint32) {
         return uint32(EntryHead.unwrap(e.head) >> 64);
     }
 
-    function _programOf(
-        Entry memory e
-    ) internal pure returns (uint32) {
+    function _programOf(Entry memory e) internal pure returns (uint32) {
         return uint32(EntryHead.unwrap(e.head) >> 32);
     }
 
-    function _agreementOf(
-        Entry memory e
-    ) internal pure returns (uint32) {
+    function _agreementOf(Entry memory e) internal pure returns (uint32) {
         return uint32(EntryHead.unwrap(e.head));
     }
 
-    function _pointsOf(
-        Entry memory e
-    ) internal pure returns (uint64) {
+    function _pointsOf(Entry memory e) internal pure returns (uint64) {
         return uint64(EntryAmounts.unwrap(e.amounts) >> 192);
     }
 
-    function _outOf(
-        Entry memory e
-    ) internal pure returns (uint64) {
+    function _outOf(Entry memory e) internal pure returns (uint64) {
         return uint64(EntryAmounts.unwrap(e.amounts) >> 128);
     }
 
-    function _settledOf(
-        Entry memory e
-    ) internal pure returns (uint64) {
+    function _settledOf(Entry memory e) internal pure returns (uint64) {
         return uint64(EntryAmounts.unwrap(e.amounts) >> 64);
     }
 
-    function _feeOf(
-        Entry memory e
-    ) internal pure returns (uint64) {
+    function _feeOf(Entry memory e) internal pure returns (uint64) {
         return uint64(EntryAmounts.unwrap(e.amounts));
     }
 
-    function _assertMoved(
-        Entry memory e,
-        uint64 points,
-        uint64 out,
-        uint64 settled,
-        uint64 fee
-    ) internal pure {
+    function _assertMoved(Entry memory e, uint64 points, uint64 out, uint64 settled, uint64 fee) internal pure {
         assertEq(_pointsOf(e), points, "points");
         assertEq(_outOf(e), out, "out");
         assertEq(_settledOf(e), settled, "settled");
