@@ -23,7 +23,9 @@ from .routes import (
     access,
     agreements,
     health,
+    holds,
     journal,
+    lots,
     members,
     merchants,
     movements,
@@ -32,6 +34,8 @@ from .routes import (
     programs,
     quotes,
     settlement,
+    statements,
+    webhook_endpoints,
 )
 from .waiting import Waiters
 
@@ -39,12 +43,16 @@ ROUTERS = (
     network.router,
     merchants.router,
     programs.router,
+    lots.router,  # before members: their paths take in whatever comes
     members.router,
     agreements.router,
     quotes.router,
     movements.router,
+    holds.router,
     orders.router,
     settlement.router,
+    statements.router,
+    webhook_endpoints.router,
     journal.router,
     access.router,
     health.router,

@@ -49,7 +49,9 @@ def _only(*roles: Role) -> Rule:
 _ANYONE = Rule(frozenset(Role))
 _READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
 _READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
-_MOVERS = _merchant(Scope.ISSUE, Scope.REDEEM, Scope.EXCHANGE, Scope.SPEND, Scope.TRANSFER, Scope.REVERSE)
+_MOVERS = _merchant(Scope.ISSUE, Scope.REDEEM, Scope.EXCHANGE, Scope.SPEND, Scope.TRANSFER, Scope.REVERSE, Scope.EXPIRE)
+_HOLDERS = _merchant(Scope.REDEEM, Scope.EXCHANGE)
+_HOOKS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
 
 RULES: dict[tuple[str, str], Rule] = {
@@ -97,6 +99,26 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/api_keys"): _READERS,
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
     ("GET", "/v1/events"): _READERS_AND_TREASURY,
+    ("POST", "/v1/holds"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/release"): _HOLDERS,
+    ("GET", "/v1/holds"): _READERS,
+    ("GET", "/v1/holds/{hold}"): _READERS,
+    ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
+    ("POST", "/v1/expirations"): _merchant(Scope.EXPIRE),
+    ("GET", "/v1/expirations"): _READERS,
+    ("GET", "/v1/expirations/due"): _READERS,
+    ("GET", "/v1/expirations/{movement}"): _READERS,
+    ("GET", "/v1/statements"): _READERS_AND_TREASURY,
+    ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/webhook_endpoints"): _HOOKS,
+    ("GET", "/v1/webhook_endpoints"): _READERS,
+    ("GET", "/v1/webhook_endpoints/{endpoint}"): _READERS,
+    ("PATCH", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
+    ("DELETE", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _HOOKS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _HOOKS,
+    ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
 }
 
 

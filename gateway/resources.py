@@ -71,8 +71,9 @@ _RENDERERS: dict[str, tuple[str, Callable[[Call, Views, str], Shown]]] = {
     "iss": ("issuances", _movement),
     "red": ("redemptions", _movement),
     "exc": ("exchanges", _movement),
+    "exp": ("expirations", _movement),
 }
-_MOVEMENTS = frozenset({"ord", "iss", "red", "exc"})
+_MOVEMENTS = frozenset({"ord", "iss", "red", "exc", "exp"})
 
 
 def resource_response(call: Call, resource_id: str) -> Response:

@@ -29,9 +29,11 @@ class Scope(StrEnum):
     SPEND = "spend"
     TRANSFER = "transfer"
     REVERSE = "reverse"
+    EXPIRE = "expire"
     AGREE = "agree"
     MEMBERS = "members"
     SETTLE = "settle"
+    WEBHOOKS = "webhooks"
     READ = "read"
 
 

@@ -103,6 +103,15 @@ class HoldRepository:
             found |= {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
         return found
 
+    def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
+        """Such holds of a merchant's programs, or of all, newest first."""
+        query = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY).order_by(Hold.id.desc()).limit(limit)
+        if merchant is not None:
+            query = query.where(Hold.merchant_number == merchant)
+        if after is not None:
+            query = query.where(Hold.id < after)
+        return self._session.scalars(query).all()
+
     def accounts_with_expired_points(self) -> set[AccountKey]:
         """Accounts that have such a hold."""
         query = select(Hold.address, Hold.program).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)

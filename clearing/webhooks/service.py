@@ -111,12 +111,11 @@ class WebhookService:
                 raise NotFound.at("/events", f"there is no event {missing[0]}", code="unknown_event")
         else:
             assert since is not None
-            found = self._session.scalars(query.where(Event.created_at >= since).limit(MOST_REPLAYED + 1))
+            found = self._session.scalars(query.where(Event.created_at >= since).limit(MOST_REPLAYED + 1)).all()
+            if len(found) > MOST_REPLAYED:
+                detail = f"more than {MOST_REPLAYED} events; choose a later moment"
+                raise Refused.at("/since", detail, code="too_many_events")
             events = [event for event in found if _asked_for(endpoint, event)]
-        if len(events) > MOST_REPLAYED:
-            raise Refused.at(
-                "/since", f"more than {MOST_REPLAYED} events; choose a later moment", code="too_many_events"
-            )
         DeliveryRepository(self._session).again(endpoint.id, events, now())
         self._tell("replayed", endpoint, actor, events=len(events))
         return len(events)

@@ -45,19 +45,19 @@ PENDING: dict[int | str, dict[str, Any]] = {
 @router.post("/v1/issuances", status_code=201, response_model=MovementView, responses=PENDING, tags=["issuances"])
 def create_issuance(body: IssuanceCreate, call: Waitable) -> Any:
     """Gives a member new points. A movement that the chain rejects is answered with state `rejected` and its reason."""
-    return _created(call, body.request(), body.authorization)
+    return created(call, body.request(), body.authorization)
 
 
 @router.post("/v1/redemptions", status_code=201, response_model=MovementView, responses=PENDING, tags=["redemptions"])
 def create_redemption(body: RedemptionCreate, call: Waitable) -> Any:
     """Takes points in at your own till. A movement that the chain rejects has state `rejected` and its reason."""
-    return _created(call, body.request(), body.authorization)
+    return created(call, body.request(), body.authorization)
 
 
 @router.post("/v1/exchanges", status_code=201, response_model=MovementView, responses=PENDING, tags=["exchanges"])
 def create_exchange(body: ExchangeCreate, call: Waitable) -> Any:
     """Changes points into another program's; the merchants are settled in the same transaction on chain."""
-    return _created(call, body.request(), body.authorization)
+    return created(call, body.request(), body.authorization)
 
 
 @router.get("/v1/issuances", response_model=Page[MovementView], responses=documented(404), tags=["issuances"])
@@ -71,7 +71,7 @@ def list_issuances(
     cursor: Cursor = None,
 ) -> View:
     """Your issuances, newest first."""
-    return _listed(call, _filter(call, Kind.ISSUE, member, program, state, reference), limit, cursor)
+    return listed(call, filter_of(call, Kind.ISSUE, member, program, state, reference), limit, cursor)
 
 
 @router.get("/v1/redemptions", response_model=Page[MovementView], responses=documented(404), tags=["redemptions"])
@@ -85,7 +85,7 @@ def list_redemptions(
     cursor: Cursor = None,
 ) -> View:
     """Your redemptions, newest first."""
-    return _listed(call, _filter(call, Kind.REDEEM, member, program, state, reference), limit, cursor)
+    return listed(call, filter_of(call, Kind.REDEEM, member, program, state, reference), limit, cursor)
 
 
 @router.get("/v1/exchanges", response_model=Page[MovementView], responses=documented(404), tags=["exchanges"])
@@ -99,33 +99,34 @@ def list_exchanges(
     cursor: Cursor = None,
 ) -> View:
     """The exchanges that you started, newest first. Those that others started under your agreements are in `/v1/entries`."""
-    return _listed(call, _filter(call, Kind.EXCHANGE, member, program, state, reference), limit, cursor)
+    return listed(call, filter_of(call, Kind.EXCHANGE, member, program, state, reference), limit, cursor)
 
 
 @router.get("/v1/issuances/{movement}", response_model=MovementView, tags=["issuances"])
 def get_issuance(movement: str, call: Reading) -> View:
     """One issuance."""
-    return _one(call, movement, Kind.ISSUE)
+    return one(call, movement, Kind.ISSUE)
 
 
 @router.get("/v1/redemptions/{movement}", response_model=MovementView, tags=["redemptions"])
 def get_redemption(movement: str, call: Reading) -> View:
     """One redemption."""
-    return _one(call, movement, Kind.REDEEM)
+    return one(call, movement, Kind.REDEEM)
 
 
 @router.get("/v1/exchanges/{movement}", response_model=MovementView, tags=["exchanges"])
 def get_exchange(movement: str, call: Reading) -> View:
     """One exchange."""
-    return _one(call, movement, Kind.EXCHANGE)
+    return one(call, movement, Kind.EXCHANGE)
 
 
-def _created(call: Call, request: InstructionRequest, authorization: AuthorizationBody | None) -> Started:
+def created(call: Call, request: InstructionRequest, authorization: AuthorizationBody | None) -> Started:
+    """Accepts an order of one instruction."""
     order = accept(call, [request], authorization)
     return Started(order.instructions[0].id)
 
 
-def _filter(
+def filter_of(
     call: Call,
     kind: Kind,
     member: str | None,
@@ -133,6 +134,7 @@ def _filter(
     state: OrderState | None,
     reference: str | None,
 ) -> MovementFilter:
+    """Which movements of a kind the caller asks for, among those that it may see."""
     return MovementFilter(
         kind=kind,
         merchant=call.only_merchant,
@@ -143,7 +145,8 @@ def _filter(
     )
 
 
-def _listed(call: Call, wanted: MovementFilter, limit: int, cursor: str | None) -> View:
+def listed(call: Call, wanted: MovementFilter, limit: int, cursor: str | None) -> View:
+    """A page of movements."""
     rows = OrderRepository(call.session).movements(wanted, pair(cursor), limit + 1)
     return page_of(rows, limit, Views(call.session, call.gateway.network).movement, _cursor)
 
@@ -152,7 +155,8 @@ def _cursor(movement: Movement) -> str:
     return pair_cursor(movement.instruction.order_seq, movement.instruction.item)
 
 
-def _one(call: Call, movement_id: str, kind: Kind) -> View:
+def one(call: Call, movement_id: str, kind: Kind) -> View:
+    """A movement that the caller may see."""
     movement = OrderRepository(call.session).movement(movement_id)
     visible = movement is not None and call.only_merchant in (None, movement.order.merchant_number)
     if movement is None or not visible or movement.instruction.kind != kind:

@@ -92,6 +92,24 @@ class RedeemFields(_Instruction):
         )
 
 
+class ExpireFields(_Instruction):
+    """Points whose day has come, of a program of yours. The member may be one whom you do not know."""
+
+    program: ProgramName
+
+    def request(self, pointer: str = "") -> InstructionRequest:
+        """What the service takes."""
+        return InstructionRequest(
+            Kind.EXPIRE,
+            self.member,
+            self.points,
+            self.program,
+            reference=self.reference,
+            ref=self._ref(),
+            pointer=pointer,
+        )
+
+
 class ExchangeFields(_Instruction):
     """Points of one program for points of another, by `quote`, by `agreement`, or by the agreement between two programs."""
 
@@ -154,7 +172,13 @@ class ExchangeItem(ExchangeFields):
     kind: Literal["exchange"]
 
 
-Item = Annotated[IssueItem | RedeemItem | ExchangeItem, Field(discriminator="kind")]
+class ExpireItem(ExpireFields):
+    """An expiration in an order."""
+
+    kind: Literal["expire"]
+
+
+Item = Annotated[IssueItem | RedeemItem | ExchangeItem | ExpireItem, Field(discriminator="kind")]
 
 
 class OrderCreate(Body):

@@ -37,7 +37,8 @@ from gateway.app import create_app
 from scripts.services import free_port
 from tongdui import receipts
 
-ALL_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "agree", "members", "settle", "read"]
+MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
+ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read"]
 CONTRACT = "0x" + "c0" * 20
 _numbers = count(1)
 

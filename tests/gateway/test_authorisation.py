@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from tests.gateway.site import ALL_SCOPES, Party, Site, terms
+from tests.gateway.site import ALL_SCOPES, MOVING_SCOPES, Party, Site, terms
 
 READ = {"operator", "auditor", "merchant:read"}
 READ_AND_TREASURY = READ | {"treasury"}
 EVERYONE = {"operator", "treasury", "auditor", *(f"merchant:{scope}" for scope in ALL_SCOPES)}
 MERCHANT = {f"merchant:{scope}" for scope in ALL_SCOPES}
-MOVERS = {f"merchant:{scope}" for scope in ("issue", "redeem", "exchange", "spend", "transfer", "reverse")}
+MOVERS = {f"merchant:{scope}" for scope in MOVING_SCOPES}
+HOLDERS = {"merchant:redeem", "merchant:exchange"}
 PUBLIC = EVERYONE | {"nobody", "revoked", "stranger"}
 
 MATRIX: dict[tuple[str, str], set[str]] = {
@@ -62,6 +63,26 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/api_keys"): READ,
     ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT,
     ("GET", "/v1/events"): READ_AND_TREASURY,
+    ("POST", "/v1/holds"): HOLDERS,
+    ("POST", "/v1/holds/{hold}/capture"): HOLDERS,
+    ("POST", "/v1/holds/{hold}/release"): HOLDERS,
+    ("GET", "/v1/holds"): READ,
+    ("GET", "/v1/holds/{hold}"): READ,
+    ("GET", "/v1/members/{member}/accounts/{program}/lots"): READ,
+    ("POST", "/v1/expirations"): {"merchant:expire"},
+    ("GET", "/v1/expirations"): READ,
+    ("GET", "/v1/expirations/due"): READ,
+    ("GET", "/v1/expirations/{movement}"): READ,
+    ("GET", "/v1/statements"): READ_AND_TREASURY,
+    ("GET", "/v1/statements/{statement}"): READ_AND_TREASURY,
+    ("POST", "/v1/webhook_endpoints"): {"merchant:webhooks"},
+    ("GET", "/v1/webhook_endpoints"): READ,
+    ("GET", "/v1/webhook_endpoints/{endpoint}"): READ,
+    ("PATCH", "/v1/webhook_endpoints/{endpoint}"): {"merchant:webhooks"},
+    ("DELETE", "/v1/webhook_endpoints/{endpoint}"): {"merchant:webhooks"},
+    ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): {"merchant:webhooks"},
+    ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"merchant:webhooks"},
+    ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): READ,
 }
 PAGES = {("GET", "/docs"), ("GET", "/openapi.json")}
 """For people: the description of the API is public."""
