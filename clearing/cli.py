@@ -81,7 +81,7 @@ def run_up(chosen: argparse.Namespace) -> int:
         with console.status("Starting the network"):
             network.start()
     except NetworkError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
         return 1
     _show(network)
     _wait(stop)

@@ -187,6 +187,7 @@ class World:
         self.node.kill()
         self.node._state.write_bytes(state)
         self.node.start()
+        self.base = self.harness.client.head()
 
     def depth(self, most: int) -> int:
         """How many of the newest blocks may be lost."""
