@@ -38,7 +38,8 @@ def _kill_chain(world: World, child: Connection, pid: int, rng: random.Random) -
     """What was mined is there again; what waited for a block is gone."""
     world.node.kill()
     world.node.start()
-    world.base = world.harness.client.head()  # a restarted anvil has no state of older blocks: it cannot reorganise them
+    # A restarted anvil has no state of older blocks: it cannot reorganise them.
+    world.base = world.harness.client.head()
     child.send("go on")
 
 
