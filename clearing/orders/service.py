@@ -87,6 +87,9 @@ class OrderService:
     # ---------------------------------------------------------------- checks
 
     def _refuse_overload(self, merchant: Merchant) -> None:
+        if merchant.status is MerchantStatus.PENDING:
+            # It may have been active a moment ago, before its block fell out of the chain: nothing here is final.
+            raise Unavailable(f"merchant {merchant.id} is not on the chain yet", code="merchant_pending")
         if merchant.status not in (MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED):
             raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code="merchant_suspended")
         waiting = self._orders.queued_instructions()

@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from clearing.accounts.models import Account
 from clearing.chain.calls import request_call
+from clearing.chain.client import BlockData
 from clearing.chain.models import Call, CallState, Entry, Transaction, TransactionState
 from clearing.chain.projection import project_block
-from clearing.errors import Conflict, Refused
+from clearing.errors import Conflict, Refused, Unavailable
+from clearing.merchants.models import Merchant, MerchantStatus
 from clearing.orders.models import Order, OrderState
 from clearing.orders.repository import OrderRepository
 from clearing.orders.requests import InstructionRequest
@@ -99,6 +101,15 @@ def test_what_the_chain_refuses_is_rejected_with_its_reason_and_released(harness
     harness.check()
 
 
+def test_an_order_of_a_merchant_that_is_not_on_the_chain_yet_is_put_off_and_not_refused(harness: Harness) -> None:
+    member = harness.member()
+    with harness.database.session.begin() as session:
+        session.get_one(Merchant, 1).status = MerchantStatus.PENDING
+    with pytest.raises(Unavailable) as put_off:
+        harness.issue(member, 100)
+    assert put_off.value.code == "merchant_pending"
+
+
 def test_an_order_whose_deadline_passes_unsent_expires_and_frees_its_points(harness: Harness) -> None:
     member = harness.member()
     harness.issue(member, 100)
@@ -146,8 +157,7 @@ def test_a_crash_in_the_middle_of_a_block_leaves_nothing_of_it(harness: Harness)
     member = harness.member()
     order = harness.issue(member, 100)
     harness.sequencer.step()
-    head = harness.client.head()
-    (block,) = harness.client.blocks(head, head, harness.settings.contract)
+    block = _block_of(harness, order)
     session = harness.database.session()
     project_block(session, block)
     session.close()  # the process dies before the commit
@@ -262,6 +272,19 @@ def _count_entries(harness: Harness, order_id: str) -> int:
     with harness.database.session.begin() as session:
         query = select(Entry).where(Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
         return len(session.scalars(query).all())
+
+
+def _block_of(harness: Harness, order_id: str) -> BlockData:
+    """The block that took the order's transaction in, which was sent a moment ago."""
+    with harness.database.session.begin() as session:
+        transaction = session.get_one(Transaction, harness.order(order_id).transaction_id)
+    deadline = time.monotonic() + 10
+    while not (receipt := harness.client.call("eth_getTransactionReceipt", "0x" + transaction.hash.hex())):
+        assert time.monotonic() < deadline, "the transaction was not mined within 10 s"
+        time.sleep(0.01)
+    number = int(receipt["blockNumber"], 16)
+    (block,) = harness.client.blocks(number, number, harness.settings.contract)
+    return block
 
 
 def _use_nonce(harness: Harness, nonce: int) -> None:

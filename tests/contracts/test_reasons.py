@@ -10,6 +10,7 @@ import pytest
 
 from scripts.services import Anvil
 from tests.contracts.network import (
+    AGREEMENTS,
     CARWASH,
     CINEMA,
     DAY,
@@ -21,11 +22,23 @@ from tests.contracts.network import (
     found_network,
     private_key,
     sign_order,
+    sign_terms,
 )
 from tests.contracts.twins import Twins
 from tests.reference.clearing_house import FOREVER
 from tests.reference.records import Status
-from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction, Kind, Order, Reason, SignedOrder
+from tongdui.orders import (
+    UINT64_MAX,
+    ZERO_ADDRESS,
+    Instruction,
+    Kind,
+    Order,
+    Reason,
+    SignedOrder,
+    full_signature,
+    sign_digest,
+    termination_digest,
+)
 from tongdui.receipts import Entry, Evidence
 from tongdui.words import ZERO_WORD, address_word, text_word
 
@@ -351,6 +364,13 @@ def a_limit_that_one_batch_exhausts_midway(s: Stage) -> Sequence[Reason]:
     return s.do(FUEL, exchange(50), exchange(48), exchange(4), exchange(1 + 1))
 
 
+@story(Reason.INSUFFICIENT_LIQUIDITY)
+def a_refund_by_a_merchant_that_has_spent_what_it_was_paid(s: Stage) -> Sequence[Reason]:
+    entry = s.post(CARWASH, spend(1_000))
+    s.twins.call(s.twins.treasury, "withdraw", CARWASH, 8_000_000, text_word("withdrawn"))
+    return s.do(CARWASH, reverse(entry, 125), reverse(entry, 1))
+
+
 # -------------------------------------------------------------------- transfer and reverse
 
 
@@ -449,6 +469,20 @@ def test_refused_for_exactly_this_reason(stage: Stage, name: str) -> None:
     assert list(reasons) == ([reason] if reason else [])
     stage.twins.compare(MEMBERS)
     stage.twins.compare_rebuilt()
+
+
+def test_signed_terms_are_registered_once_even_after_they_ended(stage: Stage) -> None:
+    twins = stage.twins
+    terms = AGREEMENTS[0]
+    moment = twins.now + 1
+    digest = termination_digest(twins.chain.domain, 1, moment)
+    signature = full_signature(sign_digest(digest, private_key(CINEMA, 0)))
+    assert twins.call(twins.stranger, "terminate_agreement", 1, moment, CINEMA, signature) is None
+
+    refused = twins.call(twins.operator, "register_agreement", 10, terms, *sign_terms(twins, terms))
+
+    assert refused is not None
+    assert refused.error == "AlreadyRegistered"
 
 
 def test_the_tour_visits_every_reason() -> None:
