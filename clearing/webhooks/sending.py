@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
-from httpcore._backends.base import SOCKET_OPTION
 from standardwebhooks import Webhook
 
 ANSWER_BYTES = 1_024
@@ -143,7 +142,7 @@ class _GuardedBackend(httpcore.SyncBackend):
         port: int,
         timeout: float | None = None,  # noqa: ARG002
         local_address: str | None = None,
-        socket_options: Iterable[SOCKET_OPTION] | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Resolves, checks, connects; the addresses one after the other."""
         addresses = addresses_of(host, port, allow_local=self._allow_local)

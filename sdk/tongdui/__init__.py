@@ -1,7 +1,7 @@
 """SDK of the Tongdui clearing network: typed clients, local signing of orders, receipts that anyone can verify.
 
 `Client` and `AsyncClient` are the way in. The wire protocol is in `tongdui.orders` and `tongdui.receipts`; importing
-a till's export is in `tongdui.till`.
+a till's export is in `tongdui.till`, checking webhooks in `tongdui.webhooks`, a network for your tests in `tongdui.testing`.
 """
 
 from ._amounts import Rate, format_micros, yuan
@@ -47,6 +47,7 @@ from ._models import (
     Entry,
     Event,
     Health,
+    Hold,
     LinkCode,
     Member,
     Merchant,
@@ -59,6 +60,9 @@ from ._models import (
     Position,
     Program,
     Quote,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookReplay,
 )
 from ._pages import AsyncPages, Page, Pages
 from ._receipt import Receipt, ReceiptEntry
@@ -88,6 +92,7 @@ __all__ = [
     "FieldError",
     "ForbiddenError",
     "Health",
+    "Hold",
     "IdempotencyInFlightError",
     "IdempotencyKeyReusedError",
     "InstructionRequest",
@@ -128,6 +133,9 @@ __all__ = [
     "UnprocessableError",
     "ValidationError",
     "VerificationError",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookReplay",
     "format_micros",
     "yuan",
 ]

@@ -14,6 +14,7 @@ from ._instructions import Desk
 from ._reference import Book, NonceLease
 from ._resources._access import ApiKeys, AsyncApiKeys
 from ._resources._agreements import Agreements, AsyncAgreements
+from ._resources._holds import AsyncHolds, Holds
 from ._resources._journal import AsyncEntries, AsyncEvents, Entries, Events
 from ._resources._movements import (
     AsyncExchanges,
@@ -39,6 +40,7 @@ from ._resources._settlement import (
     Positions,
     Withdrawals,
 )
+from ._resources._webhooks import AsyncWebhookEndpoints, WebhookEndpoints
 from ._signing import LocalSigner, Signer
 
 
@@ -149,6 +151,7 @@ class Client(_Base):
         self.issuances = Issuances(self._desk, driver)
         self.redemptions = Redemptions(self._desk, driver)
         self.exchanges = Exchanges(self._desk, driver)
+        self.holds = Holds(self._desk, driver)
         self.orders = Orders(self._desk, driver)
         self.nonces = Nonces(self._desk, driver)
         self.positions = Positions(self._desk, driver)
@@ -156,6 +159,7 @@ class Client(_Base):
         self.withdrawals = Withdrawals(self._desk, driver)
         self.entries = Entries(self._desk, driver)
         self.events = Events(self._desk, driver)
+        self.webhook_endpoints = WebhookEndpoints(self._desk, driver)
         self.api_keys = ApiKeys(self._desk, driver)
 
     def close(self) -> None:
@@ -192,6 +196,7 @@ class AsyncClient(_Base):
         self.issuances = AsyncIssuances(self._desk, driver)
         self.redemptions = AsyncRedemptions(self._desk, driver)
         self.exchanges = AsyncExchanges(self._desk, driver)
+        self.holds = AsyncHolds(self._desk, driver)
         self.orders = AsyncOrders(self._desk, driver)
         self.nonces = AsyncNonces(self._desk, driver)
         self.positions = AsyncPositions(self._desk, driver)
@@ -199,6 +204,7 @@ class AsyncClient(_Base):
         self.withdrawals = AsyncWithdrawals(self._desk, driver)
         self.entries = AsyncEntries(self._desk, driver)
         self.events = AsyncEvents(self._desk, driver)
+        self.webhook_endpoints = AsyncWebhookEndpoints(self._desk, driver)
         self.api_keys = AsyncApiKeys(self._desk, driver)
 
     async def close(self) -> None:

@@ -131,15 +131,16 @@ class Core:
         key: str | None = None,
         wait: float | None = None,
         poll: str | None = None,
+        collection: str | None = None,
     ) -> Flow[M]:
-        """POST, and with `wait` follow the resource (at `poll`, or below `path` by its id) until it is final or time
-        is up."""
+        """POST, and with `wait` follow the resource (at `poll`, or in `collection`, by default `path`, by its id) until
+        it is final or time is up."""
         until = self.now() + (wait or 0)
         response = yield from self.send("POST", path, json=body, key=key, wait=wait)
         resource = self.parse(model, response)
         if resource.is_final or not wait:
             return resource
-        where = poll or f"{path}/{segment(getattr(resource, 'id', ''))}"
+        where = poll or f"{collection or path}/{segment(getattr(resource, 'id', ''))}"
         return (yield from self.follow(resource, where, until))
 
     def follow(self, resource: M, path: str, until: float) -> Flow[M]:

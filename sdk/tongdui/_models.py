@@ -290,6 +290,30 @@ class Order(Model):
         return tuple(m.settled() for m in self.movements)
 
 
+class Hold(Model):
+    """Points set aside until they are captured or released, or their time is over. `state`: pending, captured, released,
+    expired. `captured` of them became `movement`, of `order`."""
+
+    id: str
+    state: str
+    merchant: str
+    member: str | None = None
+    program: str
+    points: int
+    captured: int = 0
+    order: str | None = None
+    movement: str | None = None
+    reference: str | None = None
+    expires_at: datetime
+    ended_at: datetime | None = None
+    created_at: datetime | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the points are set aside, as far as was known when it was fetched."""
+        return self.state == "pending"
+
+
 class NonceBlock(Model):
     """Nonces `first` to `first + count - 1` are this caller's, to sign orders with."""
 
@@ -380,3 +404,47 @@ class ApiKey(Model):
 
     def __repr_args__(self) -> Any:
         return [(k, "..." if k == "secret" and v else v) for k, v in super().__repr_args__()]
+
+
+# -------------------------------------------------------------------- webhooks
+
+
+class WebhookEndpoint(Model):
+    """Where you are told of your events. `state`: enabled or disabled (`reason` says why). `secret` is there only in the
+    answers that make one: keep it."""
+
+    id: str
+    merchant: str
+    url: str
+    types: tuple[str, ...] = ()
+    description: str = ""
+    state: str
+    reason: str | None = None
+    failing_since: datetime | None = None
+    secret: str | None = None
+    created_at: datetime | None = None
+
+    def __repr_args__(self) -> Any:
+        return [(k, "..." if k == "secret" and v else v) for k, v in super().__repr_args__()]
+
+
+class WebhookDelivery(Model):
+    """One event on its way to an endpoint. `state`: pending, delivered, failed; `status` is of the last answer."""
+
+    event: str
+    type: str
+    subject: str
+    data: dict[str, Any] = {}
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None = None
+    status: int | None = None
+    answer: str | None = None
+    attempted_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class WebhookReplay(Model):
+    """How many events will be sent again."""
+
+    events: int

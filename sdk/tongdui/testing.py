@@ -1,0 +1,229 @@
+"""A whole network for your own tests: chain, gateway, sequencer, projector and workers, on this machine, empty.
+
+Needs the server (`pip install tongdui[testing]`) and `anvil`. In your `conftest.py`:
+
+```
+pytest_plugins = ["tongdui.testing"]
+```
+
+A test that asks for `tongdui_network` gets a `Network`, which all tests of the session share:
+
+```
+def test_my_till(tongdui_network):
+    station, cinema = tongdui_network.join("FUEL"), tongdui_network.join("CINE")
+    tongdui_network.agree(station, cinema, rate="9/10")
+    member = station.client.members.create(external_id="FC-1001")
+    ...
+```
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ._amounts import Rate, yuan
+from ._client import Client
+from ._models import Agreement, Merchant, Program
+from ._signing import LocalSigner
+
+SCOPES = (
+    *("issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"),
+    *("agree", "members", "settle", "webhooks", "read"),
+)
+_START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
+_WAIT = 30.0
+_PR_SET_PDEATHSIG = 1
+
+
+class NetworkFailed(Exception):
+    """The network did not start; the message has the end of what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A merchant that signs for itself, with its program. `client` acts for it."""
+
+    merchant: Merchant
+    program: Program
+    signer: LocalSigner
+    api_key: str
+    client: Client
+
+
+@dataclass(slots=True)
+class Network:
+    """A running network. `operator`, `treasury` and `auditor` are clients of these roles."""
+
+    url: str
+    rpc_url: str
+    directory: Path
+    api_keys: dict[str, str]
+    operator: Client
+    treasury: Client
+    auditor: Client
+    participants: list[Participant] = field(default_factory=list)
+
+    @property
+    def contract(self) -> str:
+        """The clearing house's address."""
+        return self.operator.network.get().contract
+
+    def join(
+        self,
+        code: str,
+        *,
+        name: str | None = None,
+        deposit_micros: int = yuan(10_000),
+        credit_limit_micros: int = 0,
+        default_lifetime_days: int | None = None,
+    ) -> Participant:
+        """A new merchant with a program `code`, a key of its own, money, and an API key that may do everything."""
+        signer = LocalSigner.generate()
+        merchant = self.operator.merchants.create(
+            name=name or code, signer_address=signer.address, credit_limit_micros=credit_limit_micros, wait=_WAIT
+        )
+        program = self.operator.programs.create(
+            merchant=merchant,
+            code=code,
+            name=name or code,
+            default_lifetime_days=default_lifetime_days,
+            wait=_WAIT,
+        )
+        if deposit_micros:
+            self.treasury.deposits.create(
+                merchant=merchant, micros=deposit_micros, bank_reference=f"deposit of {code}", wait=_WAIT
+            )
+        secret = self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret
+        assert secret is not None
+        client = Client(self.url, secret, signer=signer, merchant=merchant.id, rpc_url=self.rpc_url)
+        self.participants.append(Participant(merchant, program, signer, secret, client))
+        return self.participants[-1]
+
+    def agree(
+        self,
+        source: Participant,
+        target: Participant,
+        *,
+        rate: Rate = 1,
+        unit_price_micros: int = yuan("0.01"),
+        max_points: int = 100_000,
+        daily_cap: int = 10**12,
+        fee_bps: int = 0,
+        days: int = 30,
+    ) -> Agreement:
+        """An exchange agreement from one's program to the other's, signed by both and in force."""
+        proposal = source.client.agreements.propose(
+            source_program=source.program.code,
+            target_program=target.program.code,
+            rate=rate,
+            unit_price_micros=unit_price_micros,
+            max_points=max_points,
+            daily_cap=daily_cap,
+            fee_bps=fee_bps,
+            valid_until=datetime.now(UTC) + timedelta(days=days),
+        )
+        return target.client.agreements.sign(proposal, wait=_WAIT)
+
+    def close(self) -> None:
+        """Closes the clients."""
+        for client in (self.operator, self.treasury, self.auditor, *(p.client for p in self.participants)):
+            client.close()
+
+
+@contextmanager
+def network(directory: str | Path, *, command: Sequence[str] | None = None) -> Iterator[Network]:
+    """A network that keeps everything in `directory`, for the length of a block. Raises NetworkFailed.
+
+    `command` is what runs the server, by default this Python's `clearing`.
+    """
+    home = Path(directory).absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    gateway_port, rpc_port = _free_ports(2)
+    options = ["up", "--dir", str(home), "--port", str(gateway_port), "--rpc-port", str(rpc_port)]
+    output = home / "output.log"
+    with output.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 (the caller's own command)
+            [*(command or (sys.executable, "-m", "clearing")), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "TONGDUI_WEBHOOK_ALLOW_LOCAL": "true"},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call into libc)
+        )
+    try:
+        url = f"http://127.0.0.1:{gateway_port}"
+        _await_ready(process, url, output)
+        keys: dict[str, str] = json.loads((home / "api-keys.json").read_text())
+        roles = [Client(url, keys[role]) for role in ("operator", "treasury", "auditor")]
+        running = Network(url, f"http://127.0.0.1:{rpc_port}", home, keys, *roles)
+        try:
+            yield running
+        finally:
+            running.close()
+    finally:
+        _end(process)
+
+
+@pytest.fixture(scope="session")
+def tongdui_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A network of this test session's own."""
+    with network(tmp_path_factory.mktemp("tongdui")) as running:
+        yield running
+
+
+def _await_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    with httpx.Client(timeout=5) as http:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise NetworkFailed(f"the network ended while starting: {_last_words(output)}")
+            try:
+                if http.get(f"{url}/healthz").is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+    raise NetworkFailed(f"the network is not ready after {_START_SECONDS:.0f} seconds: {_last_words(output)}")
+
+
+def _last_words(output: Path) -> str:
+    return " / ".join(output.read_text(errors="replace").split("\n")[-8:]).strip(" /") or "it said nothing"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _die_with_parent() -> None:
+    """In the child: tests that are killed take their network along."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
