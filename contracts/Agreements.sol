@@ -50,7 +50,7 @@ abstract contract Agreements is Registry {
         if (id != agreementCount + 1) revert UnexpectedId(id, agreementCount + 1);
         _checkTerms(terms);
         bytes32 structHash = keccak256(abi.encode(TERMS_TYPEHASH, terms));
-        bytes32 digest = _hashTypedDataV4(structHash);
+        bytes32 digest = _digest(structHash);
         if (_registered[digest] != 0) revert AlreadyRegistered(digest, _registered[digest]);
         _requireSignature(terms.sourceMerchant, structHash, sourceSignature);
         _requireSignature(terms.targetMerchant, structHash, targetSignature);

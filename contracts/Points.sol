@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Registry} from "./Registry.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {BalancePage, BalancePageLib} from "./libraries/BalancePage.sol";
+import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 
 /// @title Points
 /// @notice Members' balances, four programs a word. Totals live with the program (`Registry`); the caller counts them.
@@ -19,13 +20,13 @@ abstract contract Points is Registry {
 
     /// @dev Warning: the caller has made sure that the program can mint `points`, or that they came out of another balance of the
     /// same program.
-    function _credit(address member, uint256 program, uint256 points) internal {
+    function _credit(uint256 member, uint256 program, uint256 points) internal {
         Pocket storage pocket = _pocketOf(member, program);
         pocket.page = pocket.page.credit(program, points);
     }
 
     /// @dev Takes `points` from a balance if it covers them; else returns false and has changed nothing.
-    function _tryDebit(address member, uint256 program, uint256 points) internal returns (bool) {
+    function _tryDebit(uint256 member, uint256 program, uint256 points) internal returns (bool) {
         Pocket storage pocket = _pocketOf(member, program);
         BalancePage page = pocket.page;
         if (page.balance(program) < points) return false;
@@ -33,11 +34,17 @@ abstract contract Points is Registry {
         return true;
     }
 
+    /// @dev Warning: the caller has checked that the balance covers `points`.
+    function _debit(uint256 member, uint256 program, uint256 points) internal {
+        Pocket storage pocket = _pocketOf(member, program);
+        pocket.page = pocket.page.debit(program, points);
+    }
+
     /// @dev Takes `points` of `source` from the member's pocket, which holds `page`, and adds `out` of `target`. Two programs of one
     /// page cost one write.
     /// Warning: the caller has checked that the page covers `points` and that `target` can mint `out`.
     function _swap(
-        address member,
+        uint256 member,
         Pocket storage pocket,
         BalancePage page,
         uint256 source,
@@ -54,9 +61,13 @@ abstract contract Points is Registry {
         pocket.page = page.credit(target, out);
     }
 
+    function _balance(uint256 member, uint256 program) internal view returns (uint256) {
+        return _pocketOf(member, program).page.balance(program);
+    }
+
     /// @dev Where `member` keeps its points of `program`, and of the three others of the same page.
-    function _pocketOf(address member, uint256 program) internal view returns (Pocket storage) {
-        return _pockets[BalancePageLib.pageOf(program) << 160 | uint160(member)];
+    function _pocketOf(uint256 member, uint256 program) internal view returns (Pocket storage) {
+        return _pockets[BalancePageLib.pageOf(program) << 160 | member];
     }
 
     // ---------------------------------------------------------------- views
@@ -64,13 +75,17 @@ abstract contract Points is Registry {
     /// @inheritdoc IClearingHouse
     function balanceOf(address member, uint32 program) external view override returns (uint64) {
         if (program == 0) revert UnknownProgram(program);
-        return uint64(_pocketOf(member, program).page.balance(program));
+        return uint64(_balance(uint160(member), program));
     }
 
     /// @inheritdoc IClearingHouse
     function totalSupply(uint32 program) external view override returns (uint64) {
         Program storage p = _program(program);
-        return uint64(p.minted.sum() - p.burnt.sum() - p.voided.sum());
+        (ProgramSide burnt, ProgramSide voided) = (p.burnt, p.voided);
+        uint256 supply = p.minted.total(ProgramSideLib.MINTED);
+        supply -= burnt.total(ProgramSideLib.REDEEMED) + burnt.total(ProgramSideLib.SPENT);
+        supply -= burnt.total(ProgramSideLib.EXCHANGED_OUT) + voided.total(ProgramSideLib.EXPIRED);
+        return uint64(supply - voided.total(ProgramSideLib.REVOKED));
     }
 
     /// @inheritdoc IClearingHouse

@@ -3,17 +3,16 @@ pragma solidity 0.8.37;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
+import {TypedData} from "./TypedData.sol";
 import {IClearingHouse, MerchantStatus, ProgramTotals, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
 import {Account, AccountLib} from "./libraries/Account.sol";
 import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 
 /// @title Registry
-/// @notice Who takes part: merchants, their signer keys and programs; roles, pause, the nonces of merchants' signatures.
-abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
+/// @notice Who takes part: merchants, their signer keys and programs; roles, the nonces of merchants' signatures.
+abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     /// @dev One slot a merchant. See `Account`.
     struct Merchant {
         Account account;
@@ -24,6 +23,11 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         uint32 merchant;
         uint40 validFrom;
         uint40 validUntil;
+    }
+
+    /// @dev 256 nonces a slot. A bit that is set stays set, whatever keys come and go.
+    struct NonceWord {
+        uint256 bits;
     }
 
     /// @dev A movement touches one of the first two slots, or one each of two programs. See `ProgramSide`.
@@ -55,8 +59,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     Program[2 ** 32] private _programs;
 
     mapping(address key => SignerKey) private _signers;
-    /// @dev 256 nonces a word. A bit that is set stays set, whatever keys come and go.
-    mapping(uint256 merchantAndWord => uint256 bits) private _nonces;
+    mapping(uint256 merchantAndWord => NonceWord) private _nonces;
 
     /// @inheritdoc IClearingHouse
     mapping(Role role => mapping(address account => bool)) public override hasRole;
@@ -71,7 +74,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         _;
     }
 
-    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds) Ownable(admin) EIP712("Tongdui", "1") {
+    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds) Ownable(admin) {
         UTC_OFFSET = utcOffsetSeconds;
         _merchant(OPERATOR_MERCHANT).account = AccountLib.pack(0, MerchantStatus.Active);
         merchantCount = 1;
@@ -161,29 +164,31 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         emit SignerChanged(merchant, key, validFrom, validUntil);
     }
 
-    /// @dev Whether `key` may sign for `merchant` now.
+    /// @dev Whether `key` may sign for `merchant` now. Key 0 is nobody's.
     function _isLiveKey(uint256 merchant, address key) internal view returns (bool) {
         SignerKey storage signer = _signers[key];
-        return signer.merchant == merchant && signer.validFrom <= block.timestamp && block.timestamp < signer.validUntil;
+        if (signer.merchant != merchant || block.timestamp >= signer.validUntil) return false;
+        return block.timestamp >= signer.validFrom;
     }
 
     /// @dev Reverts unless `signature` over the typed data with `structHash` is by a live key of `merchant`.
     function _requireSignature(uint32 merchant, bytes32 structHash, bytes calldata signature) internal view {
-        (address key, ECDSA.RecoverError failure,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), signature);
+        (address key, ECDSA.RecoverError failure,) = ECDSA.tryRecover(_digest(structHash), signature);
         if (failure != ECDSA.RecoverError.NoError || !_isLiveKey(merchant, key)) revert BadSignature(merchant);
     }
 
     /// @dev Consumes a nonce; false if it was used before.
     function _useNonce(uint256 merchant, uint256 nonce) internal returns (bool) {
-        (uint256 word, uint256 bit) = _nonceAt(merchant, nonce);
-        uint256 bits = _nonces[word];
+        NonceWord storage word = _nonceWord(merchant, nonce);
+        uint256 bits = word.bits;
+        uint256 bit = 1 << (nonce & 0xff);
         if (bits & bit != 0) return false;
-        _nonces[word] = bits | bit;
+        word.bits = bits | bit;
         return true;
     }
 
-    function _nonceAt(uint256 merchant, uint256 nonce) private pure returns (uint256 word, uint256 bit) {
-        return (merchant << 40 | nonce >> 8, 1 << (nonce & 0xff));
+    function _nonceWord(uint256 merchant, uint256 nonce) private view returns (NonceWord storage) {
+        return _nonces[merchant << 40 | nonce >> 8];
     }
 
     // ---------------------------------------------------------------- programs
@@ -217,18 +222,6 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
         emit ProgramPauseChanged(program, paused_);
     }
 
-    // ---------------------------------------------------------------- network pause
-
-    /// @inheritdoc IClearingHouse
-    function pause() external override onlyRole(Role.Pauser) {
-        _pause();
-    }
-
-    /// @inheritdoc IClearingHouse
-    function unpause() external override onlyRole(Role.Pauser) {
-        _unpause();
-    }
-
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
@@ -253,7 +246,10 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
     function totalsOf(uint32 program) external view override returns (ProgramTotals memory) {
         Program storage p = _program(program);
         return ProgramTotals({
-            issued: uint64(p.minted.total(ProgramSideLib.ISSUED)),
+            issued: uint64(
+                p.minted.total(ProgramSideLib.MINTED) - p.minted.total(ProgramSideLib.EXCHANGED_IN)
+                    - p.minted.total(ProgramSideLib.RESTORED)
+            ),
             exchangedIn: uint64(p.minted.total(ProgramSideLib.EXCHANGED_IN)),
             restored: uint64(p.minted.total(ProgramSideLib.RESTORED)),
             redeemed: uint64(p.burnt.total(ProgramSideLib.REDEEMED)),
@@ -266,8 +262,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
 
     /// @inheritdoc IClearingHouse
     function nonceUsed(uint32 merchant, uint48 nonce) external view override returns (bool) {
-        (uint256 word, uint256 bit) = _nonceAt(merchant, nonce);
-        return _nonces[word] & bit != 0;
+        return _nonceWord(merchant, nonce).bits & 1 << (nonce & 0xff) != 0;
     }
 
     /// @inheritdoc IClearingHouse
@@ -304,14 +299,15 @@ abstract contract Registry is IClearingHouse, Ownable2Step, Pausable, EIP712 {
 
     // ---------------------------------------------------------------- words
 
-    /// @dev UTF-8 text from a zero-padded word.
-    function _text(bytes32 word) internal pure returns (string memory) {
-        uint256 length = 0;
-        while (length < 32 && word[length] != 0) ++length;
-        bytes memory text = abi.encodePacked(word);
+    /// @dev UTF-8 text from a zero-padded word. Assembly, because the compiler makes ten times as much code of it.
+    function _text(bytes32 word) internal pure returns (string memory text) {
         assembly ("memory-safe") {
+            text := mload(0x40)
+            mstore(0x40, add(text, 0x40))
+            let length := 0
+            for {} and(lt(length, 32), gt(byte(length, word), 0)) {} { length := add(length, 1) }
             mstore(text, length)
+            mstore(add(text, 0x20), word)
         }
-        return string(text);
     }
 }

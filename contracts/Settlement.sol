@@ -66,19 +66,15 @@ abstract contract Settlement is Registry {
 
     // ---------------------------------------------------------------- movements
 
-    /// @dev `payer` pays `settled` to `payee` and `fee` to the operator. Any of the three may be the same merchant, so each account
-    /// is read after the one before it was written.
-    /// Warning: the caller has checked that `paying`, the payer's account, covers `settled + fee`.
-    function _settle(Merchant storage payer, Account paying, Merchant storage payee, uint256 settled, uint256 fee)
-        internal
-    {
-        unchecked {
-            payer.account = paying.minus(settled + fee);
-        }
-        payee.account = payee.account.plus(settled);
-        if (fee != 0) {
-            Merchant storage operator = _merchant(OPERATOR_MERCHANT);
-            operator.account = operator.account.plus(fee);
-        }
+    /// @dev Takes `micros` from a position if it stays within its credit limit; else returns false and has changed nothing.
+    function _tryCharge(Merchant storage m, uint256 micros) internal returns (bool) {
+        Account account = m.account;
+        if (!account.covers(micros)) return false;
+        m.account = account.minus(micros);
+        return true;
+    }
+
+    function _pay(Merchant storage m, uint256 micros) internal {
+        m.account = m.account.plus(micros);
     }
 }

@@ -22,8 +22,10 @@ _INSTRUCTION_GAS = {
 }
 """Usual figures, rounded up. Where they are too low, the batch fails, and smaller ones are tried out before they are sent."""
 
-_ORDER_BYTES = 32 * 6
-_INSTRUCTION_BYTES = 32 * 4
+_ORDER_BYTES = 82
+_INSTRUCTION_BYTES = 116
+"""With a link, which most do not have."""
+
 _EVIDENCE_BYTES = 32 * 24
 """An entry with a proof of sixteen hashes."""
 

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Entry, EntryAmounts, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Instruction, Order} from "../libraries/Orders.sol";
 
 /// @notice What an instruction does. The numbers are part of the wire protocol.
 enum Kind {
@@ -211,6 +210,8 @@ interface IClearingHouse {
     error AmountOutOfRange(uint96 micros);
     error PositionTooLow(uint32 merchant, int96 positionMicros, uint96 withdrawalMicros);
     error BatchTooLarge(uint256 instructions);
+    /// @notice The bytes of a batch end inside an order, or after it.
+    error BadEncoding();
     error OnlySelf();
     /// @dev Leaves the frame of an atomic order; never leaves `execute`.
     error AtomicRefused(uint16 item, Reason reason);
@@ -278,12 +279,16 @@ interface IClearingHouse {
 
     /// @notice Executes orders in the given order and closes the batch. A refused instruction changes nothing and is reported
     /// by an event; a refused order likewise, and its nonce stays free unless the order was atomic. Role: SEQUENCER.
+    /// @param orders The orders, one after another, in the packed form that `libraries/Orders.sol` draws.
     /// @param evidence Proofs for the reversals among the instructions, which point into it.
-    function execute(Order[] calldata orders, Evidence[] calldata evidence) external;
+    function execute(bytes calldata orders, Evidence[] calldata evidence) external;
 
     /// @notice The body of an atomic order, in a frame of its own so that it can be undone. Only `execute` may call it.
     /// @param start Head of the order's first entry.
-    function executeAtomic(EntryHead start, Instruction[] calldata instructions, Evidence[] calldata evidence)
+    /// @param count How many instructions there are.
+    /// @param instructions The order's instructions, packed.
+    /// @return leaves The leaves of the entries, one an instruction.
+    function executeAtomic(EntryHead start, uint256 count, bytes calldata instructions, Evidence[] calldata evidence)
         external
         returns (bytes32[] memory leaves);
 
@@ -328,8 +333,8 @@ interface IClearingHouse {
     /// @notice Whether `entry` was posted: its leaf is proven to be in its batch's root.
     function verifyEntry(Entry calldata entry, bytes32[] calldata proof) external view returns (bool);
 
-    /// @notice The digest that a merchant signs for `order`.
-    function digestOf(Order calldata order) external view returns (bytes32);
+    /// @notice The digest that a merchant signs for `order`, which is packed as in `execute`.
+    function digestOf(bytes calldata order) external view returns (bytes32);
 
     /// @notice The network's current day: days since 1970-01-01 in its own time zone.
     function today() external view returns (uint32);

@@ -88,6 +88,13 @@ library AgreementWordsLib {
         return Route.wrap(Route.unwrap(route) << 80 >> 80 | (day & type(uint16).max) << 176 | points << 192);
     }
 
+    /// @notice The day on which points minted today expire, or 0 for never.
+    function expiryDay(Route route, uint256 today) internal pure returns (uint256) {
+        unchecked {
+            return route.lifetimeDays() == 0 ? 0 : today + route.lifetimeDays();
+        }
+    }
+
     function withValidUntil(Route route, uint256 validUntil_) internal pure returns (Route) {
         uint256 others = Route.unwrap(route) & ~(uint256(type(uint40).max) << 136);
         return Route.wrap(others | validUntil_ << 136);

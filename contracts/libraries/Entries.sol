@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {OrderHead} from "./Orders.sol";
+
 /// @notice Which entry this is and what it is about.
 ///
 ///      255   216 215   200 199    168 167   120 119  104 103   96 95        64 63      32 31        0
@@ -37,13 +39,15 @@ using EntriesLib for EntryHead global;
 using EntriesLib for EntryAmounts global;
 
 library EntriesLib {
-    /// @notice The head of the first entry of an order, still without what it is about.
-    function begin(uint256 batch_, uint256 index_, uint256 merchant_, uint256 nonce_)
-        internal
-        pure
-        returns (EntryHead)
-    {
-        return EntryHead.wrap(batch_ << 216 | index_ << 200 | merchant_ << 168 | nonce_ << 120);
+    /// @notice The head of a batch's first entry, still without an order.
+    function begin(uint256 batch_) internal pure returns (EntryHead) {
+        return EntryHead.wrap(batch_ << 216);
+    }
+
+    /// @notice The head for the first item of an order.
+    /// @dev Merchant and nonce lie side by side in both heads, so they move together.
+    function enter(EntryHead head, OrderHead order) internal pure returns (EntryHead) {
+        return EntryHead.wrap(EntryHead.unwrap(head) >> 200 << 200 | OrderHead.unwrap(order) >> 176 << 120);
     }
 
     /// @notice The head with what the entry is about.
@@ -56,15 +60,22 @@ library EntriesLib {
         return EntryHead.wrap(filled);
     }
 
-    /// @notice The head with `count` added to its index. A batch has fewer than 2^16 entries.
-    function skipEntries(EntryHead head, uint256 count) internal pure returns (EntryHead) {
+    /// @notice The head for the order's next item, after this one became an entry. Both numbers have 16 bits and stay below 2^16.
+    function afterEntry(EntryHead head) internal pure returns (EntryHead) {
+        unchecked {
+            return EntryHead.wrap(EntryHead.unwrap(head) + (1 << 200 | 1 << 104));
+        }
+    }
+
+    /// @notice The head after an atomic order, of which all `count` items became entries in a frame of their own.
+    function afterFrame(EntryHead head, uint256 count) internal pure returns (EntryHead) {
         unchecked {
             return EntryHead.wrap(EntryHead.unwrap(head) + (count << 200));
         }
     }
 
-    /// @notice The head of the order's next item. An order has fewer than 2^16 items.
-    function nextItem(EntryHead head) internal pure returns (EntryHead) {
+    /// @notice The head for the order's next item, after this one was refused.
+    function afterRefusal(EntryHead head) internal pure returns (EntryHead) {
         unchecked {
             return EntryHead.wrap(EntryHead.unwrap(head) + (1 << 104));
         }

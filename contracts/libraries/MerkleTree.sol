@@ -18,9 +18,9 @@ library MerkleTree {
                 for { let from := first } lt(from, end) { from := add(from, 0x40) } {
                     let a := mload(from)
                     let b := mload(add(from, 0x20))
-                    let larger := lt(a, b)
-                    mstore(shl(5, iszero(larger)), a)
-                    mstore(shl(5, larger), b)
+                    let place := shl(5, gt(a, b))
+                    mstore(place, a)
+                    mstore(xor(place, 0x20), b)
                     mstore(to, keccak256(0x00, 0x40))
                     to := add(to, 0x20)
                 }
@@ -30,11 +30,19 @@ library MerkleTree {
         }
     }
 
-    /// @notice `leaves[i] = leaf`.
-    /// @dev Warning: the caller has checked that there is such a place.
-    function put(bytes32[] memory leaves, uint256 i, bytes32 leaf) internal pure {
+    /// @notice Where in memory `leaves[i]` is.
+    function placeOf(bytes32[] memory leaves, uint256 i) internal pure returns (uint256 place) {
         assembly ("memory-safe") {
-            mstore(add(add(leaves, 0x20), shl(5, i)), leaf)
+            place := add(add(leaves, 0x20), shl(5, i))
+        }
+    }
+
+    /// @notice Puts `leaf` in its place and returns the next.
+    /// @dev Warning: the caller has checked that there is such a place.
+    function put(uint256 place, bytes32 leaf) internal pure returns (uint256 next) {
+        assembly ("memory-safe") {
+            mstore(place, leaf)
+            next := add(place, 0x20)
         }
     }
 }

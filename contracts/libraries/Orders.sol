@@ -2,51 +2,49 @@
 pragma solidity 0.8.37;
 
 /// @notice What a merchant signs, in the form in which it travels. The signed form (EIP-712) has one field a value and is
-/// readable in any wallet; the travelling form packs the same values into words, because calldata is paid by the byte.
-
-/// @notice Header of an order.
+/// readable in any wallet. The travelling form packs the same values without gaps, because calldata is paid by the byte: a batch
+/// is the bytes of its orders one after another, an order is its head, its signature and its instructions.
 ///
-///      255      128 127     120 119       80 79      32 31         0
-///     +------------+-----------+------------+----------+------------+
-///     |     0      |  atomic   |  deadline  |  nonce   |  merchant  |
-///     +------------+-----------+------------+----------+------------+
+///      order                                                            instructions
+///     +----------+-------+----------+-------+-------+---------+------+----------------------------+
+///     | merchant | nonce | deadline | flags | count |    r    |  vs  | count times an instruction |
+///     +----------+-------+----------+-------+-------+---------+------+----------------------------+
+///          4         6        5         1       2       32       32      84, or 116 with a link      bytes
+///
+///      instruction
+///     +-------+------+---------+-----------+-----------+--------+--------+----------+--------+------+--------+
+///     | flags | kind | program | agreement | expiryDay | points | minOut | evidence | member | ref  | (link) |
+///     +-------+------+---------+-----------+-----------+--------+--------+----------+--------+------+--------+
+///         1      1        4          4           4          8        8        2         20      32     0, 32   bytes
+///
+/// Flag 1 of an order: it is atomic. Flag 1 of an instruction: its link is not zero, and follows. Neither the flags of an
+/// instruction nor `evidence`, the place of a reversal's proof in the batch's evidence, are signed: they say where things are.
+
+/// @notice The first word of an order: head, and the beginning of `r`.
 type OrderHead is uint256;
 
-/// @notice The numbers of an instruction. `evidence` is not signed: it says which element of the batch's evidence proves
-/// the entry that a reversal names (the entry itself is signed, as `link`).
+/// @notice Where in memory an instruction lies unpacked: the ten words that are hashed for its signature.
 ///
-///      255  248 247     232 231  168 167  104 103      72 71       40 39     8 7    0
-///     +--------+-----------+--------+--------+-----------+-----------+---------+------+
-///     |   0    | evidence  | minOut | points | expiryDay | agreement | program | kind |
-///     +--------+-----------+--------+--------+-----------+-----------+---------+------+
-type InstructionHead is uint256;
-
-/// @notice One movement that a merchant asks for.
-/// @param head The numbers: see `InstructionHead`.
-/// @param member The member whose points move.
-/// @param link Transfer: the receiving member, as a word. Reverse: the leaf of the entry to reverse. Else free.
-/// @param ref Salted hash of the merchant's own document number.
-struct Instruction {
-    InstructionHead head;
-    address member;
-    bytes32 link;
-    bytes32 ref;
-}
-
-/// @notice A list of instructions with one nonce, one deadline and one signature (compact form, ERC-2098).
-struct Order {
-    OrderHead head;
-    bytes32 r;
-    bytes32 vs;
-    Instruction[] instructions;
-}
+///     +----------+------+---------+-----------+--------+--------+--------+-----------+-------+-------+
+///     | typeHash | kind | program | agreement | member | points | minOut | expiryDay | link  | ref   |
+///     +----------+------+---------+-----------+--------+--------+--------+-----------+-------+-------+
+///     0x00       0x20   0x40      0x60        0x80     0xa0     0xc0     0xe0        0x100   0x120   0x140
+///
+/// Once it is hashed, `evidence` takes the place of the type hash.
+///
+/// @dev Not a struct, because the compiler would set aside a fresh one for every variable that points to one.
+type Item is uint256;
 
 using OrdersLib for OrderHead global;
-using OrdersLib for InstructionHead global;
+using OrdersLib for Item global;
 
 /// @title OrdersLib
-/// @notice Reads the packed words of an order and computes the EIP-712 hash of the order they carry.
+/// @notice Unpacks an order and computes its EIP-712 digest. The words that were hashed are then executed.
 library OrdersLib {
+    /// @dev Bytes of an order before its instructions, and of the shortest instruction.
+    uint256 internal constant ORDER_BYTES = 82;
+    uint256 internal constant INSTRUCTION_BYTES = 84;
+
     bytes32 internal constant INSTRUCTION_TYPEHASH = keccak256(
         "Instruction(uint8 kind,uint32 program,uint32 agreement,address member,uint64 points,uint64 minOut,uint32 expiryDay,bytes32 link,bytes32 ref)"
     );
@@ -54,90 +52,156 @@ library OrdersLib {
         "Order(uint32 merchant,uint48 nonce,uint40 deadline,bool atomic,Instruction[] instructions)Instruction(uint8 kind,uint32 program,uint32 agreement,address member,uint64 points,uint64 minOut,uint32 expiryDay,bytes32 link,bytes32 ref)"
     );
 
-    function merchant(OrderHead head) internal pure returns (uint256) {
-        return OrderHead.unwrap(head) & type(uint32).max;
-    }
+    // ---------------------------------------------------------------- order
 
-    function nonce(OrderHead head) internal pure returns (uint256) {
-        return OrderHead.unwrap(head) >> 32 & type(uint48).max;
-    }
-
-    function deadline(OrderHead head) internal pure returns (uint256) {
-        return OrderHead.unwrap(head) >> 80 & type(uint40).max;
-    }
-
-    function atomic(OrderHead head) internal pure returns (bool) {
-        return OrderHead.unwrap(head) >> 120 & type(uint8).max != 0;
-    }
-
-    function kind(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) & type(uint8).max;
-    }
-
-    function program(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 8 & type(uint32).max;
-    }
-
-    function agreement(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 40 & type(uint32).max;
-    }
-
-    function expiryDay(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 72 & type(uint32).max;
-    }
-
-    function points(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 104 & type(uint64).max;
-    }
-
-    function minOut(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 168 & type(uint64).max;
-    }
-
-    function evidence(InstructionHead head) internal pure returns (uint256) {
-        return InstructionHead.unwrap(head) >> 232 & type(uint16).max;
-    }
-
-    /// @notice The EIP-712 struct hash of an order.
-    /// @dev Assembly here and below, because `abi.encode` would leave memory behind for every order and instruction of the batch.
-    /// Both work beyond the free memory pointer and leave the pointer where it was.
-    function hash(OrderHead head, Instruction[] calldata instructions) internal pure returns (bytes32 result) {
-        bytes32 typeHash = ORDER_TYPEHASH;
-        bytes32 list = hash(instructions);
+    /// @notice The order's head and its signature. `at` is a place in the calldata.
+    function read(uint256 place) internal pure returns (OrderHead head, bytes32 r, bytes32 vs) {
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            mstore(m, typeHash)
-            mstore(add(m, 0x20), and(head, 0xffffffff)) // merchant
-            mstore(add(m, 0x40), and(shr(32, head), 0xffffffffffff)) // nonce
-            mstore(add(m, 0x60), and(shr(80, head), 0xffffffffff)) // deadline
-            mstore(add(m, 0x80), iszero(iszero(and(shr(120, head), 0xff)))) // atomic
-            mstore(add(m, 0xa0), list)
-            result := keccak256(m, 0xc0)
+            head := calldataload(place)
+            r := calldataload(add(place, 18))
+            vs := calldataload(add(place, 50))
         }
     }
 
-    /// @notice The EIP-712 hash of an array of instructions: the hash of their struct hashes, one after another.
-    function hash(Instruction[] calldata instructions) internal pure returns (bytes32 result) {
+    function merchant(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 224;
+    }
+
+    function nonce(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 176 & type(uint48).max;
+    }
+
+    function deadline(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 136 & type(uint40).max;
+    }
+
+    function atomic(OrderHead head) internal pure returns (bool) {
+        return OrderHead.unwrap(head) & 1 << 128 != 0;
+    }
+
+    /// @notice How many instructions the order has.
+    function count(OrderHead head) internal pure returns (uint256) {
+        return OrderHead.unwrap(head) >> 112 & type(uint16).max;
+    }
+
+    /// @notice The EIP-712 digest of an order whose items' hashes are at `hashes`.
+    /// @dev Assembly: `abi.encode` would leave memory behind for every order. Works beyond the free memory pointer.
+    function digest(OrderHead head, bytes32 listHash, bytes32 domain) internal pure returns (bytes32 result) {
+        bytes32 typeHash = ORDER_TYPEHASH;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, typeHash)
+            mstore(add(m, 0x20), shr(224, head)) // merchant
+            mstore(add(m, 0x40), and(shr(176, head), 0xffffffffffff)) // nonce
+            mstore(add(m, 0x60), and(shr(136, head), 0xffffffffff)) // deadline
+            mstore(add(m, 0x80), and(shr(128, head), 1)) // atomic
+            mstore(add(m, 0xa0), listHash)
+            mstore(add(m, 0x40), keccak256(m, 0xc0))
+            mstore(m, 0x1901)
+            mstore(add(m, 0x20), domain)
+            result := keccak256(add(m, 0x1e), 0x42)
+        }
+    }
+
+    // ---------------------------------------------------------------- instructions
+
+    /// @notice Unpacks `n` instructions that begin at place `at` of the calldata, into items that lie one after another in memory.
+    /// @return first The first item.
+    /// @return last The place after the last item.
+    /// @return listHash EIP-712 hash of the list: the hash of the items' hashes, one after another.
+    /// @return end The place after the last instruction.
+    /// @dev Assembly: the compiler would read each instruction once for every field.
+    function unpack(uint256 place, uint256 n)
+        internal
+        pure
+        returns (Item first, Item last, bytes32 listHash, uint256 end)
+    {
         bytes32 typeHash = INSTRUCTION_TYPEHASH;
         assembly ("memory-safe") {
-            let hashes := mload(0x40)
-            let m := add(hashes, shl(5, instructions.length)) // the struct being hashed
-            let i := instructions.offset
-            mstore(m, typeHash)
-            for { let to := hashes } lt(to, m) { to := add(to, 0x20) } {
-                let head := calldataload(i)
-                mstore(add(m, 0x20), and(head, 0xff)) // kind
-                mstore(add(m, 0x40), and(shr(8, head), 0xffffffff)) // program
-                mstore(add(m, 0x60), and(shr(40, head), 0xffffffff)) // agreement
-                calldatacopy(add(m, 0x80), add(i, 0x20), 0x20) // member
-                mstore(add(m, 0xa0), and(shr(104, head), 0xffffffffffffffff)) // points
-                mstore(add(m, 0xc0), and(shr(168, head), 0xffffffffffffffff)) // minOut
-                mstore(add(m, 0xe0), and(shr(72, head), 0xffffffff)) // expiryDay
-                calldatacopy(add(m, 0x100), add(i, 0x40), 0x40) // link, ref
-                mstore(to, keccak256(m, 0x140))
-                i := add(i, 0x80)
+            let to := mload(0x40)
+            let hashes := add(to, mul(n, 0x140))
+            let hash := hashes
+            first := to
+            last := hashes
+            mstore(0x40, hashes)
+            for {} lt(to, hashes) { to := add(to, 0x140) } {
+                let head := calldataload(place)
+                mstore(to, typeHash)
+                mstore(add(to, 0x20), byte(1, head)) // kind
+                mstore(add(to, 0x40), and(shr(208, head), 0xffffffff)) // program
+                mstore(add(to, 0x60), and(shr(176, head), 0xffffffff)) // agreement
+                mstore(add(to, 0x80), shr(96, calldataload(add(place, 32)))) // member
+                mstore(add(to, 0xa0), shr(192, calldataload(add(place, 14)))) // points
+                mstore(add(to, 0xc0), shr(192, calldataload(add(place, 22)))) // minOut
+                mstore(add(to, 0xe0), and(shr(144, head), 0xffffffff)) // expiryDay
+                mstore(add(to, 0x120), calldataload(add(place, 52))) // ref
+                let linked := and(byte(0, head), 1)
+                mstore(add(to, 0x100), mul(linked, calldataload(add(place, 84)))) // link
+                place := add(add(place, 84), shl(5, linked))
+                mstore(hash, keccak256(to, 0x140))
+                mstore(to, and(head, 0xffff)) // evidence
+                hash := add(hash, 0x20)
             }
-            result := keccak256(hashes, sub(m, hashes))
+            listHash := keccak256(hashes, shl(5, n))
+            end := place
+        }
+    }
+
+    /// @notice Whether `item` comes before `end`.
+    function isBefore(Item item, Item end) internal pure returns (bool) {
+        return Item.unwrap(item) < Item.unwrap(end);
+    }
+
+    /// @notice The item after `item`.
+    function next(Item item) internal pure returns (Item) {
+        unchecked {
+            return Item.wrap(Item.unwrap(item) + 0x140);
+        }
+    }
+
+    function kind(Item item) internal pure returns (uint256) {
+        return _word(item, 0x20);
+    }
+
+    function program(Item item) internal pure returns (uint256) {
+        return _word(item, 0x40);
+    }
+
+    function agreement(Item item) internal pure returns (uint256) {
+        return _word(item, 0x60);
+    }
+
+    function member(Item item) internal pure returns (uint256) {
+        return _word(item, 0x80);
+    }
+
+    function points(Item item) internal pure returns (uint256) {
+        return _word(item, 0xa0);
+    }
+
+    function minOut(Item item) internal pure returns (uint256) {
+        return _word(item, 0xc0);
+    }
+
+    function expiryDay(Item item) internal pure returns (uint256) {
+        return _word(item, 0xe0);
+    }
+
+    function link(Item item) internal pure returns (uint256) {
+        return _word(item, 0x100);
+    }
+
+    function ref(Item item) internal pure returns (uint256) {
+        return _word(item, 0x120);
+    }
+
+    function evidence(Item item) internal pure returns (uint256) {
+        return _word(item, 0x00);
+    }
+
+    function _word(Item item, uint256 offset) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(item, offset))
         }
     }
 }

@@ -9,7 +9,7 @@ pragma solidity 0.8.37;
 ///     +-----------+-----------+-----------+-------+--------+-------+----------+
 ///
 ///     side        lane 0       lane 1        lane 2
-///     minted      issued       exchangedIn   restored
+///     minted      restored     exchangedIn   all, issued or not
 ///     burnt       redeemed     spent         exchangedOut
 ///     voided      expired      revoked       -
 ///
@@ -18,12 +18,12 @@ type ProgramSide is uint256;
 
 using ProgramSideLib for ProgramSide global;
 
-/// @dev Lanes cannot overflow: the minted side's sum is checked to fit 64 bits (`canTake`), and nothing is burnt or voided
-/// that was not minted.
+/// @dev Lanes cannot overflow: the top lane of the minted side is checked (`canMint`), and nothing is burnt or voided that was
+/// not minted.
 library ProgramSideLib {
-    uint256 internal constant ISSUED = 64;
+    uint256 internal constant RESTORED = 64;
     uint256 internal constant EXCHANGED_IN = 128;
-    uint256 internal constant RESTORED = 192;
+    uint256 internal constant MINTED = 192;
 
     uint256 internal constant REDEEMED = 64;
     uint256 internal constant SPENT = 128;
@@ -43,6 +43,11 @@ library ProgramSideLib {
         return ProgramSide.unwrap(side) & type(uint32).max;
     }
 
+    /// @notice Whether the program exists, is `merchant_`'s, and is not paused.
+    function isOpenTo(ProgramSide side, uint256 merchant_) internal pure returns (bool) {
+        return ProgramSide.unwrap(side) & type(uint64).max == KNOWN | merchant_;
+    }
+
     /// @notice Whether the program exists and is `merchant_`'s.
     function isRunBy(ProgramSide side, uint256 merchant_) internal pure returns (bool) {
         return ProgramSide.unwrap(side) & (KNOWN | type(uint32).max) == KNOWN | merchant_;
@@ -57,18 +62,15 @@ library ProgramSideLib {
         return ProgramSide.unwrap(side) >> lane & type(uint64).max;
     }
 
-    /// @notice The sum of the three totals.
-    function sum(ProgramSide side) internal pure returns (uint256) {
+    /// @notice Whether a minted side can take `points` more: a program mints less than 2^64 points in its whole life.
+    function canMint(ProgramSide side, uint256 points) internal pure returns (bool) {
         unchecked {
-            return side.total(64) + side.total(128) + side.total(192);
+            return (ProgramSide.unwrap(side) >> MINTED) + points <= type(uint64).max;
         }
     }
 
-    /// @notice Whether the three totals, with `points` more, fit 64 bits together.
-    function canTake(ProgramSide side, uint256 points) internal pure returns (bool) {
-        unchecked {
-            return side.sum() + points <= type(uint64).max;
-        }
+    function eitherPaused(ProgramSide a, ProgramSide b) internal pure returns (bool) {
+        return (ProgramSide.unwrap(a) | ProgramSide.unwrap(b)) & PAUSED != 0;
     }
 
     /// @notice The side with `points` more in `lane`.
@@ -76,6 +78,11 @@ library ProgramSideLib {
         unchecked {
             return ProgramSide.wrap(ProgramSide.unwrap(side) + (points << lane));
         }
+    }
+
+    /// @notice The minted side with `points` more in `lane` and in all.
+    function plusMinted(ProgramSide side, uint256 lane, uint256 points) internal pure returns (ProgramSide) {
+        return side.plus(lane, points).plus(MINTED, points);
     }
 
     function withPaused(ProgramSide side, bool paused_) internal pure returns (ProgramSide) {

@@ -11,7 +11,7 @@ library RateMath {
     /// @notice Target points bought by `points` source points: floor(points * num / den).
     function targetPointsDown(uint256 points, uint256 num, uint256 den) internal pure returns (uint256) {
         unchecked {
-            return (points * num) / den;
+            return _divDown(points * num, den);
         }
     }
 
@@ -19,7 +19,7 @@ library RateMath {
     /// @dev Never more than the source points that `out` was computed from, so the remainder stays with the member.
     function sourcePointsUp(uint256 out, uint256 num, uint256 den) internal pure returns (uint256) {
         unchecked {
-            return (out * den + num - 1) / num;
+            return _divDown(out * den + num - 1, num);
         }
     }
 
@@ -42,6 +42,13 @@ library RateMath {
     function shareUp(uint256 whole, uint256 part, uint256 total) internal pure returns (uint256) {
         unchecked {
             return (whole * part + total - 1) / total;
+        }
+    }
+
+    /// @dev Assembly saves the check for zero: `Agreements` registers no rate with a zero in it.
+    function _divDown(uint256 a, uint256 b) private pure returns (uint256 quotient) {
+        assembly ("memory-safe") {
+            quotient := div(a, b)
         }
     }
 }

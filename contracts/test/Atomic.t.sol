@@ -3,8 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
 import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Instruction, Order} from "../libraries/Orders.sol";
-import {Network} from "./support/Network.sol";
+import {Network, Order} from "./support/Network.sol";
 
 /// @notice Orders that apply whole or not at all.
 contract AtomicTest is Network {
@@ -101,7 +100,7 @@ contract AtomicTest is Network {
         }
         Draft memory d = _atomic(GAS_STATION, lines);
         (Order[] memory orders, Evidence[] memory evidence) = _sign(_list(d));
-        bytes memory data = abi.encodeCall(IClearingHouse.execute, (orders, evidence));
+        bytes memory data = abi.encodeCall(IClearingHouse.execute, (_pack(orders), evidence));
         uint256 starved;
         for (uint256 gas = 100_000; gas <= 2_400_000; gas += 100_000) {
             uint256 snapshot = vm.snapshotState();
@@ -124,18 +123,18 @@ contract AtomicTest is Network {
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectRevert(IClearingHouse.OnlySelf.selector);
             vm.prank(callers[i]);
-            house.executeAtomic(EntryHead.wrap(0), new Instruction[](0), new Evidence[](0));
+            house.executeAtomic(EntryHead.wrap(0), 0, "", new Evidence[](0));
         }
     }
 
     function test_FrameSaysWhichItemWasRefusedAndWhy() public {
         Draft memory d = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _redeem(FUEL, bob, 1)));
-        Instruction[] memory instructions = _sign(d).instructions;
+        bytes memory instructions = _pack(_sign(d).instructions);
         EntryHead start = EntryHead.wrap(uint256(GAS_STATION) << 168);
         vm.expectRevert(
             abi.encodeWithSelector(IClearingHouse.AtomicRefused.selector, uint16(1), Reason.InsufficientPoints)
         );
         vm.prank(address(house));
-        house.executeAtomic(start, instructions, new Evidence[](0));
+        house.executeAtomic(start, 2, instructions, new Evidence[](0));
     }
 }

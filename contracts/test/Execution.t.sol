@@ -6,8 +6,7 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {AgreementTerms, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "../interfaces/IClearingHouse.sol";
 import {Entry, Evidence} from "../libraries/Entries.sol";
-import {Order} from "../libraries/Orders.sol";
-import {Network} from "./support/Network.sol";
+import {Network, Order} from "./support/Network.sol";
 
 /// @notice Orders and every kind of instruction but the reversal: what they do, and every reason for which they are refused.
 contract ExecutionTest is Network {
@@ -25,9 +24,9 @@ contract ExecutionTest is Network {
         (l.minOut, l.expiryDay, l.link) = (99, 12_345, keccak256("link"));
         Draft memory d = _atomic(GAS_STATION, _list(l, _issue(FLEET, bob, type(uint64).max)));
         uint16[] memory slots = new uint16[](2);
-        assertEq(house.digestOf(_sign(d, slots)), _orderDigest(d));
+        assertEq(house.digestOf(_pack(_sign(d, slots))), _orderDigest(d));
         (slots[0], slots[1]) = (7, type(uint16).max);
-        assertEq(house.digestOf(_sign(d, slots)), _orderDigest(d), "evidence slots are not signed");
+        assertEq(house.digestOf(_pack(_sign(d, slots))), _orderDigest(d), "evidence slots are not signed");
     }
 
     function test_OrderSignedByAnotherMerchantIsRefused() public {
@@ -556,7 +555,7 @@ contract ExecutionTest is Network {
     function test_OnlyTheSequencerExecutes() public {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, Role.Sequencer, admin));
         vm.prank(admin);
-        house.execute(new Order[](0), new Evidence[](0));
+        house.execute("", new Evidence[](0));
     }
 
     function test_PausedNetworkExecutesNothing() public {
@@ -564,60 +563,74 @@ contract ExecutionTest is Network {
         house.pause();
         vm.expectRevert(Pausable.EnforcedPause.selector);
         vm.prank(sequencer);
-        house.execute(new Order[](0), new Evidence[](0));
+        house.execute("", new Evidence[](0));
         vm.prank(pauser);
         house.unpause();
         _accept(GAS_STATION, _issue(FUEL, ann, 1));
     }
 
-    function test_BatchWithMoreCalldataThan65535InstructionsIsTooLarge() public {
+    function test_BatchWithRoomForMoreThan65535InstructionsIsTooLarge() public {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, 65_536));
         vm.prank(sequencer);
-        _executeZeros(65_536 * 128);
+        _executeZeros(65_536 * 84);
     }
 
-    /// @dev Calls `execute` with two empty lists and zeros after them. By hand, because 8 MB cannot be copied around.
+    /// @dev Calls `execute` with as many zeros for orders and no evidence. By hand, because 5 MB cannot be copied around.
     function _executeZeros(uint256 size) private {
         address to = address(house);
         bytes4 selector = IClearingHouse.execute.selector;
         assembly ("memory-safe") {
             let m := mload(0x40)
-            calldatacopy(m, calldatasize(), size) // zeros
+            calldatacopy(m, calldatasize(), add(size, 0x64)) // zeros
             mstore(m, selector)
-            if iszero(call(gas(), to, 0, m, size, 0, 0)) {
+            mstore(add(m, 0x04), 0x40)
+            mstore(add(m, 0x24), 0x60) // evidence: the first zero
+            mstore(add(m, 0x44), size)
+            if iszero(call(gas(), to, 0, m, add(size, 0x64), 0, 0)) {
                 returndatacopy(m, 0, returndatasize())
                 revert(m, returndatasize())
             }
         }
     }
 
-    function test_OrdersThatShareTheirInstructionsInCalldataAreTooMany() public {
-        uint256 n = 8;
-        Line[] memory lines = new Line[](16);
-        for (uint256 i = 0; i < lines.length; ++i) {
-            lines[i] = _issue(FUEL, ann, 1);
+    function test_BatchThatEndsInsideAnOrderOrAfterItIsMalformed() public {
+        Draft memory d = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _transfer(FUEL, ann, bob, 1)));
+        bytes memory whole = _pack(_sign(d));
+        for (uint256 size = 1; size < whole.length; ++size) {
+            _expectMalformed(_cut(whole, size));
         }
-        bytes memory heads;
-        bytes memory offsets;
-        for (uint256 i = 0; i < n; ++i) {
-            Order memory o = _sign(_order(GAS_STATION, lines));
-            offsets = abi.encodePacked(offsets, 32 * n + 128 * i);
-            heads = abi.encodePacked(heads, o.head, o.r, o.vs, 128 * (n - i)); // all of them point behind the last
-        }
-        bytes memory instructions = abi.encode(_sign(_order(GAS_STATION, lines)).instructions);
-        bytes memory list;
-        assembly {
-            list := add(instructions, 0x20) // without the first word, an offset
-            mstore(list, sub(mload(instructions), 0x20))
-        }
-        bytes memory orders = abi.encodePacked(n, offsets, heads, list);
-        bytes memory data =
-            abi.encodePacked(IClearingHouse.execute.selector, uint256(64), 64 + orders.length, orders, uint256(0));
-        uint256 room = data.length / 128;
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, (room / 16 + 1) * 16));
+        _expectMalformed(bytes.concat(whole, hex"00"));
+        _expectMalformed(bytes.concat(whole, whole, hex"0000"));
+        assertFalse(house.nonceUsed(GAS_STATION, d.nonce));
+        _execute(d);
+        assertEq(posted.length, 2);
+    }
+
+    function test_OrderThatAnnouncesMoreInstructionsThanThereIsRoomForIsMalformed() public {
+        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        Order memory o = _sign(d);
+        d.lines = new Line[](65_535);
+        o.head = _packOrderHead(d);
+        _expectMalformed(_pack(o));
+    }
+
+    function test_DigestIsOfExactlyOneOrder() public {
+        bytes memory whole = _pack(_sign(_order(GAS_STATION, _issue(FUEL, ann, 1))));
+        vm.expectRevert(IClearingHouse.BadEncoding.selector);
+        house.digestOf(bytes.concat(whole, hex"00"));
+    }
+
+    function _expectMalformed(bytes memory orders) private {
+        vm.expectRevert(IClearingHouse.BadEncoding.selector);
         vm.prank(sequencer);
-        (bool done,) = address(house).call(data);
-        done; // judged by expectRevert
+        house.execute(orders, new Evidence[](0));
+    }
+
+    function _cut(bytes memory data, uint256 size) private pure returns (bytes memory part) {
+        part = bytes.concat(data);
+        assembly ("memory-safe") {
+            mstore(part, size)
+        }
     }
 
     function test_ItIsAClearingHouseAndSaysSo() public view {

@@ -7,9 +7,9 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {BalancePage, BalancePageLib} from "../libraries/BalancePage.sol";
 import {Entry, EntryAmounts, EntryHead} from "../libraries/Entries.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
-import {InstructionHead, OrderHead} from "../libraries/Orders.sol";
+import {Item, OrderHead, OrdersLib} from "../libraries/Orders.sol";
 import {RateMath} from "../libraries/RateMath.sol";
-import {Network} from "./support/Network.sol";
+import {Instruction, Network} from "./support/Network.sol";
 
 /// @notice The pieces of arithmetic and packing, for all inputs that they can meet.
 contract FuzzTest is Network {
@@ -84,22 +84,45 @@ contract FuzzTest is Network {
     function testFuzz_OrderHeadRoundTrips(uint32 merchant, uint48 nonce, uint40 deadline, bool atomic) public pure {
         Draft memory d;
         (d.merchant, d.nonce, d.deadline, d.atomic) = (merchant, nonce, deadline, atomic);
-        OrderHead head = _packOrderHead(d);
+        OrderHead head = OrderHead.wrap(uint256(bytes32(_packOrderHead(d))));
         assertEq(head.merchant(), merchant);
         assertEq(head.nonce(), nonce);
         assertEq(head.deadline(), deadline);
         assertEq(head.atomic(), atomic);
     }
 
-    function testFuzz_InstructionHeadRoundTrips(Line memory l, uint16 evidence) public pure {
-        InstructionHead head = _packLineHead(l, evidence);
-        assertEq(head.kind(), l.kind);
-        assertEq(head.program(), l.program);
-        assertEq(head.agreement(), l.agreement);
-        assertEq(head.expiryDay(), l.expiryDay);
-        assertEq(head.points(), l.points);
-        assertEq(head.minOut(), l.minOut);
-        assertEq(head.evidence(), evidence);
+    function testFuzz_InstructionsUnpackOneAfterAnother(Line[3] memory lines, uint16[3] memory evidence) public view {
+        Instruction[] memory packed = new Instruction[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            packed[i] = Instruction(_packLineHead(lines[i], evidence[i]), lines[i].member, lines[i].link, lines[i].ref);
+        }
+        this.assertUnpacked(_pack(packed), lines, evidence);
+    }
+
+    /// @dev Called from outside, because what is unpacked lies in the calldata.
+    function assertUnpacked(bytes calldata packed, Line[3] memory lines, uint16[3] memory evidence) external pure {
+        uint256 place;
+        assembly {
+            place := packed.offset
+        }
+        (Item item, Item last,, uint256 end) = OrdersLib.unpack(place, 3);
+        for (uint256 i = 0; i < 3; ++i) {
+            Line memory l = lines[i];
+            assertTrue(item.isBefore(last));
+            assertEq(item.kind(), l.kind);
+            assertEq(item.program(), l.program);
+            assertEq(item.agreement(), l.agreement);
+            assertEq(item.member(), uint160(l.member));
+            assertEq(item.points(), l.points);
+            assertEq(item.minOut(), l.minOut);
+            assertEq(item.expiryDay(), l.expiryDay);
+            assertEq(item.link(), uint256(l.link));
+            assertEq(item.ref(), uint256(l.ref));
+            assertEq(item.evidence(), evidence[i]);
+            item = item.next();
+        }
+        assertFalse(item.isBefore(last));
+        assertEq(end - place, packed.length);
     }
 
     function testFuzz_EntryWordsRoundTrip(uint256 head, uint64[4] memory amounts) public pure {
@@ -132,7 +155,7 @@ contract FuzzTest is Network {
         uint16[] memory evidence
     ) public view {
         Draft memory d = Draft(merchant, nonce, deadline, atomic, lines, 1);
-        assertEq(house.digestOf(_sign(d, evidence)), _orderDigest(d));
+        assertEq(house.digestOf(_pack(_sign(d, evidence))), _orderDigest(d));
     }
 
     // ---------------------------------------------------------------- Merkle trees
@@ -154,7 +177,7 @@ contract FuzzTest is Network {
         bytes32[] memory row = new bytes32[](count + 3); // with room that must not count
         for (uint256 i = 0; i < count; ++i) {
             leaves[i] = keccak256(abi.encode(seed, i));
-            MerkleTree.put(row, i, leaves[i]);
+            MerkleTree.put(MerkleTree.placeOf(row, i), leaves[i]);
         }
         bytes32 root = MerkleTree.root(row, count);
         assertEq(root, _root(leaves));

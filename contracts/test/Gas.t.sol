@@ -2,8 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Entry, Evidence} from "../libraries/Entries.sol";
-import {Order} from "../libraries/Orders.sol";
-import {Network} from "./support/Network.sol";
+import {Network, Order} from "./support/Network.sol";
 
 /// @notice What execution costs: `make gas` compares it with snapshots/. Members have balances already, accounts and programs were
 /// used before, and nothing is warm. Forge measures the call alone: what a transaction pays besides, for itself and for its
@@ -46,9 +45,10 @@ contract GasTest is Network {
     /// @dev Everything is signed and packed before, so that the measured call stands alone.
     function _measure(string memory name, Draft[] memory drafts, uint256 entries) private {
         (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
+        bytes memory packed = _pack(orders);
         vm.recordLogs();
         vm.prank(sequencer);
-        house.execute(orders, evidence);
+        house.execute(packed, evidence);
         uint256 gas = vm.snapshotGasLastCall(GROUP, name);
         if (entries > 1) vm.snapshotValue(GROUP, string.concat(name, ", an entry"), gas / entries);
         _read(vm.getRecordedLogs());

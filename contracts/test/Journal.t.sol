@@ -3,8 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Order} from "../libraries/Orders.sol";
-import {Network} from "./support/Network.sol";
+import {Network, Order} from "./support/Network.sol";
 
 /// @notice What happened, provably. (Every test of every room rebuilds roots and head from events: see `Network._read`.)
 contract JournalTest is Network {

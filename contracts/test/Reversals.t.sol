@@ -3,8 +3,7 @@ pragma solidity 0.8.37;
 
 import {AgreementTerms, Kind, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
 import {Entry, EntryAmounts, Evidence} from "../libraries/Entries.sol";
-import {Order} from "../libraries/Orders.sol";
-import {Network} from "./support/Network.sol";
+import {Network, Order} from "./support/Network.sol";
 
 /// @notice Earlier entries undone, in whole or in part: what comes back to whom, and who may ask for it.
 contract ReversalsTest is Network {

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey, Signature
 
 from .receipts import Evidence
-from .words import ZERO_WORD, address_word, bytes_of, keccak256, word
+from .words import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, word
 
 UINT64_MAX = 2**64 - 1
 NONCE_MAX = 2**48 - 1
@@ -130,17 +130,18 @@ class Instruction:
         )
 
     def calldata(self, evidence: int = 0) -> bytes:
-        """The four words in which it travels; `evidence` is its element in the batch's evidence (reversals only)."""
+        """The bytes in which it travels; `evidence` is its element in the batch's evidence (reversals only)."""
+        linked = self.link != ZERO_WORD
         head = (
-            int(self.kind)
-            | self.program << 8
-            | self.agreement << 40
-            | self.expiry_day << 72
-            | self.points << 104
-            | self.min_out << 168
-            | evidence << 232
+            bytes([linked, self.kind])
+            + self.program.to_bytes(4, "big")
+            + self.agreement.to_bytes(4, "big")
+            + self.expiry_day.to_bytes(4, "big")
+            + self.points.to_bytes(8, "big")
+            + self.min_out.to_bytes(8, "big")
+            + evidence.to_bytes(2, "big")
         )
-        return word(head) + address_word(self.member) + self.link + self.ref
+        return head + address_word(self.member)[12:] + self.ref + (self.link if linked else b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +206,16 @@ class SignedOrder:
     signature: bytes
 
     def calldata(self, evidence: Sequence[int] = ()) -> bytes:
-        """The order as the contract's `Order` tuple; `evidence` has one element for each instruction (or is empty)."""
+        """The bytes in which it travels; `evidence` has one element for each instruction (or is empty)."""
         o = self.order
-        head = o.merchant | o.nonce << 32 | o.deadline << 80 | int(o.atomic) << 120
         slots = evidence or (0,) * len(o.instructions)
         return (
-            word(head)
+            o.merchant.to_bytes(4, "big")
+            + o.nonce.to_bytes(6, "big")
+            + o.deadline.to_bytes(5, "big")
+            + bytes([o.atomic])
+            + len(o.instructions).to_bytes(2, "big")
             + self.signature
-            + word(128)
-            + word(len(o.instructions))
             + b"".join(i.calldata(slot) for i, slot in zip(o.instructions, slots, strict=True))
         )
 
@@ -330,8 +332,71 @@ def execute_calldata(
                 slots[-1] = len(evidence)
                 evidence.append(evidence_of(instruction).calldata())
         encoded.append(signed.calldata(slots))
-    orders_part = _dynamic_array(encoded)
+    packed = b"".join(encoded)
+    orders_part = word(len(packed)) + packed + bytes(-len(packed) % 32)
     return EXECUTE_SELECTOR + word(64) + word(64 + len(orders_part)) + orders_part + _dynamic_array(evidence)
+
+
+def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
+    """The orders of a batch, from the input of its transaction. Raises ValueError where it is not one."""
+    try:
+        if data[:4] != EXECUTE_SELECTOR:
+            raise ValueError("this is no call of `execute`")
+        reader = _Reader(data[4:])
+        reader.take(reader.number(32) - 32)  # the first argument says where its bytes begin
+        return decode_orders(reader.take(reader.number(32)))
+    except EOFError as error:
+        raise ValueError("the calldata is cut off") from error
+
+
+def decode_orders(packed: bytes) -> tuple[SignedOrder, ...]:
+    """The orders that travel in these bytes, one after another. Raises ValueError where the contract would say `BadEncoding`."""
+    reader = _Reader(packed)
+    orders = []
+    try:
+        while not reader.done():
+            orders.append(_decode_order(reader))
+    except EOFError as error:
+        raise ValueError("the bytes end inside an order") from error
+    return tuple(orders)
+
+
+def _decode_order(reader: _Reader) -> SignedOrder:
+    merchant, nonce, deadline, flags, count = (reader.number(size) for size in (4, 6, 5, 1, 2))
+    signature = reader.take(64)
+    instructions = tuple(_decode_instruction(reader) for _ in range(count))
+    return SignedOrder(Order(merchant, nonce, deadline, instructions, atomic=bool(flags & 1)), signature)
+
+
+def _decode_instruction(reader: _Reader) -> Instruction:
+    flags, kind, program, agreement, expiry_day, points, min_out = (reader.number(n) for n in (1, 1, 4, 4, 4, 8, 8))
+    reader.take(2)  # where its evidence is
+    member = hex_of(reader.take(20))
+    ref = reader.take(32)
+    link = reader.take(32) if flags & 1 else ZERO_WORD
+    known = Kind(kind) if kind in set(Kind) else cast("Kind", kind)  # the contract refuses others one by one
+    return Instruction(known, member, points, program, agreement, min_out, expiry_day, link, ref)
+
+
+class _Reader:
+    """Takes bytes off the front; raises EOFError when there are too few."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._place = 0
+
+    def done(self) -> bool:
+        return self._place == len(self._data)
+
+    def take(self, size: int) -> bytes:
+        part = self._data[self._place : self._place + size]
+        if len(part) < size:
+            raise EOFError
+        self._place += size
+        return part
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
 
 
 def _dynamic_array(elements: Sequence[bytes]) -> bytes:
@@ -390,10 +455,7 @@ _SIGNER_CHANGE_TYPEHASH = keccak256(
 )
 _TERMINATION_TYPEHASH = keccak256(b"Termination(uint32 agreement,uint40 effectiveAt)")
 
-EXECUTE_SELECTOR = keccak256(
-    b"execute((uint256,bytes32,bytes32,(uint256,address,bytes32,bytes32)[])[],"
-    b"((address,uint256,uint256,bytes32,bytes32),bytes32[])[])"
-)[:4]
+EXECUTE_SELECTOR = keccak256(b"execute(bytes,((address,uint256,uint256,bytes32,bytes32),bytes32[])[])")[:4]
 
 
 def signature_bytes(text: str) -> bytes:

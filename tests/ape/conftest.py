@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from eth_abi.packed import encode_packed
 from eth_account import Account
 
 from tongdui.orders import AgreementTerms, Domain, Order, full_signature, sign_digest
@@ -30,19 +31,24 @@ class Network:
         return Domain(self.chain_id, str(self.house.address))
 
     def execute(self, *orders: Order) -> Any:
-        """Signs orders as their merchants and puts them into one batch, encoded by ape and not by the SDK."""
-        signed = [self._tuple(order) for order in orders]
-        return self.house.execute(signed, [], sender=self.operator)
+        """Signs orders as their merchants and puts them into one batch, packed here and not by the SDK."""
+        packed = b"".join(self.pack(order) for order in orders)
+        return self.house.execute(packed, [], sender=self.operator)
 
-    def _tuple(self, order: Order) -> tuple[Any, ...]:
+    def pack(self, order: Order) -> bytes:
+        """An order with its signature, in the form in which it travels."""
         signature = sign_digest(order.digest(self.domain), self.keys[order.merchant])
-        head = order.merchant | order.nonce << 32 | order.deadline << 80 | int(order.atomic) << 120
-        return head, signature[:32], signature[32:], [self._instruction(i) for i in order.instructions]
+        head = (order.merchant, order.nonce, order.deadline, order.atomic, len(order.instructions))
+        packed = encode_packed(["uint32", "uint48", "uint40", "bool", "uint16"], head)
+        return packed + signature + b"".join(self._instruction(i) for i in order.instructions)
 
     @staticmethod
-    def _instruction(i: Any) -> tuple[Any, ...]:
-        numbers = i.program << 8 | i.agreement << 40 | i.expiry_day << 72 | i.points << 104 | i.min_out << 168
-        return int(i.kind) | numbers, i.member, i.link, i.ref
+    def _instruction(i: Any) -> bytes:
+        linked = any(i.link)
+        numbers = (linked, int(i.kind), i.program, i.agreement, i.expiry_day, i.points, i.min_out, 0)
+        types = ["bool", "uint8", "uint32", "uint32", "uint32", "uint64", "uint64", "uint16"]
+        packed = encode_packed([*types, "address", "bytes32"], (*numbers, i.member, i.ref))
+        return packed + (i.link if linked else b"")
 
 
 @pytest.fixture

@@ -79,13 +79,13 @@ def test_a_merchant_cannot_owe_more_than_its_limit(network: Network) -> None:
 
 def test_only_the_sequencer_executes(network: Network, accounts: Any) -> None:
     with ape.reverts():
-        network.house.execute([], [], sender=accounts[5])
+        network.house.execute(b"", [], sender=accounts[5])
 
 
 @pytest.mark.parametrize("atomic", [False, True])
 def test_chain_sdk_and_eth_account_agree_on_the_digest(network: Network, atomic: bool) -> None:
     signed = Order(FUEL, 7, DEADLINE, (issue(3), exchange(2, min_out=1)), atomic)
-    on_chain = network.house.digestOf(network._tuple(signed))
+    on_chain = network.house.digestOf(network.pack(signed))
     by_wallet = Account.sign_typed_data(network.keys[FUEL], full_message=signed.typed_data(network.domain))
 
     assert on_chain == signed.digest(network.domain) == by_wallet.message_hash

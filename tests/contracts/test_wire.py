@@ -8,6 +8,7 @@ from dataclasses import asdict, astuple, fields, replace
 from typing import Any, cast
 
 import pytest
+from eth_abi.packed import encode_packed
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.address import to_checksum_address
@@ -30,6 +31,8 @@ from tongdui.orders import (
     Order,
     SignedOrder,
     address_of_key,
+    decode_calldata,
+    decode_orders,
     execute_calldata,
     full_signature,
     recover_signer,
@@ -59,7 +62,7 @@ instructions = st.builds(
     agreement=uint32,
     min_out=uint64,
     expiry_day=uint32,
-    link=words,
+    link=st.just(ZERO_WORD) | words,
     ref=words,
 )
 orders = st.builds(
@@ -123,19 +126,21 @@ def twins(chain: Anvil) -> Iterator[Twins]:
     twins.chain.close()
 
 
-def order_tuple(signed: SignedOrder, slots: list[int] | None = None) -> tuple[Any, ...]:
-    """The contract's `Order`, packed here from the layout drawn in Orders.sol."""
+def packed(signed: SignedOrder, slots: list[int] | None = None) -> bytes:
+    """An order in the form in which it travels, packed here from the layout drawn in Orders.sol."""
     o = signed.order
-    head = o.merchant + (o.nonce << 32) + (o.deadline << 80) + (int(o.atomic) << 120)
     slots = slots or [0] * len(o.instructions)
-    items = [_instruction_tuple(i, slot) for i, slot in zip(o.instructions, slots, strict=True)]
-    return head, signed.signature[:32], signed.signature[32:], items
+    head = (o.merchant, o.nonce, o.deadline, o.atomic, len(o.instructions))
+    items = [_packed_item(i, slot) for i, slot in zip(o.instructions, slots, strict=True)]
+    return encode_packed(["uint32", "uint48", "uint40", "bool", "uint16"], head) + signed.signature + b"".join(items)
 
 
-def _instruction_tuple(i: Instruction, slot: int) -> tuple[Any, ...]:
-    low = int(i.kind) + (i.program << 8) + (i.agreement << 40) + (i.expiry_day << 72)
-    high = (i.points << 104) + (i.min_out << 168) + (slot << 232)
-    return low + high, to_checksum_address(i.member), i.link, i.ref
+def _packed_item(i: Instruction, slot: int) -> bytes:
+    linked = i.link != ZERO_WORD
+    numbers = (linked, int(i.kind), i.program, i.agreement, i.expiry_day, i.points, i.min_out, slot)
+    types = ["bool", "uint8", "uint32", "uint32", "uint32", "uint64", "uint64", "uint16"]
+    item = encode_packed([*types, "address", "bytes32"], (*numbers, to_checksum_address(i.member), i.ref))
+    return item + (i.link if linked else b"")
 
 
 def entry_tuple(e: Entry) -> tuple[Any, ...]:
@@ -217,7 +222,7 @@ def test_eth_account_would_sign_the_same_termination(domain: Domain, agreement: 
 
 @given(batch=st.lists(orders, min_size=1, max_size=10))
 def test_the_contract_computes_the_same_digests(twins: Twins, batch: list[Order]) -> None:
-    unsigned = [order_tuple(SignedOrder(order, bytes(64))) for order in batch]
+    unsigned = [packed(SignedOrder(order, bytes(64))) for order in batch]
 
     digests = twins.chain.views(("digestOf", order) for order in unsigned)
 
@@ -253,19 +258,42 @@ def test_compact_and_full_signatures_are_eth_accounts(key: bytes, digest: bytes)
 def test_web3_encodes_the_same_batch(batch: list[SignedOrder], proofs: list[Evidence]) -> None:
     """Reversals point to their evidence in the order in which they come; what is no reversal points to 0."""
     used: list[Evidence] = []
-    tuples = []
+    orders_bytes = b""
     for signed in batch:
         slots = []
         for i in signed.order.instructions:
             slots.append(len(used) if i.kind is Kind.REVERSE else 0)
             if i.kind is Kind.REVERSE:
                 used.append(proofs[i.points % len(proofs)])
-        tuples.append(order_tuple(signed, slots))
+        orders_bytes += packed(signed, slots)
     evidence = [(entry_tuple(e.entry), list(e.proof)) for e in used]
 
-    expected = HOUSE.encode_abi("execute", [tuples, evidence])
+    expected = HOUSE.encode_abi("execute", [orders_bytes, evidence])
 
     assert hex_of(execute_calldata(batch, lambda i: proofs[i.points % len(proofs)])) == expected
+
+
+@given(batch=st.lists(signed_orders, max_size=5))
+def test_orders_come_back_out_of_their_bytes(batch: list[SignedOrder]) -> None:
+    bytes_of_batch = b"".join(packed(signed) for signed in batch)
+
+    assert list(decode_orders(bytes_of_batch)) == batch
+    assert list(decode_calldata(bytes.fromhex(HOUSE.encode_abi("execute", [bytes_of_batch, []])[2:]))) == batch
+
+
+@given(signed=signed_orders, data=st.data())
+def test_bytes_that_end_inside_an_order_are_told(signed: SignedOrder, data: st.DataObject) -> None:
+    whole = packed(signed)
+    size = data.draw(st.integers(1, len(whole) - 1))
+    calldata = execute_calldata([signed])
+
+    for broken in (whole[:size], whole + bytes(min(size, 81))):
+        with pytest.raises(ValueError, match="inside an order"):
+            decode_orders(broken)
+    with pytest.raises(ValueError, match=r"cut off|inside an order"):
+        decode_calldata(calldata[: 4 + size])
+    with pytest.raises(ValueError, match="no call of"):
+        decode_calldata(whole)
 
 
 @given(agreed=terms)
@@ -344,4 +372,4 @@ def test_the_largest_values_fit_their_places(twins: Twins) -> None:
     item = Instruction(Kind.EXPIRE, MEMBERS[0], UINT64_MAX, 2**32 - 1, 2**32 - 1, UINT64_MAX, 2**32 - 1)
     order = Order(2**32 - 1, NONCE_MAX, 2**40 - 1, (item,), atomic=True)
 
-    assert twins.chain.view("digestOf", order_tuple(SignedOrder(order, bytes(64)))) == order.digest(twins.chain.domain)
+    assert twins.chain.view("digestOf", packed(SignedOrder(order, bytes(64)))) == order.digest(twins.chain.domain)

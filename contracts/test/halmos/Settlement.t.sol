@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ClearingHouse} from "../../ClearingHouse.sol";
 import {Account} from "../../libraries/Account.sol";
 
-/// @notice Proofs by halmos, on the real contract's storage and its own `_settle`, through which every instruction moves money: for all
+/// @notice Proofs by halmos, on the real contract's storage and its own `_tryPay` and `_bookFees`, through which every instruction moves money: for all
 /// positions, limits and amounts the sum of the positions stays, and a covered payer stays within its limit. One proof for each
 /// way in which payer, payee and operator (merchant 0) can be the same merchant.
 contract SettlementProof is ClearingHouse {
@@ -38,22 +38,22 @@ contract SettlementProof is ClearingHouse {
             if (expected[i] < -2 ** 63 || expected[i] >= 2 ** 94) return; // see `Settlement` for why
             _merchant(i).account = Account.wrap(accounts[i]);
         }
-        Account paying = _merchant(payer).account;
-        if (!paying.covers(uint256(settled) + fee)) return;
         unchecked {
             expected[payer] -= int256(uint256(settled) + fee);
             expected[payee] += int256(uint256(settled));
             expected[0] += int256(uint256(fee));
         }
 
-        _settle(_merchant(payer), paying, _merchant(payee), settled, fee);
+        Cursor memory c;
+        if (!_tryPay(c, payer, payee, settled, fee)) return;
+        _bookFees(c);
 
         for (uint256 i = 0; i < 3; ++i) {
             Account account = _merchant(i).account;
             assert(account.position() == expected[i]);
             assert(uint160(Account.unwrap(account)) == uint160(accounts[i])); // limit and status stay
         }
-        assert(expected[payer] >= -int256(paying.creditLimit()));
+        assert(expected[payer] >= -int256(Account.wrap(accounts[payer]).creditLimit()));
         assert(_sum(expected) == _sum([_position(accounts[0]), _position(accounts[1]), _position(accounts[2])]));
     }
 

@@ -32,8 +32,8 @@ contract WordsProof {
 
     function check_totalsGrowOneByOne(uint256 word, uint8 lane, uint8 other, uint64 points) external pure {
         ProgramSide side = ProgramSide.wrap(word);
-        if (lane > 2 || other > 2 || !side.canTake(points)) return;
         uint256 place = 64 + 64 * uint256(lane);
+        if (lane > 2 || other > 2 || side.total(place) + points > type(uint64).max) return;
         uint256 otherPlace = 64 + 64 * uint256(other);
 
         ProgramSide grown = side.plus(place, points);

@@ -15,7 +15,6 @@ import {
     Reason
 } from "../../interfaces/IClearingHouse.sol";
 import {Entry, Evidence} from "../../libraries/Entries.sol";
-import {Order} from "../../libraries/Orders.sol";
 import {Network} from "./Network.sol";
 
 /// @notice Lets a network live at random: good and bad orders in batches, money, keys, statuses, pauses, time. It keeps its own books
@@ -213,7 +212,7 @@ contract Handler is Network {
         vm.prank(pauser);
         house.pause();
         vm.prank(sequencer);
-        try house.execute(new Order[](0), new Evidence[](0)) {
+        try house.execute("", new Evidence[](0)) {
             assertTrue(false, "executed while paused");
         } catch (bytes memory failure) {
             assertEq(failure, abi.encodeWithSelector(Pausable.EnforcedPause.selector));

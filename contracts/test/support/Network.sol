@@ -16,7 +16,25 @@ import {
     SignerChange
 } from "../../interfaces/IClearingHouse.sol";
 import {Entry, EntryAmounts, EntryHead, Evidence} from "../../libraries/Entries.sol";
-import {Instruction, InstructionHead, Order, OrderHead} from "../../libraries/Orders.sol";
+
+/// @notice The numbers of an instruction in the 32 bytes in which they travel.
+type LineHead is bytes32;
+
+/// @notice An instruction as it travels.
+struct Instruction {
+    LineHead head;
+    address member;
+    bytes32 link;
+    bytes32 ref;
+}
+
+/// @notice An order as it travels; `head` is its first 18 bytes.
+struct Order {
+    bytes18 head;
+    bytes32 r;
+    bytes32 vs;
+    Instruction[] instructions;
+}
 
 /// @notice A small network that every test begins with, and the pen and paper of its merchants: they compute digests, pack words,
 /// build Merkle trees and read events by themselves, with none of the contract's libraries.
@@ -414,15 +432,32 @@ abstract contract Network is Test {
         return _digest(keccak256(abi.encode(ORDER_TYPEHASH, d.merchant, d.nonce, d.deadline, d.atomic, list)));
     }
 
-    function _packOrderHead(Draft memory d) internal pure returns (OrderHead) {
-        bytes memory packed = abi.encodePacked(bytes16(0), uint8(d.atomic ? 1 : 0), d.deadline, d.nonce, d.merchant);
-        return OrderHead.wrap(uint256(bytes32(packed)));
+    function _packOrderHead(Draft memory d) internal pure returns (bytes18) {
+        return bytes18(abi.encodePacked(d.merchant, d.nonce, d.deadline, d.atomic, uint16(d.lines.length)));
     }
 
-    function _packLineHead(Line memory l, uint16 evidence) internal pure returns (InstructionHead) {
-        bytes memory packed =
-            abi.encodePacked(bytes1(0), evidence, l.minOut, l.points, l.expiryDay, l.agreement, l.program, l.kind);
-        return InstructionHead.wrap(uint256(bytes32(packed)));
+    function _packLineHead(Line memory l, uint16 evidence) internal pure returns (LineHead) {
+        bytes memory packed = abi.encodePacked(l.link != 0, l.kind, l.program, l.agreement);
+        return LineHead.wrap(bytes32(abi.encodePacked(packed, l.expiryDay, l.points, l.minOut, evidence)));
+    }
+
+    /// @dev The bytes in which orders travel.
+    function _pack(Order[] memory orders) internal pure returns (bytes memory packed) {
+        for (uint256 i = 0; i < orders.length; ++i) {
+            packed = bytes.concat(packed, _pack(orders[i]));
+        }
+    }
+
+    function _pack(Order memory o) internal pure returns (bytes memory) {
+        return abi.encodePacked(o.head, o.r, o.vs, _pack(o.instructions));
+    }
+
+    function _pack(Instruction[] memory instructions) internal pure returns (bytes memory packed) {
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            Instruction memory line = instructions[i];
+            packed = abi.encodePacked(packed, LineHead.unwrap(line.head), line.member, line.ref);
+            if (line.link != 0) packed = bytes.concat(packed, line.link);
+        }
     }
 
     /// @dev Signs and packs; `evidence[i]` is the evidence slot of line `i`, where there is one.
@@ -486,7 +521,7 @@ abstract contract Network is Test {
     function _execute(Order[] memory orders, Evidence[] memory evidence) internal {
         vm.recordLogs();
         vm.prank(sequencer);
-        house.execute(orders, evidence);
+        house.execute(_pack(orders), evidence);
         _read(vm.getRecordedLogs());
     }
 
