@@ -170,8 +170,8 @@ def network(directory: str | Path, *, command: Sequence[str] | None = None) -> I
         url = f"http://127.0.0.1:{gateway_port}"
         _await_ready(process, url, output)
         keys: dict[str, str] = json.loads((home / "api-keys.json").read_text())
-        roles = [Client(url, keys[role]) for role in ("operator", "treasury", "auditor")]
-        running = Network(url, f"http://127.0.0.1:{rpc_port}", home, keys, *roles)
+        operator, treasury, auditor = (Client(url, keys[role]) for role in ("operator", "treasury", "auditor"))
+        running = Network(url, f"http://127.0.0.1:{rpc_port}", home, keys, operator, treasury, auditor)
         try:
             yield running
         finally:
