@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -129,16 +132,32 @@ class Database:
 
     def upgrade(self) -> None:
         """Brings the schema to the newest migration. Safe to repeat."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config = _migrations()
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
 
+    def revision(self) -> str | None:
+        """The migration that the schema is at; None where there is no schema."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def close(self) -> None:
         """Closes the pool."""
         self.engine.dispose()
+
+
+@cache
+def newest_revision() -> str | None:
+    """The migration that this version of the program needs."""
+    return ScriptDirectory.from_config(_migrations()).get_current_head()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
 
 
 def dialect_of(session: Session) -> str:
@@ -149,7 +168,7 @@ def dialect_of(session: Session) -> str:
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30}}
-    return {"pool_size": 20, "max_overflow": 20}
+    return {"pool_size": 20, "max_overflow": 20, "connect_args": {"connect_timeout": 10}}
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

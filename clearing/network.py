@@ -121,7 +121,7 @@ class EmbeddedNetwork:
     # ---------------------------------------------------------------- life
 
     def start(self) -> None:
-        """Starts everything and returns when the gateway reports that it is healthy."""
+        """Starts everything and returns when the gateway reports that all is ready."""
         self.directory = self.directory.absolute()
         (self.directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._claim()
@@ -133,7 +133,7 @@ class EmbeddedNetwork:
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
             if self.worker:
                 self._start_child("worker", worker_command(processes=2, beat=True))
-            self._await_health()
+            self._await_ready()
         except BaseException:
             self.stop()
             raise
@@ -269,17 +269,17 @@ class EmbeddedNetwork:
             path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a key that is stored is known
         database.close()
 
-    def _await_health(self) -> None:
+    def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
         with httpx.Client(base_url=self.url, timeout=5) as http:  # one: each loads the system's certificates
             while time.monotonic() < deadline:
                 try:
-                    if http.get("/healthz").status_code == httpx.codes.OK:
+                    if http.get("/readyz").status_code == httpx.codes.OK:
                         return
                 except httpx.TransportError:
                     self._refuse_dead("gateway")
                 time.sleep(0.1)
-        raise NetworkError(f"the gateway is not healthy at {self.url}; see {self.directory / 'logs'}")
+        raise NetworkError(f"the network is not ready at {self.url}; see {self.directory / 'logs'}")
 
     def _refuse_dead(self, name: str) -> None:
         child = self.children[name]

@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.chain.client import ChainError, ChainUnreachable
 from clearing.chain.leadership import has_leader
 from clearing.chain.repository import BlockRepository
-from clearing.database import now
+from clearing.database import newest_revision, now
+from clearing.operations.repository import SEQUENCING, SwitchRepository
 from clearing.progress import ProgressRepository
 
 from .context import Gateway
@@ -28,12 +29,12 @@ def look(gateway: Gateway) -> HealthView:
     """The health of the network."""
     checks = ChecksView(
         database=_check(lambda: _database(gateway)),
+        migrations=_check(lambda: _migrations(gateway)),
         chain=_check(lambda: _chain(gateway)),
         sequencer=_check(lambda: _sequencer(gateway)),
         projector=_check(lambda: _projector(gateway)),
     )
-    parts = (checks.database, checks.chain, checks.sequencer, checks.projector)
-    return HealthView(status="ok" if all(part.ok for part in parts) else "degraded", checks=checks)
+    return HealthView(status="ok" if all(part.ok for _, part in checks) else "degraded", checks=checks)
 
 
 def _check(question: Callable[[], tuple[bool, str]]) -> CheckView:
@@ -53,6 +54,14 @@ def _database(gateway: Gateway) -> tuple[bool, str]:
     return True, f"answers in {(time.perf_counter() - began) * 1000:.1f} ms"
 
 
+def _migrations(gateway: Gateway) -> tuple[bool, str]:
+    has, wants = gateway.database.revision(), newest_revision()
+    return (
+        has == wants,
+        f"at {has}" if has == wants else f"at {has}, but this version needs {wants}: `clearing migrate`",
+    )
+
+
 def _chain(gateway: Gateway) -> tuple[bool, str]:
     chain_id = gateway.chain.chain_id()
     if chain_id != gateway.network.chain_id:
@@ -63,6 +72,9 @@ def _chain(gateway: Gateway) -> tuple[bool, str]:
 def _sequencer(gateway: Gateway) -> tuple[bool, str]:
     with gateway.database.reading() as session:
         oldest = ProgressRepository(session).oldest_waiting()
+        paused = SwitchRepository(session).off(SEQUENCING)
+    if paused is not None:
+        return False, f"paused by {paused.actor}: {paused.reason}"
     if not has_leader(gateway.database, "sequencer"):
         return False, "none runs"
     if oldest is None:

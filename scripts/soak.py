@@ -1,8 +1,9 @@
 """A soak: a whole network under load while its parts are killed at random; afterwards everything must add up.
 
 Gateway, sequencer, projector, worker, PostgreSQL and the chain are processes; merchants trade through the SDK, ask again when they
-have no answer, and send some requests twice. In the end there is a time without faults. `make soak` takes minutes; `python scripts/soak.py --hours 8` takes a night. Every run
-prints its seed, which decides what is asked and what is killed (not, of course, in which order processes get to run).
+have no answer, and send some requests twice. The last part of a run has no faults. `make soak` takes minutes;
+`python scripts/soak.py --hours 8` takes a night. Every run prints its seed, which decides what is asked and what is killed (not, of
+course, in which order processes get to run).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the network does its work, as a load balancer or a person may ask without a key."""
+"""Whether the gateway lives, and whether the network does its work: for load balancers and people, without a key."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from fastapi import APIRouter, Request, Response
 
 from ..context import Gateway
 from ..health import look
-from ..schemas.network import HealthView
+from ..schemas.network import HealthView, LifeView
 
 router = APIRouter(tags=["network"])
 
 
+@router.get("/healthz", response_model=LifeView)
+async def get_life() -> LifeView:
+    """Whether this process answers. It looks at nothing else: restart the process if it does not."""
+    return LifeView()
+
+
 @router.get(
-    "/healthz",
+    "/readyz",
     response_model=HealthView,
-    responses={503: {"model": HealthView, "description": "Some part does not do its work"}},
+    responses={503: {"model": HealthView, "description": "Some part does not do its work; `checks` says which"}},
 )
-def get_health(request: Request) -> Response:
-    """The parts of the network and how they do: 200 if all do, else 503."""
+def get_readiness(request: Request) -> Response:
+    """The parts of the network and how they do: 200 if all do their work, else 503."""
     gateway: Gateway = request.app.state.gateway
     health = look(gateway)
     return Response(health.model_dump_json(), 200 if health.status == "ok" else 503, media_type="application/json")

@@ -21,6 +21,12 @@ class NetworkView(View):
     rpc_hint: str | None = None
 
 
+class LifeView(View):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
 class CheckView(View):
     """One part."""
 
@@ -32,6 +38,7 @@ class ChecksView(View):
     """The parts."""
 
     database: CheckView
+    migrations: CheckView
     chain: CheckView
     sequencer: CheckView
     projector: CheckView

@@ -102,7 +102,7 @@ def quiesce(network: EmbeddedNetwork, database: Database, seconds: float = 180.0
         if not waits:
             waits = "the gateway is not ready"
             with contextlib.suppress(httpx.TransportError):
-                answer = httpx.get(f"{network.url}/healthz", timeout=10)
+                answer = httpx.get(f"{network.url}/readyz", timeout=10)
                 if answer.status_code == httpx.codes.OK:
                     return ""
                 waits = answer.text

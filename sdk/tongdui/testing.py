@@ -194,7 +194,7 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> No
             if process.poll() is not None:
                 raise NetworkFailed(f"the network ended while starting: {_last_words(output)}")
             try:
-                if http.get(f"{url}/healthz").is_success:
+                if http.get(f"{url}/readyz").is_success:
                     return
             except httpx.TransportError:
                 pass

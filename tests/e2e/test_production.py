@@ -130,7 +130,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
 
 def _is_healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
 

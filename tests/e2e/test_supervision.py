@@ -69,7 +69,7 @@ class Up:
     def answers(self) -> list[str]:
         """Which of its ports somebody still listens on."""
         found = []
-        for name, url in (("gateway", f"{self.url}/healthz"), ("chain", self.rpc_url)):
+        for name, url in (("gateway", f"{self.url}/readyz"), ("chain", self.rpc_url)):
             try:
                 httpx.get(url, timeout=2)
                 found.append(name)
@@ -129,7 +129,7 @@ def test_a_second_one_says_that_the_port_or_the_directory_is_taken(up: Up, tmp_p
     with pytest.raises(AssertionError, match=r"(?s)running in .* already"):
         same_place.start()
     assert up.answers() == ["gateway", "chain"]
-    assert httpx.get(f"{up.url}/healthz").json()["status"] == "ok"
+    assert httpx.get(f"{up.url}/readyz").json()["status"] == "ok"
 
 
 def test_a_supervisor_that_was_killed_leaves_nothing_behind(up: Up) -> None:
@@ -138,7 +138,7 @@ def test_a_supervisor_that_was_killed_leaves_nothing_behind(up: Up) -> None:
     up.stop(signal.SIGKILL)
     _eventually(lambda: up.answers() == [], "chain or gateway outlived their supervisor")
     up.start()
-    assert httpx.get(f"{up.url}/healthz").json()["status"] == "ok"
+    assert httpx.get(f"{up.url}/readyz").json()["status"] == "ok"
 
 
 # -------------------------------------------------------------------- death of a child
@@ -192,7 +192,7 @@ def test_a_killed_process_is_started_again_and_everything_settles_once(tmp_path:
             return len(found) == sold and all(movement.is_settled for movement in found)
 
         _eventually(lambda: _stubbornly(all_settled), "not everything settled", seconds=60)
-        _eventually(lambda: httpx.get(f"{network.url}/healthz").json()["status"] == "ok", "it stays ill", seconds=60)
+        _eventually(lambda: httpx.get(f"{network.url}/readyz").json()["status"] == "ok", "it stays ill", seconds=60)
         issued = {m.reference: m.settled().points for m in station.issuances.list(page_size=200)}
         assert issued == {f"S-{n}": 1 + n for n in range(sold)}
         posted = sum(account.posted for member in members for account in station.members.accounts(member))

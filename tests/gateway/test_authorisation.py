@@ -19,6 +19,7 @@ PUBLIC = EVERYONE | {"nobody", "revoked", "stranger"}
 
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
     ("GET", "/v1/network"): EVERYONE,
     ("POST", "/v1/merchants"): {"operator"},
     ("GET", "/v1/merchants"): READ_AND_TREASURY,

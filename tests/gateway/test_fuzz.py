@@ -40,7 +40,7 @@ def test_no_answer_is_a_surprise(peopled: Site, tmp_path: Path, caller: str) -> 
     command = [
         *(program, "run", f"{peopled.http.base_url}/openapi.json"),
         *("--header", f"Authorization: Bearer {peopled.keys[caller]}"),
-        *("--exclude-path", "/healthz", "--checks", ",".join(CHECKS)),
+        *("--exclude-path", "/readyz", "--checks", ",".join(CHECKS)),
         *("--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1"),
         *("--suppress-health-check", "all", "--workers", "1", "--request-timeout", "60", "--no-color"),
     ]

@@ -1,4 +1,4 @@
-"""The health report says what is so."""
+"""The gateway says what is so: that it lives, and what of the network is ready."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from clearing.chain.leadership import Leadership
 from clearing.chain.models import Block, Call
 from clearing.database import now
-from scripts.services import Anvil
+from clearing.operations.repository import SEQUENCING, SwitchRepository
+from scripts.services import Anvil, Postgres
 from tests.gateway.site import Site
 
 
@@ -33,11 +34,17 @@ def _led(site: Site, *names: str) -> Iterator[None]:
         daemon.release()
 
 
-def _health(site: Site) -> tuple[int, str, set[str]]:
+def _ready(site: Site) -> tuple[int, str, set[str]]:
     """Status, summary, and the parts that do not do their work."""
-    response = site.http.get("/healthz")
+    response = site.http.get("/readyz")
     report = response.json()
     return response.status_code, report["status"], {name for name, check in report["checks"].items() if not check["ok"]}
+
+
+def test_a_gateway_lives_whatever_else_does_not(site: Site) -> None:
+    response = site.http.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert site.http.get("/readyz").status_code == 503
 
 
 def _at(site: Site, number: int) -> None:
@@ -47,28 +54,61 @@ def _at(site: Site, number: int) -> None:
 
 def test_all_is_well(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
-    assert _health(connected) == (200, "ok", set())
+    assert _ready(connected) == (200, "ok", set())
 
 
 def test_a_chain_that_does_not_answer(site: Site) -> None:
     with _led(site):
-        assert _health(site) == (503, "degraded", {"chain", "projector"})
+        assert _ready(site) == (503, "degraded", {"chain", "projector"})
+
+
+def test_a_schema_of_another_version(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    with connected.database.session.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert _ready(connected) == (503, "degraded", {"migrations"})
+    detail = connected.http.get("/readyz").json()["checks"]["migrations"]["detail"]
+    assert "clearing migrate" in detail
+
+
+def test_a_database_that_does_not_answer(chain: Anvil, tmp_path: Path) -> None:
+    with (
+        Postgres() as own,
+        Site(own.new_database("gone"), tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site,
+    ):
+        with _led(site):
+            _at(site, int(chain.rpc("eth_blockNumber"), 16))
+            assert _ready(site) == (200, "ok", set())
+        own.kill()
+        assert _ready(site) == (503, "degraded", {"database", "migrations", "sequencer", "projector"})
+        assert site.http.get("/healthz").status_code == 200
+        own.start()
+        with _led(site):
+            assert _ready(site) == (200, "ok", set())
+
+
+def test_a_paused_sequencer(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    with connected.database.session.begin() as session:
+        SwitchRepository(session).turn_off(SEQUENCING, "operator", "moving the node")
+    assert _ready(connected) == (503, "degraded", {"sequencer"})
+    assert "moving the node" in connected.http.get("/readyz").json()["checks"]["sequencer"]["detail"]
 
 
 def test_daemons_that_do_not_run(database_url: str, chain: Anvil, tmp_path: Path) -> None:
     with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
         _at(site, int(chain.rpc("eth_blockNumber"), 16))
-        assert _health(site) == (503, "degraded", {"sequencer", "projector"})
+        assert _ready(site) == (503, "degraded", {"sequencer", "projector"})
         with _led(site, "projector"):
-            assert _health(site) == (503, "degraded", {"sequencer"})
+            assert _ready(site) == (503, "degraded", {"sequencer"})
         with _led(site):
-            assert _health(site) == (200, "ok", set())
-        assert _health(site) == (503, "degraded", {"sequencer", "projector"})
+            assert _ready(site) == (200, "ok", set())
+        assert _ready(site) == (503, "degraded", {"sequencer", "projector"})
 
 
 def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> None:
     with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id + 1) as site:
-        status, _, bad = _health(site)
+        status, _, bad = _ready(site)
         assert status == 503
         assert "chain" in bad
 
@@ -76,13 +116,13 @@ def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> Non
 def test_a_projector_that_stands_still(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     chain.rpc("anvil_mine", hex(100))
-    assert _health(connected) == (503, "degraded", {"projector"})
+    assert _ready(connected) == (503, "degraded", {"projector"})
 
 
 def test_a_sequencer_that_stands_still(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     connected.post("/v1/merchants", {"name": "Waiting", "managed_key": True})
-    assert _health(connected) == (200, "ok", set())
+    assert _ready(connected) == (200, "ok", set())
     with connected.database.session.begin() as session:
         session.execute(update(Call).values(created_at=now() - timedelta(minutes=1)))
-    assert _health(connected) == (503, "degraded", {"sequencer"})
+    assert _ready(connected) == (503, "degraded", {"sequencer"})

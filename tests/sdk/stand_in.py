@@ -185,7 +185,7 @@ class StandIn:
         parts = [unquote(p) for p in call.path.strip("/").split("/")]
         if parts[0] == "rpc":
             return 200, self.rpc(call.body)
-        if parts == ["healthz"]:
+        if parts == ["readyz"]:
             return 503, {"status": "degraded", "checks": {"chain": {"ok": False, "detail": "no answer"}}}
         name = f"{call.method.lower()}_{parts[1]}"
         handler = getattr(self, name, None)

@@ -21,7 +21,7 @@ class _HealthInfo(Resource):
     @operation
     def get(self) -> Flow[Health]:
         """How the gateway and the parts behind it do. A degraded network is an answer, not an exception."""
-        response = yield from self._core.send("GET", "/healthz", accept={503})
+        response = yield from self._core.send("GET", "/readyz", accept={503})
         return self._core.parse(Health, response)
 
 
