@@ -43,6 +43,7 @@ TOO_LARGE = "too_large"
 
 _CALL_GAS = 1_000_000
 _CALLS_A_STEP = 20
+_NO_POWER = "MissingRole"
 _BLOCKED_PAUSE = 1.0
 """Seconds between two looks at a contract that refuses every batch."""
 
@@ -197,21 +198,26 @@ class Sequencer:
             session.add(order_event(order, "sequencer"))
 
     def sign_calls(self) -> bool:
-        """Stores the waiting privileged calls as signed transactions, oldest first."""
+        """Stores the waiting privileged calls as signed transactions, oldest first. False when there was nothing to do."""
         with self._database.session.begin() as session:
             repository = TransactionRepository(session)
-            calls = repository.pending_calls(_CALLS_A_STEP)
             lonely = not any(transaction.orders == 0 for transaction in repository.unmined())
-            for call in calls:
+            signed = 0
+            for call in repository.pending_calls(_CALLS_A_STEP):
+                # Behind another one a call cannot be tried out: it may build on that one. What has reverted waits for this.
+                if call.error is not None and not lonely:
+                    break
                 refusal = self._refusal(call) if lonely else None
+                if refusal is not None and refusal.startswith(_NO_POWER):
+                    log.error("the contract does not let this key call it", role=call.role, error=refusal)
+                    break
                 if refusal is not None:
                     fail_call(session, call, refusal)
-                    continue
-                lonely = (
-                    False  # what follows may build on this call, so it cannot be tried out before this one is mined
-                )
+                    return True  # what waits behind it may have changed
+                lonely = False
                 self._sign_call(session, call)
-        return bool(calls)
+                signed += 1
+        return signed > 0
 
     def _sign_call(self, session: Session, call: Call) -> None:
         data = encode_call(call.function, call.arguments)
@@ -227,6 +233,7 @@ class Sequencer:
             "from": self._keys.address(call.role),
             "to": self._settings.contract,
             "data": hex_of(encode_call(call.function, call.arguments)),
+            "gas": hex(_CALL_GAS),
         }
         try:
             self._client.call("eth_call", request, "latest")

@@ -5,35 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of
+from tongdui.words import hex_of, keccak256, word
 
 from .. import metrics
 from ..agreements.models import Agreement, AgreementState
+from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..orders.models import Order, OrderState
 from ..settlement.models import BankMovement, BankMovementState
+from .calls import request_call
 from .models import Call, CallState, Transaction, TransactionState
 from .repository import TransactionRepository
 
 log = structlog.get_logger(__name__)
 
+REVERTED = "the contract reverted it"
+CLOSED_ON_CHAIN = 3
+"""`MerchantStatus.Closed` of the contract."""
+
 
 def give_back(session: Session, transactions: Iterable[Transaction]) -> None:
-    """Settles the calls of mined transactions; what was in a reverted one fails (a call) or queues again (orders).
+    """Settles the calls of mined transactions; what was in a reverted one waits again.
 
-    A call that reverts would revert again: the contract refused it. A batch reverts as a whole only for want of gas or because
-    the network is paused, so its orders go into another one; the sequencer makes that one smaller.
+    A call may have reverted only because one before it did (ids are dense): it is tried out alone before it is sent again, and what
+    the contract says then is final. A batch reverts as a whole only for want of gas or because the network is paused, so its orders
+    go into another one; the sequencer makes that one smaller.
     """
     transactions = list(transactions)
     calls = TransactionRepository(session).calls_of([transaction.id for transaction in transactions])
     by_id = {transaction.id: transaction for transaction in transactions}
     for call in calls:
         if by_id[call.transaction_id or 0].state is TransactionState.MINED:
-            call.state = CallState.DONE
+            call.state, call.error = CallState.DONE, None
+        elif call.error is None:
+            call.state, call.transaction_id, call.error = CallState.PENDING, None, REVERTED
         else:
-            fail_call(session, call, "the contract reverted it")
+            fail_call(session, call, REVERTED)
     for transaction in transactions:
         if transaction.state is TransactionState.REVERTED:
             metrics.BATCHES.labels("reverted").inc()
@@ -54,12 +63,44 @@ def fail_call(session: Session, call: Call, error: str) -> None:
     call.state = CallState.FAILED
     call.error = error
     log.error("call failed", function=call.function, subject=call.subject, error=error)
-    agreement = session.get(Agreement, call.subject)
-    if agreement is not None and agreement.state is AgreementState.ACCEPTED:
-        agreement.state = AgreementState.FAILED
+    match call.function:
+        case "registerMerchant":
+            _fill_place(session, call)
+        case "registerAgreement":
+            _close_ranks(session, call)
     movement = session.get(BankMovement, call.subject)
     if movement is not None and movement.state is BankMovementState.PENDING:
         movement.state = BankMovementState.FAILED
+
+
+def _fill_place(session: Session, call: Call) -> None:
+    """The contract takes merchants in the order of their numbers. So that those behind it can follow, this one is registered
+    after all, with a key that nobody has, and closed."""
+    number, name, key, _ = call.arguments
+    nobody = hex_of(keccak256(b"no merchant" + word(number))[12:])
+    merchant = session.get(Merchant, number)
+    if key == nobody or merchant is None or merchant.status is not MerchantStatus.PENDING:
+        return
+    session.execute(delete(SignerKey).where(SignerKey.merchant_number == number))
+    call.arguments = [number, name, nobody, 0]
+    call.state, call.transaction_id, call.error = CallState.PENDING, None, None
+    request_call(session, call.role, "setMerchantStatus", [number, CLOSED_ON_CHAIN], merchant.id)
+
+
+def _close_ranks(session: Session, call: Call) -> None:
+    """The contract takes agreements in the order of their numbers: those behind a failed one move up."""
+    failed = session.get(Agreement, call.subject)
+    if failed is None or failed.state is not AgreementState.ACCEPTED or failed.number is None:
+        return
+    gap, failed.number, failed.state = failed.number, None, AgreementState.FAILED
+    session.flush()
+    query = select(Agreement).where(Agreement.number > gap, Agreement.state == AgreementState.ACCEPTED)
+    for agreement in session.scalars(query.order_by(Agreement.number)).all():
+        agreement.number, gap = gap, agreement.number or 0
+        session.flush()
+        calls = select(Call).where(Call.subject == agreement.id, Call.function == call.function)
+        for waiting in session.scalars(calls):
+            waiting.arguments = [agreement.number, *waiting.arguments[1:]]
 
 
 def reopen_calls(session: Session, block_number: int) -> None:

@@ -97,10 +97,12 @@ class Memory:
                 continue
             quarter = len(warm) // 4
             early, late = statistics.median(warm[:quarter]), statistics.median(warm[-quarter:])
+            seen = f"{seen}; from {_mib(early)} to {_mib(late)} in its longest life"
+            if name == "chain":  # anvil keeps every block in memory
+                yield name, f"{seen}, which is anvil's own affair", True
+                continue
             bound = early * GROWTH + SLACK
-            seen = f"{seen}; from {_mib(early)} to {_mib(late)} in its longest life, bound {_mib(bound)}"
-            # The chain is anvil, which keeps every block in memory: that is not ours to judge.
-            yield name, seen, name == "chain" or late <= bound
+            yield name, f"{seen}, bound {_mib(bound)}", late <= bound
 
 
 def _mib(size: float) -> str:

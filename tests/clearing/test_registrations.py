@@ -1,0 +1,98 @@
+"""A registration that the contract refuses does not hold up the ones behind it, though it counts their numbers without a gap."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from clearing.agreements.models import Agreement, AgreementState
+from clearing.chain.calls import request_call
+from clearing.chain.models import Call, CallState
+from clearing.ids import new_id
+from clearing.merchants.models import Merchant, MerchantStatus, SignerKey
+from clearing.programs.models import Program, ProgramStatus
+from tests.clearing.harness import Harness
+from tongdui.orders import full_signature
+from tongdui.words import hex_of, text_word
+
+
+@pytest.mark.parametrize("behind_another", [False, True], ids=["tried out", "reverted in a block"])
+def test_a_merchant_whose_key_is_taken_leaves_no_gap(harness: Harness, behind_another: bool) -> None:
+    with harness.database.session.begin() as session:
+        taken = session.scalars(select(SignerKey.address).where(SignerKey.merchant_number == 1)).one()
+        if behind_another:
+            request_call(session, "operator", "setCreditLimit", [1, 5], "")
+    _register_merchant(harness, 3, "late", taken)
+    _register_merchant(harness, 4, "good", "0x" + "44" * 20)
+    with harness.database.session.begin() as session:
+        session.add(Program(number=3, id=new_id("prg"), merchant_number=4, code="GOOD", name="Good"))
+        request_call(session, "operator", "registerProgram", [3, 4, hex_of(text_word("GOOD")), hex_of(bytes(32))], "")
+    harness.settle()
+    with harness.database.reading() as session:
+        statuses = {row.number: row.status for row in session.scalars(select(Merchant)) if row.number > 2}
+        assert statuses == {3: MerchantStatus.CLOSED, 4: MerchantStatus.ACTIVE}
+        assert session.get_one(Program, 3).status is ProgramStatus.ACTIVE
+        assert session.get_one(SignerKey, taken).merchant_number == 1
+        assert {call.state for call in session.scalars(select(Call))} == {CallState.DONE}
+    assert harness.call("merchantCount") == 5
+    harness.check()
+
+
+def test_agreements_behind_a_refused_one_move_up(harness: Harness) -> None:
+    bad = _accept_agreement(harness, 2, signed_by=(1, 1))
+    good = [_accept_agreement(harness, number, signed_by=(1, 2)) for number in (3, 4)]
+    harness.settle()
+    with harness.database.reading() as session:
+        refused = session.get_one(Agreement, bad)
+        assert (refused.state, refused.number) == (AgreementState.FAILED, None)
+        found = [session.get_one(Agreement, agreement) for agreement in good]
+        assert [(agreement.state, agreement.number) for agreement in found] == [
+            (AgreementState.ACTIVE, 2),
+            (AgreementState.ACTIVE, 3),
+        ]
+        errors = [call.error for call in session.scalars(select(Call)) if call.state is CallState.FAILED]
+        assert len(errors) == 1
+        assert errors[0] is not None
+        assert errors[0].startswith("BadSignature")
+    assert harness.call("agreementCount") == 3
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    harness.exchange(member, 50)
+    harness.settle()
+    harness.check()
+
+
+def _register_merchant(harness: Harness, number: int, name: str, key: str) -> None:
+    with harness.database.session.begin() as session:
+        session.add(Merchant(number=number, id=new_id("mer"), name=name))
+        session.flush()
+        request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")
+
+
+def _accept_agreement(harness: Harness, number: int, *, signed_by: tuple[int, int]) -> str:
+    with harness.database.session.begin() as session:
+        first = session.scalars(select(Agreement).where(Agreement.number == 1)).one()
+        terms = replace(first.terms, document=secrets.token_bytes(32))
+    digest = terms.digest(harness.network.domain)
+    signatures = [harness.sign(merchant, digest) for merchant in signed_by]
+    values = {name: getattr(terms, name) for name in terms.__dataclass_fields__}
+    agreement = Agreement(
+        id=new_id("agr"),
+        number=number,
+        state=AgreementState.ACCEPTED,
+        digest=digest,
+        ends_at=terms.valid_until,
+        source_signature=signatures[0],
+        target_signature=signatures[1],
+        **values,
+    )
+    with harness.database.session.begin() as session:
+        session.add(agreement)
+        wire = [hex_of(value) if isinstance(value, bytes) else value for value in values.values()]
+        full = [hex_of(full_signature(signature)) for signature in signatures]
+        request_call(session, "operator", "registerAgreement", [number, wire, *full], agreement.id)
+    return agreement.id
