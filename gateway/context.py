@@ -53,6 +53,8 @@ class Call:
     raw_body: bytes = b""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
+    minimal: bool = False
+    """Whether an order is to be shown without its movements (`Prefer: return=minimal`)."""
     started: str | None = None
     """Id of the resource that the answer shows, where it still changes by itself."""
     replayed: bool = False

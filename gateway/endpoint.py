@@ -18,7 +18,7 @@ from .context import Call, Gateway, call_of
 from .idempotency import run_once
 from .problems import BadRequest, UnsupportedMediaType, documented, request_id_of
 from .resources import resource_response
-from .waiting import preferred_wait
+from .waiting import preferred_wait, prefers_minimal
 
 _KEY = re.compile(r"[!-~]{1,255}")
 
@@ -45,7 +45,11 @@ async def _mutating(
 async def _waitable(
     call: Annotated[Call, Depends(_mutating)],
     prefer: Annotated[  # noqa: ARG001
-        str | None, Header(description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds")
+        str | None,
+        Header(
+            description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
+            "`return=minimal`: show an order without its movements"
+        ),
     ] = None,
 ) -> Call:
     return call
@@ -93,6 +97,7 @@ async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> 
     gateway: Gateway = request.app.state.gateway
     caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
     rule.check(caller)
+    preferences = request.headers.getlist("prefer")
     call = Call(
         gateway=gateway,
         caller=caller,
@@ -100,7 +105,8 @@ async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> 
         method=request.method,
         path=request.url.path,
         status=status,
-        wait=preferred_wait(request.headers.getlist("prefer")),
+        wait=preferred_wait(preferences),
+        minimal=prefers_minimal(preferences),
     )
     if mutates:
         call.key = _idempotency_key(request)
@@ -131,11 +137,20 @@ async def _follow(call: Call, response: Response) -> Response:
     if call.started is not None and call.wait:
         await call.gateway.waiters.wait(call.started, call.wait)
         response = await to_thread.run_sync(_rendered, call, call.started)
-    if call.wait and "location" in response.headers:
-        response.headers["Preference-Applied"] = f"wait={call.wait}"
+    if applied := _applied(call, response):
+        response.headers["Preference-Applied"] = applied
     if call.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
+
+
+def _applied(call: Call, response: Response) -> str:
+    if "location" not in response.headers:
+        return ""
+    preferences = [f"wait={call.wait}"] if call.wait else []
+    if call.minimal and response.headers["location"].startswith("/v1/orders/"):
+        preferences.append("return=minimal")
+    return ", ".join(preferences)
 
 
 def _rendered(call: Call, resource_id: str) -> Response:

@@ -51,6 +51,8 @@ def _order(call: Call, views: Views, id: str) -> Shown:  # noqa: A002
     orders = OrderRepository(call.session)
     order = orders.by_id(id)
     assert order is not None
+    if call.minimal:
+        return views.order_summary(order, *orders.summary_of(order)), not order.state.is_final
     return views.order(order, orders.movements_of(order)), not order.state.is_final
 
 

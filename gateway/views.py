@@ -195,6 +195,12 @@ class Views:
     def order(self, order: Order, movements: list[Movement]) -> OrderView:
         """An order."""
         batch = next((movement.batch for movement in movements if movement.batch), None)
+        settled = sum(movement.entry is not None for movement in movements)
+        shown = [self.movement(movement) for movement in movements]
+        return self.order_summary(order, settled, batch).model_copy(update={"movements": shown})
+
+    def order_summary(self, order: Order, settled: int, batch: Batch | None) -> OrderView:
+        """An order without its movements."""
         return OrderView(
             id=order.id,
             state=order.state,
@@ -204,7 +210,9 @@ class Views:
             atomic=order.atomic,
             digest=order.digest,
             reason=order.reason,
-            movements=[self.movement(movement) for movement in movements],
+            size=order.size,
+            rejected_count=order.size - settled if order.state.is_final else 0,
+            movements=None,
             created_at=order.created_at,
             settled_at=order.settled_at,
             tx_hash=batch.tx_hash if batch else None,

@@ -1,4 +1,6 @@
-"""`Prefer: wait=N` (RFC 7240): holds an answer back until its resource is final, without holding a thread or a transaction."""
+"""The Prefer header (RFC 7240). `wait=N` holds an answer back until its resource is final, without holding a thread or a
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ log = structlog.get_logger(__name__)
 LONGEST = 30
 _POLL = 0.025
 _CHUNK = 500
+_MINIMAL = re.compile(r"(?:^|[,;])\s*return\s*=\s*\"?minimal\"?\s*(?=$|[,;])", re.IGNORECASE)
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.IGNORECASE)
 
 
@@ -26,6 +29,11 @@ def preferred_wait(headers: Iterable[str]) -> int:
     """Seconds that the Prefer headers ask for, at most `LONGEST`; 0 where they ask for nothing that we understand."""
     found = _WAIT.search(",".join(headers))
     return min(int(found[1]), LONGEST) if found else 0
+
+
+def prefers_minimal(headers: Iterable[str]) -> bool:
+    """Whether the Prefer headers ask for no more in the answer than is needed."""
+    return _MINIMAL.search(",".join(headers)) is not None
 
 
 class Waiters:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from ..among import pairs_among
 from ..database import dialect_of
+from ..upsert import insert_for
 from .models import Account
 
 AccountKey = tuple[str, int]
@@ -28,8 +31,17 @@ _ADD_IN_PLACE = text(
     """
 )
 
-_CHUNK = 400
-"""Keys a query: SQLite allows 32,766 parameters, and long lists do not pay."""
+
+class Balance(NamedTuple):
+    """What an account has, as `Account` says it: these are read by the hundred."""
+
+    posted: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """Points that a new order may use."""
+        return self.posted - self.reserved
 
 
 class AccountRepository:
@@ -48,20 +60,16 @@ class AccountRepository:
         query = select(Account).where(Account.address == address).order_by(Account.program)
         return list(self._session.scalars(query))
 
-    def lock(self, keys: Iterable[AccountKey]) -> dict[AccountKey, Account]:
+    def lock(self, keys: Iterable[AccountKey]) -> dict[AccountKey, Balance]:
         """The stored accounts among `keys`, locked until the transaction ends. Always in the same order: no deadlocks."""
-        ordered = sorted(set(keys))
-        found: dict[AccountKey, Account] = {}
-        for start in range(0, len(ordered), _CHUNK):
-            query = (
-                select(Account)
-                .where(tuple_(Account.address, Account.program).in_(ordered[start : start + _CHUNK]))
-                .order_by(Account.address, Account.program)
-                .with_for_update()
-                .execution_options(populate_existing=True)
-            )
-            found |= {(account.address, account.program): account for account in self._session.scalars(query)}
-        return found
+        query = (
+            select(Account.address, Account.program, Account.posted, Account.reserved)
+            .where(pairs_among(self._session, Account.address, Account.program, set(keys)))
+            .order_by(Account.address, Account.program)
+            .with_for_update(of=Account)
+        )
+        rows = self._session.execute(query)
+        return {(address, program): Balance(posted, reserved) for address, program, posted, reserved in rows}
 
     def shift(self, deltas: dict[AccountKey, tuple[int, int]]) -> None:
         """Adds (posted, reserved) to each account; makes the ones that are not stored yet."""
@@ -72,24 +80,27 @@ class AccountRepository:
             self._add_in_place(changes)
         else:
             self._read_and_write(changes)
+        self._forget_loaded()
 
     def _add_in_place(self, changes: list[_Change]) -> None:
         """One statement for all of them. The rows are locked in the order of `changes`, like everywhere: no deadlocks."""
         columns = [list(column) for column in zip(*changes, strict=True)]
         names = ("addresses", "programs", "posted", "reserved")
         self._session.execute(_ADD_IN_PLACE, dict(zip(names, columns, strict=True)))
-        for loaded in list(self._session.identity_map.values()):
-            if isinstance(loaded, Account):
-                self._session.expire(loaded)
 
     def _read_and_write(self, changes: list[_Change]) -> None:
         """SQLite keeps our big numbers as text, so Python adds them; there is one writer at a time anyway."""
         found = self.lock((address, program) for address, program, _, _ in changes)
+        rows = []
         for address, program, posted, reserved in changes:
-            account = found.get((address, program))
-            if account is None:
-                account = Account(address=address, program=program, posted=0, reserved=0)
-                self._session.add(account)
-            account.posted += posted
-            account.reserved += reserved
-        self._session.flush()
+            before = found.get((address, program), Balance(0, 0))
+            after = {"posted": before.posted + posted, "reserved": before.reserved + reserved}
+            rows.append({"address": address, "program": program, **after})
+        statement = insert_for(self._session)(Account)
+        values = {"posted": statement.excluded.posted, "reserved": statement.excluded.reserved}
+        self._session.execute(statement.on_conflict_do_update(index_elements=["address", "program"], set_=values), rows)
+
+    def _forget_loaded(self) -> None:
+        for loaded in list(self._session.identity_map.values()):
+            if isinstance(loaded, Account):
+                self._session.expire(loaded)

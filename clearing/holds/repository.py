@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from ..accounts.models import Account
-from ..accounts.repository import AccountKey
+from ..accounts.repository import AccountKey, Balance
+from ..among import pairs_among
 from ..database import now
 from .models import Hold, HoldPurpose, HoldState
-
-_CHUNK = 400
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
 _PENDING = text("holds.state = 'pending'")
@@ -54,13 +53,11 @@ class HoldRepository:
     def held(self, accounts: Iterable[AccountKey], at: datetime) -> dict[AccountKey, int]:
         """Points that are set aside on each account, where there are any. With the accounts locked, nobody can add to them."""
         sums: dict[AccountKey, int] = defaultdict(int)
-        keys = list(accounts)
-        for start in range(0, len(keys), _CHUNK):
-            query = select(Hold.address, Hold.program, Hold.points).where(
-                _PENDING, _of(keys[start : start + _CHUNK]), Hold.expires_at > at
-            )
-            for address, program, points in self._session.execute(query):
-                sums[address, program] += points
+        query = select(Hold.address, Hold.program, Hold.points).where(
+            _PENDING, self._of(accounts), Hold.expires_at > at
+        )
+        for address, program, points in self._session.execute(query):
+            sums[address, program] += points
         return sums
 
     def list(self, wanted: HoldFilter, *, at: datetime, after: str | None, limit: int) -> Sequence[Hold]:
@@ -91,17 +88,14 @@ class HoldRepository:
 
     def expiry_holds(self, accounts: Iterable[AccountKey]) -> dict[AccountKey, Hold]:
         """The accounts' holds for points whose lots are over, locked. Lock the accounts first."""
-        keys = sorted(accounts)
-        found: dict[AccountKey, Hold] = {}
-        for start in range(0, len(keys), _CHUNK):
-            query = (
-                select(Hold)
-                .where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY, _of(keys[start : start + _CHUNK]))
-                .with_for_update()
-                .execution_options(populate_existing=True)
-            )
-            found |= {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
-        return found
+        query = (
+            select(Hold)
+            .where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY, self._of(accounts))
+            .order_by(Hold.id)
+            .with_for_update(of=Hold)
+            .execution_options(populate_existing=True)
+        )
+        return {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
 
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
         """Such holds of a merchant's programs, or of all, newest first."""
@@ -117,9 +111,8 @@ class HoldRepository:
         query = select(Hold.address, Hold.program).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)
         return {(address, program) for address, program in self._session.execute(query)}
 
-
-def _of(keys: Sequence[AccountKey]) -> ColumnElement[bool]:
-    return tuple_(Hold.address, Hold.program).in_(keys)
+    def _of(self, accounts: Iterable[AccountKey]) -> ColumnElement[bool]:
+        return pairs_among(self._session, Hold.address, Hold.program, accounts)
 
 
 def _conditions(wanted: HoldFilter, at: datetime) -> list[ColumnElement[bool]]:
@@ -142,11 +135,9 @@ def _conditions(wanted: HoldFilter, at: datetime) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def available_points(account: Account | None, held: Mapping[AccountKey, int]) -> int:
+def available_points(account: Account | Balance | None, held: int) -> int:
     """Points of an account that may be used now; never below zero."""
-    if account is None:
-        return 0
-    return max(account.available - held.get((account.address, account.program), 0), 0)
+    return max(account.available - held, 0) if account is not None else 0
 
 
 def held_points(session: Session, accounts: list[Account], at: datetime | None = None) -> dict[AccountKey, int]:

@@ -158,7 +158,7 @@ class HoldService:
     def _require_available(self, member: Member, program: Program, points: int) -> None:
         key = (member.address, program.number)
         account = AccountRepository(self._session).lock([key]).get(key)
-        available = available_points(account, self._holds.held([key], now()))
+        available = available_points(account, self._holds.held([key], now()).get(key, 0))
         if points > available:
             detail = f"the member has {available} points available, {points} are needed"
             raise Refused.at("/points", detail, code="insufficient_points")

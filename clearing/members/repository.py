@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ..among import among
 from ..database import now
 from ..upsert import insert_for
 from .models import LinkCode, Member, MemberLink
 
 EXTERNAL = "external:"
-_CHUNK = 1_000
+
+
+class KnownMember(NamedTuple):
+    """What an order needs to know of a member: these are read by the hundred."""
+
+    id: str
+    address: str
 
 
 class MemberRepository:
@@ -48,20 +56,22 @@ class MemberRepository:
             return None
         return self.by_id(reference)
 
-    def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, Member]:
+    def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, KnownMember]:
         """`resolve` for many at once: those that the merchant knows, by reference."""
         wanted = set(references)
-        external = {r.removeprefix(EXTERNAL): r for r in wanted if r.startswith(EXTERNAL)}
-        ids = [r for r in wanted if not r.startswith(EXTERNAL)]
-        known = select(MemberLink.external_id, Member).join(Member, Member.id == MemberLink.member_id)
+        names = {r.removeprefix(EXTERNAL) for r in wanted if r.startswith(EXTERNAL)}
+        ids = {r for r in wanted if not r.startswith(EXTERNAL)}
+        known = select(MemberLink.external_id, Member.id, Member.address).join(
+            Member, Member.id == MemberLink.member_id
+        )
         known = known.where(MemberLink.merchant_number == merchant_number)
-        found: dict[str, Member] = {}
-        for names in _chunks(list(external)):
-            rows = self._session.execute(known.where(MemberLink.external_id.in_(names)))
-            found |= {external[name]: member for name, member in rows}
-        for some in _chunks(ids):
-            rows = self._session.execute(known.where(MemberLink.member_id.in_(some)))
-            found |= {member.id: member for _, member in rows}
+        found: dict[str, KnownMember] = {}
+        if names:
+            rows = self._session.execute(known.where(among(self._session, MemberLink.external_id, names)))
+            found |= {EXTERNAL + name: KnownMember(id, address) for name, id, address in rows}  # noqa: A001
+        if ids:
+            rows = self._session.execute(known.where(among(self._session, MemberLink.member_id, ids)))
+            found |= {id: KnownMember(id, address) for _, id, address in rows}  # noqa: A001
         return found
 
     def external_id(self, merchant_number: int, member_id: str) -> str | None:
@@ -75,12 +85,8 @@ class MemberRepository:
 
     def by_addresses(self, addresses: Iterable[str]) -> dict[str, Member]:
         """Members by their address on chain."""
-        wanted = sorted(set(addresses))
-        found: dict[str, Member] = {}
-        for start in range(0, len(wanted), _CHUNK):
-            query = select(Member).where(Member.address.in_(wanted[start : start + _CHUNK]))
-            found |= {member.address: member for member in self._session.scalars(query)}
-        return found
+        query = select(Member).where(among(self._session, Member.address, set(addresses)))
+        return {member.address: member for member in self._session.scalars(query)}
 
     def link(self, merchant_number: int, external_id: str, member_id: str) -> bool:
         """Gives a member a merchant's name; False if the name is taken (perhaps by a request at the same moment)."""
@@ -108,7 +114,3 @@ class MemberRepository:
             .returning(LinkCode.member_id)
         )
         return self._session.scalar(statement)
-
-
-def _chunks(values: list[str]) -> Iterator[list[str]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

@@ -51,9 +51,8 @@ class OrderRepository:
         self._session = session
 
     def by_id(self, order_id: str) -> Order | None:
-        """The order, with its instructions."""
-        query = select(Order).where(Order.id == order_id).options(selectinload(Order.instructions))
-        return self._session.scalar(query)
+        """The order; its instructions are loaded when they are asked for."""
+        return self._session.scalar(select(Order).where(Order.id == order_id))
 
     def is_final(self, order_id: str) -> bool:
         """Whether the order can change no more."""
@@ -123,7 +122,34 @@ class OrderRepository:
 
     def movements_of(self, order: Order) -> list[Movement]:
         """The order's movements, in order."""
-        return self._movements([Instruction.order_seq == order.seq], None, None)[::-1]
+        mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
+        entries = {entry.item: entry for entry in self._session.scalars(select(Entry).where(*mine))}
+        numbers = {entry.batch for entry in entries.values()}
+        batches = {number: self._session.get(Batch, number) for number in numbers}
+        reasons = self._reasons_of(order) if order.state.is_final and len(entries) < order.size else {}
+        movements = []
+        for instruction in order.instructions:
+            entry = entries.get(instruction.item)
+            batch = batches[entry.batch] if entry else None
+            reason = None if entry else reasons.get(instruction.item, order.reason)
+            movements.append(Movement(instruction, order, entry, batch, reason))
+        return movements
+
+    def summary_of(self, order: Order) -> tuple[int, Batch | None]:
+        """How many of the order's instructions took effect, and the batch in which they did."""
+        query = select(func.count(), func.min(Entry.batch))
+        mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
+        count, number = self._session.execute(query.where(*mine)).one()
+        return count, self._session.get(Batch, number) if count else None
+
+    def _reasons_of(self, order: Order) -> dict[int, str]:
+        """Why the chain refused the order's instructions, by item; the newest of its refusals counts."""
+        query = (
+            select(Rejection.item, Rejection.reason)
+            .where(Rejection.merchant == order.merchant_number, Rejection.nonce == order.nonce)
+            .order_by(Rejection.block_number)
+        )
+        return {row.item: row.reason for row in self._session.execute(query)}
 
     def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
         """Movements newest first; `after` is (order_seq, item) of the last one of the page before."""

@@ -18,7 +18,7 @@ from ..chain.identity import NetworkIdentity
 from ..database import now
 from ..errors import Forbidden, InvalidRequest, NotFound, Refused
 from ..members.models import Member
-from ..members.repository import MemberRepository
+from ..members.repository import KnownMember, MemberRepository
 from ..merchants.models import Merchant, MerchantStatus
 from ..merchants.repository import MerchantRepository
 from ..programs.models import Program, ProgramStatus
@@ -35,7 +35,7 @@ class Draft:
     """A resolved instruction, with what it will use up: points of (member, program) and micros of `payer`."""
 
     request: InstructionRequest
-    member: Member
+    member: Member | KnownMember
     wire: Instruction
     gains: tuple[int, int] | None
     """(program, points) that the member gets: later instructions of an atomic order may use them."""
@@ -55,7 +55,7 @@ class Resolver:
         self._merchants = MerchantRepository(session)
         self._agreements = AgreementRepository(session)
         self._quotes = QuoteRepository(session)
-        self._known_members: dict[str, Member] = {}
+        self._known_members: dict[str, KnownMember] = {}
         self._known_programs: dict[str, Program] = {}
         self._known_agreements: dict[tuple[str | None, str | None, str | None], Agreement] = {}
 
@@ -124,7 +124,7 @@ class Resolver:
     def _wire(
         self,
         request: InstructionRequest,
-        member: Member,
+        member: Member | KnownMember,
         program: Program,
         *,
         agreement: int = 0,
@@ -176,7 +176,7 @@ class Resolver:
                 code="merchant_suspended",
             )
 
-    def _member(self, request: InstructionRequest) -> Member:
+    def _member(self, request: InstructionRequest) -> KnownMember:
         member = self._known_members.get(request.member)
         if member is None or member.address == ZERO_ADDRESS:
             detail = f"there is no member {request.member}; register it with POST /v1/members"

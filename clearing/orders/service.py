@@ -60,7 +60,10 @@ class OrderService:
         authorization: Authorization | None,
         actor: str,
     ) -> Order:
-        """Stores an order with its reservations, ready for the sequencer. Raises a ClearingError and stores nothing otherwise."""
+        """Stores an order with its reservations, ready for the sequencer.
+
+        Raises a ClearingError where it may not be: then the caller rolls back to where it called.
+        """
         self._refuse_overload(merchant)
         drafts = Resolver(self._session, merchant, self._network).resolve_all(requests)
         self._refuse_duplicates(merchant, drafts)
@@ -68,8 +71,9 @@ class OrderService:
         order = self._order(merchant, drafts, atomic, authorization)
         signed_by = self._check_signature(merchant, order, authorization)
         reserved = self._reserve_points(drafts, atomic)
-        self._reserve_money(drafts)
-        return self._store(order, signed_by, drafts, reserved, actor)
+        row = self._store(order, signed_by, drafts, reserved, actor)
+        self._reserve_money(drafts)  # last, because everybody who pays from this position waits for it
+        return row
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
         """Sets `count` consecutive nonces aside for the merchant; the first of them."""

@@ -125,7 +125,8 @@ class QuoteService:
     def _check_balance(self, merchant: Merchant, member: str, program: int, points: int) -> None:
         address = MemberService(self._session).existing(merchant, member, "/member").address
         account = AccountRepository(self._session).get(address, program)
-        available = available_points(account, held_points(self._session, [account]))
+        held = held_points(self._session, [account])
+        available = available_points(account, held.get((address, program), 0))
         if points > available:
             raise Refused.at("/points", f"the member has {available} points", code="insufficient_points")
 

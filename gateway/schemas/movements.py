@@ -253,7 +253,9 @@ class OrderView(View):
     atomic: bool
     digest: Hex
     reason: str | None
-    movements: list[MovementView]
+    size: int = Field(description="instructions in the order")
+    rejected_count: int = Field(description="of a final order, how many instructions did not take effect")
+    movements: list[MovementView] | None = Field(description="null where `Prefer: return=minimal` asked for none")
     created_at: datetime
     settled_at: datetime | None
     tx_hash: Hex | None

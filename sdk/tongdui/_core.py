@@ -83,6 +83,7 @@ class Core:
         json: object = None,
         key: str | None = None,
         wait: float | None = None,
+        minimal: bool = False,
         accept: Collection[int] = (),
     ) -> Flow[httpx.Response]:
         """Sends one request, again if need be, and returns a successful response (or one whose status is in `accept`).
@@ -95,10 +96,11 @@ class Core:
             headers["Authorization"] = f"Bearer {self.options.api_key}"
         if method != "GET":
             headers["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
-        patience = 0
-        if wait and wait > 0:
-            patience = min(LONGEST_WAIT, math.ceil(wait))
-            headers["Prefer"] = f"wait={patience}"
+        patience = min(LONGEST_WAIT, math.ceil(wait)) if wait and wait > 0 else 0
+        preferences = [f"wait={patience}"] if patience else []
+        preferences += ["return=minimal"] if minimal else []
+        if preferences:
+            headers["Prefer"] = ", ".join(preferences)
         request = Request(method, path, params or {}, json, headers, self.options.timeout + patience)
         response = yield from deliver(request, self.options.max_retries, accept=accept, jitter=self.jitter)
         return response
@@ -130,13 +132,14 @@ class Core:
         *,
         key: str | None = None,
         wait: float | None = None,
+        minimal: bool = False,
         poll: str | None = None,
         collection: str | None = None,
     ) -> Flow[M]:
         """POST, and with `wait` follow the resource (at `poll`, or in `collection`, by default `path`, by its id) until
         it is final or time is up."""
         until = self.now() + (wait or 0)
-        response = yield from self.send("POST", path, json=body, key=key, wait=wait)
+        response = yield from self.send("POST", path, json=body, key=key, wait=wait, minimal=minimal)
         resource = self.parse(model, response)
         if resource.is_final or not wait:
             return resource

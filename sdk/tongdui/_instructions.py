@@ -201,6 +201,7 @@ class Desk:
         atomic: bool = False,
         key: str | None,
         wait: float | None,
+        minimal: bool = False,
         collection: str | None = None,
     ) -> Flow[M]:
         """Posts what `arrange` makes of the instructions' bodies, signed if there is a signer.
@@ -219,7 +220,10 @@ class Desk:
                 bodies, authorization = yield from self._sign(instructions, nonce, atomic=atomic)
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
-                return (yield from self.core.post(model, path, body, key=own_key, wait=wait, collection=collection))
+                answer = self.core.post(
+                    model, path, body, key=own_key, wait=wait, minimal=minimal, collection=collection
+                )
+                return (yield from answer)
             except APIError as refusal:
                 if refusal.code in _STALE_NONCE:
                     nonce = None

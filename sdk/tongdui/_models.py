@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from ._errors import PendingError, RejectedError
 
@@ -249,7 +249,11 @@ class Movement(Model):
 
 
 class Order(Model):
-    """Instructions that were signed together; each has its own movement and may be rejected alone unless `atomic`."""
+    """Instructions that were signed together; each has its own movement and may be rejected alone unless `atomic`.
+
+    `size` counts the instructions, `rejected_count` those that did not take effect. Where it was asked for without
+    `detail`, it has no `movements` unless one of them was rejected.
+    """
 
     id: str
     state: str
@@ -259,7 +263,9 @@ class Order(Model):
     atomic: bool = False
     digest: str | None = None
     reason: str | None = None
-    movements: tuple[Movement, ...] = ()
+    size: int = 0
+    rejected_count: int = 0
+    movements: Annotated[tuple[Movement, ...], BeforeValidator(lambda given: given or ())] = ()
     created_at: datetime | None = None
     settled_at: datetime | None = None
     tx_hash: str | None = None

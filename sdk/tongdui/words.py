@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
-
-from eth_utils.crypto import keccak as _keccak
-
-keccak256 = cast("Callable[[bytes], bytes]", _keccak)
+from sha3 import keccak_256
 
 ZERO_WORD = bytes(32)
+
+
+def keccak256(data: bytes) -> bytes:
+    """The EVM's hash. In C: there is one for every instruction signed and every entry read."""
+    return bytes(keccak_256(data).digest())
 
 
 def word(value: int) -> bytes:
