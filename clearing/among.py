@@ -29,7 +29,7 @@ def pairs_among(
 def _among(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
     if dialect_of(session) == "postgresql":
         arrays = [literal([key[place] for key in keys], ARRAY(column.type)) for place, column in enumerate(columns)]
-        wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns))
+        wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
         query = select(*wanted.c)
     else:
         rows = func.json_each(literal(json.dumps(keys))).table_valued("value")

@@ -59,7 +59,8 @@ def release(books: Harness, hold_id: str) -> None:
 def available(books: Harness, member: str) -> int:
     with books.database.session.begin() as session:
         account = AccountRepository(session).get(session.get_one(Member, member).address, 1)
-        return available_points(account, held_points(session, [account]))
+        held = held_points(session, [account])
+        return available_points(account, held.get((account.address, account.program), 0))
 
 
 def read(books: Harness, hold_id: str) -> Hold:

@@ -79,7 +79,8 @@ class Story:
     def available(self) -> int:
         with self.books.database.session.begin() as session:
             account = AccountRepository(session).get(self.address, 1)
-            return available_points(account, held_points(session, [account]))
+            held = held_points(session, [account])
+            return available_points(account, held.get((account.address, account.program), 0))
 
     def burnt(self) -> list[int]:
         """Points of the expire instructions that were accepted, in order."""
