@@ -104,10 +104,12 @@ class Outbox:
             stuck = [t for t in unmined if t.sent_at is not None and t.sent_at < overdue]
             self._raise_fees(session, stuck)
             due = [t for t in unmined if t.sent_at is None or t.sent_at < overdue]
+            session.flush()  # a raised fee has changed the bytes
+            raw = TransactionRepository(session).raw_of(due) if due else []
         if not due:
             return False
         metrics.SENT.inc(len(due))
-        answers = self._client.send_raw([transaction.raw for transaction in due])
+        answers = self._client.send_raw(raw)
         with self._database.session.begin() as session:
             for stale, error in zip(due, answers, strict=True):
                 transaction = session.get_one(Transaction, stale.id, with_for_update=True)

@@ -162,7 +162,7 @@ def _store_entries(session: Session, entries: Sequence[receipts.Entry], block_nu
 
 def _finish_orders(session: Session, content: BlockContent, block: BlockData) -> Reservations:
     """Makes the block's orders final; what they had set aside."""
-    released = Reservations()
+    finished = []
     orders = load_orders(session, list(content.outcomes))
     for key, outcome in content.outcomes.items():
         order = orders.get(key)
@@ -170,8 +170,8 @@ def _finish_orders(session: Session, content: BlockContent, block: BlockData) ->
             continue
         finish(session, order, outcome, block.number)
         metrics.order_ended(order.state, order.created_at)
-        released.add(order.instructions)
-    return released
+        finished.append(order)
+    return Reservations.of(session, finished)
 
 
 def _is_about(order: Order, digest: bytes | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from tongdui.words import hex_of
 
@@ -68,12 +68,10 @@ def take_back(session: Session, block: Block) -> None:
 
 def _reopen_orders(session: Session, block_number: int) -> Reservations:
     """Orders that the block had made final wait again; what they set aside again, negative (to be un-released)."""
-    query = select(Order).where(Order.block_number == block_number).options(selectinload(Order.instructions))
-    again = Reservations()
-    for order in session.scalars(query):
+    orders = session.scalars(select(Order).where(Order.block_number == block_number)).all()
+    for order in orders:
         reopen(order)
-        again.add(order.instructions)
-    return again.negated()
+    return Reservations.of(session, orders).negated()
 
 
 def _revert_events(session: Session, block_number: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from tongdui.receipts import merkle_proof
 
@@ -23,9 +23,16 @@ class TransactionRepository:
         self._session = session
 
     def unmined(self) -> list[Transaction]:
-        """Transactions that no block contains yet, in the order in which they were signed."""
+        """Transactions that no block contains yet, in the order in which they were signed. Their bytes are left in the database."""
         query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
-        return list(self._session.scalars(query))
+        return list(self._session.scalars(query.options(defer(Transaction.raw))))
+
+    def raw_of(self, transactions: Sequence[Transaction]) -> list[bytes]:
+        """The bytes of these transactions."""
+        ids = [transaction.id for transaction in transactions]
+        rows = self._session.execute(select(Transaction.id, Transaction.raw).where(Transaction.id.in_(ids)))
+        by_id = {row.id: row.raw for row in rows}
+        return [by_id[id] for id in ids]  # noqa: A001
 
     def highest_nonce(self, sender: str) -> int | None:
         """The highest nonce that `sender` has used in a stored transaction."""

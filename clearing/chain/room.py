@@ -22,8 +22,6 @@ _INSTRUCTION_GAS = {
 }
 """Usual figures, rounded up. Where they are too low, the batch fails, and smaller ones are tried out before they are sent."""
 
-_ORDER_BYTES = 82
-_INSTRUCTION_BYTES = 116
 """With a link, which most do not have."""
 
 _EVIDENCE_BYTES = 32 * 24
@@ -39,8 +37,8 @@ class Room:
         self.careful = False
         """Whether batches are to be tried out, one at a time, before they are sent."""
 
-    def choose(self, queue: Sequence[Order], gas: int) -> tuple[list[Order], bool]:
-        """The first orders of the queue that go into one batch (always one, if there is any), and whether that is full."""
+    def choose(self, queue: Sequence[Order], gas: int) -> list[Order]:
+        """The first orders of the queue that go into one batch; always one, if there is any."""
         chosen: list[Order] = []
         size, cost, length = 0, _BATCH_GAS, 0
         for order in queue:
@@ -48,9 +46,9 @@ class Room:
             cost += _gas(order)
             length += _bytes(order)
             if chosen and (size > self.limit or cost > gas or length > self._settings.batch_max_bytes):
-                return chosen, True
+                break
             chosen.append(order)
-        return chosen, size >= self.limit
+        return chosen
 
     def failed(self) -> None:
         """A batch was mined and failed: from now on they are tried out first."""
@@ -68,9 +66,8 @@ class Room:
 
 
 def _gas(order: Order) -> int:
-    return _ORDER_GAS + sum(_INSTRUCTION_GAS[Kind(instruction.kind)] for instruction in order.instructions)
+    return _ORDER_GAS + sum(_INSTRUCTION_GAS[Kind(kind)] * count for kind, count in order.kinds().items())
 
 
 def _bytes(order: Order) -> int:
-    reversals = sum(instruction.kind == Kind.REVERSE for instruction in order.instructions)
-    return _ORDER_BYTES + order.size * _INSTRUCTION_BYTES + reversals * _EVIDENCE_BYTES
+    return len(order.packed) + order.kinds()[Kind.REVERSE] * _EVIDENCE_BYTES

@@ -109,10 +109,13 @@ class Sequencer:
 
     def _next_orders(self, session: Session, proofs: _Proofs) -> list[Order]:
         """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one."""
-        queue = [order for order in OrderRepository(session).queue(self._room.limit) if proofs.have(order)]
-        chosen, full = self._room.choose(queue, self._gas())
-        young = chosen and now() - chosen[0].created_at < timedelta(seconds=self._settings.batch_max_age)
-        return [] if young and not full else chosen
+        orders = OrderRepository(session)
+        queued = orders.queued(self._room.limit)
+        young = queued and now() - queued[0].created_at < timedelta(seconds=self._settings.batch_max_age)
+        if young and sum(order.size for order in queued) < self._room.limit:
+            return []
+        queue = orders.take([order.seq for order in queued])
+        return self._room.choose([order for order in queue if proofs.have(order)], self._gas())
 
     def _gas(self) -> int:
         """Gas of a batch: what the settings say, unless the chain's blocks are smaller."""
@@ -145,7 +148,7 @@ class Sequencer:
             if len(orders) == 1:
                 self._refuse(session, orders)
                 return []
-            orders = self._room.choose(orders, self._gas())[0]
+            orders = self._room.choose(orders, self._gas())
 
     def _try_out(self, data: bytes) -> ChainError | None:
         request = {
@@ -268,7 +271,9 @@ class _Proofs:
 
     def have(self, order: Order) -> bool:
         """Whether the order's reversals can be proven: not while a reorganisation has taken an original back."""
-        links = [i.link for i in order.instructions if i.kind == Kind.REVERSE]
+        if Kind.REVERSE not in order.kinds():
+            return True
+        links = [i.link for i in order.signed().order.instructions if i.kind is Kind.REVERSE]
         return all(self._find(link) is not None for link in links)
 
     def of(self, instruction: wire.Instruction) -> Evidence:
@@ -286,12 +291,11 @@ class _Proofs:
 
 
 def _calldata(orders: Sequence[Order], proofs: _Proofs) -> bytes:
-    return wire.execute_calldata([order.signed() for order in orders], proofs.of)
+    some = (order.signed() if Kind.REVERSE in order.kinds() else order.packed for order in orders)
+    return wire.execute_calldata(some, proofs.of)
 
 
 def _withdraw(session: Session, orders: Sequence[Order], state: OrderState, reason: str) -> None:
-    released = Reservations()
     for order in orders:
         withdraw(session, order, state, reason, "sequencer")
-        released.add(order.instructions)
-    apply_sums(session, Effects(), released)
+    apply_sums(session, Effects(), Reservations.of(session, orders))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from ..chain import poison
 from ..chain.effects import Effects
@@ -42,13 +42,7 @@ class OperationsService:
 
     def cancel(self, order_id: str) -> Order:
         """Makes an accepted order that no batch contains final, and frees what it had set aside."""
-        query = (
-            select(Order)
-            .where(Order.id == order_id)
-            .with_for_update()
-            .options(selectinload(Order.instructions))
-            .execution_options(populate_existing=True)
-        )
+        query = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
         order = self._session.scalar(query)
         if order is None:
             raise NotFound(f"there is no order {order_id}", code="unknown_order")
@@ -58,9 +52,7 @@ class OperationsService:
                 code="order_not_waiting",
             )
         withdraw(self._session, order, OrderState.CANCELLED, "cancelled_by_operator", self._actor)
-        released = Reservations()
-        released.add(order.instructions)
-        apply_sums(self._session, Effects(), released)
+        apply_sums(self._session, Effects(), Reservations.of(self._session, [order]))
         log.info("order cancelled", order=order.id, actor=self._actor)
         return order
 

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select, tuple_, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from tongdui.orders import Reason
 
 from ..accounts.repository import AccountKey
+from ..among import among, pairs_among
 from ..database import now
 from ..events.models import Event
 from ..ids import new_id
@@ -19,8 +20,6 @@ from .models import Instruction, Order, OrderState
 
 OrderKey = tuple[int, int]
 """(merchant number, nonce)."""
-
-_CHUNK = 400
 
 
 @dataclass(slots=True)
@@ -54,13 +53,19 @@ class Reservations:
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, instructions: Iterable[Instruction]) -> None:
-        """Adds what these instructions set aside."""
-        for instruction in instructions:
-            if instruction.reserves:
-                self.points[instruction.address, instruction.program] += instruction.reserves
-            if instruction.payer is not None:
-                self.micros[instruction.payer] += instruction.pays
+    @classmethod
+    def of(cls, session: Session, orders: Iterable[Order]) -> Reservations:
+        """What these orders set aside."""
+        found = cls()
+        query = select(
+            Instruction.address, Instruction.program, Instruction.reserves, Instruction.payer, Instruction.pays
+        ).where(among(session, Instruction.order_seq, [order.seq for order in orders]))
+        for address, program, reserves, payer, pays in session.execute(query):
+            if reserves:
+                found.points[address, program] += reserves
+            if payer is not None:
+                found.micros[payer] += pays
+        return found
 
     def negated(self) -> Reservations:
         """The same sums with the other sign: releasing them sets them aside."""
@@ -71,16 +76,9 @@ class Reservations:
 
 
 def load_orders(session: Session, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
-    """Orders by (merchant, nonce), with their instructions."""
-    found: dict[OrderKey, Order] = {}
-    for start in range(0, len(keys), _CHUNK):
-        query = (
-            select(Order)
-            .where(tuple_(Order.merchant_number, Order.nonce).in_(keys[start : start + _CHUNK]))
-            .options(selectinload(Order.instructions))
-        )
-        found |= {(order.merchant_number, order.nonce): order for order in session.scalars(query)}
-    return found
+    """Orders by (merchant, nonce)."""
+    query = select(Order).where(pairs_among(session, Order.merchant_number, Order.nonce, keys))
+    return {(order.merchant_number, order.nonce): order for order in session.scalars(query)}
 
 
 def finish(session: Session, order: Order, outcome: Outcome, block_number: int) -> None:
@@ -126,6 +124,6 @@ def _release_references(session: Session, order: Order, items: Iterable[int]) ->
     if wanted:
         session.execute(
             update(Instruction)
-            .where(Instruction.order_seq == order.seq, Instruction.item.in_(wanted))
+            .where(Instruction.order_seq == order.seq, among(session, Instruction.item, wanted))
             .values(live=False)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 
@@ -51,7 +52,8 @@ class Order(Base):
     """Unix seconds."""
     atomic: Mapped[bool] = mapped_column(default=False)
     digest: Mapped[bytes] = mapped_column(Hash, unique=True)
-    signature: Mapped[bytes] = mapped_column(LargeBinary(64))
+    packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    """The order as it travels to the chain: head, signature and instructions, packed. A batch is such bytes, joined."""
     size: Mapped[int]
     """Number of instructions."""
     state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
@@ -66,17 +68,13 @@ class Order(Base):
     instructions: Mapped[list[Instruction]] = relationship(order_by="Instruction.item", back_populates="order")
 
     def signed(self) -> wire.SignedOrder:
-        """The order as it goes to the chain."""
-        return wire.SignedOrder(
-            wire.Order(
-                merchant=self.merchant_number,
-                nonce=self.nonce,
-                deadline=self.deadline,
-                atomic=self.atomic,
-                instructions=tuple(i.wire() for i in self.instructions),
-            ),
-            self.signature,
-        )
+        """What the merchant signed."""
+        (order,) = wire.decode_orders(self.packed)
+        return order
+
+    def kinds(self) -> Counter[int]:
+        """How many instructions it has of each kind."""
+        return wire.kinds_of(self.packed)
 
 
 class Instruction(Base):
@@ -128,17 +126,3 @@ class Instruction(Base):
     """False once it was refused: then its reference may be used again."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")
-
-    def wire(self) -> wire.Instruction:
-        """The instruction as it was signed."""
-        return wire.Instruction(
-            kind=wire.Kind(self.kind),
-            member=self.address,
-            points=self.points,
-            program=self.program,
-            agreement=self.agreement,
-            min_out=self.min_out,
-            expiry_day=self.expiry_day,
-            link=self.link,
-            ref=self.ref,
-        )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload, undefer
 
 from tongdui.orders import Kind
 
+from ..among import among
 from ..chain.models import Batch, Entry, Rejection
 from .models import Instruction, Order, OrderState
 
@@ -42,6 +45,14 @@ class MovementFilter:
     program: int | None = None
     state: OrderState | None = None
     reference: str | None = None
+
+
+class Queued(NamedTuple):
+    """An order that waits for a batch."""
+
+    seq: int
+    size: int
+    created_at: datetime
 
 
 class OrderRepository:
@@ -79,39 +90,40 @@ class OrderRepository:
         query = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.ACCEPTED)
         return self._session.scalar(query) or 0
 
-    def queue(self, limit: int) -> Sequence[Order]:
-        """Accepted orders, oldest first, locked, with their instructions."""
+    def queued(self, instructions: int) -> list[Queued]:
+        """The oldest accepted orders that have so many instructions together (always one, if there is any)."""
         query = (
-            select(Order)
+            select(Order.seq, Order.size, Order.created_at)
             .where(Order.state == OrderState.ACCEPTED)
             .order_by(Order.seq)
-            .limit(limit)
-            .with_for_update()
-            .options(selectinload(Order.instructions))
+            .limit(instructions)
         )
-        return self._session.scalars(query).all()
+        first: list[Queued] = []
+        room = instructions
+        for row in self._session.execute(query):
+            if first and row.size > room:
+                break
+            first.append(Queued(*row))
+            room -= row.size
+        return first
+
+    def take(self, seqs: Sequence[int]) -> list[Order]:
+        """Those of these orders that still wait, locked, ready for a batch."""
+        waiting = (among(self._session, Order.seq, seqs), Order.state == OrderState.ACCEPTED)
+        return self._for_batch(*waiting)
 
     def of_transaction(self, transaction_id: int) -> list[Order]:
-        """The orders that are on their way in a transaction, in order, with their instructions."""
-        query = (
-            select(Order)
-            .where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
-            .order_by(Order.seq)
-            .with_for_update()
-            .options(selectinload(Order.instructions))
-        )
-        return list(self._session.scalars(query))
+        """The orders that are on their way in a transaction, in order, locked."""
+        return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
 
-    def late(self, unix_time: int) -> Sequence[Order]:
+    def late(self, unix_time: int) -> list[Order]:
         """Accepted orders whose deadline passed, locked."""
-        query = (
-            select(Order)
-            .where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)
-            .order_by(Order.seq)
-            .with_for_update()
-            .options(selectinload(Order.instructions))
-        )
-        return self._session.scalars(query).all()
+        waiting = select(Order).where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)
+        return list(self._session.scalars(waiting.order_by(Order.seq).with_for_update()))
+
+    def _for_batch(self, *conditions: ColumnElement[bool]) -> list[Order]:
+        query = select(Order).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
+        return list(self._session.scalars(query.options(undefer(Order.packed))))
 
     # ---------------------------------------------------------------- movements
 

@@ -273,7 +273,7 @@ class OrderService:
             deadline=order.deadline,
             atomic=order.atomic,
             digest=order.digest(self._network.domain),
-            signature=signed.signature,
+            packed=signed.calldata(),
             size=len(drafts),
         )
         self._session.add(row)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from clearing.accounts.models import Account
 from clearing.agreements.models import Agreement
@@ -254,7 +254,7 @@ def replay(session: Session, network: EmbeddedNetwork) -> tuple[ClearingHouse, i
 def _repeat(session: Session, model: ClearingHouse, by: str, key: tuple[int, int], entries: int) -> bool:
     """Has the model carry out an order; whether it made as many entries of it."""
     query = select(Order).where(Order.merchant_number == key[0], Order.nonce == key[1])
-    order = session.scalars(query.options(selectinload(Order.instructions))).one()
+    order = session.scalars(query).one()
     before = len(model.events)
     model.execute(by, [order.signed()], lambda _: None)
     return sum(name == "EntryPosted" for name, _ in model.events[before:]) == entries

@@ -6,7 +6,8 @@ holds the two (and eth-account's own EIP-712 encoder) together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, cast
@@ -23,6 +24,9 @@ MAX_INSTRUCTIONS = 1_000
 """Most instructions in one order; a larger one would not fit a transaction's gas."""
 
 ZERO_ADDRESS = "0x" + "00" * 20
+
+_ORDER_BYTES, _INSTRUCTION_BYTES = 82, 84
+"""Of an order before its instructions, and of an instruction without a link, as they travel."""
 
 
 class Kind(IntEnum):
@@ -319,12 +323,18 @@ def address_of_key(private_key: bytes) -> str:
 
 
 def execute_calldata(
-    orders: Sequence[SignedOrder], evidence_of: Callable[[Instruction], Evidence] | None = None
+    orders: Iterable[SignedOrder | bytes], evidence_of: Callable[[Instruction], Evidence] | None = None
 ) -> bytes:
-    """Calldata of `execute(orders, evidence)`. `evidence_of` finds the evidence of a reversal."""
+    """Calldata of `execute(orders, evidence)`. `evidence_of` finds the evidence of a reversal.
+
+    An order that reverses nothing may come as the bytes in which it travels.
+    """
     evidence: list[bytes] = []
     encoded: list[bytes] = []
     for signed in orders:
+        if isinstance(signed, bytes):
+            encoded.append(signed)
+            continue
         slots = []
         for instruction in signed.order.instructions:
             slots.append(0)
@@ -335,6 +345,16 @@ def execute_calldata(
     packed = b"".join(encoded)
     orders_part = word(len(packed)) + packed + bytes(-len(packed) % 32)
     return EXECUTE_SELECTOR + word(64) + word(64 + len(orders_part)) + orders_part + _dynamic_array(evidence)
+
+
+def kinds_of(packed: bytes) -> Counter[int]:
+    """How many instructions of each kind an order has, from the bytes in which it travels."""
+    kinds: Counter[int] = Counter()
+    place = _ORDER_BYTES
+    while place < len(packed):
+        kinds[packed[place + 1]] += 1
+        place += _INSTRUCTION_BYTES + (32 if packed[place] & 1 else 0)
+    return kinds
 
 
 def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:

@@ -95,11 +95,10 @@ class Story:
     def fail_orders(self) -> None:
         """Every open order ends without effect, as the sequencer would end it."""
         with self.books.database.session.begin() as session:
-            released = Reservations()
-            for order in session.scalars(select(Order).where(Order.state == OrderState.ACCEPTED)):
+            orders = session.scalars(select(Order).where(Order.state == OrderState.ACCEPTED)).all()
+            for order in orders:
                 withdraw(session, order, OrderState.EXPIRED, "deadline_passed", "test")
-                released.add(order.instructions)
-            apply_sums(session, Effects(), released)
+            apply_sums(session, Effects(), Reservations.of(session, orders))
 
 
 @pytest.fixture

@@ -320,7 +320,7 @@ def upgrade() -> None:
         sa.Column("deadline", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("atomic", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("signature", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
