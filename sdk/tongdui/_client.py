@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -11,7 +12,8 @@ import httpx
 from ._core import Core, Options
 from ._flow import AsyncDriver, Driver, tls
 from ._instructions import Desk
-from ._reference import Book, NonceLease
+from ._nonces import NonceFile, NonceLease
+from ._reference import Book
 from ._resources._access import ApiKeys, AsyncApiKeys
 from ._resources._agreements import Agreements, AsyncAgreements
 from ._resources._holds import AsyncHolds, Holds
@@ -61,6 +63,7 @@ class _Base:
         max_retries: int = 4,
         deadline_seconds: int = 600,
         nonce_block: int = 20,
+        nonce_file: str | Path | None = None,
         transport: Any = None,
     ) -> None:
         """A client of the gateway at `base_url`.
@@ -78,6 +81,8 @@ class _Base:
             max_retries: how often a request is sent again after connection errors, 409 in flight, 429, 502, 503, 504.
             deadline_seconds: how long a signed order stays good.
             nonce_block: how many order nonces are leased at a time.
+            nonce_file: a file (SQLite) in which the client notes which nonce each idempotency key of yours signs with,
+                so that a retry after a restart signs with the same one. Processes of one machine may share it.
             transport: an httpx transport of your own (proxies, tests).
         """
         options = Options(
@@ -94,7 +99,8 @@ class _Base:
             nonce_block=nonce_block,
         )
         core = Core(options)
-        self._desk = Desk(core, Book(core), NonceLease(nonce_block))
+        file = NonceFile(nonce_file, signer.address) if nonce_file is not None and signer is not None else None
+        self._desk = Desk(core, Book(core), NonceLease(nonce_block, file))
         self._open(options, transport)
 
     def _open(self, options: Options, transport: Any) -> None:
@@ -105,13 +111,15 @@ class _Base:
         """A client as the environment describes it; arguments given here win.
 
         `TONGDUI_URL`, `TONGDUI_API_KEY`, `TONGDUI_KEYSTORE` with `TONGDUI_KEYSTORE_PASSWORD` (a local signer),
-        `TONGDUI_CONTRACT`, `TONGDUI_CHAIN_ID`, `TONGDUI_RPC_URL`. Raises ValueError when there is no `TONGDUI_URL`.
+        `TONGDUI_NONCE_FILE`, `TONGDUI_CONTRACT`, `TONGDUI_CHAIN_ID`, `TONGDUI_RPC_URL`. Raises ValueError when there is
+        no `TONGDUI_URL`.
         """
         env = os.environ
         found: dict[str, Any] = {
             "api_key": env.get("TONGDUI_API_KEY"),
             "contract": env.get("TONGDUI_CONTRACT") or None,
             "rpc_url": env.get("TONGDUI_RPC_URL") or None,
+            "nonce_file": env.get("TONGDUI_NONCE_FILE") or None,
         }
         if env.get("TONGDUI_CHAIN_ID"):
             found["chain_id"] = int(env["TONGDUI_CHAIN_ID"])

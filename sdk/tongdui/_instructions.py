@@ -13,7 +13,8 @@ from ._core import Core, Identified, M, given, name_of, new_key
 from ._errors import APIError, SigningError
 from ._flow import Flow
 from ._models import NonceBlock, Program, Quote
-from ._reference import Book, NonceLease, day_number
+from ._nonces import NonceLease
+from ._reference import Book, day_number
 from ._signing import reference_hash, signed
 from .words import hex_of
 
@@ -179,7 +180,7 @@ InstructionRequest: TypeAlias = Issue | Redeem | Exchange
 KIND_OF = {Issue: "issue", Redeem: "redeem", Exchange: "exchange"}
 
 _STALE_NONCE = {"nonce_used", "nonce_not_reserved"}
-_STALE = {"wrong_signer", "agreement_not_live", "unknown_agreement", "unknown_program"} | _STALE_NONCE
+_STALE = {"wrong_signer", "agreement_not_live", "unknown_agreement", "unknown_program"}
 """Refusals that may only mean that reference data changed since it was fetched. Nothing was accepted then."""
 
 
@@ -208,15 +209,15 @@ class Desk:
 
         When the gateway refuses a signature because reference data changed since it was fetched (a new agreement,
         midnight), the data is fetched again and the order signed again, once, under the same nonce: of the two only
-        one can ever take effect. A key that you gave is never changed, so then the refusal is raised.
+        one can ever take effect. A key that you gave is never changed, so then the refusal is raised. So is one that is
+        about the nonce: nothing is ever signed under two.
         """
         signing = self.core.options.signer is not None
         own_key = key or new_key()
-        nonce: int | None = None
+        nonce = (yield from self._nonce(key)) if signing else None
         for last in (False, True):
             bodies, authorization = [i.body() for i in instructions], None
-            if signing:
-                nonce = nonce if nonce is not None else (yield from self._nonce(key))
+            if nonce is not None:
                 bodies, authorization = yield from self._sign(instructions, nonce, atomic=atomic)
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
@@ -226,8 +227,7 @@ class Desk:
                 return (yield from answer)
             except APIError as refusal:
                 if refusal.code in _STALE_NONCE:
-                    nonce = None
-                    self.nonces.forget(key)
+                    self.nonces.drop()
                 if last or not signing or key is not None or refusal.code not in _STALE:
                     raise
             self.book.forget()

@@ -3,9 +3,6 @@ checked."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict, deque
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,7 +10,7 @@ from ._chain import Node
 from ._core import Core, segment
 from ._errors import SigningError, VerificationError
 from ._flow import Flow
-from ._models import Agreement, Member, Merchant, Network, NonceBlock, Program
+from ._models import Agreement, Member, Merchant, Network, Program
 from ._pages import Query
 from ._signing import Signer
 from .orders import AgreementTerms, Domain
@@ -22,54 +19,6 @@ from .words import bytes_of, hex_of, word
 EPOCH = date(1970, 1, 1)
 AGREEMENT_SECONDS = 60.0
 """How long a client keeps using the agreement that it found for a pair of programs before it looks for a newer one."""
-
-
-class NonceLease:
-    """Nonces that the gateway reserved for this process. Safe to use from many threads: no lock is held while
-    waiting."""
-
-    def __init__(self, block: int) -> None:
-        self.block = block
-        self._free: deque[int] = deque()
-        self._by_key: OrderedDict[str, int] = OrderedDict()
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-
-    def take(self, key: str | None) -> int | None:
-        """A nonce that nobody else has, None when the lease is used up.
-
-        The same Idempotency-Key gets the same nonce again, so that of two orders signed for it only one can ever take
-        effect.
-        """
-        with self._lock:
-            if self._process != os.getpid():  # a forked child must not sign with its parent's nonces
-                self._free.clear()
-                self._process = os.getpid()
-            if key is not None and key in self._by_key:
-                return self._by_key[key]
-            if not self._free:
-                return None
-            nonce = self._free.popleft()
-            if key is not None:
-                self._remember(key, nonce)
-            return nonce
-
-    def add(self, block: NonceBlock) -> None:
-        """Puts a leased block at the end."""
-        with self._lock:
-            self._free.extend(range(block.first, block.first + block.count))
-
-    def forget(self, key: str | None) -> None:
-        """A nonce turned out not to be ours: the key gets another one, from a fresh block."""
-        with self._lock:
-            self._free.clear()
-            if key is not None:
-                self._by_key.pop(key, None)
-
-    def _remember(self, key: str, nonce: int) -> None:
-        self._by_key[key] = nonce
-        if len(self._by_key) > 10_000:
-            self._by_key.popitem(last=False)
 
 
 @dataclass(slots=True)

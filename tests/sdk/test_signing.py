@@ -15,6 +15,7 @@ import tongdui
 from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn
 from tongdui import Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
 from tongdui._amounts import rate_of
+from tongdui._nonces import NonceFile
 from tongdui._signing import compact
 from tongdui.orders import full_signature, recover_signer, sign_digest, signature_bytes
 from tongdui.words import hex_of, keccak256
@@ -184,10 +185,40 @@ def test_a_refusal_that_renewing_does_not_mend_is_raised(client: Client, gateway
         client.issuances.create(program="FUEL", member="mem_FC-1001", points=1)
 
 
-def test_a_used_nonce_is_replaced(client: Client, gateway: StandIn) -> None:
+def test_a_used_nonce_is_raised_and_the_next_order_takes_another(client: Client, gateway: StandIn) -> None:
+    """Whoever says that it is used may have used it for this very order: nothing is signed under two nonces."""
     gateway.used.add((1, 100))
+    with pytest.raises(tongdui.NonceUsedError):
+        client.issuances.create(program="FUEL", member="mem_FC-1001", points=1)
+    assert len([c for c in gateway.calls if c.path == "/v1/issuances"]) == 1
     client.issuances.create(program="FUEL", member="mem_FC-1001", points=1)
     assert gateway.wires[0].nonce > 100
+
+
+def test_a_key_signs_one_nonce_even_after_a_restart(gateway: StandIn, station: LocalSigner, tmp_path: Path) -> None:
+    """A gateway that says it never got the first order, or that its nonce was used, gets no order under another one."""
+    signed: list[int] = []
+
+    def withhold(call: Call) -> None:
+        if call.path == "/v1/issuances":
+            signed.append(call.body["authorization"]["nonce"])
+            raise ProblemError(*((409, "nonce_used") if len(signed) == 2 else (500, "internal_error")))
+
+    gateway.faults.append(withhold)
+    for key in ("k", "k", "k", "other"):
+        with (
+            Client(gateway.url, "tdk", signer=station, nonce_file=tmp_path / "nonces.db") as client,
+            pytest.raises(tongdui.APIError),
+        ):
+            client.issuances.create(program="FUEL", member="mem_FC-1001", points=5, idempotency_key=key)
+    assert len(signed) == 4
+    assert signed[0] == signed[1] == signed[2] != signed[3]
+
+
+def test_processes_that_share_a_file_agree_on_a_keys_nonce(tmp_path: Path) -> None:
+    files = [NonceFile(tmp_path / "nonces.db", "0xAB") for _ in range(2)]
+    assert (files[0].bind("k", 7), files[1].bind("k", 8)) == (7, 7)
+    assert NonceFile(tmp_path / "nonces.db", "0xCD").nonce_of("k") is None
 
 
 def test_the_newest_agreement_between_two_programs_is_used(client: Client, gateway: StandIn) -> None:
