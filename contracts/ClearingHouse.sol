@@ -125,6 +125,8 @@ contract ClearingHouse is Instructions, IERC165 {
         if (!_isLiveKey(head.merchant(), _recover(digest, r, vs))) return Reason.UnknownSigner;
         if (block.timestamp > head.deadline()) return Reason.DeadlinePassed;
         if (account.isIn(MerchantStatus.Closed)) return Reason.MerchantClosed;
+        // No event would name its nonce.
+        if (head.count() == 0) return Reason.EmptyOrder;
         if (!_useNonce(head.merchant(), head.nonce())) return Reason.NonceUsed;
         return Reason.None;
     }

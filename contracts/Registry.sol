@@ -51,6 +51,9 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     /// @dev Merchant 0 is the network operator itself: it earns the fees.
     uint32 internal constant OPERATOR_MERCHANT = 0;
 
+    /// @dev In an event: no merchant's nonce was used.
+    uint64 internal constant NO_NONCE = type(uint64).max;
+
     /// @dev Seconds east of UTC at which the network's day begins.
     int256 private immutable UTC_OFFSET;
 
@@ -105,7 +108,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         _merchant(id).account = AccountLib.pack(creditLimitMicros, MerchantStatus.Active);
 
         emit MerchantRegistered(id, creditLimitMicros, name_);
-        _setSigner(id, key, 0, type(uint40).max);
+        _setSigner(id, key, 0, type(uint40).max, NO_NONCE);
     }
 
     /// @inheritdoc IClearingHouse
@@ -132,7 +135,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         _requireSignature(change.merchant, structHash, signature);
         if (!_useNonce(change.merchant, change.nonce)) revert NonceAlreadyUsed(change.merchant, change.nonce);
 
-        _setSigner(change.merchant, change.key, change.validFrom, change.validUntil);
+        _setSigner(change.merchant, change.key, change.validFrom, change.validUntil, change.nonce);
     }
 
     /// @inheritdoc IClearingHouse
@@ -143,17 +146,17 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
         signer.validUntil = validUntil;
 
-        emit SignerChanged(signer.merchant, key, signer.validFrom, validUntil);
+        emit SignerChanged(signer.merchant, key, signer.validFrom, validUntil, NO_NONCE);
     }
 
     /// @inheritdoc IClearingHouse
     function recoverSigner(uint32 merchant, address key) external override onlyOwner {
         _knownMerchant(merchant);
-        _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max);
+        _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max, NO_NONCE);
     }
 
     /// @dev `validUntil` is never stored as 0, which marks a key nobody has.
-    function _setSigner(uint32 merchant, address key, uint40 validFrom, uint40 validUntil) private {
+    function _setSigner(uint32 merchant, address key, uint40 validFrom, uint40 validUntil, uint64 nonce) private {
         SignerKey storage signer = _signers[key];
         if (key == address(0)) revert ZeroKey();
         if (validUntil == 0 || validUntil < validFrom) revert BadWindow(validFrom, validUntil);
@@ -161,7 +164,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
         _signers[key] = SignerKey({merchant: merchant, validFrom: validFrom, validUntil: validUntil});
 
-        emit SignerChanged(merchant, key, validFrom, validUntil);
+        emit SignerChanged(merchant, key, validFrom, validUntil, nonce);
     }
 
     /// @dev Whether `key` may sign for `merchant` now. Key 0 is nobody's.

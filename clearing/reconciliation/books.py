@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tongdui.orders import Kind, Reason
+from tongdui.orders import NO_NONCE, Kind, Reason
 from tongdui.receipts import Entry, chain_head, merkle_root
 from tongdui.words import ZERO_WORD, bytes_of, hex_of
 
@@ -112,6 +112,8 @@ class Books:
                 micros = told["micros"] if name == "Deposited" else -told["micros"]
                 self.positions[told["merchant"]] += micros
                 self.funds += micros
+            case "SignerChanged" if told["nonce"] != NO_NONCE:
+                self.nonces.add((told["merchant"], told["nonce"]))
             case "InstructionRejected":
                 self.nonces.add((told["merchant"], told["nonce"]))
             case "OrderRejected" if told["reason"] == Reason.ATOMIC_FAILED:

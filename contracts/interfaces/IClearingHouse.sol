@@ -51,7 +51,9 @@ enum Reason {
     UnknownEntry, // the evidence is missing or does not prove the signed entry
     NotReversible, // a reversal cannot be reversed
     NotGiver, // only the merchant that gives value back may reverse
-    OverReversal // more than is left of the original
+    OverReversal, // more than is left of the original
+    // the whole order, again
+    EmptyOrder // it has no instructions
 }
 
 /// @notice What an account of the network's operator may do. The owner (admin) grants roles and has none by itself.
@@ -149,7 +151,10 @@ interface IClearingHouse {
     event RoleChanged(Role indexed role, address indexed account, bool held);
     event MerchantRegistered(uint32 indexed merchant, uint96 creditLimitMicros, bytes32 name);
     event MerchantStatusChanged(uint32 indexed merchant, MerchantStatus status);
-    event SignerChanged(uint32 indexed merchant, address indexed key, uint40 validFrom, uint40 validUntil);
+    /// @param nonce The nonce that the merchant's own change used up; `type(uint64).max` where it is the operator's or the owner's doing.
+    event SignerChanged(
+        uint32 indexed merchant, address indexed key, uint40 validFrom, uint40 validUntil, uint64 nonce
+    );
     event ProgramRegistered(uint32 indexed program, uint32 indexed merchant, bytes32 code, bytes32 name);
     event ProgramPauseChanged(uint32 indexed program, bool paused);
 

@@ -76,11 +76,8 @@ contract AtomicTest is Network {
         assertEq(refusals[0].item, 1);
     }
 
-    function test_AtomicOrderWithoutInstructionsDoesNothing() public {
-        Draft memory d = _atomic(GAS_STATION, new Line[](0));
-        _executeWithoutEffect(d, 3);
-        assertEq(refusals.length, 0);
-        assertTrue(house.nonceUsed(GAS_STATION, d.nonce));
+    function test_AtomicOrderWithoutInstructionsIsRefused() public {
+        _refuseOrder(_atomic(GAS_STATION, new Line[](0)), Reason.EmptyOrder);
     }
 
     function test_AtomicAndOrdinaryOrdersAreSignedApart() public {

@@ -93,7 +93,7 @@ contract RegistryTest is Network {
         vm.expectEmit(address(house));
         emit IClearingHouse.MerchantRegistered(5, 77, "Bakery");
         vm.expectEmit(address(house));
-        emit IClearingHouse.SignerChanged(5, bob, 0, FOREVER);
+        emit IClearingHouse.SignerChanged(5, bob, 0, FOREVER, type(uint64).max);
         vm.prank(operator);
         house.registerMerchant(5, "Bakery", bob, 77);
         assertEq(house.merchantCount(), 6);
@@ -180,7 +180,7 @@ contract RegistryTest is Network {
         uint256 second = _key(GAS_STATION, 1);
         uint40 from = uint40(_now() + 100);
         vm.expectEmit(address(house));
-        emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(second), from, from + 100);
+        emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(second), from, from + 100, nextNonce[GAS_STATION]);
         _changeSigner(GAS_STATION, vm.addr(second), from, from + 100, keyOf[GAS_STATION]);
 
         vm.warp(from - 1);
@@ -290,7 +290,7 @@ contract RegistryTest is Network {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 0));
         house.revokeSigner(key, 0);
         vm.expectEmit(address(house));
-        emit IClearingHouse.SignerChanged(GAS_STATION, key, 0, 100);
+        emit IClearingHouse.SignerChanged(GAS_STATION, key, 0, 100, type(uint64).max);
         house.revokeSigner(key, 100);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 101));
         house.revokeSigner(key, 101);
@@ -306,7 +306,9 @@ contract RegistryTest is Network {
         house.revokeSigner(vm.addr(keyOf[GAS_STATION]), 1);
         keyOf[GAS_STATION] = _key(GAS_STATION, 1);
         vm.expectEmit(address(house));
-        emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(keyOf[GAS_STATION]), uint40(_now()), FOREVER);
+        emit IClearingHouse.SignerChanged(
+            GAS_STATION, vm.addr(keyOf[GAS_STATION]), uint40(_now()), FOREVER, type(uint64).max
+        );
         vm.prank(admin);
         house.recoverSigner(GAS_STATION, vm.addr(keyOf[GAS_STATION]));
         _accept(GAS_STATION, _issue(FUEL, ann, 1));

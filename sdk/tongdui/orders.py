@@ -20,6 +20,9 @@ from .words import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, word
 
 UINT64_MAX = 2**64 - 1
 NONCE_MAX = 2**48 - 1
+NO_NONCE = 2**64 - 1
+"""In `SignerChanged`: the operator or the owner changed the key, and no nonce of the merchant was used."""
+
 MAX_INSTRUCTIONS = 1_000
 """Most instructions in one order; a larger one would not fit a transaction's gas."""
 
@@ -78,6 +81,7 @@ class Reason(IntEnum):
     NOT_REVERSIBLE = 26
     NOT_GIVER = 27
     OVER_REVERSAL = 28
+    EMPTY_ORDER = 29
 
     @property
     def code(self) -> str:

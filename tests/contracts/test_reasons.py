@@ -170,6 +170,19 @@ def a_closed_merchant(s: Stage) -> Sequence[Reason]:
     return s.do(FUEL, redeem())
 
 
+@story(Reason.EMPTY_ORDER)
+def an_order_of_nothing(s: Stage) -> Sequence[Reason]:
+    order = s.order(FUEL)
+    reasons = s.send(order)
+    assert not s.twins.chain.view("nonceUsed", FUEL, order.nonce)
+    return reasons
+
+
+@story(Reason.EMPTY_ORDER)
+def an_atomic_order_of_nothing(s: Stage) -> Sequence[Reason]:
+    return s.send(s.order(FUEL, atomic=True))
+
+
 @story(Reason.ATOMIC_FAILED)
 def one_of_an_atomic_order_fails(s: Stage) -> Sequence[Reason]:
     reasons = s.send(s.order(FUEL, issue(), redeem(UINT64_MAX), atomic=True))

@@ -30,6 +30,7 @@ from tests.reference.records import (
     require,
 )
 from tongdui.orders import (
+    NO_NONCE,
     UINT64_MAX,
     ZERO_ADDRESS,
     AgreementTerms,
@@ -152,7 +153,7 @@ class ClearingHouse:
         require((merchant, nonce) not in self.nonces, "NonceAlreadyUsed", merchant, nonce)
         self._check_key(merchant, key, valid_from, valid_until)
         self.nonces.add((merchant, nonce))
-        self._set_key(merchant, key, valid_from, valid_until)
+        self._set_key(merchant, key, valid_from, valid_until, nonce)
 
     def revoke_signer(self, by: str, key: str, valid_until: int) -> None:
         self._require_role(by, Role.OPERATOR)
@@ -208,9 +209,9 @@ class ClearingHouse:
         owner = self.keys[key].merchant if key in self.keys else merchant
         require(owner == merchant, "KeyTaken", key, owner)
 
-    def _set_key(self, merchant: int, key: str, valid_from: int, valid_until: int) -> None:
+    def _set_key(self, merchant: int, key: str, valid_from: int, valid_until: int, nonce: int = NO_NONCE) -> None:
         self.keys[key] = Key(merchant, valid_from, valid_until)
-        self._emit("SignerChanged", merchant, key, valid_from, valid_until)
+        self._emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
 
     def _is_signed(self, merchant: int, digest: bytes, compact: bytes) -> bool:
         """Whether a live key of `merchant` made this signature."""
@@ -373,6 +374,8 @@ class ClearingHouse:
             return Reason.DEADLINE_PASSED
         if self.merchants[order.merchant].status == Status.CLOSED:
             return Reason.MERCHANT_CLOSED
+        if not order.instructions:
+            return Reason.EMPTY_ORDER
         if (order.merchant, order.nonce) in self.nonces:
             return Reason.NONCE_USED
         return Reason.NONE

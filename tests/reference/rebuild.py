@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from tongdui.orders import Kind, Reason
+from tongdui.orders import NO_NONCE, Kind, Reason
 from tongdui.receipts import Entry, chain_head, merkle_root
 from tongdui.words import ZERO_WORD
 
@@ -51,8 +51,10 @@ class Books:
                 self.merchants[merchant] = [1, 0, limit]
             case "MerchantStatusChanged", (merchant, status):
                 self.merchants[merchant][0] = status
-            case "SignerChanged", (merchant, key, valid_from, valid_until):
+            case "SignerChanged", (merchant, key, valid_from, valid_until, nonce):
                 self.keys[key] = (merchant, valid_from, valid_until)
+                if nonce != NO_NONCE:
+                    self.nonces.add((merchant, nonce))
             case "ProgramRegistered", (program, merchant, code, name):
                 self.programs[program] = [merchant, False, code, name]
                 self.totals[program] = Counter()

@@ -30,7 +30,7 @@ contract Handler is Network {
     uint32 private constant ALL_MERCHANTS = 6;
 
     string[8] private KINDS = ["", "issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"];
-    string[29] private REASONS = [
+    string[30] private REASONS = [
         "",
         "UnknownSigner",
         "DeadlinePassed",
@@ -59,12 +59,13 @@ contract Handler is Network {
         "UnknownEntry",
         "NotReversible",
         "NotGiver",
-        "OverReversal"
+        "OverReversal",
+        "EmptyOrder"
     ];
 
     /// @dev Accepted entries by kind, and refusals by reason.
     uint256[8] public accepted;
-    uint256[29] public refused;
+    uint256[30] public refused;
     uint256 public batches;
     uint256 public atomics;
 
@@ -80,6 +81,7 @@ contract Handler is Network {
     bytes32[] private _leaves;
     AgreementTerms[] private _terms;
     uint256 private _keys;
+    uint32 private _tight; // an agreement whose cap is soon used up
     uint32 private _suspended;
     uint32 private _paused;
     /// @dev What a point is worth such that no agreement gives more than it takes; in twelfths.
@@ -99,8 +101,8 @@ contract Handler is Network {
         t.validUntil = t.validFrom + 1;
         _register(t);
         t = _exchangeTerms(FUEL, CINE, 9, 10, 10_000, 10, 3);
-        (t.maxPoints, t.dailyCap, t.document) = (30_000, 30_000, "tight"); // is soon used up
-        _register(t);
+        (t.maxPoints, t.dailyCap, t.document) = (30_000, 30_000, "tight");
+        _tight = _register(t);
         t = _acceptanceTerms(VIDEO, OPERATOR, 5000, 10_000, 1);
         vm.prank(admin);
         house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
@@ -262,6 +264,7 @@ contract Handler is Network {
         d = _order(merchant, lines);
         d.atomic = _one(dice, 4);
         if (_one(dice, 30)) d.key = _key(merchant, type(uint256).max);
+        if (_one(dice, 40)) d.lines = new Line[](0);
         if (_one(dice, 30)) d.deadline = uint40(_now() - 1);
         if (_one(dice, 20) && d.nonce != 0) d.nonce = uint48(_roll(dice, d.nonce));
     }
@@ -292,7 +295,7 @@ contract Handler is Network {
     function _anyConversion(Dice memory dice, uint32 merchant, address member) private view returns (Line memory l) {
         uint32 id;
         for (uint256 i = 0; i < 12; ++i) {
-            id = uint32(1 + _roll(dice, _terms.length));
+            id = i == 0 && _one(dice, 5) ? _tight : uint32(1 + _roll(dice, _terms.length));
             AgreementTerms storage t = _terms[id - 1];
             bool may = (t.sourceMerchant == merchant && t.initiators & 1 != 0)
                 || (t.targetMerchant == merchant && t.initiators & 2 != 0);
