@@ -84,7 +84,12 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         emit MerchantRegistered(OPERATOR_MERCHANT, 0, operatorName);
     }
 
-    // ---------------------------------------------------------------- roles
+    // ---------------------------------------------------------------- owner and roles
+
+    /// @dev There is always somebody who can take a role away again.
+    function renounceOwnership() public pure override {
+        revert OwnerNeeded();
+    }
 
     /// @inheritdoc IClearingHouse
     function setRole(Role role, address account, bool held) external override onlyOwner {
@@ -126,13 +131,19 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     // ---------------------------------------------------------------- signer keys
 
     /// @inheritdoc IClearingHouse
-    function changeSigner(SignerChange calldata change, bytes calldata signature) external override {
+    function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature)
+        external
+        override
+    {
         bytes32 structHash = keccak256(
             abi.encode(
                 SIGNER_CHANGE_TYPEHASH, change.merchant, change.key, change.validFrom, change.validUntil, change.nonce
             )
         );
         _requireSignature(change.merchant, structHash, signature);
+        // Otherwise a merchant could take an address that is about to become another one's key.
+        bool proven = _signers[change.key].validUntil != 0 || _signerOf(structHash, keySignature) == change.key;
+        if (!proven) revert KeyNotProven(change.key);
         if (!_useNonce(change.merchant, change.nonce)) revert NonceAlreadyUsed(change.merchant, change.nonce);
 
         _setSigner(change.merchant, change.key, change.validFrom, change.validUntil, change.nonce);
@@ -176,8 +187,12 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @dev Reverts unless `signature` over the typed data with `structHash` is by a live key of `merchant`.
     function _requireSignature(uint32 merchant, bytes32 structHash, bytes calldata signature) internal view {
-        (address key, ECDSA.RecoverError failure,) = ECDSA.tryRecover(_digest(structHash), signature);
-        if (failure != ECDSA.RecoverError.NoError || !_isLiveKey(merchant, key)) revert BadSignature(merchant);
+        if (!_isLiveKey(merchant, _signerOf(structHash, signature))) revert BadSignature(merchant);
+    }
+
+    /// @dev The key that signed the typed data with `structHash`, or 0, which is nobody's.
+    function _signerOf(bytes32 structHash, bytes calldata signature) private view returns (address key) {
+        (key,,) = ECDSA.tryRecover(_digest(structHash), signature);
     }
 
     /// @dev Consumes a nonce; false if it was used before.

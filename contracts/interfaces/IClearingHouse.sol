@@ -143,8 +143,9 @@ struct ProgramTotals {
 /// @title IClearingHouse
 /// @notice Issues, exchanges and settles loyalty points between merchants. See docs/contracts.md for the whole picture.
 ///
-/// The owner (two-step transfer) grants the roles and recovers a merchant that lost all its keys; OPERATOR onboards merchants, programs and agreements; SEQUENCER executes batches; TREASURY books
-/// money at the settlement bank; PAUSER stops a program or the network.
+/// The owner (two-step transfer, never nobody) grants the roles and recovers a merchant that lost all its keys; OPERATOR onboards
+/// merchants, programs and agreements; SEQUENCER executes batches; TREASURY books money at the settlement bank; PAUSER stops a program
+/// or the network.
 interface IClearingHouse {
     // ---------------------------------------------------------------- events: registry
 
@@ -195,6 +196,7 @@ interface IClearingHouse {
     // ---------------------------------------------------------------- errors
 
     error MissingRole(Role role, address account);
+    error OwnerNeeded();
     error UnknownMerchant(uint32 merchant);
     error UnknownProgram(uint32 program);
     error UnknownAgreement(uint32 agreement);
@@ -204,6 +206,7 @@ interface IClearingHouse {
     error ZeroKey();
     error KeyTaken(address key, uint32 merchant);
     error KeyUnknown(address key);
+    error KeyNotProven(address key);
     error BadWindow(uint40 validFrom, uint40 validUntil);
     error BadSignature(uint32 merchant);
     error NonceAlreadyUsed(uint32 merchant, uint48 nonce);
@@ -226,14 +229,17 @@ interface IClearingHouse {
     /// @notice Gives a role to an account, or takes it away. Role: owner.
     function setRole(Role role, address account, bool held) external;
 
-    /// @notice Registers merchant `id` (the next free number) with its first signer key. Role: OPERATOR.
+    /// @notice Registers merchant `id` (the next free number) with its first signer key. Role: OPERATOR, who makes sure that the key
+    /// is the merchant's.
     function registerMerchant(uint32 id, bytes32 name, address key, uint96 creditLimitMicros) external;
 
     /// @notice Moves a merchant between active and suspended, or closes it for good. Role: OPERATOR.
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external;
 
     /// @notice Adds a key to a merchant or changes a key's window, on the signature of one of its live keys. Anyone may send it.
-    function changeSigner(SignerChange calldata change, bytes calldata signature) external;
+    /// @param keySignature The new key's own signature over the same change, so that nobody takes an address that it does not
+    /// control; not looked at if the key is one of the merchant's already.
+    function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature) external;
 
     /// @notice Cuts a key's window short, for example when it was stolen. It can only take power away. Role: OPERATOR.
     function revokeSigner(address key, uint40 validUntil) external;

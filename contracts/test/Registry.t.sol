@@ -17,6 +17,8 @@ import {Network} from "./support/Network.sol";
 
 /// @notice Who takes part: roles, merchants and their life, signer keys, programs, pauses, and the token-style reads.
 contract RegistryTest is Network {
+    uint256 private constant BOBS_KEY = uint256(keccak256("bob")); // as `makeAddr` makes it
+
     // ---------------------------------------------------------------- roles
 
     function test_OnlyTheOwnerGrantsRoles() public {
@@ -49,6 +51,17 @@ contract RegistryTest is Network {
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, admin));
         vm.prank(admin);
         house.setRole(Role.Sequencer, stranger, true);
+    }
+
+    function test_OwnershipCannotBeGivenToNobody() public {
+        Ownable2Step owned = Ownable2Step(address(house));
+        address[2] memory callers = [admin, stranger];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(IClearingHouse.OwnerNeeded.selector);
+            vm.prank(callers[i]);
+            owned.renounceOwnership();
+        }
+        assertEq(owned.owner(), admin);
     }
 
     function test_EveryPrivilegedCallNeedsItsRole() public {
@@ -181,7 +194,7 @@ contract RegistryTest is Network {
         uint40 from = uint40(_now() + 100);
         vm.expectEmit(address(house));
         emit IClearingHouse.SignerChanged(GAS_STATION, vm.addr(second), from, from + 100, nextNonce[GAS_STATION]);
-        _changeSigner(GAS_STATION, vm.addr(second), from, from + 100, keyOf[GAS_STATION]);
+        _changeSigner(GAS_STATION, second, from, from + 100, keyOf[GAS_STATION]);
 
         vm.warp(from - 1);
         _refuseOrder(_signedWith(second), Reason.UnknownSigner);
@@ -205,8 +218,8 @@ contract RegistryTest is Network {
         uint256 second = _key(GAS_STATION, 1);
         Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
         _execute(d);
-        _changeSigner(GAS_STATION, vm.addr(second), 0, FOREVER, keyOf[GAS_STATION]);
-        _changeSigner(GAS_STATION, vm.addr(keyOf[GAS_STATION]), 0, 1, second);
+        _changeSigner(GAS_STATION, second, 0, FOREVER, keyOf[GAS_STATION]);
+        _changeSigner(GAS_STATION, keyOf[GAS_STATION], 0, 1, second);
         _refuseOrder(d, Reason.UnknownSigner);
         d.key = second;
         _refuseOrder(d, Reason.NonceUsed);
@@ -219,10 +232,11 @@ contract RegistryTest is Network {
         Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
         SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, d.nonce);
         bytes memory signature = _signature(d.key, _changeDigest(c));
-        house.changeSigner(c, signature);
+        bytes memory proof = _signature(BOBS_KEY, _changeDigest(c));
+        house.changeSigner(c, signature, proof);
         _refuseOrder(d, Reason.NonceUsed);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.NonceAlreadyUsed.selector, GAS_STATION, d.nonce));
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, proof);
     }
 
     function test_KeyChangeNeedsALiveKeyOfTheMerchant() public {
@@ -244,12 +258,12 @@ contract RegistryTest is Network {
         bytes32 high = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(s));
         _expectBadSignature(c, abi.encodePacked(r, high, v ^ 7)); // 27 <-> 28
         _expectBadSignature(c, abi.encodePacked(r, uint256(s) | uint256(v - 27) << 255));
-        house.changeSigner(c, abi.encodePacked(r, s, v));
+        house.changeSigner(c, abi.encodePacked(r, s, v), _signature(BOBS_KEY, _changeDigest(c)));
     }
 
     function _expectBadSignature(SignerChange memory c, bytes memory signature) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, c.merchant));
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, "");
     }
 
     function test_KeyWindowMustMakeSense() public {
@@ -257,17 +271,44 @@ contract RegistryTest is Network {
         uint48 nonce = nextNonce[GAS_STATION];
         SignerChange memory c = SignerChange(GAS_STATION, bob, 10, 9, nonce);
         bytes memory signature = _signature(by, _changeDigest(c));
+        bytes memory proof = _signature(BOBS_KEY, _changeDigest(c));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 10, 9));
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, proof);
         c = SignerChange(GAS_STATION, bob, 0, 0, nonce);
         signature = _signature(by, _changeDigest(c));
+        proof = _signature(BOBS_KEY, _changeDigest(c));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 0));
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, proof);
         c = SignerChange(GAS_STATION, address(0), 0, FOREVER, nonce);
         signature = _signature(by, _changeDigest(c));
         vm.expectRevert(IClearingHouse.ZeroKey.selector);
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, "");
         assertFalse(house.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
+    }
+
+    /// @dev Otherwise a merchant could take the address that another one is about to register, and keep it from it for ever.
+    function test_NewKeyMustHaveSignedItsOwnAddition() public {
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        bytes32 digest = _changeDigest(c);
+        bytes memory signature = _signature(keyOf[GAS_STATION], digest);
+        bytes[3] memory proofs = [signature, bytes(""), _signature(BOBS_KEY, keccak256("another change"))];
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyNotProven.selector, bob));
+            house.changeSigner(c, signature, proofs[i]);
+        }
+        assertFalse(house.nonceUsed(GAS_STATION, 500));
+        house.changeSigner(c, signature, _signature(BOBS_KEY, digest));
+        (uint32 merchant,,) = house.signerOf(bob);
+        assertEq(merchant, GAS_STATION);
+    }
+
+    /// @dev A key that was lost can be taken out although it cannot sign any more.
+    function test_OwnKeyNeedsNoProofToChangeItsWindow() public {
+        _changeSigner(GAS_STATION, BOBS_KEY, 0, FOREVER, keyOf[GAS_STATION]);
+        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, 1, 500);
+        house.changeSigner(c, _signature(keyOf[GAS_STATION], _changeDigest(c)), "");
+        (,, uint40 until) = house.signerOf(bob);
+        assertEq(until, 1);
     }
 
     function test_KeyBelongsToOneMerchantForEver() public {
@@ -277,7 +318,7 @@ contract RegistryTest is Network {
         SignerChange memory c = SignerChange(GAS_STATION, old, 0, FOREVER, 500);
         bytes memory signature = _signature(keyOf[GAS_STATION], _changeDigest(c));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyTaken.selector, old, CINEMA));
-        house.changeSigner(c, signature);
+        house.changeSigner(c, signature, "");
     }
 
     function test_OperatorOnlyTakesPowerAwayFromKeys() public {
@@ -409,7 +450,7 @@ contract RegistryTest is Network {
         house.pause();
         _deposit(CINEMA, 1);
         _withdraw(CINEMA, 1);
-        _changeSigner(CINEMA, bob, 0, FOREVER, keyOf[CINEMA]);
+        _changeSigner(CINEMA, BOBS_KEY, 0, FOREVER, keyOf[CINEMA]);
         (uint32 merchant,,) = house.signerOf(bob);
         assertEq(merchant, CINEMA);
     }

@@ -1,9 +1,11 @@
 """Gives a merchant a new signer key and lets the old one run out.
 
-    ape run chain rotate_key --network http://127.0.0.1:8545 --merchant 3 --signer market --new-key 0x... --overlap 86400
+    ape run chain rotate_key --network http://127.0.0.1:8545 --merchant 3 --signer market --new-signer market-2 --overlap 86400
 
-The merchant's present key (`--signer`, or TONGDUI_MERCHANT_KEY) signs both changes; anyone may send them, so the sender is the
-signer where no other account is named. With --overlap 0 the old key ends at once.
+The merchant's present key (`--signer`, or TONGDUI_MERCHANT_KEY) signs both changes. The new key (`--new-signer`, or
+TONGDUI_NEW_KEY) signs its own addition; where it is one of the merchant's already, its address (`--new-key`) is enough.
+Anyone may send the changes, so the sender is the signer where no other account is named. With --overlap 0 the old key
+ends at once.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Window = tuple[str, int, int]  # key, from, until
 @chain_command
 @click.option("--merchant", type=int, required=True, help="The merchant's number.")
 @click.option("--signer", metavar="ALIAS", help="Keystore account of the present key; else TONGDUI_MERCHANT_KEY.")
-@address_option("--new-key", required=True, help="Address of the new key.")
+@click.option("--new-signer", metavar="ALIAS", help="Keystore account of the new key; else TONGDUI_NEW_KEY.")
+@address_option("--new-key", help="Address of the new key, if it is one of the merchant's already.")
 @click.option("--overlap", default=DAY, show_default=True, help="Seconds for which the old key stays good.")
 def cli(
     account: str | None,
@@ -40,24 +43,27 @@ def cli(
     yes: bool,
     merchant: int,
     signer: str | None,
-    new_key: str,
+    new_signer: str | None,
+    new_key: str | None,
     overlap: int,
 ) -> None:
     """Replace a merchant's signer key."""
     old = load_account(signer, "TONGDUI_MERCHANT_KEY")
+    new = None if new_key else load_account(new_signer, "TONGDUI_NEW_KEY")
     itself = account is None and not os.environ.get("TONGDUI_KEY")
     session = Session(old if itself else account, yes=yes)
     clearing_house = session.house(house)
-    windows = _changes(clearing_house, merchant, old.address, new_key, session.now + overlap)
+    key = str(new.address if new else new_key)
+    windows = _changes(clearing_house, merchant, old.address, key, session.now + overlap, proven=new is not None)
     if windows and not yes:
         click.echo(f"{old.address} will sign:")
         for key, _, until in windows:
             click.echo(f"  {key} is a key of merchant {merchant} {moment(until)}")
         click.confirm("Sign?", abort=True)
-    session.carry_out(clearing_house, _sign(session, clearing_house, merchant, old, windows))
+    session.carry_out(clearing_house, _sign(session, clearing_house, merchant, old, new, windows))
 
 
-def _changes(house: Any, merchant: int, old: str, new: str, end: int) -> list[Window]:
+def _changes(house: Any, merchant: int, old: str, new: str, end: int, *, proven: bool) -> list[Window]:
     """What has to be said about the two keys that the chain does not say already."""
     owner, since, until = house.signerOf(old)
     if owner != merchant or not until:
@@ -67,6 +73,8 @@ def _changes(house: Any, merchant: int, old: str, new: str, end: int) -> list[Wi
     owner_of_new, _, until_of_new = house.signerOf(new)
     if until_of_new and owner_of_new != merchant:
         raise click.ClickException(f"{new} is a key of merchant {owner_of_new}")
+    if not until_of_new and not proven:
+        raise click.ClickException(f"{new} is new to the chain, so it has to sign: name it with --new-signer")
     windows = []
     if until_of_new != FOREVER:
         windows.append((new, 0, FOREVER))
@@ -75,20 +83,22 @@ def _changes(house: Any, merchant: int, old: str, new: str, end: int) -> list[Wi
     return windows
 
 
-def _sign(session: Session, house: Any, merchant: int, signer: Any, windows: list[Window]) -> list[Step]:
+def _sign(session: Session, house: Any, merchant: int, signer: Any, new: Any, windows: list[Window]) -> list[Step]:
     """Signed changes, under nonces from the far end, where no order's will ever be."""
     steps = []
     nonce = NONCE_MAX + 1
     if windows:
         unlock(signer)
+        unlock(new)
     for key, since, until in windows:
         nonce -= 1
         while house.nonceUsed(merchant, nonce):
             nonce -= 1
         change = (merchant, key, since, until, nonce)
         signature = _signature(session, house, signer, change)
+        proof = _signature(session, house, new, change) if new and key == new.address else b""
         what = "new key" if until == FOREVER else "old key"
-        steps.append(Step(f"make {key}, the {what}, good {moment(until)}", "changeSigner", (change, signature)))
+        steps.append(Step(f"make {key}, the {what}, good {moment(until)}", "changeSigner", (change, signature, proof)))
     return steps
 
 

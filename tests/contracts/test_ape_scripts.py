@@ -156,14 +156,15 @@ def test_the_network_is_paused_and_resumed(operator: Operator) -> None:
 
 def test_a_key_is_rotated_by_the_merchant_itself(operator: Operator) -> None:
     """The merchant has no role and no account but its key; the gas is free."""
-    wanted = ("rotate_key", "--yes", "--merchant", "1", "--new-key", address(NEW), "--overlap", "3600")
+    wanted = ("rotate_key", "--yes", "--merchant", "1", "--overlap", "3600")
     own = {"TONGDUI_KEY": "", "TONGDUI_MERCHANT_KEY": "0x" + MERCHANT.hex()}
 
-    code, printed = operator.run(*wanted, **own)
-    again = operator.run(*wanted, **own)[1]
+    refused, said = operator.run(*wanted, "--new-key", address(NEW), **own)
+    assert (refused, "it has to sign" in said) == (1, True)
 
+    code, printed = operator.run(*wanted, **own, TONGDUI_NEW_KEY="0x" + NEW.hex())
     assert code == 0, printed
-    assert NOTHING in again
+    assert NOTHING in operator.run(*wanted, "--new-key", address(NEW), **own)[1]
     assert operator.house().signerOf(address(NEW)).call() == [1, 0, 2**40 - 1]
     merchant, _, until = operator.house().signerOf(address(MERCHANT)).call()
     assert merchant == 1

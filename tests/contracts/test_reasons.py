@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -500,6 +502,17 @@ def test_signed_terms_are_registered_once_even_after_they_ended(stage: Stage) ->
 
 def test_the_tour_visits_every_reason() -> None:
     assert {reason for reason, _ in STORIES.values()} == set(Reason)
+
+
+def test_every_custom_error_is_expected_by_a_forge_test() -> None:
+    contracts = Path(__file__).parents[2] / "contracts"
+    errors = re.findall(
+        r"^ +error (\w+)\(", (contracts / "interfaces" / "IClearingHouse.sol").read_text(), re.MULTILINE
+    )
+    tests = "".join(path.read_text() for path in (contracts / "test").glob("*.t.sol"))
+
+    assert len(errors) > 20
+    assert [error for error in errors if f"{error}.selector" not in tests] == []
 
 
 def test_a_key_that_was_revoked_never_becomes_another_merchants(stage: Stage) -> None:

@@ -277,9 +277,18 @@ class Lives(RuleBasedStateMachine):
         since=near,
         until=st.sampled_from([-DAY, 0, 2, DAY, FOREVER, FOREVER]),
         old_nonce=rarely,
+        unproven=rarely,
     )
     def a_merchant_changes_a_key(
-        self, merchant: int, owner: int | None, number: int, by: int, since: int, until: int, old_nonce: bool
+        self,
+        merchant: int,
+        owner: int | None,
+        number: int,
+        by: int,
+        since: int,
+        until: int,
+        old_nonce: bool,
+        unproven: bool,
     ) -> None:
         now = self.twins.now
         key = address(owner or merchant, number)
@@ -288,8 +297,9 @@ class Lives(RuleBasedStateMachine):
         change = SignerChange(merchant, key, now + since, valid_until, nonce)
         digest = signer_change_digest(self.twins.chain.domain, *change)
         signature = full_signature(sign_digest(digest, private_key(merchant, by)))
+        proof = signature if unproven else full_signature(sign_digest(digest, private_key(owner or merchant, number)))
         self.twins.tried.add((merchant, nonce))
-        self.twins.call(self.twins.stranger, "change_signer", change, signature)
+        self.twins.call(self.twins.stranger, "change_signer", change, signature, proof)
 
     @rule(merchant=st.sampled_from(MERCHANTS), number=st.integers(0, 2), until=near)
     def a_stolen_key_is_revoked(self, merchant: int, number: int, until: int) -> None:

@@ -339,7 +339,7 @@ gifts = st.builds(issue, st.integers(1, 1_000), st.sampled_from([1, 4]), st.inte
 
 
 @settings(max_examples=30)
-@given(batch=st.lists(st.lists(gifts, max_size=8).map(tuple), max_size=5), spoil=st.integers(0, 12))
+@given(batch=st.lists(st.lists(gifts, min_size=1, max_size=8).map(tuple), max_size=5), spoil=st.integers(0, 12))
 def test_the_contract_verifies_exactly_the_entries_that_it_posted(
     twins: Twins, batch: list[tuple[Instruction, ...]], spoil: int
 ) -> None:

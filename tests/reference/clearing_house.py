@@ -147,9 +147,11 @@ class ClearingHouse:
         self.merchants[merchant].status = status
         self._emit("MerchantStatusChanged", merchant, status)
 
-    def change_signer(self, by: str, change: SignerChange, signature: bytes) -> None:
+    def change_signer(self, by: str, change: SignerChange, signature: bytes, key_signature: bytes) -> None:
         merchant, key, valid_from, valid_until, nonce = change
-        self._require_signature(merchant, signer_change_digest(self.domain, *change), signature)
+        digest = signer_change_digest(self.domain, *change)
+        self._require_signature(merchant, digest, signature)
+        require(key in self.keys or _signer(digest, key_signature) == key, "KeyNotProven", key)
         require((merchant, nonce) not in self.nonces, "NonceAlreadyUsed", merchant, nonce)
         self._check_key(merchant, key, valid_from, valid_until)
         self.nonces.add((merchant, nonce))
@@ -215,16 +217,14 @@ class ClearingHouse:
 
     def _is_signed(self, merchant: int, digest: bytes, compact: bytes) -> bool:
         """Whether a live key of `merchant` made this signature."""
-        try:
-            key = self.keys.get(recover_signer(digest, compact).lower())
-        except ValueError:
-            return False
+        key = self.keys.get(_signer_of_compact(digest, compact))
         return key is not None and key.merchant == merchant and key.valid_from <= self.now < key.valid_until
 
     def _require_signature(self, merchant: int, digest: bytes, signature: bytes) -> None:
-        well_formed = len(signature) == 65 and signature[64] in (27, 28)
-        compact = signature_bytes(signature.hex()) if well_formed else b""
-        require(self._is_signed(merchant, digest, compact), "BadSignature", merchant)
+        require(self._is_signed(merchant, digest, _compact(signature)), "BadSignature", merchant)
+
+    def renounce_ownership(self, by: str) -> None:
+        raise Reverted("OwnerNeeded")
 
     # ---------------------------------------------------------------- agreements
 
@@ -575,6 +575,24 @@ class ClearingHouse:
     def _burn(self, member: str, program: int, points: int, total: str) -> None:
         self.balances[member, program] -= points
         self.programs[program].totals[total] += points
+
+
+def _compact(signature: bytes) -> bytes:
+    """The compact form of a signature in the usual form of 65 bytes; nothing, if it is not one."""
+    well_formed = len(signature) == 65 and signature[64] in (27, 28)
+    return signature_bytes(signature.hex()) if well_formed else b""
+
+
+def _signer(digest: bytes, signature: bytes) -> str:
+    return _signer_of_compact(digest, _compact(signature))
+
+
+def _signer_of_compact(digest: bytes, compact: bytes) -> str:
+    """Address of the key that made a signature; the zero address, which is nobody's, if it is none."""
+    try:
+        return recover_signer(digest, compact).lower()
+    except ValueError:
+        return ZERO_ADDRESS
 
 
 def _route(t: AgreementTerms) -> tuple[int, ...]:

@@ -228,7 +228,7 @@ contract Handler is Network {
         merchant = GAS_STATION + merchant % 4;
         uint256 fresh = _key(merchant, ++_keys);
         _consumed[merchant][nextNonce[merchant]] = true;
-        _changeSigner(merchant, vm.addr(fresh), 0, FOREVER, keyOf[merchant]);
+        _changeSigner(merchant, fresh, 0, FOREVER, keyOf[merchant]);
         vm.prank(operator);
         house.revokeSigner(vm.addr(keyOf[merchant]), uint40(_now()));
         keyOf[merchant] = fresh;

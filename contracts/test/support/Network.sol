@@ -319,9 +319,10 @@ abstract contract Network is Test {
     }
 
     /// @dev Gives `merchant` a key, or changes its window, signed with `by`.
-    function _changeSigner(uint32 merchant, address key, uint40 from, uint40 until, uint256 by) internal {
-        SignerChange memory c = SignerChange(merchant, key, from, until, nextNonce[merchant]++);
-        house.changeSigner(c, _signature(by, _changeDigest(c)));
+    function _changeSigner(uint32 merchant, uint256 key, uint40 from, uint40 until, uint256 by) internal {
+        SignerChange memory c = SignerChange(merchant, vm.addr(key), from, until, nextNonce[merchant]++);
+        bytes32 digest = _changeDigest(c);
+        house.changeSigner(c, _signature(by, digest), _signature(key, digest));
     }
 
     // ---------------------------------------------------------------- instructions
