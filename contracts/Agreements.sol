@@ -81,8 +81,12 @@ abstract contract Agreements is Registry {
         _end(id, effectiveAt, 0);
     }
 
-    /// @dev The grace begins when the successor does: one that begins next month leaves its predecessor in force until then.
+    /// @dev The grace begins when the successor does: one that begins next month leaves its predecessor in force until then. What was
+    /// used today counts under the successor, too, so that a new version does not open the day's cap again.
     function _supersede(AgreementTerms memory t, uint32 successor) private {
+        uint256 day = today();
+        Agreement storage a = _agreement(successor);
+        a.route = a.route.withUse(day, _agreement(t.supersedes).route.usedOn(day));
         uint256 start = t.validFrom > block.timestamp ? t.validFrom : block.timestamp;
         _end(t.supersedes, start + t.graceSeconds, successor);
     }

@@ -74,13 +74,13 @@ abstract contract Points is Registry {
 
     /// @inheritdoc IClearingHouse
     function balanceOf(address member, uint32 program) external view override returns (uint64) {
-        if (program == 0) revert UnknownProgram(program);
+        _knownProgram(program);
         return uint64(_balance(uint160(member), program));
     }
 
     /// @inheritdoc IClearingHouse
     function totalSupply(uint32 program) external view override returns (uint64) {
-        Program storage p = _program(program);
+        Program storage p = _knownProgram(program);
         (ProgramSide burnt, ProgramSide voided) = (p.burnt, p.voided);
         uint256 supply = p.minted.total(ProgramSideLib.MINTED);
         supply -= burnt.total(ProgramSideLib.REDEEMED) + burnt.total(ProgramSideLib.SPENT);

@@ -262,7 +262,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @inheritdoc IClearingHouse
     function totalsOf(uint32 program) external view override returns (ProgramTotals memory) {
-        Program storage p = _program(program);
+        Program storage p = _knownProgram(program);
         return ProgramTotals({
             issued: uint64(
                 p.minted.total(ProgramSideLib.MINTED) - p.minted.total(ProgramSideLib.EXCHANGED_IN)

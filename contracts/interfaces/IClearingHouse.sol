@@ -64,7 +64,9 @@ enum Role {
     Pauser // stops and restarts programs and the network
 }
 
-/// @notice Life of a merchant. Suspended: it may wind down (redeem, expire, reverse, be paid, deposit) but owe nothing new.
+/// @notice Life of a merchant. Suspended: no new business with it, from either side, but what it owes stays payable: it redeems,
+/// expires and reverses, others' reversals pay it back, its position is paid in and out. Closed: it signs nothing more; its
+/// position, which need not be zero, is still paid in and out, and its points stay where they are.
 enum MerchantStatus {
     None,
     Active,
@@ -93,7 +95,8 @@ enum AgreementKind {
 /// @param rateDen See `rateNum`.
 /// @param unitPriceMicros Settlement for one target point (exchange) or one source point (acceptance).
 /// @param maxPoints Most source points an instruction may burn.
-/// @param dailyCap Most source points that may be burnt under this agreement in a network day.
+/// @param dailyCap Most source points that may be burnt under this agreement in a network day. A successor begins with what its
+/// predecessor had used of the day when it was registered; during the grace both go on by themselves.
 /// @param supersedes The agreement that this one replaces, or 0.
 /// @param graceSeconds How long the superseded agreement stays usable, so that locked quotes still execute.
 /// @param document Hash of the contract on paper, or any salt: it makes equal terms distinct.
@@ -233,7 +236,8 @@ interface IClearingHouse {
     /// is the merchant's.
     function registerMerchant(uint32 id, bytes32 name, address key, uint96 creditLimitMicros) external;
 
-    /// @notice Moves a merchant between active and suspended, or closes it for good. Role: OPERATOR.
+    /// @notice Moves a merchant between active and suspended, or closes it for good, whatever its position is: the insolvent leave, too.
+    /// Role: OPERATOR.
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external;
 
     /// @notice Adds a key to a merchant or changes a key's window, on the signature of one of its live keys. Anyone may send it.
@@ -306,6 +310,7 @@ interface IClearingHouse {
     // ---------------------------------------------------------------- views
 
     function hasRole(Role role, address account) external view returns (bool);
+    // What is registered under a number or key; all zero if nothing is.
     function merchantOf(uint32 merchant)
         external
         view
@@ -323,6 +328,7 @@ interface IClearingHouse {
     /// @notice Source points burnt under `agreement` on the current network day.
     function usedToday(uint32 agreement) external view returns (uint64 points);
 
+    /// @notice Points of a member. Like all reads down to `decimals`, it fails as `UnknownProgram` where there is no such program.
     function balanceOf(address member, uint32 program) external view returns (uint64 points);
     function totalSupply(uint32 program) external view returns (uint64 points);
     function totalsOf(uint32 program) external view returns (ProgramTotals memory totals);

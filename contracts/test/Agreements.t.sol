@@ -236,6 +236,40 @@ contract AgreementsTest is Network {
         house.registerAgreement(NEXT, t, "", "");
     }
 
+    /// @dev Registered on the same day, a version does not open the day's cap again; the next day begins anew for both.
+    function test_VersionBeginsWithTheDaysUse() public {
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        AgreementTerms memory t = _successor(2 days);
+        (t.maxPoints, t.dailyCap) = (1500, 1500);
+        _register(t);
+        assertEq(house.usedToday(NEXT), 1000);
+        _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 510), Reason.OverDailyCap);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // the grace is the old version's own
+        _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 500));
+        assertEq(house.usedToday(NEXT), 1500);
+        assertEq(house.usedToday(FUEL_TO_CINE), 1100);
+        vm.warp(_now() + 1 days);
+        assertEq(house.usedToday(NEXT), 0);
+        _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 1500));
+    }
+
+    function test_UseOfAnEarlierDayIsNotCarriedOver() public {
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        vm.warp(_now() + 1 days);
+        _register(_successor(0));
+        assertEq(house.usedToday(NEXT), 0);
+    }
+
+    function test_AgreementIsUsableInItsLastSecondAndNotAfter() public {
+        AgreementTerms memory t = _good();
+        t.validUntil = uint40(_now() + 60);
+        _register(t);
+        vm.warp(t.validUntil - 1);
+        _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
+        vm.warp(t.validUntil);
+        _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 10), Reason.AgreementNotLive);
+    }
+
     function _successor(uint32 grace) private view returns (AgreementTerms memory t) {
         t = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
         (t.supersedes, t.graceSeconds) = (FUEL_TO_CINE, grace);

@@ -400,7 +400,7 @@ contract RegistryTest is Network {
         _accept(GAS_STATION, _redeem(FUEL, ann, 5));
     }
 
-    function test_UnknownProgramsCannotBePausedOrNamed() public {
+    function test_UnknownProgramsCannotBePausedOrAskedFor() public {
         uint32[2] memory unknown = [uint32(0), 7];
         for (uint256 i = 0; i < 2; ++i) {
             bytes memory expected = abi.encodeWithSelector(IClearingHouse.UnknownProgram.selector, unknown[i]);
@@ -413,9 +413,15 @@ contract RegistryTest is Network {
             house.symbol(unknown[i]);
             vm.expectRevert(expected);
             house.decimals(unknown[i]);
+            vm.expectRevert(expected);
+            house.balanceOf(ann, unknown[i]);
+            vm.expectRevert(expected);
+            house.totalSupply(unknown[i]);
+            vm.expectRevert(expected);
+            house.totalsOf(unknown[i]);
+            (uint32 merchant, bool paused, bytes32 code, bytes32 name) = house.programOf(unknown[i]);
+            assertTrue(merchant == 0 && !paused && code == 0 && name == 0, "nothing is registered");
         }
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownProgram.selector, 0));
-        house.balanceOf(ann, 0);
     }
 
     function test_ProgramReadsLikeAToken() public {

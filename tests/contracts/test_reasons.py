@@ -341,6 +341,15 @@ def as_much_again_on_the_next_day(s: Stage) -> Sequence[Reason]:
     return s.do(CARWASH, spend(1_001))
 
 
+@story(Reason.OVER_DAILY_CAP)
+def a_new_version_does_not_open_the_days_cap_again(s: Stage) -> Sequence[Reason]:
+    s.post(FUEL, exchange(3_000))
+    terms = replace(AGREEMENTS[0], supersedes=1, rate_num=8)
+    number = len(AGREEMENTS) + 1
+    assert s.twins.call(s.twins.operator, "register_agreement", number, terms, *sign_terms(s.twins, terms)) is None
+    return s.do(FUEL, exchange(2_500, agreement=number))
+
+
 @story(Reason.BELOW_MINIMUM)
 def fewer_than_the_member_wants(s: Stage) -> Sequence[Reason]:
     return s.do(FUEL, exchange(100, min_out=91))

@@ -113,7 +113,7 @@ class Twins:
     def observe(self, members: Sequence[str]) -> dict[str, Any]:
         """The contract's state, in the form of the model's."""
         m = self.model
-        programs = range(1, len(m.programs) + 2)  # and one that does not exist
+        programs = range(1, len(m.programs) + 1)
         accounts = [(member, program) for member in members for program in programs]
         nonces = sorted(self.tried | m.nonces)
         refs = sorted(self.refs_tried | m.bank_refs)

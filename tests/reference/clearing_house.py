@@ -242,6 +242,8 @@ class ClearingHouse:
         self.registered[digest] = number
         self._emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
         if terms.supersedes:
+            old = self.agreements[terms.supersedes]
+            self.agreements[number].used[self.today()] = old.used[self.today()]
             begin = max(terms.valid_from, self.now)  # until then the old terms stay in force
             self._end(terms.supersedes, begin + terms.grace_seconds, successor=number)
 

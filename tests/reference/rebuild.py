@@ -13,7 +13,7 @@ from tongdui.receipts import Entry, chain_head, merkle_root
 from tongdui.words import ZERO_WORD
 
 TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_out", "expired", "revoked")
-VALID_UNTIL = 9  # place in the terms
+VALID_UNTIL, SUPERSEDES = 9, 15  # places in the terms
 
 
 class Books:
@@ -70,6 +70,7 @@ class Books:
         match event, values:
             case "AgreementRegistered", (agreement, _digest, terms, _source, _target):
                 self.agreements[agreement] = list(terms)
+                self.used[agreement, self.day] = self.used[terms[SUPERSEDES], self.day]
             case "AgreementEnds", (agreement, valid_until, _by):
                 self.agreements[agreement][VALID_UNTIL] = valid_until
             case _:

@@ -242,8 +242,10 @@ contract Handler is Network {
         (t.supersedes, t.graceSeconds, t.document) = (old, uint32(seed >> 8) % 1 days, bytes32(seed));
         (t.validFrom, t.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
         (t.rateNum, t.rateDen) = (t.rateNum * 9, t.rateDen * 10);
-        _register(t);
+        uint32 id = _register(t);
         _terms.push(t);
+        uint256 day = (_now() + 8 hours) / 1 days;
+        _used[id][day] = _used[old][day];
     }
 
     function waitFor(uint32 time) public {
