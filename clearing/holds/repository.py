@@ -10,10 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, or_, select, text
 from sqlalchemy.orm import Session
 
-from ..accounts.models import Account
-from ..accounts.repository import AccountKey, Balance
+from ..accounts.repository import AccountKey
 from ..among import pairs_among
-from ..database import now
 from .models import Hold, HoldPurpose, HoldState
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
@@ -97,6 +95,13 @@ class HoldRepository:
         )
         return {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
 
+    def expiry_points(self, accounts: Iterable[AccountKey]) -> dict[AccountKey, int]:
+        """Points of the accounts that are set aside because their lots are over."""
+        query = select(Hold.address, Hold.program, Hold.points).where(
+            _PENDING, Hold.purpose == HoldPurpose.EXPIRY, self._of(accounts)
+        )
+        return {(address, program): points for address, program, points in self._session.execute(query)}
+
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
         """Such holds of a merchant's programs, or of all, newest first."""
         query = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY).order_by(Hold.id.desc()).limit(limit)
@@ -133,14 +138,3 @@ def _conditions(wanted: HoldFilter, at: datetime) -> list[ColumnElement[bool]]:
     elif wanted.state is not None:
         conditions.append(Hold.state == wanted.state)
     return conditions
-
-
-def available_points(account: Account | Balance | None, held: int) -> int:
-    """Points of an account that may be used now; never below zero."""
-    return max(account.available - held, 0) if account is not None else 0
-
-
-def held_points(session: Session, accounts: list[Account], at: datetime | None = None) -> dict[AccountKey, int]:
-    """Points set aside on each of these accounts, for showing them."""
-    keys = [(account.address, account.program) for account in accounts]
-    return HoldRepository(session).held(keys, at or now())

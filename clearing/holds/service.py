@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from tongdui.orders import Kind
 
 from ..accounts.repository import AccountRepository
+from ..chain.identity import NetworkIdentity
 from ..database import now
 from ..errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused
 from ..events.repository import EventRepository
 from ..ids import new_id
+from ..lots.expiry import set_aside
 from ..members.models import Member
 from ..members.service import MemberService
 from ..merchants.models import Merchant
@@ -25,7 +27,7 @@ from ..programs.models import Program, ProgramStatus
 from ..programs.repository import ProgramRepository
 from ..programs.service import ProgramService
 from .models import Hold, HoldPurpose, HoldState
-from .repository import HoldRepository, available_points
+from .repository import HoldRepository
 
 CAPTURES = (Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND)
 """What a hold may become."""
@@ -48,6 +50,7 @@ class HoldService:
         self,
         merchant: Merchant,
         *,
+        network: NetworkIdentity,
         program: str,
         member: str,
         points: int,
@@ -59,7 +62,7 @@ class HoldService:
         require_participating(merchant)
         found = self._own_program(merchant, program)
         holder = MemberService(self._session).existing(merchant, member, "/member")
-        self._require_available(holder, found, points)
+        self._require_available(network, holder, found, points)
         hold = Hold(
             id=new_id("hld"),
             merchant_number=merchant.number,
@@ -107,6 +110,7 @@ class HoldService:
             atomic=False,
             authorization=authorization,
             actor=actor,
+            captured={(hold.address, hold.program): hold.points},
         )
         hold.order_id = order.id
         hold.movement_id = order.instructions[0].id
@@ -155,10 +159,11 @@ class HoldService:
             raise Refused.at("/program", f"program {program.code} is {program.status}", code="program_paused")
         return program
 
-    def _require_available(self, member: Member, program: Program, points: int) -> None:
+    def _require_available(self, network: NetworkIdentity, member: Member, program: Program, points: int) -> None:
         key = (member.address, program.number)
         account = AccountRepository(self._session).lock([key]).get(key)
-        available = available_points(account, self._holds.held([key], now()).get(key, 0))
+        here = {key: account.available} if account is not None else {}
+        available = max(here.get(key, 0) - set_aside(self._session, network, here).get(key, 0), 0)
         if points > available:
             detail = f"the member has {available} points available, {points} are needed"
             raise Refused.at("/points", detail, code="insufficient_points")

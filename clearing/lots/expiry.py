@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, and_, select, text, tuple_
 from sqlalchemy.orm import Session
@@ -17,12 +18,21 @@ from ..errors import Refused
 from ..holds.models import HoldState
 from ..holds.repository import HoldRepository
 from ..orders.models import Instruction, Order, OrderState
+from .models import ExpiryMark
+from .repository import LotRepository
 from .service import LotService
 
 _CHUNK = 400
 _IS_EXPIRE = text("instructions.kind = 7")
 """Word for word the condition of the partial index."""
 _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+
+
+ROUND = "points.expire"
+"""Name of the daily round's mark."""
+
+_swept: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+"""By database: the newest day whose round is known to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,28 @@ class ExpiryService:
         over = LotService(self._session, network=self._network).expiring(accounts, 1, self._network.today())
         on_their_way = self._on_their_way(over)
         rest = {account: points - on_their_way[account] for account, points in over.items()}
+        return {account: points for account, points in rest.items() if points > 0}
+
+    def unswept(self, accounts: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """Points whose day has come while the round that sets them aside has not: already they may not be used any more.
+
+        What holds have taken of them is left to those. Asks next to nothing once the day's round is done.
+        """
+        today = self._network.today()
+        bind = self._session.get_bind()
+        if _swept.get(bind, 0) >= today or not accounts:
+            return {}
+        mark = self._session.get(ExpiryMark, ROUND, populate_existing=True)
+        if mark is not None and mark.day >= today:
+            _swept[bind] = mark.day
+            return {}
+        lots = LotRepository(self._session)
+        found = lots.accounts_expiring(mark.day + 1 if mark else 1, today, {address for address, _ in accounts})
+        some = found.intersection(accounts)
+        if not some:
+            return {}
+        done = HoldRepository(self._session).expiry_points(some)
+        rest = {account: points - done.get(account, 0) for account, points in self.due(some).items()}
         return {account: points for account, points in rest.items() if points > 0}
 
     def admit(self, expirations: Sequence[Expiration]) -> None:
@@ -92,3 +124,23 @@ class ExpiryService:
 
 def _expiring(keys: Sequence[AccountKey]) -> ColumnElement[bool]:
     return and_(_IS_EXPIRE, tuple_(Instruction.address, Instruction.program).in_(keys))
+
+
+def set_aside(
+    session: Session,
+    network: NetworkIdentity,
+    available: Mapping[AccountKey, int],
+    *,
+    captured: Mapping[AccountKey, int] | None = None,
+    expired: Mapping[AccountKey, int] | None = None,
+) -> dict[AccountKey, int]:
+    """Points of each account that an order may not use: held ones, and those whose day has come.
+
+    `available` is what each account has beside reservations. `captured` are points of a hold that is just ending: what was good
+    when it began is left to it. `expired` are those that the order burns because their day has come.
+    """
+    sums = HoldRepository(session).held(available, now())
+    for key, points in ExpiryService(session, network=network).unswept(available.keys()).items():
+        free = available[key] - sums.get(key, 0) - (captured or {}).get(key, 0)
+        sums[key] = sums.get(key, 0) + max(min(points, free) - (expired or {}).get(key, 0), 0)
+    return sums

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select, text, tuple_
@@ -14,6 +14,7 @@ from tongdui.words import address_word
 
 from ..accounts.repository import AccountKey
 from ..agreements.models import Agreement
+from ..among import among
 from ..chain.effects import recipient_of
 from ..chain.models import Block, Entry
 
@@ -61,12 +62,19 @@ class LotRepository:
         history.entries = [found[place] for place in sorted(found)]
         return history
 
-    def accounts_expiring(self, first_day: int, last_day: int) -> set[AccountKey]:
-        """Accounts that got points with an expiry day from `first_day` to `last_day`. (Some have passed them on since.)"""
-        targets = self._targets()
+    def accounts_expiring(
+        self, first_day: int, last_day: int, addresses: Collection[str] | None = None
+    ) -> set[AccountKey]:
+        """Accounts (of these members, or all) that got points with an expiry day from `first_day` to `last_day`.
+
+        Some have passed them on since, and transfers of them are not looked at.
+        """
         query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(
             _HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day)
         )
+        if addresses is not None:
+            query = query.where(among(self._session, Entry.address, addresses))
+        targets = self._targets()
         return {
             (address, targets[agreement] if out else program)
             for address, program, agreement, out in self._session.execute(query)

@@ -38,7 +38,7 @@ from ..orders.service import OrderService
 from ..programs.models import Program
 from ..signing.keyring import Keyring
 from ..upsert import insert_for
-from .expiry import ExpiryService
+from .expiry import ROUND, ExpiryService
 from .models import ExpiryMark, ExpiryReminder
 from .repository import LotRepository
 from .service import LotService
@@ -73,7 +73,7 @@ class Due:
 class ExpiryRound:
     """Sets expired points aside, and burns them where the network signs for their merchant; the others are told."""
 
-    NAME = "points.expire"
+    NAME = ROUND
 
     def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
         self._database = database

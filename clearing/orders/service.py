@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -16,11 +17,9 @@ from ..accounts.repository import AccountKey, AccountRepository
 from ..bulk import insert_all
 from ..chain.identity import NetworkIdentity
 from ..config import Settings
-from ..database import now
 from ..errors import Conflict, FieldError, Forbidden, InvalidRequest, Refused, Unavailable
-from ..holds.repository import HoldRepository
 from ..ids import new_id
-from ..lots.expiry import Expiration, ExpiryService
+from ..lots.expiry import Expiration, ExpiryService, set_aside
 from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..settlement.repository import PositionRepository
 from ..signing.keyring import Keyring
@@ -59,8 +58,9 @@ class OrderService:
         atomic: bool,
         authorization: Authorization | None,
         actor: str,
+        captured: Mapping[AccountKey, int] | None = None,
     ) -> Order:
-        """Stores an order with its reservations, ready for the sequencer.
+        """Stores an order with its reservations, ready for the sequencer. `captured` are points of the hold that it comes from.
 
         Raises a ClearingError where it may not be: then the caller rolls back to where it called.
         """
@@ -70,7 +70,7 @@ class OrderService:
         authorization = authorization or self._managed_authorization(merchant)
         order = self._order(merchant, drafts, atomic, authorization)
         signed_by = self._check_signature(merchant, order, authorization)
-        reserved = self._reserve_points(drafts, atomic)
+        reserved = self._reserve_points(drafts, atomic, captured)
         row = self._store(order, signed_by, drafts, reserved, actor)
         self._reserve_money(drafts)  # last, because everybody who pays from this position waits for it
         return row
@@ -195,13 +195,16 @@ class OrderService:
 
     # ---------------------------------------------------------------- reservations
 
-    def _reserve_points(self, drafts: list[Draft], atomic: bool) -> list[int]:
+    def _reserve_points(
+        self, drafts: list[Draft], atomic: bool, captured: Mapping[AccountKey, int] | None
+    ) -> list[int]:
         """Sets the drafts' points aside; how many for each. Only an atomic order may use what it gains itself."""
         repository = AccountRepository(self._session)
         accounts = repository.lock((d.wire.member, d.wire.program) for d in drafts if d.burns)
-        self._admit_expirations(drafts)
-        held = HoldRepository(self._session).held(accounts, now())
-        free = {key: account.available - held.get(key, 0) for key, account in accounts.items()}
+        expired = self._admit_expirations(drafts)
+        free = {key: account.available for key, account in accounts.items()}
+        for key, points in set_aside(self._session, self._network, free, captured=captured, expired=expired).items():
+            free[key] -= points
         gained: dict[AccountKey, int] = defaultdict(int)
         reserved: dict[AccountKey, int] = defaultdict(int)
         amounts = []
@@ -213,8 +216,8 @@ class OrderService:
         repository.shift({key: (0, points) for key, points in reserved.items()})
         return amounts
 
-    def _admit_expirations(self, drafts: list[Draft]) -> None:
-        """Only points whose day has come may be burnt for it."""
+    def _admit_expirations(self, drafts: list[Draft]) -> dict[AccountKey, int]:
+        """Only points whose day has come may be burnt for it; how many of each account are."""
         expirations = [
             Expiration((draft.wire.member, draft.wire.program), draft.wire.points, draft.request.at("points"))
             for draft in drafts
@@ -222,6 +225,10 @@ class OrderService:
         ]
         if expirations:
             ExpiryService(self._session, network=self._network).admit(expirations)
+        sums: dict[AccountKey, int] = defaultdict(int)
+        for expiration in expirations:
+            sums[expiration.account] += expiration.points
+        return sums
 
     def _reserve_one(
         self,

@@ -13,8 +13,8 @@ from ..agreements.service import AgreementKind, Initiator
 from ..chain.identity import SECONDS_A_DAY, NetworkIdentity, instant
 from ..database import now
 from ..errors import Forbidden, InvalidRequest, NotFound, Refused
-from ..holds.repository import available_points, held_points
 from ..ids import new_id
+from ..lots.expiry import set_aside
 from ..members.service import MemberService
 from ..merchants.models import Merchant
 from ..merchants.repository import MerchantRepository
@@ -125,8 +125,8 @@ class QuoteService:
     def _check_balance(self, merchant: Merchant, member: str, program: int, points: int) -> None:
         address = MemberService(self._session).existing(merchant, member, "/member").address
         account = AccountRepository(self._session).get(address, program)
-        held = held_points(self._session, [account])
-        available = available_points(account, held.get((address, program), 0))
+        aside = set_aside(self._session, self._network, {(address, program): account.available})
+        available = max(account.available - aside.get((address, program), 0), 0)
         if points > available:
             raise Refused.at("/points", f"the member has {available} points", code="insufficient_points")
 

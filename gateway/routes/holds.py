@@ -39,6 +39,7 @@ def create_hold(body: HoldCreate, call: Mutating) -> Any:
         raise InvalidRequest.at("/expires_in", f"a hold lasts at most {longest} seconds")
     hold = HoldService(call.session).create(
         call.merchant,
+        network=call.gateway.network,
         program=body.program,
         member=body.member,
         points=body.points,

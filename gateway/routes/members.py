@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from clearing.accounts.repository import AccountRepository
 from clearing.agreements.repository import AgreementRepository
 from clearing.errors import NotFound
-from clearing.holds.repository import held_points
+from clearing.lots.expiry import set_aside
 from clearing.members.models import Member
 from clearing.members.repository import MemberRepository
 from clearing.members.service import MemberService
@@ -56,7 +56,8 @@ def list_accounts(member: str, call: Reading) -> View:
         seen = own | AgreementRepository(call.session).programs_seen_by(call.only_merchant)
         accounts = [account for account in accounts if account.program in seen]
     views = Views(call.session, call.gateway.network)
-    held = held_points(call.session, accounts)
+    available = {(account.address, account.program): account.available for account in accounts}
+    held = set_aside(call.session, call.gateway.network, available)
     return Page(
         data=[views.account(account, found, held.get((account.address, account.program), 0)) for account in accounts]
     )

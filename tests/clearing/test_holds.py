@@ -15,8 +15,9 @@ from clearing.database import now
 from clearing.errors import Forbidden, NotFound, Refused
 from clearing.events.models import Event
 from clearing.holds.models import Hold, HoldState
-from clearing.holds.repository import HoldFilter, HoldRepository, available_points, held_points
+from clearing.holds.repository import HoldFilter, HoldRepository
 from clearing.holds.service import HoldEnded, HoldService
+from clearing.lots.expiry import set_aside
 from clearing.members.models import Member
 from clearing.merchants.models import Merchant
 from clearing.orders.models import Order, OrderState
@@ -35,7 +36,14 @@ def hold(books: Harness, member: str, points: int, seconds: int = 600, *, progra
         return (
             HoldService(session)
             .create(
-                merchant, program=program, member=member, points=points, seconds=seconds, reference=None, actor="test"
+                merchant,
+                network=books.network,
+                program=program,
+                member=member,
+                points=points,
+                seconds=seconds,
+                reference=None,
+                actor="test",
             )
             .id
         )
@@ -59,8 +67,8 @@ def release(books: Harness, hold_id: str) -> None:
 def available(books: Harness, member: str) -> int:
     with books.database.session.begin() as session:
         account = AccountRepository(session).get(session.get_one(Member, member).address, 1)
-        held = held_points(session, [account])
-        return available_points(account, held.get((account.address, account.program), 0))
+        key = (account.address, account.program)
+        return account.available - set_aside(session, books.network, {key: account.available}).get(key, 0)
 
 
 def read(books: Harness, hold_id: str) -> Hold:

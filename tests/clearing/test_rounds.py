@@ -19,10 +19,10 @@ from clearing.chain.projection import apply_sums
 from clearing.database import now
 from clearing.errors import Refused
 from clearing.events.models import Event
-from clearing.holds.repository import available_points, held_points
 from clearing.idempotency.models import IdempotencyRecord
 from clearing.liquidity.models import Level
 from clearing.liquidity.service import LiquidityService, Thresholds
+from clearing.lots.expiry import set_aside
 from clearing.lots.rounds import ExpiryRound, ReminderRound
 from clearing.members.models import LinkCode, Member
 from clearing.orders.finalisation import Reservations, withdraw
@@ -38,6 +38,7 @@ from scripts.services import Anvil
 from tests.clearing.books import Books
 from tests.clearing.harness import Harness
 from tests.clearing.ledger import ROUTES, Ledger, store
+from tests.clearing.test_holds import capture, hold
 from tongdui.orders import Kind
 
 TODAY = 20_000
@@ -79,8 +80,8 @@ class Story:
     def available(self) -> int:
         with self.books.database.session.begin() as session:
             account = AccountRepository(session).get(self.address, 1)
-            held = held_points(session, [account])
-            return available_points(account, held.get((account.address, account.program), 0))
+            key = (account.address, account.program)
+            return account.available - set_aside(session, self.books.network, {key: account.available}).get(key, 0)
 
     def burnt(self) -> list[int]:
         """Points of the expire instructions that were accepted, in order."""
@@ -128,10 +129,44 @@ def test_points_are_burnt_on_their_day_and_not_before_and_once(story: Story, tod
     assert references == {f"expiry:{day}:{story.address}:1" for day in (TODAY + 1, TODAY + 2)}
 
 
-def test_points_that_an_order_or_a_hold_has_taken_do_not_expire_under_it(story: Story) -> None:
-    story.ledger.issue(story.address, 100, TODAY)
+def test_points_that_an_order_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
+    story.ledger.issue(story.address, 100, TODAY + 1)
     story.tell()
     story.books.redeem(story.member, 70, "FUEL")
+    today(TODAY + 1)
+    assert story.available() == 0
+    story.expire()
+    assert (story.burnt(), story.available()) == ([30], 0)
+
+
+def test_points_whose_day_has_come_cannot_be_used_though_no_round_has_run(
+    story: Story, today: Callable[[int], None]
+) -> None:
+    story.expire()
+    story.ledger.issue(story.address, 100, TODAY + 1)
+    story.ledger.issue(story.address, 30)
+    story.tell()
+    assert story.available() == 130
+    today(TODAY + 1)
+    assert story.available() == 30
+    with pytest.raises(Refused, match="30 points available"):
+        story.books.redeem(story.member, 31, "FUEL")
+    with pytest.raises(Refused, match="30 points available"):
+        hold(story.books, story.member, 31)
+    story.books.redeem(story.member, 10, "FUEL")
+    story.books.accept(1, [InstructionRequest(Kind.EXPIRE, story.member, 60, "FUEL")])
+    assert story.available() == 20
+    story.expire()
+    assert (story.burnt(), story.available()) == ([60, 40], 20)
+
+
+def test_points_that_a_hold_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
+    story.ledger.issue(story.address, 100, TODAY + 1)
+    story.tell()
+    held = hold(story.books, story.member, 70)
+    today(TODAY + 1)
+    assert story.available() == 0
+    capture(story.books, held, 70)
     story.expire()
     assert (story.burnt(), story.available()) == ([30], 0)
 
