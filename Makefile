@@ -103,7 +103,7 @@ demo: setup ## the whole story on one machine: issue, exchange, spend, refund, s
 up: setup ## a whole network for development: chain, gateway, daemons, workers
 	@$(IN) python -m clearing up
 
-bench: setup services ## measure; one JSON line a figure
+bench: services compile ## measure; one JSON line a figure
 	@$(IN) python scripts/bench.py $(BENCH_ARGS)
 
 .PHONY: clean

@@ -68,6 +68,12 @@ class Service(ABC):
         return self.directory / "log"
 
     @property
+    def pid(self) -> int:
+        """The server's process; it must have been started."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process is there; it may still be deaf."""
         return self._process is not None and self._process.poll() is None
