@@ -213,11 +213,18 @@ def _withdrawal_reverted(session: Session, arguments: Arguments, _undo: Argument
 
 
 def _money(session: Session, arguments: Arguments, micros: int, state: BankMovementState) -> Arguments:
-    _position(session, arguments["merchant"]).position += micros
+    position = _position(session, arguments["merchant"])
+    position.position += micros
     movement = session.scalar(select(BankMovement).where(BankMovement.bank_ref == bytes_of(arguments["bankRef"])))
     if movement is not None:
+        position.reserved += _reserves(movement, state) - _reserves(movement, movement.state)
         movement.state = state
     return {}
+
+
+def _reserves(movement: BankMovement, state: BankMovementState) -> int:
+    """What a movement in this state sets aside."""
+    return movement.micros if movement.kind == "withdrawal" and state is BankMovementState.PENDING else 0
 
 
 def _position(session: Session, merchant: int) -> Position:

@@ -15,6 +15,7 @@ from ..agreements.models import Agreement, AgreementState
 from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..orders.models import Order, OrderState
 from ..settlement.models import BankMovement, BankMovementState
+from ..settlement.repository import PositionRepository
 from .calls import request_call
 from .models import Call, CallState, Transaction, TransactionState
 from .repository import TransactionRepository
@@ -71,6 +72,8 @@ def fail_call(session: Session, call: Call, error: str) -> None:
     movement = session.get(BankMovement, call.subject)
     if movement is not None and movement.state is BankMovementState.PENDING:
         movement.state = BankMovementState.FAILED
+        if movement.kind == "withdrawal":
+            PositionRepository(session).shift({movement.merchant_number: (0, -movement.micros)})
 
 
 def _fill_place(session: Session, call: Call) -> None:

@@ -55,7 +55,6 @@ class Books:
     limits: dict[int, int] = field(default_factory=dict)
     totals: dict[int, list[int]] = field(default_factory=dict)
     batches: dict[int, ClosedBatch] = field(default_factory=dict)
-    nonces: set[tuple[int, int]] = field(default_factory=set)
     funds: int = 0
     head: bytes = ZERO_WORD
     entries: int = 0
@@ -63,10 +62,21 @@ class Books:
     faults: list[str] = field(default_factory=list)
     """Where the events contradict themselves."""
     _agreements: dict[int, Agreed] = field(default_factory=dict)
+    reversed: frozenset[bytes] = frozenset()
+    """Leaves that reversals undo, known beforehand: of all others nothing has to be kept."""
     _originals: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    """Leaf -> kind and link: what a later reversal needs to know."""
+    """Leaf -> kind and link of those."""
+    _nonces: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    """Merchant and word -> the word's bits, as the contract keeps them."""
     _open: list[bytes] = field(default_factory=list)
     """Leaves of the batch that is not closed yet."""
+
+    def has_used(self, merchant: int, nonce: int) -> bool:
+        """Whether the events show that a nonce was consumed."""
+        return bool(self._nonces.get((merchant, nonce >> 8), 0) >> (nonce & 0xFF) & 1)
+
+    def _use(self, merchant: int, nonce: int) -> None:
+        self._nonces[merchant, nonce >> 8] |= 1 << (nonce & 0xFF)
 
     def supply(self, program: int) -> int:
         """Points of a program in circulation."""
@@ -113,11 +123,11 @@ class Books:
                 self.positions[told["merchant"]] += micros
                 self.funds += micros
             case "SignerChanged" if told["nonce"] != NO_NONCE:
-                self.nonces.add((told["merchant"], told["nonce"]))
+                self._use(told["merchant"], told["nonce"])
             case "InstructionRejected":
-                self.nonces.add((told["merchant"], told["nonce"]))
+                self._use(told["merchant"], told["nonce"])
             case "OrderRejected" if told["reason"] == Reason.ATOMIC_FAILED:
-                self.nonces.add((told["merchant"], told["nonce"]))
+                self._use(told["merchant"], told["nonce"])
             case "BatchClosed":
                 self._close(told["batch"], told["entries"], bytes_of(told["root"]), bytes_of(told["head"]))
 
@@ -141,8 +151,9 @@ class Books:
             self.faults.append(f"entry {entry.batch}/{entry.index} is out of order")
         leaf = entry.leaf()
         self._open.append(leaf)
-        self._originals[leaf] = (entry.kind, entry.link)
-        self.nonces.add((entry.merchant, entry.nonce))
+        if leaf in self.reversed:
+            self._originals[leaf] = (entry.kind, entry.link)
+        self._use(entry.merchant, entry.nonce)
         self.entries += 1
         match entry.kind:
             case Kind.ISSUE:
@@ -194,19 +205,27 @@ class Books:
 
 def read_books(client: ChainClient, address: str, first: int, last: int) -> Books:
     """The books after block `last`, from the logs of `first` (the contract's own block, or an earlier one) to there."""
-    books = Books()
+    books = Books(reversed=_reversed(client, address, first, last))
     for log in logs(client, address, first, last):
         books.read(log)
     return books
 
 
-def logs(client: ChainClient, address: str, first: int, last: int) -> Iterator[Log]:
-    """The contract's logs in order. Reads fewer blocks at a time where the node finds the answer too large."""
+def _reversed(client: ChainClient, address: str, first: int, last: int) -> frozenset[bytes]:
+    """Leaves of the entries that reversals undo."""
+    linked = logs(client, address, first, last, topic=contract.LINKED_ENTRY_POSTED)
+    entries = (Entry.from_log(hex_of(log.topics[1][12:]), log.data, log.topics[2]) for log in linked)
+    return frozenset(entry.link for entry in entries if entry.kind == Kind.REVERSE)
+
+
+def logs(client: ChainClient, address: str, first: int, last: int, topic: bytes | None = None) -> Iterator[Log]:
+    """The contract's logs in order, of one kind or all. Reads fewer blocks at a time where the node finds the answer too large."""
+    wanted: dict[str, Any] = {"address": address, "topics": [hex_of(topic)]} if topic else {"address": address}
     step = _BLOCKS_A_READ
     while first <= last:
         until = min(first + step - 1, last)
         try:
-            found = client.call("eth_getLogs", {"address": address, "fromBlock": hex(first), "toBlock": hex(until)})
+            found = client.call("eth_getLogs", {**wanted, "fromBlock": hex(first), "toBlock": hex(until)})
         except ChainError:
             if step == 1:
                 raise

@@ -20,7 +20,7 @@ from ..members.models import Member
 from ..merchants.models import Merchant
 from ..orders.models import Instruction, Order, OrderState
 from ..programs.models import Program
-from ..settlement.models import Position
+from ..settlement.models import BankMovement, BankMovementState, Position
 
 _ROWS = 2_000
 _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
@@ -63,7 +63,7 @@ class Belief:
     set_aside: dict[AccountKey, int]
     """Points that open orders reserve, added up from their instructions."""
     owed: dict[int, int]
-    """Micros that open orders reserve, by paying merchant."""
+    """Micros that open orders and withdrawals reserve, by paying merchant."""
 
 
 def read_belief(database: Database) -> Belief | None:
@@ -110,15 +110,20 @@ def _reservations(session: Session) -> tuple[dict[AccountKey, int], dict[int, in
         points[address, program] = points.get((address, program), 0) + reserves
         if payer is not None:
             micros[payer] = micros.get(payer, 0) + pays
+    leaving = select(BankMovement.merchant_number, BankMovement.micros).where(
+        BankMovement.kind == "withdrawal", BankMovement.state == BankMovementState.PENDING
+    )
+    for merchant, amount in session.execute(leaving):
+        micros[merchant] = micros.get(merchant, 0) + amount
     return points, micros
 
 
 def _batches(session: Session) -> dict[int, StoredBatch]:
-    leaves = {number: [entry.leaf() for entry in entries] for number, entries in _entries(session)}
+    roots = {number: merkle_root([entry.leaf() for entry in entries]) for number, entries in _entries(session)}
+    nothing = merkle_root([])
     rows = session.execute(select(Batch.number, Batch.entries, Batch.root, Batch.head))
     return {
-        number: StoredBatch(entries, root, head, merkle_root(leaves.get(number, [])))
-        for number, entries, root, head in rows
+        number: StoredBatch(entries, root, head, roots.get(number, nothing)) for number, entries, root, head in rows
     }
 
 

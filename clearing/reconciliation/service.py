@@ -215,7 +215,7 @@ def _compare_positions(comparison: _Comparison, belief: Belief, said: _Contract,
         )
         owed = belief.owed.get(number, 0)
         if reserved != owed:
-            detail = f"{reserved}, but open orders reserve {owed}"
+            detail = f"{reserved}, but open orders and withdrawals reserve {owed}"
             comparison.drifts.append(Drift("reserved money", subject, detail, None, None))
     comparison.compare(
         "settlement funds",
@@ -292,7 +292,7 @@ def _compare_nonces(comparison: _Comparison, belief: Belief, said: _Contract, bo
             database=_consumes(order),
             contract=bool(_int(answer)),
             # No event names the nonce of a signer's change, which is what a refusal for a used nonce may have met.
-            events=None if order.reason == Reason.NONCE_USED.code else (order.merchant, order.nonce) in books.nonces,
+            events=None if order.reason == Reason.NONCE_USED.code else books.has_used(order.merchant, order.nonce),
         )
 
 

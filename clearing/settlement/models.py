@@ -12,7 +12,7 @@ from ..database import Base, Big, Hash, choice, now
 
 
 class Position(Base):
-    """A merchant's net settlement balance, in micros. `reserved` is what its pending orders will pay."""
+    """A merchant's net settlement balance, in micros. `reserved` is what its pending orders and withdrawals will take."""
 
     __tablename__ = "positions"
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..upsert import insert_for
-from .models import BankMovement, BankMovementState, Position
+from .models import BankMovement, Position
 
 
 class PositionRepository:
@@ -87,12 +87,3 @@ class BankMovementRepository:
         if after is not None:
             query = query.where(BankMovement.id < after)
         return self._session.scalars(query).all()
-
-    def pending_withdrawals(self, merchant_number: int) -> int:
-        """Micros that are on their way out and still in the position. (Summed here: SQLite keeps them as text.)"""
-        query = select(BankMovement.micros).where(
-            BankMovement.merchant_number == merchant_number,
-            BankMovement.kind == "withdrawal",
-            BankMovement.state == BankMovementState.PENDING,
-        )
-        return sum(self._session.scalars(query))

@@ -38,15 +38,16 @@ class SettlementService:
         """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take."""
         merchant = self._merchant(merchant_id)
         position = PositionRepository(self._session).lock(merchant.number)
-        pending = self._movements.pending_withdrawals(merchant.number)
-        free = max(position.position - position.reserved - pending, 0)
+        free = max(position.position - position.reserved, 0)
         if micros > free:
             raise Refused.at(
                 "/micros",
                 f"{free} micros can be withdrawn: credit, pending orders and pending withdrawals do not count",
                 code="insufficient_position",
             )
-        return self._book("withdrawal", merchant, micros, bank_reference, actor)
+        movement = self._book("withdrawal", merchant, micros, bank_reference, actor)
+        position.reserved += micros
+        return movement
 
     def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
         check_micros(micros, "/micros", least=1)

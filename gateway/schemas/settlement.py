@@ -38,5 +38,5 @@ class PositionView(View):
     merchant: str
     position_micros: int
     credit_limit_micros: int
-    reserved_micros: int = Field(description="what pending orders will pay")
+    reserved_micros: int = Field(description="what pending orders and withdrawals will take")
     liquidity_micros: int = Field(description="position + credit limit - reserved: what it can still pay")

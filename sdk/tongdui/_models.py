@@ -331,8 +331,8 @@ class NonceBlock(Model):
 
 
 class Position(Model):
-    """A merchant's net balance. `reserved_micros` is what its pending orders will pay, and `liquidity_micros` (position plus
-    credit limit, less reserved) what it can still pay."""
+    """A merchant's net balance. `reserved_micros` is what its pending orders and withdrawals will take, and
+    `liquidity_micros` (position plus credit limit, less reserved) what it can still pay."""
 
     merchant: str
     position_micros: int

@@ -14,11 +14,15 @@ from clearing.chain.calls import request_call
 from clearing.chain.client import BlockData
 from clearing.chain.models import Call, CallState, Entry, Transaction, TransactionState
 from clearing.chain.projection import project_block
+from clearing.chain.submission import fail_call
 from clearing.errors import Conflict, Refused, Unavailable
 from clearing.merchants.models import Merchant, MerchantStatus
 from clearing.orders.models import Order, OrderState
 from clearing.orders.repository import OrderRepository
 from clearing.orders.requests import InstructionRequest
+from clearing.reconciliation.service import ReconciliationService
+from clearing.settlement.models import Position
+from clearing.settlement.service import SettlementService
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
 from tongdui.orders import Kind
@@ -64,6 +68,37 @@ def test_an_exchange_that_the_payer_cannot_cover_is_refused(harness: Harness) ->
         harness.exchange(member, 100_000)
     assert refusal.value.code == "insufficient_liquidity"
     harness.settle()
+    harness.check()
+
+
+def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    for reference, fails in (("fails", True), ("leaves", False)):
+        with harness.database.session.begin() as session:
+            merchant = session.get_one(Merchant, 1).id
+            SettlementService(session).withdraw(
+                merchant_id=merchant, micros=999_999_000, bank_reference=reference, actor="test"
+            )
+        with pytest.raises(Refused) as refusal:
+            harness.exchange(member, 50)
+        assert refusal.value.code == "insufficient_liquidity"
+        assert ReconciliationService(harness.database, harness.client, harness.settings).run().is_clean
+        if fails:
+            with harness.database.session.begin() as session:
+                fail_call(session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no")
+            harness.sequencer.step()
+    before = harness.client.head()
+    harness.settle()
+    with harness.database.reading() as session:
+        assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
+    harness.check()
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    with harness.database.reading() as session:
+        assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
     harness.check()
 
 

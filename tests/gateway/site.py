@@ -281,7 +281,9 @@ def _limit_changed(session: Session, call: Call) -> None:
 def _money(sign: int) -> Callable[[Session, Call], None]:
     def confirm(session: Session, call: Call) -> None:
         number, micros, _ = call.arguments
-        PositionRepository(session).lock(number).position += sign * micros
+        position = PositionRepository(session).lock(number)
+        position.position += sign * micros
+        position.reserved -= micros if sign < 0 else 0
         booked = update(BankMovement).where(BankMovement.id == call.subject)
         session.execute(booked.values(state=BankMovementState.POSTED))
 
