@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, fields, replace
 from typing import Any, cast
@@ -35,6 +36,7 @@ from tongdui.orders import (
     decode_orders,
     execute_calldata,
     full_signature,
+    kinds_of,
     recover_signer,
     sign_digest,
     signature_bytes,
@@ -278,6 +280,9 @@ def test_orders_come_back_out_of_their_bytes(batch: list[SignedOrder]) -> None:
     bytes_of_batch = b"".join(packed(signed) for signed in batch)
 
     assert list(decode_orders(bytes_of_batch)) == batch
+    for signed in batch:
+        assert kinds_of(packed(signed)) == Counter(i.kind for i in signed.order.instructions)
+    assert execute_calldata([packed(signed) for signed in batch]) == execute_calldata(batch)
     assert list(decode_calldata(bytes.fromhex(HOUSE.encode_abi("execute", [bytes_of_batch, []])[2:]))) == batch
 
 

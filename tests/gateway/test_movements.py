@@ -15,7 +15,7 @@ from clearing.orders.models import Instruction, OrderState
 from clearing.programs.models import Program, ProgramStatus
 from clearing.quotes.models import Quote
 from clearing.settlement.models import Position
-from gateway.waiting import preferred_wait
+from gateway.waiting import preferred_wait, prefers_minimal
 from tests.gateway.site import Party, Site, agree, later
 from tongdui.receipts import Entry, root_of_proof
 from tongdui.words import bytes_of
@@ -138,6 +138,10 @@ def test_the_prefer_header_is_read_as_rfc_7240_says() -> None:
     assert preferred_wait(["wait=100"]) == 30
     for nonsense in ([], ["wait"], ["wait=x"], ["wait=-1"], ["await=5"], ["wait=1.5"]):
         assert preferred_wait(nonsense) == 0
+    assert prefers_minimal(["wait=5, return=minimal"])
+    assert prefers_minimal(["wait=5", 'Return="minimal"'])
+    for other in ([], ["return=representation"], ["return=minimalist"], ["x-return=minimal"]):
+        assert not prefers_minimal(other)
 
 
 def test_movements_are_found_by_what_is_known_of_them(site: Site, fuel: Party, member: str) -> None:
@@ -176,6 +180,28 @@ def test_an_order_of_many(site: Site, fuel: Party, member: str) -> None:
     final = fuel.get(f"/v1/orders/{order['id']}")
     assert (final["state"], final["reason"]) == ("rejected", "atomic_failed")
     assert {movement["state"] for movement in final["movements"]} == {"rejected"}
+
+
+def test_an_order_is_shown_without_its_movements_where_that_is_preferred(site: Site, fuel: Party, member: str) -> None:
+    items = [{"kind": "issue", "program": "FUEL", "member": member, "points": points} for points in (3, 4)]
+    headers = {"Prefer": "wait=1, return=minimal"}
+    response = site.call("POST", "/v1/orders", {"instructions": items}, caller=fuel.id, key="small", headers=headers)
+    order = response.json()
+    assert response.headers["Preference-Applied"] == "wait=1, return=minimal"
+    assert (order["state"], order["size"], order["rejected_count"], order["movements"]) == ("accepted", 2, 0, None)
+    site.finish(order["id"], OrderState.SETTLED)
+    again = site.call(
+        "POST", "/v1/orders", {"instructions": items}, caller=fuel.id, key="small", headers=headers
+    ).json()
+    full = fuel.get(f"/v1/orders/{order['id']}")
+    assert len(full.pop("movements")) == 2
+    assert again == {**full, "movements": None}
+    assert (again["state"], again["rejected_count"]) == ("settled", 0)
+    assert again["tx_hash"] is not None
+
+    refused = fuel.post("/v1/orders", {"instructions": items})
+    site.finish(refused["id"], OrderState.REJECTED, "program_paused")
+    assert fuel.get(f"/v1/orders/{refused['id']}")["rejected_count"] == 2
 
 
 def test_an_order_needs_the_scope_of_each_instruction(site: Site, fuel: Party, member: str) -> None:

@@ -266,7 +266,10 @@ class StandIn:
 
     def post_orders(self, call: Call) -> tuple[int, Any]:
         items = [(Kind[i["kind"].upper()], i, f"/instructions/{n}") for n, i in enumerate(call.body["instructions"])]
-        return 201, self.accept(items, call.body.get("authorization"), atomic=call.body["atomic"])
+        order = self.accept(items, call.body.get("authorization"), atomic=call.body["atomic"])
+        if "return=minimal" in call.headers.get("prefer", ""):
+            return 201, {**order, "movements": None}
+        return 201, order
 
     def get_orders(self, call: Call, identity: str) -> tuple[int, Any]:
         self.settle(self.orders[identity])
@@ -321,6 +324,8 @@ class StandIn:
             "state": "accepted",
             "merchant": merchant,
             "atomic": atomic,
+            "size": len(items),
+            "rejected_count": 0,
         }
         order["movements"] = [self.movement(order, kind, body) for kind, body, _ in items]
         self.orders[order["id"]] = order
@@ -364,6 +369,7 @@ class StandIn:
                 "settled_at": "2026-04-15T00:00:00Z",
             }
         order["state"] = "settled"
+        order["rejected_count"] = sum(m["state"] == "rejected" for m in order["movements"])
 
     def check(self, items: list[tuple[Kind, Any, str]], authorization: Any, *, atomic: bool) -> str:
         """Rebuilds the order from the body alone and checks who signed it, as the gateway does."""

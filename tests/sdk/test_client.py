@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import Call, ProblemError, StandIn
-from tongdui import AsyncClient, Client, LocalSigner
+from tongdui import AsyncClient, Client, Issue, LocalSigner
 from tongdui._core import backoff
 
 
@@ -234,6 +235,19 @@ def test_wait_prefers_and_then_polls(client: Client, gateway: StandIn) -> None:
     assert movement.settled().points == 5
     first, *_ = [c for c in gateway.calls if c.path == "/v1/issuances"]
     assert first.headers["prefer"] == "wait=30"
+
+
+def test_a_bulk_order_without_detail_has_movements_only_if_one_was_rejected(client: Client, gateway: StandIn) -> None:
+    some = [Issue(program="FUEL", member="external:FC-1001", points=5, reference=f"a{n}") for n in range(3)]
+    order = client.orders.create(some, detail=False, wait=5)
+    assert (order.size, order.rejected_count, order.movements) == (3, 0, ())
+    assert order.raise_for_rejection() is order
+    assert gateway.calls[-1].headers["prefer"] == "wait=5, return=minimal"
+    refused = Issue(program="FUEL", member="external:FC-1001", points=5, reference="b-refuse")
+    order = client.orders.create([replace(some[0], reference="b"), refused], detail=False, wait=5)
+    assert (order.rejected_count, len(order.movements)) == (1, 2)
+    with pytest.raises(tongdui.RejectedError, match="program_paused"):
+        order.raise_for_rejection()
 
 
 def test_without_wait_the_movement_is_pending(client: Client, gateway: StandIn) -> None:
