@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from clearing.access.models import Role
 from clearing.access.service import AccessService, Caller, Scope
 from clearing.database import Database
-from clearing.errors import ClearingError, Forbidden
+from clearing.errors import Forbidden
 
-
-class Unauthenticated(ClearingError):
-    """No API key, or one that is unknown or revoked."""
-
-    status = 401
-    code = "unauthenticated"
+from .problems import HttpError
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +121,9 @@ def authenticate(database: Database, header: str | None) -> Caller:
     """Whose API key the Authorization header shows."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("send your API key as `Authorization: Bearer tdk_...`")
+        raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")
     with database.reading() as session:
         caller = AccessService(session).authenticate(token.strip())
     if caller is None:
-        raise Unauthenticated("this API key is unknown or revoked")
+        raise HttpError(401, "unauthenticated", "this API key is unknown or revoked")
     return caller

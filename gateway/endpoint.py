@@ -16,7 +16,7 @@ from clearing.errors import NotFound
 from .auth import RULES, Rule, authenticate
 from .context import Call, Gateway, call_of
 from .idempotency import run_once
-from .problems import BadRequest, UnsupportedMediaType, documented, request_id_of
+from .problems import HttpError, documented, request_id_of
 from .resources import resource_response
 from .waiting import preferred_wait, prefers_minimal
 
@@ -112,17 +112,17 @@ async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> 
         call.key = _idempotency_key(request)
         call.raw_body = await request.body()
         if call.raw_body and not _is_json(request):
-            raise UnsupportedMediaType("send the body as `Content-Type: application/json`")
+            raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")
     return call
 
 
 def _idempotency_key(request: Request) -> str:
     key = request.headers.get("idempotency-key")
     if not key:
-        raise BadRequest("a mutation needs an Idempotency-Key header", code="idempotency_key_missing")
+        raise HttpError(400, "idempotency_key_missing", "a mutation needs an Idempotency-Key header")
     if not _KEY.fullmatch(key):
-        raise BadRequest(
-            "an Idempotency-Key has 1 to 255 visible ASCII characters and no spaces", code="idempotency_key_invalid"
+        raise HttpError(
+            400, "idempotency_key_invalid", "an Idempotency-Key has 1 to 255 visible ASCII characters and no spaces"
         )
     return key
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clearing.ids import new_id
 
-from .problems import RequestTooLarge, problem_response, unexpected
+from .problems import HttpError, problem_response, unexpected
 
 log = structlog.get_logger("gateway.access")
 
@@ -104,5 +104,5 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
-def _too_large() -> RequestTooLarge:
-    return RequestTooLarge("the body may have at most 1 MiB; split the order")
+def _too_large() -> HttpError:
+    return HttpError(413, "request_too_large", "the body may have at most 1 MiB; split the order")

@@ -41,25 +41,12 @@ class Problem(BaseModel):
     errors: list[ProblemError] = []
 
 
-class RequestTooLarge(ClearingError):
-    """The body is larger than the gateway takes."""
+class HttpError(ClearingError):
+    """A refusal that only HTTP knows of, by its status; the rules' own refusals are in `clearing.errors`."""
 
-    status = 413
-    code = "request_too_large"
-
-
-class UnsupportedMediaType(ClearingError):
-    """The body is not JSON."""
-
-    status = 415
-    code = "unsupported_media_type"
-
-
-class BadRequest(ClearingError):
-    """The request is malformed beside its body."""
-
-    status = 400
-    code = "bad_request"
+    def __init__(self, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail, code=code, errors=errors)
+        self.status = status
 
 
 def problem_response(error: ClearingError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -110,9 +97,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     found = field_errors(error.errors(), error.body)
     named = "; ".join(f"{e.pointer.lstrip('/') or 'request'}: {e.detail}" for e in found[:3])
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    refusal = ClearingError(named + more, code="validation_failed", errors=found)
-    refusal.status = 422
-    return problem_response(refusal, request_id_of(request))
+    return problem_response(HttpError(422, "validation_failed", named + more, found), request_id_of(request))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -122,10 +107,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
         404: f"there is nothing at {request.url.path}",
         405: f"{request.method} is not possible at {request.url.path}",
     }
-    refusal = ClearingError(
-        details.get(error.status_code, str(error.detail)), code=codes.get(error.status_code, "http_error")
-    )
-    refusal.status = error.status_code
+    status = error.status_code
+    refusal = HttpError(status, codes.get(status, "http_error"), details.get(status, str(error.detail)))
     return problem_response(refusal, request_id_of(request), error.headers)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from clearing.agreements.repository import AgreementRepository
 from clearing.errors import NotFound
 from clearing.holds.models import Hold
 from clearing.holds.repository import HoldRepository
 from clearing.lots.service import Lot, LotService
-from clearing.orders.models import OrderState
 from clearing.programs.repository import ProgramRepository
 from clearing.programs.service import ProgramService
 from tongdui.orders import Kind
@@ -21,11 +20,11 @@ from ..endpoint import Endpoint, Reading, Waitable
 from ..names import Names
 from ..pages import DEFAULT_LIMIT, Cursor, Limit, page_of
 from ..problems import documented
-from ..schemas.common import Page, ProgramName, Reference, View
+from ..schemas.common import Page, View
 from ..schemas.lots import DueView, ExpirationCreate, LotView
 from ..schemas.movements import MovementView
 from .members import member_of
-from .movements import PENDING, created, filter_of, listed, one
+from .movements import PENDING, Wanted, created, listed, one
 
 router = APIRouter(route_class=Endpoint)
 
@@ -55,16 +54,9 @@ def list_due_expirations(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cu
 
 
 @router.get("/v1/expirations", response_model=Page[MovementView], responses=documented(404), tags=["expirations"])
-def list_expirations(
-    call: Reading,
-    program: Annotated[ProgramName | None, Query()] = None,
-    state: Annotated[OrderState | None, Query()] = None,
-    reference: Annotated[Reference | None, Query()] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> View:
+def list_expirations(call: Reading, wanted: Wanted) -> View:
     """Expirations of your programs' points, newest first."""
-    return listed(call, filter_of(call, Kind.EXPIRE, None, program, state, reference), limit, cursor)
+    return listed(call, Kind.EXPIRE, wanted)
 
 
 @router.get("/v1/expirations/{movement}", response_model=MovementView, tags=["expirations"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from clearing.errors import NotFound
 from clearing.orders.models import OrderState
@@ -32,10 +33,20 @@ from .members import member_of
 
 router = APIRouter(route_class=Endpoint)
 
-Member = Annotated[MemberName | None, Query()]
-Program = Annotated[ProgramName | None, Query()]
-State = Annotated[OrderState | None, Query()]
-ReferenceFilter = Annotated[Reference | None, Query()]
+
+@dataclass(frozen=True, slots=True)
+class MovementQuery:
+    """Which movements, and which page of them."""
+
+    member: Annotated[MemberName | None, Query()] = None
+    program: Annotated[ProgramName | None, Query()] = None
+    state: Annotated[OrderState | None, Query()] = None
+    reference: Annotated[Reference | None, Query()] = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor = None
+
+
+Wanted = Annotated[MovementQuery, Depends()]
 
 PENDING: dict[int | str, dict[str, Any]] = {
     202: {"model": MovementView, "description": "Accepted; the chain has not decided yet"}
@@ -61,45 +72,21 @@ def create_exchange(body: ExchangeCreate, call: Waitable) -> Any:
 
 
 @router.get("/v1/issuances", response_model=Page[MovementView], responses=documented(404), tags=["issuances"])
-def list_issuances(
-    call: Reading,
-    member: Member = None,
-    program: Program = None,
-    state: State = None,
-    reference: ReferenceFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> View:
+def list_issuances(call: Reading, wanted: Wanted) -> View:
     """Your issuances, newest first."""
-    return listed(call, filter_of(call, Kind.ISSUE, member, program, state, reference), limit, cursor)
+    return listed(call, Kind.ISSUE, wanted)
 
 
 @router.get("/v1/redemptions", response_model=Page[MovementView], responses=documented(404), tags=["redemptions"])
-def list_redemptions(
-    call: Reading,
-    member: Member = None,
-    program: Program = None,
-    state: State = None,
-    reference: ReferenceFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> View:
+def list_redemptions(call: Reading, wanted: Wanted) -> View:
     """Your redemptions, newest first."""
-    return listed(call, filter_of(call, Kind.REDEEM, member, program, state, reference), limit, cursor)
+    return listed(call, Kind.REDEEM, wanted)
 
 
 @router.get("/v1/exchanges", response_model=Page[MovementView], responses=documented(404), tags=["exchanges"])
-def list_exchanges(
-    call: Reading,
-    member: Member = None,
-    program: Program = None,
-    state: State = None,
-    reference: ReferenceFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> View:
+def list_exchanges(call: Reading, wanted: Wanted) -> View:
     """The exchanges that you started, newest first. Those that others started under your agreements are in `/v1/entries`."""
-    return listed(call, filter_of(call, Kind.EXCHANGE, member, program, state, reference), limit, cursor)
+    return listed(call, Kind.EXCHANGE, wanted)
 
 
 @router.get("/v1/issuances/{movement}", response_model=MovementView, tags=["issuances"])
@@ -126,29 +113,18 @@ def created(call: Call, request: InstructionRequest, authorization: Authorizatio
     return Started(order.instructions[0].id)
 
 
-def filter_of(
-    call: Call,
-    kind: Kind,
-    member: str | None,
-    program: str | None,
-    state: OrderState | None,
-    reference: str | None,
-) -> MovementFilter:
-    """Which movements of a kind the caller asks for, among those that it may see."""
-    return MovementFilter(
+def listed(call: Call, kind: Kind, wanted: MovementQuery) -> View:
+    """A page of the movements of a kind that the caller asks for, among those that it may see."""
+    chosen = MovementFilter(
         kind=kind,
         merchant=call.only_merchant,
-        member_id=member_of(call, member).id if member else None,
-        program=ProgramService(call.session).existing(program).number if program else None,
-        state=state,
-        reference=reference,
+        member_id=member_of(call, wanted.member).id if wanted.member else None,
+        program=ProgramService(call.session).existing(wanted.program).number if wanted.program else None,
+        state=wanted.state,
+        reference=wanted.reference,
     )
-
-
-def listed(call: Call, wanted: MovementFilter, limit: int, cursor: str | None) -> View:
-    """A page of movements."""
-    rows = OrderRepository(call.session).movements(wanted, pair(cursor), limit + 1)
-    return page_of(rows, limit, Views(call.session, call.gateway.network).movement, _cursor)
+    rows = OrderRepository(call.session).movements(chosen, pair(wanted.cursor), wanted.limit + 1)
+    return page_of(rows, wanted.limit, Views(call.session, call.gateway.network).movement, _cursor)
 
 
 def _cursor(movement: Movement) -> str:

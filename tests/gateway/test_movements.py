@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from clearing.programs.models import Program, ProgramStatus
 from clearing.quotes.models import Quote
 from clearing.settlement.models import Position
 from gateway.waiting import preferred_wait, prefers_minimal
-from tests.gateway.site import Party, Site, agree, later
+from tests.gateway.site import Party, Site, agree, later, together
+from tongdui import Client, UnavailableError
 from tongdui.receipts import Entry, root_of_proof
 from tongdui.words import bytes_of
 
@@ -237,9 +239,49 @@ def test_a_full_queue_asks_to_come_back(fresh_site: Site) -> None:
     fuel.post("/v1/issuances", body)
     response = fresh_site.call("POST", "/v1/issuances", body, caller=fuel.id, key="later")
     assert (response.status_code, response.json()["code"]) == (503, "queue_full")
+    assert response.headers["content-type"] == "application/problem+json"
     assert int(response.headers["Retry-After"]) > 0
     fresh_site.settings.queue_limit = 100
     assert fresh_site.call("POST", "/v1/issuances", body, caller=fuel.id, key="later").status_code == 202
+
+
+def test_the_sdk_waits_for_its_turn_when_the_queue_is_full(fresh_site: Site) -> None:
+    fuel = fresh_site.merchant(program="FULL")
+    member = fuel.member()
+    fresh_site.settings.queue_limit = 1
+    first = fuel.post("/v1/issuances", {"program": "FULL", "member": member, "points": 1})
+
+    def make_room() -> None:
+        fresh_site.finish(first["order"], OrderState.SETTLED)
+
+    url = f"http://127.0.0.1:{fresh_site.settings.gateway_port}"
+    with Client(url, fresh_site.keys[fuel.id]) as client, later(0.5, make_room):
+        began = time.monotonic()
+        movement = client.issuances.create(program="FULL", member=member, points=2, reference="second")
+        assert time.monotonic() - began >= 2  # as the gateway asked
+        assert movement.state == "accepted"
+        assert [found.id for found in client.issuances.list(reference="second")] == [movement.id]
+    fresh_site.settings.queue_limit = 0
+    with Client(url, fresh_site.keys[fuel.id], max_retries=0) as client, pytest.raises(UnavailableError) as refused:
+        client.issuances.create(program="FULL", member=member, points=3)
+    assert (refused.value.code, refused.value.retry_after) == ("queue_full", 2)
+
+
+def test_of_fifty_that_want_the_last_points_at_once_the_covered_ones_get_them(
+    site: Site, fuel: Party, exchange_agreement: str
+) -> None:
+    member = fuel.member()
+    site.give(member, "FUEL", 205)
+
+    def spend(index: int) -> int:
+        if index % 2:
+            return site.call("POST", "/v1/exchanges", _exchange(member, 20), caller=fuel.id).status_code
+        body = {"program": "FUEL", "member": member, "points": 20}
+        return site.call("POST", "/v1/redemptions", body, caller=fuel.id).status_code
+
+    assert Counter(together(50, spend)) == {202: 10, 422: 40}
+    account = next(a for a in fuel.get(f"/v1/members/{member}/accounts")["data"] if a["program"] == "FUEL")
+    assert (account["posted"], account["reserved"], account["available"]) == (205, 200, 5)
 
 
 # -------------------------------------------------------------------- journal
