@@ -2,9 +2,11 @@
 # Makefile does the same.
 _root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
 _tools=""
-for _bin in "$_root"/node_modules/@foundry-rs/*-*-*/bin; do
-  [ -d "$_bin" ] && _tools="$_tools$_bin:"
-done
+if [ "$(uname -sm)" = "Linux x86_64" ]; then
+  for _bin in "$_root"/node_modules/@foundry-rs/*-*-*/bin; do
+    [ -d "$_bin" ] && _tools="$_tools$_bin:"
+  done
+fi
 export PATH="$_root/.venv/bin:$_tools$PATH"
 export SOLCX_BINARY_PATH="$_root/.build/solcx"
 unset _root _tools _bin
