@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     webhook_interval: float = Field(default=1.0, gt=0)
     """How often a worker looks for webhooks to deliver."""
     daily_interval: float = Field(default=300.0, gt=0)
-    """How often a worker looks whether the work of a day is due: points expiry, reminders, statements."""
+    """How often a worker looks whether the work of a day is due: points expiry, reminders, statements, cleaning up."""
     reconcile_interval: float = Field(default=3_600.0, gt=0)
     idempotency_days: int = Field(default=30, ge=1)
     """How long a request's first answer is kept for its repetitions."""

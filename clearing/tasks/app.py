@@ -65,10 +65,10 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "points.remind": configured.daily_interval,
         "statements.make": configured.daily_interval,
         "reconciliation.run": configured.reconcile_interval,
-        "quotes.clean_up": 3_600,
-        "idempotency.clean_up": 3_600,
-        "link_codes.clean_up": 3_600,
-        "webhooks.clean_up": 3_600,
+        "quotes.clean_up": configured.daily_interval,
+        "idempotency.clean_up": configured.daily_interval,
+        "link_codes.clean_up": configured.daily_interval,
+        "webhooks.clean_up": configured.daily_interval,
     }
     return {
         name: {"task": name, "schedule": every, "options": {"expires": max(every * 2, 10)}}
