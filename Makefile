@@ -57,14 +57,14 @@ types: setup
 artifacts: setup
 	@$(IN) python scripts/compile.py --check
 
-slither: setup ## static analysis of the contracts
-	@$(IN) slither .
+slither: setup ## static analysis of the contracts; it compiles for itself, and forge's own build stays as it is
+	@$(IN) FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache slither .
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update nightly soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly soak
 test: setup services ## everything, with a summary at the end
-	@scripts/parts.sh check test-contracts test-ape test-python
+	@scripts/parts.sh check slither test-contracts test-ape test-python
 
 test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
 	@$(IN) forge test --gas-snapshot-check=true
@@ -81,8 +81,19 @@ gas: setup ## has the cost of anything changed against snapshots/?
 gas-update: setup ## write the present costs into snapshots/
 	@$(IN) forge test --gas-snapshot-emit=true --match-contract Gas
 
-nightly: setup services ## the long versions: more fuzzing, deeper invariants, static analysis
-	@scripts/parts.sh slither nightly-contracts nightly-python
+prove: setup ## prove the properties in contracts/test/halmos for all inputs
+	@$(IN) python scripts/prove.py
+
+# The invariants repeat what the tests reach; gas is another build's, and one test is about exactly how much there is.
+coverage: setup ## lines and branches of the contracts that the forge tests reach, and what they miss
+	@mkdir -p .build/coverage
+	@$(IN) FOUNDRY_PROFILE=coverage forge coverage --ir-minimum --report lcov --report-file .build/coverage/lcov.info \
+	  --no-match-contract 'Invariants|Gas' --no-match-test RunningOutOfGas \
+	  --no-match-coverage '(contracts/test|contracts/bench|node_modules)' >.build/coverage/log || { cat .build/coverage/log; exit 1; }
+	@$(IN) python scripts/coverage.py
+
+nightly: setup services ## the long versions: more fuzzing, deeper invariants, static analysis, proofs
+	@scripts/parts.sh slither prove coverage nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup

@@ -56,6 +56,8 @@ contract ClearingHouse is Instructions, IERC165 {
         c.merchant = start.merchant();
         c.suspended = _merchant(start.merchant()).account.isIn(MerchantStatus.Suspended);
         (uint256 place,) = _placeOf(instructions);
+        // Digest and end were looked at outside.
+        // slither-disable-next-line unused-return
         (Item first, Item last,,) = OrdersLib.unpack(place, count);
         _executeItems(c, first, last, true);
         _bookFees(c);
@@ -65,8 +67,8 @@ contract ClearingHouse is Instructions, IERC165 {
     /// @dev Executes the order at a place of the calldata and returns where it ends, which is not after `limit`. The memory that an
     /// order takes is given back, so that a batch needs no more than its largest order.
     function _executeOrder(Cursor memory c, uint256 place, uint256 limit) private returns (uint256 end) {
-        (OrderHead head, bytes32 r, bytes32 vs) = OrdersLib.read(place);
-        uint256 count = head.count();
+        (OrderHead order, bytes32 r, bytes32 vs) = OrdersLib.read(place);
+        uint256 count = order.count();
         // More instructions than the whole batch has room for would take memory without end.
         if (count > c.leaves.length) revert BadEncoding();
         uint256 mark = _memoryMark();
@@ -76,17 +78,17 @@ contract ClearingHouse is Instructions, IERC165 {
         (first, last, digest, end) = OrdersLib.unpack(SmallMath.add(place, OrdersLib.ORDER_BYTES), count);
         // Nothing that was read behind the batch is used. Inside it, every instruction has a place for its leaf.
         if (end > limit) revert BadEncoding();
-        digest = head.digest(digest, c.domain);
-        Account account = _merchant(head.merchant()).account;
+        digest = order.digest(digest, c.domain);
+        Account account = _merchant(order.merchant()).account;
 
-        Reason reason = _admit(head, account, digest, r, vs);
+        Reason reason = _admit(order, account, digest, r, vs);
         if (_isRefusal(reason)) {
-            emit OrderRejected(uint32(head.merchant()), uint48(head.nonce()), digest, reason);
+            emit OrderRejected(uint32(order.merchant()), uint48(order.nonce()), digest, reason);
         } else {
-            c.head = c.head.enter(head);
-            c.merchant = head.merchant();
+            c.head = c.head.enter(order);
+            c.merchant = order.merchant();
             c.suspended = account.isIn(MerchantStatus.Suspended);
-            if (head.atomic()) _executeWhole(c, count, place + OrdersLib.ORDER_BYTES, end, digest);
+            if (order.atomic()) _executeWhole(c, count, place + OrdersLib.ORDER_BYTES, end, digest);
             else _executeItems(c, first, last, false);
         }
         _resetMemory(mark);
@@ -121,13 +123,13 @@ contract ClearingHouse is Instructions, IERC165 {
     }
 
     /// @dev Consumes the nonce if, and only if, the order is admitted. What is not a signature recovers to key 0, which is nobody's.
-    function _admit(OrderHead head, Account account, bytes32 digest, bytes32 r, bytes32 vs) private returns (Reason) {
-        if (!_isLiveKey(head.merchant(), _recover(digest, r, vs))) return Reason.UnknownSigner;
-        if (block.timestamp > head.deadline()) return Reason.DeadlinePassed;
+    function _admit(OrderHead order, Account account, bytes32 digest, bytes32 r, bytes32 vs) private returns (Reason) {
+        if (!_isLiveKey(order.merchant(), _recover(digest, r, vs))) return Reason.UnknownSigner;
+        if (block.timestamp > order.deadline()) return Reason.DeadlinePassed;
         if (account.isIn(MerchantStatus.Closed)) return Reason.MerchantClosed;
         // No event would name its nonce.
-        if (head.count() == 0) return Reason.EmptyOrder;
-        if (!_useNonce(head.merchant(), head.nonce())) return Reason.NonceUsed;
+        if (order.count() == 0) return Reason.EmptyOrder;
+        if (!_useNonce(order.merchant(), order.nonce())) return Reason.NonceUsed;
         return Reason.None;
     }
 
@@ -230,10 +232,13 @@ contract ClearingHouse is Instructions, IERC165 {
     /// @inheritdoc IClearingHouse
     function digestOf(bytes calldata order) external view override returns (bytes32) {
         (uint256 place, uint256 end) = _placeOf(order);
-        (OrderHead head,,) = OrdersLib.read(place);
-        (,, bytes32 listHash, uint256 last) = OrdersLib.unpack(place + OrdersLib.ORDER_BYTES, head.count());
+        // The signature and the items are not asked for.
+        // slither-disable-start unused-return
+        (OrderHead head_,,) = OrdersLib.read(place);
+        (,, bytes32 listHash, uint256 last) = OrdersLib.unpack(place + OrdersLib.ORDER_BYTES, head_.count());
+        // slither-disable-end unused-return
         if (last != end) revert BadEncoding();
-        return head.digest(listHash, _domainSeparator());
+        return head_.digest(listHash, _domainSeparator());
     }
 
     /// @inheritdoc IERC165

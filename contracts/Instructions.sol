@@ -15,6 +15,9 @@ import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
 import {RateMath} from "./libraries/RateMath.sol";
 import {SmallMath} from "./libraries/SmallMath.sol";
 
+// What is compared with `==` here are numbers of things, kinds and hashes, no amounts that somebody could nudge.
+// slither-disable-start incorrect-equality
+
 /// @title Instructions
 /// @notice What an instruction does: one function a kind, which checks everything, then applies, then posts the entry. A check
 /// that fails returns a `Reason` and has changed nothing.
@@ -239,6 +242,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         uint256 all = whole.points();
         uint256 out = RateMath.shareUp(whole.out(), before + points, all) - RateMath.shareUp(whole.out(), before, all);
         // Exact either way: what was settled is a whole price times `out` (exchange) or times `points` (spend).
+        // slither-disable-next-line divide-before-multiply
         uint256 settled = whole.out() == 0 ? whole.settled() / all * points : whole.settled() / whole.out() * out;
         return EntriesLib.packAmounts(points, out, settled, 0);
     }
@@ -366,3 +370,4 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         }
     }
 }
+// slither-disable-end incorrect-equality

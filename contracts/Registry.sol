@@ -190,8 +190,9 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         if (!_isLiveKey(merchant, _signerOf(structHash, signature))) revert BadSignature(merchant);
     }
 
-    /// @dev The key that signed the typed data with `structHash`, or 0, which is nobody's.
+    /// @dev The key that signed the typed data with `structHash`, or 0, which is nobody's, whatever is wrong with it.
     function _signerOf(bytes32 structHash, bytes calldata signature) private view returns (address key) {
+        // slither-disable-next-line unused-return
         (key,,) = ECDSA.tryRecover(_digest(structHash), signature);
     }
 

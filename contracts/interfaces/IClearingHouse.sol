@@ -143,6 +143,9 @@ struct ProgramTotals {
     uint64 revoked;
 }
 
+// Parameters are called what they are in the ABI, even where a function is called so, too.
+// slither-disable-start shadowing-local
+
 /// @title IClearingHouse
 /// @notice Issues, exchanges and settles loyalty points between merchants. See docs/contracts.md for the whole picture.
 ///
@@ -356,3 +359,4 @@ interface IClearingHouse {
     /// @notice The network's current day: days since 1970-01-01 in its own time zone.
     function today() external view returns (uint32);
 }
+// slither-disable-end shadowing-local

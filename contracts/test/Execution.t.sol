@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
@@ -379,6 +380,30 @@ contract ExecutionTest is Network {
         assertEq(_position(OPERATOR), 1010);
     }
 
+    /// @dev Fees are booked once a batch, but not later than the operator needs them.
+    function test_OperatorPaysWithTheFeesOfTheSameBatch() public {
+        vm.prank(admin);
+        house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
+        keyOf[OPERATOR] = _key(OPERATOR, 0);
+        uint32 house_ = _openProgram(OPERATOR, "HOUSE", "");
+        uint32 id = _register(_acceptanceTerms(house_, CINEMA, 450, 0, 1));
+        _accept(OPERATOR, _issue(house_, ann, 2));
+        Draft memory earning = _order(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10)); // a fee of 450
+        Draft memory spending = _order(OPERATOR, _list(_spend(id, house_, ann, 1), _spend(id, house_, ann, 1)));
+        _execute(_list(earning, spending));
+        assertEq(posted.length, 2);
+        assertEq(refusals.length, 1);
+        assertEq(refusals[0].item, 1);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientLiquidity));
+        assertEq(_position(OPERATOR), 0);
+        assertEq(_position(CINEMA), int96(DEPOSIT) + 450);
+
+        earning = _order(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
+        spending = _atomic(OPERATOR, _list(_spend(id, house_, ann, 1)));
+        _execute(_list(earning, spending));
+        assertEq(posted.length, 2, "nor is an atomic order too early");
+    }
+
     function test_TargetMerchantStartsWhereTheAgreementLetsIt() public {
         _accept(CINEMA, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         assertEq(house.balanceOf(ann, CINE), 9);
@@ -631,6 +656,16 @@ contract ExecutionTest is Network {
         assembly ("memory-safe") {
             mstore(part, size)
         }
+    }
+
+    function test_WalletsCanAskForTheDomain() public view {
+        (bytes1 given, string memory title, string memory version, uint256 network, address at, bytes32 salt,) =
+            IERC5267(address(house)).eip712Domain();
+        bytes32 named =
+            keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), network, at));
+        assertEq(keccak256(abi.encodePacked(hex"1901", named, bytes32("x"))), _digest("x"));
+        assertEq(uint8(given), 15, "these four");
+        assertEq(salt, 0);
     }
 
     function test_ItIsAClearingHouseAndSaysSo() public view {

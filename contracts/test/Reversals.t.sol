@@ -33,6 +33,17 @@ contract ReversalsTest is Network {
         assertEq(house.totalsOf(FUEL).restored, 100);
     }
 
+    /// @dev A row of issues keeps its total to itself until it ends; what comes between must find it booked.
+    function test_PointsComeBackBetweenIssuesOfOneOrder() public {
+        Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        _execute(_order(GAS_STATION, _list(_issue(FUEL, bob, 3), _reverse(redeemed, 100), _issue(FUEL, bob, 4))));
+        assertEq(posted.length, 3);
+        assertEq(house.totalsOf(FUEL).issued, 10_007);
+        assertEq(house.totalsOf(FUEL).restored, 100);
+        assertEq(house.totalSupply(FUEL), 10_007);
+        assertEq(house.balanceOf(bob, FUEL), 7);
+    }
+
     function test_ExpiredPointsComeBack() public {
         Entry memory expired = _accept(GAS_STATION, _expire(FUEL, ann, 100));
         _accept(GAS_STATION, _reverse(expired, 1));
@@ -102,6 +113,8 @@ contract ReversalsTest is Network {
         _refuse(CINEMA, _reverse(e, 1), Reason.OverReversal);
     }
 
+    /// forge-config: default.fuzz.runs = 1000
+    /// forge-config: nightly.fuzz.runs = 20000
     function testFuzz_PartsAddUpToExactlyTheWhole(uint32 num, uint32 den, uint64 asked, uint64 price, uint256 cuts)
         public
     {

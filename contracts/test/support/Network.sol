@@ -72,7 +72,7 @@ abstract contract Network is Test {
         bytes32 digest;
     }
 
-    bytes32 private constant DOMAIN_TYPEHASH =
+    bytes32 internal constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 private constant LINE_TYPEHASH = keccak256(
         "Instruction(uint8 kind,uint32 program,uint32 agreement,address member,uint64 points,uint64 minOut,uint32 expiryDay,bytes32 link,bytes32 ref)"
