@@ -19,6 +19,10 @@ QUEUE = "tongdui"
 _REDELIVER_AFTER = 3_600
 """Seconds after which Redis gives a message to another worker; longer than any task may take."""
 
+_TAKEN_AHEAD = 32
+"""Messages a process that a worker takes from the embedded broker before it has done them. Without an event loop, Celery notices
+only every two seconds that one is done; with fewer of them the queue would grow."""
+
 
 def create_app(configured: Settings) -> Celery:
     """The application for these settings."""
@@ -28,7 +32,7 @@ def create_app(configured: Settings) -> Celery:
         broker_transport_options=transport_options(configured),
         broker_connection_retry_on_startup=True,
         worker_enable_remote_control=bool(configured.broker_url),
-        worker_prefetch_multiplier=1,
+        worker_prefetch_multiplier=1 if configured.broker_url else _TAKEN_AHEAD,
         worker_max_tasks_per_child=10_000,
         worker_hijack_root_logger=False,
         task_default_queue=QUEUE,
