@@ -10,6 +10,7 @@ PYTHON := $(wildcard clearing gateway sdk scripts tests)
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
 SOAK_ARGS ?=
+FAULTS_ARGS ?=
 
 .PHONY: help
 help: ## show this list
@@ -62,7 +63,7 @@ slither: setup ## static analysis of the contracts; it compiles for itself, and 
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
 test: setup services ## everything, with a summary at the end
 	@scripts/parts.sh check slither test-contracts test-ape test-python
 
@@ -101,6 +102,9 @@ nightly-contracts: setup
 
 nightly-python: setup services
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
+
+faults: setup services ## stop the path of an order at every step, in every way (docs/faults.md)
+	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
 
 soak: setup services ## hours of mixed load with faults, then the books must balance
 	@$(IN) python scripts/soak.py $(SOAK_ARGS)

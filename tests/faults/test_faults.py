@@ -96,6 +96,8 @@ def test_the_steps_cover_the_whole_path(world: World, seed: int) -> None:
     path = world.run(world.plan(random.Random(seed))).name.split("; ")
     print(path)
     for step in (
+        "before webhook",
+        "after webhook",
         "INSERT INTO orders",
         "INSERT INTO transactions",
         "INSERT INTO blocks",

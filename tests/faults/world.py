@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -32,16 +32,22 @@ from clearing.accounts.models import Account
 from clearing.agreements.models import Agreement
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
 from clearing.chain.models import Entry
-from clearing.database import Base, Database
+from clearing.database import Base, Database, now
 from clearing.errors import Conflict
 from clearing.events.models import Event
-from clearing.merchants.models import SignerKey
+from clearing.merchants.models import Merchant, SignerKey
 from clearing.orders.models import Instruction, Order, OrderState
 from clearing.orders.requests import InstructionRequest
 from clearing.reconciliation.service import ReconciliationService
 from clearing.settlement.models import Position
+from clearing.webhooks.delivery import Deliverer
+from clearing.webhooks.fanout import nothing_new
+from clearing.webhooks.models import DeliveryState, WebhookDelivery
+from clearing.webhooks.sending import Answer, Undelivered
+from clearing.webhooks.service import WebhookService
 from scripts.services import Anvil, Postgres
 from tests.clearing.harness import Harness
+from tests.clearing.receiver import Receiver
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
 from tongdui.orders import AgreementTerms, Kind, full_signature
@@ -51,6 +57,9 @@ TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
 """What a daemon takes as a reason to try again."""
 
 PATIENCE = 60.0
+"""Seconds after which whatever does not end has failed: the way of an order, the wait for a process, the return to rest."""
+
+_WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
 
 TABLES = set(Base.metadata.tables)
 
@@ -90,11 +99,15 @@ class World:
     modelled: int = 0
     base: int = field(init=False)
     """The newest block that no fault may take away."""
+    receiver: Receiver = field(default_factory=Receiver)
+    """The merchants' server, where they are told of their orders."""
 
     def __post_init__(self) -> None:
         url = self.server.new_database("world")
-        self.harness = Harness(url, self.node.url, self.directory, resend_after=0.3)
+        self.harness = Harness(url, self.node.url, self.directory, resend_after=0.3, **_WEBHOOKS)
         self.harness.onboard()
+        self.receiver.__enter__()
+        self._subscribe()
         self.members = [self.harness.member() for _ in range(4)]
         self.base = self.harness.client.head()
         self.model = self._model()
@@ -105,7 +118,15 @@ class World:
 
     def close(self) -> None:
         """Closes connections."""
+        self.receiver.__exit__()
         self.harness.close()
+
+    def _subscribe(self) -> None:
+        with self.harness.database.session.begin() as session:
+            service = WebhookService(session, keyring=self.harness.keyring, settings=self.harness.settings)
+            for number in (1, 2):
+                merchant = session.get_one(Merchant, number)
+                service.create(merchant, url=self.receiver.url, types=["order.settled"], description="", actor="test")
 
     # ---------------------------------------------------------------- plans
 
@@ -133,14 +154,19 @@ class World:
         if child == 0:
             _live(self.harness, plan, theirs, at)
         theirs.close()
-        stop = self._watch(ours, child, fault)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        ours.close()
+        try:
+            stop = self._watch(ours, child, fault)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            ours.close()
         self._restart()
-        _carry_out(self.harness, plan)  # the client asks again: it cannot know
+        deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyring)
+        _carry_out(self.harness, plan, deliverer)  # the client asks again: it cannot know
         self._settle_everything()
+        _tell(self.harness, deliverer)
+        deliverer.close()
         return stop
 
     def _watch(self, child: Connection, pid: int, fault: Callable[[Connection, int], None] | None) -> Stop:
@@ -148,7 +174,7 @@ class World:
         stop = Stop(0, "nowhere")
         while True:
             if not child.poll(PATIENCE):
-                raise TimeoutError(f"the process hangs, after {stop}")
+                raise TimeoutError(f"the process says nothing for {PATIENCE:.0f} seconds, after {stop}")
             try:
                 word, step, name = child.recv()
             except EOFError:
@@ -209,6 +235,8 @@ class World:
                 if told_once and plan is self.plans[-1]:
                     assert settled == 1, f"{plan} was told {settled} times"
             entries = session.scalar(select(func.count()).select_from(Entry))
+            events = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
+        assert {request.headers["webhook-id"] for request in self.receiver.seen} == events
         assert entries == sum(len(plan.requests) for plan in self.plans)
         report = ReconciliationService(self.harness.database, self.harness.client, self.harness.settings).run()
         assert report.drifts == []
@@ -278,8 +306,9 @@ class Steps:
         self._parent.send(("at", self.count, name))
         return bool(self._parent.recv() == "cut")
 
-    def watch(self, harness: Harness) -> None:
+    def watch(self, harness: Harness, deliverer: Deliverer) -> None:
         """Hooks into everything that leaves this process."""
+        deliverer._sender.send = self._counted_webhook(deliverer._sender.send)  # type: ignore[method-assign]
         engine = harness.database.engine
         event.listen(engine, "before_cursor_execute", self._before_statement)
         event.listen(engine, "commit", self._before_commit)
@@ -297,6 +326,17 @@ class Steps:
             return answer
 
         harness.client._post = counted  # type: ignore[method-assign]
+
+    def _counted_webhook(self, send: Callable[..., Answer]) -> Callable[..., Answer]:
+        def counted(*arguments: Any) -> Answer:
+            if self.take("before webhook"):
+                raise Undelivered("cut before the request")
+            answer = send(*arguments)
+            if self.take("after webhook"):
+                raise Undelivered("cut before the answer")
+            return answer
+
+        return counted
 
     def _watch_copies(self) -> None:
         """COPY goes past SQLAlchemy."""
@@ -335,21 +375,40 @@ def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> N
         mine.database = Database(harness.settings.database_url)
         mine.client = ChainClient(harness.settings.rpc_url)
         mine.restart()
+        deliverer = Deliverer(mine.database, mine.settings, mine.keyring)
         steps = Steps(parent, at)
-        steps.watch(mine)
-        _carry_out(mine, plan)
+        steps.watch(mine, deliverer)
+        _carry_out(mine, plan, deliverer)
         parent.send(("end", steps.count, "; ".join(steps.names)))
         code = 0
     finally:
         os._exit(code)
 
 
-def _carry_out(harness: Harness, plan: Plan) -> None:
+def _carry_out(harness: Harness, plan: Plan, deliverer: Deliverer) -> None:
     """The whole path: accept, sequence, send, confirm, project and tell; what fails is tried again, as clients and daemons do."""
     _insist(lambda: _accept_once(harness, plan))
+    deadline = time.monotonic() + PATIENCE
     while _insist(lambda: _is_open(harness)):
         _insist(harness.sequencer.step)
         _insist(harness.projector.step)
+        assert time.monotonic() < deadline, f"the order of {plan.reference} does not settle"
+    _tell(harness, deliverer)
+
+
+def _tell(harness: Harness, deliverer: Deliverer) -> None:
+    """Until every merchant knows. Time passes: what a process that died had taken to deliver is due again."""
+    deadline = time.monotonic() + PATIENCE
+    while _insist(lambda: _is_untold(harness)):
+        assert time.monotonic() < deadline, "somebody is not told"
+        _insist(deliverer.step)
+
+
+def _is_untold(harness: Harness) -> bool:
+    with harness.database.session.begin() as session:
+        waiting = update(WebhookDelivery).where(WebhookDelivery.state == DeliveryState.PENDING)
+        due = session.execute(waiting.values(next_attempt_at=now()).returning(WebhookDelivery.id)).all()
+        return bool(due) or not nothing_new(session)
 
 
 def _accept_once(harness: Harness, plan: Plan) -> None:
