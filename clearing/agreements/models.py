@@ -64,3 +64,13 @@ class Agreement(Base):
     def terms(self) -> AgreementTerms:
         """The signed terms."""
         return AgreementTerms(**{name: getattr(self, name) for name in AgreementTerms.__dataclass_fields__})
+
+
+class AgreementUse(Base):
+    """Source points that were burnt under an agreement (by number) on a day; on day 0, those that pending orders may burn."""
+
+    __tablename__ = "agreement_uses"
+
+    agreement: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    points: Mapped[int] = mapped_column(BigInt, default=0)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from tongdui.orders import Kind
-
-from ..chain.models import Block, Entry
 from ..locks import lock_until_commit
-from ..orders.models import Instruction, Order, OrderState
-from .models import Agreement, AgreementState
+from ..upsert import insert_for
+from .models import Agreement, AgreementState, AgreementUse
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
 """On chain. Whether it can still be used, its window says (`valid_from`, `ends_at`)."""
@@ -62,23 +59,6 @@ class AgreementRepository:
             query = query.where(Agreement.target_merchant == target_merchant)
         return self._session.scalars(query.order_by(Agreement.number.desc()).limit(1)).first()
 
-    def used_since(self, number: int, since: int) -> int:
-        """Source points burnt under an agreement since Unix time `since`, and those that pending orders may burn."""
-        burnt = (
-            select(func.sum(cast(Entry.points, BigInteger)))
-            .join(Block, Block.number == Entry.block_number)
-            .where(Entry.agreement == number, Entry.kind != int(Kind.REVERSE), Block.timestamp >= since)
-        )
-        pending = (
-            select(func.sum(cast(Instruction.points, BigInteger)))
-            .join(Instruction.order)
-            .where(
-                Instruction.agreement == number,
-                Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED)),
-            )
-        )
-        return sum(int(self._session.scalar(query) or 0) for query in (burnt, pending))
-
     def exchanges_after(self, at: int) -> Sequence[Agreement]:
         """Exchange agreements that both sides signed and that have not ended at Unix time `at`."""
         query = select(Agreement).where(
@@ -116,6 +96,34 @@ class AgreementRepository:
     def next_number(self) -> int:
         """The number the chain will expect next. Call `hold_numbers` first."""
         return (self._session.scalar(select(func.max(Agreement.number))) or 0) + 1
+
+
+class UseRepository:
+    """What agreements have used of their daily caps, in one session."""
+
+    PENDING = 0
+    """In place of a day: what pending orders may burn."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of(self, agreement: int, day: int) -> int:
+        """Source points burnt under an agreement on a day, and those that pending orders may burn."""
+        query = select(func.sum(AgreementUse.points)).where(
+            AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.PENDING))
+        )
+        return int(self._session.scalar(query) or 0)
+
+    def burnt(self, agreement: int, day: int) -> int:
+        """Source points burnt under an agreement on a day."""
+        query = select(AgreementUse.points).where(AgreementUse.agreement == agreement, AgreementUse.day == day)
+        return self._session.scalar(query) or 0
+
+    def add(self, agreement: int, day: int, points: int) -> None:
+        """Adds to a sum. Whoever adds to several does so in their order: no deadlocks."""
+        statement = insert_for(self._session)(AgreementUse).values(agreement=agreement, day=day, points=points)
+        changed = {"points": AgreementUse.points + statement.excluded.points}
+        self._session.execute(statement.on_conflict_do_update(index_elements=["agreement", "day"], set_=changed))
 
 
 def _party(merchant_number: int) -> ColumnElement[bool]:

@@ -29,6 +29,8 @@ class Effects:
 
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Source points that count for the day's cap, by agreement. A reversal gives nothing of it back."""
 
     def add(self, entry: Entry, routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> None:
         """Adds an entry. `routes` has its agreement and `originals` the entry it reverses, where it has them."""
@@ -42,6 +44,7 @@ class Effects:
                 self.points[recipient_of(entry), entry.program] += entry.points
             case Kind.EXCHANGE | Kind.SPEND:
                 self._convert(entry, routes[entry.agreement], 1)
+                self.uses[entry.agreement] += entry.points
             case Kind.REVERSE:
                 self._reverse(entry, originals[entry.link], routes)
 

@@ -34,7 +34,7 @@ class NetworkIdentity:
 
     def today(self) -> int:
         """The network's current day, counted from 1970-01-01, as the contract counts."""
-        return (int(time.time()) + self.utc_offset_seconds) // SECONDS_A_DAY
+        return day_at(int(time.time()), self.utc_offset_seconds)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a day number."""
@@ -44,6 +44,11 @@ class NetworkIdentity:
     def day_of(day: date) -> int:
         """The day number of a calendar date."""
         return (day - _EPOCH).days
+
+
+def day_at(timestamp: int, utc_offset_seconds: int) -> int:
+    """The network's day of a moment in Unix seconds."""
+    return (timestamp + utc_offset_seconds) // SECONDS_A_DAY
 
 
 def instant(timestamp: int) -> datetime:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from tongdui.orders import Kind, Reason
 from .. import metrics
 from ..accounts.repository import AccountRepository
 from ..agreements.models import Agreement
+from ..agreements.repository import UseRepository
 from ..bulk import insert_all
 from ..orders.finalisation import OrderKey, Outcome, Reservations, finish, load_orders
 from ..orders.models import Order
@@ -36,6 +38,20 @@ _JOURNAL = (contract.BATCH_CLOSED, contract.INSTRUCTION_REJECTED, contract.ORDER
 """Events that, like entries, are never set aside: without one of them the read model would be wrong. Rather it stops."""
 
 
+class Told(Protocol):
+    """An event, as the contract told it or as it was kept."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """By name."""
+        ...
+
+
 @dataclass(slots=True)
 class BlockContent:
     """A block's logs, sorted by what they are."""
@@ -49,8 +65,8 @@ class BlockContent:
     refused_digests: dict[OrderKey, bytes] = field(default_factory=dict)
 
 
-def project_block(session: Session, block: BlockData) -> None:
-    """Applies a block to the read model. Everything in it, in the caller's transaction."""
+def project_block(session: Session, block: BlockData, day: int) -> None:
+    """Applies a block of this day to the read model. Everything in it, in the caller's transaction."""
     session.add(Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp))
     transactions = TransactionRepository(session)
     give_back(session, transactions.settle(block.receipts))
@@ -59,6 +75,7 @@ def project_block(session: Session, block: BlockData) -> None:
         set_aside(session, poison)
     for item, event in content.rare:
         apply_or_set_aside(session, block.number, item, event)
+    inherit_uses(session, [event for _, event in content.rare], day, 1)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
@@ -66,7 +83,7 @@ def project_block(session: Session, block: BlockData) -> None:
     _store_entries(session, content.entries, block.number)
     session.add_all(content.rejections)
     reservations = _finish_orders(session, content, block)
-    apply_sums(session, effects_of(session, content.entries), reservations)
+    apply_sums(session, effects_of(session, content.entries), reservations, day)
     if content.batches:
         log.info("projected", block=block.number, entries=len(content.entries), rejected=len(content.rejections))
 
@@ -200,9 +217,24 @@ def _routes(session: Session, numbers: Iterable[int]) -> dict[int, Route]:
     return {number or 0: Route(*sides) for number, *sides in session.execute(query)}
 
 
-def apply_sums(session: Session, effects: Effects, released: Reservations) -> None:
-    """Adds effects to accounts and positions, and releases reservations."""
+def inherit_uses(session: Session, events: Iterable[Told], day: int, sign: int) -> None:
+    """A successor begins with its predecessor's use of the day."""
+    uses = UseRepository(session)
+    for event in events:
+        terms = event.arguments["terms"] if event.name == "AgreementRegistered" else {}
+        if terms.get("supersedes") and (points := uses.burnt(terms["supersedes"], day)):
+            uses.add(event.arguments["agreement"], day, sign * points)
+
+
+def apply_sums(session: Session, effects: Effects, released: Reservations, day: int = 0) -> None:
+    """Adds effects (of this day) to accounts, positions and agreements, and releases reservations."""
     keys = {*effects.points, *released.points}
     AccountRepository(session).shift({key: (effects.points.get(key, 0), -released.points.get(key, 0)) for key in keys})
     merchants = {*effects.micros, *released.micros}
     PositionRepository(session).shift({m: (effects.micros.get(m, 0), -released.micros.get(m, 0)) for m in merchants})
+    uses = UseRepository(session)
+    for agreement in sorted({*effects.uses, *released.uses}):
+        if points := effects.uses.get(agreement, 0):
+            uses.add(agreement, day, points)
+        if points := released.uses.get(agreement, 0):
+            uses.add(agreement, UseRepository.PENDING, -points)

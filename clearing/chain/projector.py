@@ -9,6 +9,7 @@ from ..config import Settings
 from ..database import Database
 from .client import ChainClient, ChainError
 from .deployment import deployment_block
+from .identity import day_at
 from .projection import project_block
 from .reorg import roll_back_to_chain
 from .repository import BlockRepository
@@ -44,7 +45,7 @@ class Projector:
             last = BlockRepository(session).last()
         if last is not None and self._client.block_hash(last.number) != last.hash:
             self._check_node()
-            roll_back_to_chain(self._database, self._client)
+            roll_back_to_chain(self._database, self._client, self._settings.utc_offset_seconds)
             return True
         first = last.number + 1 if last is not None else self._first()
         blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
@@ -53,7 +54,7 @@ class Projector:
             if parent is not None and block.parent_hash != parent:
                 return True  # the chain changed under us: the next step rolls back
             with self._database.session.begin() as session:
-                project_block(session, block)
+                project_block(session, block, day_at(block.timestamp, self._settings.utc_offset_seconds))
             parent = block.hash
         return bool(blocks)
 

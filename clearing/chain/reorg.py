@@ -16,8 +16,9 @@ from ..orders.finalisation import Reservations, reopen
 from ..orders.models import Order
 from .client import ChainClient
 from .effects import Effects
+from .identity import day_at
 from .models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
-from .projection import apply_sums, effects_of
+from .projection import apply_sums, effects_of, inherit_uses
 from .registry_events import revert_event
 from .repository import BlockRepository, TransactionRepository
 from .submission import reopen_calls
@@ -25,7 +26,7 @@ from .submission import reopen_calls
 log = structlog.get_logger(__name__)
 
 
-def roll_back_to_chain(database: Database, client: ChainClient) -> int:
+def roll_back_to_chain(database: Database, client: ChainClient, utc_offset_seconds: int) -> int:
     """Takes blocks back until the newest one is in the chain again; how many. Each one in a transaction of its own."""
     taken = 0
     while True:
@@ -33,12 +34,12 @@ def roll_back_to_chain(database: Database, client: ChainClient) -> int:
             block = BlockRepository(session).last()
             if block is None or client.block_hash(block.number) == block.hash:
                 return taken
-            take_back(session, block)
+            take_back(session, block, day_at(block.timestamp, utc_offset_seconds))
         taken += 1
 
 
-def take_back(session: Session, block: Block) -> None:
-    """Undoes everything that `project_block` did for this block."""
+def take_back(session: Session, block: Block, day: int) -> None:
+    """Undoes everything that `project_block` did for this block of this day."""
     metrics.BLOCKS_REMOVED.inc()
     log.warning("block fell out of the chain", block=block.number, hash=hex_of(block.hash))
     rows = session.scalars(select(Entry).where(Entry.block_number == block.number).order_by(Entry.batch, Entry.index))
@@ -48,10 +49,12 @@ def take_back(session: Session, block: Block) -> None:
         backwards.points[account] = -points
     for merchant, micros in effects.micros.items():
         backwards.micros[merchant] = -micros
-    apply_sums(session, backwards, _reopen_orders(session, block.number))
+    for agreement, points in effects.uses.items():
+        backwards.uses[agreement] = -points
+    apply_sums(session, backwards, _reopen_orders(session, block.number), day)
     for table in (Entry, Rejection, Batch, PoisonEvent):
         session.execute(delete(table).where(table.block_number == block.number))
-    _revert_events(session, block.number)
+    _revert_events(session, block.number, day)
     reopen_calls(session, block.number)
     TransactionRepository(session).unsettle(block.number)
     session.delete(block)
@@ -74,8 +77,10 @@ def _reopen_orders(session: Session, block_number: int) -> Reservations:
     return Reservations.of(session, orders).negated()
 
 
-def _revert_events(session: Session, block_number: int) -> None:
+def _revert_events(session: Session, block_number: int, day: int) -> None:
     query = select(ChainEvent).where(ChainEvent.block_number == block_number).order_by(ChainEvent.log_index.desc())
-    for event in session.scalars(query).all():
+    events = session.scalars(query).all()
+    inherit_uses(session, events, day, -1)
+    for event in events:
         revert_event(session, event.name, event.arguments, event.undo)
         session.delete(event)

@@ -48,23 +48,31 @@ class Outcome:
 
 @dataclass(slots=True)
 class Reservations:
-    """Sums of what orders set aside: points by account, micros by paying merchant."""
+    """Sums of what orders set aside: points by account, micros by paying merchant, use of the day's cap by agreement."""
 
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     @classmethod
     def of(cls, session: Session, orders: Iterable[Order]) -> Reservations:
         """What these orders set aside."""
         found = cls()
         query = select(
-            Instruction.address, Instruction.program, Instruction.reserves, Instruction.payer, Instruction.pays
+            Instruction.address,
+            Instruction.program,
+            Instruction.reserves,
+            Instruction.payer,
+            Instruction.pays,
+            Instruction.agreement,
+            Instruction.points,
         ).where(among(session, Instruction.order_seq, [order.seq for order in orders]))
-        for address, program, reserves, payer, pays in session.execute(query):
+        for address, program, reserves, payer, pays, agreement, points in session.execute(query):
             if reserves:
                 found.points[address, program] += reserves
             if payer is not None:
                 found.micros[payer] += pays
+                found.uses[agreement] += points
         return found
 
     def negated(self) -> Reservations:
@@ -72,6 +80,7 @@ class Reservations:
         return Reservations(
             {account: -points for account, points in self.points.items()},
             {merchant: -micros for merchant, micros in self.micros.items()},
+            {agreement: -points for agreement, points in self.uses.items()},
         )
 
 

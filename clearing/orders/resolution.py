@@ -42,6 +42,10 @@ class Draft:
     burns: bool
     payer: int | None = None
     pays: int = 0
+    uses: int = 0
+    """Source points that will count for the agreement's daily cap ..."""
+    daily_cap: int = 0
+    """... which is this."""
 
 
 class Resolver:
@@ -113,6 +117,8 @@ class Resolver:
             burns=True,
             payer=agreement.source_merchant,
             pays=settled + rates.fee_up(settled, agreement.fee_bps),
+            uses=rates.source_points_up(out, agreement.rate_num, agreement.rate_den),
+            daily_cap=agreement.daily_cap,
         )
 
     def _expire(self, request: InstructionRequest) -> Draft:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tongdui import orders as wire
 
 from ..accounts.repository import AccountKey, AccountRepository
+from ..agreements.repository import UseRepository
 from ..bulk import insert_all
 from ..chain.identity import NetworkIdentity
 from ..config import Settings
@@ -267,6 +268,23 @@ class OrderService:
                     code="insufficient_liquidity",
                 )
             position.reserved += total
+        self._reserve_use(drafts)
+
+    def _reserve_use(self, drafts: list[Draft]) -> None:
+        """Sets aside what the drafts may use of daily caps. Nobody else does meanwhile: the payers' positions are locked."""
+        uses = UseRepository(self._session)
+        today = self._network.today()
+        for agreement in sorted({draft.wire.agreement for draft in drafts if draft.payer is not None}):
+            mine = [draft for draft in drafts if draft.wire.agreement == agreement]
+            points = sum(draft.uses for draft in mine)
+            left = mine[0].daily_cap - uses.of(agreement, today)
+            if points > left:
+                raise Refused.at(
+                    mine[0].request.at("points"),
+                    f"{max(left, 0)} points are left of today's cap of the agreement, {points} are needed",
+                    code="over_daily_cap",
+                )
+            uses.add(agreement, UseRepository.PENDING, sum(draft.wire.points for draft in mine))
 
     # ---------------------------------------------------------------- storing
 

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from ..accounts.repository import AccountRepository
 from ..agreements.models import Agreement
-from ..agreements.repository import REGISTERED, AgreementRepository
+from ..agreements.repository import REGISTERED, AgreementRepository, UseRepository
 from ..agreements.service import AgreementKind, Initiator
-from ..chain.identity import SECONDS_A_DAY, NetworkIdentity, instant
+from ..chain.identity import NetworkIdentity, instant
 from ..database import now
 from ..errors import Forbidden, InvalidRequest, NotFound, Refused
 from ..ids import new_id
@@ -112,9 +112,8 @@ class QuoteService:
             raise Refused.at("/points", "so few points give none in exchange", code="below_minimum")
         if conversion.settled > MAX_MICROS:
             raise Refused.at("/points", "their price does not fit the chain's 64 bits", code="amount_too_large")
-        midnight = self._network.today() * SECONDS_A_DAY - self._network.utc_offset_seconds
         assert agreement.number is not None
-        used = AgreementRepository(self._session).used_since(agreement.number, midnight)
+        used = UseRepository(self._session).of(agreement.number, self._network.today())
         if used + conversion.burnt > agreement.daily_cap:
             left = max(agreement.daily_cap - used, 0)
             raise Refused.at("/points", f"{left} points are left of today's cap", code="over_daily_cap")

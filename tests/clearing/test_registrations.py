@@ -9,11 +9,15 @@ import pytest
 from sqlalchemy import select
 
 from clearing.agreements.models import Agreement, AgreementState
+from clearing.agreements.repository import UseRepository
 from clearing.chain.calls import request_call
 from clearing.chain.models import Call, CallState
+from clearing.errors import Refused
 from clearing.ids import new_id
 from clearing.merchants.models import Merchant, MerchantStatus, SignerKey
+from clearing.orders.models import OrderState
 from clearing.programs.models import Program, ProgramStatus
+from scripts.services import Anvil
 from tests.clearing.harness import Harness
 from tongdui.orders import full_signature
 from tongdui.words import hex_of, text_word
@@ -66,6 +70,48 @@ def test_agreements_behind_a_refused_one_move_up(harness: Harness) -> None:
     harness.check()
 
 
+def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness, own_chain: Anvil) -> None:
+    """With what pending orders may use, after a reorganisation, and in a successor, which begins with its predecessor's use."""
+    harness = lone_harness
+    member = harness.member()
+    harness.issue(member, 1_000)
+    _accept_agreement(harness, 2, signed_by=(1, 2), max_points=100, daily_cap=150)
+    harness.settle()
+    before = harness.client.head()
+    harness.exchange(member, 100)
+    with pytest.raises(Refused) as refusal:
+        harness.exchange(member, 60)
+    assert (refusal.value.code, refusal.value.errors[0].pointer) == ("over_daily_cap", "/points")
+    harness.settle()
+    harness.exchange(member, 41)  # buys 36 CINE, which take 40 points
+    harness.settle()
+    assert harness.call("usedToday", 2) == _used(harness, 2) == 140
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    assert harness.call("usedToday", 2) == _used(harness, 2) == 140
+    with pytest.raises(Refused, match="10 points are left"):
+        harness.exchange(member, 12)
+
+    before = harness.client.head()
+    _accept_agreement(harness, 3, signed_by=(1, 2), max_points=100, daily_cap=200, supersedes=2)
+    harness.settle()
+    assert harness.call("usedToday", 3) == _used(harness, 3) == 140
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    assert harness.call("usedToday", 3) == _used(harness, 3) == 140
+    with pytest.raises(Refused, match="60 points are left"):
+        harness.exchange(member, 70)
+    last = harness.exchange(member, 60)
+    harness.settle()
+    assert harness.order(last).state is OrderState.SETTLED
+    harness.check()
+
+
+def _used(harness: Harness, agreement: int) -> int:
+    with harness.database.reading() as session:
+        return UseRepository(session).of(agreement, harness.network.today())
+
+
 def _register_merchant(harness: Harness, number: int, name: str, key: str) -> None:
     with harness.database.session.begin() as session:
         session.add(Merchant(number=number, id=new_id("mer"), name=name))
@@ -73,10 +119,10 @@ def _register_merchant(harness: Harness, number: int, name: str, key: str) -> No
         request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")
 
 
-def _accept_agreement(harness: Harness, number: int, *, signed_by: tuple[int, int]) -> str:
+def _accept_agreement(harness: Harness, number: int, *, signed_by: tuple[int, int], **changes: int) -> str:
     with harness.database.session.begin() as session:
         first = session.scalars(select(Agreement).where(Agreement.number == 1)).one()
-        terms = replace(first.terms, document=secrets.token_bytes(32))
+        terms = replace(first.terms, document=secrets.token_bytes(32), **changes)
     digest = terms.digest(harness.network.domain)
     signatures = [harness.sign(merchant, digest) for merchant in signed_by]
     values = {name: getattr(terms, name) for name in terms.__dataclass_fields__}
