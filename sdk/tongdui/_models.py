@@ -34,7 +34,7 @@ class Check(Model):
 
 
 class Health(Model):
-    """`status` is `ok` or `degraded`; `checks` has `database`, `chain`, `sequencer` and `projector`."""
+    """`status` is `ok` or `degraded`; `checks` has `database`, `migrations`, `chain`, `sequencer` and `projector`."""
 
     status: str
     checks: dict[str, Check] = {}
