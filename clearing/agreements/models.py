@@ -73,4 +73,4 @@ class AgreementUse(Base):
 
     agreement: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    points: Mapped[int] = mapped_column(BigInt, default=0)
+    points: Mapped[int] = mapped_column(Big, default=0)

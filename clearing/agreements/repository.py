@@ -109,10 +109,10 @@ class UseRepository:
 
     def of(self, agreement: int, day: int) -> int:
         """Source points burnt under an agreement on a day, and those that pending orders may burn."""
-        query = select(func.sum(AgreementUse.points)).where(
+        query = select(AgreementUse.points).where(
             AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.PENDING))
         )
-        return int(self._session.scalar(query) or 0)
+        return sum(self._session.scalars(query))
 
     def burnt(self, agreement: int, day: int) -> int:
         """Source points burnt under an agreement on a day."""
@@ -121,9 +121,11 @@ class UseRepository:
 
     def add(self, agreement: int, day: int, points: int) -> None:
         """Adds to a sum. Whoever adds to several does so in their order: no deadlocks."""
-        statement = insert_for(self._session)(AgreementUse).values(agreement=agreement, day=day, points=points)
-        changed = {"points": AgreementUse.points + statement.excluded.points}
-        self._session.execute(statement.on_conflict_do_update(index_elements=["agreement", "day"], set_=changed))
+        empty = {"agreement": agreement, "day": day, "points": 0}
+        self._session.execute(insert_for(self._session)(AgreementUse).values(empty).on_conflict_do_nothing())
+        use = self._session.get_one(AgreementUse, (agreement, day), with_for_update=True, populate_existing=True)
+        use.points += points
+        self._session.flush()
 
 
 def _party(merchant_number: int) -> ColumnElement[bool]:

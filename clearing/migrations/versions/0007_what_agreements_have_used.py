@@ -6,6 +6,8 @@ Revision 0007, after 0006.
 import sqlalchemy as sa
 from alembic import op
 
+from clearing.database import Big
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -17,7 +19,7 @@ def upgrade() -> None:
         "agreement_uses",
         sa.Column("agreement", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("points", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("points", Big(), nullable=False),
         sa.PrimaryKeyConstraint("agreement", "day", name=op.f("pk_agreement_uses")),
     )
 
