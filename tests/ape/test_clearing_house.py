@@ -9,9 +9,12 @@ from typing import Any
 import ape
 import pytest
 from conftest import CINE, FUEL, YUAN, Network
+from eth_abi.abi import encode
 from eth_account import Account
+from eth_utils.crypto import keccak
 
-from tongdui.orders import Instruction, Kind, Order
+from tongdui.orders import Instruction, Kind, Order, Reason
+from tongdui.receipts import merkle_proof, root_of_proof
 
 MEMBER = "0x" + "aB" * 20
 DEADLINE = 2**40 - 1
@@ -24,6 +27,10 @@ def order(merchant: int, nonce: int, *instructions: Instruction) -> Order:
 
 def issue(points: int) -> Instruction:
     return Instruction(Kind.ISSUE, MEMBER, points, FUEL)
+
+
+def redeem(points: int) -> Instruction:
+    return Instruction(Kind.REDEEM, MEMBER, points, FUEL)
 
 
 def exchange(points: int, min_out: int = 0) -> Instruction:
@@ -51,6 +58,29 @@ def test_one_transaction_moves_points_and_settles_them(network: Network) -> None
     assert position(network, CINE) == 80 * 50_000
     assert position(network, 0) == 40_000
     assert len(receipt.decode_logs(network.house.EntryPosted)) == 2
+
+
+def test_points_are_redeemed_at_their_own_till(network: Network) -> None:
+    receipt = network.execute(order(FUEL, 1, issue(1_000), redeem(300), redeem(701)))
+
+    assert network.house.balanceOf(MEMBER, FUEL) == 700
+    assert network.house.totalSupply(FUEL) == 700
+    assert network.house.totalsOf(FUEL).redeemed == 300
+    (refused,) = receipt.decode_logs(network.house.InstructionRejected)
+    assert (refused.item, refused.reason) == (2, Reason.INSUFFICIENT_POINTS)
+
+
+def test_a_receipt_is_checked_against_the_chain(network: Network) -> None:
+    receipt = network.execute(order(FUEL, 1, issue(1_000), redeem(1), redeem(2)))
+    logs = receipt.decode_logs(network.house.EntryPosted)
+    entries = [(log.member, log.head, log.amounts, log.ref, bytes(32)) for log in logs]
+    leaves = [keccak(encode(["address", "uint256", "uint256", "bytes32", "bytes32"], entry)) for entry in entries]
+
+    for place, (member, head, amounts, *rest) in enumerate(entries):
+        proof = merkle_proof(leaves, place)
+        assert network.house.verifyEntry((member, head, amounts, *rest), proof)
+        assert not network.house.verifyEntry((member, head, amounts + 1, *rest), proof)
+        assert root_of_proof(leaves[place], proof) == network.house.rootOf(1)
 
 
 def test_an_order_is_executed_once(network: Network) -> None:

@@ -144,14 +144,36 @@ def test_a_program_is_paused_and_resumed_once(operator: Operator) -> None:
 
     assert operator.run("pause", "--yes", "--program", "1", "--resume")[0] == 0
     assert not operator.house().programOf(1).call()[1]
+    assert NOTHING in operator.run("pause", "--yes", "--program", "1", "--resume")[1]
 
 
 def test_the_network_is_paused_and_resumed(operator: Operator) -> None:
     assert operator.run("pause", "--yes", "--everything")[0] == 0
     assert operator.house().paused().call()
+    assert NOTHING in operator.run("pause", "--yes", "--everything")[1]
 
     assert operator.run("pause", "--yes", "--everything", "--resume")[0] == 0
     assert not operator.house().paused().call()
+    assert NOTHING in operator.run("pause", "--yes", "--everything", "--resume")[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        (("onboard", "--name", "Bakery", "--key", address(STRANGER)), "register Bakery as merchant 2"),
+        (("pause", "--everything"), "stop the network"),
+        (("rotate_key", "--merchant", "1", "--overlap", "0"), "is a key of merchant 1"),
+    ],
+)
+def test_nothing_is_sent_before_yes(operator: Operator, wanted: tuple[str, ...], shown: str) -> None:
+    height = Web3(Web3.HTTPProvider(operator.url)).eth.block_number
+    keys = {"TONGDUI_MERCHANT_KEY": "0x" + MERCHANT.hex(), "TONGDUI_NEW_KEY": "0x" + NEW.hex()}
+
+    code, printed = operator.run(*wanted, answer="n\n", **keys)
+
+    assert code == 1
+    assert shown in printed
+    assert Web3(Web3.HTTPProvider(operator.url)).eth.block_number == height
 
 
 def test_a_key_is_rotated_by_the_merchant_itself(operator: Operator) -> None:

@@ -239,7 +239,7 @@ contract Handler is Network {
         if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
         AgreementTerms memory t = house.agreementOf(old);
-        (t.supersedes, t.graceSeconds, t.document) = (old, uint32(seed >> 8) % 1 days, bytes32(seed));
+        (t.supersedes, t.graceSeconds, t.document) = (old, uint32(seed >> 8) % 1 days, bytes32(_terms.length));
         (t.validFrom, t.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
         (t.rateNum, t.rateDen) = (t.rateNum * 9, t.rateDen * 10);
         uint32 id = _register(t);
