@@ -5,6 +5,7 @@ For rules that end where the chain begins. Copying a prepared database takes a m
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -21,7 +22,7 @@ from clearing.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.programs.models import Program, ProgramStatus
 from clearing.settlement.models import Position
 from clearing.signing.keyring import Keyring
-from tests.clearing.harness import PASSWORD, Harness
+from tests.clearing.harness import PASSWORD, TERMS, Harness
 
 CONTRACT = "0x" + "c1" * 20
 
@@ -78,31 +79,6 @@ def prepare(database_url: str) -> None:
             session.add(program)
             session.add(Position(merchant_number=number, position=1_000_000_000, credit_limit=0, reserved=0))
         session.flush()
-        session.add(_agreement())
+        active = {"id": new_id("agr"), "number": 1, "state": AgreementState.ACTIVE, "digest": bytes(32)}
+        session.add(Agreement(**active, ends_at=TERMS.valid_until, **asdict(TERMS)))
     database.close()
-
-
-def _agreement() -> Agreement:
-    return Agreement(
-        id=new_id("agr"),
-        number=1,
-        state=AgreementState.ACTIVE,
-        kind=1,
-        initiators=1,
-        fee_bps=50,
-        lifetime_days=365,
-        source_merchant=1,
-        target_merchant=2,
-        source_program=1,
-        target_program=2,
-        valid_from=0,
-        valid_until=2**33,
-        ends_at=2**33,
-        rate_num=9,
-        rate_den=10,
-        unit_price_micros=10_000,
-        max_points=100_000,
-        daily_cap=10_000_000,
-        document=bytes(32),
-        digest=bytes(32),
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -37,6 +38,28 @@ from tongdui.receipts import chain_head, merkle_root
 from tongdui.words import hex_of, keccak256, text_word
 
 PASSWORD = "only-for-tests"
+
+TERMS = AgreementTerms(
+    kind=1,
+    initiators=1,
+    fee_bps=50,
+    lifetime_days=365,
+    source_merchant=1,
+    target_merchant=2,
+    source_program=1,
+    target_program=2,
+    valid_from=0,
+    valid_until=2**33,
+    rate_num=9,
+    rate_den=10,
+    unit_price_micros=10_000,
+    max_points=100_000,
+    daily_cap=10_000_000,
+    supersedes=0,
+    grace_seconds=0,
+    document=bytes(32),
+)
+"""FUEL to CINE at 9/10, a cent a point, half a per cent for the operator."""
 
 
 class Harness:
@@ -90,7 +113,8 @@ class Harness:
         self._program(1, 1, "FUEL")
         self._program(2, 2, "CINE")
         self.settle()
-        self.agreement = self._agreement()
+        self.agreement = self.agree(1)
+        self.settle()
         with self.database.session.begin() as session:
             for number in (1, 2):
                 reference = hex_of(keccak256(f"bank-{number}".encode()))
@@ -112,46 +136,26 @@ class Harness:
             arguments = [number, merchant, hex_of(text_word(code)), hex_of(text_word(code))]
             request_call(session, "operator", "registerProgram", arguments, "")
 
-    def _agreement(self) -> str:
-        terms = AgreementTerms(
-            kind=1,
-            initiators=1,
-            fee_bps=50,
-            lifetime_days=365,
-            source_merchant=1,
-            target_merchant=2,
-            source_program=1,
-            target_program=2,
-            valid_from=0,
-            valid_until=2**33,
-            rate_num=9,
-            rate_den=10,
-            unit_price_micros=10_000,
-            max_points=100_000,
-            daily_cap=10_000_000,
-            supersedes=0,
-            grace_seconds=0,
-            document=secrets.token_bytes(32),
-        )
+    def agree(self, number: int, *, signed_by: tuple[int, int] = (1, 2), **changes: int) -> str:
+        """Has an agreement signed and asks for its registration; its id. The terms are the usual ones, but for `changes`."""
+        terms = replace(TERMS, document=secrets.token_bytes(32), **changes)
         digest = terms.digest(self.network.domain)
-        signatures = [self.sign(number, digest) for number in (1, 2)]
-        values = {name: getattr(terms, name) for name in AgreementTerms.__dataclass_fields__}
+        signatures = [self.sign(merchant, digest) for merchant in signed_by]
         agreement = Agreement(
             id=new_id("agr"),
-            number=1,
+            number=number,
             state=AgreementState.ACCEPTED,
             digest=digest,
             ends_at=terms.valid_until,
             source_signature=signatures[0],
             target_signature=signatures[1],
-            **values,
+            **asdict(terms),
         )
         with self.database.session.begin() as session:
             session.add(agreement)
-            wire = [hex_of(v) if isinstance(v, bytes) else v for v in values.values()]
+            wire = [hex_of(value) if isinstance(value, bytes) else value for value in astuple(terms)]
             full = [hex_of(full_signature(signature)) for signature in signatures]
-            request_call(session, "operator", "registerAgreement", [1, wire, *full], agreement.id)
-        self.settle()
+            request_call(session, "operator", "registerAgreement", [number, wire, *full], agreement.id)
         return agreement.id
 
     def sign(self, merchant: int, digest: bytes) -> bytes:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
-
 import pytest
 from sqlalchemy import select
 
@@ -19,7 +16,6 @@ from clearing.orders.models import OrderState
 from clearing.programs.models import Program, ProgramStatus
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
-from tongdui.orders import full_signature
 from tongdui.words import hex_of, text_word
 
 
@@ -46,8 +42,8 @@ def test_a_merchant_whose_key_is_taken_leaves_no_gap(harness: Harness, behind_an
 
 
 def test_agreements_behind_a_refused_one_move_up(harness: Harness) -> None:
-    bad = _accept_agreement(harness, 2, signed_by=(1, 1))
-    good = [_accept_agreement(harness, number, signed_by=(1, 2)) for number in (3, 4)]
+    bad = harness.agree(2, signed_by=(1, 1))
+    good = [harness.agree(number) for number in (3, 4)]
     harness.settle()
     with harness.database.reading() as session:
         refused = session.get_one(Agreement, bad)
@@ -75,7 +71,7 @@ def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness,
     harness = lone_harness
     member = harness.member()
     harness.issue(member, 1_000)
-    _accept_agreement(harness, 2, signed_by=(1, 2), max_points=100, daily_cap=150)
+    harness.agree(2, max_points=100, daily_cap=150)
     harness.settle()
     before = harness.client.head()
     harness.exchange(member, 100)
@@ -93,7 +89,7 @@ def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness,
         harness.exchange(member, 12)
 
     before = harness.client.head()
-    _accept_agreement(harness, 3, signed_by=(1, 2), max_points=100, daily_cap=200, supersedes=2)
+    harness.agree(3, max_points=100, daily_cap=200, supersedes=2)
     harness.settle()
     assert harness.call("usedToday", 3) == _used(harness, 3) == 140
     own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
@@ -126,28 +122,3 @@ def _register_merchant(harness: Harness, number: int, name: str, key: str) -> No
         session.add(Merchant(number=number, id=new_id("mer"), name=name))
         session.flush()
         request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")
-
-
-def _accept_agreement(harness: Harness, number: int, *, signed_by: tuple[int, int], **changes: int) -> str:
-    with harness.database.session.begin() as session:
-        first = session.scalars(select(Agreement).where(Agreement.number == 1)).one()
-        terms = replace(first.terms, document=secrets.token_bytes(32), **changes)
-    digest = terms.digest(harness.network.domain)
-    signatures = [harness.sign(merchant, digest) for merchant in signed_by]
-    values = {name: getattr(terms, name) for name in terms.__dataclass_fields__}
-    agreement = Agreement(
-        id=new_id("agr"),
-        number=number,
-        state=AgreementState.ACCEPTED,
-        digest=digest,
-        ends_at=terms.valid_until,
-        source_signature=signatures[0],
-        target_signature=signatures[1],
-        **values,
-    )
-    with harness.database.session.begin() as session:
-        session.add(agreement)
-        wire = [hex_of(value) if isinstance(value, bytes) else value for value in values.values()]
-        full = [hex_of(full_signature(signature)) for signature in signatures]
-        request_call(session, "operator", "registerAgreement", [number, wire, *full], agreement.id)
-    return agreement.id
