@@ -274,7 +274,7 @@ class EmbeddedNetwork:
         with httpx.Client(base_url=self.url, timeout=5) as http:  # one: each loads the system's certificates
             while time.monotonic() < deadline:
                 try:
-                    if http.get("/readyz").status_code == httpx.codes.OK:
+                    if _is_up(http.get("/readyz")):
                         return
                 except httpx.TransportError:
                     self._refuse_dead("gateway")
@@ -293,6 +293,13 @@ class EmbeddedNetwork:
             for child in self.children.values():
                 if not child.running and not self._stopping.wait(min(0.1 * 2**child.starts, 10.0)):
                     child.start()
+
+
+def _is_up(answer: httpx.Response) -> bool:
+    """Whether all parts do their work; a network that was paused comes up paused."""
+    if answer.status_code not in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE):
+        return False
+    return all(check["ok"] or check["detail"].startswith("paused") for check in answer.json()["checks"].values())
 
 
 def _die_with_parent() -> None:

@@ -16,7 +16,9 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from clearing.database import Database
 from clearing.network import Child, EmbeddedNetwork
+from clearing.operations.repository import SEQUENCING, SwitchRepository
 from scripts.services import free_port
 from scripts.story.audit import Audit, Node
 from tongdui import APIError, Client, LocalSigner, TongduiError
@@ -139,6 +141,18 @@ def test_a_supervisor_that_was_killed_leaves_nothing_behind(up: Up) -> None:
     _eventually(lambda: up.answers() == [], "chain or gateway outlived their supervisor")
     up.start()
     assert httpx.get(f"{up.url}/readyz").json()["status"] == "ok"
+
+
+def test_a_network_that_was_paused_comes_up_paused(tmp_path: Path) -> None:
+    with EmbeddedNetwork(tmp_path / "network", worker=False) as network:
+        database = Database(network.settings.database_url)
+        with database.session.begin() as session:
+            SwitchRepository(session).turn_off(SEQUENCING, "operator", "moving the node")
+        database.close()
+    with EmbeddedNetwork(tmp_path / "network", worker=False) as network:
+        answer = httpx.get(f"{network.url}/readyz")
+        assert (answer.status_code, answer.json()["checks"]["sequencer"]["ok"]) == (503, False)
+        assert "moving the node" in answer.json()["checks"]["sequencer"]["detail"]
 
 
 # -------------------------------------------------------------------- death of a child
