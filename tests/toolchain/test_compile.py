@@ -16,7 +16,7 @@ PROFILE = {
     "evm_version": "paris",
     "via_ir": True,
     "optimizer": True,
-    "optimizer_runs": 200,
+    "optimizer_runs": 450,
     "bytecode_hash": "none",
     "cbor_metadata": False,
     "remappings": ["lib/=contracts/"],
