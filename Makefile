@@ -106,7 +106,7 @@ nightly-python: setup services
 faults: setup services ## stop the path of an order at every step, in every way (docs/faults.md)
 	@$(IN) pytest tests/faults -n 0 --every-step --timeout 3600 $(FAULTS_ARGS)
 
-soak: setup services ## hours of mixed load with faults, then the books must balance
+soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of mixed load with faults, then the books must balance
 	@$(IN) python scripts/soak.py $(SOAK_ARGS)
 
 # --- running ---------------------------------------------------------------------------------------------------
