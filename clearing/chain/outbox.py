@@ -7,7 +7,7 @@ A transaction that is replaced (its fee raised, its content made smaller) keeps 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -93,13 +93,17 @@ class Outbox:
 
     # ---------------------------------------------------------------- sending: the same bytes, as often as it takes
 
+    def overdue(self) -> datetime:
+        """What was sent before this moment and is in no block is sent again."""
+        return now() - timedelta(seconds=self._settings.resend_after)
+
     def send_due(self, make_smaller: Callable[[Session, Transaction], None]) -> bool:
         """Sends what was never sent, and what was sent but is in no block after a while, with a higher fee where fees count.
 
         `make_smaller` is called for a batch that the node finds too large.
         """
         with self._database.session.begin() as session:
-            overdue = now() - timedelta(seconds=self._settings.resend_after)
+            overdue = self.overdue()
             unmined = TransactionRepository(session).unmined()
             stuck = [t for t in unmined if t.sent_at is not None and t.sent_at < overdue]
             self._raise_fees(session, stuck)

@@ -41,7 +41,7 @@ class Projector:
         head = self._client.head() - self._settings.confirmations
         if self._last_block is not None:
             head = min(head, self._last_block)
-        with self._database.session.begin() as session:
+        with self._database.reading() as session:
             last = BlockRepository(session).last()
         if last is not None and self._client.block_hash(last.number) != last.hash:
             self._check_node()

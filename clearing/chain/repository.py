@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from tongdui.receipts import merkle_proof
 
+from ..orders.models import Order, OrderState
 from .client import Receipt
 from .models import Batch, Block, Call, CallState, Entry, Transaction, TransactionAttempt, TransactionState
 
 _RECENT = 8
+
+
+class Waiting(NamedTuple):
+    """What the sequencer has to do, if anything."""
+
+    orders: bool
+    calls: bool
+    transactions: bool
 
 
 class TransactionRepository:
@@ -21,6 +32,16 @@ class TransactionRepository:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def waiting(self, overdue: datetime) -> Waiting:
+        """Whether there is anything to do. `overdue`: what was sent before and is in no block is to be sent again."""
+        unsent = or_(Transaction.sent_at.is_(None), Transaction.sent_at < overdue)
+        query = select(
+            exists().where(Order.state == OrderState.ACCEPTED),
+            exists().where(Call.state == CallState.PENDING),
+            exists().where(Transaction.state == TransactionState.SIGNED, unsent),
+        )
+        return Waiting(*self._session.execute(query).one())
 
     def unmined(self) -> list[Transaction]:
         """Transactions that no block contains yet, in the order in which they were signed. Their bytes are left in the database."""

@@ -65,10 +65,17 @@ class Sequencer:
 
     def step(self) -> bool:
         """Sends what is due, expires what is late, signs what is next. False when there was nothing to do."""
-        worked = self.expire_late_orders()
-        worked |= self.sign_calls()
-        worked |= self.sign_batch()
-        return self.send_due() or worked
+        with self._database.reading() as session:
+            waiting = TransactionRepository(session).waiting(self._outbox.overdue())
+        worked = False
+        if waiting.calls:
+            worked |= self.sign_calls()
+        if waiting.orders:
+            worked |= self.expire_late_orders()
+            worked |= self.sign_batch()
+        if waiting.transactions or worked:
+            worked |= self.send_due()
+        return worked
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
 
