@@ -71,6 +71,7 @@ test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snap
 	@$(IN) forge test --gas-snapshot-check=true
 
 test-ape: setup ## ape: the contracts as a Python user meets them, on anvil
+	@[ .build/__local__.json -nt ape-config.yaml ] || rm -f .build/__local__.json # ape does not see that settings changed
 	@$(IN) ape test tests/ape --network ethereum:local:foundry
 
 test-python: setup services ## pytest: clearing, gateway, SDK, end to end
