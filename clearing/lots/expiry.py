@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, and_, select, text, tuple_
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ..accounts.repository import AccountKey
+from ..among import pairs_among
 from ..chain.identity import NetworkIdentity
 from ..database import now
 from ..errors import Refused
@@ -22,7 +23,6 @@ from .models import ExpiryMark
 from .repository import LotRepository
 from .service import LotService
 
-_CHUNK = 400
 _IS_EXPIRE = text("instructions.kind = 7")
 """Word for word the condition of the partial index."""
 _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
@@ -110,20 +110,15 @@ class ExpiryService:
 
     def _on_their_way(self, accounts: Iterable[AccountKey]) -> dict[AccountKey, int]:
         sums: dict[AccountKey, int] = defaultdict(int)
-        keys = sorted(accounts)
-        for start in range(0, len(keys), _CHUNK):
-            query = (
-                select(Instruction.address, Instruction.program, Instruction.points)
-                .join(Instruction.order)
-                .where(_expiring(keys[start : start + _CHUNK]), Order.state.in_(_OPEN))
-            )
-            for address, program, points in self._session.execute(query):
-                sums[address, program] += points
+        query = (
+            select(Instruction.address, Instruction.program, Instruction.points)
+            .join(Instruction.order)
+            .where(_IS_EXPIRE, Order.state.in_(_OPEN))
+            .where(pairs_among(self._session, Instruction.address, Instruction.program, accounts))
+        )
+        for address, program, points in self._session.execute(query):
+            sums[address, program] += points
         return sums
-
-
-def _expiring(keys: Sequence[AccountKey]) -> ColumnElement[bool]:
-    return and_(_IS_EXPIRE, tuple_(Instruction.address, Instruction.program).in_(keys))
 
 
 def set_aside(

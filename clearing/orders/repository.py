@@ -65,11 +65,6 @@ class OrderRepository:
         """The order; its instructions are loaded when they are asked for."""
         return self._session.scalar(select(Order).where(Order.id == order_id))
 
-    def is_final(self, order_id: str) -> bool:
-        """Whether the order can change no more."""
-        state = self._session.scalar(select(Order.state).where(Order.id == order_id))
-        return state is not None and state.is_final
-
     def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
         """Whether an order of the merchant has this nonce."""
         query = select(Order.seq).where(Order.merchant_number == merchant_number, Order.nonce == nonce)
