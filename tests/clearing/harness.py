@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from clearing.accounts.models import Account
 from clearing.agreements.models import Agreement, AgreementState
 from clearing.chain.calls import request_call
-from clearing.chain.client import ChainClient
+from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract import encode_call
 from clearing.chain.deployment import deploy
 from clearing.chain.identity import NetworkIdentity
@@ -62,6 +62,21 @@ TERMS = AgreementTerms(
 """FUEL to CINE at 9/10, a cent a point, half a per cent for the operator."""
 
 
+class PatientClient(ChainClient):
+    """A node answers a moment before it mines, and tests look at once: this client returns when what it sent is in a block."""
+
+    def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
+        """As `ChainClient`; waits for the blocks of a node that mines at once."""
+        results = super().send_raw(transactions)
+        if self.call("anvil_getAutomine"):
+            taken = [hex_of(keccak256(raw)) for raw, error in zip(transactions, results, strict=True) if error is None]
+            deadline = time.monotonic() + 30
+            while None in self.batch([("eth_getTransactionReceipt", (hash,)) for hash in taken]):
+                assert time.monotonic() < deadline, "the node took a transaction and does not mine it"
+                time.sleep(0.002)
+        return results
+
+
 class Harness:
     """Everything but the gateway. Merchants are `fuel` (program FUEL) and `cine` (CINE), with a FUEL to CINE agreement at 9/10."""
 
@@ -70,7 +85,7 @@ class Harness:
         self.keys = RoleKeys(directory / "keys", self.keyring)
         for role in ("admin", "operator", "sequencer", "treasury"):
             self.keys.ensure(role)
-        self.client = ChainClient(rpc_url)
+        self.client = PatientClient(rpc_url)
         contract = deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
         values: dict[str, object] = {
             "database_url": database_url,
