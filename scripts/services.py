@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import random
@@ -33,8 +34,9 @@ from typing import Any, ClassVar, Final, Self
 
 import httpx
 
-START_TIMEOUT: Final = 60.0
-STOP_TIMEOUT: Final = 15.0
+START_TIMEOUT: Final = 180.0
+STOP_TIMEOUT: Final = 60.0
+ANSWER_TIMEOUT: Final = 10.0
 HOST: Final = "127.0.0.1"
 # Below the range from which the system takes ports for outgoing connections: one of those could otherwise sit
 # on a killed server's port when it comes back.
@@ -108,8 +110,9 @@ class Service(ABC):
         process = self._process
         if process is None:
             return
-        kill_tree(process.pid)
-        process.wait()
+        if process.poll() is None:
+            kill_tree(process.pid)
+            process.wait()
         self._forget(process)
 
     def restart(self) -> Self:
@@ -134,6 +137,8 @@ class Service(ABC):
         self.close()
 
     def _launch(self) -> None:
+        if not _is_free(self.port):
+            raise ServiceError(f"{self.name} did not start: somebody else listens on port {self.port}")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 self._command(),
@@ -147,8 +152,9 @@ class Service(ABC):
         self._process = process
         _reaper.watch(process.pid)
         deadline = time.monotonic() + START_TIMEOUT
-        while not self._answers():
-            if process.poll() is not None or time.monotonic() > deadline:
+        # Alive before and after: the answer may be that of another server, which was on the port first.
+        while not (self.running and self._answers() and self.running):
+            if not self.running or time.monotonic() > deadline:
                 self.kill()
                 raise ServiceError(f"{self.name} did not start:\n{self._last_words()}")
             time.sleep(0.02)
@@ -234,7 +240,7 @@ class Postgres(Service):
         import psycopg
 
         try:
-            psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=2).close()
+            psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -374,7 +380,7 @@ class Anvil(Service):
     def rpc(self, method: str, *parameters: Any) -> Any:
         """Calls one method and returns its result."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        answer = httpx.post(self.url, json=request, timeout=30).raise_for_status().json()
+        answer = httpx.post(self.url, json=request, timeout=60).raise_for_status().json()
         if "error" in answer:
             raise ServiceError(f"{method}: {answer['error']['message']}")
         return answer["result"]
@@ -403,10 +409,25 @@ class Anvil(Service):
             # No block may come between the saving and the end: it would have been seen, and then be gone.
             self.rpc("evm_setAutomine", False)
             self.rpc("evm_setIntervalMining", 0)
-            packed = bytes.fromhex(self.rpc("anvil_dumpState").removeprefix("0x"))
+            packed = bytes.fromhex(self._dump().removeprefix("0x"))
             unfinished = self._state.with_suffix(".new")
             unfinished.write_bytes(gzip.decompress(packed))
             unfinished.replace(self._state)
+
+    def _dump(self) -> str:
+        """The chain between two blocks: one in progress changes the state first, and is among the blocks only later."""
+        found = self.rpc("anvil_dumpState")
+        while True:
+            before, mining, found = found, self._is_mining(), self.rpc("anvil_dumpState")
+            if found == before and not mining:
+                return str(found)
+            time.sleep(0.02)
+
+    def _is_mining(self) -> bool:
+        """Whether a transaction has changed the state and still waits for its block."""
+        pending = self.rpc("txpool_content")["pending"]
+        executed = {sender: int(self.rpc("eth_getTransactionCount", sender, "latest"), 16) for sender in pending}
+        return any(int(nonce) < executed[sender] for sender, nonces in pending.items() for nonce in nonces)
 
     def _command(self) -> Sequence[str]:
         command = [
@@ -464,15 +485,33 @@ def anvil(
         yield service
 
 
+def _own_ports() -> Iterator[int]:
+    """All ports again and again, in any order; each of pytest's workers has ports that no other one takes."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    # Hypothesis seeds the common generator, which then gives the same ports to processes that run side by side.
+    return itertools.cycle(random.SystemRandom().sample(own, len(own)))
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    """Finds a port on which nothing listens at this moment."""
-    for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                return port
+    """Finds a port on which nothing listens at this moment, another one each time."""
+    for port in itertools.islice(_ports, 100):
+        if _is_free(port):
+            return port
     raise ServiceError("no free port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last run may linger
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def find_program(name: str) -> str:
@@ -486,12 +525,33 @@ def find_program(name: str) -> str:
 
 
 def kill_tree(pid: int) -> None:
-    """Kills a process and its descendants, holding each still while its children are looked up."""
+    """Kills a process and its descendants and waits for their end: until then they hold ports and shared memory."""
+    killed = list(_killed_tree(pid))
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while any(is_alive(pid) for pid in killed):
+        if time.monotonic() > deadline:
+            raise ServiceError(f"killed, but still there: {[pid for pid in killed if is_alive(pid)]}")
+        time.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended but was not waited for does not count."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    state, threads = status[0], int(status[17])
+    return state not in "ZX" or threads > 1  # the first thread may end before the others
+
+
+def _killed_tree(pid: int) -> Iterator[int]:
+    """Kills, holding each process still while its children are looked up."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
         for child in _children(pid):
-            kill_tree(child)
+            yield from _killed_tree(child)
         os.kill(pid, signal.SIGKILL)
+        yield pid
 
 
 def _children(pid: int) -> list[int]:
@@ -505,7 +565,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _converse(port: int, message: bytes) -> bytes:
-    with socket.create_connection((HOST, port), timeout=2) as connection:
+    with socket.create_connection((HOST, port), timeout=ANSWER_TIMEOUT) as connection:
         connection.sendall(message)
         return connection.recv(64)
 
@@ -552,7 +612,8 @@ def _reap() -> None:
     for line in sys.stdin:
         (things.add if line[0] == "+" else things.discard)(line[1:].rstrip("\n"))
     for pid in (int(thing) for thing in things if thing.isdecimal()):
-        kill_tree(pid)
+        with contextlib.suppress(ServiceError):
+            kill_tree(pid)
     for directory in (thing for thing in things if not thing.isdecimal()):
         shutil.rmtree(directory, ignore_errors=True)
 
