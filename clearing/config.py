@@ -39,6 +39,8 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8080
+    health_timeout: float = Field(default=2.0, gt=0)
+    """How long the gateway waits for the chain node when it is asked how it does; then the node counts as silent."""
 
     quote_ttl: int = 60
     """How long a quote holds."""

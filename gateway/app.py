@@ -70,7 +70,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         database=own,
         network=NetworkIdentity.of(settings),
         keyring=Keyring(settings.keystore_password.get_secret_value()),
-        chain=ChainClient(settings.rpc_url, timeout=2.0),
+        chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
     )
 

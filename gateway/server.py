@@ -11,6 +11,9 @@ from .app import create_app
 
 DRAIN_SECONDS = 10
 """How long running requests may take to finish when the process is told to end."""
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may idle: longer than clients and proxies keep one (httpx 5 seconds, nginx 60), so that none sends a
+request at the moment in which this side closes it."""
 
 
 def run(settings: Settings) -> None:
@@ -26,6 +29,7 @@ def run(settings: Settings) -> None:
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
     app.state.gateway.waiters.is_stopping = lambda: server.should_exit
