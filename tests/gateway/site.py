@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import structlog
@@ -34,13 +36,14 @@ from clearing.programs.models import Program, ProgramStatus
 from clearing.settlement.models import BankMovement, BankMovementState
 from clearing.settlement.repository import PositionRepository
 from gateway.app import create_app
-from scripts.services import free_port
+from gateway.server import KEEP_ALIVE_SECONDS
 from tongdui import receipts
 
 MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
 ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read"]
 CONTRACT = "0x" + "c0" * 20
 _numbers = count(1)
+_T = TypeVar("_T")
 
 LOG = io.StringIO()
 """What the gateways of this process log."""
@@ -48,17 +51,25 @@ logs.configure()
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(LOG))
 
 
+def logged() -> list[dict[str, Any]]:
+    """What the gateways of this process have logged so far. A request's line comes when its answer is on its way."""
+    return [json.loads(line) for line in LOG.getvalue().splitlines()]
+
+
 class Site:
     """A gateway with its database. Requests are made as a caller: a role, or the API key of a merchant."""
 
     def __init__(self, database_url: str, directory: Path, **overrides: object) -> None:
+        # Listening from the start: a port that is only known to be free may be another process's a moment later.
+        self._listener = socket.create_server(("127.0.0.1", 0))
         values: dict[str, object] = {
             "database_url": database_url,
             "rpc_url": "http://127.0.0.1:9",
             "contract": CONTRACT,
             "keystore_dir": directory,
             "keystore_password": SecretStr("only for tests"),
-            "gateway_port": free_port(),
+            "gateway_port": self._listener.getsockname()[1],
+            "health_timeout": 30,
             **overrides,
         }
         self.settings = Settings.model_validate(values)
@@ -68,24 +79,23 @@ class Site:
             self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}
             session.merge(Merchant(number=0, id="mer_" + "0" * 26, name="Network", status=MerchantStatus.ACTIVE))
         self.app = create_app(self.settings, self.database)
-        config = uvicorn.Config(self.app, port=self.settings.gateway_port, log_config=None, access_log=False)
+        config = uvicorn.Config(self.app, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.app.state.gateway.waiters.is_stopping = lambda: self._server.should_exit
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60)
 
     def __enter__(self) -> Site:
         self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            assert self._thread.is_alive()
-            time.sleep(0.01)
+        until(lambda: self._server.started or not self._thread.is_alive())
+        assert self._thread.is_alive()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
+        self._listener.close()
         self.database.close()
 
     # ---------------------------------------------------------------- requests
@@ -127,6 +137,10 @@ class Site:
         assert (response.status_code, response.json()["code"]) == (status, code), response.text
         assert response.headers["content-type"] == "application/problem+json"
         return response.json()
+
+    def awaited(self) -> set[str]:
+        """The resources whose end a request waits for at this moment (`Prefer: wait`)."""
+        return set(self.app.state.gateway.waiters._waiting)
 
     # ---------------------------------------------------------------- the rest of the network
 
@@ -226,30 +240,41 @@ def agree(source: Party, target: Party, **fields: Any) -> Any:
     return source.get(f"/v1/agreements/{agreement['id']}")
 
 
+def until(look: Callable[[], _T], seconds: float = 60) -> _T:
+    """Looks until there is something to be seen; what it saw."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        time.sleep(0.02)
+    return seen
+
+
 @contextmanager
-def later(seconds: float, action: Callable[[], None]) -> Iterator[None]:
-    """Does something in another thread, some time after the block has begun."""
-    timer = threading.Timer(seconds, action)
-    timer.start()
-    yield
-    timer.join()
+def later(ready: Callable[[], object], action: Callable[[], None]) -> Iterator[None]:
+    """Does something in another thread while the block runs, as soon as it is time for it."""
+
+    def act() -> None:
+        until(ready)
+        action()
+
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act)
+        try:
+            yield
+        finally:
+            acting.result()
 
 
-def together(times: int, action: Callable[[int], Any]) -> list[Any]:
+def together(times: int, action: Callable[[int], _T]) -> list[_T]:
     """Does something that many times at the same moment; the results."""
-    results: list[Any] = [None] * times
     barrier = threading.Barrier(times)
 
-    def one(index: int) -> None:
+    def one(index: int) -> _T:
         barrier.wait()
-        results[index] = action(index)
+        return action(index)
 
-    threads = [threading.Thread(target=one, args=(index,)) for index in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
 
 
 # -------------------------------------------------------------------- what the chain would say

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from clearing.chain.leadership import Leadership
+from clearing.chain.leadership import Leadership, has_leader
 from clearing.chain.models import Block, Call
 from clearing.database import now
 from clearing.operations.repository import SEQUENCING, SwitchRepository
 from scripts.services import Anvil, Postgres
-from tests.gateway.site import Site
+from tests.gateway.site import Site, until
 
 
 @pytest.fixture
@@ -28,10 +28,15 @@ def connected(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Site]
 def _led(site: Site, *names: str) -> Iterator[None]:
     """The daemons are there, if only by name."""
     daemons = [Leadership(site.database, name) for name in names or ("sequencer", "projector")]
-    assert all(daemon.acquire() for daemon in daemons)
-    yield
-    for daemon in daemons:
-        daemon.release()
+    try:
+        for daemon in daemons:
+            until(daemon.acquire)
+        yield
+    finally:
+        for daemon in daemons:
+            daemon.release()
+        # PostgreSQL ends a session, and with it the session's locks, some time after the client has hung up.
+        until(lambda: not any(has_leader(site.database, daemon) for daemon in ("sequencer", "projector")))
 
 
 def _ready(site: Site) -> tuple[int, str, set[str]]:

@@ -124,12 +124,12 @@ def test_a_program_is_checked_field_by_field(site: Site, fields: dict[str, objec
 
 
 def test_waiting_for_the_chain_to_confirm_a_merchant(site: Site) -> None:
-    with later(0.3, site.confirm):
+    with later(site.awaited, site.confirm):
         body = {"name": "Patient", "managed_key": True}
-        response = site.call("POST", "/v1/merchants", body, headers={"Prefer": "wait=10"})
+        response = site.call("POST", "/v1/merchants", body, headers={"Prefer": "wait=30"})
     assert response.status_code == 201
     assert response.json()["status"] == "active"
-    assert response.headers["Preference-Applied"] == "wait=10"
+    assert response.headers["Preference-Applied"] == "wait=30"
 
 
 def test_the_credit_limit_cannot_go_below_what_is_used(site: Site) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from clearing.agreements.repository import AgreementRepository
-from tests.gateway.site import LOG, Party, Site
+from tests.gateway.site import LOG, Party, Site, logged, until
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
 
@@ -215,21 +215,22 @@ def test_a_fault_of_ours_is_logged_and_not_told(site: Site, monkeypatch: pytest.
     response = site.call("GET", "/v1/agreements")
     problem = _problem(response, 500, "internal_error")
     assert "hunter2" not in response.text
-    logged = [json.loads(line) for line in LOG.getvalue().splitlines()]
     (fault,) = [
-        line for line in logged if line["event"] == "unexpected error" and line["request_id"] == problem["request_id"]
+        line for line in logged() if line["event"] == "unexpected error" and line["request_id"] == problem["request_id"]
     ]
     assert "hunter2" in fault["exception"]
 
 
 def test_the_log_has_no_secrets(site: Site, fuel: Party) -> None:
-    member = fuel.post("/v1/members", {"external_id": "passport-E1234567"})["id"]
-    fuel.get("/v1/members/external:passport-E1234567")
-    issuance = fuel.post("/v1/issuances", {"program": "FUEL", "member": member, "points": 1})
+    registered = site.call("POST", "/v1/members", {"external_id": "passport-E1234567"}, caller=fuel.id)
+    found = site.call("GET", "/v1/members/external:passport-E1234567", caller=fuel.id)
+    body = {"program": "FUEL", "member": found.json()["id"], "points": 1}
+    issued = site.call("POST", "/v1/issuances", body, caller=fuel.id)
+    requests = {response.headers["Request-Id"] for response in (registered, found, issued)}
+    until(lambda: requests <= {line["request_id"] for line in logged() if line["event"] == "request"})
     assert site.keys[fuel.id].split("_")[2] not in LOG.getvalue()
     assert "E1234567" not in LOG.getvalue()
-    lines = [json.loads(line) for line in LOG.getvalue().splitlines()]
-    (access,) = [line for line in lines if line.get("order") == issuance["order"]]
+    (access,) = [line for line in logged() if line.get("order") == issued.json()["order"]]
     assert (access["event"], access["route"], access["status"]) == ("request", "/v1/issuances", 202)
     assert {"request_id", "caller", "ms", "method"} <= set(access)
 
