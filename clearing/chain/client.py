@@ -103,9 +103,9 @@ class ChainClient:
         block = self.call("eth_getBlockByNumber", hex(number), False)
         return bytes_of(block["hash"]) if block else None
 
-    def next_nonce(self, address: str) -> int:
-        """Transactions of `address` in blocks: the nonce of its next one."""
-        return int(self.call("eth_getTransactionCount", address, "latest"), 16)
+    def next_nonce(self, address: str, block: str = "latest") -> int:
+        """Transactions of `address` in the blocks up to `block`: the nonce of its next one."""
+        return int(self.call("eth_getTransactionCount", address, block), 16)
 
     def blocks(self, first: int, last: int, contract: str) -> list[BlockData]:
         """Blocks with receipts, and with the logs of `contract`, in one round trip. Stops before a block that is not there."""

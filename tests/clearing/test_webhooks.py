@@ -51,7 +51,7 @@ class Hooked:
     def __init__(self, books: Books) -> None:
         self.books = books
         self.settings = books.settings.model_copy(
-            update={"webhook_allow_local": True, "webhook_timeout": 2.0, "webhook_first_retry": 1e-6}
+            update={"webhook_allow_local": True, "webhook_timeout": 20.0, "webhook_first_retry": 1e-6}
         )
         self.deliverer = Deliverer(books.database, self.settings, books.keyring)
 
@@ -256,7 +256,7 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
     other = Deliverer(hooked.books.database, hooked.settings, hooked.books.keyring)
 
     def run(deliverer: Deliverer) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(receiver.seen) < 120 and time.monotonic() < deadline:
             deliverer.step()
 
@@ -312,9 +312,10 @@ def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_
         ((first, last, *_),) = _gaps(hooked)
         assert last - first == 1  # both numbers, as long as one of them may come
     running.commit()
-    for _ in range(3):
+    deadline = time.monotonic() + 60  # an autovacuum is a transaction that runs, too
+    while _gaps(hooked):
+        assert time.monotonic() < deadline
         hooked.deliver()
-    assert _gaps(hooked) == []
     assert [request.body["subject"] for request in receiver.seen] == ["fast", "slow"]
 
 
@@ -346,6 +347,27 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
     assert [request.headers["webhook-id"] for request in receiver.requests] == [early[1], *late]
     with pytest.raises(NotFound):
         replay(since=None, event_ids=[hooked.tell("b", merchant=2)])
+
+
+def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, _ = hooked.endpoint(receiver.url)
+    event = hooked.tell("a")
+    send = Sender.send
+
+    def send_and_be_asked(sender: Sender, *arguments: Any) -> Any:
+        answer = send(sender, *arguments)
+        if len(receiver.requests) == 1:
+            with hooked.books.database.session.begin() as session:
+                service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
+                service.replay(service.existing(1, endpoint), actor="test", since=None, event_ids=[event])
+        return answer
+
+    monkeypatch.setattr(Sender, "send", send_and_be_asked)
+    hooked.deliver()
+    assert [request.headers["webhook-id"] for request in receiver.requests] == [event, event]
+    assert [delivery.state for delivery in hooked.deliveries()] == [DeliveryState.DELIVERED]
 
 
 def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Receiver) -> None:
@@ -403,7 +425,7 @@ MESSAGE = Message("evt_1", now(), "{}")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
 def test_a_request_into_our_own_network_is_not_made(receiver: Receiver, host: str) -> None:
     with pytest.raises(ForbiddenAddress):
-        Sender(seconds=2).send(f"http://{host}:{receiver.port}/", MESSAGE, [b"secret"])
+        Sender(seconds=20).send(f"http://{host}:{receiver.port}/", MESSAGE, [b"secret"])
     assert receiver.requests == []
 
 
@@ -412,7 +434,7 @@ def test_a_name_that_leads_to_a_public_and_a_private_address_is_refused(
 ) -> None:
     _resolve(monkeypatch, ["8.8.8.8", "127.0.0.1"])
     with pytest.raises(ForbiddenAddress, match=r"hook.example is 127.0.0.1"):
-        Sender(seconds=2).send(f"http://hook.example:{receiver.port}/", MESSAGE, [b"secret"])
+        Sender(seconds=20).send(f"http://hook.example:{receiver.port}/", MESSAGE, [b"secret"])
     assert receiver.requests == []
 
 
@@ -422,7 +444,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     """A name server that gives another answer the second time is not asked a second time."""
     lookups = _resolve(monkeypatch, ["127.0.0.1"])
     url = f"http://hook.example:{receiver.port}/"
-    answer = Sender(seconds=2, allow_local=True).send(url, MESSAGE, [b"secret"])
+    answer = Sender(seconds=20, allow_local=True).send(url, MESSAGE, [b"secret"])
     assert (answer.status, answer.is_success) == (200, True)
     assert lookups == ["hook.example"]
     assert receiver.requests[0].headers["host"] == f"hook.example:{receiver.port}"
@@ -459,12 +481,12 @@ def test_a_server_that_drips_bytes_gains_no_time() -> None:
             Sender(seconds=0.5, allow_local=True).send(
                 f"http://127.0.0.1:{server.getsockname()[1]}/", MESSAGE, [b"secret"]
             )
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15  # the whole answer takes twenty
 
 
 def test_of_a_long_answer_only_the_beginning_is_read(receiver: Receiver) -> None:
     receiver.reply = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"y" * 50_000
-    answer = Sender(seconds=2, allow_local=True).send(receiver.url, MESSAGE, [b"secret"])
+    answer = Sender(seconds=20, allow_local=True).send(receiver.url, MESSAGE, [b"secret"])
     assert answer.beginning == "y" * 1_024
 
 
@@ -489,7 +511,7 @@ def test_over_tls_the_certificate_must_be_the_names(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with Receiver(tls=context) as receiver:
         _resolve(monkeypatch, ["127.0.0.1"])
-        sender = Sender(seconds=5, allow_local=True)
+        sender = Sender(seconds=20, allow_local=True)
         assert sender.send(f"https://hook.example:{receiver.port}/", MESSAGE, [b"secret"]).is_success
         with pytest.raises(Undelivered, match="certificate"):
             sender.send(f"https://other.example:{receiver.port}/", MESSAGE, [b"secret"])
