@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 CHAIN_ID = 31_337
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 180.0
 _STOP_TIMEOUT = 20.0
 _PR_SET_PDEATHSIG = 1
 _ROLES = ("admin", "operator", "sequencer", "treasury")
@@ -58,11 +58,13 @@ class Child:
     environment: dict[str, str]
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
+    before_start: Callable[[], None] = lambda: None
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
     def start(self) -> None:
         """Starts the process, with its output appended to its log."""
+        self.before_start()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 (our own command)
                 self.command,
@@ -115,7 +117,10 @@ class EmbeddedNetwork:
     """The first API keys: operator, treasury, auditor."""
     children: dict[str, Child] = field(init=False, default_factory=dict)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
+    _restarting: threading.Lock = field(init=False, default_factory=threading.Lock)
     _watcher: threading.Thread | None = field(init=False, default=None)
+    _state: ChainState = field(init=False)
     _lock: TextIO | None = field(init=False, default=None)
 
     # ---------------------------------------------------------------- life
@@ -143,9 +148,13 @@ class EmbeddedNetwork:
     def stop(self) -> None:
         """Stops everything, the chain last. Safe to call twice."""
         self._stopping.set()
-        for name in ("gateway", "worker", "sequencer", "projector", "chain"):
-            if name in self.children:
-                self.children[name].stop()
+        with self._restarting:  # what the watcher is starting at this moment is there to be stopped
+            for name in ("gateway", "worker", "sequencer", "projector", "chain"):
+                if name in self.children:
+                    self.children[name].stop()
+        self._stopped.set()
+        if self._watcher is not None:
+            self._watcher.join()
         if self._lock is not None:
             self._lock.close()
 
@@ -219,22 +228,27 @@ class EmbeddedNetwork:
         }
         return {**os.environ, **own, **self.overrides}
 
-    def _start_child(self, name: str, command: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> None:
-        log = self.directory / "logs" / f"{name}.log"
-        child = Child(name, command, self._environment(), log, stop_signal)
+    def _start_child(self, name: str, command: Sequence[str]) -> None:
+        self._add(Child(name, command, self._environment(), self._log(name)))
+
+    def _add(self, child: Child) -> None:
         child.start()
-        self.children[name] = child
+        self.children[child.name] = child
+
+    def _log(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
 
     def _start_chain(self) -> None:
         anvil = shutil.which("anvil")
         if anvil is None:
             raise NetworkError("anvil is not on PATH; `make setup` installs it, or set PATH to where it is")
-        state = str(self.directory / "chain.json")
+        self._state = ChainState(self.directory / "chain.json")
         command = [anvil, "--host", HOST, "--port", str(self.rpc_port), "--chain-id", str(CHAIN_ID), "--silent"]
         command += ["--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"]
         command += ["--gas-limit", "60000000", "--order", "fifo", "--accounts", "1"]
-        command += ["--state", state, "--state-interval", "5"]
-        self._start_child("chain", command, stop_signal=signal.SIGINT)
+        command += ["--state", str(self._state.path), "--state-interval", "5"]
+        chain = Child("chain", command, self._environment(), self._log("chain"), signal.SIGINT, self._state.mend)
+        self._add(chain)
         with_client(self.rpc_url, self._await_chain)
 
     def _await_chain(self, client: ChainClient) -> None:
@@ -290,9 +304,44 @@ class EmbeddedNetwork:
     def _watch(self) -> None:
         """Starts children again that died by themselves, slower each time."""
         while not self._stopping.wait(0.2):
+            self._state.keep()
             for child in self.children.values():
                 if not child.running and not self._stopping.wait(min(0.1 * 2**child.starts, 10.0)):
-                    child.start()
+                    self._start_again(child)
+        self._stopped.wait()  # the children's parent is the thread that started them: they would die with it, in any order
+
+    def _start_again(self, child: Child) -> None:
+        with self._restarting:
+            if not self._stopping.is_set():
+                child.start()
+
+
+class ChainState:
+    """The file in which anvil keeps its chain. It is written in place, so a kill may leave half of it: a whole one is kept, too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._copy = path.with_suffix(".whole.json")
+        self._copied = 0
+
+    def keep(self) -> None:
+        """Copies the file if it is new and whole."""
+        written = self.path.stat().st_mtime_ns if self.path.exists() else 0
+        if written == self._copied or (content := self._whole()) is None:
+            return
+        draft = self._copy.with_suffix(".new")
+        draft.write_bytes(content)
+        draft.replace(self._copy)
+        self._copied = written
+
+    def mend(self) -> None:
+        """Puts the copy in the place of a broken file; what is younger is lost, as after a reorganisation."""
+        if self.path.exists() and self._copy.exists() and self._whole() is None:
+            shutil.copyfile(self._copy, self.path)
+
+    def _whole(self) -> bytes | None:
+        content = self.path.read_bytes()  # of any beginning of it, the first bracket is still open
+        return content if content.count(b"{") == content.count(b"}") > 0 else None
 
 
 def _is_up(answer: httpx.Response) -> bool:

@@ -214,6 +214,28 @@ def test_a_killed_process_is_started_again_and_everything_settles_once(tmp_path:
         _assert_books_balance(network)
 
 
+def test_a_chain_that_is_killed_while_it_writes_its_state_comes_back_with_the_state_before(tmp_path: Path) -> None:
+    with busy_network(tmp_path) as (network, station):
+        member = station.members.create(external_id="M")
+        first = station.issuances.create(program="FUEL", member=member, points=5, wait=WAIT).settled()
+        state, copy = tmp_path / "chain.json", tmp_path / "chain.whole.json"
+        _eventually(lambda: _best_block(copy) >= first.block_number, "nobody keeps a copy")
+        chain = network.children["chain"].process
+        assert chain is not None
+        chain.send_signal(signal.SIGSTOP)
+        state.write_bytes(copy.read_bytes()[:-100])
+        chain.kill()
+        second = _stubbornly(lambda: station.issuances.create(program="FUEL", member=member, points=6, wait=WAIT))
+        assert second.settled().block_number > first.block_number
+        (account,) = station.members.accounts(member)
+        assert account.posted == 11
+        _assert_books_balance(network)
+
+
+def _best_block(state: Path) -> int:
+    return int(json.loads(state.read_bytes())["best_block_number"]) if state.exists() else -1
+
+
 def _kill_twice(child: Child) -> list[int]:
     """Ids of the processes that were killed, once the next one runs."""
     killed = []
