@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ Clearing = Callable[..., int]
 
 
 @pytest.fixture
-def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Clearing:
+def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clearing]:
     """The command, on this network; its exit code."""
     configured = harness.settings
     for name, value in {
@@ -45,7 +45,8 @@ def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Clearing:
         assert isinstance(code, int)
         return code
 
-    return run
+    yield run
+    settings.cache_clear()
 
 
 def test_a_paused_sequencer_batches_nothing_until_it_is_resumed(harness: Harness) -> None:

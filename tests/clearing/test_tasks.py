@@ -38,7 +38,7 @@ from clearing.tasks import app as tasks
 from clearing.tasks import directory, timed
 from clearing.tasks.context import Context
 from clearing.webhooks.service import WebhookService
-from scripts.services import free_port, rabbitmq, redis
+from scripts.services import free_port, is_alive, rabbitmq, redis
 from tests.clearing.books import CONTRACT, Books
 from tests.clearing.harness import PASSWORD
 from tests.clearing.ledger import Ledger, store
@@ -151,13 +151,13 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
             assert len(children) == 2
             worker.kill()
             worker.wait()
-            until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), workers)
+            until(lambda: not any(is_alive(child) for child in children), workers)
 
             _tell(network, "second")
             worker = workers.start("worker", "--beat", "--processes", "1")
             until(lambda: _subjects(receiver) == ["first", "second"], workers)
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(30) == 0
+            assert worker.wait(120) == 0
         finally:
             workers.close()
 
@@ -289,7 +289,7 @@ def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_pa
 
     def consume() -> None:
         with connect() as connection, connection.SimpleQueue("numbers") as queue:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while len(seen) < total and time.monotonic() < deadline:
                 try:
                     message = queue.get(timeout=0.05)

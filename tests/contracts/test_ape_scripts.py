@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 ADMIN, MERCHANT, NEW, STRANGER = (bytes([number]) * 32 for number in (1, 2, 3, 4))
 NOTHING = "Nothing to do"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 
 def address(key: bytes) -> str:
@@ -52,7 +52,7 @@ class Operator:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=600,
         )
         return done.returncode, done.stdout + done.stderr
 

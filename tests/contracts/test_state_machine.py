@@ -340,7 +340,7 @@ def twins(chain: Anvil) -> Iterator[Twins]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7_200 if NIGHTLY else 600)
+@pytest.mark.timeout(7_200 if NIGHTLY else 1_800)
 def test_contract_and_model_live_the_same_life(twins: Twins, record_property: Any) -> None:
     Lives.twins = twins
     Lives.founded = twins.snapshot()
