@@ -45,9 +45,9 @@ SCOPES = (
     *("issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"),
     *("agree", "members", "settle", "webhooks", "read"),
 )
-_START_SECONDS = 90.0
+_START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
-_WAIT = 30.0
+_WAIT = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -189,7 +189,7 @@ def tongdui_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Networ
 
 def _await_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    with httpx.Client(timeout=5) as http:
+    with httpx.Client(timeout=30) as http:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise NetworkFailed(f"the network ended while starting: {_last_words(output)}")
