@@ -23,6 +23,7 @@ from tongdui import (
     Movement,
     Position,
     Receipt,
+    TongduiError,
     VerificationError,
     format_micros,
     yuan,
@@ -422,6 +423,8 @@ class Story:
                     break
                 process.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
+            else:
+                raise TongduiError("nobody can write to the database while the sequencer sleeps")
             yield
         finally:
             process.send_signal(signal.SIGCONT)

@@ -22,7 +22,7 @@ from tongdui import (
 )
 
 SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
-WAIT = 20.0
+WAIT = 60.0
 """Seconds within which the chain has to confirm a step of the story."""
 
 
@@ -143,7 +143,7 @@ class Town:
 
     def can_write(self) -> bool:
         """Whether the gateway can write to its database now."""
-        with Client(self.network.url, self["FUEL"].api_key, timeout=1.0, max_retries=0) as impatient:
+        with Client(self.network.url, self["FUEL"].api_key, timeout=10.0, max_retries=0) as impatient:
             try:
                 impatient.nonces.reserve(1)
             except (APIConnectionError, UnavailableError):
