@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,20 @@ import pytest
 from eth_abi.packed import encode_packed
 from eth_account import Account
 
+from scripts.services import Anvil
 from tongdui.orders import AgreementTerms, Domain, Order, full_signature, sign_digest
 
 OPERATOR, SEQUENCER, TREASURY = range(3)  # the contract's Role
 FUEL, CINE = 1, 2  # programs, and at the same time the merchants that run them
 SHANGHAI = 8 * 3600
 YUAN = 1_000_000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the chain: ape itself gives anvil 20 seconds and a port that another program may be using."""
+    node = Anvil(chain_id=1337, hardfork="paris", arguments=["--steps-tracing"]).start()
+    config.add_cleanup(node.close)
+    os.environ["APE_FOUNDRY_HOST"] = node.url
 
 
 @dataclass
