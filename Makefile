@@ -105,7 +105,7 @@ nightly-python: setup services
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
 
 faults: setup services ## stop the path of an order at every step, in every way (docs/faults.md)
-	@$(IN) pytest tests/faults -n 0 --every-step --timeout 3600 $(FAULTS_ARGS)
+	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
 
 soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of mixed load with faults, then the books must balance
 	@$(IN) python scripts/soak.py $(SOAK_ARGS)

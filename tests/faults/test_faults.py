@@ -12,6 +12,7 @@ import pytest
 
 from tests.faults.world import Stop, World
 
+pytestmark = pytest.mark.timeout(3600)  # every step, on a slow machine
 Fault = Callable[[World, Connection, int, random.Random], None]
 
 

@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ from tongdui.words import keccak256, text_word
 TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
 """What a daemon takes as a reason to try again."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which whatever does not end has failed: the way of an order, the wait for a process, the return to rest."""
 
 _WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
@@ -295,16 +296,19 @@ class Steps:
     def __init__(self, parent: Connection, at: int | None) -> None:
         self._parent = parent
         self._at = at
+        self._lock = threading.Lock()
         self.count = 0
         self.names: list[str] = []
 
     def take(self, name: str) -> bool:
         """One more step; True if the connection that it is about is to be cut."""
-        self.count += 1
-        self.names.append(name)
-        if self.count != self._at:
+        with self._lock:  # webhooks are sent by threads of their own
+            self.count += 1
+            self.names.append(name)
+            step = self.count
+        if step != self._at:
             return False
-        self._parent.send(("at", self.count, name))
+        self._parent.send(("at", step, name))
         return bool(self._parent.recv() == "cut")
 
     def watch(self, harness: Harness, deliverer: Deliverer) -> None:
