@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_the_demo_ends_well(tmp_path: Path) -> None:
     figures = tmp_path / "figures.jsonl"
     done = subprocess.run(
@@ -26,7 +27,7 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # or it would be imported before pytest can rewrite it
 
 pytest_plugins = ["tongdui.testing"]
 
-WAIT = 30.0
+pytestmark = pytest.mark.timeout(900)
+WAIT = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def available(station: Participant, member: Member) -> int:
 
 def test_a_hold_is_captured_in_part(station: Participant, member: Member) -> None:
     holds = station.client.holds
-    hold = holds.create(program="FUEL", member=member, points=60, expires_in=60, reference="pump-3")
+    hold = holds.create(program="FUEL", member=member, points=60, expires_in=600, reference="pump-3")
     assert hold.is_pending
     assert available(station, member) == 40
     with pytest.raises(InsufficientPointsError):

@@ -18,9 +18,9 @@ import pytest
 from scripts.services import Anvil, Postgres, anvil, free_port
 from tongdui import Client, LocalSigner
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
-WAIT = 30.0
+WAIT = 60.0
 
 
 class Site:
@@ -35,7 +35,7 @@ class Site:
         """Runs a command of `clearing` to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "clearing", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120,
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -52,7 +52,10 @@ class Site:
         """Ends a process."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        return process.wait(30)
+        try:
+            return process.wait(90)
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -130,12 +133,12 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
 
 def _is_healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=30).status_code == 200
     except httpx.TransportError:
         return False
 
 
-def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
+def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, otherwise

@@ -16,6 +16,7 @@ from tongdui.orders import Domain, Instruction, Kind, Order
 from tongdui.words import hex_of
 
 Json = dict[str, Any]
+WAIT = 60.0
 _numbers = count(1)
 
 
@@ -27,7 +28,7 @@ class Witness:
         self.network = town.network
         self.fuel = town["FUEL"]
         self.node = Node(self.network.rpc_url, self.network.settings.contract)
-        self.http = httpx.Client(base_url=self.network.url, timeout=60)
+        self.http = httpx.Client(base_url=self.network.url, timeout=120)
 
     def close(self) -> None:
         """Closes its connections."""
@@ -40,7 +41,7 @@ class Witness:
         """A new member of the gas station, with points."""
         member = self.fuel.client.members.create(external_id=f"E2E-{next(_numbers)}")
         if points:
-            self.fuel.client.issuances.create(program="FUEL", member=member, points=points, wait=30).settled()
+            self.fuel.client.issuances.create(program="FUEL", member=member, points=points, wait=WAIT).settled()
         return member
 
     def request(
@@ -53,6 +54,16 @@ class Witness:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         return self.http.request(method, path, json=body, headers=sent)
+
+    def final(self, answer: httpx.Response) -> Json:
+        """What a request made, once the chain has decided; the answer itself may be older."""
+        deadline = time.monotonic() + WAIT
+        while True:
+            found: Json = self.request("GET", answer.headers["Location"]).json()
+            if found["state"] not in {"accepted", "submitted"}:
+                return found
+            assert time.monotonic() < deadline, f"not final after {WAIT:.0f} s: {found}"
+            time.sleep(0.1)
 
     def nonce(self, code: str = "FUEL") -> int:
         """A reserved nonce."""
