@@ -96,13 +96,14 @@ class Service(ABC):
     def stop(self) -> None:
         """Asks the server to shut down in good order and waits for it."""
         process = self._process
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.send_signal(self.stop_signal)
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if process.poll() is None:
+            process.send_signal(self.stop_signal)
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
         self._forget(process)
 
     def kill(self) -> None:
