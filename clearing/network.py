@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 CHAIN_ID = 31_337
+_PORTS = range(10_000, 20_000)
+"""Below those that the system takes for outgoing connections: one of these could sit on the port of a child that starts again."""
 _START_TIMEOUT = 180.0
 _STOP_TIMEOUT = 20.0
 _PR_SET_PDEATHSIG = 1
@@ -377,7 +380,7 @@ def _is_free(port: int) -> bool:
 
 def free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.SystemRandom().sample(_PORTS, 100):
+        if _is_free(port):
+            return port
+    raise NetworkError(f"no free port between {_PORTS.start} and {_PORTS.stop - 1}")
