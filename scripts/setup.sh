@@ -43,8 +43,9 @@ apt_install() {
     made_policy=1
   fi
   local status=0
-  as_root apt-get update -qq || true
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
+  local patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
+  as_root apt-get "${patient[@]}" update -qq || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
   [ -z "$made_policy" ] || as_root rm -f $policy
   return $status
 }
