@@ -73,14 +73,17 @@ AUTHORIZATION_CODES = frozenset(
     {"signature_required", "wrong_signer", "deadline_passed", "deadline_too_far", "nonce_used"}
 )
 
+WEAK_KEY_CODES = frozenset({"insufficient_scope", "forbidden"})
+
 
 def is_final(error: ClearingError) -> bool:
     """Whether a refusal is the answer to its key for ever.
 
-    Not a malformed request (it never counted), not a failure of ours, and not one because of the `authorization`,
-    which the fingerprint leaves out so that it can be mended under the same key.
+    Not a malformed request (it never counted), not a failure of ours, and not one because of the `authorization` or the
+    API key, which the fingerprint leaves out so that they can be mended under the same key.
     """
-    return 400 <= error.status < 500 and not isinstance(error, InvalidRequest) and error.code not in AUTHORIZATION_CODES
+    is_mendable = isinstance(error, InvalidRequest) or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
+    return 400 <= error.status < 500 and not is_mendable
 
 
 def _in_flight() -> ClearingError:

@@ -68,7 +68,10 @@ def _is_day(value: Any) -> Any:
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
 Text = Annotated[str, AfterValidator(_clean)]

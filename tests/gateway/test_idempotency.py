@@ -102,6 +102,22 @@ def test_a_malformed_request_does_not_use_its_key_up(fuel: Party) -> None:
     assert fuel.post("/v1/issuances", {**body, "points": 15}, key="mended")["points"] == 15
 
 
+def test_a_weak_api_key_does_not_use_the_key_up(site: Site, fuel: Party) -> None:
+    member = fuel.member()
+    weak = fuel.key("redeem")
+    order = {"instructions": [{"kind": "issue", "program": "FUEL", "member": member, "points": 4}]}
+    site.refused("/v1/orders", order, "insufficient_scope", 403, caller=weak, key="weak-order")
+    assert fuel.post("/v1/orders", order, key="weak-order")["state"] == "accepted"
+    site.give(member, "FUEL", 10)
+    held = fuel.post("/v1/holds", {"program": "FUEL", "member": member, "points": 5, "expires_in": 60})
+    path, capture = f"/v1/holds/{held['id']}/capture", {"kind": "redeem", "points": 5}
+    site.refused(path, capture, "insufficient_scope", 403, caller=fuel.key("exchange"), key="weak-capture")
+    assert fuel.post(path, capture, key="weak-capture")["state"] == "accepted"
+    wanted = {"role": "merchant", "scopes": ["issue"]}
+    site.refused("/v1/api_keys", wanted, "forbidden", 403, caller=weak, key="weak-key")
+    assert fuel.post("/v1/api_keys", wanted, key="weak-key")["scopes"] == ["issue"]
+
+
 def test_a_fault_of_ours_does_not_use_the_key_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _count(site, Merchant)
     body = {"name": "Crash", "managed_key": True}

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from clearing.agreements.repository import AgreementRepository
-from tests.gateway.site import LOG, Party, Site, logged, until
+from tests.gateway.site import LOG, Party, Site, logged, terms, until
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
 
@@ -113,6 +113,13 @@ def test_the_pointer_names_the_field(fuel: Party, fields: dict[str, Any], pointe
     body = {"program": "FUEL", "member": "external:x", "points": 1, **fields}
     problem = fuel.refused("/v1/issuances", body, "validation_failed")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_has_no_year_in_utc(site: Site, fuel: Party, moment: str) -> None:
+    cine = site.merchant(program=f"YEAR{moment[0]}")
+    problem = fuel.refused("/v1/agreements", terms(fuel, cine, valid_until=moment), "validation_failed")
+    assert [error["pointer"] for error in problem["errors"]] == ["/valid_until"]
 
 
 def test_a_missing_field(fuel: Party) -> None:
