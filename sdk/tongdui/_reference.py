@@ -171,7 +171,7 @@ class Book:
             return known
         found = yield from self.core.get(Agreement, f"/v1/agreements/{segment(agreement_id)}")
         _same("agreement", "the gateway served another one", agreement_id, found.id)
-        terms = yield from self.checked_terms(found)
+        terms = yield from self._terms_as_shown(found)
         if found.number is None:
             return found  # not on the chain yet: look again next time
         node = self._node((yield from self.network()))
@@ -181,7 +181,18 @@ class Book:
         return found
 
     def checked_terms(self, agreement: Agreement) -> Flow[AgreementTerms]:
-        """The wire terms of an agreement. Raises VerificationError unless they say what its other members show."""
+        """The wire terms of an agreement, to be signed. Raises VerificationError unless they say what its other members
+        show, and would end no agreement but the one that it names in `supersedes`."""
+        terms = yield from self._terms_as_shown(agreement)
+        ended: int | None = 0
+        if agreement.supersedes is not None:
+            ended = (yield from self.agreement(agreement.supersedes)).number
+        _same("terms.supersedes", "the terms to sign differ from what is shown", ended, terms.supersedes)
+        return terms
+
+    def _terms_as_shown(self, agreement: Agreement) -> Flow[AgreementTerms]:
+        """The wire terms, all compared but `supersedes`: that one would lead from agreement to agreement, back to the
+        oldest."""
         domain = yield from self.domain()
         terms = wire_terms(agreement.terms)
         digest = hex_of(terms.digest(domain))

@@ -137,7 +137,7 @@ class StandIn:
             unit_price_micros=body["unit_price_micros"],
             max_points=body["max_points"],
             daily_cap=body["daily_cap"],
-            supersedes=0,
+            supersedes=self.agreements[body["supersedes"]]["number"] if body.get("supersedes") else 0,
             grace_seconds=body.get("grace_seconds", 0),
             document=keccak256(identity.encode()),
         )
@@ -154,7 +154,7 @@ class StandIn:
             "initiators": initiators,
             "valid_from": start,
             "valid_until": body["valid_until"],
-            "supersedes": None,
+            "supersedes": body.get("supersedes"),
             "document": hex_of(terms.document),
             "terms": {**shown, "document": hex_of(terms.document)},
             "digest": hex_of(terms.digest(self.domain)),

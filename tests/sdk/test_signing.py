@@ -394,6 +394,34 @@ def test_a_proposal_that_was_written_down_differently_is_not_signed(client: Clie
     assert caught.value.check == "proposal.unit_price_micros"
 
 
+def test_terms_that_end_another_agreement_than_shown_are_not_signed(client: Client, gateway: StandIn) -> None:
+    gateway.agreement("FUEL", "CINE")
+    successor = gateway.agreement("FUEL", "CINE", supersedes="agr_1")
+    for shown in (None, "agr_2"):
+        successor.update(state="proposed", supersedes=shown)
+        with pytest.raises(tongdui.VerificationError) as caught:
+            client.agreements.sign(successor["id"])
+        assert caught.value.check == "terms.supersedes"
+    assert "signers" not in successor
+    successor.update(supersedes="agr_1")
+    client.agreements.sign(successor["id"])
+    assert len(successor["signers"]) == 1
+
+
+def test_a_proposal_that_ends_an_agreement_unasked_is_not_signed(client: Client, gateway: StandIn) -> None:
+    def alter(call: Call) -> tuple[int, Any] | None:
+        if call.method == "POST" and call.path == "/v1/agreements":
+            return gateway.route(Call("POST", call.path, {}, {}, {**call.body, "supersedes": "agr_1"}))
+        return None
+
+    gateway.faults.append(alter)
+    with pytest.raises(tongdui.VerificationError) as caught:
+        client.agreements.propose(**PROPOSAL)
+    assert caught.value.check == "proposal.supersedes"
+    client.agreements.propose(**PROPOSAL, supersedes="agr_1")
+    assert len(gateway.agreements["agr_3"]["signers"]) == 1
+
+
 def test_an_agreement_of_others_is_not_signed(gateway: StandIn, station: LocalSigner) -> None:
     stranger = LocalSigner("44" * 32)
     gateway.merchant("stranger", stranger.address)

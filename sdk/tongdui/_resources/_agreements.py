@@ -83,7 +83,7 @@ class _Agreements(Resource):
         proposal = yield from self._core.post(Agreement, _PATH, body, key=key)
         if self._core.options.signer is None:
             return proposal
-        _check_asked(body, proposal)
+        _check_asked({"supersedes": None, **body}, proposal)
         return (yield from self._sign(proposal, f"{key[:245]}:sign", wait))
 
     @operation
@@ -98,7 +98,7 @@ class _Agreements(Resource):
         active.
 
         With a local signer the terms are checked first: they must hash to the digest and say what the API shows
-        (rate, price, caps, parties, dates). Raises VerificationError otherwise, and nothing is signed.
+        (rate, price, caps, parties, dates, what it supersedes). Raises VerificationError otherwise, and nothing is signed.
         """
         name = name_of(agreement)
         if self._core.options.signer is not None:
