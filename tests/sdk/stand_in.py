@@ -57,6 +57,7 @@ class StandIn:
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     movements: list[dict[str, Any]] = field(default_factory=list)
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     wires: list[Order] = field(default_factory=list)
     answered: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
     used: set[tuple[int, int]] = field(default_factory=set)
@@ -263,6 +264,23 @@ class StandIn:
     def single(self, call: Call, kind: Kind, body: dict[str, Any]) -> tuple[int, Any]:
         order = self.accept([(kind, body, "")], body.get("authorization"), atomic=False)
         return (201 if self.settle_at_once else 202), order["movements"][0]
+
+    def post_holds(self, call: Call, identity: str = "", what: str = "") -> tuple[int, Any]:
+        if what == "capture":
+            hold = self.holds[identity]
+            shown = {"program": hold["program"], "member": hold["member"]}
+            return self.single(call, Kind[call.body["kind"].upper()], {**call.body, **shown})
+        hold = {
+            "id": f"hol_{len(self.holds) + 1}",
+            "state": "pending",
+            "merchant": next(iter(self.merchants)),
+            "member": self.members[call.body["member"]]["id"],
+            "program": self.programs[call.body["program"]]["code"],
+            "points": call.body["points"],
+            "expires_at": "2030-01-01T00:00:00Z",
+        }
+        self.holds[hold["id"]] = hold
+        return 201, hold
 
     def post_orders(self, call: Call) -> tuple[int, Any]:
         items = [(Kind[i["kind"].upper()], i, f"/instructions/{n}") for n, i in enumerate(call.body["instructions"])]

@@ -341,6 +341,40 @@ def test_a_members_address_may_not_change(client: Client, gateway: StandIn) -> N
         client.members.create(external_id="FC-1001")
 
 
+@pytest.mark.parametrize(
+    ("lie", "check"),
+    [
+        ({"points": 600_000}, "hold.points"),
+        ({"program": "CINE"}, "hold.program"),
+        ({"member": "mem_FC-6666"}, "hold.member"),
+        ({"member": None}, "hold.member"),
+    ],
+    ids=str,
+)
+def test_a_hold_that_was_noted_differently_is_found_out(
+    client: Client, gateway: StandIn, lie: dict[str, Any], check: str
+) -> None:
+    gateway.member("FC-6666")
+
+    def alter(call: Call) -> tuple[int, Any] | None:
+        if call.path == "/v1/holds":
+            status, hold = gateway.route(call)
+            return status, {**hold, **lie}
+        return None
+
+    gateway.faults.append(alter)
+    with pytest.raises(tongdui.VerificationError) as caught:
+        client.holds.create(program="FUEL", member="external:FC-1001", points=600)
+    assert caught.value.check == check
+
+
+def test_a_hold_is_captured_as_it_was_asked_for(client: Client, gateway: StandIn) -> None:
+    hold = client.holds.create(program="FUEL", member="external:FC-1001", points=600)
+    client.holds.capture(hold, points=425)
+    (taken,) = gateway.wires[0].instructions
+    assert (taken.member, taken.points) == (gateway.members["mem_FC-1001"]["address"], 425)
+
+
 # --- agreements
 
 

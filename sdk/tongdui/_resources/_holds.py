@@ -6,6 +6,7 @@ from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
 from tongdui._core import Identified, given, name_of, segment
+from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._instructions import Exchange, MemberName, ProgramName, Redeem
 from tongdui._models import Hold, Movement
@@ -30,7 +31,11 @@ class _Holds(Resource):
         reference: str | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[Hold]:
-        """Sets points of your program aside for `expires_in` seconds, at once. Raises InsufficientPointsError."""
+        """Sets points of your program aside for `expires_in` seconds, at once. Raises InsufficientPointsError.
+
+        A client that signs compares the hold with what it asked for, because `capture` will sign what the hold says:
+        VerificationError (`hold.points`, `hold.program`, `hold.member`) when the gateway noted another one.
+        """
         body = given(
             program=name_of(program),
             member=name_of(member),
@@ -38,7 +43,25 @@ class _Holds(Resource):
             expires_in=whole_number(expires_in, "expires_in", least=1, most=31_536_000, unit="seconds"),
             reference=reference,
         )
-        return (yield from self._core.post(Hold, _PATH, body, key=idempotency_key))
+        hold = yield from self._core.post(Hold, _PATH, body, key=idempotency_key)
+        if self._core.options.signer is not None:
+            yield from self._check_asked(body, hold)
+        return hold
+
+    def _check_asked(self, asked: dict[str, Any], hold: Hold) -> Flow[None]:
+        program = (yield from self._book.program(asked["program"])).code
+        address = yield from self._book.address(asked["member"])
+        found = (yield from self._book.address(hold.member)) if hold.member is not None else None
+        compared = (
+            ("points", asked["points"], hold.points),
+            ("program", program, hold.program),
+            ("member", address.lower(), found.lower() if found else None),
+        )
+        for name, expected, noted in compared:
+            if expected != noted:
+                raise VerificationError(
+                    f"hold.{name}", "the gateway noted another hold", expected=expected, found=noted
+                )
 
     @operation
     def capture(
