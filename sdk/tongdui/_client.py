@@ -99,8 +99,10 @@ class _Base:
             nonce_block=nonce_block,
         )
         core = Core(options)
-        file = NonceFile(nonce_file, signer.address) if nonce_file is not None and signer is not None else None
-        self._desk = Desk(core, Book(core), NonceLease(nonce_block, file))
+        file = None
+        if nonce_file is not None and signer is not None:
+            file = NonceFile(nonce_file, signer.address, deadline_seconds)
+        self._desk = Desk(core, Book(core), NonceLease(nonce_block, file, deadline_seconds))
         self._open(options, transport)
 
     def _open(self, options: Options, transport: Any) -> None:

@@ -7,20 +7,22 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from ._models import NonceBlock
 
-_REMEMBERED = 10_000
-_KEEP_SECONDS = 7 * 86_400
-"""Longer than any order stays good: after its deadline nobody can bring it to the chain."""
+_SLACK_SECONDS = 3_600
+"""Between a key's nonce being taken and the order being signed, and between this clock and the chain's."""
+_FILE_SECONDS = 7 * 86_400
+"""How long a row stays at least: processes that share the file may have other deadlines than this one."""
 
 
 class NonceFile:
     """Which nonce each idempotency key signs with, in a file that outlives the process. Several processes may share it."""
 
-    def __init__(self, path: str | Path, owner: str) -> None:
+    def __init__(self, path: str | Path, owner: str, deadline_seconds: int = 600) -> None:
         """`owner`: address of the key that signs. Raises sqlite3.Error when the file cannot be used."""
         self._path = Path(path).absolute()
         self._owner = owner.lower()
@@ -29,7 +31,8 @@ class NonceFile:
                 "CREATE TABLE IF NOT EXISTS nonces (owner TEXT, key TEXT, nonce INTEGER NOT NULL, at REAL NOT NULL,"
                 " PRIMARY KEY (owner, key)) WITHOUT ROWID"
             )
-            file.execute("DELETE FROM nonces WHERE at < ?", (time.time() - _KEEP_SECONDS,))
+            keep = max(_FILE_SECONDS, deadline_seconds + _SLACK_SECONDS)
+            file.execute("DELETE FROM nonces WHERE at < ?", (time.time() - keep,))
 
     def nonce_of(self, key: str) -> int | None:
         """The nonce that a key signs with, if it ever did."""
@@ -38,10 +41,14 @@ class NonceFile:
         return row[0] if row else None
 
     def bind(self, key: str, nonce: int) -> int:
-        """Binds a key to a nonce, on disk. Returns what it is bound to now: another process may have been faster."""
+        """Binds a key to a nonce, on disk. Returns what it is bound to now: another process may have been faster.
+
+        A key that is bound already is about to sign again, so its row stays for that order's life, too.
+        """
         with closing(self._connect()) as file, file:
             file.execute(
-                "INSERT INTO nonces VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (self._owner, key, nonce, time.time())
+                "INSERT INTO nonces VALUES (?, ?, ?, ?) ON CONFLICT (owner, key) DO UPDATE SET at = excluded.at",
+                (self._owner, key, nonce, time.time()),
             )
         found = self.nonce_of(key)
         assert found is not None
@@ -58,11 +65,20 @@ class NonceLease:
     """Nonces that the gateway reserved for this process. Safe to use from many threads: no lock is held while
     waiting."""
 
-    def __init__(self, block: int, file: NonceFile | None = None) -> None:
+    def __init__(
+        self,
+        block: int,
+        file: NonceFile | None = None,
+        deadline_seconds: int = 600,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`block`: how many nonces are leased at a time; `deadline_seconds`: how long an order stays good."""
         self.block = block
         self._file = file
+        self._keep_seconds = deadline_seconds + _SLACK_SECONDS
+        self._now = now
         self._free: deque[int] = deque()
-        self._by_key: OrderedDict[str, int] = OrderedDict()
+        self._by_key: OrderedDict[str, tuple[int, float]] = OrderedDict()  # and when it was last used, oldest first
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -76,11 +92,10 @@ class NonceLease:
             if self._process != os.getpid():  # a forked child must not sign with its parent's nonces
                 self._free.clear()
                 self._process = os.getpid()
-            bound = self._bound(key) if key is not None else None
-            if bound is not None or not self._free:
-                return bound
-            nonce = self._free.popleft()
-            return self._bind(key, nonce) if key is not None else nonce
+            nonce = self._bound(key) if key is not None else None
+            if nonce is None and self._free:
+                nonce = self._free.popleft()
+            return self._bind(key, nonce) if key is not None and nonce is not None else nonce
 
     def add(self, block: NonceBlock) -> None:
         """Puts a leased block at the end."""
@@ -97,14 +112,16 @@ class NonceLease:
             self._free.clear()
 
     def _bound(self, key: str) -> int | None:
-        nonce = self._by_key.get(key)
-        if nonce is None and self._file is not None:
-            nonce = self._file.nonce_of(key)
-        return nonce
+        if key in self._by_key:
+            return self._by_key[key][0]
+        return self._file.nonce_of(key) if self._file is not None else None
 
     def _bind(self, key: str, nonce: int) -> int:
+        """Binds the key, or keeps it bound: each attempt signs an order with a deadline of its own."""
         bound = self._file.bind(key, nonce) if self._file is not None else nonce
-        self._by_key[key] = bound
-        if len(self._by_key) > _REMEMBERED:
+        now = self._now()
+        self._by_key[key] = bound, now
+        self._by_key.move_to_end(key)
+        while next(iter(self._by_key.values()))[1] < now - self._keep_seconds:
             self._by_key.popitem(last=False)
         return bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -15,7 +16,8 @@ import tongdui
 from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn
 from tongdui import Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
 from tongdui._amounts import rate_of
-from tongdui._nonces import NonceFile
+from tongdui._models import NonceBlock
+from tongdui._nonces import NonceFile, NonceLease
 from tongdui._signing import compact
 from tongdui.orders import full_signature, recover_signer, sign_digest, signature_bytes
 from tongdui.words import hex_of, keccak256
@@ -219,6 +221,40 @@ def test_processes_that_share_a_file_agree_on_a_keys_nonce(tmp_path: Path) -> No
     files = [NonceFile(tmp_path / "nonces.db", "0xAB") for _ in range(2)]
     assert (files[0].bind("k", 7), files[1].bind("k", 8)) == (7, 7)
     assert NonceFile(tmp_path / "nonces.db", "0xCD").nonce_of("k") is None
+
+
+def test_a_key_keeps_its_nonce_while_an_order_of_it_is_good_however_many_keys_there_are() -> None:
+    now = [0.0]
+    lease = NonceLease(20, deadline_seconds=600, now=lambda: now[0])
+    lease.add(NonceBlock(first=0, count=50_000))
+    assert lease.take("sale-1") == 0
+    for number in range(20_000):
+        lease.take(f"other-{number}")
+    now[0] = 4_000.0
+    assert lease.take("sale-1") == 0  # and signs an order that is good for another ten minutes
+    now[0] = 5_000.0
+    lease.take("one more")
+    assert lease.take("sale-1") == 0
+    assert len(lease._by_key) == 2
+
+
+def test_a_file_keeps_a_nonce_from_its_last_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, day = tmp_path / "nonces.db", 86_400
+    start = time.time()
+
+    def lease_after(days: float, deadline_seconds: int = 600) -> NonceLease:
+        monkeypatch.setattr(time, "time", lambda: start + days * day)
+        lease = NonceLease(20, NonceFile(path, "0xAB", deadline_seconds))
+        lease.add(NonceBlock(first=int(days), count=20))
+        return lease
+
+    first = lease_after(0)
+    assert first.take("k") == 0
+    monkeypatch.setattr(time, "time", lambda: start + 6 * day)
+    assert first.take("k") == 0  # from its memory: a use all the same
+    assert lease_after(12).take("k") == 0
+    assert lease_after(22, deadline_seconds=10 * day).take("k") == 0
+    assert lease_after(30).take("k") == 30
 
 
 def test_the_newest_agreement_between_two_programs_is_used(client: Client, gateway: StandIn) -> None:
