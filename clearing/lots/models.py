@@ -11,7 +11,8 @@ from ..database import Base, BigInt, now
 
 
 class ExpiryMark(Base):
-    """How far a daily round has come: everything up to `day` and `batch` was looked at."""
+    """How far a daily round has come: everything up to `day` and `batch` was looked at. The expiry's `day` is at most that of
+    the newest block: until there is one of today, the projector may still bring points that expire today."""
 
     __tablename__ = "expiry_marks"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, and_, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tongdui import receipts
@@ -69,11 +69,16 @@ class LotRepository:
 
         Some have passed them on since, and transfers of them are not looked at.
         """
-        query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(
-            _HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day)
-        )
-        if addresses is not None:
-            query = query.where(among(self._session, Entry.address, addresses))
+        is_theirs = true() if addresses is None else among(self._session, Entry.address, addresses)
+        return self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day), is_theirs)
+
+    def accounts_given_late(self, after_batch: int, last_day: int) -> set[AccountKey]:
+        """Accounts that got points after a batch whose expiry day is `last_day` or before."""
+        # Without the partial index's condition: SQLite would read all that ever expired, not the few newest batches.
+        return self._accounts_given(Entry.batch > after_batch, Entry.expiry_day.between(1, last_day))
+
+    def _accounts_given(self, *conditions: ColumnElement[bool] | TextClause) -> set[AccountKey]:
+        query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(*conditions)
         targets = self._targets()
         return {
             (address, targets[agreement] if out else program)

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from tongdui.orders import Kind
 
 from ..accounts.repository import AccountKey, AccountRepository
-from ..chain.identity import NetworkIdentity
+from ..chain.identity import NetworkIdentity, day_at
 from ..chain.models import Entry
+from ..chain.repository import BlockRepository
 from ..config import Settings
 from ..database import Database, now
 from ..errors import ClearingError
@@ -87,14 +88,23 @@ class ExpiryRound:
         with self._database.reading() as session:
             mark = session.get(ExpiryMark, self.NAME)
             newest = session.scalar(select(func.max(Entry.batch))) or 0
+            seen_day = self._chains_day(session)
             accounts = self._candidates(session, mark, today)
             groups = list(_by_merchant(session, accounts))
         for merchant, some in groups:
             with self._database.session.begin() as session:
                 self._sweep(session, merchant, some)
         with self._database.session.begin() as session:
-            set_mark(session, self.NAME, today, newest)
+            set_mark(session, self.NAME, min(today, seen_day), newest)
         return len(accounts)
+
+    def _chains_day(self, session: Session) -> int:
+        """The day of the newest block that was projected: whatever expires on it or before was made in blocks that are here.
+
+        On a later day the projector may only be behind, and still bring points that expire today.
+        """
+        newest = BlockRepository(session).last()
+        return day_at(newest.timestamp, self._network.utc_offset_seconds) if newest else 0
 
     def _candidates(self, session: Session, mark: ExpiryMark | None, today: int) -> set[AccountKey]:
         lots = LotRepository(session)
@@ -102,6 +112,8 @@ class ExpiryRound:
         accounts = HoldRepository(session).accounts_with_expired_points()
         accounts |= ExpiryService(session, network=self._network).refused(since)
         accounts |= lots.accounts_given_back(mark.batch - _BATCHES_AGAIN if mark else 0)
+        if mark is not None:
+            accounts |= lots.accounts_given_late(mark.batch - _BATCHES_AGAIN, today)
         first = mark.day + 1 if mark else 1
         return accounts | lots.accounts_expiring(first, today) if first <= today else accounts
 

@@ -47,6 +47,12 @@ class Ledger:
     entries: list[tuple[Entry, int]] = field(default_factory=list)
     day: int = 100
     reversed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    first: int = 0
+    """Number of the first entry."""
+
+    def after(self, day: int) -> Ledger:
+        """An empty ledger whose entries come after this one's, from `day` on."""
+        return Ledger(day=day, first=self.first + len(self.entries))
 
     def balance(self, member: str, program: int) -> int:
         originals = {entry.leaf(): entry for entry, _ in self.entries}
@@ -104,7 +110,7 @@ class Ledger:
         out: int = 0,
         link: bytes = ZERO_WORD,
     ) -> Entry:
-        number = len(self.entries)
+        number = self.first + len(self.entries)
         entry = Entry(
             batch=1 + number // 3,
             index=number % 3,

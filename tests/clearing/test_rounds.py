@@ -173,13 +173,42 @@ def test_points_that_a_hold_has_taken_do_not_expire_under_it(story: Story, today
 
 def test_an_expiry_that_came_to_nothing_is_tried_again_the_next_day(story: Story, today: Callable[[int], None]) -> None:
     story.ledger.issue(story.address, 100, TODAY)
+    story.ledger.day = TODAY
+    story.ledger.issue(story.address, 30)
     story.tell()
     story.expire()
     story.fail_orders()
-    assert story.available() == 100
+    assert story.available() == 130
     story.expire()
-    assert story.available() == 0  # set aside, and its reference is free: burnt again at once
+    assert story.available() == 30  # set aside, and its reference is free: burnt again at once
     assert story.burnt() == [100, 100]
+
+
+def test_points_of_yesterday_that_the_projector_brings_after_the_round_expire_too(story: Story) -> None:
+    early = Story(story.books)
+    early.ledger.issue(early.address, 10, TODAY)
+    early.tell()
+    story.expire()
+    story.ledger = early.ledger.after(TODAY - 1)
+    story.ledger.issue(story.address, 100, TODAY)
+    story.ledger.issue(story.address, 30)
+    story.tell()
+    assert story.available() == 30
+    story.expire()
+    assert (story.burnt(), story.available()) == ([10, 100], 30)
+
+
+def test_points_of_yesterday_that_a_reorganisation_brings_after_todays_round_expire_at_the_next(story: Story) -> None:
+    other = Story(story.books)
+    other.ledger.day = TODAY
+    other.ledger.issue(other.address, 10)
+    other.tell()
+    story.expire()
+    story.ledger = other.ledger.after(TODAY - 1)
+    story.ledger.issue(story.address, 100, TODAY)
+    story.tell()
+    story.expire()
+    assert (story.burnt(), story.available()) == ([100], 0)
 
 
 def test_what_a_refund_gives_back_too_late_expires_too(story: Story, today: Callable[[int], None]) -> None:
