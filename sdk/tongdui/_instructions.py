@@ -12,7 +12,7 @@ from ._amounts import whole_points
 from ._core import Core, Identified, M, given, name_of, new_key
 from ._errors import APIError, SigningError
 from ._flow import Flow
-from ._models import NonceBlock, Program, Quote
+from ._models import Asked, Member, NonceBlock, Program, Quote, remember
 from ._nonces import NonceLease
 from ._reference import Book, day_number
 from ._signing import reference_hash, signed
@@ -211,20 +211,24 @@ class Desk:
         midnight), the data is fetched again and the order signed again, once, under the same nonce: of the two only
         one can ever take effect. A key that you gave is never changed, so then the refusal is raised. So is one that is
         about the nonce: nothing is ever signed under two.
+
+        The answer remembers what was signed (or, without a signer, asked for), for `entries.receipt`.
         """
         signing = self.core.options.signer is not None
         own_key = key or new_key()
         nonce = (yield from self._nonce(key)) if signing else None
         for last in (False, True):
             bodies, authorization = [i.body() for i in instructions], None
+            asked = tuple(self._asked(i) for i in instructions)
             if nonce is not None:
-                bodies, authorization = yield from self._sign(instructions, nonce, atomic=atomic)
+                bodies, authorization, order = yield from self._sign(instructions, nonce, atomic=atomic)
+                asked = _signed(order, with_nonce=key is None or self.nonces.outlives_process)
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
                 answer = self.core.post(
                     model, path, body, key=own_key, wait=wait, minimal=minimal, collection=collection
                 )
-                return (yield from answer)
+                return remember((yield from answer), asked)
             except APIError as refusal:
                 if refusal.code in _STALE_NONCE:
                     self.nonces.drop()
@@ -236,8 +240,8 @@ class Desk:
 
     def _sign(
         self, instructions: Sequence[InstructionRequest], nonce: int, *, atomic: bool
-    ) -> Flow[tuple[list[dict[str, Any]], dict[str, Any]]]:
-        """Bodies as the API takes them, and the `authorization` over exactly these instructions."""
+    ) -> Flow[tuple[list[dict[str, Any]], dict[str, Any], orders.Order]]:
+        """Bodies as the API takes them, the `authorization` over exactly these instructions, and the order."""
         domain = yield from self.book.domain()
         merchant = yield from self.book.own_number()
         wires, bodies = [], []
@@ -248,13 +252,43 @@ class Desk:
         deadline = int(self.core.now()) + self.core.options.deadline_seconds
         order = orders.Order(merchant, nonce, deadline, tuple(wires), atomic)
         signature = signed(self.book.signer, order.digest(domain))
-        return bodies, {"nonce": nonce, "deadline": deadline, "signature": signature}
+        return bodies, {"nonce": nonce, "deadline": deadline, "signature": signature}, order
+
+    def _asked(self, instruction: InstructionRequest) -> Asked:
+        """What a client without a signer knows of the entry that an instruction will become."""
+        kind = orders.Kind[KIND_OF[type(instruction)].upper()]
+        member = instruction.member
+        address = member.address if isinstance(member, Member) else self.book.known_address(name_of(member))
+        return {"kind": int(kind), **given(member=address), "points": instruction.points}
 
     def _nonce(self, key: str | None) -> Flow[int]:
         while (nonce := self.nonces.take(key)) is None:
             body = {"count": self.nonces.block}
             self.nonces.add((yield from self.core.post(NonceBlock, "/v1/nonces", body)))
         return nonce
+
+
+def _signed(order: orders.Order, *, with_nonce: bool) -> tuple[Asked, ...]:
+    """What the signed order says of the entries that it will become.
+
+    Without the nonce where an earlier process may have signed for the same Idempotency-Key: its order, and so its
+    nonce, is then the one that the gateway rightly answers with. The expiry is left out for the same reason: midnight
+    may have passed.
+    """
+    return tuple(
+        {
+            "merchant": order.merchant,
+            **({"nonce": order.nonce} if with_nonce else {}),
+            "item": item,
+            "kind": int(i.kind),
+            "program": i.program,
+            "agreement": i.agreement,
+            "member": i.member,
+            "points": i.points,
+            "ref": hex_of(i.ref),
+        }
+        for item, i in enumerate(order.instructions)
+    )
 
 
 def _told(body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,33 @@ with a newer gateway. Points are whole numbers, `*_micros` are millionths of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
 
 from ._errors import PendingError, RejectedError
+
+R = TypeVar("R")
+
+Asked: TypeAlias = Mapping[str, int | str]
+"""What a client knows by itself of an entry to come, because it asked for it or signed it; named as in
+`ReceiptEntry`."""
 
 
 class Model(BaseModel):
     """Base of all resources."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same; who asked for it makes no difference (pydantic would compare that, too)."""
+        return isinstance(other, Model) and type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
 
     @property
     def is_final(self) -> bool:
@@ -188,7 +202,7 @@ class Quote(Model):
 
 
 class MovementEntry(Model):
-    """What the chain did. `leaf` identifies it: `client.entries.receipt(leaf)` proves it."""
+    """What the chain did, by the gateway's word. `leaf` identifies it: `client.entries.receipt(movement)` proves it."""
 
     leaf: str
     batch: int
@@ -223,6 +237,7 @@ class Movement(Model):
     expires_on: date | None = None
     created_at: datetime | None = None
     entry: MovementEntry | None = None
+    _asked: tuple[Asked, ...] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -270,6 +285,7 @@ class Order(Model):
     settled_at: datetime | None = None
     tx_hash: str | None = None
     block_number: int | None = None
+    _asked: tuple[Asked, ...] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -294,6 +310,21 @@ class Order(Model):
         if not self.is_final:
             raise PendingError(f"{self.id} is still {self.state}")
         return tuple(m.settled() for m in self.movements)
+
+
+def remember(resource: R, asked: tuple[Asked, ...]) -> R:
+    """The movement or order, which from now on knows what was asked for, one instruction after another."""
+    if isinstance(resource, (Movement, Order)):
+        resource._asked = asked
+    if isinstance(resource, Order):
+        for movement, one in zip(resource.movements, asked, strict=False):
+            remember(movement, (one,))
+    return resource
+
+
+def asked_for(resource: object) -> tuple[Asked, ...]:
+    """What was asked for, one instruction after another, as far as this object was there; empty otherwise."""
+    return resource._asked if isinstance(resource, (Movement, Order)) else ()
 
 
 class Hold(Model):

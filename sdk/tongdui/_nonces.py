@@ -82,6 +82,11 @@ class NonceLease:
         self._lock = threading.Lock()
         self._process = os.getpid()
 
+    @property
+    def outlives_process(self) -> bool:
+        """Whether a key's nonce is known after a restart, too."""
+        return self._file is not None
+
     def take(self, key: str | None) -> int | None:
         """A nonce that nobody else has, None when the lease is used up.
 

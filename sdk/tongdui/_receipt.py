@@ -14,6 +14,7 @@ from . import receipts
 from ._chain import Node
 from ._errors import VerificationError
 from ._flow import AsyncDriver, Driver, Flow, tls
+from ._models import Asked, Movement, asked_for
 from .orders import Kind
 from .words import ZERO_WORD, bytes_of, hex_of, keccak256, word
 
@@ -74,8 +75,8 @@ class Receipt(BaseModel):
     proof: tuple[Word, ...]
     root: Word
     batch: Annotated[int, _uint(40)]
-    tx_hash: Word | None = None
-    block_number: int | None = None
+    tx_hash: Word
+    block_number: int
     chain_id: int
     contract: Address
 
@@ -100,6 +101,30 @@ class Receipt(BaseModel):
             raise VerificationError("format", f"{path} is no receipt: {where}: {first['msg']}") from error
 
     # ---------------------------------------------------------------- checking
+
+    def check_movement(self, movement: Movement) -> None:
+        """Compares the entry with what a settled movement shows, and with what this client knows of it by itself if it
+        made the movement. Raises VerificationError, whose `check` is `entry.` and the field that differs.
+
+        Only `verify` shows that the entry is in the chain.
+        """
+        shown = movement.settled()
+        for asked in asked_for(movement):
+            points = int(asked["points"])
+            if self.entry.kind == Kind.EXCHANGE:  # what buys no whole target point stays with the member
+                points = min(points, self.entry.points)
+            self._compare("the entry is not what was asked for", {**asked, "points": points})
+        amounts: Asked = {
+            "points": shown.points,
+            "out": shown.out,
+            "settled": shown.settled_micros,
+            "fee": shown.fee_micros,
+        }
+        self._compare("the entry is not what the movement shows", amounts)
+
+    def _compare(self, message: str, expected: Asked) -> None:
+        for name, value in expected.items():
+            _same(f"entry.{name}", message, value, getattr(self.entry, name))
 
     def check_proof(self) -> None:
         """Recomputes the leaf and the root from the entry and the proof alone. Raises VerificationError.
@@ -172,9 +197,8 @@ class Receipt(BaseModel):
             raise VerificationError("code", f"there is no contract at {contract} on chain {found}")
         yield from self._check_root(node)
         passed("root", f"the chain recorded the same root for batch {self.batch}")
-        if self.tx_hash is not None:
-            yield from self._check_transaction(node, self.tx_hash)
-            passed("transaction", f"{self.tx_hash[:10]}… closed the batch in block {self.block_number}")
+        yield from self._check_transaction(node)
+        passed("transaction", f"{self.tx_hash[:10]}… closed the batch in block {self.block_number}")
         return self
 
     def _check_root(self, node: Node) -> Flow[None]:
@@ -183,22 +207,21 @@ class Receipt(BaseModel):
             raise VerificationError("root", f"the chain has no entries in batch {self.batch}")
         _same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
 
-    def _check_transaction(self, node: Node, tx_hash: str) -> Flow[None]:
+    def _check_transaction(self, node: Node) -> Flow[None]:
         """The proof does not cover the transaction's hash and block, so they are compared with the batch's own
         event."""
-        found = yield from node.transaction(tx_hash)
+        found = yield from node.transaction(self.tx_hash)
         if found is None:
-            raise VerificationError("transaction", f"the node does not know transaction {tx_hash}")
+            raise VerificationError("transaction", f"the node does not know transaction {self.tx_hash}")
         closed = any(
             str(log.get("address", "")).lower() == node.contract.lower()
             and [t.lower() for t in log.get("topics", [])] == [_BATCH_CLOSED, hex_of(word(self.batch))]
             for log in found.get("logs", [])
         )
         if not closed:
-            raise VerificationError("transaction", f"{tx_hash} is not what closed batch {self.batch}")
-        if self.block_number is not None:
-            block = int(str(found.get("blockNumber")), 16)
-            _same("transaction", "it is in another block", block, self.block_number)
+            raise VerificationError("transaction", f"{self.tx_hash} is not what closed batch {self.batch}")
+        block = int(str(found.get("blockNumber")), 16)
+        _same("transaction", "it is in another block", block, self.block_number)
 
 
 def _same(check: str, message: str, expected: int | str, found: int | str) -> None:

@@ -156,6 +156,10 @@ class Book:
             self.learn(found, member)
         return self._addresses[member]
 
+    def known_address(self, member: str) -> str | None:
+        """A member's address if this client has seen it."""
+        return self._addresses.get(member)
+
     def learn(self, member: Member, *names: str) -> None:
         """Remembers an address under the member's id and the given names. Raises VerificationError if it ever
         changes."""

@@ -138,7 +138,7 @@ def receipt(witness: Witness) -> Receipt:
     order = witness.fuel.client.orders.create(
         [Exchange(agreement=agreement, member=member, points=20) for member in members], wait=WAIT
     )
-    return witness.fuel.client.entries.receipt(order.settled()[1].leaf)
+    return witness.fuel.client.entries.receipt(order.movements[1])
 
 
 def verify(witness: Witness, receipt: Receipt) -> None:

@@ -137,7 +137,7 @@ def test_points_are_issued_exchanged_redeemed_and_proven(town: Town, station: Pa
     assert redeemed.settled().points == 95
     assert available(client, member) == {"FUEL": 600, "CINE": 274}
 
-    receipt = client.entries.receipt(entry.leaf)
+    receipt = client.entries.receipt(exchange)
     trusted: dict[str, Any] = {"rpc_url": town.network.rpc_url, "contract": town.network.settings.contract}
     receipt.verify(**trusted, chain_id=town.network.settings.chain_id)
     asyncio.run(receipt.averify(**trusted))

@@ -57,6 +57,8 @@ class StandIn:
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     movements: list[dict[str, Any]] = field(default_factory=list)
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    placed: dict[str, Order] = field(default_factory=dict)
+    """What each order that names its programs or agreements says on the wire, to make its entries of."""
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     wires: list[Order] = field(default_factory=list)
     answered: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
@@ -347,6 +349,10 @@ class StandIn:
         }
         order["movements"] = [self.movement(order, kind, body) for kind, body, _ in items]
         self.orders[order["id"]] = order
+        if authorization or all("program" in body for _, body, _ in items):
+            number, nonce = self.merchants[merchant]["number"], (authorization or {"nonce": 1})["nonce"]
+            wires = tuple(self.wire(kind, body) for kind, body, _ in items)
+            self.placed[order["id"]] = Order(number, nonce, 0, wires, atomic)
         self.movements += order["movements"]
         if self.settle_at_once:
             self.settle(order)
@@ -374,10 +380,15 @@ class StandIn:
                 movement.update(state="rejected", reason="program_paused")
                 continue
             movement["state"] = "settled"
+            leaf, place = HASH, index
+            if placed := self.placed.get(order["id"]):
+                entry = self.entry_of(placed, index)
+                self.entries.append(entry)
+                leaf, place = hex_of(entry.leaf()), entry.index
             movement["entry"] = {
-                "leaf": HASH,
+                "leaf": leaf,
                 "batch": 7,
-                "index": index,
+                "index": place,
                 "points": movement["points"],
                 "out": 0,
                 "settled_micros": 0,
@@ -425,10 +436,32 @@ class StandIn:
             agreement=agreement["number"] if agreement else 0,
             min_out=body.get("min_out", 0),
             expiry_day=expiry,
-            ref=bytes_of(body["ref"]),
+            ref=bytes_of(body["ref"]) if "ref" in body else ZERO_WORD,
         )
 
     # ---------------------------------------------------------------- chain node
+
+    def entry_of(self, order: Order, item: int) -> Entry:
+        """What the chain makes of an instruction."""
+        i = order.instructions[item]
+        return Entry(
+            batch=7,
+            index=len(self.entries),
+            merchant=order.merchant,
+            nonce=order.nonce,
+            item=item,
+            kind=i.kind,
+            expiry_day=i.expiry_day,
+            program=i.program,
+            agreement=i.agreement,
+            member=i.member,
+            points=i.points,
+            out=0,
+            settled=0,
+            fee=0,
+            ref=i.ref,
+            link=ZERO_WORD,
+        )
 
     def post_entry(self, points: int) -> Entry:
         entry = Entry(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tongdui._core import name_of, segment
+from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._instructions import MemberName, ProgramName
-from tongdui._models import Entry, Event
+from tongdui._models import Entry, Event, Movement
 from tongdui._pages import Query, listing
 from tongdui._receipt import Receipt
 
@@ -19,10 +20,22 @@ class _Entries(Resource):
         return (yield from self._core.get(Entry, f"/v1/entries/{segment(leaf)}"))
 
     @operation
-    def receipt(self, leaf: str) -> Flow[Receipt]:
-        """The entry with its Merkle proof: `receipt.verify(...)` checks it against the chain, `receipt.save(...)`
-        keeps it."""
-        return (yield from self._core.get(Receipt, f"/v1/entries/{segment(leaf)}/receipt"))
+    def receipt(self, movement: str | Movement) -> Flow[Receipt]:
+        """A settled movement's entry with its Merkle proof, or that of any entry by its leaf: `receipt.verify(...)`
+        checks it against the chain, `receipt.save(...)` keeps it.
+
+        Of a movement that this client made, the entry must be what was asked for and signed then, and what the
+        movement shows. Raises VerificationError when it is not (`check` is `entry.points`, `entry.nonce`, ...) or is
+        another entry than the one asked for (`leaf`); NotFoundError; RejectedError and PendingError like
+        `movement.settled()`.
+        """
+        leaf = movement if isinstance(movement, str) else movement.settled().leaf
+        receipt = yield from self._core.get(Receipt, f"/v1/entries/{segment(leaf)}/receipt")
+        if receipt.leaf.lower() != leaf.lower():
+            raise VerificationError("leaf", "the gateway served another entry", expected=leaf, found=receipt.leaf)
+        if isinstance(movement, Movement):
+            receipt.check_movement(movement)
+        return receipt
 
     @listing
     def list(

@@ -9,7 +9,7 @@ from tongdui._amounts import whole_number, whole_points
 from tongdui._core import Identified, given, name_of, segment
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._instructions import KIND_OF, Exchange, InstructionRequest, Issue, MemberName, ProgramName, Redeem
-from tongdui._models import Movement, NonceBlock, Order, Quote
+from tongdui._models import Movement, NonceBlock, Order, Quote, asked_for, remember
 from tongdui._pages import Query, listing
 
 from ._base import Resource
@@ -30,7 +30,8 @@ class _Movements(Resource):
         """The movement once it is settled, rejected or expired, or as it stands after `timeout` seconds."""
         path = f"{self._path}/{segment(name_of(movement))}"
         found = yield from self._core.get(Movement, path)
-        return (yield from self._core.follow(found, path, self._core.now() + timeout))
+        found = yield from self._core.follow(found, path, self._core.now() + timeout)
+        return remember(found, asked_for(movement))
 
     @listing
     def list(
@@ -199,7 +200,9 @@ class _Orders(Resource):
             wait=wait,
             minimal=not detail,
         )
-        return order if detail or not order.rejected_count else (yield from self._fetch(order.id))
+        if detail or not order.rejected_count:
+            return order
+        return remember((yield from self._fetch(order.id)), asked_for(order))
 
     @operation
     def get(self, order: str) -> Flow[Order]:
@@ -214,7 +217,8 @@ class _Orders(Resource):
         """The order once it is settled, rejected or expired, or as it stands after `timeout` seconds."""
         path = f"/v1/orders/{segment(name_of(order))}"
         found = yield from self._core.get(Order, path)
-        return (yield from self._core.follow(found, path, self._core.now() + timeout))
+        found = yield from self._core.follow(found, path, self._core.now() + timeout)
+        return remember(found, asked_for(order))
 
 
 class _Nonces(Resource):
