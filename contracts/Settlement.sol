@@ -14,6 +14,7 @@ abstract contract Settlement is Registry {
     int256 private constant MAX_FUNDS = 2 ** 94;
 
     /// @inheritdoc IClearingHouse
+    /// @dev From 0 to `MAX_FUNDS`.
     int256 public override settlementFunds;
 
     /// @inheritdoc IClearingHouse
@@ -51,9 +52,11 @@ abstract contract Settlement is Registry {
         _useBankRef(micros, bankRef);
         bool covers = account.position() >= int256(uint256(micros));
         if (!covers) revert PositionTooLow(merchant, int96(account.position()), micros);
+        int256 funds = settlementFunds - int256(uint256(micros));
+        if (funds < 0) revert FundsTooLow(uint96(uint256(settlementFunds)), micros);
 
         _merchant(merchant).account = account.minus(micros);
-        settlementFunds -= int256(uint256(micros));
+        settlementFunds = funds;
 
         emit Withdrawn(merchant, micros, bankRef);
     }

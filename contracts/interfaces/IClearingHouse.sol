@@ -223,6 +223,8 @@ interface IClearingHouse {
     error ZeroAmount();
     error AmountOutOfRange(uint96 micros);
     error PositionTooLow(uint32 merchant, int96 positionMicros, uint96 withdrawalMicros);
+    /// @notice There is less money in the bank than is to be paid out: what is owed to the merchant was not paid in yet.
+    error FundsTooLow(uint96 fundsMicros, uint96 withdrawalMicros);
     error BatchTooLarge(uint256 instructions);
     /// @notice The bytes of a batch end inside an order, or after it.
     error BadEncoding();
@@ -290,7 +292,9 @@ interface IClearingHouse {
     /// @notice Books money that arrived at the settlement bank. `bankRef` can be used once. Role: TREASURY.
     function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external;
 
-    /// @notice Books money paid out by the settlement bank; credit cannot be withdrawn. `bankRef` can be used once. Role: TREASURY.
+    /// @notice Books money paid out by the settlement bank. A merchant cannot withdraw more than its position (credit cannot be
+    /// withdrawn), nor more than there is in the bank (claims on merchants in debt wait until those pay in). `bankRef` can be used
+    /// once. Role: TREASURY.
     function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external;
 
     // ---------------------------------------------------------------- execution
@@ -340,7 +344,7 @@ interface IClearingHouse {
     function symbol(uint32 program) external view returns (string memory);
     function decimals(uint32 program) external view returns (uint8);
 
-    /// @notice Sum of deposits minus withdrawals, which is also the sum of all positions.
+    /// @notice The money in the bank: the sum of deposits minus withdrawals, which is also the sum of all positions. Never negative.
     function settlementFunds() external view returns (int256 micros);
     function bankRefUsed(bytes32 bankRef) external view returns (bool);
     function nonceUsed(uint32 merchant, uint48 nonce) external view returns (bool);

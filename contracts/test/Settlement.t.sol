@@ -49,6 +49,31 @@ contract SettlementTest is Network {
         house.withdraw(GAS_STATION, 1, "ref");
     }
 
+    /// @dev Deposits of 20,000.00 are gone, the station owes 9.00 and a fee, and the cinema is owed 9.00: nobody paid them in.
+    function test_NoMoreIsPaidOutThanIsInTheBank() public {
+        _withdraw(CINEMA, DEPOSIT);
+        _withdraw(SUPERMARKET, DEPOSIT);
+        _withdraw(CAR_WASH, DEPOSIT);
+        _withdraw(GAS_STATION, DEPOSIT);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1000));
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        assertEq(_position(CINEMA), 9e6);
+        assertEq(house.settlementFunds(), 0);
+
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.FundsTooLow.selector, uint96(0), uint96(9e6)));
+        vm.prank(treasury);
+        house.withdraw(CINEMA, 9e6, "ref");
+        assertFalse(house.bankRefUsed("ref"), "the reference stays free");
+
+        _deposit(GAS_STATION, 4e6);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.FundsTooLow.selector, uint96(4e6), uint96(4e6 + 1)));
+        vm.prank(treasury);
+        house.withdraw(CINEMA, 4e6 + 1, "ref");
+        _withdraw(CINEMA, 4e6);
+        assertEq(_position(CINEMA), 5e6);
+        assertEq(house.settlementFunds(), 0);
+    }
+
     function _putIntoDebt() private {
         _withdraw(GAS_STATION, DEPOSIT);
         _accept(GAS_STATION, _issue(FUEL, ann, 100));

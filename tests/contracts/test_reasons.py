@@ -391,7 +391,8 @@ def a_limit_that_one_batch_exhausts_midway(s: Stage) -> Sequence[Reason]:
 @story(Reason.INSUFFICIENT_LIQUIDITY)
 def a_refund_by_a_merchant_that_has_spent_what_it_was_paid(s: Stage) -> Sequence[Reason]:
     entry = s.post(CARWASH, spend(1_000))
-    s.twins.call(s.twins.treasury, "withdraw", CARWASH, 8_000_000, text_word("withdrawn"))
+    assert s.twins.call(s.twins.treasury, "deposit", FUEL, 8_000_000, text_word("deposited")) is None
+    assert s.twins.call(s.twins.treasury, "withdraw", CARWASH, 8_000_000, text_word("withdrawn")) is None
     return s.do(CARWASH, reverse(entry, 125), reverse(entry, 1))
 
 

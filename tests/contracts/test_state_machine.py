@@ -190,6 +190,15 @@ class Lives(RuleBasedStateMachine):
     def money_moves_at_the_bank(self, way: str, merchant: int, micros: int, ref: int) -> None:
         self._deposit_or_withdraw(way, merchant, micros, keccak256(word(ref)))
 
+    @rule(more=st.sampled_from([0, 0, 1]))
+    def everybody_takes_its_money_out(self, more: int) -> None:
+        """As far as the bank has it. Now and then, a micro more than it has is asked for."""
+        for number, merchant in self.model.merchants.items():
+            micros = min(merchant.position, self.model.funds + more)
+            if micros > 0:
+                ref = keccak256(f"out {number} {self.twins.now}".encode())
+                self._deposit_or_withdraw("withdraw", number, micros, ref)
+
     @rule(merchant=some_merchant, micros=some_micros, stranger=rarely)
     def a_credit_limit_changes(self, merchant: int, micros: int, stranger: bool) -> None:
         by = self.twins.stranger if stranger else self.twins.operator
@@ -328,6 +337,7 @@ class Lives(RuleBasedStateMachine):
             in_circulation[program] += points
         assert all(in_circulation[n] == p.supply() for n, p in self.model.programs.items())
         assert sum(m.position for m in self.model.merchants.values()) == self.model.funds
+        assert self.model.funds >= 0
         assert all(m.position >= -m.credit_limit for m in self.model.merchants.values())
 
 

@@ -311,6 +311,7 @@ class ClearingHouse:
     def withdraw(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         m = self._book(by, merchant, micros, bank_ref)
         require(m.position >= micros, "PositionTooLow", merchant, m.position, micros)
+        require(self.funds >= micros, "FundsTooLow", self.funds, micros)
         m.position -= micros
         self.funds -= micros
         self.bank_refs.add(bank_ref)

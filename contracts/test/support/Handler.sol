@@ -68,6 +68,8 @@ contract Handler is Network {
     uint256[30] public refused;
     uint256 public batches;
     uint256 public atomics;
+    /// @dev Withdrawals for which there was not enough money in the bank.
+    uint256 public unfunded;
 
     // The handler's own books.
     mapping(address member => mapping(uint32 program => uint256)) private _balance;
@@ -172,14 +174,28 @@ contract Handler is Network {
         vm.prank(treasury);
         try house.withdraw(merchant, micros, bytes32(++bankRefs)) {
             assertLe(int96(micros), position, "credit was withdrawn");
+            assertLe(int96(micros), _funds, "money was withdrawn that is not there");
             _positions[merchant] -= int96(micros);
             _funds -= int96(micros);
         } catch (bytes memory failure) {
-            assertGt(int96(micros), position, "own money was not paid out");
-            assertEq(
-                failure,
-                abi.encodeWithSelector(IClearingHouse.PositionTooLow.selector, merchant, int96(position), micros)
-            );
+            if (int96(micros) > position) {
+                assertEq(
+                    failure,
+                    abi.encodeWithSelector(IClearingHouse.PositionTooLow.selector, merchant, int96(position), micros)
+                );
+                return;
+            }
+            assertGt(int96(micros), _funds, "own money was not paid out");
+            bytes4 selector = IClearingHouse.FundsTooLow.selector;
+            assertEq(failure, abi.encodeWithSelector(selector, uint96(uint256(_funds)), micros));
+            ++unfunded;
+        }
+    }
+
+    /// @notice Everybody asks for all that it has. The bank pays whom it can pay in full.
+    function emptyTheBank() public {
+        for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
+            if (_positions[m] > 0) withdrawMoney(m, 1);
         }
     }
 
@@ -536,6 +552,10 @@ contract Handler is Network {
         assertEq(sum, _funds, "deposits less withdrawals");
     }
 
+    function checkSettlementFundsAreNeverNegative() external view {
+        assertGe(house.settlementFunds(), 0, "more was paid out than paid in");
+    }
+
     function checkNoPositionIsBelowItsLimit() external view {
         for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
             (, int96 position, uint96 limit) = house.merchantOf(m);
@@ -584,6 +604,7 @@ contract Handler is Network {
 
     function report() external view {
         console.log("batches %s, atomic orders %s, entries %s", batches, atomics, _leaves.length);
+        console.log("  withdrawals that the bank could not pay: %s", unfunded);
         for (uint256 k = 1; k < accepted.length; ++k) {
             console.log("  accepted %s: %s", KINDS[k], accepted[k]);
         }
@@ -592,7 +613,7 @@ contract Handler is Network {
         }
     }
 
-    /// @notice The kinds and reasons not met so far, by name.
+    /// @notice The kinds and reasons not met so far, by name; and whether the bank was ever short of money.
     function missing() external view returns (string memory names) {
         for (uint256 k = 1; k < accepted.length; ++k) {
             if (accepted[k] == 0) names = string.concat(names, " ", KINDS[k]);
@@ -600,5 +621,6 @@ contract Handler is Network {
         for (uint256 r = 1; r < refused.length; ++r) {
             if (refused[r] == 0) names = string.concat(names, " ", REASONS[r]);
         }
+        if (unfunded == 0) names = string.concat(names, " FundsTooLow");
     }
 }
