@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
 from ..upsert import insert_for
-from .models import BankMovement, Position
+from .models import BankMovement, BankMovementState, Position
 
 
 class PositionRepository:
@@ -78,6 +78,15 @@ class BankMovementRepository:
     def by_bank_ref(self, bank_ref: bytes) -> BankMovement | None:
         """The movement with this hash of the bank's reference."""
         return self._session.scalar(select(BankMovement).where(BankMovement.bank_ref == bank_ref))
+
+    def free_funds(self) -> int:
+        """Micros in the bank that no pending withdrawal will take. The money in the bank is the sum of all positions."""
+        there = select(Position.position, literal(1))
+        leaving = select(BankMovement.micros, literal(-1)).where(
+            BankMovement.kind == "withdrawal", BankMovement.state == BankMovementState.PENDING
+        )
+        # One query, so that what the chain confirms meanwhile is not missing from both, nor counted in both.
+        return sum(micros * sign for micros, sign in self._session.execute(union_all(there, leaving)))
 
     def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:
         """Movements of a kind, newest first."""

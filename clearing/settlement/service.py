@@ -12,6 +12,7 @@ from ..chain.calls import request_call
 from ..errors import Conflict, NotFound, Refused
 from ..events.repository import EventRepository
 from ..ids import new_id
+from ..locks import lock_until_commit
 from ..merchants.models import Merchant
 from ..merchants.repository import MerchantRepository
 from ..merchants.service import check_micros
@@ -35,8 +36,10 @@ class SettlementService:
         return self._book("deposit", self._merchant(merchant_id), micros, bank_reference, actor)
 
     def withdraw(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
-        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take."""
+        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take,
+        nor more than there is in the bank."""
         merchant = self._merchant(merchant_id)
+        lock_until_commit(self._session, "withdrawals")  # or two at once would see the same money in the bank
         position = PositionRepository(self._session).lock(merchant.number)
         free = max(position.position - position.reserved, 0)
         if micros > free:
@@ -44,6 +47,13 @@ class SettlementService:
                 "/micros",
                 f"{free} micros can be withdrawn: credit, pending orders and pending withdrawals do not count",
                 code="insufficient_position",
+            )
+        funds = max(self._movements.free_funds(), 0)
+        if micros > funds:
+            raise Refused.at(
+                "/micros",
+                f"{funds} micros are in the bank and free: the rest of what is owed to the merchant was not paid in yet",
+                code="insufficient_funds",
             )
         movement = self._book("withdrawal", merchant, micros, bank_reference, actor)
         position.reserved += micros

@@ -66,7 +66,7 @@ def get_deposit(movement: str, call: Reading) -> View:
 
 @router.post("/v1/withdrawals", status_code=201, response_model=BankMovementView)
 def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Any:
-    """Books money that is paid out. Credit cannot be withdrawn."""
+    """Books money that is paid out. Credit cannot be withdrawn, nor more than there is in the bank."""
     movement = SettlementService(call.session).withdraw(
         merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
     )

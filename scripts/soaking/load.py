@@ -30,7 +30,7 @@ from tongdui import (
 T = TypeVar("T")
 
 NO_ANSWER = (APIConnectionError, ServerError, RateLimitedError, IdempotencyInFlightError)
-REFUSALS = frozenset({"insufficient_points", "hold_ended", "insufficient_position"})
+REFUSALS = frozenset({"insufficient_points", "hold_ended", "insufficient_position", "insufficient_funds"})
 """What may be refused in this town: too few points, a hold that ended meanwhile, money that is not there to be withdrawn."""
 MEMBERS = 12
 PROGRAMS = ("FUEL", "CINE")

@@ -22,7 +22,7 @@ from clearing.orders.models import Order, OrderState
 from clearing.orders.repository import OrderRepository
 from clearing.orders.requests import InstructionRequest
 from clearing.reconciliation.service import ReconciliationService
-from clearing.settlement.models import Position
+from clearing.settlement.models import BankMovement, BankMovementState, Position
 from clearing.settlement.service import SettlementService
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
@@ -78,11 +78,7 @@ def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own
     harness.issue(member, 100)
     harness.settle()
     for reference, fails in (("fails", True), ("leaves", False)):
-        with harness.database.session.begin() as session:
-            merchant = session.get_one(Merchant, 1).id
-            SettlementService(session).withdraw(
-                merchant_id=merchant, micros=999_999_000, bank_reference=reference, actor="test"
-            )
+        _withdraw(harness, 1, 999_999_000, reference)
         with pytest.raises(Refused) as refusal:
             harness.exchange(member, 50)
         assert refusal.value.code == "insufficient_liquidity"
@@ -100,6 +96,39 @@ def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own
     harness.settle()
     with harness.database.reading() as session:
         assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
+    harness.check()
+
+
+def test_no_withdrawal_is_more_than_there_is_in_the_bank(harness: Harness) -> None:
+    with harness.database.session.begin() as session:
+        request_call(session, "operator", "setCreditLimit", [1, 1_000_000_000], "")
+    _withdraw(harness, 1, 500_000_000, "all but 500 CNY")
+    _withdraw(harness, 2, 1_000_000_000, "everything")
+    member = harness.member()
+    harness.issue(member, 100_000)
+    harness.settle()
+    harness.exchange(member, 100_000)  # 900 CNY to the cinema, of which the bank has 500
+    harness.settle()
+    assert harness.call("settlementFunds") == 500_000_000
+
+    with pytest.raises(Refused, match="500000000 micros") as refusal:
+        _withdraw(harness, 2, 900_000_000, "too much")
+    assert (refusal.value.code, refusal.value.errors[0].pointer) == ("insufficient_funds", "/micros")
+
+    with harness.database.session.begin() as session:  # somebody is paid past the gateway
+        request_call(session, "treasury", "withdraw", [0, 4_500_000, "0x" + "77" * 32], "")
+    movement = _withdraw(harness, 2, 500_000_000, "too late")
+    with pytest.raises(Refused, match="0 micros"):
+        _withdraw(harness, 2, 1, "what another one takes")
+    harness.settle()
+    with harness.database.reading() as session:
+        assert session.get_one(BankMovement, movement).state is BankMovementState.FAILED
+        call = session.scalars(select(Call).where(Call.subject == movement)).one()
+        assert (call.state, call.error) == (CallState.FAILED, "FundsTooLow(495500000, 500000000)")
+        assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
+    _withdraw(harness, 2, 495_500_000, "the rest")
+    harness.settle()
+    assert harness.call("settlementFunds") == 0
     harness.check()
 
 
@@ -324,6 +353,14 @@ def test_an_atomic_order_may_use_what_it_gains(harness: Harness) -> None:
     harness.settle()
     assert harness.order(order).state is OrderState.SETTLED
     harness.check()
+
+
+def _withdraw(harness: Harness, number: int, micros: int, reference: str) -> str:
+    """Asks for a withdrawal, as the gateway does; the movement's id."""
+    with harness.database.session.begin() as session:
+        merchant = session.get_one(Merchant, number).id
+        service = SettlementService(session)
+        return service.withdraw(merchant_id=merchant, micros=micros, bank_reference=reference, actor="test").id
 
 
 def _count_entries(harness: Harness, order_id: str) -> int:

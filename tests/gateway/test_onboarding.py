@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from clearing.chain.models import Call
+from clearing.merchants.models import Merchant
 from clearing.settlement.repository import PositionRepository
 from tests.gateway.site import Site, later, together
 from tongdui.orders import address_of_key
@@ -177,6 +178,30 @@ def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
             "POST",
             "/v1/withdrawals",
             {"merchant": merchant.id, "micros": 40, "bank_reference": f"w-race-{i}"},
+            caller="treasury",
+        ),
+    )
+    assert sorted(response.status_code for response in results) == [201, 422, 422, 422]
+
+
+def test_two_merchants_do_not_get_the_same_money_from_the_bank(fresh_site: Site) -> None:
+    site = fresh_site
+    merchants = [site.merchant().id for _ in range(3)]
+    site.post("/v1/deposits", {"merchant": merchants[0], "micros": 100, "bank_reference": "all"}, caller="treasury")
+    site.confirm()
+    with site.database.session.begin() as session:  # the first one has bought points of the others for 210 micros
+        numbers = [session.scalars(select(Merchant.number).where(Merchant.id == id)).one() for id in merchants]  # noqa: A001
+        PositionRepository(session).shift(dict(zip(numbers, [(-210, 0), (105, 0), (105, 0)], strict=True)))
+    ask = {"merchant": merchants[1], "micros": 101, "bank_reference": "too much"}
+    problem = site.refused("/v1/withdrawals", ask, "insufficient_funds", caller="treasury")
+    assert problem["errors"][0]["pointer"] == "/micros"
+    assert "100 micros" in problem["detail"]
+    results = together(
+        4,
+        lambda i: site.call(
+            "POST",
+            "/v1/withdrawals",
+            {"merchant": merchants[1 + i % 2], "micros": 60, "bank_reference": f"race-{i}"},
             caller="treasury",
         ),
     )
