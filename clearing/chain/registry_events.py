@@ -19,7 +19,9 @@ from ..agreements.models import Agreement, AgreementState
 from ..ids import new_id
 from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..programs.models import Program, ProgramStatus
+from ..settlement.events import tell
 from ..settlement.models import BankMovement, BankMovementState, Position
+from ..settlement.repository import BankMovementRepository
 from .contract import ContractEvent
 
 Arguments = dict[str, Any]
@@ -197,29 +199,38 @@ def _limit_reverted(session: Session, arguments: Arguments, undo: Arguments) -> 
 
 
 def _deposited(session: Session, arguments: Arguments) -> Arguments:
-    return _money(session, arguments, arguments["micros"], BankMovementState.POSTED)
+    return _money(session, arguments, "deposit", arguments["micros"], BankMovementState.POSTED)
 
 
 def _withdrawn(session: Session, arguments: Arguments) -> Arguments:
-    return _money(session, arguments, -arguments["micros"], BankMovementState.POSTED)
+    return _money(session, arguments, "withdrawal", -arguments["micros"], BankMovementState.POSTED)
 
 
 def _deposit_reverted(session: Session, arguments: Arguments, _undo: Arguments) -> None:
-    _money(session, arguments, -arguments["micros"], BankMovementState.PENDING)
+    _money(session, arguments, "deposit", -arguments["micros"], BankMovementState.PENDING)
 
 
 def _withdrawal_reverted(session: Session, arguments: Arguments, _undo: Arguments) -> None:
-    _money(session, arguments, arguments["micros"], BankMovementState.PENDING)
+    _money(session, arguments, "withdrawal", arguments["micros"], BankMovementState.PENDING)
 
 
-def _money(session: Session, arguments: Arguments, micros: int, state: BankMovementState) -> Arguments:
+def _money(session: Session, arguments: Arguments, kind: str, micros: int, state: BankMovementState) -> Arguments:
     position = _position(session, arguments["merchant"])
     position.position += micros
-    movement = session.scalar(select(BankMovement).where(BankMovement.bank_ref == bytes_of(arguments["bankRef"])))
-    if movement is not None:
-        position.reserved += _reserves(movement, state) - _reserves(movement, movement.state)
-        movement.state = state
+    movement = BankMovementRepository(session).lock_by_bank_ref(bytes_of(arguments["bankRef"]))
+    if movement is None or not _is_about(movement, kind, arguments):
+        return {}
+    position.reserved += _reserves(movement, state) - _reserves(movement, movement.state)
+    if state is BankMovementState.POSTED and movement.state is not state:
+        tell(session, movement, "posted", "projector")
+    movement.state = state
     return {}
+
+
+def _is_about(movement: BankMovement, kind: str, arguments: Arguments) -> bool:
+    """Whether it is this movement that the chain booked: who books past this gateway may use its reference for another."""
+    asked_for = (movement.kind, movement.merchant_number, movement.micros)
+    return asked_for == (kind, arguments["merchant"], arguments["micros"])
 
 
 def _reserves(movement: BankMovement, state: BankMovementState) -> int:

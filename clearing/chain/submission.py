@@ -14,8 +14,9 @@ from .. import metrics
 from ..agreements.models import Agreement, AgreementState
 from ..merchants.models import Merchant, MerchantStatus, SignerKey
 from ..orders.models import Order, OrderState
+from ..settlement.events import tell
 from ..settlement.models import BankMovement, BankMovementState
-from ..settlement.repository import PositionRepository
+from ..settlement.repository import BankMovementRepository, PositionRepository
 from .calls import request_call
 from .models import Call, CallState, Transaction, TransactionState
 from .repository import TransactionRepository
@@ -70,10 +71,21 @@ def fail_call(session: Session, call: Call, error: str) -> None:
         case "registerAgreement":
             _close_ranks(session, call)
     movement = session.get(BankMovement, call.subject)
-    if movement is not None and movement.state is BankMovementState.PENDING:
-        movement.state = BankMovementState.FAILED
-        if movement.kind == "withdrawal":
-            PositionRepository(session).shift({movement.merchant_number: (0, -movement.micros)})
+    if movement is not None:
+        _fail_movement(session, movement, error)
+
+
+def _fail_movement(session: Session, movement: BankMovement, error: str) -> None:
+    positions = PositionRepository(session)
+    if movement.kind == "withdrawal":
+        positions.lock(movement.merchant_number)
+    BankMovementRepository(session).lock(movement)
+    if movement.state is not BankMovementState.PENDING:
+        return
+    movement.state = BankMovementState.FAILED
+    tell(session, movement, "failed", "sequencer", reason=error)
+    if movement.kind == "withdrawal":
+        positions.shift({movement.merchant_number: (0, -movement.micros)})
 
 
 def _fill_place(session: Session, call: Call) -> None:

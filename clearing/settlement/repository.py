@@ -75,9 +75,14 @@ class BankMovementRepository:
         """The movement with this id."""
         return self._session.get(BankMovement, id)
 
-    def by_bank_ref(self, bank_ref: bytes) -> BankMovement | None:
-        """The movement with this hash of the bank's reference."""
-        return self._session.scalar(select(BankMovement).where(BankMovement.bank_ref == bank_ref))
+    def lock_by_bank_ref(self, bank_ref: bytes) -> BankMovement | None:
+        """The movement with this hash of the bank's reference, locked until the transaction ends. Lock its position first."""
+        query = select(BankMovement).where(BankMovement.bank_ref == bank_ref).with_for_update()
+        return self._session.scalar(query.execution_options(populate_existing=True))
+
+    def lock(self, movement: BankMovement) -> None:
+        """Locks the movement until the transaction ends, and reads it again. Lock its position first."""
+        self._session.refresh(movement, with_for_update=True)
 
     def free_funds(self) -> int:
         """Micros in the bank that no pending withdrawal will take. The money in the bank is the sum of all positions."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tongdui.words import hex_of, keccak256
 
 from ..chain.calls import request_call
-from ..errors import Conflict, NotFound, Refused
-from ..events.repository import EventRepository
+from ..errors import ClearingError, Conflict, NotFound, Refused
 from ..ids import new_id
 from ..locks import lock_until_commit
 from ..merchants.models import Merchant
 from ..merchants.repository import MerchantRepository
 from ..merchants.service import check_micros
-from .models import BankMovement
+from .events import tell
+from .models import BankMovement, BankMovementState
 from .repository import BankMovementRepository, PositionRepository
 
 BankKind = Literal["deposit", "withdrawal"]
@@ -61,9 +62,23 @@ class SettlementService:
 
     def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
         check_micros(micros, "/micros", least=1)
+        movement = self._movement(kind, merchant, micros, bank_reference)
+        arguments = [merchant.number, micros, hex_of(movement.bank_ref)]
+        request_call(self._session, "treasury", _FUNCTION[kind], arguments, movement.id)
+        tell(self._session, movement, "requested", actor)
+        return movement
+
+    def _movement(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str) -> BankMovement:
+        """The movement with this reference, to be booked: a new one, or one that failed and is asked for again."""
         bank_ref = keccak256(bank_reference.encode())
-        if self._movements.by_bank_ref(bank_ref) is not None:
-            raise Conflict.at("/bank_reference", "this bank reference was booked before", code="bank_reference_used")
+        before = self._movements.lock_by_bank_ref(bank_ref)
+        if before is not None:
+            if before.state is not BankMovementState.FAILED:
+                raise _used()
+            if (before.kind, before.merchant_number, before.micros) == (kind, merchant.number, micros):
+                before.state = BankMovementState.PENDING
+                return before
+            self._give_up_reference(before)
         movement = BankMovement(
             id=new_id(_PREFIX[kind]),
             kind=kind,
@@ -72,15 +87,23 @@ class SettlementService:
             bank_reference=bank_reference,
             bank_ref=bank_ref,
         )
-        self._movements.add(movement)
-        arguments = [merchant.number, micros, hex_of(bank_ref)]
-        request_call(self._session, "treasury", _FUNCTION[kind], arguments, movement.id)
-        data = {"micros": micros, "bank_reference": bank_reference}
-        EventRepository(self._session).add(f"{kind}.requested", movement.id, actor, merchant.number, data)
+        try:
+            self._movements.add(movement)
+        except IntegrityError as error:
+            raise _used() from error  # somebody else stored it since we looked
         return movement
+
+    def _give_up_reference(self, failed: BankMovement) -> None:
+        """What failed stays on record as it was asked for, and another movement can have its reference: the chain never used it."""
+        failed.bank_ref = keccak256(b"\0" + failed.id.encode())  # no reference has control characters
+        self._session.flush()
 
     def _merchant(self, merchant_id: str) -> Merchant:
         merchant = MerchantRepository(self._session).by_id(merchant_id)
         if merchant is None:
             raise NotFound.at("/merchant", f"there is no merchant {merchant_id}", code="unknown_merchant")
         return merchant
+
+
+def _used() -> ClearingError:
+    return Conflict.at("/bank_reference", "this bank reference was booked before", code="bank_reference_used")

@@ -17,6 +17,7 @@ from clearing.chain.models import Call, CallState, Entry, Transaction, Transacti
 from clearing.chain.projection import project_block
 from clearing.chain.submission import fail_call
 from clearing.errors import Conflict, Refused, Unavailable
+from clearing.events.models import Event
 from clearing.merchants.models import Merchant, MerchantStatus
 from clearing.orders.models import Order, OrderState
 from clearing.orders.repository import OrderRepository
@@ -27,6 +28,7 @@ from clearing.settlement.service import SettlementService
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
 from tongdui.orders import Kind
+from tongdui.words import hex_of, keccak256
 
 
 def test_an_exchange_settles_and_the_remainder_stays_with_the_member(harness: Harness) -> None:
@@ -77,8 +79,8 @@ def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own
     member = harness.member()
     harness.issue(member, 100)
     harness.settle()
-    for reference, fails in (("fails", True), ("leaves", False)):
-        _withdraw(harness, 1, 999_999_000, reference)
+    for fails in (True, False):
+        _withdraw(harness, 1, 999_999_000, "leaves")
         with pytest.raises(Refused) as refusal:
             harness.exchange(member, 50)
         assert refusal.value.code == "insufficient_liquidity"
@@ -129,6 +131,69 @@ def test_no_withdrawal_is_more_than_there_is_in_the_bank(harness: Harness) -> No
     _withdraw(harness, 2, 495_500_000, "the rest")
     harness.settle()
     assert harness.call("settlementFunds") == 0
+    harness.check()
+
+
+def _deposit(harness: Harness, merchant: int, micros: int) -> str:
+    with harness.database.session.begin() as session:
+        merchant_id = session.get_one(Merchant, merchant).id
+        service = SettlementService(session)
+        return service.deposit(merchant_id=merchant_id, micros=micros, bank_reference="BANK-1", actor="test").id
+
+
+def _refuse_call(harness: Harness) -> None:
+    with harness.database.session.begin() as session:
+        fail_call(session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no")
+
+
+def _bank_movements(harness: Harness) -> dict[str, str]:
+    with harness.database.reading() as session:
+        return {movement.id: movement.state for movement in session.scalars(select(BankMovement))}
+
+
+def _told(harness: Harness, subject: str) -> list[str]:
+    with harness.database.reading() as session:
+        return list(session.scalars(select(Event.type).where(Event.subject == subject).order_by(Event.seq)))
+
+
+def test_a_deposit_that_failed_is_booked_when_it_is_asked_for_again(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    deposit = _deposit(harness, 1, 500)
+    _refuse_call(harness)
+    assert _bank_movements(harness) == {deposit: "failed"}
+    assert _deposit(harness, 1, 500) == deposit
+    with pytest.raises(Conflict, match="booked before"):
+        _deposit(harness, 1, 500)
+    before = harness.client.head()
+    harness.settle()
+    assert _bank_movements(harness) == {deposit: "posted"}
+    assert _told(harness, deposit) == ["deposit.requested", "deposit.failed", "deposit.requested", "deposit.posted"]
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    assert _bank_movements(harness) == {deposit: "posted"}
+    assert _told(harness, deposit)[4:] == ["deposit.posted"]
+    harness.check()
+
+
+def test_the_reference_of_a_deposit_that_failed_is_free_for_another(harness: Harness) -> None:
+    wrong = _deposit(harness, 2, 500)
+    _refuse_call(harness)
+    right = _deposit(harness, 1, 600)
+    harness.settle()
+    assert _bank_movements(harness) == {wrong: "failed", right: "posted"}
+    for merchant, micros in ((2, 500), (1, 600)):
+        with pytest.raises(Conflict, match="booked before"):
+            _deposit(harness, merchant, micros)
+    harness.check()
+
+
+def test_a_reference_that_was_used_past_the_gateway_books_no_other_movement(harness: Harness) -> None:
+    with harness.database.session.begin() as session:
+        request_call(session, "treasury", "deposit", [2, 7, hex_of(keccak256(b"BANK-1"))], "")
+    deposit = _deposit(harness, 1, 500)
+    harness.settle()
+    assert _bank_movements(harness) == {deposit: "failed"}
+    assert _told(harness, deposit) == ["deposit.requested", "deposit.failed"]
     harness.check()
 
 

@@ -162,6 +162,13 @@ def test_a_bank_reference_books_once(site: Site) -> None:
     site.refused("/v1/withdrawals", withdrawal, "bank_reference_used", 409, caller="treasury")
 
 
+def test_of_many_bookings_of_one_bank_reference_at_once_one_counts(site: Site) -> None:
+    body = {"merchant": site.merchant().id, "micros": 5, "bank_reference": "BOC-race"}
+    responses = together(8, lambda _: site.call("POST", "/v1/deposits", body, caller="treasury"))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+    assert {response.json().get("code") for response in responses} == {None, "bank_reference_used"}
+
+
 def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
     merchant = site.merchant()
     site.post("/v1/deposits", {"merchant": merchant.id, "micros": 100, "bank_reference": "w0"}, caller="treasury")
