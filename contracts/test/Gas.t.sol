@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {Entry, Evidence} from "../libraries/Entries.sol";
 import {Network, Order} from "./support/Network.sol";
 
-/// @notice What execution costs: `make gas` compares it with snapshots/. Members have balances already, accounts and programs were
-/// used before, and nothing is warm. Forge measures the call alone: what a transaction pays besides, for itself and for its
-/// calldata, is in scripts/bench.py.
+/// @notice What execution costs: `make gas` compares it with snapshots/. Accounts and programs were used before, and nothing is warm.
+/// Members have balances already, but for those of "empty page": what they get is the first that the page ever held, as it is with
+/// every new member. Forge measures the call alone: what a transaction pays besides, for itself and for its calldata, is in
+/// scripts/bench.py.
 contract GasTest is Network {
     uint256 private constant MANY = 100;
     string private constant GROUP = "ClearingHouse";
@@ -23,6 +24,11 @@ contract GasTest is Network {
             }
             _execute(_order(_merchantOfProgram(programs[p]), lines));
         }
+        Line[] memory toNewcomers = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            toNewcomers[i] = _issue(FUEL, _newcomer(i), 1000);
+        }
+        _execute(_order(GAS_STATION, toNewcomers));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(0), 10));
         _accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, _member(0), 10));
         _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(0), 10));
@@ -33,6 +39,16 @@ contract GasTest is Network {
 
     function _member(uint256 i) private pure returns (address) {
         return address(uint160(uint256(keccak256(abi.encode("member", i)))));
+    }
+
+    /// @dev Has points of the first page only.
+    function _newcomer(uint256 i) private pure returns (address) {
+        return _member(MANY + i);
+    }
+
+    /// @dev Has nothing at all.
+    function _nobody(uint256 i) private pure returns (address) {
+        return _member(2 * MANY + i);
     }
 
     function _exchanges(uint32 agreement) private pure returns (Line[] memory lines) {
@@ -78,6 +94,30 @@ contract GasTest is Network {
 
     function test_ExchangesAcrossPagesInOneOrder() public {
         _measure("exchange across pages, one order of 100", _list(_order(GAS_STATION, _exchanges(FUEL_TO_FILM))), MANY);
+    }
+
+    function test_ExchangesIntoEmptyPagesInOneOrder() public {
+        Line[] memory lines = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            lines[i] = _exchange(FUEL_TO_FILM, FUEL, _newcomer(i), 100);
+        }
+        _measure("exchange into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+    }
+
+    function test_IssuesIntoEmptyPagesInOneOrder() public {
+        Line[] memory lines = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            lines[i] = _issue(FUEL, _nobody(i), 5);
+        }
+        _measure("issue into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+    }
+
+    function test_TransfersIntoEmptyPagesInOneOrder() public {
+        Line[] memory lines = new Line[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            lines[i] = _transfer(FUEL, _member(i), _nobody(i), 5);
+        }
+        _measure("transfer into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
     }
 
     function test_IssueAlone() public {
