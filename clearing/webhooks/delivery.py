@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 _AT_ONCE = 16
 _CLAIM = 64
+_NOTE_EVERY = 0.5
+"""Seconds between the transactions that note what was answered: a slow server must not keep back what others said."""
 _GONE = 410
 _REST_AFTER = 5
 """Failures in a row after which an endpoint is left alone for a while."""
@@ -76,11 +78,14 @@ class Deliverer:
         """Fans out what is new and attempts some of what is due; how many attempts. 0 with nothing new means: all done."""
         self.fan_out()
         attempts = self._claimed()
-        outcomes = sorted(self._pool.map(self._send, attempts), key=lambda outcome: outcome.attempt.order)
-        if outcomes:
-            with self._database.session.begin() as session:
-                for outcome in outcomes:
-                    self._note(session, outcome)
+        waiting = {self._pool.submit(self._send, attempt) for attempt in attempts}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, _NOTE_EVERY)
+                self._note_all([future.result() for future in done])
+        finally:
+            for future in waiting:  # this was told to end: who was not asked yet is asked when the claim has run out
+                future.cancel()
         return len(attempts)
 
     def fan_out(self) -> None:
@@ -123,6 +128,12 @@ class Deliverer:
         return _Outcome(attempt, answer.status, answer.beginning)
 
     # ---------------------------------------------------------------- note the answer
+
+    def _note_all(self, outcomes: list[_Outcome]) -> None:
+        if outcomes:
+            with self._database.session.begin() as session:
+                for outcome in sorted(outcomes, key=lambda outcome: outcome.attempt.order):
+                    self._note(session, outcome)
 
     def _note(self, session: Session, outcome: _Outcome) -> None:
         attempt = outcome.attempt

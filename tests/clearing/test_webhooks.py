@@ -173,6 +173,53 @@ def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
     assert [request.body["data"]["number"] for request in receiver.requests] == [1, 1, 2]
 
 
+def test_what_one_server_answered_is_noted_though_another_one_makes_the_task_run_out_of_time(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    hooked.endpoint(receiver.url)
+    hooked.tell("slow")
+    for number in range(3):
+        hooked.tell(f"fast {number}")
+    answer = threading.Event()
+    receiver.reply = lambda request: 200 if request.body["subject"] != "slow" or answer.wait(60) else 500
+    attempted: list[int] = []
+    step = threading.Thread(target=lambda: attempted.append(hooked.deliverer.step()))
+    step.start()
+    try:
+        while sum(delivery.state is DeliveryState.DELIVERED for delivery in hooked.deliveries()) < 3:
+            assert step.is_alive()
+            time.sleep(0.02)
+        assert step.is_alive()
+    finally:
+        answer.set()
+        step.join()
+    assert attempted == [4]
+    assert {delivery.state for delivery in hooked.deliveries()} == {DeliveryState.DELIVERED}
+
+
+def test_a_step_that_is_told_to_end_begins_nothing_more(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked.endpoint(receiver.url)
+    for number in range(40):
+        hooked.tell(str(number))
+    answer = threading.Event()
+    receiver.reply = lambda _: 200 if answer.wait(60) else 500
+
+    def told_to_end(*_: object) -> None:
+        while len(receiver.requests) < 16:
+            time.sleep(0.02)
+        raise TimeoutError("the soft time limit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clearing.webhooks.delivery.wait", told_to_end)
+        with pytest.raises(TimeoutError):
+            hooked.deliverer.step()
+    answer.set()
+    hooked.deliverer.close()
+    assert len(receiver.requests) == 16
+
+
 def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_event_goes_on(
     hooked: Hooked, receiver: Receiver
 ) -> None:
