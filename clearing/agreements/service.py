@@ -8,6 +8,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tongdui.orders import AgreementTerms, full_signature, recover_signer
@@ -96,10 +97,13 @@ class AgreementService:
         self._check_rounds(terms)
         digest = terms.digest(self._domain)
         if self._agreements.by_digest(digest) is not None:
-            raise Conflict("these very terms were proposed before; another document makes them distinct")
+            raise _proposed_before()
         values = {name: getattr(terms, name) for name in AgreementTerms.__dataclass_fields__}
         agreement = Agreement(id=new_id("agr"), digest=digest, ends_at=terms.valid_until, **values)
-        self._agreements.add(agreement)
+        try:
+            self._agreements.add(agreement)
+        except IntegrityError as error:
+            raise _proposed_before() from error  # somebody else stored it since we looked
         self._tell("agreement.proposed", agreement, actor)
         signature = self._signature_of(merchant, agreement, proposal.signature)
         if signature is not None:
@@ -314,6 +318,10 @@ def _route(terms: AgreementTerms) -> tuple[int, ...]:
 
 def _exchange(terms: AgreementTerms) -> Exchange:
     return Exchange(terms.source_program, terms.target_program, Fraction(terms.rate_num, terms.rate_den))
+
+
+def _proposed_before() -> ClearingError:
+    return Conflict("these very terms were proposed before; another document makes them distinct")
 
 
 def _wrong_signer(detail: str) -> ClearingError:

@@ -37,6 +37,7 @@ class MerchantService:
         check_micros(credit_limit_micros, "/credit_limit_micros", least=0)
         key = self._managed_key() if signer_address is None else self._own_key(signer_address)
         merchant = Merchant(number=self._merchants.next_number(), id=new_id("mer"), name=name)
+        self._refuse_taken(key)  # after the number: from there on nobody else registers a merchant
         key.merchant_number = merchant.number
         self._merchants.add(merchant, key)
         request_call(
@@ -88,11 +89,13 @@ class MerchantService:
         address, keystore = self._keyring.create()
         return SignerKey(address=address, keystore=keystore)
 
-    def _own_key(self, address: str) -> SignerKey:
-        signer = checked_address(address, "/signer_address")
-        if self._merchants.key(signer) is not None:
+    @staticmethod
+    def _own_key(address: str) -> SignerKey:
+        return SignerKey(address=checked_address(address, "/signer_address"))
+
+    def _refuse_taken(self, key: SignerKey) -> None:
+        if self._merchants.key(key.address) is not None:
             raise Conflict.at("/signer_address", "this key belongs to a merchant already", code="key_taken")
-        return SignerKey(address=signer)
 
 
 def require_participating(merchant: Merchant) -> None:

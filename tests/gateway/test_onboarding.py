@@ -8,7 +8,7 @@ from sqlalchemy import select
 from clearing.chain.models import Call
 from clearing.merchants.models import Merchant
 from clearing.settlement.repository import PositionRepository
-from tests.gateway.site import Site, later, together
+from tests.gateway.site import Site, later, terms, together
 from tongdui.orders import address_of_key
 from tongdui.words import bytes_of, keccak256, word_text
 
@@ -167,6 +167,21 @@ def test_of_many_bookings_of_one_bank_reference_at_once_one_counts(site: Site) -
     responses = together(8, lambda _: site.call("POST", "/v1/deposits", body, caller="treasury"))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "bank_reference_used"}
+
+
+def test_of_many_registrations_of_one_key_at_once_one_counts(site: Site) -> None:
+    body = {"name": "Race", "signer_address": address_of_key(keccak256(b"raced key")), "credit_limit_micros": 0}
+    responses = together(8, lambda _: site.call("POST", "/v1/merchants", body))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+    assert {response.json().get("code") for response in responses} == {None, "key_taken"}
+
+
+def test_of_many_proposals_of_the_same_terms_at_once_one_counts(site: Site) -> None:
+    source, target = site.merchant(program="RACEA"), site.merchant(program="RACEB")
+    body = terms(source, target, document="0x" + "12" * 32)
+    responses = together(8, lambda _: site.call("POST", "/v1/agreements", body, caller=source.id))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+    assert {response.json().get("code") for response in responses} == {None, "conflict"}
 
 
 def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
