@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     health_timeout: float = Field(default=2.0, gt=0)
     """How long the gateway waits for the chain node when it is asked how it does; then the node counts as silent."""
 
+    node_patience: float = Field(default=60.0, ge=0)
+    """Seconds that the node may be behind what was read from the chain, before the blocks that it has not count as lost."""
+
     quote_ttl: int = 60
     """How long a quote holds."""
     max_deadline: int = 3_600

@@ -226,6 +226,7 @@ class EmbeddedNetwork:
             "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),
             "TONGDUI_KEYSTORE_PASSWORD": self.settings.keystore_password.get_secret_value(),
             "TONGDUI_BROKER_DIR": str(self.directory / "broker"),
+            "TONGDUI_NODE_PATIENCE": "0",  # the only node: what it has not, it has lost
             "TONGDUI_GATEWAY_HOST": HOST,
             "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
         }

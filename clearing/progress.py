@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from .chain.models import Call, CallState
+from .chain.models import Call, CallState, Transaction, TransactionState
 from .orders.models import Instruction, Order, OrderState
 from .orders.service import ID_PREFIX
 
@@ -46,6 +46,11 @@ class ProgressRepository:
             select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
         )
         return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
+
+    def oldest_in_flight(self) -> datetime | None:
+        """When the oldest transaction was signed that no block contains yet, as far as the projector has read."""
+        query = select(func.min(Transaction.created_at)).where(Transaction.state == TransactionState.SIGNED)
+        return self._session.scalar(query)
 
 
 def _prefix(id: str) -> str:  # noqa: A002

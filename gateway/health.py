@@ -21,8 +21,10 @@ from .schemas.network import ChecksView, CheckView, HealthView
 
 MAX_LAG_SECONDS = 15
 """How long an order may wait for the sequencer before something is wrong."""
+MAX_FLIGHT_SECONDS = 300
+"""How long a transaction may be on its way before something is wrong."""
 MAX_LAG_BLOCKS = 15
-"""How far behind the chain the projector may be before something is wrong."""
+"""How far behind the chain the projector may be, or before it, before something is wrong."""
 
 
 def look(gateway: Gateway) -> HealthView:
@@ -72,11 +74,14 @@ def _chain(gateway: Gateway) -> tuple[bool, str]:
 def _sequencer(gateway: Gateway) -> tuple[bool, str]:
     with gateway.database.reading() as session:
         oldest = ProgressRepository(session).oldest_waiting()
+        unmined = ProgressRepository(session).oldest_in_flight()
         paused = SwitchRepository(session).off(SEQUENCING)
     if paused is not None:
         return False, f"paused by {paused.actor}: {paused.reason}"
     if not has_leader(gateway.database, "sequencer"):
         return False, "none runs"
+    if unmined is not None and now() - unmined > timedelta(seconds=MAX_FLIGHT_SECONDS):
+        return False, f"runs; but a transaction of {unmined:%Y-%m-%d %H:%M} UTC is in no block that was read"
     if oldest is None:
         return True, "runs; nothing waits"
     age = now() - oldest
@@ -91,4 +96,4 @@ def _projector(gateway: Gateway) -> tuple[bool, str]:
         return False, "none runs"
     head = gateway.chain.head()
     stands = block.number if block else -1
-    return head - stands <= MAX_LAG_BLOCKS, f"runs; at block {stands} of {head}"
+    return abs(head - stands) <= MAX_LAG_BLOCKS, f"runs; at block {stands} of {head}"

@@ -183,7 +183,12 @@ def _finish_orders(session: Session, content: BlockContent, block: BlockData) ->
     orders = load_orders(session, list(content.outcomes))
     for key, outcome in content.outcomes.items():
         order = orders.get(key)
-        if order is None or order.state.is_final or not _is_about(order, content.refused_digests.get(key)):
+        if order is None or not _is_about(order, content.refused_digests.get(key)):
+            continue
+        if order.state.is_final:
+            if order.block_number is None and outcome.accepted:  # it ended outside the chain, but the chain had it
+                log.error("an order was carried out that had ended", order=order.id, state=order.state)
+                finish(session, order, outcome, block.number)  # what it had set aside was released when it ended
             continue
         finish(session, order, outcome, block.number)
         metrics.order_ended(order.state, order.created_at)

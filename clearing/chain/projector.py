@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
+import time
+
+import structlog
+
 from ..config import Settings
 from ..database import Database
 from .client import ChainClient, ChainError
 from .deployment import deployment_block
 from .identity import day_at
+from .models import Block
 from .projection import project_block
 from .reorg import roll_back_to_chain
 from .repository import BlockRepository
+
+log = structlog.get_logger(__name__)
 
 _BLOCKS_A_STEP = 16
 
@@ -35,6 +42,7 @@ class Projector:
         self._settings = settings
         self._first_block = first_block if first_block is not None else settings.start_block
         self._last_block = last_block
+        self._behind_since: float | None = None
 
     def step(self) -> bool:
         """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""
@@ -43,10 +51,13 @@ class Projector:
             head = min(head, self._last_block)
         with self._database.reading() as session:
             last = BlockRepository(session).last()
-        if last is not None and self._client.block_hash(last.number) != last.hash:
+        if last is not None and (found := self._client.block_hash(last.number)) != last.hash:
             self._check_node()
+            if found is None and self._may_be_behind():
+                return False
             roll_back_to_chain(self._database, self._client, self._settings.utc_offset_seconds)
             return True
+        self._behind_since = None
         first = last.number + 1 if last is not None else self._first()
         blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
         parent = last.hash if last is not None else None
@@ -62,6 +73,19 @@ class Projector:
         if self._first_block is None:
             self._first_block = deployment_block(self._client, self._settings.contract)
         return self._first_block
+
+    def _may_be_behind(self) -> bool:
+        """A node that has a part of our blocks may only be slower than the one that we read them from. If it stays so, it has lost
+        the others."""
+        head = self._client.head()
+        with self._database.reading() as session:
+            ours = session.get(Block, head)
+        if ours is None or self._client.block_hash(head) != ours.hash:
+            return False
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
+            log.warning("the node is behind what was read from the chain", head=head)
+        return time.monotonic() - self._behind_since < self._settings.node_patience
 
     def _check_node(self) -> None:
         """A node that is still catching up, or is on another chain, is no reason to take the whole read model back."""

@@ -56,10 +56,20 @@ def refusal_of(error: ChainError) -> Refusal:
     return next((kind for kind, words in _WORDS if any(word in message for word in words)), Refusal.OTHER)
 
 
+_OUT_OF_GAS = ("out of gas", "outofgas", "out-of-gas", "insufficient gas", "insufficient_gas", "gas required exceeds")
+
+
+def is_of_contract(error: ChainError) -> bool:
+    """Whether the contract was asked and failed. Anything else (a block that the node has not, a limit) is the node's own trouble
+    and says nothing about the call."""
+    message = error.message.lower()
+    return bool(revert_data(error)) or "revert" in message or any(words in message for words in _OUT_OF_GAS)
+
+
 def is_want_of_room(error: ChainError) -> bool:
-    """Whether a call failed because there was too much in it, rather than because the contract refuses it."""
+    """Whether the contract failed because there was too much in a call, rather than because it refuses it."""
     data = revert_data(error)
-    return not data or decode_error(data).startswith("BatchTooLarge")
+    return is_of_contract(error) and (not data or decode_error(data).startswith("BatchTooLarge"))
 
 
 def revert_data(error: ChainError) -> bytes:

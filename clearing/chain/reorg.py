@@ -71,9 +71,10 @@ def take_back(session: Session, block: Block, day: int) -> None:
 
 def _reopen_orders(session: Session, block_number: int) -> Reservations:
     """Orders that the block had made final wait again; what they set aside again, negative (to be un-released)."""
-    orders = session.scalars(select(Order).where(Order.block_number == block_number)).all()
+    query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
+    orders = session.scalars(query).all()
     for order in orders:
-        reopen(order)
+        reopen(session, order)
     return Reservations.of(session, orders).negated()
 
 

@@ -31,7 +31,7 @@ from .effects import Effects
 from .models import Call, CallState, Transaction, TransactionState
 from .outbox import Outbox
 from .projection import apply_sums
-from .refusals import explained, is_want_of_room
+from .refusals import explained, is_of_contract, is_want_of_room
 from .repository import EntryRepository, TransactionRepository
 from .room import Room
 from .submission import fail_call, requeue_orders
@@ -64,16 +64,19 @@ class Sequencer:
         self._blocked_until = 0.0
 
     def step(self) -> bool:
-        """Sends what is due, expires what is late, signs what is next. False when there was nothing to do."""
+        """Sends what is due, expires what is late, signs what is next. False when there was nothing to do.
+
+        The privileged calls come last: when one of them cannot be signed, orders go on.
+        """
         with self._database.reading() as session:
             waiting = TransactionRepository(session).waiting(self._outbox.overdue())
         worked = False
-        if waiting.calls:
-            worked |= self.sign_calls()
         if waiting.orders:
             worked |= self.expire_late_orders()
             worked |= self.sign_batch()
         if waiting.transactions or worked:
+            worked |= self.send_due()
+        if waiting.calls and self.sign_calls():
             worked |= self.send_due()
         return worked
 
@@ -151,10 +154,10 @@ class Sequencer:
             if not is_want_of_room(error) or self._try_out(_calldata([], proofs)) is not None:
                 self._wait_for_contract(error)
                 return []
-            self._room.halve(sum(order.size for order in orders))
             if len(orders) == 1:
                 self._refuse(session, orders)
                 return []
+            self._room.halve(sum(order.size for order in orders))
             orders = self._room.choose(orders, self._gas())
 
     def _try_out(self, data: bytes) -> ChainError | None:
@@ -167,6 +170,8 @@ class Sequencer:
         try:
             self._client.call("eth_call", request, "latest")
         except ChainError as error:
+            if not is_of_contract(error):
+                raise
             return error
         return None
 
@@ -188,7 +193,8 @@ class Sequencer:
         orders = OrderRepository(session).of_transaction(transaction.id)
         kept = orders
         if self._gas() == before:  # otherwise only the gas limit was too high: the chain's blocks have become smaller
-            self._room.halve(sum(order.size for order in orders))
+            if len(orders) > 1:  # one that is too large by itself says nothing about the others
+                self._room.halve(sum(order.size for order in orders))
             kept = orders[: len(orders) // 2]
         rest = orders[len(kept) :]
         requeue_orders(session, transaction.id, [order.seq for order in rest])
@@ -248,6 +254,8 @@ class Sequencer:
         try:
             self._client.call("eth_call", request, "latest")
         except ChainError as error:
+            if not is_of_contract(error):
+                raise
             return explained(error)
         return None
 

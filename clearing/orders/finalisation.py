@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from tongdui.orders import Reason
 
@@ -85,17 +85,26 @@ class Reservations:
 
 
 def load_orders(session: Session, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
-    """Orders by (merchant, nonce)."""
-    query = select(Order).where(pairs_among(session, Order.merchant_number, Order.nonce, keys))
+    """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
+    query = (
+        select(Order)
+        .where(pairs_among(session, Order.merchant_number, Order.nonce, keys))
+        .order_by(Order.seq)
+        .with_for_update(of=Order)
+        .execution_options(populate_existing=True)
+    )
     return {(order.merchant_number, order.nonce): order for order in session.scalars(query)}
 
 
 def finish(session: Session, order: Order, outcome: Outcome, block_number: int) -> None:
-    """Makes an order final. The caller releases its reservations."""
+    """Makes an order final, also one that was thought to have ended outside the chain. The caller releases its reservations."""
+    was_withdrawn = order.state.is_final
     order.state = outcome.state
     order.reason = outcome.reason
     order.block_number = block_number
     order.settled_at = now()
+    if was_withdrawn:
+        claim_references(session, order)
     refused = range(order.size) if not outcome.accepted else outcome.refused
     _release_references(session, order, refused)
     session.add(order_event(order, "projector"))
@@ -109,8 +118,9 @@ def withdraw(session: Session, order: Order, state: OrderState, reason: str | No
     session.add(order_event(order, actor))
 
 
-def reopen(order: Order) -> None:
+def reopen(session: Session, order: Order) -> None:
     """The block that made an order final fell out of the chain: its transaction will be sent again."""
+    claim_references(session, order)
     order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
     order.reason = order.block_number = order.settled_at = None
 
@@ -124,6 +134,22 @@ def order_event(order: Order, actor: str) -> Event:
         actor=actor,
         merchant_number=order.merchant_number,
         data={"order": order.id, "state": order.state, "reason": order.reason},
+    )
+
+
+def claim_references(session: Session, order: Order) -> None:
+    """The references of an order that lives again are taken again, but for those that another one has taken meanwhile."""
+    other = aliased(Instruction)
+    taken = select(other.order_seq).where(
+        other.merchant_number == Instruction.merchant_number,
+        other.kind == Instruction.kind,
+        other.reference == Instruction.reference,
+        other.live,
+    )
+    dead = (Instruction.order_seq == order.seq, Instruction.reference.is_not(None), ~Instruction.live)
+    session.execute(
+        update(Instruction).where(*dead, ~taken.exists()).values(live=True),
+        execution_options={"synchronize_session": False},
     )
 
 

@@ -240,6 +240,7 @@ class Resolver:
             raise InvalidRequest.at(request.at("points"), detail)
         agreement = self._agreements.by_id(quote.agreement_id)
         assert agreement is not None
+        self._check_agreement(request, agreement)
         return agreement, least or quote.out
 
     def _may_see(self, agreement: Agreement) -> bool:
@@ -252,7 +253,7 @@ class Resolver:
         self._check_live(request, agreement)
         by_source = self._merchant.number == agreement.source_merchant
         if not (by_source and agreement.initiators & SOURCE_MAY_INITIATE):
-            # The target side needs the member's one-time code, which holds will bring.
+            # The target side needs the member's one-time code, which is not offered here yet.
             detail = "only the merchant whose points are given may start this exchange"
             raise Forbidden.at(request.at("agreement"), detail, code="not_initiator")
         if request.program is not None:

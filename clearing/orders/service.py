@@ -16,6 +16,7 @@ from tongdui import orders as wire
 from ..accounts.repository import AccountKey, AccountRepository
 from ..agreements.repository import UseRepository
 from ..bulk import insert_all
+from ..chain import room
 from ..chain.identity import NetworkIdentity
 from ..config import Settings
 from ..errors import Conflict, FieldError, Forbidden, InvalidRequest, Refused, Unavailable
@@ -67,6 +68,7 @@ class OrderService:
         """
         self._refuse_overload(merchant)
         drafts = Resolver(self._session, merchant, self._network).resolve_all(requests)
+        self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._managed_authorization(merchant)
         order = self._order(merchant, drafts, atomic, authorization)
@@ -100,6 +102,14 @@ class OrderService:
         waiting = self._orders.queued_instructions()
         if waiting >= self._settings.queue_limit:
             raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
+
+    def _refuse_oversized(self, drafts: list[Draft]) -> None:
+        """What could not get into a transaction even alone would be found out by a failed batch, at everybody's cost."""
+        kinds: Counter[int] = Counter(draft.wire.kind for draft in drafts)
+        if not room.fits_alone(kinds, self._settings.batch_max_gas):
+            counts = ", ".join(f"{count} of kind {wire.Kind(kind).label}" for kind, count in kinds.items())
+            detail = f"{counts} may not fit into one transaction of the chain; make several orders of it"
+            raise InvalidRequest.at("/instructions", detail, code="order_too_large")
 
     def _refuse_duplicates(self, merchant: Merchant, drafts: list[Draft]) -> None:
         """A merchant's document number has one effect, whatever the idempotency key."""

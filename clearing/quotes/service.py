@@ -92,9 +92,8 @@ class QuoteService:
         return agreement
 
     def _check_parties(self, merchant: Merchant, agreement: Agreement) -> None:
-        is_source = merchant.number == agreement.source_merchant and agreement.initiators & Initiator.SOURCE
-        is_target = merchant.number == agreement.target_merchant and agreement.initiators & Initiator.TARGET
-        if not is_source and not is_target:
+        # The target side needs the member's one-time code, which is not offered here yet.
+        if merchant.number != agreement.source_merchant or not agreement.initiators & Initiator.SOURCE:
             raise Forbidden("the agreement does not let you start an exchange", code="not_initiator")
         merchants = MerchantRepository(self._session)
         for number in (agreement.source_merchant, agreement.target_merchant):

@@ -182,7 +182,7 @@ Item = Annotated[IssueItem | RedeemItem | ExchangeItem | ExpireItem, Field(discr
 
 
 class OrderCreate(Body):
-    """Up to 500 instructions under one signature. `atomic`: all of them take effect, or none."""
+    """Up to 500 instructions under one signature, some 400 of exchanges. `atomic`: all of them take effect, or none."""
 
     instructions: Annotated[list[Item], Field(min_length=1, max_length=500)]
     atomic: StrictBool = False

@@ -96,6 +96,7 @@ class Harness:
             "keystore_password": SecretStr(PASSWORD),
             "batch_max_age": 0.0,
             "resend_after": 0.0,
+            "node_patience": 0.0,
             **overrides,
         }
         self.settings = Settings.model_validate(values)

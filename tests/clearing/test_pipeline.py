@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from clearing.accounts.models import Account
 from clearing.chain.calls import request_call
-from clearing.chain.client import BlockData
+from clearing.chain.client import BlockData, ChainError
 from clearing.chain.models import Call, CallState, Entry, Transaction, TransactionState
 from clearing.chain.projection import project_block
 from clearing.chain.submission import fail_call
 from clearing.errors import Conflict, Refused, Unavailable
 from clearing.events.models import Event
 from clearing.merchants.models import Merchant, MerchantStatus
+from clearing.operations.service import OperationsService
 from clearing.orders.models import Order, OrderState
 from clearing.orders.repository import OrderRepository
 from clearing.orders.requests import InstructionRequest
@@ -346,7 +347,108 @@ def test_a_call_that_the_contract_refuses_fails_with_the_contracts_words(harness
         assert (failed.state, failed.error) == (CallState.FAILED, "UnknownMerchant(99)")
 
 
+@pytest.mark.parametrize("message", ["header not found", "rate limit exceeded"])
+def test_a_node_in_trouble_makes_nothing_fail_for_good(harness: Harness, message: str) -> None:
+    with harness.database.session.begin() as session:
+        call = request_call(session, "operator", "setCreditLimit", [1, 5_000], "somebody")
+    harness.sequencer._room.failed()  # batches are tried out, too
+    order = harness.issue(harness.member(), 100)
+    honest = harness.client.call
+
+    def troubled(method: str, *parameters: object) -> object:
+        if method == "eth_call":
+            raise ChainError(method, -32_000, message)
+        return honest(method, *parameters)
+
+    harness.client.call = troubled  # type: ignore[method-assign, assignment]
+    for _ in range(3):
+        with pytest.raises(ChainError, match=message):
+            harness.sequencer.step()
+        with pytest.raises(ChainError, match=message):
+            harness.sequencer.sign_calls()
+    harness.client.call = honest  # type: ignore[method-assign]
+    harness.settle()
+    with harness.database.session.begin() as session:
+        assert session.get_one(Call, call.id).state is CallState.DONE
+    assert harness.order(order).state is OrderState.SETTLED
+
+
+def test_a_key_that_is_not_there_stops_no_order(harness: Harness) -> None:
+    order = harness.issue(harness.member(), 100)
+    with harness.database.session.begin() as session:
+        request_call(session, "treasury", "deposit", [1, 5, "0x" + "77" * 32], "somebody")
+    lost = harness.settings.keystore_dir / "treasury.json"
+    kept = lost.rename(lost.with_suffix(".away"))
+    with pytest.raises(FileNotFoundError):
+        harness.sequencer.step()
+    assert harness.order(order).state is OrderState.SUBMITTED
+    harness.projector.step()
+    assert harness.order(order).state is OrderState.SETTLED
+    kept.rename(lost)
+    harness.settle()
+    harness.check()
+
+
+def test_an_order_that_was_given_up_but_is_carried_out_tells_what_the_chain_did(harness: Harness) -> None:
+    """As after a restored backup: the database has forgotten that it sent the order."""
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    order = harness.redeem(member, 60, "FUEL")
+    harness.sequencer.step()  # mined, not yet projected
+    with harness.database.session.begin() as session:
+        row = session.scalars(select(Order).where(Order.id == order)).one()
+        row.state, row.transaction_id, row.submitted_at = OrderState.ACCEPTED, None, None
+        OperationsService(session, actor="operator").cancel(order)
+    assert harness.order(order).state is OrderState.CANCELLED
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    harness.check()
+    with pytest.raises(Refused, match="40"):
+        harness.redeem(member, 41, "FUEL")
+
+
 # -------------------------------------------------------------------- reorganisations
+
+
+def test_a_node_that_is_behind_is_waited_for(harness: Harness) -> None:
+    order = harness.issue(harness.member(), 100)
+    harness.settle()
+    harness.settings.node_patience = 60.0
+    client, hash_of, head = harness.client, harness.client.block_hash, harness.client.head()
+    client.head = lambda: head - 2  # type: ignore[method-assign]
+    client.block_hash = lambda number: hash_of(number) if number <= head - 2 else None  # type: ignore[method-assign]
+    assert not harness.projector.step()
+    assert harness.order(order).state is OrderState.SETTLED
+    harness.settings.node_patience = 0.0  # it stays so
+    assert harness.projector.step()
+    assert harness.order(order).state is not OrderState.SETTLED
+    del client.head, client.block_hash
+    harness.settle()
+    assert harness.order(order).state is OrderState.SETTLED
+    harness.check()
+
+
+def test_a_rejected_order_that_lives_again_has_its_reference_again(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    member = harness.member()
+    with harness.database.session.begin() as session:
+        request_call(session, "operator", "setProgramPaused", [1, True], "somebody")
+    harness.sequencer.step()  # mined, not yet projected: the order is accepted, and the chain refuses it
+    order = harness.issue(member, 100, reference="DOC-1")
+    before = harness.client.head()
+    harness.settle()
+    assert harness.order(order).reason == "program_paused"
+    own_chain.rpc("evm_setAutomine", False)
+    own_chain.rpc("anvil_reorg", harness.client.head() - before + 1, [])
+    while harness.order(order).state is OrderState.REJECTED:
+        harness.projector.step()
+    with pytest.raises(Conflict) as refusal:
+        harness.issue(member, 100, reference="DOC-1")
+    assert refusal.value.code == "duplicate_reference"
+    own_chain.rpc("evm_setAutomine", True)
+    harness.settle()
+    harness.check()
 
 
 def test_a_reorganisation_rolls_back_and_settles_again(lone_harness: Harness, own_chain: Anvil) -> None:

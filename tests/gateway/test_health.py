@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text, update
 
 from clearing.chain.leadership import Leadership, has_leader
-from clearing.chain.models import Block, Call
+from clearing.chain.models import Block, Call, Transaction
 from clearing.database import now
 from clearing.operations.repository import SEQUENCING, SwitchRepository
 from scripts.services import Anvil, Postgres
@@ -131,3 +131,20 @@ def test_a_sequencer_that_stands_still(connected: Site, chain: Anvil) -> None:
     with connected.database.session.begin() as session:
         session.execute(update(Call).values(created_at=now() - timedelta(minutes=1)))
     assert _ready(connected) == (503, "degraded", {"sequencer"})
+
+
+def test_a_chain_that_stands_still(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    fields = {"sender": "0x" + "11" * 20, "nonce": 0, "raw": b"", "hash": bytes(32)}
+    with connected.database.session.begin() as session:
+        session.add(Transaction(**fields))
+    assert _ready(connected) == (200, "ok", set())
+    with connected.database.session.begin() as session:
+        session.execute(update(Transaction).values(created_at=now() - timedelta(minutes=6)))
+    assert _ready(connected) == (503, "degraded", {"sequencer"})
+    assert "in no block" in connected.http.get("/readyz").json()["checks"]["sequencer"]["detail"]
+
+
+def test_a_node_that_is_behind_what_was_read(connected: Site, chain: Anvil) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16) + 100)
+    assert _ready(connected) == (503, "degraded", {"projector"})

@@ -71,6 +71,19 @@ def test_who_may_not_start_the_exchange_gets_no_quote(site: Site, cine: Party, e
     other.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "unknown_agreement", 404)
 
 
+def test_the_target_side_needs_the_member_also_with_a_quote(
+    site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement = agree(fuel, cine, initiators=["source", "target"])["id"]
+    member = fuel.member()
+    site.give(member, "FUEL", 100)
+    cine.refused("/v1/quotes", {"agreement": agreement, "points": 10}, "not_initiator", 403)
+    quote = fuel.post("/v1/quotes", {"agreement": agreement, "points": 10})["id"]
+    with site.database.session.begin() as session:  # as if one had been given before
+        session.get_one(Quote, quote).merchant_number = cine.number
+    cine.refused("/v1/exchanges", {"member": member, "points": 10, "quote": quote}, "not_initiator", 403)
+
+
 def test_a_quote_looks_at_caps_and_liquidity(
     site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +201,13 @@ def test_an_order_of_many(site: Site, fuel: Party, member: str) -> None:
     final = fuel.get(f"/v1/orders/{order['id']}")
     assert (final["state"], final["reason"]) == ("rejected", "atomic_failed")
     assert {movement["state"] for movement in final["movements"]} == {"rejected"}
+
+
+def test_an_order_that_no_transaction_can_hold_is_refused_at_once(fuel: Party, member: str) -> None:
+    items = [{"kind": "exchange", **_exchange(member, 2)} for _ in range(450)]
+    problem = fuel.refused("/v1/orders", {"instructions": items}, "order_too_large")
+    assert problem["errors"][0]["pointer"] == "/instructions"
+    assert "450 of kind exchange" in problem["detail"]
 
 
 def test_an_order_is_shown_without_its_movements_where_that_is_preferred(site: Site, fuel: Party, member: str) -> None:
