@@ -56,14 +56,24 @@ def refusal_of(error: ChainError) -> Refusal:
     return next((kind for kind, words in _WORDS if any(word in message for word in words)), Refusal.OTHER)
 
 
-_OUT_OF_GAS = ("out of gas", "outofgas", "out-of-gas", "insufficient gas", "insufficient_gas", "gas required exceeds")
+_FAILED = (
+    "revert",
+    "evm error",
+    "out of gas",
+    "out-of-gas",
+    "outofgas",
+    "oog",
+    "insufficient_gas",
+    "gas required exceeds",
+)
+"""What nodes say when a call ended in the contract without a word of its own."""
 
 
 def is_of_contract(error: ChainError) -> bool:
     """Whether the contract was asked and failed. Anything else (a block that the node has not, a limit) is the node's own trouble
     and says nothing about the call."""
     message = error.message.lower()
-    return bool(revert_data(error)) or "revert" in message or any(words in message for words in _OUT_OF_GAS)
+    return bool(revert_data(error)) or any(words in message for words in _FAILED)
 
 
 def is_want_of_room(error: ChainError) -> bool:

@@ -17,7 +17,7 @@ _INSTRUCTION_GAS = {
     Kind.EXCHANGE: 37_000,
     Kind.SPEND: 20_000,
     Kind.TRANSFER: 36_000,
-    Kind.REVERSE: 60_000,
+    Kind.REVERSE: 68_000,
     Kind.EXPIRE: 14_000,
 }
 """With their bytes, for members who have nothing of the program yet (twice the usual), in an order of hundreds. Where they are

@@ -77,7 +77,8 @@ class Sequencer:
         if waiting.transactions or worked:
             worked |= self.send_due()
         if waiting.calls and self.sign_calls():
-            worked |= self.send_due()
+            worked = True
+            self.send_due()
         return worked
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
