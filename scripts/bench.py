@@ -40,8 +40,8 @@ from tongdui.orders import Instruction, Kind, SignedOrder
 
 ENTRIES = 100
 """Instructions in a batch whose gas is measured."""
-ORDER = 500
-"""Instructions in an order of the bulk path: as many as the gateway takes."""
+ORDER = 400
+"""Exchanges in an order of the bulk path: as many as surely get into one transaction, so the gateway takes no more."""
 CLIENTS = 8
 """Who hand in such orders at once; each for members of its own."""
 CHAIN_ARGUMENTS = ("--gas-limit", "60000000")

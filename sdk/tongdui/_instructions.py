@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
@@ -218,11 +218,13 @@ class Desk:
         own_key = key or new_key()
         nonce = (yield from self._nonce(key)) if signing else None
         for last in (False, True):
-            bodies, authorization = [i.body() for i in instructions], None
-            asked = tuple(self._asked(i) for i in instructions)
-            if nonce is not None:
+            asked: Iterable[Asked]
+            if nonce is None:
+                bodies, authorization = [i.body() for i in instructions], None
+                asked = tuple(self._asked(i) for i in instructions)
+            else:
                 bodies, authorization, order = yield from self._sign(instructions, nonce, atomic=atomic)
-                asked = _signed(order, with_nonce=key is None or self.nonces.outlives_process)
+                asked = _Signed(order, with_nonce=key is None or self.nonces.outlives_process)
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
                 answer = self.core.post(
@@ -268,27 +270,31 @@ class Desk:
         return nonce
 
 
-def _signed(order: orders.Order, *, with_nonce: bool) -> tuple[Asked, ...]:
-    """What the signed order says of the entries that it will become.
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What the signed order says of the entries that it will become, made when somebody looks.
 
     Without the nonce where an earlier process may have signed for the same Idempotency-Key: its order, and so its
     nonce, is then the one that the gateway rightly answers with. The expiry is left out for the same reason: midnight
     may have passed.
     """
-    return tuple(
-        {
-            "merchant": order.merchant,
-            **({"nonce": order.nonce} if with_nonce else {}),
-            "item": item,
-            "kind": int(i.kind),
-            "program": i.program,
-            "agreement": i.agreement,
-            "member": i.member,
-            "points": i.points,
-            "ref": hex_of(i.ref),
-        }
-        for item, i in enumerate(order.instructions)
-    )
+
+    order: orders.Order
+    with_nonce: bool
+
+    def __iter__(self) -> Iterator[Asked]:
+        for item, i in enumerate(self.order.instructions):
+            yield {
+                "merchant": self.order.merchant,
+                **({"nonce": self.order.nonce} if self.with_nonce else {}),
+                "item": item,
+                "kind": int(i.kind),
+                "program": i.program,
+                "agreement": i.agreement,
+                "member": i.member,
+                "points": i.points,
+                "ref": hex_of(i.ref),
+            }
 
 
 def _told(body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@ with a newer gateway. Points are whole numbers, `*_micros` are millionths of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
@@ -237,7 +237,7 @@ class Movement(Model):
     expires_on: date | None = None
     created_at: datetime | None = None
     entry: MovementEntry | None = None
-    _asked: tuple[Asked, ...] = PrivateAttr(())
+    _asked: Iterable[Asked] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -285,7 +285,7 @@ class Order(Model):
     settled_at: datetime | None = None
     tx_hash: str | None = None
     block_number: int | None = None
-    _asked: tuple[Asked, ...] = PrivateAttr(())
+    _asked: Iterable[Asked] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -312,7 +312,7 @@ class Order(Model):
         return tuple(m.settled() for m in self.movements)
 
 
-def remember(resource: R, asked: tuple[Asked, ...]) -> R:
+def remember(resource: R, asked: Iterable[Asked]) -> R:
     """The movement or order, which from now on knows what was asked for, one instruction after another."""
     if isinstance(resource, (Movement, Order)):
         resource._asked = asked
@@ -322,7 +322,7 @@ def remember(resource: R, asked: tuple[Asked, ...]) -> R:
     return resource
 
 
-def asked_for(resource: object) -> tuple[Asked, ...]:
+def asked_for(resource: object) -> Iterable[Asked]:
     """What was asked for, one instruction after another, as far as this object was there; empty otherwise."""
     return resource._asked if isinstance(resource, (Movement, Order)) else ()
 
