@@ -178,7 +178,8 @@ def test_of_many_registrations_of_one_key_at_once_one_counts(site: Site) -> None
 
 def test_of_many_proposals_of_the_same_terms_at_once_one_counts(site: Site) -> None:
     source, target = site.merchant(program="RACEA"), site.merchant(program="RACEB")
-    body = terms(source, target, document="0x" + "12" * 32)
+    # Without `valid_from`, proposals in two seconds would have different terms.
+    body = terms(source, target, document="0x" + "12" * 32, valid_from="2030-01-01T00:00:00Z")
     responses = together(8, lambda _: site.call("POST", "/v1/agreements", body, caller=source.id))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "conflict"}
