@@ -13,6 +13,7 @@ from eth_utils.address import to_checksum_address
 
 from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError
+from tongdui.encoding import hex_of, keccak256, text_word, word
 from tongdui.orders import (
     AgreementTerms,
     Domain,
@@ -24,7 +25,6 @@ from tongdui.orders import (
     full_signature,
     sign_digest,
 )
-from tongdui.words import hex_of, keccak256, text_word, word
 
 PROGRAMS = 4
 BATCH_GAS = 16_000_000

@@ -15,7 +15,7 @@ from web3.contract import Contract
 from web3.types import Nonce, TxReceipt
 
 from scripts.bare_chain import PROGRAMS, member, reference
-from tongdui.words import keccak256
+from tongdui.encoding import keccak256
 
 ARTIFACTS = Path(__file__).parent.parent / ".build" / "artifacts"
 _MEMBERS = 100

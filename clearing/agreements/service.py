@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from tongdui.encoding import hex_of
 from tongdui.orders import AgreementTerms, full_signature, recover_signer
-from tongdui.words import hex_of
 
 from ..chain.calls import request_call
 from ..chain.identity import NetworkIdentity

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tongdui.words import bytes_of, hex_of
+from tongdui.encoding import bytes_of, hex_of
 
 
 class ChainError(Exception):

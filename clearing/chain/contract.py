@@ -10,7 +10,7 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 
-from tongdui.words import bytes_of, hex_of, keccak256
+from tongdui.encoding import bytes_of, hex_of, keccak256
 
 from .client import Log
 

@@ -12,7 +12,7 @@ from eth_utils.address import to_checksum_address
 from web3.types import Nonce
 from web3.utils import get_create_address
 
-from tongdui.words import hex_of, text_word
+from tongdui.encoding import hex_of, text_word
 
 from ..signing.keyring import RoleKeys
 from . import contract

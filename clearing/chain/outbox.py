@@ -15,7 +15,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of
+from tongdui.encoding import hex_of
 
 from .. import metrics
 from ..config import Settings

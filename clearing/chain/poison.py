@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
-from tongdui.words import bytes_of, hex_of
+from tongdui.encoding import bytes_of, hex_of
 
 from .. import metrics
 from ..events.models import Event

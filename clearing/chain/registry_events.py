@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tongdui.encoding import bytes_of, word_text
 from tongdui.orders import AgreementTerms
-from tongdui.words import bytes_of, word_text
 
 from ..agreements.models import Agreement, AgreementState
 from ..ids import new_id

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of
+from tongdui.encoding import hex_of
 
 from .. import metrics
 from ..database import Database

@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from tongdui import orders as wire
+from tongdui.encoding import hex_of
 from tongdui.orders import Kind, Reason
 from tongdui.receipts import Evidence
-from tongdui.words import hex_of
 
 from ..config import Settings
 from ..database import Database, now

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of, keccak256, word
+from tongdui.encoding import hex_of, keccak256, word
 
 from .. import metrics
 from ..agreements.models import Agreement, AgreementState

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true,
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tongdui import receipts
+from tongdui.encoding import address_word
 from tongdui.orders import Kind
-from tongdui.words import address_word
 
 from ..accounts.repository import AccountKey
 from ..agreements.models import Agreement

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from tongdui.words import keccak256
+from tongdui.encoding import keccak256
 
 from ..database import now
 from ..errors import Conflict, NotFound, Refused

@@ -7,8 +7,8 @@ import time
 from eth_utils.address import is_checksum_address, is_hex_address
 from sqlalchemy.orm import Session
 
+from tongdui.encoding import hex_of, text_word
 from tongdui.orders import ZERO_ADDRESS
-from tongdui.words import hex_of, text_word
 
 from ..chain.calls import request_call
 from ..errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tongdui.words import hex_of
+from tongdui.encoding import hex_of
 
 from ..chain.client import ChainClient, ChainError, ChainUnreachable
 from ..config import Settings, settings

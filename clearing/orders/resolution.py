@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from tongdui import rates
+from tongdui.encoding import ZERO_WORD
 from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction, Kind
-from tongdui.words import ZERO_WORD
 
 from ..agreements.models import Agreement, AgreementState
 from ..agreements.repository import AgreementRepository

@@ -6,7 +6,7 @@ import re
 
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of, text_word
+from tongdui.encoding import hex_of, text_word
 
 from ..chain.calls import request_call
 from ..errors import Conflict, InvalidRequest, NotFound

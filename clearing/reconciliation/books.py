@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tongdui.encoding import ZERO_WORD, bytes_of, hex_of
 from tongdui.orders import NO_NONCE, Kind, Reason
 from tongdui.receipts import Entry, chain_head, merkle_root
-from tongdui.words import ZERO_WORD, bytes_of, hex_of
 
 from ..chain import contract
 from ..chain.client import ChainClient, ChainError, Log

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from tongdui.words import hex_of
+from tongdui.encoding import hex_of
 
 from ..accounts.models import Account
 from ..agreements.models import Agreement, AgreementState

@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from tongdui.encoding import address_word, hex_of, keccak256, word
 from tongdui.orders import Reason
-from tongdui.words import address_word, hex_of, keccak256, word
 
 from ..chain.client import ChainClient, ChainError
 from ..chain.sequencer import TOO_LARGE

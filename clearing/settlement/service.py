@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tongdui.words import hex_of, keccak256
+from tongdui.encoding import hex_of, keccak256
 
 from ..chain.calls import request_call
 from ..errors import ClearingError, Conflict, NotFound, Refused

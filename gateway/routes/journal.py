@@ -14,7 +14,7 @@ from clearing.errors import NotFound
 from clearing.events.repository import EventRepository
 from clearing.programs.repository import ProgramRepository
 from clearing.programs.service import ProgramService
-from tongdui.words import bytes_of
+from tongdui.encoding import bytes_of
 
 from ..context import Call
 from ..endpoint import Endpoint, Reading

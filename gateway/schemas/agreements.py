@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from clearing.agreements.models import AgreementState
 from clearing.agreements.service import MAX_GRACE, AgreementKind, Initiator, Proposal
+from tongdui.encoding import bytes_of
 from tongdui.orders import signature_bytes
-from tongdui.words import bytes_of
 
 from .common import Body, Hex, Id, MicrosOrZero, Moment, Points, ProgramName, Signature, View, Word
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from clearing.holds.models import HoldState
 from clearing.orders.requests import InstructionRequest
+from tongdui.encoding import bytes_of
 from tongdui.orders import Kind
-from tongdui.words import bytes_of
 
 from .common import MAX_SAFE, Body, Id, MemberName, Points, ProgramName, Reference, View, Word
 from .movements import AuthorizationBody

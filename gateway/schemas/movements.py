@@ -9,8 +9,8 @@ from pydantic import Field, StrictBool
 
 from clearing.orders.models import OrderState
 from clearing.orders.requests import Authorization, InstructionRequest
+from tongdui.encoding import bytes_of
 from tongdui.orders import NONCE_MAX, Kind, signature_bytes
-from tongdui.words import bytes_of
 
 from .common import (
     MAX_SAFE,

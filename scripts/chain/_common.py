@@ -21,7 +21,7 @@ from ape_accounts.accounts import ApeSigner, KeyfileAccount
 from eth_utils.address import is_address, to_checksum_address
 
 from clearing.chain.contract import artifact, decode_error
-from tongdui.words import bytes_of
+from tongdui.encoding import bytes_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROLES = ("operator", "sequencer", "treasury", "pauser")

@@ -27,7 +27,7 @@ from scripts.chain._common import (
     recorded_house,
     runs_our_code,
 )
-from tongdui.words import text_word
+from tongdui.encoding import text_word
 
 
 @chain_command

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from scripts.chain._common import Session, Step, address_option, chain_command, money
-from tongdui.words import text_word, word_text
+from tongdui.encoding import text_word, word_text
 
 
 @chain_command

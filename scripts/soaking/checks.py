@@ -38,8 +38,8 @@ from scripts.services import Postgres
 from scripts.soaking.load import FIRST_DEPOSIT, Wish
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
+from tongdui.encoding import bytes_of, text_word
 from tongdui.orders import AgreementTerms, full_signature
-from tongdui.words import bytes_of, text_word
 
 _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 _ENDS = {"capture": HoldState.CAPTURED, "release": HoldState.RELEASED}

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from tongdui import Receipt
+from tongdui.encoding import address_word, bytes_of, hex_of, keccak256, word
 from tongdui.orders import Kind
 from tongdui.receipts import Entry, chain_head, merkle_root
-from tongdui.words import address_word, bytes_of, hex_of, keccak256, word
 
 MERCHANT_REGISTERED = "MerchantRegistered(uint32,uint96,bytes32)"
 AGREEMENT_REGISTERED = (

@@ -10,7 +10,7 @@ import httpx
 from ._core import deliver
 from ._errors import APIConnectionError
 from ._flow import Flow, Request
-from .words import address_word, bytes_of, hex_of, keccak256, word, word_text
+from .encoding import address_word, bytes_of, hex_of, keccak256, word, word_text
 
 
 @dataclass(frozen=True, slots=True)

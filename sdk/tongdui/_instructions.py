@@ -16,7 +16,7 @@ from ._models import Asked, Member, NonceBlock, Program, Quote, remember
 from ._nonces import NonceLease
 from ._reference import Book, day_number
 from ._signing import reference_hash, signed
-from .words import hex_of
+from .encoding import hex_of
 
 MemberName: TypeAlias = str | Identified
 """A `Member`, its id (`mem_...`), or `external:` and your own number for the customer."""

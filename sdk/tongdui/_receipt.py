@@ -15,8 +15,8 @@ from ._chain import Node
 from ._errors import VerificationError
 from ._flow import AsyncDriver, Driver, Flow, tls
 from ._models import Asked, Movement, asked_for
+from .encoding import ZERO_WORD, bytes_of, hex_of, keccak256, word
 from .orders import Kind
-from .words import ZERO_WORD, bytes_of, hex_of, keccak256, word
 
 _BATCH_CLOSED = hex_of(keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)"))
 

@@ -13,8 +13,8 @@ from ._flow import Flow
 from ._models import Agreement, Member, Merchant, Network, Program
 from ._pages import Query
 from ._signing import Signer
+from .encoding import bytes_of, hex_of, word
 from .orders import AgreementTerms, Domain
-from .words import bytes_of, hex_of, word
 
 EPOCH = date(1970, 1, 1)
 AGREEMENT_SECONDS = 60.0

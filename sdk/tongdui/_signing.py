@@ -11,8 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 from eth_account import Account
 
 from ._errors import SigningError
+from .encoding import bytes_of, hex_of, keccak256
 from .orders import address_of_key, recover_signer, sign_digest
-from .words import bytes_of, hex_of, keccak256
 
 
 @runtime_checkable

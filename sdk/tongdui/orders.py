@@ -15,8 +15,8 @@ from typing import Any, cast
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey, Signature
 
+from .encoding import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, word
 from .receipts import Evidence
-from .words import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, word
 
 UINT64_MAX = 2**64 - 1
 NONCE_MAX = 2**48 - 1

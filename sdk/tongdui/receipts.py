@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .words import ZERO_WORD, address_word, keccak256, word
+from .encoding import ZERO_WORD, address_word, keccak256, word
 
 
 @dataclass(frozen=True, slots=True)

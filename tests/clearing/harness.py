@@ -33,9 +33,9 @@ from clearing.orders.service import OrderService
 from clearing.programs.models import Program
 from clearing.settlement.models import Position
 from clearing.signing.keyring import Keyring, RoleKeys
+from tongdui.encoding import hex_of, keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 from tongdui.receipts import chain_head, merkle_root
-from tongdui.words import hex_of, keccak256, text_word
 
 PASSWORD = "only-for-tests"
 

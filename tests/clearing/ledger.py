@@ -12,9 +12,9 @@ from clearing.chain.effects import Effects, Route, recipient_of
 from clearing.chain.identity import SECONDS_A_DAY
 from clearing.chain.models import Block
 from clearing.chain.models import Entry as EntryRow
+from tongdui.encoding import ZERO_WORD, address_word
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
-from tongdui.words import ZERO_WORD, address_word
 
 FUEL, CINE = 1, 2
 EXCHANGE, ACCEPTANCE = 1, 2

@@ -28,8 +28,8 @@ from clearing.settlement.models import BankMovement, BankMovementState, Position
 from clearing.settlement.service import SettlementService
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
+from tongdui.encoding import hex_of, keccak256
 from tongdui.orders import Kind
-from tongdui.words import hex_of, keccak256
 
 
 def test_an_exchange_settles_and_the_remainder_stays_with_the_member(harness: Harness) -> None:

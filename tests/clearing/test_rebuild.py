@@ -27,8 +27,8 @@ from clearing.reconciliation.rebuild import Digest, NotEmpty, RebuildService, di
 from clearing.settlement.models import Position
 from scripts.services import Anvil, Postgres
 from tests.clearing.harness import Harness
+from tongdui.encoding import keccak256, word
 from tongdui.orders import Kind
-from tongdui.words import keccak256, word
 
 _numbers = itertools.count()
 

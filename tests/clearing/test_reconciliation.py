@@ -17,8 +17,8 @@ from clearing.reconciliation.service import CannotReconcile, Drift, Reconciliati
 from clearing.settlement.models import Position
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
+from tongdui.encoding import hex_of, keccak256
 from tongdui.orders import Kind
-from tongdui.words import hex_of, keccak256
 
 
 def test_a_network_in_order_has_no_drift(harness: Harness) -> None:

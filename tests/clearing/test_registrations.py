@@ -16,7 +16,7 @@ from clearing.orders.models import OrderState
 from clearing.programs.models import Program, ProgramStatus
 from scripts.services import Anvil
 from tests.clearing.harness import Harness
-from tongdui.words import hex_of, text_word
+from tongdui.encoding import hex_of, text_word
 
 
 @pytest.mark.parametrize("behind_another", [False, True], ids=["tried out", "reverted in a block"])

@@ -16,9 +16,9 @@ from eth_abi.abi import decode, encode
 
 from tests.reference.clearing_house import Event
 from tests.reference.records import Reverted
+from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256
 from tongdui.orders import Domain, SignedOrder, execute_calldata
 from tongdui.receipts import Entry
-from tongdui.words import ZERO_WORD, bytes_of, hex_of, keccak256
 
 ARTIFACT = Path(__file__).parents[2] / "clearing" / "chain" / "artifacts" / "ClearingHouse.json"
 GAS = 30_000_000

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.contracts.twins import BEGIN, Twins
 from tests.reference.clearing_house import FOREVER
+from tongdui.encoding import keccak256, text_word
 from tongdui.orders import (
     AgreementTerms,
     Instruction,
@@ -18,7 +19,6 @@ from tongdui.orders import (
     full_signature,
     sign_digest,
 )
-from tongdui.words import keccak256, text_word
 
 FUEL, CINEMA, MARKET, CARWASH = 1, 2, 3, 4  # merchants; the car wash has no program
 MERCHANTS = (FUEL, CINEMA, MARKET, CARWASH)

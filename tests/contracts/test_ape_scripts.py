@@ -15,7 +15,7 @@ from web3 import Web3
 
 from scripts.services import Anvil
 from tests.contracts.chain import ARTIFACT
-from tongdui.words import text_word
+from tongdui.encoding import text_word
 
 ROOT = Path(__file__).parents[2]
 ADMIN, MERCHANT, NEW, STRANGER = (bytes([number]) * 32 for number in (1, 2, 3, 4))

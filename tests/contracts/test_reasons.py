@@ -29,6 +29,7 @@ from tests.contracts.network import (
 from tests.contracts.twins import Twins
 from tests.reference.clearing_house import FOREVER
 from tests.reference.records import Status
+from tongdui.encoding import ZERO_WORD, address_word, text_word
 from tongdui.orders import (
     UINT64_MAX,
     ZERO_ADDRESS,
@@ -42,7 +43,6 @@ from tongdui.orders import (
     termination_digest,
 )
 from tongdui.receipts import Entry, Evidence
-from tongdui.words import ZERO_WORD, address_word, text_word
 
 MEMBER, OTHER = MEMBERS[:2]
 POINTS = 4_000  # what MEMBER has of each program

@@ -42,6 +42,7 @@ from tests.contracts.plans import Drafter, OrderPlan, orders
 from tests.contracts.twins import UTC_OFFSET, Twins
 from tests.reference.clearing_house import FOREVER, MAX_CREDIT_LIMIT, ClearingHouse
 from tests.reference.records import SignerChange, Status
+from tongdui.encoding import keccak256, word
 from tongdui.orders import (
     AgreementTerms,
     Kind,
@@ -51,7 +52,6 @@ from tongdui.orders import (
     signer_change_digest,
     termination_digest,
 )
-from tongdui.words import keccak256, word
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGET = settings(

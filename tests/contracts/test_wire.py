@@ -22,6 +22,7 @@ from scripts.services import Anvil
 from tests.contracts.chain import ARTIFACT
 from tests.contracts.network import MEMBERS, endow, found_network, private_key, sign_order
 from tests.contracts.twins import Twins
+from tongdui.encoding import ZERO_WORD, hex_of
 from tongdui.orders import (
     NONCE_MAX,
     UINT64_MAX,
@@ -44,7 +45,6 @@ from tongdui.orders import (
     termination_digest,
 )
 from tongdui.receipts import Entry, Evidence, chain_head, merkle_proof, merkle_root, root_of_proof
-from tongdui.words import ZERO_WORD, hex_of
 
 ABI = json.loads(ARTIFACT.read_text())["abi"]
 WEB3 = Web3()

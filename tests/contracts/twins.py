@@ -13,9 +13,9 @@ from tests.contracts.chain import ChainHouse
 from tests.reference.clearing_house import ClearingHouse, Event
 from tests.reference.rebuild import Books
 from tests.reference.records import Reverted, Role
+from tongdui.encoding import text_word
 from tongdui.orders import Instruction, Kind, Reason, SignedOrder
 from tongdui.receipts import Entry, Evidence, merkle_proof
-from tongdui.words import text_word
 
 UTC_OFFSET = 8 * 3_600
 BEGIN = 2_000_000_000  # 2033-05-18, 11:33:20 in Shanghai

@@ -12,8 +12,8 @@ import httpx
 from scripts.story.audit import Audit, Node
 from scripts.story.town import Town
 from tongdui import LocalSigner, Member
+from tongdui.encoding import hex_of
 from tongdui.orders import Domain, Instruction, Kind, Order
-from tongdui.words import hex_of
 
 Json = dict[str, Any]
 WAIT = 60.0

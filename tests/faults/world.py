@@ -52,8 +52,8 @@ from tests.clearing.harness import Harness
 from tests.clearing.receiver import Receiver
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
+from tongdui.encoding import keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
-from tongdui.words import keccak256, text_word
 
 TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
 """What a daemon takes as a reason to try again."""

@@ -13,8 +13,8 @@ from clearing.agreements.models import Agreement
 from clearing.chain.models import Call
 from clearing.merchants.models import SignerKey
 from tests.gateway.site import Party, Site, agree, later, terms, together
+from tongdui.encoding import bytes_of, hex_of
 from tongdui.orders import AgreementTerms, address_of_key, full_signature, recover_signer, sign_digest
-from tongdui.words import bytes_of, hex_of
 
 
 def _digest(site: Site, view: dict[str, Any]) -> bytes:

@@ -19,10 +19,10 @@ from clearing.merchants.models import Merchant
 from clearing.orders.models import Instruction, Order, OrderState
 from gateway.app import THREADS
 from tests.gateway.site import Party, Site, later, together, until
+from tongdui.encoding import hex_of
 from tongdui.orders import Instruction as WireInstruction
 from tongdui.orders import Kind, address_of_key, sign_digest
 from tongdui.orders import Order as WireOrder
-from tongdui.words import hex_of
 
 
 def _count(site: Site, table: type[Any]) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from clearing.database import now
 from clearing.members.models import LinkCode, Member
 from tests.gateway.site import Party, Site, together
-from tongdui.words import keccak256
+from tongdui.encoding import keccak256
 
 
 def test_a_member_is_registered_once(site: Site, fuel: Party) -> None:

@@ -20,8 +20,8 @@ from clearing.settlement.models import Position
 from gateway.waiting import preferred_wait, prefers_minimal
 from tests.gateway.site import Party, Site, agree, later, logged, together
 from tongdui import Client, UnavailableError
+from tongdui.encoding import bytes_of
 from tongdui.receipts import Entry, root_of_proof
-from tongdui.words import bytes_of
 
 
 def _exchange(member: str, points: int = 10, **fields: Any) -> dict[str, Any]:

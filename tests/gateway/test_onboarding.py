@@ -9,8 +9,8 @@ from clearing.chain.models import Call
 from clearing.merchants.models import Merchant
 from clearing.settlement.repository import PositionRepository
 from tests.gateway.site import Site, later, terms, together
+from tongdui.encoding import bytes_of, keccak256, word_text
 from tongdui.orders import address_of_key
-from tongdui.words import bytes_of, keccak256, word_text
 
 
 def _call(site: Site, subject: str) -> Call:

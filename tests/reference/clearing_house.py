@@ -29,6 +29,7 @@ from tests.reference.records import (
     check,
     require,
 )
+from tongdui.encoding import ZERO_WORD
 from tongdui.orders import (
     NO_NONCE,
     UINT64_MAX,
@@ -46,7 +47,6 @@ from tongdui.orders import (
     termination_digest,
 )
 from tongdui.receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
-from tongdui.words import ZERO_WORD
 
 OPERATOR_MERCHANT = 0
 FOREVER = 2**40 - 1

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from tongdui.encoding import ZERO_WORD
 from tongdui.orders import NO_NONCE, Kind, Reason
 from tongdui.receipts import Entry, chain_head, merkle_root
-from tongdui.words import ZERO_WORD
 
 TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_out", "expired", "revoked")
 VALID_UNTIL, SUPERSEDES = 9, 15  # places in the terms

@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256, text_word, word
 from tongdui.orders import AgreementTerms, Domain, Instruction, Kind, Order, recover_signer, signature_bytes
 from tongdui.receipts import Entry, merkle_proof, merkle_root
-from tongdui.words import ZERO_WORD, bytes_of, hex_of, keccak256, text_word, word
 
 CHAIN_ID = 31_337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -27,7 +27,7 @@ from tongdui import (
     VerificationError,
 )
 from tongdui._cli import main
-from tongdui.words import hex_of
+from tongdui.encoding import hex_of
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from tongdui._amounts import rate_of
 from tongdui._models import NonceBlock
 from tongdui._nonces import NonceFile, NonceLease
 from tongdui._signing import compact
+from tongdui.encoding import hex_of, keccak256
 from tongdui.orders import full_signature, recover_signer, sign_digest, signature_bytes
-from tongdui.words import hex_of, keccak256
 
 UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
 PROPOSAL: dict[str, Any] = {
