@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-IN := . scripts/env.sh &&
+IN := . scripts/dev/env.sh &&
 PYTHON := $(wildcard clearing gateway sdk scripts tests)
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
@@ -20,22 +20,22 @@ help: ## show this list
 
 .PHONY: setup services browser lock
 setup: ## Python environment and Solidity toolchain, from the lock files
-	@scripts/setup.sh
+	@scripts/dev/setup.sh
 
 services: ## PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
-	@scripts/setup.sh services
+	@scripts/dev/setup.sh services
 
 browser: ## Chromium, for looking at the console's pages
-	@scripts/setup.sh browser
+	@scripts/dev/setup.sh browser
 
 lock: setup ## renew the lock files from pyproject.toml and package.json
-	@scripts/setup.sh lock
+	@scripts/dev/setup.sh lock
 
 # --- building and checking -------------------------------------------------------------------------------------
 
 .PHONY: compile format check lint formatted types artifacts slither
 compile: setup ## compile the contracts into the artifacts that the package ships
-	@$(IN) python scripts/compile.py
+	@$(IN) python scripts/dev/compile.py
 
 format: setup ## format Python and Solidity
 	@$(IN) ruff check --fix-only --quiet $(PYTHON)
@@ -56,7 +56,7 @@ types: setup
 	@$(IN) mypy
 
 artifacts: setup
-	@$(IN) python scripts/compile.py --check
+	@$(IN) python scripts/dev/compile.py --check
 
 slither: setup ## static analysis of the contracts; it compiles for itself, and forge's own build stays as it is
 	@$(IN) FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache slither .
@@ -65,7 +65,7 @@ slither: setup ## static analysis of the contracts; it compiles for itself, and 
 
 .PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
 test: setup services ## everything, with a summary at the end
-	@scripts/parts.sh check slither test-contracts test-ape test-python
+	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
 test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
 	@$(IN) forge test --gas-snapshot-check=true
@@ -84,7 +84,7 @@ gas-update: setup ## write the present costs into snapshots/
 	@$(IN) forge test --gas-snapshot-emit=true --match-contract Gas
 
 prove: setup ## prove the properties in contracts/test/halmos for all inputs
-	@$(IN) python scripts/prove.py
+	@$(IN) python scripts/dev/prove.py
 
 # The invariants repeat what the tests reach; gas is another build's, and one test is about exactly how much there is.
 coverage: setup ## lines and branches of the contracts that the forge tests reach, and what they miss
@@ -92,10 +92,10 @@ coverage: setup ## lines and branches of the contracts that the forge tests reac
 	@$(IN) FOUNDRY_PROFILE=coverage forge coverage --ir-minimum --report lcov --report-file .build/coverage/lcov.info \
 	  --no-match-contract 'Invariants|Gas' --no-match-test RunningOutOfGas \
 	  --no-match-coverage '(contracts/test|contracts/bench|node_modules)' >.build/coverage/log || { cat .build/coverage/log; exit 1; }
-	@$(IN) python scripts/coverage.py
+	@$(IN) python scripts/dev/coverage.py
 
 nightly: setup services ## the long versions: more fuzzing, deeper invariants, static analysis, proofs
-	@scripts/parts.sh slither prove coverage nightly-contracts nightly-python
+	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup
@@ -108,19 +108,19 @@ faults: setup services ## stop the path of an order at every step, in every way 
 	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
 
 soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of mixed load with faults, then the books must balance
-	@$(IN) python scripts/soak.py $(SOAK_ARGS)
+	@$(IN) python -m tests.soak $(SOAK_ARGS)
 
 # --- running ---------------------------------------------------------------------------------------------------
 
 .PHONY: demo up bench
 demo: setup ## the whole story on one machine: issue, exchange, spend, refund, settle, audit
-	@$(IN) python scripts/demo.py
+	@$(IN) python -m scripts.demo
 
 up: setup ## a whole network for development: chain, gateway, daemons, workers
 	@$(IN) python -m clearing up
 
 bench: services compile ## measure; one JSON line a figure
-	@$(IN) python scripts/bench.py $(BENCH_ARGS)
+	@$(IN) python -m scripts.bench $(BENCH_ARGS)
 
 .PHONY: clean
 clean: ## remove everything that the other targets made

@@ -1,5 +1,5 @@
 """`python -m clearing`."""
 
-from .cli import main
+from clearing.runtime.cli import main
 
 main()

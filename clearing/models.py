@@ -1,33 +1,25 @@
 """Imports every model, so that the metadata is complete (migrations, tests)."""
 
-from .access.models import ApiKey
-from .accounts.models import Account
-from .agreements.models import Agreement
-from .chain.models import (
-    Batch,
-    Block,
-    Call,
-    ChainEvent,
-    Entry,
-    PoisonEvent,
-    Rejection,
-    Transaction,
-    TransactionAttempt,
-)
-from .events.models import Event
-from .holds.models import Hold
-from .idempotency.models import IdempotencyRecord
-from .liquidity.models import LiquidityLevel
-from .lots.models import ExpiryMark, ExpiryReminder
-from .members.models import LinkCode, Member, MemberLink
-from .merchants.models import Merchant, SignerKey
-from .operations.models import Switch
-from .orders.models import Instruction, Order
-from .programs.models import Program
-from .quotes.models import Quote
-from .settlement.models import BankMovement, Position
-from .statements.models import Statement
-from .webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
+from clearing.chain.calls.models import Call
+from clearing.kit.events.models import Event
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.ledger.accounts.models import Account
+from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
+from clearing.ledger.settlement.models import BankMovement, Position
+from clearing.notifications.webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
+from clearing.ordering.expiry.models import ExpiryMark, ExpiryReminder
+from clearing.ordering.holds.models import Hold
+from clearing.ordering.orders.models import Instruction, Order
+from clearing.ordering.quotes.models import Quote
+from clearing.oversight.liquidity.models import LiquidityLevel
+from clearing.oversight.statements.models import Statement
+from clearing.parties.access.models import ApiKey
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.members.models import LinkCode, Member, MemberLink
+from clearing.parties.merchants.models import Merchant, SignerKey
+from clearing.parties.programs.models import Program
+from clearing.pipeline.models import Transaction, TransactionAttempt
+from clearing.pipeline.switches.models import Switch
 
 __all__ = [
     "Account",

@@ -10,34 +10,33 @@ import anyio
 from anyio import to_thread
 from fastapi import FastAPI
 
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient
-from clearing.chain.identity import NetworkIdentity
-from clearing.config import Settings
-from clearing.database import Database
-from clearing.signing.keyring import Keyring
-
-from . import docs, problems
-from .context import Gateway
-from .middleware import RequestFrame
-from .routes import (
-    access,
-    agreements,
-    health,
-    holds,
-    journal,
-    lots,
-    members,
-    merchants,
-    movements,
-    network,
-    orders,
-    programs,
-    quotes,
-    settlement,
-    statements,
-    webhook_endpoints,
-)
-from .waiting import Waiters
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.identity import NetworkIdentity
+from clearing.kit.signing.keyring import Keyring
+from gateway.api.agreements import routes as agreements
+from gateway.api.api_keys import routes as access
+from gateway.api.entries import routes as journal
+from gateway.api.health import routes as health
+from gateway.api.holds import routes as holds
+from gateway.api.lots import routes as lots
+from gateway.api.members import routes as members
+from gateway.api.merchants import routes as merchants
+from gateway.api.movements import routes as movements
+from gateway.api.network import routes as network
+from gateway.api.orders import routes as orders
+from gateway.api.programs import routes as programs
+from gateway.api.quotes import routes as quotes
+from gateway.api.settlement import routes as settlement
+from gateway.api.statements import routes as statements
+from gateway.api.webhook_endpoints import routes as webhook_endpoints
+from gateway.http import description as docs
+from gateway.http import problems
+from gateway.http.context import Gateway
+from gateway.http.middleware import RequestFrame
+from gateway.http.waiting import Waiters
 
 ROUTERS = (
     network.router,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uvicorn
 
-from clearing import logs, metrics
-from clearing.config import Settings
-
-from .app import create_app
+from clearing.kit import logs
+from clearing.kit.config import Settings
+from clearing.runtime import metrics
+from gateway.app import create_app
 
 DRAIN_SECONDS = 10
 """How long running requests may take to finish when the process is told to end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scripts.services import Anvil, Postgres, anvil, postgres
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from scripts.dev.services import Anvil, Postgres, anvil, postgres
+from tests.support.books import Books, prepare
+from tests.support.harness import Harness
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=1_000, stateful_step_count=100)
@@ -57,3 +61,54 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'tongdui.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
     return server.new_database(f"test_{os.getpid()}_{next(_numbers)}")
+
+
+# ---------------------------------------------------------------- networks, stepped by hand
+
+
+@pytest.fixture
+def harness(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
+    """A network with its merchants on board; each test has a contract of its own on a shared chain."""
+    network = Harness(database_url, chain.url, tmp_path)
+    network.onboard()
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
+    """The same on a chain of its own, whose history the test may rewrite."""
+    network = Harness(database_url, own_chain.url, tmp_path)
+    network.onboard()
+    yield network
+    network.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with a small network in it."""
+    path = tmp_path_factory.mktemp("prepared") / "books.db"
+    prepare(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def prepared_template(postgres_server: Postgres) -> str:
+    """A PostgreSQL database with the same in it, to be copied."""
+    name = f"books_{os.getpid()}"
+    prepare(postgres_server.new_database(name))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+    """A network without a chain, on each database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "books.db")
+        url = f"sqlite:///{tmp_path / 'books.db'}"
+    else:
+        template = request.getfixturevalue("prepared_template")
+        url = request.getfixturevalue("postgres_server").new_database(f"{template}_{next(_numbers)}", template)
+    network = Books(url, tmp_path)
+    yield network
+    network.close()

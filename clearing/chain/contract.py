@@ -10,9 +10,8 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 
+from clearing.chain.client import Log
 from tongdui.encoding import bytes_of, hex_of, keccak256
-
-from .client import Log
 
 OPERATOR, SEQUENCER, TREASURY, PAUSER = range(4)
 """Numbers of the contract's `Role`."""

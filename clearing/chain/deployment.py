@@ -12,12 +12,11 @@ from eth_utils.address import to_checksum_address
 from web3.types import Nonce
 from web3.utils import get_create_address
 
+from clearing.chain import contract
+from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.fees import Fees
+from clearing.kit.signing.keyring import RoleKeys
 from tongdui.encoding import hex_of, text_word
-
-from ..signing.keyring import RoleKeys
-from . import contract
-from .client import ChainClient, ChainError
-from .fees import Fees
 
 _GAS = 12_000_000
 _CALL_GAS = 200_000

@@ -7,7 +7,7 @@ from typing import Any
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
-from .client import ChainClient
+from clearing.chain.client import ChainClient
 
 _TIP = 1_000_000_000
 _RAISE = 8

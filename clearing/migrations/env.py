@@ -8,8 +8,8 @@ from alembic import context
 from sqlalchemy import Connection, Enum
 
 import clearing.models  # noqa: F401 (fills the metadata)
-from clearing.config import settings
-from clearing.database import Base, Big, Database, Instant
+from clearing.kit.config import settings
+from clearing.kit.database import Base, Big, Database, Instant
 
 
 def render_type(kind: str, value: Any, _context: Any) -> str | Literal[False]:

@@ -10,7 +10,7 @@ import pytest
 from eth_abi.packed import encode_packed
 from eth_account import Account
 
-from scripts.services import Anvil
+from scripts.dev.services import Anvil
 from tongdui.orders import AgreementTerms, Domain, Order, full_signature, sign_digest
 
 OPERATOR, SEQUENCER, TREASURY = range(3)  # the contract's Role

@@ -13,7 +13,7 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from scripts.services import Anvil
+from scripts.dev.services import Anvil
 from tests.contracts.chain import ARTIFACT
 from tongdui.encoding import text_word
 

@@ -9,7 +9,7 @@ import z3  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.integers import ASK_AGAIN, answer
+from scripts.dev.integers import ASK_AGAIN, answer
 
 SIZE = 5
 X, Y, Z = z3.BitVecs("x y z", SIZE)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from scripts.services import Anvil
+from scripts.dev.services import Anvil
 from tests.contracts.network import (
     AGREEMENTS,
     CARWASH,

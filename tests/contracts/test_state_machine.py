@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from scripts.services import Anvil
+from scripts.dev.services import Anvil
 from tests.contracts.network import (
     AGREEMENTS,
     DAY,

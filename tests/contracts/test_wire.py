@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3 import Web3
 
-from scripts.services import Anvil
+from scripts.dev.services import Anvil
 from tests.contracts.chain import ARTIFACT
 from tests.contracts.network import MEMBERS, endow, found_network, private_key, sign_order
 from tests.contracts.twins import Twins

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clearing.network import EmbeddedNetwork
-from scripts.story.town import Town
+from clearing.runtime.embedded import EmbeddedNetwork
+from scripts.demo.town import Town
 from tests.e2e.witness import Witness
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import demo
-from scripts.story.audit import Check
-from scripts.story.stage import Stage
+from scripts.demo import demo
+from scripts.demo.audit import Check
+from scripts.demo.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clearing.config import Settings
-from clearing.network import EmbeddedNetwork
+from clearing.kit.config import Settings
+from clearing.runtime.embedded import EmbeddedNetwork
 from tests.e2e.witness import Witness
 
 pytestmark = pytest.mark.timeout(900)

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.services import Anvil, Postgres, anvil, free_port
+from scripts.dev.services import Anvil, Postgres, anvil, free_port
 from tongdui import Client, LocalSigner
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

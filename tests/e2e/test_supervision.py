@@ -18,11 +18,11 @@ import httpx
 import pytest
 
 from clearing.chain.client import ChainClient
-from clearing.database import Database
-from clearing.network import Child, EmbeddedNetwork, with_client
-from clearing.operations.repository import SEQUENCING, SwitchRepository
-from scripts.services import free_port
-from scripts.story.audit import Audit, Node
+from clearing.kit.database import Database
+from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
+from clearing.runtime.embedded import Child, EmbeddedNetwork, with_client
+from scripts.demo.audit import Audit, Node
+from scripts.dev.services import free_port
 from tongdui import APIError, Client, LocalSigner, TongduiError
 
 ROOT = Path(__file__).resolve().parents[2]

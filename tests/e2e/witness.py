@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from scripts.story.audit import Audit, Node
-from scripts.story.town import Town
+from scripts.demo.audit import Audit, Node
+from scripts.demo.town import Town
 from tongdui import LocalSigner, Member
 from tongdui.encoding import hex_of
 from tongdui.orders import Domain, Instruction, Kind, Order

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.services import Postgres, anvil
+from scripts.dev.services import Postgres, anvil
 from tests.faults.world import World
 
 

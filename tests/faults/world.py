@@ -28,30 +28,31 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from clearing import bulk
-from clearing.accounts.models import Account
-from clearing.agreements.models import Agreement
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
-from clearing.chain.models import Entry
-from clearing.database import Base, Database, now
-from clearing.errors import Conflict
-from clearing.events.models import Event
-from clearing.merchants.models import Merchant, SignerKey
-from clearing.orders.models import Instruction, Order, OrderState
-from clearing.orders.requests import InstructionRequest
-from clearing.reconciliation.service import ReconciliationService
-from clearing.settlement.models import Position
-from clearing.webhooks.delivery import Deliverer
-from clearing.webhooks.fanout import CURSOR
-from clearing.webhooks.models import DeliveryState, WebhookDelivery
-from clearing.webhooks.repository import EventReader
-from clearing.webhooks.sending import Answer, Undelivered
-from clearing.webhooks.service import WebhookService
-from scripts.services import Anvil, Postgres
-from tests.clearing.harness import Harness
-from tests.clearing.receiver import Receiver
+from clearing.kit import bulk_insert as bulk
+from clearing.kit.clock import now
+from clearing.kit.database import Base, Database
+from clearing.kit.errors import Conflict
+from clearing.kit.events.models import Event
+from clearing.ledger.accounts.models import Account
+from clearing.ledger.journal.models import Entry
+from clearing.ledger.settlement.models import Position
+from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.notifications.webhooks.fanout import CURSOR
+from clearing.notifications.webhooks.models import DeliveryState, WebhookDelivery
+from clearing.notifications.webhooks.repository import EventReader
+from clearing.notifications.webhooks.sending import Answer, Undelivered
+from clearing.notifications.webhooks.service import WebhookService
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.requests import InstructionRequest
+from clearing.oversight.reconciliation.service import ReconciliationService
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.merchants.models import Merchant, SignerKey
+from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
+from tests.support.harness import Harness
+from tests.support.receiver import Receiver
 from tongdui.encoding import keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 

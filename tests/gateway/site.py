@@ -22,19 +22,20 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from clearing import logs
-from clearing.access.service import bootstrap_keys
-from clearing.accounts.models import Account
-from clearing.agreements.models import Agreement, AgreementState
-from clearing.chain.models import Batch, Call, CallState, Entry
-from clearing.config import Settings
-from clearing.database import Database
-from clearing.members.models import Member
-from clearing.merchants.models import Merchant, MerchantStatus
-from clearing.orders.models import Order, OrderState
-from clearing.programs.models import Program, ProgramStatus
-from clearing.settlement.models import BankMovement, BankMovementState
-from clearing.settlement.repository import PositionRepository
+from clearing.chain.calls.models import Call, CallState
+from clearing.kit import logs
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.ledger.accounts.models import Account
+from clearing.ledger.journal.models import Batch, Entry
+from clearing.ledger.settlement.models import BankMovement, BankMovementState
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.ordering.orders.models import Order, OrderState
+from clearing.parties.access.service import bootstrap_keys
+from clearing.parties.agreements.models import Agreement, AgreementState
+from clearing.parties.members.models import Member
+from clearing.parties.merchants.models import Merchant, MerchantStatus
+from clearing.parties.programs.models import Program, ProgramStatus
 from gateway.app import create_app
 from gateway.server import KEEP_ALIVE_SECONDS
 from tongdui import receipts

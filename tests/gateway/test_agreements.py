@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from clearing.agreements.models import Agreement
-from clearing.chain.models import Call
-from clearing.merchants.models import SignerKey
+from clearing.chain.calls.models import Call
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.merchants.models import SignerKey
 from tests.gateway.site import Party, Site, agree, later, terms, together
 from tongdui.encoding import bytes_of, hex_of
 from tongdui.orders import AgreementTerms, address_of_key, full_signature, recover_signer, sign_digest
@@ -172,10 +172,10 @@ def test_terms_that_ended_meanwhile_are_not_sent_to_the_chain(
 ) -> None:
     proposal = fuel.post("/v1/agreements", terms(fuel, cine, valid_until="2040-01-01T00:00:00Z"))
     a_minute_before = proposal["terms"]["valid_until"] - 60
-    monkeypatch.setattr("clearing.agreements.service.unix_now", lambda: a_minute_before)
+    monkeypatch.setattr("clearing.parties.agreements.service.unix_now", lambda: a_minute_before)
     problem = cine.refused(f"/v1/agreements/{proposal['id']}/signatures", {}, "validation_failed")
     assert [error["pointer"] for error in problem["errors"]] == ["/valid_until"]
-    monkeypatch.setattr("clearing.agreements.service.unix_now", lambda: a_minute_before - 1)
+    monkeypatch.setattr("clearing.parties.agreements.service.unix_now", lambda: a_minute_before - 1)
     assert cine.post(f"/v1/agreements/{proposal['id']}/signatures", {})["state"] == "accepted"
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from clearing.chain.leadership import Leadership, has_leader
-from clearing.chain.models import Block, Call, Transaction
-from clearing.database import now
-from clearing.operations.repository import SEQUENCING, SwitchRepository
-from scripts.services import Anvil, Postgres
+from clearing.chain.calls.models import Call
+from clearing.kit.clock import now
+from clearing.ledger.journal.models import Block
+from clearing.pipeline.leadership import Leadership, has_leader
+from clearing.pipeline.models import Transaction
+from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
+from scripts.dev.services import Anvil, Postgres
 from tests.gateway.site import Site, until
 
 

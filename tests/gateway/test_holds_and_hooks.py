@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from clearing.chain.models import Block, Entry
-from clearing.holds.models import Hold
-from clearing.lots.rounds import ExpiryRound
-from clearing.merchants.repository import MerchantRepository
-from clearing.orders.models import OrderState
-from clearing.signing.keyring import Keyring
-from clearing.statements.models import Statement
-from clearing.webhooks.delivery import Deliverer
-from tests.clearing.receiver import Receiver
+from clearing.kit.signing.keyring import Keyring
+from clearing.ledger.journal.models import Block, Entry
+from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.ordering.expiry.rounds import ExpiryRound
+from clearing.ordering.holds.models import Hold
+from clearing.ordering.orders.models import OrderState
+from clearing.oversight.statements.models import Statement
+from clearing.parties.merchants.repository import MerchantRepository
 from tests.gateway.site import Party, Site
+from tests.support.receiver import Receiver
 
 
 @pytest.fixture

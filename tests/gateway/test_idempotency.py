@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from clearing.events.repository import EventRepository
-from clearing.idempotency import service as idempotency
-from clearing.idempotency.models import IdempotencyRecord
-from clearing.merchants.models import Merchant
-from clearing.orders.models import Instruction, Order, OrderState
+from clearing.kit.events.repository import EventRepository
+from clearing.kit.idempotency import service as idempotency
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.parties.merchants.models import Merchant
 from gateway.app import THREADS
 from tests.gateway.site import Party, Site, later, together, until
 from tongdui.encoding import hex_of

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from sqlalchemy import func, select, update
 
-from clearing.database import now
-from clearing.members.models import LinkCode, Member
+from clearing.kit.clock import now
+from clearing.parties.members.models import LinkCode, Member
 from tests.gateway.site import Party, Site, together
 from tongdui.encoding import keccak256
 

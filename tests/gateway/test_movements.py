@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from clearing.agreements.models import Agreement
-from clearing.chain.identity import NetworkIdentity
-from clearing.database import now
-from clearing.orders.models import Instruction, OrderState
-from clearing.programs.models import Program, ProgramStatus
-from clearing.quotes.models import Quote
-from clearing.settlement.models import Position
-from gateway.waiting import preferred_wait, prefers_minimal
+from clearing.kit.clock import now
+from clearing.kit.identity import NetworkIdentity
+from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.models import Instruction, OrderState
+from clearing.ordering.quotes.models import Quote
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.programs.models import Program, ProgramStatus
+from gateway.http.waiting import preferred_wait, prefers_minimal
 from tests.gateway.site import Party, Site, agree, later, logged, together
 from tongdui import Client, UnavailableError
 from tongdui.encoding import bytes_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from clearing.chain.models import Call
-from clearing.merchants.models import Merchant
-from clearing.settlement.repository import PositionRepository
+from clearing.chain.calls.models import Call
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.parties.merchants.models import Merchant
 from tests.gateway.site import Site, later, terms, together
 from tongdui.encoding import bytes_of, keccak256, word_text
 from tongdui.orders import address_of_key

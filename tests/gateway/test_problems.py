@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from clearing.agreements.repository import AgreementRepository
+from clearing.parties.agreements.repository import AgreementRepository
 from tests.gateway.site import LOG, Party, Site, logged, terms, until
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from clearing.database import Database
-from clearing.orders.models import Order
-from scripts.services import free_port
+from clearing.kit.database import Database
+from clearing.ordering.orders.models import Order
+from scripts.dev.services import free_port
 from tests.gateway.site import Party, Site, later, until
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-compiler = importlib.import_module("scripts.compile")
+compiler = importlib.import_module("scripts.dev.compile")
 
 PROFILE = {
-    "solc": "scripts/solc",
+    "solc": "scripts/dev/solc",
     "evm_version": "paris",
     "via_ir": True,
     "optimizer": True,

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from redis import Redis as RedisClient
 
-from scripts.services import RabbitMQ, anvil, is_alive, postgres, rabbitmq, redis
+from scripts.dev.services import RabbitMQ, anvil, is_alive, postgres, rabbitmq, redis
 
 
 def test_postgres_keeps_what_was_committed_when_it_is_killed() -> None:

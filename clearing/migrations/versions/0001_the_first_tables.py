@@ -6,7 +6,7 @@ Revision 0001, after .
 import sqlalchemy as sa
 from alembic import op
 
-from clearing.database import Big, Instant
+from clearing.kit.database import Big, Instant
 
 revision = "0001"
 down_revision = None

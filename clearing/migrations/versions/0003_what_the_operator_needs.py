@@ -6,7 +6,7 @@ Revision 0003, after 0002.
 import sqlalchemy as sa
 from alembic import op
 
-from clearing.database import Instant
+from clearing.kit.database import Instant
 
 revision = "0003"
 down_revision = "0002"

@@ -6,7 +6,7 @@ Revision 0004, after 0003.
 import sqlalchemy as sa
 from alembic import op
 
-from clearing.database import Big, Instant
+from clearing.kit.database import Big, Instant
 
 revision = "0004"
 down_revision = "0003"

@@ -6,7 +6,7 @@ Revision 0005, after 0004.
 import sqlalchemy as sa
 from alembic import op
 
-from clearing.database import Instant
+from clearing.kit.database import Instant
 
 revision = "0005"
 down_revision = "0004"

@@ -6,7 +6,7 @@ Revision 0006, after 0005.
 import sqlalchemy as sa
 from alembic import op
 
-from clearing.database import Big, Instant
+from clearing.kit.database import Big, Instant
 
 revision = "0006"
 down_revision = "0005"

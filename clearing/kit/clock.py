@@ -1,0 +1,70 @@
+"""The time. A database carries its clock to every session, so one place decides what time it is, and a test can move it.
+
+Durations within a process (how long to wait, how often to look) are `time.monotonic`'s business, not the clock's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import Session
+
+
+class Clock:
+    """The system's time."""
+
+    def now(self) -> datetime:
+        """The current moment, in UTC."""
+        return datetime.now(UTC)
+
+    def unix(self) -> int:
+        """The current moment in Unix seconds, as the chain counts."""
+        return int(self.now().timestamp())
+
+
+class MovableClock(Clock):
+    """The system's time, ahead of or behind itself by an offset that a test or a sandbox sets."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+
+    def now(self) -> datetime:
+        """The moved moment, in UTC."""
+        return super().now() + self._offset
+
+    def move(self, offset: timedelta) -> None:
+        """Moves the clock by `offset`, on top of earlier moves."""
+        self._offset += offset
+
+
+SYSTEM_CLOCK = Clock()
+
+_KEY = "clock"
+
+
+def carried(clock: Clock) -> dict[str, Clock]:
+    """What an engine and its sessions carry so that `clock_of` and `time_of_insert` find the clock."""
+    return {_KEY: clock}
+
+
+def clock_of(session: Session) -> Clock:
+    """The clock of the database that the session belongs to."""
+    clock: Clock = session.info[_KEY]
+    return clock
+
+
+def time_of_insert(context: DefaultExecutionContext) -> datetime:
+    """Column default: the moment at which the row is written, by its database's clock."""
+    clock: Clock = context.execution_options.get(_KEY, SYSTEM_CLOCK)
+    return clock.now()
+
+
+def now() -> datetime:
+    """Deprecated: ask `clock_of(session)` or `database.clock`."""
+    return SYSTEM_CLOCK.now()
+
+
+def unix_now() -> int:
+    """Deprecated: ask `clock_of(session)` or `database.clock`."""
+    return SYSTEM_CLOCK.unix()

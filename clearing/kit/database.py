@@ -1,0 +1,190 @@
+"""The database: engine, sessions, declarative base, column types. Who opens a session decides when it commits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from clearing.kit.clock import SYSTEM_CLOCK, Clock, carried
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BigInt = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits, signed. SQLite only auto-increments INTEGER."""
+
+Hash = LargeBinary(32)
+
+
+class Big(TypeDecorator[int]):
+    """Whole numbers beyond 63 bits (points are uint64, positions int96): NUMERIC on PostgreSQL, sortable text on SQLite."""
+
+    impl = Numeric(39, 0)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The database's own type."""
+        return dialect.type_descriptor(String(40) if dialect.name == "sqlite" else Numeric(39, 0))
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        """Python to database."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Database to Python."""
+        return None if value is None else int(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC. Refuses naive values; SQLite, which has no time zones, gives them back in UTC."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The database's own type."""
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Python to database."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Database to Python."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def choice(kind: type[StrEnum]) -> Enum:
+    """A column of one of an enumeration's values, stored as text; a new value needs no migration."""
+    return Enum(
+        kind, native_enum=False, create_constraint=False, length=16, values_callable=lambda _: [m.value for m in kind]
+    )
+
+
+class Base(DeclarativeBase):
+    """Base of every model."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: Instant}  # noqa: RUF012 (SQLAlchemy's own declaration)
+
+
+class Database:
+    """An engine and the sessions on it."""
+
+    def __init__(self, url: str, *, clock: Clock = SYSTEM_CLOCK, echo: bool = False) -> None:
+        self.url = url
+        self.clock = clock
+        self.engine: Engine = create_engine(
+            url,
+            echo=echo,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            execution_options=carried(clock),
+            **_engine_options(url),
+        )
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_immediate)
+        self.session = sessionmaker(self.engine, expire_on_commit=False, info=carried(clock))
+        self.reading = sessionmaker(
+            self.engine.execution_options(read_only=True, postgresql_readonly=True),
+            expire_on_commit=False,
+            info=carried(clock),
+        )
+        """Sessions that cannot write; on SQLite they do not wait for the one that does."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.url.startswith("sqlite")
+
+    def upgrade(self) -> None:
+        """Brings the schema to the newest migration. Safe to repeat."""
+        config = _migrations()
+        with self.engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    def revision(self) -> str | None:
+        """The migration that the schema is at; None where there is no schema."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def close(self) -> None:
+        """Closes the pool."""
+        self.engine.dispose()
+
+
+@cache
+def newest_revision() -> str | None:
+    """The migration that this version of the program needs."""
+    return ScriptDirectory.from_config(_migrations()).get_current_head()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    return config
+
+
+def dialect_of(session: Session) -> str:
+    """`sqlite` or `postgresql`."""
+    return session.get_bind().dialect.name
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 30}}
+    return {"pool_size": 20, "max_overflow": 20, "connect_args": {"connect_timeout": 10}}
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """Takes the write lock at the start: SQLite cannot upgrade a read lock without risking `database is locked`."""
+    reads = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

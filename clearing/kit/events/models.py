@@ -1,0 +1,29 @@
+"""Table of events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, BigInt
+
+
+class Event(Base):
+    """Something that happened to `subject`. `merchant_number` is who may see it, besides the operator and auditors."""
+
+    __tablename__ = "events"
+
+    seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    type: Mapped[str] = mapped_column(String(64), index=True)
+    """`source.action`, such as `order.settled`."""
+    subject: Mapped[str] = mapped_column(String(66), index=True)
+    actor: Mapped[str] = mapped_column(String(40))
+    """Who did it: an API key's id, or the process (`sequencer`, `projector`)."""
+    merchant_number: Mapped[int | None] = mapped_column(index=True, default=None)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

@@ -1,0 +1,48 @@
+"""Writing events: what happened, to what, by whom, and which merchants may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.events.models import Event
+from clearing.kit.ids import new_id
+
+
+class EventRecorder:
+    """Writes events in the transaction of what they report: both are there afterwards, or neither."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def record(
+        self,
+        type: str,  # noqa: A002
+        subject: str,
+        *,
+        actor: str,
+        merchants: Iterable[int] = (),
+        data: Mapping[str, Any],
+    ) -> None:
+        """Writes the event once for each merchant that it concerns; once for nobody in particular where there is none.
+
+        `type` is `source.action`, `subject` the id of what it happened to, `actor` an API key's id or a process. The operator,
+        the treasury and auditors see every event.
+        """
+        at = clock_of(self._session).now()
+        concerned: list[int] | list[None] = sorted(set(merchants)) or [None]
+        for merchant_number in concerned:
+            self._session.add(
+                Event(
+                    id=new_id("evt"),
+                    type=type,
+                    subject=subject,
+                    actor=actor,
+                    merchant_number=merchant_number,
+                    data=dict(data),
+                    created_at=at,
+                )
+            )

@@ -1,0 +1,59 @@
+"""Which network this is: the chain, the contract, and the clock of its days."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from clearing.kit.config import Settings
+from tongdui.orders import Domain
+
+_EPOCH = date(1970, 1, 1)
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkIdentity:
+    """The chain and contract that signatures are bound to, and where the network's day begins."""
+
+    chain_id: int
+    contract: str
+    utc_offset_seconds: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> NetworkIdentity:
+        """The network that the settings name."""
+        return cls(settings.chain_id, settings.contract, settings.utc_offset_seconds)
+
+    @property
+    def domain(self) -> Domain:
+        """The EIP-712 domain."""
+        return Domain(self.chain_id, self.contract)
+
+    def day_at(self, unix_seconds: int) -> int:
+        """The network's day of a moment in Unix seconds, counted from 1970-01-01, as the contract counts."""
+        return day_at(unix_seconds, self.utc_offset_seconds)
+
+    def today(self) -> int:
+        """The network's current day, counted from 1970-01-01, as the contract counts."""
+        return day_at(int(time.time()), self.utc_offset_seconds)
+
+    def date_of(self, day: int) -> date:
+        """The calendar date of a day number."""
+        return _EPOCH + timedelta(days=day)
+
+    @staticmethod
+    def day_of(day: date) -> int:
+        """The day number of a calendar date."""
+        return (day - _EPOCH).days
+
+
+def day_at(timestamp: int, utc_offset_seconds: int) -> int:
+    """The network's day of a moment in Unix seconds."""
+    return (timestamp + utc_offset_seconds) // SECONDS_A_DAY
+
+
+def instant(timestamp: int) -> datetime:
+    """Unix seconds as a moment in UTC."""
+    return datetime.fromtimestamp(timestamp, UTC)

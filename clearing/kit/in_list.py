@@ -1,0 +1,37 @@
+"""Rows for many keys in one statement whose text does not depend on how many: it is compiled, planned and cached once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, func, literal, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from clearing.kit.database import dialect_of
+
+Column = InstrumentedAttribute[Any]
+
+
+def in_list(session: Session, column: Column, values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether the column (text or a whole number) is one of these values."""
+    return _in_list(session, (column,), [(value,) for value in values])
+
+
+def pairs_in_list(
+    session: Session, first: Column, second: Column, keys: Iterable[tuple[Any, Any]]
+) -> ColumnElement[bool]:
+    """Whether the pair of columns (texts or whole numbers) is one of these keys."""
+    return _in_list(session, (first, second), list(keys))
+
+
+def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
+    if dialect_of(session) == "postgresql":
+        arrays = [literal([key[place] for key in keys], ARRAY(column.type)) for place, column in enumerate(columns)]
+        wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
+        query = select(*wanted.c)
+    else:
+        rows = func.json_each(literal(json.dumps(keys))).table_valued("value")
+        query = select(*(func.json_extract(rows.c.value, f"$[{place}]") for place in range(len(columns))))
+    return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)

@@ -1,0 +1,16 @@
+"""INSERT ... ON CONFLICT, which both databases have and SQLAlchemy keeps in their dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from clearing.kit.database import Base, dialect_of
+
+
+def insert_for(session: Session) -> Callable[[type[Base]], Any]:
+    """The `insert` construct of this session's database."""
+    return postgresql.insert if dialect_of(session) == "postgresql" else sqlite.insert

@@ -1,0 +1,1 @@
+"""What everybody has: accounts, lots, positions, and the journal that proves them."""

@@ -1,0 +1,1 @@
+"""The journal: blocks, batches and entries as the chain posted them."""

@@ -1,0 +1,81 @@
+"""What entries do to accounts and positions: the contract's movements once more, as sums. Used forwards and backwards."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from clearing.ledger.accounts.repository import AccountKey
+from tongdui.orders import Kind
+from tongdui.receipts import Entry
+
+OPERATOR_MERCHANT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The sides of an agreement, as numbers."""
+
+    source_merchant: int
+    target_merchant: int
+    target_program: int
+
+
+@dataclass(slots=True)
+class Effects:
+    """Sums of what a list of entries changes. Points by account; micros by merchant."""
+
+    points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Source points that count for the day's cap, by agreement. A reversal gives nothing of it back."""
+
+    def add(self, entry: Entry, routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> None:
+        """Adds an entry. `routes` has its agreement and `originals` the entry it reverses, where it has them."""
+        match Kind(entry.kind):
+            case Kind.ISSUE:
+                self.points[entry.member, entry.program] += entry.points
+            case Kind.REDEEM | Kind.EXPIRE:
+                self.points[entry.member, entry.program] -= entry.points
+            case Kind.TRANSFER:
+                self.points[entry.member, entry.program] -= entry.points
+                self.points[recipient_of(entry), entry.program] += entry.points
+            case Kind.EXCHANGE | Kind.SPEND:
+                self._convert(entry, routes[entry.agreement], 1)
+                self.uses[entry.agreement] += entry.points
+            case Kind.REVERSE:
+                self._reverse(entry, originals[entry.link], routes)
+
+    def _convert(self, entry: Entry, route: Route, sign: int) -> None:
+        self.points[entry.member, entry.program] -= sign * entry.points
+        if entry.out:
+            self.points[entry.member, route.target_program] += sign * entry.out
+        self.micros[route.source_merchant] -= sign * entry.settled + entry.fee
+        self.micros[route.target_merchant] += sign * entry.settled
+        self.micros[OPERATOR_MERCHANT] += entry.fee
+
+    def _reverse(self, entry: Entry, original: Entry, routes: Mapping[int, Route]) -> None:
+        match Kind(original.kind):
+            case Kind.ISSUE:
+                self.points[entry.member, entry.program] -= entry.points
+            case Kind.REDEEM | Kind.EXPIRE:
+                self.points[entry.member, entry.program] += entry.points
+            case Kind.TRANSFER:
+                self.points[entry.member, entry.program] += entry.points
+                self.points[recipient_of(original), entry.program] -= entry.points
+            case _:
+                self._convert(entry, routes[entry.agreement], -1)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> Effects:
+        """The sums of a list of entries."""
+        effects = cls()
+        for entry in entries:
+            effects.add(entry, routes, originals)
+        return effects
+
+
+def recipient_of(entry: Entry) -> str:
+    """Address of the member who receives a transfer."""
+    return "0x" + entry.link[12:].hex()

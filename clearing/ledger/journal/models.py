@@ -1,0 +1,144 @@
+"""Tables of what comes from the chain: blocks, batches, entries, rejections and rare events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, Big, BigInt, Hash
+from tongdui import receipts
+
+
+class Block(Base):
+    """A block that the read model contains. The highest one is where the projector stands."""
+
+    __tablename__ = "blocks"
+
+    number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(Hash)
+    parent_hash: Mapped[bytes] = mapped_column(Hash)
+    timestamp: Mapped[int] = mapped_column(BigInt, index=True)
+
+
+class ChainEvent(Base):
+    """A rare event (registrations, agreements, money) with what it replaced, so that a reorganisation can take it back."""
+
+    __tablename__ = "chain_events"
+
+    block_number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(40))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    undo: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class PoisonEvent(Base):
+    """A rare event that could not be decoded or applied: set aside as the chain told it, for a person to look at."""
+
+    __tablename__ = "poison_events"
+
+    block_number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None] = mapped_column(String(40))
+    """None where not even that is known."""
+    topics: Mapped[list[str]] = mapped_column(JSON)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    tx_hash: Mapped[bytes] = mapped_column(Hash)
+    error: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class Batch(Base):
+    """A batch as the chain closed it."""
+
+    __tablename__ = "batches"
+
+    number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    root: Mapped[bytes] = mapped_column(Hash)
+    head: Mapped[bytes] = mapped_column(Hash)
+    entries: Mapped[int]
+    tx_hash: Mapped[bytes] = mapped_column(Hash)
+    gas_used: Mapped[int] = mapped_column(BigInt)
+    block_number: Mapped[int] = mapped_column(BigInt, index=True)
+
+
+class Entry(Base):
+    """An accepted instruction, as the chain posted it."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        Index("ix_entries_instruction", "merchant", "nonce", "item", unique=True),
+        Index("ix_entries_account", "address", "program"),
+        # What lots are replayed from: who has points that expire on a day, who got transfers (5), what was reversed (6).
+        Index(
+            "ix_entries_expiry_day",
+            "expiry_day",
+            postgresql_where=text("expiry_day > 0"),
+            sqlite_where=text("expiry_day > 0"),
+        ),
+        Index(
+            "ix_entries_link",
+            "link",
+            postgresql_where=text("kind IN (5, 6)"),
+            sqlite_where=text("kind IN (5, 6)"),
+        ),
+    )
+
+    batch: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    leaf: Mapped[bytes] = mapped_column(Hash, unique=True)
+    merchant: Mapped[int]
+    nonce: Mapped[int] = mapped_column(BigInt)
+    item: Mapped[int]
+    kind: Mapped[int]
+    expiry_day: Mapped[int]
+    program: Mapped[int]
+    agreement: Mapped[int]
+    address: Mapped[str] = mapped_column(String(42))
+    points: Mapped[int] = mapped_column(Big)
+    out: Mapped[int] = mapped_column(Big)
+    settled: Mapped[int] = mapped_column(Big)
+    fee: Mapped[int] = mapped_column(Big)
+    ref: Mapped[bytes] = mapped_column(Hash)
+    link: Mapped[bytes] = mapped_column(Hash)
+    block_number: Mapped[int] = mapped_column(BigInt, index=True)
+
+    def wire(self) -> receipts.Entry:
+        """The entry as the chain hashed it."""
+        return receipts.Entry(
+            batch=self.batch,
+            index=self.index,
+            merchant=self.merchant,
+            nonce=self.nonce,
+            item=self.item,
+            kind=self.kind,
+            expiry_day=self.expiry_day,
+            program=self.program,
+            agreement=self.agreement,
+            member=self.address,
+            points=self.points,
+            out=self.out,
+            settled=self.settled,
+            fee=self.fee,
+            ref=self.ref,
+            link=self.link,
+        )
+
+
+class Rejection(Base):
+    """An instruction that the chain refused. `item` is -1 where the whole order was."""
+
+    __tablename__ = "rejections"
+
+    block_number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    merchant: Mapped[int]
+    nonce: Mapped[int] = mapped_column(BigInt)
+    item: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(40))
+
+    __table_args__ = (Index("ix_rejections_instruction", "merchant", "nonce", "item"),)

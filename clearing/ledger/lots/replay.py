@@ -1,0 +1,207 @@
+"""Which points are left of which lot: a pure function of the chain's entries, so anyone who has the chain can repeat it.
+
+The rules (docs/decisions/lots.md says why):
+
+- An issue and the target side of an exchange make a lot, which is over on the day `expiry_day` (0: never).
+- Points go out of the lots that are not over yet, first-expiring first, never-expiring last, the older lot first where they
+  tie; only then out of those that are over. An expiry takes the lots that are over first. The day is that of the entry's block.
+- A transfer carries its portions along: they stay part of the lot they came from.
+- A reversal gives back to exactly the lots that its original took from, the last taken first: what stays spent is what a smaller
+  movement would have taken. What a reversal takes away again comes from what its original gave, as far as that is still there.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.journal.effects import recipient_of
+from tongdui.orders import Kind
+from tongdui.receipts import Entry
+
+NEVER = 2**32
+"""Sorts behind every expiry day."""
+
+
+class LotError(Exception):
+    """The entries do not fit together: some are missing, or they are not the chain's."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Which lot: sorts as points are to be taken."""
+
+    expires: int
+    """Day number on which the lot is over; NEVER if it never is."""
+    batch: int
+    index: int
+    leaf: bytes
+    """The entry that made the lot."""
+
+    @property
+    def expiry_day(self) -> int:
+        """As in the entry: 0 means never."""
+        return 0 if self.expires == NEVER else self.expires
+
+    def is_over(self, day: int) -> bool:
+        """Whether the lot's points have expired on `day`."""
+        return self.expires <= day
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Points of one lot."""
+
+    origin: Origin
+    points: int
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What one account has of each lot."""
+
+    points: dict[Origin, int] = field(default_factory=dict)
+    order: list[Origin] = field(default_factory=list)
+    """The keys of `points`, sorted."""
+
+    def add(self, portion: Portion) -> None:
+        """Puts points into their lot."""
+        if portion.origin not in self.points:
+            insort(self.order, portion.origin)
+            self.points[portion.origin] = 0
+        self.points[portion.origin] += portion.points
+
+    def take(self, points: int, preferred: Iterable[Portion], day: int, *, over_first: bool) -> list[Portion]:
+        """Takes points out: as much of `preferred` as is there, then by the rule. In the order in which it took them."""
+        taken: list[Portion] = []
+        for portion in preferred:
+            points -= self._take_from(portion.origin, min(points, portion.points), taken)
+        while points:
+            origin = self._next(day, over_first=over_first)
+            if origin is None:
+                raise LotError(f"{points} points more were taken than the account had")
+            points -= self._take_from(origin, points, taken)
+        return taken
+
+    def _next(self, day: int, *, over_first: bool) -> Origin | None:
+        if not self.order:
+            return None
+        if over_first:
+            return self.order[0]
+        return next((origin for origin in self.order if not origin.is_over(day)), self.order[0])
+
+    def _take_from(self, origin: Origin, wanted: int, taken: list[Portion]) -> int:
+        points = min(wanted, self.points.get(origin, 0))
+        if not points:
+            return 0
+        taken.append(Portion(origin, points))
+        if points < self.points[origin]:
+            self.points[origin] -= points
+        else:
+            del self.points[origin]
+            self.order.remove(origin)
+        return points
+
+
+@dataclass(slots=True)
+class _Movement:
+    """What an entry moved, as far as it is not reversed yet."""
+
+    entry: Entry
+    taken: list[Portion] = field(default_factory=list)
+    given: list[Portion] = field(default_factory=list)
+
+
+class Replay:
+    """Accounts' lots, entry by entry. Feed it entries in the chain's order (batch, index)."""
+
+    def __init__(self, targets: Mapping[int, int], of_interest: Callable[[AccountKey], bool] | None = None) -> None:
+        """`targets`: agreement -> target program (0 for none). Accounts that are not `of_interest` are left out: they
+        must not be where a transfer comes from."""
+        self._targets = targets
+        self._of_interest = of_interest or (lambda _: True)
+        self._accounts: dict[AccountKey, Holdings] = defaultdict(Holdings)
+        self._movements: dict[bytes, _Movement] = {}
+
+    def apply(self, entry: Entry, day: int) -> None:
+        """Applies an entry of a block of this day."""
+        movement = _Movement(entry)
+        match Kind(entry.kind):
+            case Kind.ISSUE:
+                self._make(movement, entry.program, entry.points)
+            case Kind.REVERSE:
+                self._reverse(entry, day)
+                return
+            case kind:
+                movement.taken = self._take((entry.member, entry.program), entry.points, [], day, kind)
+                if kind is Kind.TRANSFER:
+                    movement.given = movement.taken[:]
+                    self._give((recipient_of(entry), entry.program), movement.given)
+                elif entry.out:
+                    self._make(movement, self._targets[entry.agreement], entry.out)
+        self._movements[entry.leaf()] = movement
+
+    def lots(self, account: AccountKey) -> list[Portion]:
+        """What the account has, in the order in which it will be used (lots that are over come first)."""
+        holdings = self._accounts[account]
+        return [Portion(origin, holdings.points[origin]) for origin in holdings.order]
+
+    def taken_by(self, leaf: bytes) -> list[Portion]:
+        """What an entry took and was not given back, in the order in which it was taken."""
+        return self._movements[leaf].taken[:]
+
+    # ---------------------------------------------------------------- movements
+
+    def _make(self, movement: _Movement, program: int, points: int) -> None:
+        entry = movement.entry
+        origin = Origin(entry.expiry_day or NEVER, entry.batch, entry.index, entry.leaf())
+        movement.given = [Portion(origin, points)]
+        self._give((entry.member, program), movement.given)
+
+    def _reverse(self, entry: Entry, day: int) -> None:
+        movement = self._movements.get(entry.link)
+        if movement is None:
+            raise LotError(f"the entry that entry {entry.index} of batch {entry.batch} reverses is missing")
+        original = movement.entry
+        match Kind(original.kind):
+            case Kind.ISSUE:
+                self._take_back((original.member, original.program), movement, entry.points, day)
+                return
+            case Kind.TRANSFER:
+                self._take_back((recipient_of(original), original.program), movement, entry.points, day)
+            case _ if entry.out:
+                self._take_back((original.member, self._targets[original.agreement]), movement, entry.out, day)
+        back, movement.taken = _last(movement.taken, entry.points)
+        self._give((original.member, original.program), back)
+
+    def _take_back(self, account: AccountKey, movement: _Movement, points: int, day: int) -> None:
+        """Takes away what a movement gave; where that is gone, other points."""
+        preferred, movement.given = _last(movement.given, points)
+        self._take(account, points, preferred, day, Kind.REVERSE)
+
+    def _take(self, account: AccountKey, points: int, preferred: list[Portion], day: int, kind: Kind) -> list[Portion]:
+        if not self._of_interest(account):
+            return []
+        return self._accounts[account].take(points, preferred, day, over_first=kind is Kind.EXPIRE)
+
+    def _give(self, account: AccountKey, portions: Iterable[Portion]) -> None:
+        if self._of_interest(account):
+            for portion in portions:
+                self._accounts[account].add(portion)
+
+
+def _last(portions: list[Portion], points: int) -> tuple[list[Portion], list[Portion]]:
+    """The last `points` of the portions, last first; and what is left of the portions."""
+    rest = portions[:]
+    last: list[Portion] = []
+    while points and rest:
+        portion = rest.pop()
+        some = min(points, portion.points)
+        last.append(Portion(portion.origin, some))
+        points -= some
+        if some < portion.points:
+            rest.append(Portion(portion.origin, portion.points - some))
+    return last, rest

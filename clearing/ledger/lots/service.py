@@ -1,0 +1,60 @@
+"""Lots of the database's entries: what each account has of each, and who has points that expire in a range of days."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
+from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.lots.replay import Portion, Replay
+from clearing.ledger.lots.repository import History, LotRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Points of an account that were issued together. `expiry_day` counts days since 1970-01-01; 0 means never."""
+
+    leaf: bytes
+    """The entry that made the lot."""
+    expiry_day: int
+    points: int
+
+
+class LotService:
+    """Lots in one transaction. Reads only."""
+
+    def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
+        self._network = network
+        self._lots = LotRepository(session)
+
+    def of(self, account: AccountKey) -> list[Lot]:
+        """The account's lots, first-expiring first."""
+        return self.of_all([account])[account]
+
+    def of_all(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Lot]]:
+        """The lots of several accounts, from one replay."""
+        replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
+        return {account: [_lot(portion) for portion in replay.lots(account)] for account in accounts}
+
+    def expiring(self, accounts: Collection[AccountKey], first_day: int, last_day: int) -> dict[AccountKey, int]:
+        """Of these accounts, those with points that expire from `first_day` to `last_day`, and how many."""
+        sums = {
+            account: sum(lot.points for lot in lots if lot.expiry_day and first_day <= lot.expiry_day <= last_day)
+            for account, lots in self.of_all(accounts).items()
+        }
+        return {account: points for account, points in sums.items() if points}
+
+
+def replayed(history: History, utc_offset_seconds: int) -> Replay:
+    """The history's end."""
+    replay = Replay(history.targets, history.accounts.__contains__)
+    for entry, at in history.entries:
+        replay.apply(entry, (at + utc_offset_seconds) // SECONDS_A_DAY)
+    return replay
+
+
+def _lot(portion: Portion) -> Lot:
+    return Lot(portion.origin.leaf, portion.origin.expiry_day, portion.points)

@@ -1,0 +1,103 @@
+"""SQL of positions and bank movements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import literal, select, union_all
+from sqlalchemy.orm import Session
+
+from clearing.kit.upsert import insert_for
+from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
+
+
+class PositionRepository:
+    """Positions in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lock(self, merchant_number: int) -> Position:
+        """The merchant's position, locked until the transaction ends; an empty one is made where there is none."""
+        query = (
+            select(Position)
+            .where(Position.merchant_number == merchant_number)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        position = self._session.scalar(query)
+        if position is None:
+            self._make(merchant_number)
+            position = self._session.scalars(query).one()
+        return position
+
+    def shift(self, deltas: dict[int, tuple[int, int]]) -> None:
+        """Adds (position, reserved) to each merchant's position. Always locks in the same order: no deadlocks."""
+        for merchant_number, (micros, reserved) in sorted(deltas.items()):
+            if micros or reserved:
+                position = self.lock(merchant_number)
+                position.position += micros
+                position.reserved += reserved
+        self._session.flush()
+
+    def get(self, merchant_number: int) -> Position:
+        """The merchant's position; an empty one (not stored) where there is none yet."""
+        found = self._session.get(Position, merchant_number)
+        return found or Position(merchant_number=merchant_number, position=0, credit_limit=0, reserved=0)
+
+    def list(self, *, merchant_number: int | None, after: int | None, limit: int) -> Sequence[Position]:
+        """Positions by merchant number, one merchant's or all."""
+        query = select(Position).order_by(Position.merchant_number).limit(limit)
+        if merchant_number is not None:
+            query = query.where(Position.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(Position.merchant_number > after)
+        return self._session.scalars(query).all()
+
+    def _make(self, merchant_number: int) -> None:
+        insert = insert_for(self._session)(Position)
+        values = {"merchant_number": merchant_number, "position": 0, "credit_limit": 0, "reserved": 0}
+        self._session.execute(insert.values(values).on_conflict_do_nothing())
+
+
+class BankMovementRepository:
+    """Deposits and withdrawals in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, movement: BankMovement) -> None:
+        """Stores a movement."""
+        self._session.add(movement)
+        self._session.flush()
+
+    def by_id(self, id: str) -> BankMovement | None:  # noqa: A002
+        """The movement with this id."""
+        return self._session.get(BankMovement, id)
+
+    def lock_by_bank_ref(self, bank_ref: bytes) -> BankMovement | None:
+        """The movement with this hash of the bank's reference, locked until the transaction ends. Lock its position first."""
+        query = select(BankMovement).where(BankMovement.bank_ref == bank_ref).with_for_update()
+        return self._session.scalar(query.execution_options(populate_existing=True))
+
+    def lock(self, movement: BankMovement) -> None:
+        """Locks the movement until the transaction ends, and reads it again. Lock its position first."""
+        self._session.refresh(movement, with_for_update=True)
+
+    def free_funds(self) -> int:
+        """Micros in the bank that no pending withdrawal will take. The money in the bank is the sum of all positions."""
+        there = select(Position.position, literal(1))
+        leaving = select(BankMovement.micros, literal(-1)).where(
+            BankMovement.kind == "withdrawal", BankMovement.state == BankMovementState.PENDING
+        )
+        # One query, so that what the chain confirms meanwhile is not missing from both, nor counted in both.
+        return sum(micros * sign for micros, sign in self._session.execute(union_all(there, leaving)))
+
+    def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:
+        """Movements of a kind, newest first."""
+        query = select(BankMovement).where(BankMovement.kind == kind).order_by(BankMovement.id.desc()).limit(limit)
+        if merchant_number is not None:
+            query = query.where(BankMovement.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(BankMovement.id < after)
+        return self._session.scalars(query).all()

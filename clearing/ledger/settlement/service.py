@@ -1,0 +1,126 @@
+"""Rules of settlement: credit limits, and what comes in and goes out at the settlement bank."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.service import request_call
+from clearing.kit.errors import ClearingError, Conflict, Refused
+from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.ids import new_id
+from clearing.kit.locks import lock_until_commit
+from clearing.ledger.settlement.events import tell
+from clearing.ledger.settlement.models import BankMovement, BankMovementState
+from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
+from clearing.parties.merchants.models import Merchant
+from clearing.parties.merchants.service import check_micros, require_merchant
+from tongdui.encoding import hex_of, keccak256
+
+BankKind = Literal["deposit", "withdrawal"]
+_PREFIX = {"deposit": "dep", "withdrawal": "wdr"}
+_FUNCTION = {"deposit": "deposit", "withdrawal": "withdraw"}
+
+
+class SettlementService:
+    """Bank movements in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._movements = BankMovementRepository(session)
+
+    def deposit(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        """Books money that arrived at the bank."""
+        return self._book(
+            "deposit", require_merchant(self._session, merchant_id, "/merchant"), micros, bank_reference, actor
+        )
+
+    def withdraw(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take,
+        nor more than there is in the bank."""
+        merchant = require_merchant(self._session, merchant_id, "/merchant")
+        lock_until_commit(self._session, "withdrawals")  # or two at once would see the same money in the bank
+        position = PositionRepository(self._session).lock(merchant.number)
+        free = max(position.position - position.reserved, 0)
+        if micros > free:
+            raise Refused.at(
+                "/micros",
+                f"{free} micros can be withdrawn: credit, pending orders and pending withdrawals do not count",
+                code="insufficient_position",
+            )
+        funds = max(self._movements.free_funds(), 0)
+        if micros > funds:
+            raise Refused.at(
+                "/micros",
+                f"{funds} micros are in the bank and free: the rest of what is owed to the merchant was not paid in yet",
+                code="insufficient_funds",
+            )
+        movement = self._book("withdrawal", merchant, micros, bank_reference, actor)
+        position.reserved += micros
+        return movement
+
+    def set_credit_limit(self, *, merchant_id: str, micros: int, actor: str) -> Merchant:
+        """Asks the chain for another credit limit; it may not be below what the merchant has used."""
+        check_micros(micros, "/credit_limit_micros", least=0)
+        merchant = require_merchant(self._session, merchant_id)
+        position = PositionRepository(self._session).lock(merchant.number)
+        used = position.reserved - position.position
+        if micros < used:
+            raise Refused.at(
+                "/credit_limit_micros",
+                f"{used} micros of credit are in use; the limit cannot be lower",
+                code="credit_limit_in_use",
+            )
+        request_call(self._session, "operator", "setCreditLimit", [merchant.number, micros], merchant.id)
+        EventRecorder(self._session).record(
+            "merchant.credit_limit_requested",
+            merchant.id,
+            actor=actor,
+            merchants=[merchant.number],
+            data={"from_micros": position.credit_limit, "to_micros": micros},
+        )
+        return merchant
+
+    def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
+        check_micros(micros, "/micros", least=1)
+        movement = self._movement(kind, merchant, micros, bank_reference)
+        arguments = [merchant.number, micros, hex_of(movement.bank_ref)]
+        request_call(self._session, "treasury", _FUNCTION[kind], arguments, movement.id)
+        tell(self._session, movement, "requested", actor)
+        return movement
+
+    def _movement(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str) -> BankMovement:
+        """The movement with this reference, to be booked: a new one, or one that failed and is asked for again."""
+        bank_ref = keccak256(bank_reference.encode())
+        before = self._movements.lock_by_bank_ref(bank_ref)
+        if before is not None:
+            if before.state is not BankMovementState.FAILED:
+                raise _used()
+            if (before.kind, before.merchant_number, before.micros) == (kind, merchant.number, micros):
+                before.state = BankMovementState.PENDING
+                return before
+            self._give_up_reference(before)
+        movement = BankMovement(
+            id=new_id(_PREFIX[kind]),
+            kind=kind,
+            merchant_number=merchant.number,
+            micros=micros,
+            bank_reference=bank_reference,
+            bank_ref=bank_ref,
+        )
+        try:
+            self._movements.add(movement)
+        except IntegrityError as error:
+            raise _used() from error  # somebody else stored it since we looked
+        return movement
+
+    def _give_up_reference(self, failed: BankMovement) -> None:
+        """What failed stays on record as it was asked for, and another movement can have its reference: the chain never used it."""
+        failed.bank_ref = keccak256(b"\0" + failed.id.encode())  # no reference has control characters
+        self._session.flush()
+
+
+def _used() -> ClearingError:
+    return Conflict.at("/bank_reference", "this bank reference was booked before", code="bank_reference_used")

@@ -1,0 +1,1 @@
+"""How merchants hear of what happened."""

@@ -1,0 +1,187 @@
+"""Sends what is due: claim, send, note the answer. A crash in between means that an event is sent again, never that it is lost."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import now
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.events.models import Event
+from clearing.kit.events.repository import EventRepository
+from clearing.kit.signing.keyring import Keyring
+from clearing.notifications.webhooks.fanout import fan_out, nothing_new
+from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
+from clearing.notifications.webhooks.payload import message_of
+from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
+from clearing.notifications.webhooks.sending import Answer, ForbiddenAddress, Sender, Undelivered
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 16
+_CLAIM = 64
+_NOTE_EVERY = 0.5
+"""Seconds between the transactions that note what was answered: a slow server must not keep back what others said."""
+_GONE = 410
+_REST_AFTER = 5
+"""Failures in a row after which an endpoint is left alone for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What a thread needs to send one event; no session reaches it."""
+
+    delivery_id: int
+    endpoint_id: str
+    url: str
+    secrets: tuple[bytes, ...]
+    event: Event
+    claimed_until: datetime
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """In which outcomes are noted: always the same, so that two processes do not wait for each other."""
+        return self.endpoint_id, self.delivery_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    attempt: _Attempt
+    status: int | None
+    answer: str
+
+    @property
+    def is_success(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Deliverer:
+    """Delivers webhooks. Several may run at the same time, in as many processes."""
+
+    def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
+        self._database = database
+        self._settings = settings
+        self._keyring = keyring
+        self._sender = Sender(seconds=settings.webhook_timeout, allow_local=settings.webhook_allow_local)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
+
+    def close(self) -> None:
+        """Waits for what is being sent."""
+        self._pool.shutdown()
+
+    def step(self) -> int:
+        """Fans out what is new and attempts some of what is due; how many attempts. 0 with nothing new means: all done."""
+        self.fan_out()
+        attempts = self._claimed()
+        waiting = {self._pool.submit(self._send, attempt) for attempt in attempts}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, _NOTE_EVERY)
+                self._note_all([future.result() for future in done])
+        finally:
+            for future in waiting:  # this was told to end: who was not asked yet is asked when the claim has run out
+                future.cancel()
+        return len(attempts)
+
+    def fan_out(self) -> None:
+        """Makes deliveries of all new events, some of them a transaction."""
+        more = True
+        while more:
+            with self._database.reading() as session:
+                if nothing_new(session):
+                    return
+            with self._database.session.begin() as session:
+                more = fan_out(session)
+
+    # ---------------------------------------------------------------- claim
+
+    def _claimed(self) -> list[_Attempt]:
+        at = now()
+        with self._database.reading() as session:
+            if not DeliveryRepository(session).any_due(at):
+                return []
+        # Longer than all attempts of this step can take, should they time out one batch of threads after the other.
+        lease = timedelta(seconds=self._settings.webhook_timeout * (_CLAIM / _AT_ONCE + 1) + 10)
+        with self._database.session.begin() as session:
+            claimed = DeliveryRepository(session).claim(at, at + lease, _CLAIM)
+            return [self._attempt(*row, at) for row in claimed]
+
+    def _attempt(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint, event: Event, at: datetime) -> _Attempt:
+        stored = [endpoint.secret]
+        if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
+            stored.append(endpoint.old_secret)
+        secrets = tuple(self._keyring.private_key(keystore) for keystore in stored)
+        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at)
+
+    # ---------------------------------------------------------------- send
+
+    def _send(self, attempt: _Attempt) -> _Outcome:
+        try:
+            answer: Answer = self._sender.send(attempt.url, message_of(attempt.event, now()), attempt.secrets)
+        except (ForbiddenAddress, Undelivered) as error:
+            return _Outcome(attempt, None, str(error)[:1_024])
+        return _Outcome(attempt, answer.status, answer.beginning)
+
+    # ---------------------------------------------------------------- note the answer
+
+    def _note_all(self, outcomes: list[_Outcome]) -> None:
+        if outcomes:
+            with self._database.session.begin() as session:
+                for outcome in sorted(outcomes, key=lambda outcome: outcome.attempt.order):
+                    self._note(session, outcome)
+
+    def _note(self, session: Session, outcome: _Outcome) -> None:
+        attempt = outcome.attempt
+        endpoint = EndpointRepository(session).lock(attempt.endpoint_id)
+        delivery = DeliveryRepository(session).lock(attempt.delivery_id)
+        if endpoint is None or delivery is None or delivery.state is not DeliveryState.PENDING:
+            return
+        if delivery.next_attempt_at != attempt.claimed_until:
+            return  # meanwhile somebody asked for it again, or claimed it again: this is not the answer that counts
+        delivery.status = outcome.status
+        delivery.answer = outcome.answer
+        if outcome.is_success:
+            delivery.state = DeliveryState.DELIVERED
+            delivery.delivered_at = now()
+            endpoint.failures = 0
+            endpoint.failing_since = endpoint.rests_until = None
+        else:
+            self._note_failure(session, endpoint, delivery)
+
+    def _note_failure(self, session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> None:
+        at = now()
+        settings = self._settings
+        log.info("webhook failed", endpoint=endpoint.id, number=delivery.event_seq, status=delivery.status)
+        endpoint.failures += 1
+        endpoint.failing_since = endpoint.failing_since or at
+        if endpoint.failures >= _REST_AFTER:
+            pause = pause_after(endpoint.failures - _REST_AFTER + 1, 1.0, settings.webhook_rest)
+            endpoint.rests_until = at + timedelta(seconds=pause)
+        if at - delivery.created_at > timedelta(seconds=settings.webhook_give_up_after):
+            delivery.state = DeliveryState.FAILED
+        pause = pause_after(delivery.attempts, settings.webhook_first_retry, settings.webhook_longest_retry)
+        delivery.next_attempt_at = at + timedelta(seconds=pause)
+        if delivery.status == _GONE:
+            self._disable(session, endpoint, "the server answered 410 Gone")
+        elif at - endpoint.failing_since > timedelta(seconds=settings.webhook_disable_after):
+            self._disable(session, endpoint, f"nothing was delivered since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC")
+
+    def _disable(self, session: Session, endpoint: WebhookEndpoint, reason: str) -> None:
+        if endpoint.state is EndpointState.DISABLED:
+            return
+        endpoint.state = EndpointState.DISABLED
+        endpoint.reason = reason
+        data = {"webhook_endpoint": endpoint.id, "url": endpoint.url, "reason": reason}
+        EventRepository(session).add("webhook_endpoint.disabled", endpoint.id, "worker", endpoint.merchant_number, data)
+
+
+def pause_after(attempts: int, first: float, longest: float) -> float:
+    """Seconds until the next attempt: twice as long each time, up to `longest`, and anywhere in the upper half of that."""
+    whole = min(first * 2.0 ** min(attempts - 1, 40), longest)
+    return whole * random.uniform(0.5, 1.0)  # noqa: S311 (spreads load, guards nothing)

@@ -1,0 +1,108 @@
+"""Tables of webhooks: where to, what is on its way, and how far the events were looked through."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, BigInt, choice
+
+
+class EndpointState(StrEnum):
+    """A disabled endpoint keeps what is on its way until somebody enables it again."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+class WebhookEndpoint(Base):
+    """Where a merchant wants to be told. Its secrets are encrypted like managed keys."""
+
+    __tablename__ = "webhook_endpoints"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
+    url: Mapped[str] = mapped_column(String(2048))
+    description: Mapped[str] = mapped_column(String(200), default="")
+    types: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Types of events, `order.settled` or `order.*`; none means all."""
+    secret: Mapped[str]
+    """Keystore of the secret with which requests are signed."""
+    old_secret: Mapped[str | None] = mapped_column(default=None)
+    old_secret_until: Mapped[datetime | None] = mapped_column(default=None)
+    """Until then requests carry a signature with the old secret, too."""
+    state: Mapped[EndpointState] = mapped_column(choice(EndpointState), default=EndpointState.ENABLED)
+    reason: Mapped[str | None] = mapped_column(String(200), default=None)
+    """Why it is disabled."""
+    after_seq: Mapped[int] = mapped_column(BigInt)
+    """It hears of the events after this one."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Attempts that failed since the last one that did not."""
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    rests_until: Mapped[datetime | None] = mapped_column(default=None)
+    """Nothing is sent there before: it failed several times in a row."""
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class DeliveryState(StrEnum):
+    """`failed` is given up: nothing more is tried unless it is replayed."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class WebhookDelivery(Base):
+    """One event on its way to one endpoint."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "event_seq"),
+        # What may not be sent yet, because something older of the same subject is still on its way.
+        Index(
+            "ix_webhook_deliveries_order",
+            "endpoint_id",
+            "subject",
+            "event_seq",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_webhook_deliveries_due",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
+    event_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"))
+    subject: Mapped[str] = mapped_column(String(66))
+    state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState), default=DeliveryState.PENDING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    """While an attempt runs: when somebody else may take it to have died."""
+    status: Mapped[int | None] = mapped_column(default=None)
+    """HTTP status of the last answer."""
+    answer: Mapped[str | None] = mapped_column(String(1024), default=None)
+    """Beginning of the last answer, or why there was none."""
+    attempted_at: Mapped[datetime | None] = mapped_column(default=None)
+    delivered_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert, index=True)
+
+
+class EventCursor(Base):
+    """How far a reader has looked through the events. `gaps` are numbers below `seq` that were missing when it did: an event in a
+    transaction that had not committed yet, or in one that never will."""
+
+    __tablename__ = "event_cursors"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInt, default=0)
+    gaps: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
+    """[first, last, bound, Unix time of its discovery]; transactions from `bound` on are known not to have taken the number."""

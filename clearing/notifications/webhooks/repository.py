@@ -1,0 +1,242 @@
+"""SQL of webhooks: endpoints, deliveries, and the events that are to become deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
+
+from clearing.kit.database import dialect_of
+from clearing.kit.events.models import Event
+from clearing.kit.upsert import insert_for
+from clearing.notifications.webhooks.models import (
+    DeliveryState,
+    EndpointState,
+    EventCursor,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+
+# Word for word as in the partial indexes: with a parameter, SQLite would not see that they apply.
+_IS_PENDING: ColumnElement[DeliveryState] = literal_column("'pending'")
+_PENDING = WebhookDelivery.state == _IS_PENDING
+_CHUNK = 500
+
+
+class EndpointRepository:
+    """Endpoints in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, endpoint: WebhookEndpoint) -> None:
+        """Stores an endpoint."""
+        self._session.add(endpoint)
+        self._session.flush()
+
+    def by_id(self, id: str) -> WebhookEndpoint | None:  # noqa: A002
+        """The endpoint with this id."""
+        return self._session.get(WebhookEndpoint, id)
+
+    def lock(self, id: str) -> WebhookEndpoint | None:  # noqa: A002
+        """The endpoint with this id, locked until the transaction ends; deliveries that refer to it may still be made."""
+        lock = {"key_share": True}
+        return self._session.get(WebhookEndpoint, id, with_for_update=lock, populate_existing=True)
+
+    def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[WebhookEndpoint]:
+        """Endpoints newest first: one merchant's, or all."""
+        query = select(WebhookEndpoint).order_by(WebhookEndpoint.id.desc()).limit(limit)
+        if merchant_number is not None:
+            query = query.where(WebhookEndpoint.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(WebhookEndpoint.id < after)
+        return self._session.scalars(query).all()
+
+    def count(self, merchant_number: int) -> int:
+        """How many endpoints a merchant has."""
+        query = select(func.count()).where(WebhookEndpoint.merchant_number == merchant_number)
+        return self._session.scalar(query) or 0
+
+    def all(self) -> Sequence[WebhookEndpoint]:
+        """Every endpoint, disabled ones too: they are told when they are enabled again."""
+        return self._session.scalars(select(WebhookEndpoint)).all()
+
+    def remove(self, endpoint: WebhookEndpoint) -> None:
+        """Removes an endpoint with what is on its way there."""
+        self._session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id))
+        self._session.delete(endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Which transactions are over: those below `oldest_running`. Those from `next_to_begin` on have not begun."""
+
+    oldest_running: int
+    next_to_begin: int
+
+
+class EventReader:
+    """Reads events in the order of their numbers, without missing one that commits late."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lock_cursor(self, name: str) -> EventCursor:
+        """The cursor of a reader, locked until the transaction ends; made where there is none."""
+        cursor = self._session.get(EventCursor, name, with_for_update=True, populate_existing=True)
+        if cursor is None:
+            values = {"name": name, "seq": 0, "gaps": []}
+            self._session.execute(insert_for(self._session)(EventCursor).values(values).on_conflict_do_nothing())
+            cursor = self._session.get_one(EventCursor, name, with_for_update=True, populate_existing=True)
+        return cursor
+
+    def cursor(self, name: str) -> EventCursor | None:
+        """The cursor, only to look at."""
+        return self._session.get(EventCursor, name)
+
+    def snapshot(self) -> Snapshot:
+        """Which transactions are over now. SQLite has one writer, and that is us."""
+        if dialect_of(self._session) != "postgresql":
+            return Snapshot(1, 1)
+        functions = "pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text"
+        oldest, following = self._session.execute(text(f"SELECT {functions}")).one()
+        return Snapshot(int(oldest), int(following))
+
+    def newest(self) -> int:
+        """The highest number of an event."""
+        return self._session.scalar(select(func.max(Event.seq))) or 0
+
+    def after(self, seq: int, limit: int) -> Sequence[Event]:
+        """Events after a number."""
+        return self._session.scalars(select(Event).where(Event.seq > seq).order_by(Event.seq).limit(limit)).all()
+
+    def within(self, ranges: Sequence[Sequence[int]]) -> list[Event]:
+        """Events with numbers in these ranges ([first, last, ...])."""
+        found: list[Event] = []
+        for start in range(0, len(ranges), _CHUNK):
+            some = or_(*(Event.seq.between(first, last) for first, last, *_ in ranges[start : start + _CHUNK]))
+            found += self._session.scalars(select(Event).where(some).order_by(Event.seq))
+        return found
+
+
+class DeliveryRepository:
+    """Deliveries in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, endpoint_id: str, events: Sequence[Event], at: datetime) -> None:
+        """Sends these events on their way to an endpoint. What is there already stays as it is."""
+        for start in range(0, len(events), _CHUNK):
+            rows = [
+                {
+                    "endpoint_id": endpoint_id,
+                    "event_seq": event.seq,
+                    "subject": event.subject,
+                    "state": DeliveryState.PENDING,
+                    "attempts": 0,
+                    "next_attempt_at": at,
+                    "created_at": at,
+                }
+                for event in events[start : start + _CHUNK]
+            ]
+            self._session.execute(insert_for(self._session)(WebhookDelivery).values(rows).on_conflict_do_nothing())
+
+    def again(self, endpoint_id: str, events: Sequence[Event], at: datetime) -> None:
+        """Sends these events on their way once more, whatever became of them."""
+        self.add(endpoint_id, events, at)
+        for start in range(0, len(events), _CHUNK):
+            numbers = [event.seq for event in events[start : start + _CHUNK]]
+            self._session.execute(
+                update(WebhookDelivery)
+                .where(WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.event_seq.in_(numbers))
+                .values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, created_at=at)
+            )
+
+    def any_due(self, at: datetime) -> bool:
+        """Whether something may be sent now."""
+        return self._session.scalar(select(WebhookDelivery.id).where(*_due(at)).limit(1)) is not None
+
+    def claim(self, at: datetime, until: datetime, limit: int) -> list[tuple[WebhookDelivery, WebhookEndpoint, Event]]:
+        """Deliveries to attempt now, which nobody else will take before `until`. The oldest of each subject only: an event
+        waits for the one before it."""
+        query = (
+            select(WebhookDelivery, WebhookEndpoint, Event)
+            .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
+            .join(Event, Event.seq == WebhookDelivery.event_seq)
+            .where(*_due(at))
+            .order_by(WebhookDelivery.next_attempt_at, WebhookDelivery.event_seq)
+            .limit(limit)
+            .with_for_update(of=WebhookDelivery, skip_locked=True)
+        )
+        claimed = [(delivery, endpoint, event) for delivery, endpoint, event in self._session.execute(query)]
+        for delivery, _, _ in claimed:
+            delivery.next_attempt_at = until
+            delivery.attempts += 1
+            delivery.attempted_at = at
+        self._session.flush()
+        return claimed
+
+    def lock(self, id: int) -> WebhookDelivery | None:  # noqa: A002
+        """The delivery with this id, locked until the transaction ends; None if its endpoint was removed."""
+        return self._session.get(WebhookDelivery, id, with_for_update=True, populate_existing=True)
+
+    def list(
+        self, endpoint_id: str, *, state: DeliveryState | None, after: int | None, limit: int
+    ) -> Sequence[tuple[WebhookDelivery, Event]]:
+        """An endpoint's deliveries with their events, newest first; `after` is the event's number of the last one seen."""
+        query = (
+            select(WebhookDelivery, Event)
+            .join(Event, Event.seq == WebhookDelivery.event_seq)
+            .where(WebhookDelivery.endpoint_id == endpoint_id)
+            .order_by(WebhookDelivery.event_seq.desc())
+            .limit(limit)
+        )
+        if state is not None:
+            query = query.where(WebhookDelivery.state == state)
+        if after is not None:
+            query = query.where(WebhookDelivery.event_seq < after)
+        return [(delivery, event) for delivery, event in self._session.execute(query)]
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many deliveries wait, and since when the oldest does."""
+        query = select(func.count(), func.min(WebhookDelivery.created_at)).where(_PENDING)
+        count, oldest = self._session.execute(query).one()
+        return count, oldest
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Removes old deliveries that are over; how many."""
+        old = (
+            select(WebhookDelivery.id)
+            .where(WebhookDelivery.created_at < before, WebhookDelivery.state != DeliveryState.PENDING)
+            .limit(limit)
+        )
+        ids = list(self._session.scalars(old))
+        self._session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
+        return len(ids)
+
+
+def _due(at: datetime) -> list[ColumnElement[bool]]:
+    older = aliased(WebhookDelivery)
+    waits = (
+        select(older.id)
+        .where(
+            older.endpoint_id == WebhookDelivery.endpoint_id,
+            older.subject == WebhookDelivery.subject,
+            older.event_seq < WebhookDelivery.event_seq,
+            older.state == _IS_PENDING,
+        )
+        .exists()
+    )
+    rests = and_(
+        WebhookEndpoint.id == WebhookDelivery.endpoint_id,
+        or_(WebhookEndpoint.state != EndpointState.ENABLED, WebhookEndpoint.rests_until > at),
+    )
+    return [
+        and_(_PENDING, WebhookDelivery.next_attempt_at <= at),
+        ~waits,
+        ~select(WebhookEndpoint.id).where(rests).correlate(WebhookDelivery).exists(),
+    ]

@@ -1,0 +1,1 @@
+"""What merchants ask for: orders, quotes, holds, and the expiry of points."""

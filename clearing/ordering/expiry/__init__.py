@@ -1,0 +1,1 @@
+"""Points whose lots are over: reserved for burning, burnt, and announced beforehand."""

@@ -1,0 +1,128 @@
+"""Tables of orders and their instructions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, Big, BigInt, Hash, choice
+from tongdui import orders as wire
+
+
+class OrderState(StrEnum):
+    """`accepted` waits for a batch, `submitted` is in one; the rest is final."""
+
+    ACCEPTED = "accepted"
+    SUBMITTED = "submitted"
+    SETTLED = "settled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the order can change no more."""
+        return self not in (OrderState.ACCEPTED, OrderState.SUBMITTED)
+
+
+class Order(Base):
+    """What a merchant signed. Orders are sequenced in the order of `seq`."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("merchant_number", "nonce"),
+        Index(
+            "ix_orders_queue",
+            "seq",
+            postgresql_where=text("state = 'accepted'"),
+            sqlite_where=text("state = 'accepted'"),
+        ),
+    )
+
+    seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
+    nonce: Mapped[int] = mapped_column(BigInt)
+    deadline: Mapped[int] = mapped_column(BigInt)
+    """Unix seconds."""
+    atomic: Mapped[bool] = mapped_column(default=False)
+    digest: Mapped[bytes] = mapped_column(Hash, unique=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    """The order as it travels to the chain: head, signature and instructions, packed. A batch is such bytes, joined."""
+    size: Mapped[int]
+    """Number of instructions."""
+    state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
+    reason: Mapped[str | None] = mapped_column(String(40), default=None)
+    """Why the whole order was refused on chain."""
+    transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), index=True, default=None)
+    block_number: Mapped[int | None] = mapped_column(BigInt, index=True, default=None)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    submitted_at: Mapped[datetime | None] = mapped_column(default=None)
+    settled_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    instructions: Mapped[list[Instruction]] = relationship(order_by="Instruction.item", back_populates="order")
+
+    def signed(self) -> wire.SignedOrder:
+        """What the merchant signed."""
+        (order,) = wire.decode_orders(self.packed)
+        return order
+
+    def kinds(self) -> Counter[int]:
+        """How many instructions it has of each kind."""
+        return wire.kinds_of(self.packed)
+
+
+class Instruction(Base):
+    """One movement of an order. It is never updated, but for `live`: what became of it is in `entries` and `rejections`."""
+
+    __tablename__ = "instructions"
+    __table_args__ = (
+        # A merchant's document number has one effect: a second instruction with it is a duplicate while the first one stands.
+        Index(
+            "uq_instructions_reference",
+            "merchant_number",
+            "kind",
+            "reference",
+            unique=True,
+            postgresql_where=text("live AND reference IS NOT NULL"),
+            sqlite_where=text("live AND reference IS NOT NULL"),
+        ),
+        # Expire instructions (7) by account: what is on its way need not be burnt again.
+        Index(
+            "ix_instructions_expire",
+            "address",
+            "program",
+            postgresql_where=text("kind = 7"),
+            sqlite_where=text("kind = 7"),
+        ),
+    )
+
+    order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)
+    item: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    merchant_number: Mapped[int]
+    kind: Mapped[int]
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True)
+    address: Mapped[str] = mapped_column(String(42))
+    program: Mapped[int]
+    agreement: Mapped[int] = mapped_column(default=0)
+    points: Mapped[int] = mapped_column(Big)
+    min_out: Mapped[int] = mapped_column(Big, default=0)
+    expiry_day: Mapped[int] = mapped_column(default=0)
+    link: Mapped[bytes] = mapped_column(Hash)
+    ref: Mapped[bytes] = mapped_column(Hash)
+    reference: Mapped[str | None] = mapped_column(String(140), default=None)
+    reserves: Mapped[int] = mapped_column(Big, default=0)
+    """Points set aside on (address, program) until the order is final."""
+    payer: Mapped[int | None] = mapped_column(default=None)
+    pays: Mapped[int] = mapped_column(Big, default=0)
+    """Micros set aside on the payer's position until the order is final."""
+    live: Mapped[bool] = mapped_column(default=True)
+    """False once it was refused: then its reference may be used again."""
+
+    order: Mapped[Order] = relationship(back_populates="instructions")

@@ -1,0 +1,228 @@
+"""SQL of orders and instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.orm import Session, joinedload, undefer
+
+from clearing.kit.in_list import in_list
+from clearing.ledger.journal.models import Batch, Entry, Rejection
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from tongdui.orders import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An instruction with its order and what became of it."""
+
+    instruction: Instruction
+    order: Order
+    entry: Entry | None
+    batch: Batch | None
+    reason: str | None
+
+    @property
+    def state(self) -> OrderState:
+        """The instruction's own state: in an order that settled in part, some of its instructions were refused."""
+        if self.order.state is OrderState.SETTLED and self.entry is None:
+            return OrderState.REJECTED
+        return self.order.state
+
+
+@dataclass(frozen=True, slots=True)
+class MovementFilter:
+    """Which movements; None means any."""
+
+    kind: Kind | None = None
+    merchant: int | None = None
+    member_id: str | None = None
+    program: int | None = None
+    state: OrderState | None = None
+    reference: str | None = None
+
+
+class Queued(NamedTuple):
+    """An order that waits for a batch."""
+
+    seq: int
+    size: int
+    created_at: datetime
+
+
+class OrderRepository:
+    """Orders in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def by_id(self, order_id: str) -> Order | None:
+        """The order; its instructions are loaded when they are asked for."""
+        return self._session.scalar(select(Order).where(Order.id == order_id))
+
+    def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
+        """Whether an order of the merchant has this nonce."""
+        query = select(Order.seq).where(Order.merchant_number == merchant_number, Order.nonce == nonce)
+        return self._session.scalar(query) is not None
+
+    def live_references(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> set[str]:
+        """Those of `references` that an instruction which stands has already."""
+        query = select(Instruction.reference).where(
+            Instruction.merchant_number == merchant_number,
+            Instruction.kind == int(kind),
+            Instruction.reference.in_(references),
+            Instruction.live,
+        )
+        return {reference for reference in self._session.scalars(query) if reference is not None}
+
+    def queued_instructions(self) -> int:
+        """Instructions that wait for a batch."""
+        query = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.ACCEPTED)
+        return self._session.scalar(query) or 0
+
+    def queued(self, instructions: int) -> list[Queued]:
+        """The oldest accepted orders that have so many instructions together (always one, if there is any)."""
+        query = (
+            select(Order.seq, Order.size, Order.created_at)
+            .where(Order.state == OrderState.ACCEPTED)
+            .order_by(Order.seq)
+            .limit(instructions)
+        )
+        first: list[Queued] = []
+        room = instructions
+        for row in self._session.execute(query):
+            if first and row.size > room:
+                break
+            first.append(Queued(*row))
+            room -= row.size
+        return first
+
+    def take(self, seqs: Sequence[int]) -> list[Order]:
+        """Those of these orders that still wait, locked, ready for a batch."""
+        waiting = (in_list(self._session, Order.seq, seqs), Order.state == OrderState.ACCEPTED)
+        return self._for_batch(*waiting)
+
+    def of_transaction(self, transaction_id: int) -> list[Order]:
+        """The orders that are on their way in a transaction, in order, locked."""
+        return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+
+    def late(self, unix_time: int) -> list[Order]:
+        """Accepted orders whose deadline passed, locked."""
+        waiting = select(Order).where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)
+        return list(self._session.scalars(waiting.order_by(Order.seq).with_for_update()))
+
+    def _for_batch(self, *conditions: ColumnElement[bool]) -> list[Order]:
+        query = select(Order).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
+        return list(self._session.scalars(query.options(undefer(Order.packed))))
+
+    # ---------------------------------------------------------------- movements
+
+    def movement(self, instruction_id: str) -> Movement | None:
+        """The movement with this id."""
+        found = self._movements([Instruction.id == instruction_id], None, 1)
+        return found[0] if found else None
+
+    def movements_of(self, order: Order) -> list[Movement]:
+        """The order's movements, in order."""
+        mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
+        entries = {entry.item: entry for entry in self._session.scalars(select(Entry).where(*mine))}
+        numbers = {entry.batch for entry in entries.values()}
+        batches = {number: self._session.get(Batch, number) for number in numbers}
+        reasons = self._reasons_of(order) if order.state.is_final and len(entries) < order.size else {}
+        movements = []
+        for instruction in order.instructions:
+            entry = entries.get(instruction.item)
+            batch = batches[entry.batch] if entry else None
+            reason = None if entry else reasons.get(instruction.item, order.reason)
+            movements.append(Movement(instruction, order, entry, batch, reason))
+        return movements
+
+    def summary_of(self, order: Order) -> tuple[int, Batch | None]:
+        """How many of the order's instructions took effect, and the batch in which they did."""
+        query = select(func.count(), func.min(Entry.batch))
+        mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
+        count, number = self._session.execute(query.where(*mine)).one()
+        return count, self._session.get(Batch, number) if count else None
+
+    def _reasons_of(self, order: Order) -> dict[int, str]:
+        """Why the chain refused the order's instructions, by item; the newest of its refusals counts."""
+        query = (
+            select(Rejection.item, Rejection.reason)
+            .where(Rejection.merchant == order.merchant_number, Rejection.nonce == order.nonce)
+            .order_by(Rejection.block_number)
+        )
+        return {row.item: row.reason for row in self._session.execute(query)}
+
+    def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
+        """Movements newest first; `after` is (order_seq, item) of the last one of the page before."""
+        return self._movements(_conditions(wanted), after, limit)
+
+    def _movements(
+        self, conditions: list[ColumnElement[bool]], after: tuple[int, int] | None, limit: int | None
+    ) -> list[Movement]:
+        same_order = and_(Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce)
+        query = (
+            select(Instruction, Entry, Batch, _reason())
+            .join(Instruction.order)
+            .outerjoin(Entry, and_(same_order, Entry.item == Instruction.item))
+            .outerjoin(Batch, Batch.number == Entry.batch)
+            .where(*conditions)
+            .options(joinedload(Instruction.order))
+            .order_by(Instruction.order_seq.desc(), Instruction.item.desc())
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+        if after is not None:
+            seq, item = after
+            query = query.where(
+                or_(Instruction.order_seq < seq, and_(Instruction.order_seq == seq, Instruction.item < item))
+            )
+        return [_movement(row) for row in self._session.execute(query)]
+
+
+def _reason() -> ColumnElement[str | None]:
+    """Why the chain refused the instruction, from the newest of its refusals."""
+    return (
+        select(Rejection.reason)
+        .where(
+            Rejection.merchant == Order.merchant_number,
+            Rejection.nonce == Order.nonce,
+            Rejection.item == Instruction.item,
+        )
+        .order_by(Rejection.block_number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _movement(row: Row[Instruction, Entry | None, Batch | None, str | None]) -> Movement:
+    instruction, entry, batch, reason = row
+    order = instruction.order
+    refused = order.state.is_final and entry is None
+    return Movement(instruction, order, entry, batch, (reason or order.reason) if refused else None)
+
+
+def _conditions(wanted: MovementFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        conditions.append(Instruction.kind == int(wanted.kind))
+    if wanted.merchant is not None:
+        conditions.append(Instruction.merchant_number == wanted.merchant)
+    if wanted.member_id is not None:
+        conditions.append(Instruction.member_id == wanted.member_id)
+    if wanted.program is not None:
+        conditions.append(Instruction.program == wanted.program)
+    if wanted.reference is not None:
+        conditions.append(Instruction.reference == wanted.reference)
+    if wanted.state is OrderState.SETTLED:
+        conditions.append(Entry.leaf.is_not(None))
+    elif wanted.state is OrderState.REJECTED:
+        settled_without = and_(Order.state == OrderState.SETTLED, Entry.leaf.is_(None))
+        conditions.append(or_(Order.state == OrderState.REJECTED, settled_without))
+    elif wanted.state is not None:
+        conditions.append(Order.state == wanted.state)
+    return conditions

@@ -1,0 +1,23 @@
+"""SQL of quotes."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from clearing.ordering.quotes.models import Quote
+
+
+class QuoteRepository:
+    """Quotes in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, quote: Quote) -> None:
+        """Stores a quote."""
+        self._session.add(quote)
+        self._session.flush()
+
+    def by_id(self, id: str) -> Quote | None:  # noqa: A002
+        """The quote with this id."""
+        return self._session.get(Quote, id)

@@ -1,0 +1,1 @@
+"""Looking at the whole: operations, reconciliation, statements, liquidity."""

@@ -1,0 +1,1 @@
+"""What is still on its way to the chain."""

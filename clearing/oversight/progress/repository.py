@@ -1,0 +1,58 @@
+"""What is still on its way to the chain: orders, and resources whose registration or booking was requested."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.models import Call, CallState
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.service import ID_PREFIX
+from clearing.pipeline.models import Transaction, TransactionState
+
+_OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+_OPEN_CALL = (CallState.PENDING, CallState.SUBMITTED)
+_MOVEMENTS = frozenset(ID_PREFIX.values())
+
+
+class ProgressRepository:
+    """Progress in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def unfinished(self, ids: Collection[str]) -> set[str]:
+        """Those of the resources with these ids (orders, movements, merchants ...) that will change by themselves."""
+        orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
+        movements = [id for id in ids if _prefix(id) in _MOVEMENTS]  # noqa: A001
+        others = set(ids) - {*orders, *movements}
+        queries: list[Select[Any]] = []
+        if orders:
+            queries.append(select(Order.id).where(Order.id.in_(orders), Order.state.in_(_OPEN_ORDER)))
+        if movements:
+            query = select(Instruction.id).join(Instruction.order)
+            queries.append(query.where(Instruction.id.in_(movements), Order.state.in_(_OPEN_ORDER)))
+        if others:
+            queries.append(select(Call.subject).where(Call.subject.in_(others), Call.state.in_(_OPEN_CALL)))
+        return {found for query in queries for found in self._session.scalars(query)}
+
+    def oldest_waiting(self) -> datetime | None:
+        """Since when the oldest order or call waits for the sequencer, or None if nothing does."""
+        queries = (
+            select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED),
+            select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
+        )
+        return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
+
+    def oldest_in_flight(self) -> datetime | None:
+        """When the oldest transaction was signed that no block contains yet, as far as the projector has read."""
+        query = select(func.min(Transaction.created_at)).where(Transaction.state == TransactionState.SIGNED)
+        return self._session.scalar(query)
+
+
+def _prefix(id: str) -> str:  # noqa: A002
+    return id.partition("_")[0]

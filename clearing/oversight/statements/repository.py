@@ -1,0 +1,103 @@
+"""SQL of statements: the days' blocks, entries and bank movements, and the statements made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from clearing.ledger.journal.effects import Route
+from clearing.ledger.journal.models import Block, ChainEvent, Entry
+from clearing.oversight.statements.models import Statement
+from clearing.parties.agreements.models import Agreement
+from clearing.pipeline.models import Transaction, TransactionState
+from tongdui import receipts
+from tongdui.orders import Kind
+
+_AT_ONCE = 5_000
+_REVERSE = int(Kind.REVERSE)
+
+
+class StatementRepository:
+    """Statements in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of_day(self, day: int) -> dict[int, Statement]:
+        """The day's statements by merchant."""
+        found = self._session.scalars(select(Statement).where(Statement.day == day))
+        return {statement.merchant_number: statement for statement in found}
+
+    def by_id(self, id: str) -> Statement | None:  # noqa: A002
+        """The statement with this id."""
+        return self._session.get(Statement, id)
+
+    def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Statement]:
+        """Statements, newest first: one merchant's, or all."""
+        query = select(Statement).order_by(Statement.id.desc()).limit(limit)
+        if merchant_number is not None:
+            query = query.where(Statement.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(Statement.id < after)
+        return self._session.scalars(query).all()
+
+    def newest_day(self) -> int | None:
+        """The last day that has statements."""
+        return self._session.scalar(select(func.max(Statement.day)))
+
+    # ---------------------------------------------------------------- what they are made from
+
+    def first_time(self) -> int | None:
+        """Unix time of the oldest block."""
+        return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))
+
+    def last_block_before(self, at: int) -> Block | None:
+        """The newest block older than Unix time `at`."""
+        query = select(Block).where(Block.timestamp < at).order_by(Block.timestamp.desc(), Block.number.desc())
+        return self._session.scalar(query.limit(1))
+
+    def is_complete(self, until: datetime) -> bool:
+        """Whether every transaction that was signed before `until` is in a block that the projector has seen."""
+        query = select(Transaction.id).where(
+            Transaction.state == TransactionState.SIGNED, Transaction.created_at < until
+        )
+        return self._session.scalar(query.limit(1)) is None
+
+    def entries(self, after_block: int, last_block: int) -> Iterator[Sequence[receipts.Entry]]:
+        """Entries of a range of blocks, in pieces."""
+        query = (
+            select(Entry)
+            .where(Entry.block_number > after_block, Entry.block_number <= last_block)
+            .order_by(Entry.batch, Entry.index)
+            .execution_options(yield_per=_AT_ONCE)
+        )
+        for rows in self._session.scalars(query).partitions():
+            yield [row.wire() for row in rows]
+
+    def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
+        """What these entries reverse, by leaf."""
+        links = [entry.link for entry in entries if entry.kind == _REVERSE]
+        found: dict[bytes, receipts.Entry] = {}
+        for start in range(0, len(links), 1_000):
+            rows = self._session.scalars(select(Entry).where(Entry.leaf.in_(links[start : start + 1_000])))
+            found |= {row.leaf: row.wire() for row in rows}
+        return found
+
+    def bank_events(self, after_block: int, last_block: int) -> Sequence[ChainEvent]:
+        """Deposits and withdrawals of a range of blocks."""
+        query = select(ChainEvent).where(
+            ChainEvent.block_number > after_block,
+            ChainEvent.block_number <= last_block,
+            ChainEvent.name.in_(("Deposited", "Withdrawn")),
+        )
+        return self._session.scalars(query).all()
+
+    def routes(self) -> dict[int, Route]:
+        """The sides of every agreement on chain."""
+        query = select(
+            Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program
+        ).where(Agreement.number.is_not(None))
+        return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}

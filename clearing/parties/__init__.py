@@ -1,0 +1,1 @@
+"""Who takes part, and on what terms: merchants, programs, members, API keys, agreements."""

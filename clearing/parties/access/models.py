@@ -1,0 +1,36 @@
+"""Table of API keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, Hash, choice
+
+
+class Role(StrEnum):
+    """Whose hand a key is in."""
+
+    MERCHANT = "merchant"
+    OPERATOR = "operator"
+    TREASURY = "treasury"
+    AUDITOR = "auditor"
+
+
+class ApiKey(Base):
+    """A key: shown once, stored as SHA-256 of a 256-bit random secret (which needs no slow hash)."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    secret_hash: Mapped[bytes] = mapped_column(Hash)
+    role: Mapped[Role] = mapped_column(choice(Role))
+    merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
+    scopes: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    revoked_at: Mapped[datetime | None] = mapped_column(default=None)

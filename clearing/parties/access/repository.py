@@ -1,0 +1,42 @@
+"""SQL of API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from clearing.kit.locks import lock_until_commit
+from clearing.parties.access.models import ApiKey, Role
+
+
+class ApiKeyRepository:
+    """API keys in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, key: ApiKey) -> None:
+        """Stores a key."""
+        self._session.add(key)
+        self._session.flush()
+
+    def by_id(self, id: str) -> ApiKey | None:  # noqa: A002
+        """The key with this id, revoked or not."""
+        return self._session.get(ApiKey, id)
+
+    def count_live(self, role: Role) -> int:
+        """Keys of a role that are not revoked; nobody else counts or revokes any before this transaction ends."""
+        lock_until_commit(self._session, f"{role} keys")
+        query = select(func.count()).where(ApiKey.role == role, ApiKey.revoked_at.is_(None))
+        return self._session.scalar(query) or 0
+
+    def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """Keys newest first: one merchant's, or all."""
+        query = select(ApiKey).order_by(ApiKey.id.desc()).limit(limit)
+        if merchant_number is not None:
+            query = query.where(ApiKey.merchant_number == merchant_number)
+        if after is not None:
+            query = query.where(ApiKey.id < after)
+        return self._session.scalars(query).all()

@@ -1,0 +1,116 @@
+"""SQL of members, their merchants' names for them, and link codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import now
+from clearing.kit.in_list import in_list
+from clearing.kit.upsert import insert_for
+from clearing.parties.members.models import LinkCode, Member, MemberLink
+
+EXTERNAL = "external:"
+
+
+class KnownMember(NamedTuple):
+    """What an order needs to know of a member: these are read by the hundred."""
+
+    id: str
+    address: str
+
+
+class MemberRepository:
+    """Members in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, member: Member) -> None:
+        """Stores a member."""
+        self._session.add(member)
+        self._session.flush()
+
+    def by_id(self, id: str) -> Member | None:  # noqa: A002
+        """The member with this id, whoever knows it."""
+        return self._session.get(Member, id)
+
+    def by_external_id(self, merchant_number: int, external_id: str) -> Member | None:
+        """The member that a merchant knows by this name."""
+        query = (
+            select(Member)
+            .join(MemberLink, MemberLink.member_id == Member.id)
+            .where(MemberLink.merchant_number == merchant_number, MemberLink.external_id == external_id)
+        )
+        return self._session.scalar(query)
+
+    def resolve(self, merchant_number: int, reference: str) -> Member | None:
+        """The member that a merchant means by `mem_...` or `external:...`. It must know the member."""
+        if reference.startswith(EXTERNAL):
+            return self.by_external_id(merchant_number, reference.removeprefix(EXTERNAL))
+        if self.external_id(merchant_number, reference) is None:
+            return None
+        return self.by_id(reference)
+
+    def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, KnownMember]:
+        """`resolve` for many at once: those that the merchant knows, by reference."""
+        wanted = set(references)
+        names = {r.removeprefix(EXTERNAL) for r in wanted if r.startswith(EXTERNAL)}
+        ids = {r for r in wanted if not r.startswith(EXTERNAL)}
+        known = select(MemberLink.external_id, Member.id, Member.address).join(
+            Member, Member.id == MemberLink.member_id
+        )
+        known = known.where(MemberLink.merchant_number == merchant_number)
+        found: dict[str, KnownMember] = {}
+        if names:
+            rows = self._session.execute(known.where(in_list(self._session, MemberLink.external_id, names)))
+            found |= {EXTERNAL + name: KnownMember(id, address) for name, id, address in rows}  # noqa: A001
+        if ids:
+            rows = self._session.execute(known.where(in_list(self._session, MemberLink.member_id, ids)))
+            found |= {id: KnownMember(id, address) for _, id, address in rows}  # noqa: A001
+        return found
+
+    def external_id(self, merchant_number: int, member_id: str) -> str | None:
+        """A merchant's name for a member; the oldest, where it has several."""
+        query = (
+            select(MemberLink.external_id)
+            .where(MemberLink.merchant_number == merchant_number, MemberLink.member_id == member_id)
+            .order_by(MemberLink.created_at, MemberLink.external_id)
+        )
+        return self._session.scalars(query.limit(1)).first()
+
+    def by_addresses(self, addresses: Iterable[str]) -> dict[str, Member]:
+        """Members by their address on chain."""
+        query = select(Member).where(in_list(self._session, Member.address, set(addresses)))
+        return {member.address: member for member in self._session.scalars(query)}
+
+    def link(self, merchant_number: int, external_id: str, member_id: str) -> bool:
+        """Gives a member a merchant's name; False if the name is taken (perhaps by a request at the same moment)."""
+        statement = (
+            insert_for(self._session)(MemberLink)
+            .values(merchant_number=merchant_number, external_id=external_id, member_id=member_id, created_at=now())
+            .on_conflict_do_nothing()
+            .returning(MemberLink.member_id)
+        )
+        return self._session.execute(statement).first() is not None
+
+    # ---------------------------------------------------------------- link codes
+
+    def add_code(self, code: LinkCode) -> None:
+        """Stores a code's hash."""
+        self._session.add(code)
+        self._session.flush()
+
+    def use_code(self, code_hash: bytes, at: datetime) -> str | None:
+        """Uses a code up; the id of its member, or None where it is unknown, used or expired."""
+        statement = (
+            update(LinkCode)
+            .where(LinkCode.code_hash == code_hash, LinkCode.used_at.is_(None), LinkCode.expires_at > at)
+            .values(used_at=at)
+            .returning(LinkCode.member_id)
+        )
+        return self._session.scalar(statement)

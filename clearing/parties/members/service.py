@@ -1,0 +1,114 @@
+"""Rules of members: who knows whom, and how a second merchant gets to know a member."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import now
+from clearing.kit.errors import Conflict, NotFound, Refused
+from clearing.kit.events.repository import EventRepository
+from clearing.kit.ids import new_id
+from clearing.parties.members.models import LinkCode, Member
+from clearing.parties.members.repository import MemberRepository
+from clearing.parties.merchants.models import Merchant
+from clearing.parties.merchants.service import require_participating
+from tongdui.encoding import keccak256
+
+LINK_CODE_LIFETIME = timedelta(minutes=10)
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
+_MISREAD = str.maketrans("OIL", "011", "- ")
+
+
+class MemberService:
+    """Members in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._members = MemberRepository(session)
+
+    def register(
+        self, merchant: Merchant, *, external_id: str, link_code: str | None, actor: str
+    ) -> tuple[Member, bool]:
+        """The member that the merchant calls `external_id`, and whether that is new.
+
+        A link code names a member that another merchant knows already.
+        """
+        require_participating(merchant)
+        known = self._members.by_external_id(merchant.number, external_id)
+        if known is not None and link_code is None:
+            return known, False
+        member = self._linked(link_code) if link_code is not None else known or self._new()
+        if known is not None:
+            return self._same(known, member), False
+        if not self._members.link(merchant.number, external_id, member.id):
+            return self._raced(merchant, external_id, member, is_new=link_code is None), False
+        EventRepository(self._session).add("member.registered", member.id, actor, merchant.number, {})
+        return member, True
+
+    def create_link_code(self, merchant: Merchant, reference: str, actor: str) -> tuple[str, datetime]:
+        """A code by which another merchant can register this member, once, within ten minutes; and when it expires."""
+        member = self.existing(merchant, reference)
+        code = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        expires_at = now() + LINK_CODE_LIFETIME
+        self._members.add_code(LinkCode(code_hash=_hash(code), member_id=member.id, expires_at=expires_at))
+        EventRepository(self._session).add("member.link_code_created", member.id, actor, merchant.number, {})
+        return "-".join((code[:4], code[4:8], code[8:])), expires_at
+
+    def existing(self, merchant: Merchant, reference: str, pointer: str | None = None) -> Member:
+        """The member that the merchant means, or NotFound."""
+        member = self._members.resolve(merchant.number, reference)
+        if member is not None:
+            return member
+        detail = f"merchant {merchant.name} knows no member {reference}; register it with POST /v1/members"
+        if pointer is None:
+            raise NotFound(detail)
+        raise NotFound.at(pointer, detail, code="unknown_member")
+
+    def _new(self) -> Member:
+        secret = secrets.token_bytes(32)
+        member = Member(id=new_id("mem"), secret=secret, address=address_of(secret))
+        self._members.add(member)
+        return member
+
+    def _linked(self, link_code: str) -> Member:
+        member_id = self._members.use_code(_hash(link_code), now())
+        member = self._members.by_id(member_id) if member_id else None
+        if member is None:
+            raise Refused.at(
+                "/link_code",
+                "this code is unknown, used or older than ten minutes; ask the member for a new one",
+                code="link_code_invalid",
+            )
+        return member
+
+    def _raced(self, merchant: Merchant, external_id: str, member: Member, *, is_new: bool) -> Member:
+        """Another request gave the name away at this moment."""
+        winner = self._members.by_external_id(merchant.number, external_id)
+        if winner is None:
+            raise NotFound(f"there is no member {external_id}", code="unknown_member")
+        if not is_new:
+            return self._same(winner, member)
+        self._session.delete(member)
+        return winner
+
+    @staticmethod
+    def _same(known: Member, member: Member) -> Member:
+        if known.id != member.id:
+            raise Conflict.at(
+                "/external_id", "you know another member by this id; choose another one", code="external_id_taken"
+            )
+        return known
+
+
+def address_of(secret: bytes) -> str:
+    """A member's address on chain: the last 20 bytes of its secret's hash."""
+    return "0x" + keccak256(secret)[-20:].hex()
+
+
+def _hash(code: str) -> bytes:
+    """The stored form of a code, however a person typed it."""
+    return sha256(code.upper().translate(_MISREAD).encode()).digest()

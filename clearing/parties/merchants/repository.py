@@ -1,0 +1,75 @@
+"""SQL of merchants and their signer keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from clearing.kit.locks import lock_until_commit
+from clearing.parties.merchants.models import Merchant, SignerKey
+
+
+class MerchantRepository:
+    """Merchants in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, merchant: Merchant, key: SignerKey) -> None:
+        """Stores a merchant with its first key."""
+        self._session.add(merchant)
+        self._session.flush()
+        self._session.add(key)
+        self._session.flush()
+
+    def by_id(self, id: str) -> Merchant | None:  # noqa: A002
+        """The merchant with this id."""
+        return self._session.scalar(select(Merchant).where(Merchant.id == id))
+
+    def by_number(self, number: int) -> Merchant | None:
+        """The merchant with this number on chain."""
+        return self._session.get(Merchant, number)
+
+    def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
+        """Merchants newest first."""
+        query = select(Merchant).order_by(Merchant.id.desc()).limit(limit)
+        if after is not None:
+            query = query.where(Merchant.id < after)
+        return self._session.scalars(query).all()
+
+    def next_number(self) -> int:
+        """The number the chain will expect next; nobody else gets it before this transaction ends."""
+        lock_until_commit(self._session, "merchant numbers")
+        return (self._session.scalar(select(func.max(Merchant.number))) or 0) + 1
+
+    # ---------------------------------------------------------------- signer keys
+
+    def key(self, address: str) -> SignerKey | None:
+        """The key with this address (lower-case), whoever has it."""
+        return self._session.get(SignerKey, address)
+
+    def live_key(self, number: int, address: str, at: int) -> SignerKey | None:
+        """The key with this address if it may sign for the merchant at Unix time `at`."""
+        key = self.key(address)
+        if key is None or key.merchant_number != number or not key.valid_from <= at < key.valid_until:
+            return None
+        return key
+
+    def managed_key(self, number: int, at: int) -> SignerKey | None:
+        """The newest live key of the merchant that the gateway can sign with."""
+        query = _live(number, at).where(SignerKey.keystore.is_not(None))
+        return self._session.scalars(query.limit(1)).first()
+
+    def newest_key(self, number: int, at: int) -> SignerKey | None:
+        """The merchant's newest live key."""
+        return self._session.scalars(_live(number, at).limit(1)).first()
+
+
+def _live(number: int, at: int) -> Select[SignerKey]:
+    return (
+        select(SignerKey)
+        .where(SignerKey.merchant_number == number, SignerKey.valid_from <= at, SignerKey.valid_until > at)
+        .order_by(SignerKey.created_at.desc(), SignerKey.address)
+    )

@@ -1,0 +1,107 @@
+"""Rules of merchants: onboarding, and who may take part."""
+
+from __future__ import annotations
+
+from eth_utils.address import is_checksum_address, is_hex_address
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.service import request_call
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.events.repository import EventRepository
+from clearing.kit.ids import new_id
+from clearing.kit.signing.keyring import Keyring
+from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
+from clearing.parties.merchants.repository import MerchantRepository
+from tongdui.encoding import hex_of, text_word
+from tongdui.orders import ZERO_ADDRESS
+
+MAX_MICROS = 2**95 - 1
+"""Largest position or credit limit that the contract can hold."""
+
+
+class MerchantService:
+    """Merchants in one transaction."""
+
+    def __init__(self, session: Session, *, keyring: Keyring) -> None:
+        self._session = session
+        self._keyring = keyring
+        self._merchants = MerchantRepository(session)
+
+    def register(self, *, name: str, signer_address: str | None, credit_limit_micros: int, actor: str) -> Merchant:
+        """Onboards a merchant. Without `signer_address` the gateway makes and keeps its key."""
+        check_chain_text(name, "/name")
+        check_micros(credit_limit_micros, "/credit_limit_micros", least=0)
+        key = self._managed_key() if signer_address is None else self._own_key(signer_address)
+        merchant = Merchant(number=self._merchants.next_number(), id=new_id("mer"), name=name)
+        self._refuse_taken(key)  # after the number: from there on nobody else registers a merchant
+        key.merchant_number = merchant.number
+        self._merchants.add(merchant, key)
+        request_call(
+            self._session,
+            "operator",
+            "registerMerchant",
+            [merchant.number, hex_of(text_word(name)), key.address, credit_limit_micros],
+            merchant.id,
+        )
+        EventRepository(self._session).add(
+            "merchant.registered",
+            merchant.id,
+            actor,
+            merchant.number,
+            {"name": name, "signer": key.address, "credit_limit_micros": credit_limit_micros},
+        )
+        return merchant
+
+    def _managed_key(self) -> SignerKey:
+        address, keystore = self._keyring.create()
+        return SignerKey(address=address, keystore=keystore)
+
+    @staticmethod
+    def _own_key(address: str) -> SignerKey:
+        return SignerKey(address=checked_address(address, "/signer_address"))
+
+    def _refuse_taken(self, key: SignerKey) -> None:
+        if self._merchants.key(key.address) is not None:
+            raise Conflict.at("/signer_address", "this key belongs to a merchant already", code="key_taken")
+
+
+def require_merchant(session: Session, merchant_id: str, pointer: str | None = None) -> Merchant:
+    """The merchant with this id, or NotFound; `pointer` is where a request's body named it."""
+    merchant = MerchantRepository(session).by_id(merchant_id)
+    if merchant is not None:
+        return merchant
+    detail = f"there is no merchant {merchant_id}"
+    if pointer is None:
+        raise NotFound(detail)
+    raise NotFound.at(pointer, detail, code="unknown_merchant")
+
+
+def require_participating(merchant: Merchant) -> None:
+    """Refuses a merchant that is suspended or closed."""
+    if merchant.status in (MerchantStatus.SUSPENDED, MerchantStatus.CLOSED):
+        raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code=f"merchant_{merchant.status}")
+
+
+def checked_address(address: str, pointer: str) -> str:
+    """A key's address in lower case. Where it is in mixed case, its EIP-55 checksum must be right."""
+    mixed = address[2:] not in (address[2:].lower(), address[2:].upper())
+    if not address.startswith("0x") or not is_hex_address(address):
+        raise InvalidRequest.at(pointer, "must be 0x and 40 hexadecimal digits")
+    if mixed and not is_checksum_address(address):
+        raise InvalidRequest.at(pointer, "its checksum (EIP-55) is wrong: is there a typing error?")
+    if address == ZERO_ADDRESS:
+        raise InvalidRequest.at(pointer, "the zero address cannot sign")
+    return address.lower()
+
+
+def check_chain_text(text: str, pointer: str) -> None:
+    """Refuses text that the chain's 32 bytes cannot hold."""
+    size = len(text.encode())
+    if size > 32:
+        raise InvalidRequest.at(pointer, f"takes {size} bytes in UTF-8; the chain stores at most 32")
+
+
+def check_micros(micros: int, pointer: str, *, least: int) -> None:
+    """Refuses an amount that the contract would not take."""
+    if not least <= micros <= MAX_MICROS:
+        raise InvalidRequest.at(pointer, f"must be from {least} to {MAX_MICROS} micros")

@@ -1,0 +1,36 @@
+"""Table of programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, choice
+
+
+class ProgramStatus(StrEnum):
+    """`pending` until the chain confirms the registration; then as on chain."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Program(Base):
+    """A points currency. `number` is its id on chain, counted from 1."""
+
+    __tablename__ = "programs"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
+    code: Mapped[str] = mapped_column(String(12), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    status: Mapped[ProgramStatus] = mapped_column(choice(ProgramStatus), default=ProgramStatus.PENDING)
+    default_lifetime_days: Mapped[int | None] = mapped_column(default=None)
+    """Days until issued points expire where the issuance does not say; None for never."""
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

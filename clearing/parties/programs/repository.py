@@ -1,0 +1,49 @@
+"""SQL of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from clearing.kit.locks import lock_until_commit
+from clearing.parties.programs.models import Program
+
+
+class ProgramRepository:
+    """Programs in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, program: Program) -> None:
+        """Stores a program."""
+        self._session.add(program)
+        self._session.flush()
+
+    def by_code_or_id(self, text: str) -> Program | None:
+        """The program with this code (`FUEL`) or id (`prg_...`)."""
+        column = Program.id if text.startswith("prg_") else Program.code
+        return self._session.scalar(select(Program).where(column == text))
+
+    def by_number(self, number: int) -> Program | None:
+        """The program with this number on chain."""
+        return self._session.get(Program, number)
+
+    def of_merchant(self, merchant_number: int) -> list[Program]:
+        """A merchant's programs, by number."""
+        query = select(Program).where(Program.merchant_number == merchant_number).order_by(Program.number)
+        return list(self._session.scalars(query))
+
+    def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
+        """Programs newest first."""
+        query = select(Program).order_by(Program.id.desc()).limit(limit)
+        if after is not None:
+            query = query.where(Program.id < after)
+        return self._session.scalars(query).all()
+
+    def next_number(self) -> int:
+        """The number the chain will expect next; nobody else gets it before this transaction ends."""
+        lock_until_commit(self._session, "program numbers")
+        return (self._session.scalar(select(func.max(Program.number))) or 0) + 1

@@ -1,0 +1,1 @@
+"""From accepted orders to blocks and back: sequencer and projector."""

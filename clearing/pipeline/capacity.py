@@ -1,0 +1,58 @@
+"""How much goes into one transaction: by instructions, gas and bytes; less after one that failed for want of gas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clearing.kit.config import Settings
+from clearing.ordering.orders import limits
+from clearing.ordering.orders.models import Order
+from tongdui.orders import Kind
+
+_EVIDENCE_BYTES = 32 * 24
+"""An entry with a proof of sixteen hashes."""
+
+
+class BatchCapacity:
+    """How many instructions the next batch may have. Shrinks when one does not fit; grows again as batches are mined."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.limit = settings.batch_max_instructions
+        self.careful = False
+        """Whether batches are to be tried out, one at a time, before they are sent."""
+
+    def choose(self, queue: Sequence[Order], gas: int) -> list[Order]:
+        """The first orders of the queue that go into one batch; always one, if there is any."""
+        chosen: list[Order] = []
+        size, cost, length = 0, limits.BATCH_GAS, 0
+        for order in queue:
+            size += order.size
+            cost += _gas(order)
+            length += _bytes(order)
+            if chosen and (size > self.limit or cost > gas or length > self._settings.batch_max_bytes):
+                break
+            chosen.append(order)
+        return chosen
+
+    def failed(self) -> None:
+        """A batch was mined and failed: from now on they are tried out first."""
+        self.careful = True
+
+    def halve(self, size: int) -> None:
+        """A batch of `size` instructions does not fit."""
+        self.limit = max(1, min(size, self.limit) // 2)
+
+    def settled(self) -> None:
+        """A batch was mined and did not fail."""
+        self.limit = min(self._settings.batch_max_instructions, self.limit * 2)
+        if self.limit == self._settings.batch_max_instructions:
+            self.careful = False
+
+
+def _gas(order: Order) -> int:
+    return limits.gas_of(order.kinds())
+
+
+def _bytes(order: Order) -> int:
+    return len(order.packed) + order.kinds()[Kind.REVERSE] * _EVIDENCE_BYTES

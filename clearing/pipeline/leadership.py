@@ -1,0 +1,111 @@
+"""One leader at a time: a lock that the operating system or the database releases when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from zlib import crc32
+
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from clearing.kit.database import Database
+
+_KEEPALIVES = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
+"""How the server notices, in some ten seconds, a leader whose whole machine is gone and so says no goodbye."""
+
+
+class Leadership:
+    """The right to be the only `name` on a database. Not thread-safe: one object a daemon."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._key = _key(name)
+        self._connection: Connection | None = None
+        self._file: TextIOWrapper | None = None
+
+    def acquire(self) -> bool:
+        """Tries to become the leader, or checks that we still are. Call it before each step."""
+        return self._lock_file() if self._database.is_sqlite else self._lock_database()
+
+    def release(self) -> None:
+        """Steps down."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):  # the server notices the end of a connection a moment later
+                self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            self._connection.close()
+            self._connection = None
+
+    def _lock_file(self) -> bool:
+        if self._file is not None:
+            return True
+        candidate = _file(self._database, self._name).open("w")
+        try:
+            fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            candidate.close()
+            return False
+        self._file = candidate
+        return True
+
+    def _lock_database(self) -> bool:
+        """PostgreSQL's advisory lock lives as long as its connection, so a dead leader's lock is free at once."""
+        try:
+            if self._connection is None:
+                engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+                self._connection = engine.connect()
+                self._connection.detach()
+                for setting, value in _KEEPALIVES.items():
+                    self._connection.execute(text(f"SET {setting} = {value}"))
+                return self._try_lock(self._connection)
+            self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            self.release()
+            return False
+        return True
+
+    def _try_lock(self, connection: Connection) -> bool:
+        held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}))
+        if not held:
+            self.release()
+        return held
+
+
+def has_leader(database: Database, name: str) -> bool:
+    """Whether some process is the leader at this moment. Asking takes the right from nobody."""
+    return _file_is_locked(_file(database, name)) if database.is_sqlite else _is_locked(database, _key(name))
+
+
+def _file_is_locked(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _is_locked(database: Database, key: int) -> bool:
+    query = text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
+        " AND classid = 0 AND objid::bigint = :key)"
+    )
+    with database.reading() as session:
+        return bool(session.scalar(query, {"key": key}))
+
+
+def _key(name: str) -> int:
+    return crc32(f"tongdui:{name}".encode())
+
+
+def _file(database: Database, name: str) -> Path:
+    return Path(f"{make_url(database.url).database or ''}.{name}.lock")

@@ -1,0 +1,63 @@
+"""Tables of what goes to the chain (transactions, calls) and of what comes from it (blocks, batches, entries, ...)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, BigInt, Hash, choice
+
+# -------------------------------------------------------------------- to the chain
+
+
+class TransactionState(StrEnum):
+    """`signed` is stored and may have been sent; `mined` was seen in a block; `reverted` failed there; `replaced` never will be
+    in one, because another transaction took its nonce."""
+
+    SIGNED = "signed"
+    MINED = "mined"
+    REVERTED = "reverted"
+    REPLACED = "replaced"
+
+
+class Transaction(Base):
+    """A signed transaction. It is stored before it is sent, so that after a crash the same bytes are sent again."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (UniqueConstraint("sender", "nonce"),)
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    sender: Mapped[str] = mapped_column(String(42))
+    orders: Mapped[int] = mapped_column(default=0)
+    """How many orders it carries; 0 for a privileged call."""
+    nonce: Mapped[int] = mapped_column(BigInt)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[bytes] = mapped_column(Hash, unique=True)
+    state: Mapped[TransactionState] = mapped_column(
+        choice(TransactionState), default=TransactionState.SIGNED, index=True
+    )
+    block_number: Mapped[int | None] = mapped_column(BigInt, index=True, default=None)
+    gas_used: Mapped[int | None] = mapped_column(BigInt, default=None)
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class TransactionAttempt(Base):
+    """An earlier version of a transaction, under the same nonce: the one before its fee was raised, or before it was made smaller.
+
+    A node may still have it, so it may still be the one that is mined.
+    """
+
+    __tablename__ = "transaction_attempts"
+
+    hash: Mapped[bytes] = mapped_column(Hash, primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(ForeignKey("transactions.id"), index=True)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+# -------------------------------------------------------------------- from the chain

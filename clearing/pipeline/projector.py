@@ -1,0 +1,93 @@
+"""Follows the chain: reads blocks in order, applies each in one transaction, rolls back when the chain changed its mind.
+
+`Projector.step()` does one bounded piece of work and returns whether there was any; tests call it between crashes.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.deployment import deployment_block
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.identity import day_at
+from clearing.ledger.journal.models import Block
+from clearing.ledger.journal.repository import BlockRepository
+from clearing.pipeline.projection import project_block
+from clearing.pipeline.reorg import roll_back_to_chain
+
+log = structlog.get_logger(__name__)
+
+_BLOCKS_A_STEP = 16
+
+
+class Projector:
+    """Follows the chain. There must be one at a time; a second one would fail on the blocks' primary key."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: ChainClient,
+        settings: Settings,
+        *,
+        first_block: int | None = None,
+        last_block: int | None = None,
+    ) -> None:
+        """`first_block` is where to begin in an empty database, by default with the contract; `last_block` is where to stop."""
+        self._database = database
+        self._client = client
+        self._settings = settings
+        self._first_block = first_block if first_block is not None else settings.start_block
+        self._last_block = last_block
+        self._behind_since: float | None = None
+
+    def step(self) -> bool:
+        """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""
+        head = self._client.head() - self._settings.confirmations
+        if self._last_block is not None:
+            head = min(head, self._last_block)
+        with self._database.reading() as session:
+            last = BlockRepository(session).last()
+        if last is not None and (found := self._client.block_hash(last.number)) != last.hash:
+            self._check_node()
+            if found is None and self._may_be_behind():
+                return False
+            roll_back_to_chain(self._database, self._client, self._settings.utc_offset_seconds)
+            return True
+        self._behind_since = None
+        first = last.number + 1 if last is not None else self._first()
+        blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
+        parent = last.hash if last is not None else None
+        for block in blocks:
+            if parent is not None and block.parent_hash != parent:
+                return True  # the chain changed under us: the next step rolls back
+            with self._database.session.begin() as session:
+                project_block(session, block, day_at(block.timestamp, self._settings.utc_offset_seconds))
+            parent = block.hash
+        return bool(blocks)
+
+    def _first(self) -> int:
+        if self._first_block is None:
+            self._first_block = deployment_block(self._client, self._settings.contract)
+        return self._first_block
+
+    def _may_be_behind(self) -> bool:
+        """A node that has a part of our blocks may only be slower than the one that we read them from. If it stays so, it has lost
+        the others."""
+        head = self._client.head()
+        with self._database.reading() as session:
+            ours = session.get(Block, head)
+        if ours is None or self._client.block_hash(head) != ours.hash:
+            return False
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
+            log.warning("the node is behind what was read from the chain", head=head)
+        return time.monotonic() - self._behind_since < self._settings.node_patience
+
+    def _check_node(self) -> None:
+        """A node that is still catching up, or is on another chain, is no reason to take the whole read model back."""
+        if self._client.call("eth_getCode", self._settings.contract, "latest") == "0x":
+            raise ChainError("eth_getCode", 0, "the node has no contract: it is still catching up, or on another chain")

@@ -1,0 +1,1 @@
+"""Processes: daemons, jobs, the embedded network, the command line."""

@@ -1,0 +1,81 @@
+"""The Celery application: broker, schedule, limits. `celery -A clearing.runtime.jobs.app worker`, or `clearing worker`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from clearing.kit.config import Settings, settings
+from clearing.runtime.jobs import directory, observing, timed  # noqa: F401 (defines the tasks)
+
+QUEUE = "tongdui"
+_REDELIVER_AFTER = 3_600
+"""Seconds after which Redis gives a message to another worker; longer than any task may take."""
+
+_TAKEN_AHEAD = 32
+"""Messages a process that a worker takes from the embedded broker before it has done them. Without an event loop, Celery notices
+only every two seconds that one is done; with fewer of them the queue would grow."""
+
+
+def create_app(configured: Settings) -> Celery:
+    """The application for these settings."""
+    app = Celery("tongdui", set_as_current=True)
+    app.conf.update(
+        broker_url=configured.broker_url or f"{directory.ALIAS}://localhost/",
+        broker_transport_options=transport_options(configured),
+        broker_connection_retry_on_startup=True,
+        worker_enable_remote_control=bool(configured.broker_url),
+        worker_prefetch_multiplier=1 if configured.broker_url else _TAKEN_AHEAD,
+        worker_max_tasks_per_child=10_000,
+        worker_hijack_root_logger=False,
+        task_default_queue=QUEUE,
+        task_queues=[Queue(QUEUE, max_length=10_000)],
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        timezone="UTC",
+        beat_schedule=schedule(configured),
+        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due, the database knows
+        beat_max_loop_interval=1,
+    )
+    return app
+
+
+def transport_options(configured: Settings) -> dict[str, Any]:
+    """What the broker's kind needs."""
+    scheme = configured.broker_url.partition(":")[0]
+    if scheme in ("redis", "rediss", "sentinel"):
+        return {"visibility_timeout": _REDELIVER_AFTER}
+    if scheme in ("amqp", "amqps", "pyamqp"):
+        return {"confirm_publish": True}  # or a message that the server never got counts as sent
+    return {"directory": str(configured.broker_dir.absolute())} if not scheme else {}
+
+
+def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
+    """How often each task looks whether something is due. A message that waits longer than that is dropped."""
+    seconds = {
+        "webhooks.deliver": configured.webhook_interval,
+        "holds.tidy": 10,
+        "liquidity.alert": 15,
+        "points.expire": configured.daily_interval,
+        "points.remind": configured.daily_interval,
+        "statements.make": configured.daily_interval,
+        "reconciliation.run": configured.reconcile_interval,
+        "quotes.clean_up": configured.daily_interval,
+        "idempotency.clean_up": configured.daily_interval,
+        "link_codes.clean_up": configured.daily_interval,
+        "webhooks.clean_up": configured.daily_interval,
+    }
+    return {
+        name: {"task": name, "schedule": every, "options": {"expires": max(every * 2, 10)}}
+        for name, every in seconds.items()
+    }
+
+
+directory.register()
+observing.connect()
+app = create_app(settings())

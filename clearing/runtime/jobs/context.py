@@ -1,0 +1,61 @@
+"""What the tasks of one process share: opened after the fork, closed with the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from clearing.chain.client import ChainClient
+from clearing.kit.config import Settings, settings
+from clearing.kit.database import Database
+from clearing.kit.identity import NetworkIdentity
+from clearing.kit.signing.keyring import Keyring
+from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.oversight.liquidity.service import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Connections and keys of a worker process."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    network: NetworkIdentity
+    deliverer: Deliverer
+    chain: ChainClient
+
+    @classmethod
+    def of(cls, configured: Settings) -> Context:
+        """The context for these settings."""
+        database = Database(configured.database_url)
+        keyring = Keyring(configured.keystore_password.get_secret_value())
+        return cls(
+            settings=configured,
+            database=database,
+            keyring=keyring,
+            network=NetworkIdentity.of(configured),
+            deliverer=Deliverer(database, configured, keyring),
+            chain=ChainClient(configured.rpc_url),
+        )
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Where liquidity alerts begin."""
+        return Thresholds(
+            self.settings.liquidity_low_percent,
+            self.settings.liquidity_critical_percent,
+            self.settings.liquidity_floor_micros,
+        )
+
+    def close(self) -> None:
+        """Closes connections."""
+        self.deliverer.close()
+        self.chain.close()
+        self.database.close()
+
+
+@lru_cache
+def context() -> Context:
+    """This process's context, made when a task first asks."""
+    return Context.of(settings())

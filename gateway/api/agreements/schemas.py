@@ -1,0 +1,140 @@
+"""Agreements."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
+from clearing.parties.agreements.service import MAX_GRACE, Proposal
+from gateway.http.schemas import Body, Hex, Id, MicrosOrZero, Moment, Points, ProgramName, Signature, View, Word
+from tongdui.encoding import bytes_of
+from tongdui.orders import signature_bytes
+
+Side = Literal["source", "target"]
+KindName = Literal["exchange", "acceptance"]
+Rate = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
+
+
+class AgreementCreate(Body):
+    """Terms to propose. To sign them at once, give `valid_from` and `document` too: they are part of what is signed."""
+
+    kind: KindName
+    source_program: ProgramName
+    target_program: ProgramName | None = None
+    target_merchant: Id | None = None
+    rate_num: Rate = 1
+    rate_den: Rate = 1
+    unit_price_micros: MicrosOrZero
+    fee_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+    lifetime_days: Annotated[int, Field(strict=True, ge=0, le=65_535)] = 0
+    max_points: Points
+    daily_cap: Points
+    initiators: list[Side] = Field(default=["source"], min_length=1, max_length=2)
+    valid_from: Moment | None = Field(
+        default=None, description="now, if it is missing; fractions of a second are cut off"
+    )
+    valid_until: Moment
+    supersedes: Id | None = None
+    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE)] = 0
+    document: Word | None = Field(default=None, description="hash of the contract on paper; random, if it is missing")
+    signature: Signature | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        if self.kind == "exchange" and (self.target_program is None or self.target_merchant is not None):
+            raise ValueError("an exchange has a target_program (and no target_merchant)")
+        if self.kind == "acceptance" and (self.target_merchant is None or self.target_program is not None):
+            raise ValueError("an acceptance has a target_merchant (and no target_program)")
+        if self.signature is not None and (self.valid_from is None or self.document is None):
+            raise ValueError("a signature needs valid_from and document: without them nobody knows what was signed")
+        return self
+
+    def proposal(self) -> Proposal:
+        """What the service takes."""
+        return Proposal(
+            kind=AgreementKind[self.kind.upper()],
+            source_program=self.source_program,
+            target_program=self.target_program,
+            target_merchant=self.target_merchant,
+            rate_num=self.rate_num,
+            rate_den=self.rate_den,
+            unit_price_micros=self.unit_price_micros,
+            fee_bps=self.fee_bps,
+            lifetime_days=self.lifetime_days,
+            max_points=self.max_points,
+            daily_cap=self.daily_cap,
+            initiators=sum(Initiator[side.upper()] for side in set(self.initiators)),
+            valid_from=_unix(self.valid_from) if self.valid_from else None,
+            valid_until=_unix(self.valid_until),
+            supersedes=self.supersedes,
+            grace_seconds=self.grace_seconds,
+            document=bytes_of(self.document) if self.document else None,
+            signature=signature_bytes(self.signature) if self.signature else None,
+        )
+
+
+class SignatureAdd(Body):
+    """Your signature over the agreement's digest; without it the gateway signs with the key that it keeps for you."""
+
+    signature: Signature | None = None
+
+
+class TermsView(View):
+    """The terms as they are signed (EIP-712 type `AgreementTerms`)."""
+
+    kind: int
+    initiators: int
+    fee_bps: int
+    lifetime_days: int
+    source_merchant: int
+    target_merchant: int
+    source_program: int
+    target_program: int
+    valid_from: int
+    valid_until: int
+    rate_num: int
+    rate_den: int
+    unit_price_micros: int
+    max_points: int
+    daily_cap: int
+    supersedes: int
+    grace_seconds: int
+    document: Hex
+
+
+class AgreementView(View):
+    """Versioned terms between two merchants, signed by both."""
+
+    id: str
+    number: int | None = Field(description="its number on chain; null until both have signed")
+    kind: KindName
+    state: AgreementState
+    source_merchant: str
+    target_merchant: str
+    source_program: str
+    target_program: str | None
+    rate_num: int
+    rate_den: int
+    unit_price_micros: int
+    fee_bps: int
+    lifetime_days: int
+    max_points: int
+    daily_cap: int
+    initiators: list[Side]
+    valid_from: datetime
+    valid_until: datetime = Field(description="as signed")
+    ends_at: datetime = Field(description="`valid_until`, or earlier where it was superseded or terminated")
+    supersedes: str | None
+    grace_seconds: int
+    document: Hex
+    terms: TermsView
+    digest: Hex
+    signed_by: list[Side]
+    created_at: datetime
+
+
+def _unix(moment: datetime) -> int:
+    return int(moment.timestamp())

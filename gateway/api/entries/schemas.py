@@ -1,0 +1,81 @@
+"""Entries, receipts and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from gateway.http.schemas import Hex, View
+
+
+class EntryView(View):
+    """An accepted instruction, as the chain posted it."""
+
+    leaf: Hex
+    batch: int
+    index: int
+    kind: str
+    merchant: str = Field(description="who signed it")
+    nonce: int
+    item: int
+    program: str
+    agreement: str | None
+    member_address: str
+    points: int
+    out: int
+    settled_micros: int
+    fee_micros: int
+    expiry_day: int = Field(description="days since 1970-01-01; 0 for never")
+    ref: Hex
+    link: Hex
+    tx_hash: Hex
+    block_number: int
+
+
+class WireEntry(View):
+    """The entry field by field as its leaf was hashed."""
+
+    batch: int
+    index: int
+    merchant: int
+    nonce: int
+    item: int
+    kind: int
+    expiry_day: int
+    program: int
+    agreement: int
+    member: str
+    points: int
+    out: int
+    settled: int
+    fee: int
+    ref: Hex
+    link: Hex
+
+
+class ReceiptView(View):
+    """An entry with its Merkle proof: anyone can check it against the chain."""
+
+    entry: WireEntry
+    leaf: Hex
+    proof: list[Hex]
+    root: Hex
+    batch: int
+    tx_hash: Hex
+    block_number: int
+    chain_id: int
+    contract: str
+
+
+class EventView(View):
+    """Something that happened to `subject`."""
+
+    id: str
+    type: str = Field(examples=["order.settled"])
+    subject: str
+    actor: str
+    merchant: str | None
+    data: dict[str, Any]
+    created_at: datetime

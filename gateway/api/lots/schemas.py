@@ -1,0 +1,33 @@
+"""Lots of an account, and points whose day has come."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field
+
+from gateway.api.movements.schemas import AuthorizationBody, ExpireFields
+from gateway.http.schemas import Hex, View
+
+
+class LotView(View):
+    """Points that were issued together."""
+
+    entry: Hex = Field(description="leaf of the entry that made the lot")
+    points: int = Field(description="what the account has left of it")
+    expires_on: date | None = Field(description="the first day without them; null for never")
+
+
+class ExpirationCreate(ExpireFields):
+    """An expiration."""
+
+    authorization: AuthorizationBody | None = None
+
+
+class DueView(View):
+    """Points of an account that are to be burnt because their day has come."""
+
+    member: str | None
+    address: str
+    program: str
+    points: int

@@ -1,0 +1,51 @@
+"""Orders with many instructions, and the nonces to sign them with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from clearing.kit.errors import NotFound
+from clearing.ordering.orders.repository import OrderRepository
+from clearing.parties.access.service import Scope
+from gateway.api.movements.schemas import NonceRequest, NoncesView, OrderCreate, OrderView
+from gateway.api.orders.acceptance import accept, order_service
+from gateway.api.views import Views
+from gateway.http.auth import missing_scope
+from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
+from gateway.http.results import Started
+from gateway.http.schemas import View
+
+router = APIRouter(route_class=Endpoint, tags=["orders"])
+
+
+@router.post(
+    "/v1/orders",
+    status_code=201,
+    response_model=OrderView,
+    responses={202: {"model": OrderView, "description": "Accepted; the chain has not decided yet"}},
+)
+def create_order(body: OrderCreate, call: Waitable) -> Any:
+    """Hands in up to 500 instructions under one signature; your key needs the scope of each."""
+    lacking = {Scope(item.kind) for item in body.instructions} - call.caller.scopes
+    if lacking:
+        raise missing_scope(*lacking)
+    requests = [item.request(f"/instructions/{position}") for position, item in enumerate(body.instructions)]
+    return Started(accept(call, requests, body.authorization, atomic=body.atomic).id)
+
+
+@router.get("/v1/orders/{order}", response_model=OrderView)
+def get_order(order: str, call: Reading) -> View:
+    """One order with its movements."""
+    orders = OrderRepository(call.session)
+    found = orders.by_id(order)
+    if found is None or call.only_merchant not in (None, found.merchant_number):
+        raise NotFound(f"there is no order {order}")
+    return Views(call.session, call.gateway.network).order(found, orders.movements_of(found))
+
+
+@router.post("/v1/nonces", status_code=201, response_model=NoncesView)
+def reserve_nonces(body: NonceRequest, call: Mutating) -> Any:
+    """Sets nonces aside for orders that you sign yourself."""
+    return NoncesView(first=order_service(call).reserve_nonces(call.merchant, body.count), count=body.count)

@@ -1,0 +1,33 @@
+"""Programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from clearing.parties.programs.models import ProgramStatus
+from gateway.http.schemas import Body, Id, Text, View
+
+
+class ProgramCreate(Body):
+    """A points currency to start."""
+
+    merchant: Id
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,12}$", examples=["FUEL"])]
+    name: Annotated[Text, Field(min_length=1, max_length=32, description="at most 32 bytes of UTF-8")]
+    default_lifetime_days: Annotated[int, Field(strict=True, ge=1, le=65_535)] | None = None
+
+
+class ProgramView(View):
+    """A points currency."""
+
+    id: str
+    number: int = Field(description="its number on chain")
+    merchant: str
+    code: str
+    name: str
+    status: ProgramStatus
+    default_lifetime_days: int | None
+    created_at: datetime

@@ -1,0 +1,41 @@
+"""Positions and money at the settlement bank."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clearing.ledger.settlement.models import BankMovementState
+from gateway.http.schemas import Body, Id, Micros, Text, View
+
+
+class BankMovementCreate(Body):
+    """Money that came in, or goes out."""
+
+    merchant: Id
+    micros: Micros
+    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="can be booked once")]
+
+
+class BankMovementView(View):
+    """Money at the settlement bank."""
+
+    id: str
+    object: Literal["deposit", "withdrawal"]
+    merchant: str
+    micros: int
+    bank_reference: str
+    state: BankMovementState
+    created_at: datetime
+
+
+class PositionView(View):
+    """A merchant's net settlement balance."""
+
+    merchant: str
+    position_micros: int
+    credit_limit_micros: int
+    reserved_micros: int = Field(description="what pending orders and withdrawals will take")
+    liquidity_micros: int = Field(description="position + credit limit - reserved: what it can still pay")

@@ -1,0 +1,87 @@
+"""Webhook endpoints and what became of each event on its way there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, StrictBool, model_validator
+
+from clearing.notifications.webhooks.models import DeliveryState, EndpointState
+from gateway.http.schemas import Body, Id, Moment, Text, View
+
+Url = Annotated[Text, Field(min_length=9, max_length=2_048, examples=["https://partner.example/tongdui"])]
+Types = Annotated[
+    list[Annotated[str, Field(max_length=64)]],
+    Field(max_length=50, description="`order.settled` or `order.*`; an empty list means all", examples=[["order.*"]]),
+]
+Description = Annotated[Text, Field(max_length=200)]
+
+
+class WebhookEndpointCreate(Body):
+    """Where you want to be told of your events."""
+
+    url: Url
+    types: Types = Field(default=[])
+    description: Description = ""
+
+
+class WebhookEndpointChange(Body):
+    """What to change; what is missing stays."""
+
+    url: Url | None = None
+    types: Types | None = None
+    description: Description | None = None
+    enabled: StrictBool | None = None
+
+
+class WebhookReplay(Body):
+    """Events to send again: these, or all that the endpoint wants since a moment."""
+
+    events: list[Id] = Field(default=[], max_length=500)
+    since: Moment | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if bool(self.events) == (self.since is not None):
+            raise ValueError("give either events or since")
+        return self
+
+
+class WebhookEndpointView(View):
+    """Where a merchant is told. Requests are signed as Standard Webhooks has it; `secret` is shown once."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"secret"})
+
+    id: str
+    merchant: str
+    url: str
+    types: list[str]
+    description: str
+    state: EndpointState
+    reason: str | None = Field(description="why it is disabled")
+    failing_since: datetime | None
+    secret: str | None = Field(default=None, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    created_at: datetime
+
+
+class WebhookReplayView(View):
+    """How many events will be sent again."""
+
+    events: int
+
+
+class WebhookDeliveryView(View):
+    """One event on its way to an endpoint."""
+
+    event: str
+    type: str
+    subject: str
+    data: dict[str, Any]
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime | None
+    status: int | None = Field(description="HTTP status of the last answer")
+    answer: str | None = Field(description="beginning of the last answer, or why there was none")
+    attempted_at: datetime | None
+    delivered_at: datetime | None

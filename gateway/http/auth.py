@@ -1,0 +1,128 @@
+"""Who may call what. Every route has a line in `RULES`; one without a line cannot be served (see `Endpoint`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clearing.kit.database import Database
+from clearing.kit.errors import Forbidden
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import AccessService, Caller, Scope
+from gateway.http.problems import HttpError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Roles that may call a route. A merchant's key also needs one of `scopes`, where there are any."""
+
+    roles: frozenset[Role]
+    scopes: frozenset[Scope] = frozenset()
+
+    def check(self, caller: Caller) -> None:
+        """Refuses a caller whom the rule does not name."""
+        if caller.role not in self.roles:
+            named = ", ".join(sorted(self.roles))
+            raise Forbidden(f"this is for {named} keys; yours is a {caller.role} key")
+        if caller.role is Role.MERCHANT and self.scopes and not self.scopes & caller.scopes:
+            raise missing_scope(*self.scopes)
+
+
+def missing_scope(*scopes: Scope) -> Forbidden:
+    """The refusal of a key that lacks a scope."""
+    return Forbidden(f"your key lacks the scope {' or '.join(sorted(scopes))}", code="insufficient_scope")
+
+
+def _merchant(*scopes: Scope) -> Rule:
+    return Rule(frozenset({Role.MERCHANT}), frozenset(scopes))
+
+
+def _only(*roles: Role) -> Rule:
+    return Rule(frozenset(roles))
+
+
+_ANYONE = Rule(frozenset(Role))
+_READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
+_READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
+_MOVERS = _merchant(Scope.ISSUE, Scope.REDEEM, Scope.EXCHANGE, Scope.SPEND, Scope.TRANSFER, Scope.REVERSE, Scope.EXPIRE)
+_HOLDERS = _merchant(Scope.REDEEM, Scope.EXCHANGE)
+_HOOKS = _merchant(Scope.WEBHOOKS)
+_KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
+
+RULES: dict[tuple[str, str], Rule] = {
+    ("GET", "/v1/network"): _ANYONE,
+    ("POST", "/v1/merchants"): _only(Role.OPERATOR),
+    ("GET", "/v1/merchants"): _READERS_AND_TREASURY,
+    ("GET", "/v1/merchants/{merchant}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/merchants/{merchant}/credit_limit"): _only(Role.OPERATOR),
+    ("POST", "/v1/programs"): _only(Role.OPERATOR),
+    ("GET", "/v1/programs"): _READERS_AND_TREASURY,
+    ("GET", "/v1/programs/{program}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/members/{member:path}/link_codes"): _merchant(Scope.MEMBERS),
+    ("GET", "/v1/members/{member:path}/accounts"): _READERS,
+    ("GET", "/v1/members/{member:path}"): _READERS,
+    ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
+    ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
+    ("GET", "/v1/agreements"): _READERS,
+    ("GET", "/v1/agreements/{agreement}"): _READERS,
+    ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE),
+    ("POST", "/v1/nonces"): _MOVERS,
+    ("POST", "/v1/issuances"): _merchant(Scope.ISSUE),
+    ("POST", "/v1/redemptions"): _merchant(Scope.REDEEM),
+    ("POST", "/v1/exchanges"): _merchant(Scope.EXCHANGE),
+    ("POST", "/v1/orders"): _MOVERS,
+    ("GET", "/v1/orders/{order}"): _READERS,
+    ("GET", "/v1/issuances"): _READERS,
+    ("GET", "/v1/issuances/{movement}"): _READERS,
+    ("GET", "/v1/redemptions"): _READERS,
+    ("GET", "/v1/redemptions/{movement}"): _READERS,
+    ("GET", "/v1/exchanges"): _READERS,
+    ("GET", "/v1/exchanges/{movement}"): _READERS,
+    ("GET", "/v1/positions"): _READERS_AND_TREASURY,
+    ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/deposits"): _only(Role.TREASURY),
+    ("GET", "/v1/deposits"): _READERS_AND_TREASURY,
+    ("GET", "/v1/deposits/{movement}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/withdrawals"): _only(Role.TREASURY),
+    ("GET", "/v1/withdrawals"): _READERS_AND_TREASURY,
+    ("GET", "/v1/withdrawals/{movement}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/entries"): _READERS,
+    ("GET", "/v1/entries/{leaf}"): _READERS,
+    ("GET", "/v1/entries/{leaf}/receipt"): _READERS,
+    ("POST", "/v1/api_keys"): _KEY_MAKERS,
+    ("GET", "/v1/api_keys"): _READERS,
+    ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
+    ("GET", "/v1/events"): _READERS_AND_TREASURY,
+    ("POST", "/v1/holds"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/release"): _HOLDERS,
+    ("GET", "/v1/holds"): _READERS,
+    ("GET", "/v1/holds/{hold}"): _READERS,
+    ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
+    ("POST", "/v1/expirations"): _merchant(Scope.EXPIRE),
+    ("GET", "/v1/expirations"): _READERS,
+    ("GET", "/v1/expirations/due"): _READERS,
+    ("GET", "/v1/expirations/{movement}"): _READERS,
+    ("GET", "/v1/statements"): _READERS_AND_TREASURY,
+    ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
+    ("POST", "/v1/webhook_endpoints"): _HOOKS,
+    ("GET", "/v1/webhook_endpoints"): _READERS,
+    ("GET", "/v1/webhook_endpoints/{endpoint}"): _READERS,
+    ("PATCH", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
+    ("DELETE", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _HOOKS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _HOOKS,
+    ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
+}
+
+
+def authenticate(database: Database, header: str | None) -> Caller:
+    """Whose API key the Authorization header shows."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")
+    with database.reading() as session:
+        caller = AccessService(session).authenticate(token.strip())
+    if caller is None:
+        raise HttpError(401, "unauthenticated", "this API key is unknown or revoked")
+    return caller

@@ -1,0 +1,183 @@
+"""The life of a request: who calls, may they, one transaction around the endpoint, and a wait for the chain if asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+
+from clearing.kit.errors import NotFound
+from gateway.api.resources import resource_response
+from gateway.http.auth import RULES, Rule, authenticate
+from gateway.http.context import Call, Gateway, call_of
+from gateway.http.idempotency import run_once
+from gateway.http.problems import HttpError, documented, request_id_of
+from gateway.http.waiting import preferred_wait, prefers_minimal
+
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+async def _reading(request: Request) -> Call:
+    return call_of(request)
+
+
+async def _mutating(
+    request: Request,
+    idempotency_key: Annotated[  # noqa: ARG001 (it is checked before; this is its documentation)
+        str,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="Makes a retry harmless: one effect a key. 1 to 255 visible ASCII characters",
+        ),
+    ],
+) -> Call:
+    return call_of(request)
+
+
+async def _waitable(
+    call: Annotated[Call, Depends(_mutating)],
+    prefer: Annotated[  # noqa: ARG001
+        str | None,
+        Header(
+            description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
+            "`return=minimal`: show an order without its movements"
+        ),
+    ] = None,
+) -> Call:
+    return call
+
+
+Reading = Annotated[Call, Depends(_reading)]
+"""The call of an endpoint that reads."""
+Mutating = Annotated[Call, Depends(_mutating)]
+"""The call of an endpoint that changes something."""
+Waitable = Annotated[Call, Depends(_waitable)]
+"""The call of an endpoint whose answer may wait for the chain."""
+
+
+class Endpoint(APIRoute):
+    """A route under `/v1`. A mutation runs once for its Idempotency-Key; a GET cannot write.
+
+    The whole transaction runs in one go in one thread: a request that held a lock while it queued for another thread
+    could wait for ever for those that queue for the lock.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        (method,) = options["methods"]
+        self.rule = RULES[method, path]
+        self.mutates = method != "GET"
+        statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
+        statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
+        options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
+        super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler with the life of a request around it."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            call = await _open(request, self.rule, self.status_code or 200, mutates=self.mutates)
+            request.state.call = call
+            return await _follow(call, await handle(request))
+
+        return answer
+
+
+async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
+    if "\0" in request.scope["path"]:
+        raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
+    gateway: Gateway = request.app.state.gateway
+    caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
+    rule.check(caller)
+    preferences = request.headers.getlist("prefer")
+    call = Call(
+        gateway=gateway,
+        caller=caller,
+        request_id=request_id_of(request),
+        method=request.method,
+        path=request.url.path,
+        status=status,
+        wait=preferred_wait(preferences),
+        minimal=prefers_minimal(preferences),
+    )
+    if mutates:
+        call.key = _idempotency_key(request)
+        call.raw_body = await request.body()
+        if call.raw_body and not _is_json(request):
+            raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")
+    return call
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("idempotency-key")
+    if not key:
+        raise HttpError(400, "idempotency_key_missing", "a mutation needs an Idempotency-Key header")
+    if not _KEY.fullmatch(key):
+        raise HttpError(
+            400, "idempotency_key_invalid", "an Idempotency-Key has 1 to 255 visible ASCII characters and no spaces"
+        )
+    return key
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+async def _follow(call: Call, response: Response) -> Response:
+    """Waits for the chain if the client asked for it, and says what was done with its wishes."""
+    if call.started is not None and call.wait:
+        await call.gateway.waiters.wait(call.started, call.wait)
+        response = await to_thread.run_sync(_rendered, call, call.started)
+    if applied := _applied(call, response):
+        response.headers["Preference-Applied"] = applied
+    if call.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _applied(call: Call, response: Response) -> str:
+    if "location" not in response.headers:
+        return ""
+    preferences = [f"wait={call.wait}"] if call.wait else []
+    if call.minimal and response.headers["location"].startswith("/v1/orders/"):
+        preferences.append("return=minimal")
+    return ", ".join(preferences)
+
+
+def _rendered(call: Call, resource_id: str) -> Response:
+    with call.gateway.database.reading() as session:
+        call.session = session
+        try:
+            return resource_response(call, resource_id)
+        finally:
+            call.session = None
+
+
+def _in_transaction(endpoint: Callable[..., Any]) -> Callable[..., Response]:
+    @wraps(endpoint)
+    def run(*, call: Call, **arguments: Any) -> Response:
+        return run_once(call, lambda: endpoint(call=call, **arguments))
+
+    return run
+
+
+def _in_snapshot(endpoint: Callable[..., Any]) -> Callable[..., Response]:
+    @wraps(endpoint)
+    def run(*, call: Call, **arguments: Any) -> Response:
+        with call.gateway.database.reading() as session:
+            call.session = session
+            try:
+                view = endpoint(call=call, **arguments)
+            finally:
+                call.session = None
+        return Response(view.model_dump_json(), call.status, media_type="application/json")
+
+    return run

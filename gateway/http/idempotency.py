@@ -1,0 +1,95 @@
+"""A mutation and its Idempotency-Key in one transaction (docs/decisions/idempotency.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Response
+from sqlalchemy.exc import DBAPIError
+
+from clearing.kit.errors import ClearingError
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.idempotency.service import IdempotencyService, fingerprint, is_final
+from gateway.api.resources import resource_response
+from gateway.http import problems
+from gateway.http.context import Call
+from gateway.http.results import Answer, Started
+
+Effect = Callable[[], Any]
+
+_ATTEMPTS = 3
+_ROLLED_BACK = ("40001", "40P01")
+"""PostgreSQL's serialization_failure and deadlock_detected: nothing happened, and trying again mends it."""
+
+
+def run_once(call: Call, effect: Effect) -> Response:
+    """Runs `effect` and stores its answer in one transaction, or gives the answer that its key got before."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _transaction(call, effect)
+        except DBAPIError as error:
+            if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _ROLLED_BACK:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _transaction(call: Call, effect: Effect) -> Response:
+    database = call.gateway.database
+    turn = call.gateway.writer if database.is_sqlite else contextlib.nullcontext()
+    with turn, database.session.begin() as session:
+        call.session = session
+        try:
+            return _claimed(call, effect)
+        finally:
+            call.session = None
+
+
+def _claimed(call: Call, effect: Effect) -> Response:
+    body = json.loads(call.raw_body) if call.raw_body else None
+    claim = IdempotencyService(call.session).claim(
+        call.caller.principal, call.key, fingerprint(call.method, call.path, body)
+    )
+    if not claim.is_first:
+        return _replay(call, claim.record)
+    try:
+        with call.session.begin_nested():
+            result = effect()
+    except ClearingError as error:
+        if not is_final(error):
+            raise
+        refusal = problems.problem_response(error, call.request_id)
+        _record(claim.record, refusal.status_code, bytes(refusal.body))
+        return refusal
+    if isinstance(result, Started):
+        _record(claim.record, call.status, b"", location=result.id)
+        return _progress(call, result.id)
+    answer = result if isinstance(result, Answer) else Answer(result)
+    status = answer.status or call.status
+    _record(claim.record, status, answer.view.for_record())
+    return Response(answer.view.model_dump_json(), status, media_type="application/json")
+
+
+def _record(record: IdempotencyRecord, status: int, body: bytes, location: str | None = None) -> None:
+    record.status = status
+    record.body = body.decode()
+    record.location = location
+
+
+def _progress(call: Call, resource_id: str) -> Response:
+    """The resource as it is now; if the client waits, nothing yet: it is shown once, when the wait is over."""
+    if not call.wait:
+        return resource_response(call, resource_id)
+    call.started = resource_id
+    return Response(status_code=202)
+
+
+def _replay(call: Call, record: IdempotencyRecord) -> Response:
+    """The first answer; of a resource that changes by itself, as it is now."""
+    call.replayed = True
+    if record.location is not None:
+        return _progress(call, record.location)
+    media_type = problems.MEDIA_TYPE if record.status >= 400 else "application/json"
+    return Response(record.body, record.status, media_type=media_type)

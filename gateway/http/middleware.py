@@ -1,0 +1,107 @@
+"""Around every request: its id, the limit of its body, one line in the access log, and the net under unexpected faults."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clearing.kit.ids import new_id
+from gateway.http.problems import HttpError, problem_response, unexpected
+
+log = structlog.get_logger("gateway.access")
+
+MAX_BODY = 1_048_576
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestFrame:
+    """ASGI middleware. It must be the outermost one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        frame = _Frame(scope, receive, send)
+        with structlog.contextvars.bound_contextvars(request_id=frame.request_id):
+            try:
+                if frame.declared_length() > MAX_BODY:
+                    await problem_response(_too_large(), frame.request_id)(scope, receive, frame.send)
+                else:
+                    await self._app(scope, frame.receive, frame.send)
+            except Exception:
+                log.exception("unexpected error")
+                if frame.status == 0:
+                    await unexpected(frame.request_id)(scope, receive, frame.send)
+            finally:
+                frame.write_log()
+
+
+class _Frame:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._began = time.perf_counter()
+        self._received = 0
+        self.status = 0
+        self.request_id = _request_id(scope)
+        self._state = scope.setdefault("state", {})
+        self._state["request_id"] = self.request_id
+
+    def declared_length(self) -> int:
+        """What Content-Length says."""
+        text = _header(self._scope, b"content-length") or "0"
+        return int(text) if text.isdecimal() else 0
+
+    async def receive(self) -> Message:
+        """Counts the body."""
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > MAX_BODY:
+            raise _too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Adds the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = [(b"request-id", self.request_id.encode())]
+            if self._scope["path"].startswith("/v1/"):
+                own.append((b"cache-control", b"no-store"))  # balances, and sometimes secrets
+            message["headers"] = [*message.get("headers", ()), *own]
+        await self._send(message)
+
+    def write_log(self) -> None:
+        """One line a request. The route's pattern, not its path: a path may hold a customer's number."""
+        route = self._scope.get("route")
+        call = self._state.get("call")
+        notes: dict[str, Any] = {"caller": call.caller.key_id, **call.notes} if call is not None else {}
+        log.info(
+            "request",
+            method=self._scope["method"],
+            route=getattr(route, "path", None),
+            status=self.status,
+            ms=round((time.perf_counter() - self._began) * 1000, 1),
+            **notes,
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    given = _header(scope, b"request-id") or ""
+    return given if _SANE_ID.fullmatch(given) else new_id("req")
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def _too_large() -> HttpError:
+    return HttpError(413, "request_too_large", "the body may have at most 1 MiB; split the order")

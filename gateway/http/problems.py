@@ -1,0 +1,209 @@
+"""RFC 9457 problem documents: every refusal and every failure leaves the gateway in this one shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from clearing.kit.errors import ClearingError, FieldError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_BASE = "https://tongdui.example/problems/"
+
+
+class ProblemError(BaseModel):
+    """One wrong field."""
+
+    pointer: str = Field(description="JSON pointer into the request's body; empty for the request as a whole")
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, and how to mend it (RFC 9457)."""
+
+    type: str = Field(examples=[TYPE_BASE + "insufficient-points"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="stable; programs decide by it", examples=["insufficient_points"])
+    request_id: str
+    errors: list[ProblemError] = []
+
+
+class HttpError(ClearingError):
+    """A refusal that only HTTP knows of, by its status; the rules' own refusals are in `clearing.errors`."""
+
+    def __init__(self, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail, code=code, errors=errors)
+        self.status = status
+
+
+def problem_response(error: ClearingError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal as a response."""
+    document = Problem(
+        type=TYPE_BASE + error.code.replace("_", "-"),
+        title=error.code.replace("_", " ").capitalize(),
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        request_id=request_id,
+        errors=[ProblemError(pointer=e.pointer, detail=e.detail) for e in error.errors],
+    )
+    response = Response(document.model_dump_json(), error.status, headers, MEDIA_TYPE)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    elif error.code == "idempotency_in_flight":
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def request_id_of(request: Request) -> str:
+    """The request's id, which the middleware gave it."""
+    return str(getattr(request.state, "request_id", ""))
+
+
+# -------------------------------------------------------------------- handlers
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer every exception with a problem document."""
+    app.add_exception_handler(ClearingError, _refusal)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(PoolTimeout, _database_error)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ClearingError)
+    return problem_response(error, request_id_of(request))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = field_errors(error.errors(), error.body)
+    named = "; ".join(f"{e.pointer.lstrip('/') or 'request'}: {e.detail}" for e in found[:3])
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return problem_response(HttpError(422, "validation_failed", named + more, found), request_id_of(request))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+    details = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.method} is not possible at {request.url.path}",
+    }
+    status = error.status_code
+    refusal = HttpError(status, codes.get(status, "http_error"), details.get(status, str(error.detail)))
+    return problem_response(refusal, request_id_of(request), error.headers)
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    log.warning("database unavailable", error=type(error).__name__, detail=str(error)[:300])
+    refusal = Unavailable("the database is busy; nothing was done, send the request again", code="database_unavailable")
+    return problem_response(refusal, request_id_of(request))
+
+
+def unexpected(request_id: str) -> Response:
+    """The answer to a fault of ours. What it was is in the log, under the request's id."""
+    detail = f"something went wrong here; if it stays, report the request id {request_id}"
+    return problem_response(ClearingError(detail), request_id)
+
+
+# -------------------------------------------------------------------- validation errors
+
+
+def field_errors(errors: Sequence[Any], body: Any) -> tuple[FieldError, ...]:
+    """FastAPI's validation errors with JSON pointers, in words that say how to mend them."""
+    found = []
+    for error in errors:
+        place, *path = error["loc"]
+        if place == "body":
+            found.append(FieldError(_pointer(path, body, error["type"]), _words(error)))
+        else:
+            found.append(FieldError("", f"{place} parameter {'.'.join(map(str, path))}: {_words(error)}"))
+    return tuple(found)
+
+
+def _pointer(path: Iterable[Any], body: Any, kind: str) -> str:
+    """A JSON pointer. Steps that are not in the body (the tag of a union) are left out, but for a missing member."""
+    if kind == "json_invalid":
+        return ""
+    steps = list(path)
+    parts = []
+    for position, step in enumerate(steps):
+        last = position == len(steps) - 1
+        inside = (isinstance(body, dict) and step in body) or (
+            isinstance(body, list) and isinstance(step, int) and step < len(body)
+        )
+        if inside:
+            body = body[step]
+        elif not last:
+            continue
+        parts.append(str(step).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return "is not known here; is it misspelt?"
+    if kind in ("int_type", "int_from_float", "int_parsing"):
+        return f"must be a whole number without quotes, point or exponent, such as 25; {_shown(error.get('input'))}"
+    if kind == "json_invalid":
+        return f"the body is not JSON: {context.get('error', 'it cannot be parsed')}"
+    if kind in ("model_attributes_type", "dict_type"):
+        return "must be a JSON object"
+    if kind == "value_error":
+        return str(context.get("error", error["msg"]))
+    message = str(error["msg"])
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value: Any) -> str:
+    """What was sent instead, briefly."""
+    try:
+        text = json.dumps(value, ensure_ascii=True)
+    except (TypeError, ValueError):
+        return "this is something else"
+    return f"this is {text}" if len(text) <= 40 else "this is something else"
+
+
+# -------------------------------------------------------------------- documentation
+
+_MEANINGS = {
+    400: "The request is malformed, or a mutation has no Idempotency-Key",
+    401: "No API key, or one that is unknown or revoked",
+    403: "The API key may not do this",
+    404: "There is no such resource, or the caller may not know of it",
+    409: "It collides with something that exists, or the first request with this key is still running",
+    413: "The body is larger than 1 MiB",
+    415: "The body is not JSON",
+    422: "A field is wrong, or the state of the network does not allow it",
+    500: "A fault of the gateway",
+    503: "Not now: Retry-After says when",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI descriptions of problem responses."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses
+    }

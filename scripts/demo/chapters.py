@@ -1,0 +1,643 @@
+"""The chapters of the story, in the order in which they are told. Everything goes through the SDK and HTTP."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from tongdui import (
+    APIError,
+    Client,
+    Exchange,
+    Issue,
+    Movement,
+    Position,
+    Receipt,
+    TongduiError,
+    VerificationError,
+    format_micros,
+    yuan,
+)
+from tongdui.till import TillImport, TillResult, TillSheet, read_till
+
+from .audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
+from .stage import Stage, percentile, short_hash
+from .town import WAIT, Town
+
+DATA = Path(__file__).resolve().parent / "data"
+LIN, ZHAO, CHEN = "external:FC-1015", "external:FC-1006", "external:FC-1003"
+"""Customers of the gas station with many points, as it calls them."""
+NAMES = {LIN: "Lin", ZHAO: "Zhao", CHEN: "Chen"}
+CARDS = {"CINE": "GY-{}", "MART": "FS-{}", "VIP": "{}@xinghe"}
+"""What the other merchants call their members."""
+HUNDRED = 100
+RUSH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A movement of the story."""
+
+    who: str
+    what: str
+    movement: Movement
+
+
+@dataclass(slots=True)
+class Story:
+    """What has happened so far."""
+
+    town: Town
+    node: Node
+    stage: Stage
+    stalled: set[str] = field(default_factory=set)
+    """Orders that waited because the story made them wait."""
+    members: dict[str, str] = field(default_factory=dict)
+    """Ids of all members, by address."""
+    before: dict[str, Position] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        """Remembers what is not as it should be; the demo then ends with a failure."""
+        if not holds:
+            self.failures.append(otherwise)
+            self.stage.say(f"[red bold]✗ {otherwise}[/]")
+
+    def client(self, code: str) -> Client:
+        """The client of the merchant that runs the program."""
+        return self.town[code].client
+
+    # ---------------------------------------------------------------- on board
+
+    def introduce(self) -> None:
+        """What runs where."""
+        network = self.town.network
+        self.stage.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
+        self.stage.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
+
+    def onboard(self) -> None:
+        """The merchants, their agreements and their money."""
+        self.stage.chapter("Four merchants come on board")
+        with self.stage.progress("Onboarding", self.town.steps) as bar:
+            self.town.onboard(bar.step)
+        registered = self.node.logs(MERCHANT_REGISTERED)
+        self.stage.table(
+            ["merchant", "program", "signs with", ">credit limit", "transaction", ">block"],
+            [
+                (
+                    party.merchant.name,
+                    f"{party.code} {party.charter.program}",
+                    short_hash(party.signer.address),
+                    format_micros(yuan(party.charter.credit)),
+                    *_where(registered, party.merchant.number),
+                )
+                for party in self.town.parties.values()
+            ],
+        )
+        signed = self.node.logs(AGREEMENT_REGISTERED)
+        self.stage.table(
+            ["agreement, signed by both", ">rate", ">a target point costs", ">fee", "transaction", ">block"],
+            [
+                (
+                    f"{source} → {target}",
+                    agreement.rate,
+                    format_micros(agreement.unit_price_micros),
+                    f"{agreement.fee_bps / 100} %",
+                    *_where(signed, agreement.number or 0),
+                )
+                for (source, target), agreement in self.town.agreements.items()
+            ],
+        )
+        self.stage.table(
+            ["deposit at the settlement bank", ">amount", "transaction", ">block"],
+            [
+                (
+                    self.town.merchant_name(number(log.topics[0])),
+                    format_micros(number(log.data)),
+                    short_hash(log.tx_hash),
+                    log.block_number,
+                )
+                for log in self.node.logs(DEPOSITED)
+            ],
+        )
+        self.before = self._positions()
+
+    # ---------------------------------------------------------------- at the pump
+
+    def import_day(self) -> None:
+        """A day of sales becomes points, once."""
+        self.stage.chapter("A day at the pump: fuel_day.csv")
+        sheet = read_till(DATA / "fuel_day.csv")
+        fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
+        self.stage.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
+        first = self._import(sheet, "Importing the day")
+        second = self._import(sheet, "Importing it again")
+        rows = []
+        for name, result in (("first import", first), ("the same file again", second)):
+            transactions, gas = self._cost([found.movement for found in result.issued])
+            rows.append((name, len(result.issued), result.points, len(result.already), transactions, gas))
+        self.stage.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
+        self.expect(len(first.issued) == len(sheet.sales), "the import did not issue every sale")
+        self.expect(not second.issued, "the second import issued something")
+        self.expect(len(second.already) == len(sheet.sales), "the second import did not find every sale issued")
+        self.stage.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
+
+    def import_malformed(self) -> None:
+        """Bad rows are reported; the good ones go through."""
+        self.stage.chapter("A file with malformed rows: fuel_malformed.csv")
+        sheet = read_till(DATA / "fuel_malformed.csv")
+        self.stage.table(
+            [">line", "field", "value", "reason"],
+            [(problem.line, problem.field, problem.value, problem.reason) for problem in sheet.problems],
+            title=sheet.problems[0].file,
+        )
+        for held in sheet.held_back:
+            self.stage.say(f"Sale {held.number} is held back: {held.reason}.")
+        result = self._import(sheet, "Importing the good rows")
+        self.stage.say(
+            f"{len(result.issued)} good sales: {result.points} points issued. "
+            f"{len(sheet.problems)} malformed rows: nothing issued, nothing lost."
+        )
+        self.expect(len(result.issued) == len(sheet.sales), "not every good sale was issued")
+
+    def _import(self, sheet: TillSheet, what: str) -> TillResult:
+        """Imports with a memory of nothing, as a new process would."""
+        with self.stage.progress(what, len(sheet.sales)) as bar:
+            result = TillImport(self.client("FUEL"), "FUEL").run(sheet.sales, bar.at)
+        self.expect(not result.needs_attention, "some sales were refused, changed or are pending")
+        for found in (*result.issued, *result.already):
+            self.members[str(found.movement.member)] = found.sale.customer
+        return result
+
+    # ---------------------------------------------------------------- elsewhere
+
+    def link_members(self) -> None:
+        """The member shows a one-time code; the other merchant then knows the same member by its own number."""
+        self.stage.chapter("Members become known elsewhere")
+        rows = []
+        for member, name in NAMES.items():
+            own = self.client("FUEL").members.get(member)
+            row = [name, member]
+            for code in CARDS:
+                link = self.client("FUEL").members.create_link_code(member)
+                card = self.card(code, member)
+                known = self.client(code).members.create(
+                    external_id=card.removeprefix("external:"), link_code=link.code
+                )
+                self.expect(known.address == own.address, f"{name} became somebody else at {code}")
+                row.append(card)
+            rows.append([*(cell.removeprefix("external:") for cell in row), short_hash(own.address)])
+        self.stage.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
+
+    def card(self, code: str, member: str) -> str:
+        """What a merchant calls a member."""
+        if code == "FUEL":
+            return member
+        number = member.rpartition("-")[2]
+        return "external:" + CARDS[code].format(NAMES[member].lower() if code == "VIP" else number)
+
+    # ---------------------------------------------------------------- points move
+
+    def move_points(self) -> None:
+        """Exchanges and redemptions; the merchants are settled in the same transaction."""
+        self.stage.chapter("Points move, and the merchants are settled in the same transaction")
+        quote = self.client("FUEL").quotes.create(source_program="FUEL", target_program="MART", points=1_500)
+        self.stage.say(
+            f"Zhao asks first: {quote.points} FUEL give {quote.out} MART, locked until {quote.expires_at:%H:%M:%S} UTC."
+        )
+        moves: Sequence[Callable[[], Movement]] = (
+            lambda: self._exchange(LIN, "FUEL", "CINE", 1_001),
+            lambda: self._redeem(LIN, "CINE", 320),
+            lambda: self.client("FUEL").exchanges.create(member=ZHAO, points=1_500, quote=quote, wait=WAIT),
+            lambda: self._redeem(ZHAO, "MART", 1_200),
+            lambda: self._exchange(CHEN, "FUEL", "VIP", 995),
+            lambda: self._redeem(CHEN, "VIP", 60),
+            lambda: self._exchange(LIN, "CINE", "MART", 100),
+            lambda: self._exchange(ZHAO, "MART", "VIP", 150),
+            lambda: self._redeem(CHEN, "FUEL", 500),
+            lambda: self._issue(LIN, "VIP", 400),
+        )
+        names = {id_: name for name, id_ in self._ids().items()}
+        steps = []
+        with self.stage.progress("Moving points", len(moves)) as bar:
+            for move in moves:
+                movement = move()
+                steps.append(Step(names[str(movement.member)], _told(movement, self.town), movement))
+                bar.step(steps[-1].what)
+        self._show_steps(steps)
+
+    def _exchange(self, member: str, source: str, target: str, points: int, key: str | None = None) -> Movement:
+        return self.client(source).exchanges.create(
+            member=self.card(source, member),
+            source_program=source,
+            target_program=target,
+            points=points,
+            idempotency_key=key,
+            wait=WAIT,
+        )
+
+    def _redeem(self, member: str, code: str, points: int) -> Movement:
+        return self.client(code).redemptions.create(
+            program=code, member=self.card(code, member), points=points, wait=WAIT
+        )
+
+    def _issue(self, member: str, code: str, points: int) -> Movement:
+        return self.client(code).issuances.create(
+            program=code, member=self.card(code, member), points=points, wait=WAIT
+        )
+
+    def _show_steps(self, steps: Sequence[Step]) -> None:
+        gas = self.node.gas_used(step.movement.settled().tx_hash for step in steps)
+        seconds = self._settling()
+        rows = []
+        for step in steps:
+            entry = step.movement.settled()
+            rows.append(
+                (
+                    step.who,
+                    step.what,
+                    format_micros(entry.settled_micros) if entry.settled_micros else "-",
+                    format_micros(entry.fee_micros) if entry.fee_micros else "-",
+                    short_hash(entry.tx_hash),
+                    entry.block_number,
+                    gas[entry.tx_hash],
+                    f"{seconds[step.movement.order] * 1000:.0f} ms",
+                )
+            )
+        self.stage.table(
+            ["member", "what", ">paid", ">fee", "transaction", ">block", ">gas", ">settled"],
+            rows,
+        )
+
+    def _settling(self) -> dict[str, float]:
+        """Seconds from accepted to settled, by order, as the gateway's events tell them."""
+        moments: dict[str, dict[str, datetime]] = defaultdict(dict)
+        for event in self.town.auditor.events.list(page_size=200):
+            if event.type in {"order.accepted", "order.settled"} and event.created_at is not None:
+                moments[event.data["order"]][event.type] = event.created_at
+        return {
+            order: (at["order.settled"] - at["order.accepted"]).total_seconds()
+            for order, at in moments.items()
+            if len(at) == 2
+        }
+
+    # ---------------------------------------------------------------- what must not happen
+
+    def retry(self) -> None:
+        """The answer got lost, the client asks again: one effect."""
+        self.stage.chapter("A retry with the same Idempotency-Key")
+        before = self._points(LIN, "MART")
+        key = "till-4-receipt-88231"
+        first = self._exchange(LIN, "FUEL", "MART", 700, key)
+        again = self._exchange(LIN, "FUEL", "MART", 700, key)
+        gained = self._points(LIN, "MART") - before
+        out = first.settled().out
+        self.stage.table(
+            ["request", "answer", "transaction", ">Lin's MART"],
+            [
+                ("first", first.id, short_hash(first.settled().tx_hash), f"{before:,} → {before + out:,}"),
+                ("again, same key", again.id, short_hash(again.settled().tx_hash), f"{before + gained:,}"),
+            ],
+        )
+        self.expect(again == first, "the retry got another answer")
+        self.expect(gained == out, "the retry moved points again")
+
+    def refusals(self) -> None:
+        """Too few points, too little liquidity; nothing changes, and money mends the second."""
+        self.stage.chapter("What is refused changes nothing")
+        rows = []
+        for what, code, attempt in (
+            ("Chen redeems 900 VIP, has fewer", "insufficient_points", lambda: self._redeem(CHEN, "VIP", 900)),
+            (
+                "Lin: 300 VIP → CINE, VIP cannot pay",
+                "insufficient_liquidity",
+                lambda: self._exchange(LIN, "VIP", "CINE", 300),
+            ),
+        ):
+            before = (self._positions(), self._all_points())
+            refusal = _refused(attempt)
+            same = before == (self._positions(), self._all_points())
+            rows.append((what, refusal.code if refusal else "accepted!", refusal.detail if refusal else "", same))
+            self.expect(refusal is not None and refusal.code == code, f"{what}: expected {code}")
+            self.expect(same, f"{what}: something changed")
+        self.stage.table(["attempt", "code", "says", "unchanged"], rows)
+        self.town.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
+        self.stage.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
+        movement = self._exchange(LIN, "VIP", "CINE", 300)
+        self._show_steps([Step("Lin", _told(movement, self.town), movement)])
+
+    # ---------------------------------------------------------------- gas
+
+    def hundred(self) -> None:
+        """One exchange alone, and a hundred together."""
+        self.stage.chapter("An exchange alone, and a hundred in one batch")
+        members = self._more_members(HUNDRED + 1)
+        alone = self._exchange(members[0], "FUEL", "CINE", 20)
+        with self._sequencer_stalled():
+            self.stage.say(
+                "The sequencer is made to sleep; the gateway goes on accepting. 100 members exchange points."
+            )
+            waiting = self._hand_in(members[1:])
+        with self.stage.progress("Settling", HUNDRED) as bar:
+            orders = []
+            for movement in waiting:
+                orders.append(self.client("FUEL").exchanges.wait(movement, WAIT))
+                bar.step()
+        self.stalled |= {movement.order for movement in orders}
+        together = self.client("FUEL").orders.create(
+            [Exchange(member=m, source_program="FUEL", target_program="MART", points=20) for m in members[1:]],
+            wait=WAIT,
+        )
+        rush = self._rush(members[1 : 1 + RUSH])
+        rows = []
+        for name, what, movements in (
+            ("gas_per_exchange_alone", "an exchange alone", [alone]),
+            ("gas_per_exchange_in_100_orders", "an exchange, 100 in a batch, own orders", orders),
+            ("gas_per_exchange_in_order_of_100", "an exchange, 100 in a batch, one order", together.movements),
+            ("gas_per_redemption_in_a_rush", "a redemption, four busy pumps", rush),
+        ):
+            transactions, gas = self._cost(movements)
+            rows.append((what, len(movements), transactions, gas))
+            self.stage.figure(name, gas, "gas", what)
+        self.stage.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
+
+    def _more_members(self, count: int) -> list[str]:
+        """New members of the gas station with 100 points each."""
+        fuel = self.client("FUEL")
+        with self.stage.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
+
+            def join(number: int) -> str:
+                name = f"FC-{2000 + number}"
+                member = fuel.members.create(external_id=name)
+                self.members[member.id] = name
+                bar.step(name)
+                return f"external:{name}"
+
+            members = list(pool.map(join, range(count)))
+        fuel.orders.create([Issue(program="FUEL", member=m, points=100) for m in members], wait=WAIT).settled()
+        return members
+
+    def _hand_in(self, members: Sequence[str]) -> list[Movement]:
+        """An exchange of each member, in an order of its own; nobody waits for the chain."""
+        fuel = self.client("FUEL")
+        with self.stage.progress("Handing in 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+
+            def exchange(member: str) -> Movement:
+                found = fuel.exchanges.create(member=member, source_program="FUEL", target_program="CINE", points=20)
+                bar.step(member)
+                return found
+
+            return list(pool.map(exchange, members))
+
+    def _rush(self, members: Sequence[str]) -> list[Movement]:
+        """Four pumps redeem points at the same time, each one customer after the other."""
+        fuel = self.client("FUEL")
+        with self.stage.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+
+            def redeem(member: str) -> Movement:
+                found = fuel.redemptions.create(program="FUEL", member=member, points=5, wait=WAIT)
+                bar.step(member)
+                return found
+
+            return list(pool.map(redeem, members))
+
+    @contextmanager
+    def _sequencer_stalled(self) -> Iterator[None]:
+        """The sequencer's process sleeps, and not in the middle of writing to the database, which would stop all others."""
+        process = self.town.network.children["sequencer"].process
+        assert process is not None
+        try:
+            for _ in range(20):
+                process.send_signal(signal.SIGSTOP)
+                if self.town.can_write():
+                    break
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+            else:
+                raise TongduiError("nobody can write to the database while the sequencer sleeps")
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def _cost(self, movements: Sequence[Movement]) -> tuple[str, int]:
+        """How many transactions in which blocks, and the gas per movement, by the chain's receipts."""
+        if not movements:
+            return "none", 0
+        entries = [movement.settled() for movement in movements]
+        gas = self.node.gas_used(entry.tx_hash for entry in entries)
+        blocks = [entry.block_number for entry in entries]
+        first, last = min(blocks), max(blocks)
+        return f"{len(gas)} ({first}{f' to {last}' if last > first else ''})", sum(gas.values()) // len(entries)
+
+    # ---------------------------------------------------------------- who has what
+
+    def balances(self) -> None:
+        """The members' points, and the merchants' positions before and after."""
+        self.stage.chapter("Who has what")
+        rows = []
+        for name, member in self._ids().items():
+            accounts = {a.program: a for a in self.town.auditor.members.accounts(member)}
+            rows.append((name, *(accounts[code].posted if code in accounts else 0 for code in self.town.parties)))
+        self.stage.table(["member", *(f">{code}" for code in self.town.parties)], rows)
+        after = self._positions()
+        total = [sum(p.position_micros for p in some.values()) for some in (self.before, after)]
+        self.stage.table(
+            ["merchant", ">position before", ">after", ">change", ">can still pay"],
+            [
+                (
+                    self.town.merchant_name(self._number(merchant)),
+                    format_micros(self.before[merchant].position_micros),
+                    format_micros(now.position_micros),
+                    format_micros(now.position_micros - self.before[merchant].position_micros),
+                    format_micros(now.liquidity_micros),
+                )
+                for merchant, now in after.items()
+            ],
+            footer=("all", format_micros(total[0]), format_micros(total[1]), format_micros(total[1] - total[0]), ""),
+        )
+        self.stage.say("All positions together changed by what was deposited: 100.00.")
+
+    # ---------------------------------------------------------------- proofs
+
+    def receipts(self) -> list[Receipt]:
+        """Every entry's receipt, verified by asking the chain only; a forged one is found out."""
+        self.stage.chapter("Receipts, verified against the chain without the gateway")
+        leaves = [entry.leaf for entry in self.town.auditor.entries.list(page_size=200)]
+        found = []
+        with self.stage.progress("Fetching receipts from the gateway", len(leaves)) as bar:
+            for leaf in leaves:
+                found.append(self.town.auditor.entries.receipt(leaf))
+                bar.step()
+        kept = _KeptTransport()
+        verified = 0
+        with self.stage.progress("Verifying them at the chain node", len(found)) as bar:
+            for receipt in found:
+                try:
+                    self._verify(receipt, kept)
+                    verified += 1
+                except VerificationError as error:
+                    self.expect(False, f"receipt {receipt.leaf}: {error}")
+                bar.step()
+        forged = found[0].model_copy(
+            update={"entry": found[0].entry.model_copy(update={"points": found[0].entry.points + 1})}
+        )
+        try:
+            self._verify(forged, kept)
+            told = ""
+        except VerificationError as error:
+            told = error.check
+        kept.really_close()
+        self.stage.say(
+            f"{verified} of {len(found)} receipts are good. One with a point added by hand is refused (check: {told})."
+        )
+        self.expect(told == "leaf", "a forged receipt passed")
+        self.stage.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
+        with tempfile.TemporaryDirectory() as directory:  # a receipt is a file that anyone can check years later
+            path = found[0].save(Path(directory) / "receipt.json")
+            self._verify(Receipt.load(path), _KeptTransport())
+        return found
+
+    def _verify(self, receipt: Receipt, transport: httpx.BaseTransport) -> None:
+        network = self.town.network
+        receipt.verify(
+            rpc_url=network.rpc_url,
+            contract=network.settings.contract,
+            chain_id=network.settings.chain_id,
+            transport=transport,
+        )
+
+    def books(self, receipts: Sequence[Receipt]) -> None:
+        """Totals from the receipts alone, against the contract and against what the gateway says."""
+        self.stage.chapter("The books: recomputed from receipts, compared with the contract and the gateway")
+        audit = Audit.of(self.node, receipts)
+        posted, reserved = self._posted()
+        rows: list[tuple[object, ...]] = []
+        for program, check in audit.supplies():
+            code = self.town.code_of(program)
+            said = {**check.found, "gateway": posted[code]}
+            rows.append(self._compared(f"{code}: points in circulation", Check("", check.expected, said), _points))
+        rows.append(self._compared("points still reserved", Check("", 0, {"gateway": reserved}), str))
+        gateway = {self._number(p.merchant): p.position_micros for p in self._positions().values()}
+        for merchant, check in audit.positions():
+            said = {**check.found, "gateway": gateway.get(merchant, "missing")}
+            name = self.town.merchant_name(merchant)
+            rows.append(self._compared(f"{name}: position", Check("", check.expected, said), _money))
+        rows.append(self._compared("sum of positions", audit.money(), _money))
+        rows += [self._compared(check.subject, check, _brief) for check in audit.journal()]
+        self.stage.table(["", ">from receipts", "the same say", ""], rows)
+
+    def _compared(self, subject: str, check: Check, form: Callable[[object], str]) -> tuple[object, ...]:
+        """A row: who says the same as the receipts, or what they say instead."""
+        self.expect(check.is_good, f"{subject}: expected {check.expected}, found {check.found}")
+        said = " = ".join(check.found)
+        if not check.is_good:
+            said = ", ".join(f"{who} {form(value)}" for who, value in check.found.items())
+        return subject, form(check.expected), said, check.is_good
+
+    def _posted(self) -> tuple[Counter[str], int]:
+        """Points by program as the gateway knows them, over all members; and what is reserved."""
+        posted: Counter[str] = Counter()
+        reserved = 0
+        with self.stage.progress("Asking the gateway for every balance", len(self.members)) as bar:
+            for member, name in self.members.items():
+                for account in self.town.auditor.members.accounts(member):
+                    posted[account.program] += account.posted
+                    reserved += account.reserved
+                bar.step(name)
+        return posted, reserved
+
+    # ---------------------------------------------------------------- the end
+
+    def figures(self) -> None:
+        """What was measured."""
+        self.stage.chapter("Figures")
+        seconds = [value for order, value in self._settling().items() if order not in self.stalled]
+        for share in (0.5, 0.99):
+            name = f"p{share * 100:.0f}"
+            milliseconds = round(percentile(seconds, share) * 1000)
+            what = f"from accepted to settled, {name} of {len(seconds)} orders"
+            self.stage.figure(f"accepted_to_settled_{name}", milliseconds, "ms", what)
+        self.stage.show_figures()
+
+    # ---------------------------------------------------------------- asking
+
+    def _ids(self) -> dict[str, str]:
+        return {name: self.client("FUEL").members.get(member).id for member, name in NAMES.items()}
+
+    def _points(self, member: str, code: str) -> int:
+        accounts = self.client("FUEL").members.get(member)
+        found = self.town.auditor.members.accounts(accounts.id)
+        return next((account.posted for account in found if account.program == code), 0)
+
+    def _all_points(self) -> list[object]:
+        return [list(self.town.auditor.members.accounts(member)) for member in self._ids().values()]
+
+    def _positions(self) -> dict[str, Position]:
+        return {position.merchant: position for position in self.town.auditor.positions.list()}
+
+    def _number(self, merchant: str) -> int:
+        return next((p.merchant.number for p in self.town.parties.values() if p.merchant.id == merchant), 0)
+
+
+def _told(movement: Movement, town: Town) -> str:
+    """A settled movement in a few words."""
+    entry = movement.settled()
+    match movement.object:
+        case "exchange":
+            target = next(a.target_program for a in town.agreements.values() if a.id == movement.agreement)
+            return f"{entry.points:,} {movement.program} → {entry.out:,} {target}"
+        case "issuance":
+            return f"gets {entry.points:,} {movement.program}"
+        case _:
+            return f"redeems {entry.points:,} {movement.program}"
+
+
+def _refused(attempt: Callable[[], object]) -> APIError | None:
+    try:
+        attempt()
+    except APIError as error:
+        return error
+    return None
+
+
+def _where(logs: Iterable[Log], wanted: int) -> tuple[str, int | str]:
+    """Transaction and block of the event whose first topic is this number."""
+    found = next((log for log in logs if number(log.topics[0]) == wanted), None)
+    return (short_hash(found.tx_hash), found.block_number) if found else ("missing", "missing")
+
+
+def _points(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _money(value: object) -> str:
+    return format_micros(value) if isinstance(value, int) else str(value)
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return short_hash(text) if text.startswith("0x") else text
+
+
+class _KeptTransport(httpx.HTTPTransport):
+    """A connection that outlives the client which uses it."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=False)  # plain HTTP on this machine
+
+    def close(self) -> None:
+        """Stays open: the next receipt uses it."""
+
+    def really_close(self) -> None:
+        """Closes it."""
+        super().close()

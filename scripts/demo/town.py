@@ -1,0 +1,199 @@
+"""The four merchants, what they have agreed with each other, and how they come on board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from clearing.runtime.embedded import EmbeddedNetwork
+from tongdui import (
+    Agreement,
+    APIConnectionError,
+    Client,
+    LocalSigner,
+    Merchant,
+    PendingError,
+    Program,
+    UnavailableError,
+    yuan,
+)
+
+SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
+WAIT = 60.0
+"""Seconds within which the chain has to confirm a step of the story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """A merchant as it comes on board. Money is in yuan."""
+
+    code: str
+    merchant: str
+    program: str
+    lifetime_days: int
+    credit: int
+    deposit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What two merchants sign: `rate` target points for a source point, at `price` micros for each target point."""
+
+    source: str
+    target: str
+    rate: Fraction
+    price: int
+    fee_bps: int = 50
+
+
+CHARTERS = (
+    Charter("FUEL", "Changhe Petroleum", "Fuel Points", 730, credit=1_000, deposit=2_000),
+    Charter("CINE", "Guangying Cinemas", "Film Coins", 365, credit=500, deposit=500),
+    Charter("MART", "Fengshou Supermarkets", "Stamps", 365, credit=500, deposit=500),
+    Charter("VIP", "Xinghe Video", "Stars", 180, credit=1, deposit=0),
+)
+DEALS = (
+    Deal("FUEL", "CINE", Fraction(1, 2), 18_000),
+    Deal("FUEL", "MART", Fraction(9, 10), 10_000),
+    Deal("FUEL", "VIP", Fraction(1, 10), 90_000),
+    Deal("CINE", "MART", Fraction(8, 5), 10_000),
+    Deal("MART", "VIP", Fraction(1, 10), 90_000),
+    Deal("VIP", "CINE", Fraction(4, 1), 18_000),
+)
+
+
+@dataclass(slots=True)
+class Party:
+    """A merchant on board: its key is in this process only, its client signs with it."""
+
+    charter: Charter
+    signer: LocalSigner
+    api_key: str
+    merchant: Merchant
+    client: Client
+    program: Program
+
+    @property
+    def code(self) -> str:
+        """Its program's code."""
+        return self.charter.code
+
+
+@dataclass(slots=True)
+class Town:
+    """Everybody who takes part, with one client each."""
+
+    network: EmbeddedNetwork
+    parties: dict[str, Party] = field(default_factory=dict)
+    agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
+    operator: Client = field(init=False)
+    treasury: Client = field(init=False)
+    auditor: Client = field(init=False)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.operator = self._client(self.network.api_keys["operator"])
+        self.treasury = self._client(self.network.api_keys["treasury"])
+        self.auditor = self._client(self.network.api_keys["auditor"])
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._open.close()
+
+    def __getitem__(self, code: str) -> Party:
+        return self.parties[code]
+
+    def merchant_name(self, number: int) -> str:
+        """The merchant with this number; 0 is the operator."""
+        names = {p.merchant.number: p.merchant.name for p in self.parties.values()}
+        return names.get(number, "Tongdui (the operator)" if number == 0 else f"merchant {number}")
+
+    def code_of(self, program: int) -> str:
+        """Code of the program with this number."""
+        return next(p.code for p in self.parties.values() if p.program.number == program)
+
+    @property
+    def steps(self) -> int:
+        """How many steps onboarding has."""
+        return 2 * len(CHARTERS) + len(DEALS)
+
+    def onboard(self, done: Callable[[str], None]) -> None:
+        """Operator registers, merchants sign their agreements with each other, treasury books the deposits."""
+        for charter in CHARTERS:
+            self.parties[charter.code] = self._register(charter)
+            done(charter.merchant)
+        for deal in DEALS:
+            self.agreements[deal.source, deal.target] = self._agree(deal)
+            done(f"{deal.source} to {deal.target}")
+        for party in self.parties.values():
+            if party.charter.deposit:
+                self.deposit(party.code, yuan(party.charter.deposit), f"ICBC-20260415-{party.code}")
+            done(f"deposit of {party.code}")
+
+    def deposit(self, code: str, micros: int, bank_reference: str) -> None:
+        """The treasury saw the money at the bank."""
+        booked = self.treasury.deposits.create(
+            merchant=self[code].merchant, micros=micros, bank_reference=bank_reference, wait=WAIT
+        )
+        if booked.state != "posted":
+            raise PendingError(f"the deposit of {code} is {booked.state}")
+
+    def can_write(self) -> bool:
+        """Whether the gateway can write to its database now."""
+        with Client(self.network.url, self["FUEL"].api_key, timeout=10.0, max_retries=0) as impatient:
+            try:
+                impatient.nonces.reserve(1)
+            except (APIConnectionError, UnavailableError):
+                return False
+            return True
+
+    def _register(self, charter: Charter) -> Party:
+        signer = LocalSigner.generate()
+        merchant = self.operator.merchants.create(
+            name=charter.merchant,
+            signer_address=signer.address,
+            credit_limit_micros=yuan(charter.credit),
+            wait=WAIT,
+        )
+        program = self.operator.programs.create(
+            merchant=merchant,
+            code=charter.code,
+            name=charter.program,
+            default_lifetime_days=charter.lifetime_days,
+            wait=WAIT,
+        )
+        key = str(self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret)
+        return Party(charter, signer, key, merchant, self._client(key, signer), program)
+
+    def _agree(self, deal: Deal) -> Agreement:
+        """The source merchant proposes and signs; the target merchant reads, checks and signs."""
+        proposal = self[deal.source].client.agreements.propose(
+            source_program=deal.source,
+            target_program=deal.target,
+            rate=deal.rate,
+            unit_price_micros=deal.price,
+            fee_bps=deal.fee_bps,
+            lifetime_days=self[deal.target].charter.lifetime_days,
+            max_points=100_000,
+            daily_cap=1_000_000,
+            valid_until=datetime.now(UTC) + timedelta(days=365),
+        )
+        agreement = self[deal.target].client.agreements.sign(proposal, wait=WAIT)
+        if agreement.state != "active":
+            raise PendingError(f"the agreement {deal.source} to {deal.target} is {agreement.state}")
+        return agreement
+
+    def _client(self, api_key: str, signer: LocalSigner | None = None) -> Client:
+        """A client that takes nothing from the gateway for granted: contract, chain and terms are checked on the chain."""
+        client = Client(
+            self.network.url,
+            api_key,
+            signer=signer,
+            contract=self.network.settings.contract,
+            chain_id=self.network.settings.chain_id,
+            rpc_url=self.network.rpc_url,
+        )
+        return self._open.enter_context(client)

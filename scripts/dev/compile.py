@@ -1,0 +1,197 @@
+"""Compiles the contracts into the artifacts that the Python package ships, and checks that they are current.
+
+Forge and ape compile for their own tests; what runs in production is what this writes. The settings are read
+from foundry.toml, so that all three speak of the same bytecode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import solcx
+from solcx.exceptions import SolcError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "clearing" / "chain" / "artifacts"
+NOT_SHIPPED = ROOT / ".build" / "artifacts"
+RUNTIME_LIMIT = 24_576  # EIP-170
+CODE_SIZE_WARNING = "5574"
+IMPORT = re.compile(r'^\s*import\s[^;"]*"([^"]+)"\s*;', re.MULTILINE)
+
+Json = dict[str, Any]
+
+
+class Target(NamedTuple):
+    """One source file whose contracts are written to one directory."""
+
+    source: str
+    directory: Path
+
+
+def main() -> int:
+    """Writes or checks the artifacts; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if a shipped artifact is stale")
+    check = parser.parse_args().check
+    profile = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
+    try:
+        failures = sum(_process(target, profile, check=check) for target in _targets(check=check))
+    except SolcError as error:
+        print(error.message, error.stderr_data or "", file=sys.stderr)
+        return 1
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 1 if failures else 0
+
+
+def _targets(*, check: bool) -> list[Target]:
+    shipped = Target("contracts/ClearingHouse.sol", SHIPPED)
+    if check:
+        return [shipped]
+    bench = sorted((ROOT / "contracts" / "bench").glob("*.sol"))
+    return [shipped, *(Target(path.relative_to(ROOT).as_posix(), NOT_SHIPPED) for path in bench)]
+
+
+def _process(target: Target, profile: Json, *, check: bool) -> int:
+    """Compiles one target, writes or checks its artifacts, and returns how many of them are no good."""
+    failures = 0
+    for artifact in compile_file(target.source, profile):
+        path = target.directory / f"{artifact['contractName']}.json"
+        if check:
+            failures += not _is_current(path, artifact)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_serialise(artifact))
+        failures += not _fits(path, artifact)
+    return failures
+
+
+def _is_current(path: Path, artifact: Json) -> bool:
+    if path.exists() and path.read_text() == _serialise(artifact):
+        return True
+    reason = _difference(json.loads(path.read_text()), artifact) if path.exists() else "it is missing"
+    print(f"{_shown(path)} does not match the sources: {reason}. Run `make compile`.", file=sys.stderr)
+    return False
+
+
+def _fits(path: Path, artifact: Json) -> bool:
+    size = (len(artifact["deployedBytecode"]) - 2) // 2
+    print(f"{_shown(path)}: {size:,} of {RUNTIME_LIMIT:,} bytes of runtime code")
+    if size > RUNTIME_LIMIT:
+        print(f"{_shown(path)}: too large by {size - RUNTIME_LIMIT:,} bytes to be deployed", file=sys.stderr)
+    return size <= RUNTIME_LIMIT
+
+
+def _serialise(artifact: Json) -> str:
+    return json.dumps(artifact, indent=2, sort_keys=True) + "\n"
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _difference(old: Json, new: Json) -> str:
+    """Names what changed, so that a stale artifact can be told from a broken compiler."""
+    before, after = old.get("sources", {}), new["sources"]
+    files = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return ", ".join(files or sorted(key for key in new if old.get(key) != new[key])) + " changed"
+
+
+def compile_file(source: str, profile: Json) -> list[Json]:
+    """Compiles one source file and returns the artifact of each deployable contract that it defines."""
+    sources = _with_imports(source, _remappings(profile))
+    settings = _settings(profile)
+    request = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": {
+            **settings,
+            "outputSelection": {source: {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]}},
+        },
+    }
+    solc = ROOT / profile["solc"]
+    answer = solcx.compile_standard(request, solc_binary=solc)
+    _print_warnings(answer)
+    version = solcx.wrapper.get_solc_version(solc, with_commit_hash=True)
+    compiler = {"version": str(version), "settings": settings}
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sources.items()}
+    return [
+        {
+            "contractName": name,
+            "abi": contract["abi"],
+            "bytecode": _code(name, contract["evm"]["bytecode"]),
+            "deployedBytecode": _code(name, contract["evm"]["deployedBytecode"]),
+            "immutableReferences": _immutables(contract["evm"]["deployedBytecode"]),
+            "compiler": compiler,
+            "sources": hashes,
+        }
+        for name, contract in sorted(answer["contracts"][source].items())
+        if contract["evm"]["bytecode"]["object"]
+    ]
+
+
+def _print_warnings(answer: Json) -> None:
+    """Prints what the compiler says about our own sources; the size we report ourselves."""
+    for problem in answer.get("errors", []):
+        place = problem.get("sourceLocation", {}).get("file", "")
+        if not place.startswith("node_modules/") and problem.get("errorCode") != CODE_SIZE_WARNING:
+            print(problem["formattedMessage"], file=sys.stderr)
+
+
+def _settings(profile: Json) -> Json:
+    """Translates forge's settings into those of the compiler's standard JSON."""
+    return {
+        "evmVersion": profile["evm_version"],
+        "viaIR": profile["via_ir"],
+        "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
+        "metadata": {"bytecodeHash": profile["bytecode_hash"], "appendCBOR": profile["cbor_metadata"]},
+        "remappings": sorted(profile["remappings"]),
+    }
+
+
+def _remappings(profile: Json) -> dict[str, str]:
+    return dict(remapping.split("=", 1) for remapping in profile["remappings"])
+
+
+def _with_imports(source: str, remappings: dict[str, str]) -> dict[str, str]:
+    """Reads a source and all it imports, under the names by which the compiler will ask for them."""
+    found: dict[str, str] = {}
+    wanted = [source]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found[name] = (ROOT / name).read_text()
+        wanted += [_resolve(name, path, remappings) for path in IMPORT.findall(found[name])]
+    return dict(sorted(found.items()))
+
+
+def _resolve(importer: str, path: str, remappings: dict[str, str]) -> str:
+    if path.startswith("."):
+        return (ROOT / importer).parent.joinpath(path).resolve().relative_to(ROOT).as_posix()
+    prefix = max((prefix for prefix in remappings if path.startswith(prefix)), key=len, default="")
+    return remappings.get(prefix, "") + path.removeprefix(prefix)
+
+
+def _code(name: str, output: Json) -> str:
+    if output["linkReferences"]:
+        raise SystemExit(f"{name} needs libraries to be linked; make their functions internal")
+    return f"0x{output['object']}"
+
+
+def _immutables(output: Json) -> list[Json]:
+    """Where the deployed code holds values set by the constructor; who compares code on chain masks them."""
+    places = [place for places in output.get("immutableReferences", {}).values() for place in places]
+    return sorted(places, key=lambda place: int(place["start"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

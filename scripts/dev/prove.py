@@ -1,0 +1,73 @@
+"""Proves properties of the contracts for all inputs: halmos runs contracts/test/halmos symbolically and asks an SMT solver.
+
+Products and quotients of symbolic numbers go to `integers.py`, which reasons about whole numbers; shifts and masks go to yices,
+which reasons about bits. Exits non-zero unless everything is proved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = "contracts/test/halmos"
+BUILD = ".build/halmos"
+
+
+class Proof(NamedTuple):
+    """A contract full of properties, and the solver that is good at them."""
+
+    contract: str
+    integers: bool
+
+
+PROOFS = (Proof("RateMathProof", True), Proof("WordsProof", False), Proof("SettlementProof", False))
+
+
+def main() -> int:
+    """Runs all proofs, or halmos in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--timeout", default=120, type=int, help="seconds for each question to the solver")
+    parser.add_argument("--halmos", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.halmos is not None:
+        return halmos(chosen.halmos)
+    begun = time.monotonic()
+    failed = [proof.contract for proof in PROOFS if run(proof, chosen.timeout)]
+    print(f"{len(PROOFS) - len(failed)} of {len(PROOFS)} proved in {time.monotonic() - begun:.0f} s {failed or ''}")
+    return 1 if failed else 0
+
+
+def run(proof: Proof, timeout: int) -> int:
+    """Runs halmos on one contract in a process of its own."""
+    integers = f"{sys.executable} {Path(__file__).with_name('integers.py')}"
+    solver = ["--solver-command", integers] if proof.integers else ["--solver", "yices"]
+    command = [
+        *(sys.executable, __file__, "--halmos", "--root", str(ROOT), "--forge-build-out", f"{BUILD}/out"),
+        *("--contract", proof.contract, "--solver-timeout-assertion", f"{timeout}s", "--solver-threads", "2"),
+        *("--loop", "4", "--no-status", *solver),
+    ]
+    # Halmos has forge compile all there is; only the proofs are wanted, with the syntax trees that nothing else needs.
+    forge = {f"FOUNDRY_{what}": SOURCES for what in ("SRC", "TEST", "SCRIPT")}
+    forge |= {"FOUNDRY_OUT": f"{BUILD}/out", "FOUNDRY_CACHE_PATH": f"{BUILD}/cache"}
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **forge}, check=False).returncode
+
+
+def halmos(arguments: list[str]) -> int:
+    """Runs halmos in this process, mended for the present version of rich."""
+    from halmos.__main__ import main as halmos_main  # type: ignore[import-untyped]
+    from rich.console import Console
+
+    console: Any = Console
+    console.clear_live = lambda _self: None  # halmos clears even when there is nothing to clear, which is an error now
+    sys.argv = ["halmos", *arguments]
+    return int(halmos_main())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

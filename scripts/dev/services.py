@@ -1,0 +1,639 @@
+"""Servers of one's own: PostgreSQL, Redis, RabbitMQ and anvil, each on a free port with its own data.
+
+Tests, the demo and the benchmarks start real servers here and may kill them at any moment; nothing is shared
+with a server that happens to run on the machine, and nothing is left behind, not even when Python is killed.
+
+    with postgres() as database, anvil() as chain:
+        run(database.url, chain.url)
+        chain.kill()        # SIGKILL, in the middle of whatever it was doing
+        chain.restart()     # same port, same data
+
+From a shell, `python scripts/services.py postgres anvil` prints the addresses and runs until interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import httpx
+
+START_TIMEOUT: Final = 180.0
+STOP_TIMEOUT: Final = 60.0
+ANSWER_TIMEOUT: Final = 10.0
+HOST: Final = "127.0.0.1"
+# Below the range from which the system takes ports for outgoing connections: one of those could otherwise sit
+# on a killed server's port when it comes back.
+PORTS: Final = range(20_000, 32_000)
+
+
+class ServiceError(RuntimeError):
+    """A server is not installed, did not start, or did not stop."""
+
+
+class Service(ABC):
+    """A server process with a port and a data directory that outlive it until the service is closed."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"tongdui-{self.name}-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        _reaper.watch(self.directory)
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The address, in the form that the client library of this kind of server takes."""
+
+    @property
+    def log(self) -> Path:
+        """What the server printed, over all its starts."""
+        return self.directory / "log"
+
+    @property
+    def pid(self) -> int:
+        """The server's process; it must have been started."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there; it may still be deaf."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """Starts the server and returns when it answers. The first start may move to another port."""
+        if self.log.exists():
+            self._launch()
+            return self
+        self._prepare()
+        try:
+            self._launch()
+        except ServiceError:
+            self.port = free_port()  # another process may have taken the port since it was found free
+            self._launch()
+        return self
+
+    def stop(self) -> None:
+        """Asks the server to shut down in good order and waits for it."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(self.stop_signal)
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._forget(process)
+
+    def kill(self) -> None:
+        """Ends the server and all its children with SIGKILL, as a power cut would."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            kill_tree(process.pid)
+            process.wait()
+        self._forget(process)
+
+    def restart(self) -> Self:
+        """Starts the server again on the same port with the same data, stopping it first if it still runs."""
+        self.stop()
+        return self.start()
+
+    def close(self) -> None:
+        """Ends the server and removes its data."""
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        _reaper.release(self.directory)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _launch(self) -> None:
+        if not _is_free(self.port):
+            raise ServiceError(f"{self.name} did not start: somebody else listens on port {self.port}")
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                self._command(),
+                cwd=self.directory,
+                env={**os.environ, **self._environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._process = process
+        _reaper.watch(process.pid)
+        deadline = time.monotonic() + START_TIMEOUT
+        # Alive before and after: the answer may be that of another server, which was on the port first.
+        while not (self.running and self._answers() and self.running):
+            if not self.running or time.monotonic() > deadline:
+                self.kill()
+                raise ServiceError(f"{self.name} did not start:\n{self._last_words()}")
+            time.sleep(0.02)
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        _reaper.release(process.pid)
+        self._process = None
+
+    def _last_words(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+
+    def _answers(self) -> bool:
+        try:
+            return self._ping()
+        except (OSError, httpx.HTTPError):
+            return False
+
+    def _prepare(self) -> None:
+        """Makes the data directory, once, before the first start."""
+
+    def _environment(self) -> Mapping[str, str]:
+        return {}
+
+    @abstractmethod
+    def _command(self) -> Sequence[str]: ...
+
+    @abstractmethod
+    def _ping(self) -> bool: ...
+
+
+class Postgres(Service):
+    """A PostgreSQL cluster, without fsync, which guards against a dead machine, not a killed process."""
+
+    name = "postgres"
+    stop_signal = signal.SIGINT  # "fast": ends the sessions instead of waiting for them
+
+    @property
+    def url(self) -> str:
+        """The default database, for SQLAlchemy with psycopg 3."""
+        return self.database_url("postgres")
+
+    def database_url(self, name: str) -> str:
+        """The address of one database of this cluster."""
+        return f"postgresql+psycopg://postgres@{HOST}:{self.port}/{name}"
+
+    def new_database(self, name: str, template: str = "template1") -> str:
+        """Creates a database and returns its address; copying a migrated template takes some 50 ms."""
+        import psycopg
+        from psycopg import sql
+
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        with psycopg.connect(host=HOST, port=self.port, user="postgres", autocommit=True) as connection:
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.database_url(name)
+
+    def _prepare(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, "postgres", "postgres")
+        command = [
+            *self._program("initdb"),
+            *("-D", str(self.directory / "data"), "-U", "postgres", "--auth=trust", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.directory, check=False)
+        if done.returncode:
+            raise ServiceError(f"initdb failed:\n{done.stderr}")
+
+    def _command(self) -> Sequence[str]:
+        settings = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+            "max_connections": "200",
+            "shared_buffers": "128MB",
+            "timezone": "UTC",
+        }
+        options = [f"--{key}={value}" for key, value in settings.items()]
+        return [*self._program("postgres"), "-D", str(self.directory / "data"), *options]
+
+    def _ping(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _program(self, name: str) -> list[str]:
+        """Debian keeps the server's programs off PATH; the server refuses to run as root."""
+        found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+        program = str(found[-1]) if found else find_program(name)
+        if os.geteuid() != 0:
+            return [program]
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", program]
+
+
+class Redis(Service):
+    """A Redis that logs each change before it answers, so that a kill loses nothing it confirmed."""
+
+    name = "redis"
+
+    @property
+    def url(self) -> str:
+        """Database 0."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    def _command(self) -> Sequence[str]:
+        return [
+            find_program("redis-server"),
+            *("--bind", HOST, "--port", str(self.port), "--dir", str(self.directory)),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no"),
+        ]
+
+    def _ping(self) -> bool:
+        return _converse(self.port, b"PING\r\n").startswith(b"+PONG")
+
+
+class RabbitMQ(Service):
+    """A RabbitMQ node with a port mapper of its own, apart from any other Erlang on the machine."""
+
+    name = "rabbitmq"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mapper_port = free_port()
+        self._distribution_port = free_port()
+        self._mapper: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The default virtual host, as the default user."""
+        return f"amqp://guest:guest@{HOST}:{self.port}//"
+
+    def kill(self) -> None:
+        """Ends the node, and the mapper too, which knows nothing that must be kept."""
+        super().kill()
+        if self._mapper is not None:
+            self._mapper.kill()
+            self._mapper.wait()
+            _reaper.release(self._mapper.pid)
+            self._mapper = None
+
+    def _launch(self) -> None:
+        if self._mapper is None:
+            command = [find_program("epmd"), "-address", HOST, "-port", str(self._mapper_port)]
+            self._mapper = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            _reaper.watch(self._mapper.pid)
+        super()._launch()
+
+    def _prepare(self) -> None:
+        (self.directory / "enabled_plugins").write_text("[].\n")
+        (self.directory / "rabbitmq.conf").write_text("log.console = true\nlog.file = false\n")
+
+    def _environment(self) -> Mapping[str, str]:
+        directory = str(self.directory)
+        return {
+            "HOME": directory,  # where Erlang keeps its cookie
+            "ERL_EPMD_ADDRESS": HOST,
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "RABBITMQ_CONFIG_FILE": f"{directory}/rabbitmq.conf",
+            "RABBITMQ_CONF_ENV_FILE": f"{directory}/none",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{directory}/enabled_plugins",
+            "RABBITMQ_LOG_BASE": directory,
+            "RABBITMQ_MNESIA_BASE": f"{directory}/mnesia",
+            "RABBITMQ_NODENAME": f"tongdui{self._distribution_port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": HOST,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_PID_FILE": f"{directory}/pid",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false",
+        }
+
+    def _command(self) -> Sequence[str]:
+        # Debian's program of this name on PATH would insist on the user rabbitmq.
+        program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        return [str(program) if program.exists() else find_program("rabbitmq-server")]
+
+    def _ping(self) -> bool:
+        return _converse(self.port, b"AMQP\x00\x00\x09\x01").startswith(b"\x01")
+
+
+class Anvil(Service):
+    """A chain in one process, with free gas as on a permissioned chain.
+
+    Anvil keeps everything in memory, but a real node has a block on disk before anyone hears of it. So a kill
+    first saves what was mined; transactions that wait for a block are lost, as when a real node dies.
+    """
+
+    name = "anvil"
+
+    def __init__(
+        self,
+        *,
+        state: Path | None = None,
+        block_time: float | None = None,
+        chain_id: int = 31_337,
+        hardfork: str | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """With `state`, begins with the chain in that file, if any, and leaves the chain there at the end."""
+        super().__init__()
+        self.chain_id = chain_id
+        self._block_time = block_time
+        self._hardfork = hardfork
+        self._arguments = list(arguments)
+        self._state = state or self.directory / "state.json"
+
+    @property
+    def url(self) -> str:
+        """The RPC endpoint over HTTP."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        """The same over a web socket, for subscriptions."""
+        return f"ws://{HOST}:{self.port}"
+
+    def rpc(self, method: str, *parameters: Any) -> Any:
+        """Calls one method and returns its result."""
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        answer = httpx.post(self.url, json=request, timeout=60).raise_for_status().json()
+        if "error" in answer:
+            raise ServiceError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def stop(self) -> None:
+        """Saves the chain and ends the process."""
+        self._save()
+        super().stop()
+
+    def kill(self) -> None:
+        """Ends the process with SIGKILL; the blocks it had mined are there again after a restart."""
+        self._save()
+        super().kill()
+
+    def close(self) -> None:
+        """Ends the process; the chain is saved only where somebody will find it."""
+        if self._state.parent == self.directory:
+            super().kill()
+        super().close()
+
+    def _save(self) -> None:
+        """Writes the chain to its file; a process that no longer answers has nothing more to say."""
+        if not self.running:
+            return
+        with contextlib.suppress(httpx.HTTPError, ServiceError):
+            # No block may come between the saving and the end: it would have been seen, and then be gone.
+            self.rpc("evm_setAutomine", False)
+            self.rpc("evm_setIntervalMining", 0)
+            packed = bytes.fromhex(self._dump().removeprefix("0x"))
+            unfinished = self._state.with_suffix(".new")
+            unfinished.write_bytes(gzip.decompress(packed))
+            unfinished.replace(self._state)
+
+    def _dump(self) -> str:
+        """The chain between two blocks: one in progress changes the state first, and is among the blocks only later."""
+        found = self.rpc("anvil_dumpState")
+        while True:
+            before, mining, found = found, self._is_mining(), self.rpc("anvil_dumpState")
+            if found == before and not mining:
+                return str(found)
+            time.sleep(0.02)
+
+    def _is_mining(self) -> bool:
+        """Whether a transaction has changed the state and still waits for its block."""
+        pending = self.rpc("txpool_content")["pending"]
+        executed = {sender: int(self.rpc("eth_getTransactionCount", sender, "latest"), 16) for sender in pending}
+        return any(int(nonce) < executed[sender] for sender, nonces in pending.items() for nonce in nonces)
+
+    def _command(self) -> Sequence[str]:
+        command = [
+            find_program("anvil"),
+            *("--host", HOST, "--port", str(self.port), "--chain-id", str(self.chain_id)),
+            *("--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"),
+            *("--order", "fifo", "--silent"),
+        ]
+        if self._block_time is not None:
+            command += ["--block-time", str(self._block_time)]
+        if self._hardfork is not None:
+            command += ["--hardfork", self._hardfork]
+        if self._state.exists():
+            command += ["--load-state", str(self._state)]
+        return command + self._arguments
+
+    def _ping(self) -> bool:
+        return int(self.rpc("eth_chainId"), 16) == self.chain_id
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL cluster for the length of a block."""
+    with Postgres() as service:
+        yield service
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[Redis]:
+    """A Redis for the length of a block."""
+    with Redis() as service:
+        yield service
+
+
+@contextlib.contextmanager
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ node for the length of a block."""
+    with RabbitMQ() as service:
+        yield service
+
+
+@contextlib.contextmanager
+def anvil(
+    state: Path | None = None,
+    block_time: float | None = None,
+    *,
+    chain_id: int = 31_337,
+    hardfork: str | None = None,
+    arguments: Sequence[str] = (),
+) -> Iterator[Anvil]:
+    """A chain for the length of a block."""
+    with Anvil(
+        state=state, block_time=block_time, chain_id=chain_id, hardfork=hardfork, arguments=arguments
+    ) as service:
+        yield service
+
+
+def _own_ports() -> Iterator[int]:
+    """All ports again and again, in any order; each of pytest's workers has ports that no other one takes."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    # Hypothesis seeds the common generator, which then gives the same ports to processes that run side by side.
+    return itertools.cycle(random.SystemRandom().sample(own, len(own)))
+
+
+_ports = _own_ports()
+
+
+def free_port() -> int:
+    """Finds a port on which nothing listens at this moment, another one each time."""
+    for port in itertools.islice(_ports, 100):
+        if _is_free(port):
+            return port
+    raise ServiceError("no free port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last run may linger
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def find_program(name: str) -> str:
+    """Finds a program on PATH or among those that npm installed."""
+    here = Path(__file__).resolve().parents[2]
+    installed = sorted(here.glob(f"node_modules/@foundry-rs/{name}-*/bin/{name}"))
+    program = shutil.which(name) or next((str(path) for path in installed), None)
+    if program is None:
+        raise ServiceError(f"{name} is not installed; run `make setup services`")
+    return program
+
+
+def kill_tree(pid: int) -> None:
+    """Kills a process and its descendants and waits for their end: until then they hold ports and shared memory."""
+    killed = list(_killed_tree(pid))
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while any(is_alive(pid) for pid in killed):
+        if time.monotonic() > deadline:
+            raise ServiceError(f"killed, but still there: {[pid for pid in killed if is_alive(pid)]}")
+        time.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended but was not waited for does not count."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    state, threads = status[0], int(status[17])
+    return state not in "ZX" or threads > 1  # the first thread may end before the others
+
+
+def _killed_tree(pid: int) -> Iterator[int]:
+    """Kills, holding each process still while its children are looked up."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        for child in _children(pid):
+            yield from _killed_tree(child)
+        os.kill(pid, signal.SIGKILL)
+        yield pid
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The command's name, in brackets, may hold anything; the parent is the second word after it.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _converse(port: int, message: bytes) -> bytes:
+    with socket.create_connection((HOST, port), timeout=ANSWER_TIMEOUT) as connection:
+        connection.sendall(message)
+        return connection.recv(64)
+
+
+class Reaper:
+    """A child process that outlives this one just long enough to clear up, should this one be killed.
+
+    It reads from a pipe which processes and directories there are; the pipe ends when this process does.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+
+    def watch(self, thing: int | Path) -> None:
+        """Puts a process or a directory on the list."""
+        self._tell("+", thing)
+
+    def release(self, thing: int | Path) -> None:
+        """Takes it off again."""
+        self._tell("-", thing)
+
+    def _tell(self, sign: str, thing: int | Path) -> None:
+        if self._process is None or self._owner != os.getpid():
+            self._owner = os.getpid()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", __file__, "reap"],
+                stdin=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{sign}{thing}\n")
+            self._process.stdin.flush()
+
+
+_reaper = Reaper()
+
+
+def _reap() -> None:
+    """What the reaper's process does."""
+    things: set[str] = set()
+    for line in sys.stdin:
+        (things.add if line[0] == "+" else things.discard)(line[1:].rstrip("\n"))
+    for pid in (int(thing) for thing in things if thing.isdecimal()):
+        with contextlib.suppress(ServiceError):
+            kill_tree(pid)
+    for directory in (thing for thing in things if not thing.isdecimal()):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def main() -> None:
+    """Runs the servers named on the command line until interrupted."""
+    kinds: dict[str, type[Service]] = {kind.name: kind for kind in (Postgres, Redis, RabbitMQ, Anvil)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("service", nargs="+", choices=[*kinds, "reap"], metavar="|".join(kinds))
+    names = parser.parse_args().service
+    if names == ["reap"]:
+        return _reap()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
+        addresses = {name: stack.enter_context(kinds[name]()).url for name in names}
+        print(json.dumps(addresses), flush=True)
+        signal.pause()
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Brings a checkout to the state in which everything runs. Idempotent: each step leaves a stamp named after the
+# hash of what it was made from, so a second run does nothing.
+#
+#   scripts/dev/setup.sh            Python environment, Solidity toolchain
+#   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
+#   scripts/dev/setup.sh browser    Chromium, where missing
+#   scripts/dev/setup.sh lock       renews requirements.lock and package-lock.json from their sources
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+PYTHON="${PYTHON:-python3}"
+VENV=.venv
+STAMPS=.build/stamps
+UV_VERSION="$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)"
+
+say() { printf '\033[1msetup:\033[0m %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# unless_done STEP MADE INPUT...: runs setup_STEP unless MADE exists and came from exactly these inputs
+unless_done() {
+  local step=$1 made=$2 stamp
+  shift 2
+  stamp="$STAMPS/$step-$(cat "$@" | sha256sum | cut -c1-16)"
+  if [ -e "$made" ] && [ -e "$stamp" ]; then return; fi
+  "setup_$step"
+  rm -f "$STAMPS/$step"-*
+  touch "$stamp"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt_install() {
+  command -v apt-get >/dev/null || die "please install: $*"
+  say "installing $*"
+  # Services are started by the tests themselves, on ports of their own; nothing should start at boot.
+  local policy=/usr/sbin/policy-rc.d made_policy=
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod +x $policy
+    made_policy=1
+  fi
+  local status=0
+  local patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
+  as_root apt-get "${patient[@]}" update -qq || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
+  [ -z "$made_policy" ] || as_root rm -f $policy
+  return $status
+}
+
+check_interpreters() {
+  command -v "$PYTHON" >/dev/null || apt_install python3 python3-venv
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
+  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+  command -v npm >/dev/null || apt_install nodejs npm
+  node -e 'process.exit(process.versions.node.split(".")[0] < 18 ? 1 : 0)' || die "Node 18 or newer is needed"
+}
+
+setup_python() {
+  say "Python environment in $VENV"
+  [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
+  # uv is much faster but not to be had everywhere; pip installs the same locked set.
+  if "$VENV/bin/python" -m pip install -q --disable-pip-version-check "uv==$UV_VERSION" 2>/dev/null &&
+     "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --require-hashes -r requirements.lock; then
+    "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --no-deps --no-build-isolation -e sdk -e .
+  else
+    say "uv cannot reach the packages, trying pip"
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e sdk -e .
+  fi
+}
+
+setup_node() {
+  say "Solidity toolchain in node_modules"
+  # Foundry's packages ask for a newer Node than Debian's, but their programs need none. --force takes them as they are; on other
+  # machines than Linux on x86-64 they are of no use (scripts/dev/env.sh leaves them out), and Foundry's own installer serves.
+  npm ci --force --loglevel=error
+  [ "$(uname -sm)" = "Linux x86_64" ] || command -v forge >/dev/null || die "please install Foundry 1.7"
+}
+
+# ape takes its compilers from a directory and would download what is not there. scripts/dev/env.sh names the first of
+# these two; the second is for an ape that is called without it.
+setup_ape_compiler() {
+  local version directory
+  version="$(sed -n 's/.*"solc": "\([0-9.]*\)".*/\1/p' package.json)"
+  for directory in "$PWD/.build/solcx" "$HOME/.solcx"; do
+    [ ! -e "$directory/solc-v$version" ] || continue
+    mkdir -p "$directory"
+    ln -sfn "$PWD/scripts/dev/solc" "$directory/solc-v$version" # also over the link of a checkout that is gone
+  done
+}
+
+# The Debian package of PostgreSQL keeps its server programs off PATH.
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+
+setup_services() {
+  local missing=()
+  has_postgres || missing+=(postgresql)
+  command -v redis-server >/dev/null || missing+=(redis-server)
+  [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
+setup_browser() {
+  command -v chromium >/dev/null || apt_install chromium fonts-noto-cjk
+}
+
+# Locks name no index and no path, so that they hold on any machine.
+renew_locks() {
+  "$VENV/bin/uv" pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
+    --upgrade --extra dev --no-emit-package tongdui pyproject.toml -o requirements.lock
+  npm install --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
+}
+
+mkdir -p "$STAMPS"
+exec 9>"$STAMPS/lock"
+flock 9 # two runs at once, say `make -j`, would trip over each other
+
+case "${1:-base}" in
+  base)
+    check_interpreters
+    unless_done python "$VENV/bin/ape" requirements.lock pyproject.toml sdk/pyproject.toml
+    unless_done node node_modules/solc package-lock.json .npmrc
+    setup_ape_compiler
+    ;;
+  services) setup_services ;;
+  browser) setup_browser ;;
+  lock) renew_locks ;;
+  *) die "unknown step: $1" ;;
+esac

@@ -1,0 +1,252 @@
+"""Holds: points set aside count at once, are used at most once, and are free again the moment their time is over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import func, select
+
+from clearing.kit.clock import now
+from clearing.kit.errors import Forbidden, NotFound, Refused
+from clearing.kit.events.models import Event
+from clearing.ledger.accounts.repository import AccountRepository
+from clearing.ordering.expiry.service import set_aside
+from clearing.ordering.holds.models import Hold, HoldState
+from clearing.ordering.holds.repository import HoldFilter, HoldRepository
+from clearing.ordering.holds.service import HoldEnded, HoldService
+from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.service import OrderService
+from clearing.parties.members.models import Member
+from clearing.parties.merchants.models import Merchant
+from tests.support.books import Books
+from tests.support.harness import Harness
+from tongdui.orders import Kind
+
+T = TypeVar("T")
+
+
+def hold(books: Harness, member: str, points: int, seconds: int = 600, *, program: str = "FUEL") -> str:
+    with books.database.session.begin() as session:
+        merchant = session.get_one(Merchant, 1)
+        return (
+            HoldService(session)
+            .create(
+                merchant,
+                network=books.network,
+                program=program,
+                member=member,
+                points=points,
+                seconds=seconds,
+                reference=None,
+                actor="test",
+            )
+            .id
+        )
+
+
+def capture(books: Harness, hold_id: str, points: int, kind: Kind = Kind.REDEEM, *, merchant: int = 1) -> str:
+    target = "CINE" if kind is Kind.EXCHANGE else None
+    with books.database.session.begin() as session:
+        orders = OrderService(session, network=books.network, keyring=books.keyring, settings=books.settings)
+        request = InstructionRequest(kind, "", points, target_program=target)
+        found = session.get_one(Merchant, merchant)
+        service = HoldService(session)
+        return service.capture(found, hold_id, request, orders=orders, authorization=None, actor="test").id
+
+
+def release(books: Harness, hold_id: str) -> None:
+    with books.database.session.begin() as session:
+        HoldService(session).release(session.get_one(Merchant, 1), hold_id, actor="test")
+
+
+def available(books: Harness, member: str) -> int:
+    with books.database.session.begin() as session:
+        account = AccountRepository(session).get(session.get_one(Member, member).address, 1)
+        key = (account.address, account.program)
+        return account.available - set_aside(session, books.network, {key: account.available}).get(key, 0)
+
+
+def read(books: Harness, hold_id: str) -> Hold:
+    with books.database.session.begin() as session:
+        return session.get_one(Hold, hold_id)
+
+
+def let_pass(books: Harness, hold_id: str) -> None:
+    """The hold's time is over. Nobody has been told."""
+    with books.database.session.begin() as session:
+        session.get_one(Hold, hold_id).expires_at = now() - timedelta(seconds=1)
+
+
+@pytest.fixture
+def member(books: Books) -> str:
+    """A member with 100 points of FUEL."""
+    member = books.member()
+    books.give(member, 100)
+    return member
+
+
+def test_points_on_hold_cannot_be_spent_or_held_again(books: Books, member: str) -> None:
+    hold(books, member, 70)
+    assert available(books, member) == 30
+    with pytest.raises(Refused, match="30 points available, 31 are needed"):
+        books.redeem(member, 31, "FUEL")
+    with pytest.raises(Refused, match="30 points available, 31 are needed"):
+        hold(books, member, 31)
+    books.redeem(member, 30, "FUEL")
+    with pytest.raises(Refused, match="0 points available"):
+        hold(books, member, 1)
+
+
+def test_points_that_a_pending_order_uses_cannot_be_held(books: Books, member: str) -> None:
+    books.redeem(member, 80, "FUEL")
+    with pytest.raises(Refused) as refusal:
+        hold(books, member, 21)
+    assert (refusal.value.code, refusal.value.errors[0].pointer) == ("insufficient_points", "/points")
+    hold(books, member, 20)
+
+
+def test_a_hold_is_captured_in_part_and_the_rest_is_free_at_once(books: Books, member: str) -> None:
+    held = hold(books, member, 70)
+    order = capture(books, held, 45)
+    assert available(books, member) == 55
+    ended = read(books, held)
+    assert (ended.state, ended.captured, ended.order_id) == (HoldState.CAPTURED, 45, order)
+
+
+def test_captured_holds_settle_on_chain_as_what_they_became(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 200)
+    harness.settle()
+    orders = [
+        capture(harness, hold(harness, member, 100), 100, Kind.EXCHANGE),
+        capture(harness, hold(harness, member, 100), 60),
+    ]
+    harness.settle()
+    assert [harness.order(order).state for order in orders] == [OrderState.SETTLED] * 2
+    assert available(harness, member) == 40
+    with harness.database.session.begin() as session:
+        assert AccountRepository(session).get(session.get_one(Member, member).address, 2).posted == 90
+    harness.check()
+
+
+def test_a_hold_is_captured_once_and_not_beyond_its_points(books: Books, member: str) -> None:
+    held = hold(books, member, 40)
+    with pytest.raises(Refused) as refusal:
+        capture(books, held, 41)
+    assert refusal.value.code == "over_hold"
+    capture(books, held, 40)
+    with pytest.raises(HoldEnded, match="the hold is captured"):
+        capture(books, held, 1)
+    with pytest.raises(HoldEnded, match="the hold is captured"):
+        release(books, held)
+    assert available(books, member) == 60
+
+
+def test_a_refused_capture_leaves_the_hold_as_it_was(books: Books, member: str) -> None:
+    held = hold(books, member, 50)
+    with pytest.raises(Refused, match="fewer than the minimum"):
+        capture(books, held, 1, Kind.EXCHANGE)
+    assert read(books, held).state is HoldState.PENDING
+    assert available(books, member) == 50
+    capture(books, held, 50)
+
+
+def test_a_released_hold_frees_its_points_and_may_be_released_again(books: Books, member: str) -> None:
+    held = hold(books, member, 100)
+    release(books, held)
+    release(books, held)
+    assert read(books, held).state is HoldState.RELEASED
+    with pytest.raises(HoldEnded, match="the hold is released"):
+        capture(books, held, 1)
+    books.redeem(member, 100, "FUEL")
+
+
+def test_a_hold_is_over_when_its_time_is_even_if_no_sweeper_ever_runs(books: Books, member: str) -> None:
+    held = hold(books, member, 100)
+    let_pass(books, held)
+    assert available(books, member) == 100
+    with pytest.raises(HoldEnded, match="the hold is expired"):
+        capture(books, held, 1)
+    books.redeem(member, 100, "FUEL")
+    with books.database.session.begin() as session:
+        assert [found.id for found in _list(session, HoldState.EXPIRED)] == [held]
+        assert _list(session, HoldState.PENDING) == []
+
+
+def test_the_sweeper_tells_of_each_expired_hold_once(books: Books, member: str) -> None:
+    held = hold(books, member, 60)
+    hold(books, member, 40)
+    let_pass(books, held)
+    for expected in (1, 0):
+        with books.database.session.begin() as session:
+            assert HoldService(session).tidy(100) == expected
+    with books.database.session.begin() as session:
+        events = session.scalars(select(Event).where(Event.type == "hold.expired")).all()
+        assert [(event.subject, event.merchant_number) for event in events] == [(held, 1)]
+    assert available(books, member) == 60
+
+
+def test_only_the_programs_own_merchant_holds_its_points_and_sees_the_hold(books: Books, member: str) -> None:
+    with pytest.raises(Forbidden) as refusal:
+        hold(books, member, 10, program="CINE")
+    assert refusal.value.code == "not_program_merchant"
+    held = hold(books, member, 10)
+    with pytest.raises(NotFound):
+        capture(books, held, 10, merchant=2)
+
+
+def test_of_fifty_concurrent_holds_and_redemptions_exactly_the_covered_ones_succeed(books: Books, member: str) -> None:
+    outcomes = at_once(
+        [lambda: hold(books, member, 10)] * 25 + [lambda: books.redeem(member, 10, "FUEL")] * 25,
+    )
+    assert sum(outcome is not None for outcome in outcomes) == 10
+    assert available(books, member) == 0
+
+
+def test_of_ten_concurrent_captures_of_one_hold_one_succeeds(books: Books, member: str) -> None:
+    held = hold(books, member, 100)
+    outcomes = at_once([lambda: capture(books, held, 60)] * 10)
+    assert sum(outcome is not None for outcome in outcomes) == 1
+    assert available(books, member) == 40
+    with books.database.session.begin() as session:
+        assert session.scalar(select(func.count()).select_from(Order)) == 1
+
+
+def test_captures_and_other_orders_of_one_member_do_not_lock_each_other_out(books: Books, member: str) -> None:
+    holds = [hold(books, member, 5) for _ in range(10)]
+
+    def captured(hold_id: str) -> Callable[[], str]:
+        return lambda: capture(books, hold_id, 5)
+
+    outcomes = at_once([*map(captured, holds), *[lambda: books.redeem(member, 5, "FUEL")] * 10])
+    assert None not in outcomes
+    assert available(books, member) == 0
+
+
+def at_once(actions: list[Callable[[], str]]) -> list[str | None]:
+    """What the actions return when they all run at the same time; None for those that were refused."""
+    outcomes: list[str | None] = []
+
+    def run(action: Callable[[], str]) -> None:
+        try:
+            outcomes.append(action())
+        except (Refused, HoldEnded):
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == len(actions), "an action failed in an unexpected way"
+    return outcomes
+
+
+def _list(session: object, state: HoldState) -> list[Hold]:
+    repository = HoldRepository(session)  # type: ignore[arg-type]
+    return list(repository.list(HoldFilter(merchant=1, state=state), at=now(), after=None, limit=10))

@@ -1,0 +1,124 @@
+"""A registration that the contract refuses does not hold up the ones behind it, though it counts their numbers without a gap."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.service import request_call
+from clearing.kit.errors import Refused
+from clearing.kit.ids import new_id
+from clearing.ordering.orders.models import OrderState
+from clearing.parties.agreements.models import Agreement, AgreementState
+from clearing.parties.agreements.repository import UseRepository
+from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
+from clearing.parties.programs.models import Program, ProgramStatus
+from scripts.dev.services import Anvil
+from tests.support.harness import Harness
+from tongdui.encoding import hex_of, text_word
+
+
+@pytest.mark.parametrize("behind_another", [False, True], ids=["tried out", "reverted in a block"])
+def test_a_merchant_whose_key_is_taken_leaves_no_gap(harness: Harness, behind_another: bool) -> None:
+    with harness.database.session.begin() as session:
+        taken = session.scalars(select(SignerKey.address).where(SignerKey.merchant_number == 1)).one()
+        if behind_another:
+            request_call(session, "operator", "setCreditLimit", [1, 5], "")
+    _register_merchant(harness, 3, "late", taken)
+    _register_merchant(harness, 4, "good", "0x" + "44" * 20)
+    with harness.database.session.begin() as session:
+        session.add(Program(number=3, id=new_id("prg"), merchant_number=4, code="GOOD", name="Good"))
+        request_call(session, "operator", "registerProgram", [3, 4, hex_of(text_word("GOOD")), hex_of(bytes(32))], "")
+    harness.settle()
+    with harness.database.reading() as session:
+        statuses = {row.number: row.status for row in session.scalars(select(Merchant)) if row.number > 2}
+        assert statuses == {3: MerchantStatus.CLOSED, 4: MerchantStatus.ACTIVE}
+        assert session.get_one(Program, 3).status is ProgramStatus.ACTIVE
+        assert session.get_one(SignerKey, taken).merchant_number == 1
+        assert {call.state for call in session.scalars(select(Call))} == {CallState.DONE}
+    assert harness.call("merchantCount") == 5
+    harness.check()
+
+
+def test_agreements_behind_a_refused_one_move_up(harness: Harness) -> None:
+    bad = harness.agree(2, signed_by=(1, 1))
+    good = [harness.agree(number) for number in (3, 4)]
+    harness.settle()
+    with harness.database.reading() as session:
+        refused = session.get_one(Agreement, bad)
+        assert (refused.state, refused.number) == (AgreementState.FAILED, None)
+        found = [session.get_one(Agreement, agreement) for agreement in good]
+        assert [(agreement.state, agreement.number) for agreement in found] == [
+            (AgreementState.ACTIVE, 2),
+            (AgreementState.ACTIVE, 3),
+        ]
+        errors = [call.error for call in session.scalars(select(Call)) if call.state is CallState.FAILED]
+        assert len(errors) == 1
+        assert errors[0] is not None
+        assert errors[0].startswith("BadSignature")
+    assert harness.call("agreementCount") == 3
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    harness.exchange(member, 50)
+    harness.settle()
+    harness.check()
+
+
+def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness, own_chain: Anvil) -> None:
+    """With what pending orders may use, after a reorganisation, and in a successor, which begins with its predecessor's use."""
+    harness = lone_harness
+    member = harness.member()
+    harness.issue(member, 1_000)
+    harness.agree(2, max_points=100, daily_cap=150)
+    harness.settle()
+    before = harness.client.head()
+    harness.exchange(member, 100)
+    with pytest.raises(Refused) as refusal:
+        harness.exchange(member, 60)
+    assert (refusal.value.code, refusal.value.errors[0].pointer) == ("over_daily_cap", "/points")
+    harness.settle()
+    harness.exchange(member, 41)  # buys 36 CINE, which take 40 points
+    harness.settle()
+    assert harness.call("usedToday", 2) == _used(harness, 2) == 140
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    assert harness.call("usedToday", 2) == _used(harness, 2) == 140
+    with pytest.raises(Refused, match="10 points are left"):
+        harness.exchange(member, 12)
+
+    before = harness.client.head()
+    harness.agree(3, max_points=100, daily_cap=200, supersedes=2)
+    harness.settle()
+    assert harness.call("usedToday", 3) == _used(harness, 3) == 140
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    harness.settle()
+    assert harness.call("usedToday", 3) == _used(harness, 3) == 140
+    with pytest.raises(Refused, match="60 points are left"):
+        harness.exchange(member, 70)
+    last = harness.exchange(member, 60)
+    harness.settle()
+    assert harness.order(last).state is OrderState.SETTLED
+    harness.check()
+
+
+def test_what_an_agreement_has_used_may_be_as_large_as_its_cap(harness: Harness) -> None:
+    with harness.database.session.begin() as session:
+        uses = UseRepository(session)
+        for day in (harness.network.today(), UseRepository.PENDING):
+            uses.add(1, day, 2**64 - 2)
+            uses.add(1, day, 1)
+    assert _used(harness, 1) == 2 * (2**64 - 1)
+
+
+def _used(harness: Harness, agreement: int) -> int:
+    with harness.database.reading() as session:
+        return UseRepository(session).of(agreement, harness.network.today())
+
+
+def _register_merchant(harness: Harness, number: int, name: str, key: str) -> None:
+    with harness.database.session.begin() as session:
+        session.add(Merchant(number=number, id=new_id("mer"), name=name))
+        session.flush()
+        request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")

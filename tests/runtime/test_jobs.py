@@ -1,0 +1,353 @@
+"""Celery as it runs: real worker processes, on each broker, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from queue import Empty
+
+import httpx
+import pytest
+from celery import Task
+from kombu import Connection
+from prometheus_client import REGISTRY
+from sqlalchemy import func, select
+
+from clearing.kit.clock import now
+from clearing.kit.config import Settings
+from clearing.kit.database import Base
+from clearing.kit.events.repository import EventRepository
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.ids import new_id
+from clearing.ledger.accounts.repository import AccountRepository
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.notifications.webhooks.service import WebhookService
+from clearing.ordering.holds.models import Hold, HoldState
+from clearing.ordering.quotes.models import Quote
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.members.models import LinkCode
+from clearing.parties.merchants.models import Merchant
+from clearing.runtime.jobs import app as tasks
+from clearing.runtime.jobs import directory, timed
+from clearing.runtime.jobs.context import Context
+from scripts.dev.services import free_port, is_alive, rabbitmq, redis
+from tests.support.books import CONTRACT, Books
+from tests.support.harness import PASSWORD
+from tests.support.ledger import Ledger, store
+from tests.support.receiver import Receiver
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Workers:
+    """Celery processes on a copy of the prepared network."""
+
+    def __init__(self, books: Books, broker_url: str, directory: Path) -> None:
+        self.books = books
+        self.metrics_port = free_port()
+        self.log = directory / "celery.log"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.environment = {
+            **os.environ,
+            "TONGDUI_DATABASE_URL": books.settings.database_url,
+            "TONGDUI_CONTRACT": CONTRACT,
+            "TONGDUI_RPC_URL": "http://127.0.0.1:9",
+            "TONGDUI_KEYSTORE_PASSWORD": PASSWORD,
+            "TONGDUI_BROKER_URL": broker_url,
+            "TONGDUI_BROKER_DIR": str(directory / "broker"),
+            "TONGDUI_METRICS_PORT": str(self.metrics_port),
+            "TONGDUI_WEBHOOK_ALLOW_LOCAL": "true",
+            "TONGDUI_WEBHOOK_INTERVAL": "0.5",
+            "TONGDUI_DAILY_INTERVAL": "3",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "clearing", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def metrics(self) -> str:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
+        except httpx.TransportError:
+            return ""
+
+
+def until(condition: Callable[[], bool], workers: Workers, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, workers.log.read_text()[-3_000:]
+        time.sleep(0.05)
+
+
+@contextmanager
+def broker(kind: str) -> Iterator[str]:
+    with ExitStack() as stack:
+        yield stack.enter_context(redis() if kind == "redis" else rabbitmq()).url
+
+
+@pytest.fixture
+def network(prepared: Path, tmp_path: Path) -> Iterator[Books]:
+    shutil.copy(prepared, tmp_path / "books.db")
+    books = Books(f"sqlite:///{tmp_path / 'books.db'}", tmp_path, webhook_allow_local=True)
+    yield books
+    books.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_a_worker_does_what_a_beat_gives_out_over_a_broker(network: Books, tmp_path: Path, kind: str) -> None:
+    with Receiver() as receiver, broker(kind) as url:
+        workers = Workers(network, url, tmp_path)
+        try:
+            _endpoint(network, receiver.url)
+            lapsed = _lapsed_hold(network)
+            _tell(network, "first")
+            workers.start("beat")
+            workers.start("worker", "--processes", "1")
+            until(lambda: _subjects(receiver) == ["first"], workers)
+            until(lambda: _state(network, lapsed) is HoldState.EXPIRED, workers)
+            until(lambda: 'outcome="done",task="webhooks.deliver"' in workers.metrics(), workers)
+        finally:
+            workers.close()
+
+
+@pytest.mark.slow
+def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_ends_in_order(
+    network: Books, tmp_path: Path
+) -> None:
+    with Receiver() as receiver:
+        workers = Workers(network, "", tmp_path)
+        try:
+            _endpoint(network, receiver.url)
+            _tell(network, "first")
+            with network.database.session.begin() as session:
+                session.add(_old_record())
+            worker = workers.start("worker", "--beat", "--processes", "1")
+            until(lambda: _subjects(receiver) == ["first"], workers)
+            until(lambda: not _idempotency_records(network), workers)
+            children = _descendants(worker.pid)
+            assert len(children) == 2
+            worker.kill()
+            worker.wait()
+            until(lambda: not any(is_alive(child) for child in children), workers)
+
+            _tell(network, "second")
+            worker = workers.start("worker", "--beat", "--processes", "1")
+            until(lambda: _subjects(receiver) == ["first", "second"], workers)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(120) == 0
+        finally:
+            workers.close()
+
+
+def test_every_task_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
+    scheduled = {entry["task"] for entry in tasks.schedule(Settings()).values()}
+    assert all(entry["options"]["expires"] > 0 for entry in tasks.schedule(Settings()).values())
+    assert scheduled == set(_ours())
+    for name, task in _ours().items():
+        assert task.soft_time_limit, name
+        assert task.time_limit > task.soft_time_limit, name
+        assert task.acks_late, name
+        assert task.time_limit < tasks.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
+
+
+def test_every_task_does_its_work_once_however_often_it_runs_and_is_counted(
+    network: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each task finds to do is done by its first run; a second one, as after a lost acknowledgement, changes no row."""
+    with Receiver() as receiver:
+        _endpoint(network, receiver.url)
+        _work_for_everybody(network)
+        settings = network.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
+        shared = Context.of(settings)
+        monkeypatch.setattr(timed, "context", lambda: shared)
+        for name, task in _ours().items():
+            before = _rows(network)
+            counted = _counted(name)
+            assert task.apply().successful(), name
+            first = _rows(network)
+            assert (first != before) is (name in _FINDS_WORK), name
+            assert task.apply().successful(), name
+            assert _rows(network) == first, name
+            assert _counted(name) == counted + 2, name
+        shared.close()
+        assert _subjects(receiver)
+
+
+_FINDS_WORK = {
+    "holds.tidy",
+    "idempotency.clean_up",
+    "link_codes.clean_up",
+    "liquidity.alert",
+    "points.expire",
+    "points.remind",
+    "quotes.clean_up",
+    "statements.make",
+    "webhooks.deliver",
+}
+"""The others have nothing to do here (no chain, no old delivery) and are tested by themselves."""
+
+
+def _work_for_everybody(network: Books) -> None:
+    _lapsed_hold(network)
+    _tell(network, "first")
+    today = network.network.today()
+    member = network.member()
+    address, _ = network.account(member)
+    ledger = Ledger(day=today - 50)
+    ledger.issue(address, 10, today)
+    ledger.issue(address, 10, today + 1)
+    long_ago = now() - timedelta(days=365)
+    with network.database.session.begin() as session:
+        store(session, ledger)
+        AccountRepository(session).shift({(address, 1): (20, 0)})
+        PositionRepository(session).lock(1).position = -(10**6)
+        session.add(_old_record())
+        session.add(LinkCode(code_hash=bytes(32), member_id=member, expires_at=long_ago))
+        agreement = session.scalars(select(Agreement)).one()
+        session.add(
+            Quote(
+                id=new_id("quo"),
+                merchant_number=1,
+                agreement_id=agreement.id,
+                points=1,
+                points_burnt=1,
+                out=1,
+                settled=1,
+                fee=1,
+                expires_at=long_ago,
+            )
+        )
+
+
+def _old_record() -> IdempotencyRecord:
+    record = IdempotencyRecord(principal="mer", key="k", fingerprint=bytes(32), status=201, body="")
+    record.created_at = now() - timedelta(days=365)
+    return record
+
+
+def _idempotency_records(network: Books) -> int:
+    with network.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(IdempotencyRecord)) or 0
+
+
+def _rows(network: Books) -> dict[str, list[tuple[object, ...]]]:
+    with network.database.reading() as session:
+        return {
+            name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
+            for name, table in Base.metadata.tables.items()
+        }
+
+
+def _counted(name: str) -> float:
+    labels = {"task": name, "outcome": "done"}
+    return REGISTRY.get_sample_value("tongdui_task_seconds_count", labels) or 0.0
+
+
+def _ours() -> dict[str, Task]:
+    return {name: task for name, task in tasks.app.tasks.items() if not name.startswith("celery.")}
+
+
+def test_rabbitmq_must_confirm_what_is_published() -> None:
+    assert tasks.transport_options(Settings(broker_url="amqp://guest@localhost//")) == {"confirm_publish": True}
+
+
+def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_path: Path) -> None:
+    directory.register()
+    options = {"directory": str(tmp_path / "broker"), "polling_interval": 0.01}
+    total, seen, lock = 300, [], threading.Lock()
+
+    def connect() -> Connection:
+        return Connection("directory://localhost/", transport_options=options)
+
+    def produce(first: int) -> None:
+        with connect() as connection, connection.SimpleQueue("numbers") as queue:
+            for number in range(first, total, 3):
+                queue.put({"number": number, "filling": "x" * 20_000})
+
+    def consume() -> None:
+        with connect() as connection, connection.SimpleQueue("numbers") as queue:
+            deadline = time.monotonic() + 120
+            while len(seen) < total and time.monotonic() < deadline:
+                try:
+                    message = queue.get(timeout=0.05)
+                except Empty:
+                    continue
+                with lock:
+                    seen.append(message.payload["number"])
+                message.ack()
+
+    threads = [threading.Thread(target=produce, args=(first,)) for first in range(3)]
+    threads += [threading.Thread(target=consume) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == list(range(total))
+
+
+# -------------------------------------------------------------------- what the workers find and do
+
+
+def _endpoint(network: Books, url: str) -> None:
+    with network.database.session.begin() as session:
+        service = WebhookService(session, keyring=network.keyring, settings=network.settings)
+        service.create(session.get_one(Merchant, 1), url=url, types=["test.*"], description="", actor="test")
+
+
+def _lapsed_hold(network: Books) -> str:
+    with network.database.session.begin() as session:
+        hold = Hold(
+            id=new_id("hld"),
+            merchant_number=1,
+            member_id=None,
+            address="0x" + "11" * 20,
+            program=1,
+            points=5,
+            expires_at=now() - timedelta(seconds=1),
+        )
+        session.add(hold)
+        return hold.id
+
+
+def _tell(network: Books, subject: str) -> None:
+    with network.database.session.begin() as session:
+        EventRepository(session).add("test.happened", subject, "test", 1, {})
+
+
+def _state(network: Books, hold: str) -> HoldState:
+    with network.database.reading() as session:
+        return session.get_one(Hold, hold).state
+
+
+def _subjects(receiver: Receiver) -> list[str]:
+    """Which events arrived, each of them once: a kill may make one arrive twice."""
+    return list(dict.fromkeys(request.body["subject"] for request in receiver.seen))
+
+
+def _descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children]

@@ -1,0 +1,127 @@
+"""What Prometheus is told is what happened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clearing.kit import metrics
+from clearing.pipeline.leadership import Leadership
+from clearing.runtime import daemon
+from scripts.dev.services import free_port
+from tests.support.harness import Harness
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def test_the_metrics_tell_the_queue_the_chain_and_the_positions(harness: Harness) -> None:
+    with _scraping(harness) as scrape:
+        before = scrape()
+        member = harness.member()
+        harness.issue(member, 1_000)
+        harness.settle()
+        harness.exchange(member, 100)
+        harness.redeem(member, 10, "FUEL")
+        waiting = _changes(before, scrape())
+        assert waiting["tongdui_queue_orders"] == 2
+        assert waiting["tongdui_queue_instructions"] == 2
+        assert scrape()["tongdui_queue_oldest_seconds", ()] > 0
+        harness.sequencer.step()
+        flying = scrape()
+        assert flying["tongdui_transactions_in_flight", ()] == 1
+        assert flying["tongdui_chain_lag_blocks", ()] == 1
+        harness.settle()
+        after = scrape()
+        done = _changes(before, after)
+    assert after["tongdui_queue_orders", ()] == after["tongdui_chain_lag_blocks", ()] == 0
+    assert done["tongdui_orders_ended_total{state=settled}"] == 3
+    assert done["tongdui_batches_total{outcome=mined}"] == 2
+    assert done["tongdui_batch_entries_sum"] == 3
+    assert done["tongdui_batch_gas_sum"] > 100_000
+    assert done["tongdui_time_to_settle_seconds_count"] == 3
+    assert after["tongdui_position_micros", (("merchant", "2"),)] == 1_000_900_000
+    assert after["tongdui_liquidity_micros", (("merchant", "1"),)] == 1_000_000_000 - 904_500
+    assert after["tongdui_up", (("part", "chain"),)] == after["tongdui_up", (("part", "database"),)] == 1
+
+
+def test_a_chain_that_is_away_is_told_and_the_rest_with_it(harness: Harness) -> None:
+    with _scraping(harness) as scrape:
+        harness.client._url = "http://127.0.0.1:9"
+        found = scrape()
+    assert found["tongdui_up", (("part", "chain"),)] == 0
+    assert found["tongdui_up", (("part", "database"),)] == 1
+    assert ("tongdui_queue_orders", ()) in found
+    assert ("tongdui_chain_head", ()) not in found
+
+
+def test_a_task_counts_with_its_outcome() -> None:
+    def count(outcome: str) -> float:
+        found = metrics.REGISTRY.get_sample_value("tongdui_task_seconds_count", {"task": "tidy", "outcome": outcome})
+        return found or 0.0
+
+    with metrics.task("tidy"):
+        pass
+    with pytest.raises(ZeroDivisionError), metrics.task("tidy"):
+        raise ZeroDivisionError
+    assert (count("done"), count("failed")) == (1, 1)
+
+
+def test_without_a_port_nothing_is_served_and_a_taken_port_stops_nobody(harness: Harness) -> None:
+    with metrics.serving(harness.settings, harness.database, harness.client):
+        pass
+    with _scraping(harness) as scrape, metrics.serving(harness.settings, harness.database, harness.client):
+        assert scrape()
+
+
+def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
+    """A fault of ours is logged and counted, and the next step is tried."""
+    stop = threading.Event()
+    steps: list[int] = []
+
+    class Clumsy:
+        def step(self) -> bool:
+            steps.append(1)
+            if len(steps) == 3:
+                stop.set()
+            raise KeyError("nobody expected this")
+
+    daemon.run("clumsy", Clumsy(), Leadership(harness.database, "clumsy"), 0.001, stop)
+    assert len(steps) == 3
+    failed = metrics.REGISTRY.get_sample_value("tongdui_daemon_steps_failed_total", {"daemon": "clumsy"})
+    assert failed is not None
+    assert failed >= 3
+
+
+@contextmanager
+def _scraping(harness: Harness) -> Iterator[Scrape]:
+    harness.settings.metrics_port = free_port()
+    with metrics.serving(harness.settings, harness.database, harness.client):
+        yield Scrape(harness.settings.metrics_port)
+
+
+class Scrape:
+    """Asks as Prometheus does."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/metrics"
+
+    def __call__(self) -> Samples:
+        text = httpx.get(self._url, timeout=30).raise_for_status().text
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def _changes(before: Samples, after: Samples) -> dict[str, float]:
+    found = {}
+    for (name, labels), value in after.items():
+        text = name + ("{" + ",".join(f"{key}={word}" for key, word in labels) + "}" if labels else "")
+        found[text] = value - before.get((name, labels), 0.0)
+    return found

@@ -1,0 +1,275 @@
+"""A clearing network without HTTP: database, chain, sequencer and projector, stepped by hand so that a test can stop anywhere."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.service import request_call
+from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.contract import encode_call
+from clearing.chain.deployment import deploy
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.identity import NetworkIdentity
+from clearing.kit.ids import new_id
+from clearing.kit.signing.keyring import Keyring, RoleKeys
+from clearing.ledger.accounts.models import Account
+from clearing.ledger.journal.models import Batch, Entry
+from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.service import OrderService
+from clearing.parties.agreements.models import Agreement, AgreementState
+from clearing.parties.members.models import Member, MemberLink
+from clearing.parties.merchants.models import Merchant, SignerKey
+from clearing.parties.programs.models import Program
+from clearing.pipeline.projector import Projector
+from clearing.pipeline.sequencer import Sequencer
+from tongdui.encoding import hex_of, keccak256, text_word
+from tongdui.orders import AgreementTerms, Kind, full_signature
+from tongdui.receipts import chain_head, merkle_root
+
+PASSWORD = "only-for-tests"
+
+TERMS = AgreementTerms(
+    kind=1,
+    initiators=1,
+    fee_bps=50,
+    lifetime_days=365,
+    source_merchant=1,
+    target_merchant=2,
+    source_program=1,
+    target_program=2,
+    valid_from=0,
+    valid_until=2**33,
+    rate_num=9,
+    rate_den=10,
+    unit_price_micros=10_000,
+    max_points=100_000,
+    daily_cap=10_000_000,
+    supersedes=0,
+    grace_seconds=0,
+    document=bytes(32),
+)
+"""FUEL to CINE at 9/10, a cent a point, half a per cent for the operator."""
+
+
+class PatientClient(ChainClient):
+    """A node answers a moment before it mines, and tests look at once: this client returns when what it sent is in a block."""
+
+    def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
+        """As `ChainClient`; waits for the blocks of a node that mines at once."""
+        results = super().send_raw(transactions)
+        if self.call("anvil_getAutomine"):
+            taken = [hex_of(keccak256(raw)) for raw, error in zip(transactions, results, strict=True) if error is None]
+            deadline = time.monotonic() + 30
+            while None in self.batch([("eth_getTransactionReceipt", (tx_hash,)) for tx_hash in taken]):
+                assert time.monotonic() < deadline, "the node took a transaction and does not mine it"
+                time.sleep(0.002)
+        return results
+
+
+class Harness:
+    """Everything but the gateway. Merchants are `fuel` (program FUEL) and `cine` (CINE), with a FUEL to CINE agreement at 9/10."""
+
+    def __init__(self, database_url: str, rpc_url: str, directory: Path, **overrides: object) -> None:
+        self.keyring = Keyring(PASSWORD)
+        self.keys = RoleKeys(directory / "keys", self.keyring)
+        for role in ("admin", "operator", "sequencer", "treasury"):
+            self.keys.ensure(role)
+        self.client = PatientClient(rpc_url)
+        contract = deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
+        values: dict[str, object] = {
+            "database_url": database_url,
+            "rpc_url": rpc_url,
+            "chain_id": self.client.chain_id(),
+            "contract": contract,
+            "keystore_dir": directory / "keys",
+            "keystore_password": SecretStr(PASSWORD),
+            "batch_max_age": 0.0,
+            "resend_after": 0.0,
+            "node_patience": 0.0,
+            **overrides,
+        }
+        self.settings = Settings.model_validate(values)
+        self.network = NetworkIdentity.of(self.settings)
+        self.database = Database(database_url)
+        self.database.upgrade()
+        self.restart()
+
+    def restart(self) -> None:
+        """New daemons, as after a crash: nothing but the database and the chain is left."""
+        self.sequencer = Sequencer(self.database, self.client, self.settings, self.keys)
+        self.projector = Projector(self.database, self.client, self.settings)
+
+    def settle(self, seconds: float = 120) -> None:
+        """Steps both daemons until neither has anything to do."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            worked = self.sequencer.step()
+            worked |= self.projector.step()
+            if not worked:
+                return
+        raise TimeoutError("the daemons never came to rest")
+
+    # ---------------------------------------------------------------- a small network
+
+    def onboard(self) -> None:
+        """Registers the merchants, their programs, the agreement and 1,000 CNY of deposits each."""
+        self._merchant(1, "fuel")
+        self._merchant(2, "cine")
+        self._program(1, 1, "FUEL")
+        self._program(2, 2, "CINE")
+        self.settle()
+        self.agreement = self.agree(1)
+        self.settle()
+        with self.database.session.begin() as session:
+            for number in (1, 2):
+                reference = hex_of(keccak256(f"bank-{number}".encode()))
+                request_call(session, "treasury", "deposit", [number, 1_000_000_000, reference], "")
+        self.settle()
+
+    def _merchant(self, number: int, name: str) -> None:
+        address, keystore = self.keyring.create()
+        with self.database.session.begin() as session:
+            session.add(Merchant(number=number, id=new_id("mer"), name=name))
+            session.flush()
+            session.add(SignerKey(address=address, merchant_number=number, keystore=keystore))
+            arguments = [number, hex_of(text_word(name)), address, 0]
+            request_call(session, "operator", "registerMerchant", arguments, "")
+
+    def _program(self, number: int, merchant: int, code: str) -> None:
+        with self.database.session.begin() as session:
+            session.add(Program(number=number, id=new_id("prg"), merchant_number=merchant, code=code, name=code))
+            arguments = [number, merchant, hex_of(text_word(code)), hex_of(text_word(code))]
+            request_call(session, "operator", "registerProgram", arguments, "")
+
+    def agree(self, number: int, *, signed_by: tuple[int, int] = (1, 2), **changes: int) -> str:
+        """Has an agreement signed and asks for its registration; its id. The terms are the usual ones, but for `changes`."""
+        terms = replace(TERMS, document=secrets.token_bytes(32), **changes)
+        digest = terms.digest(self.network.domain)
+        signatures = [self.sign(merchant, digest) for merchant in signed_by]
+        agreement = Agreement(
+            id=new_id("agr"),
+            number=number,
+            state=AgreementState.ACCEPTED,
+            digest=digest,
+            ends_at=terms.valid_until,
+            source_signature=signatures[0],
+            target_signature=signatures[1],
+            **asdict(terms),
+        )
+        with self.database.session.begin() as session:
+            session.add(agreement)
+            wire = [hex_of(value) if isinstance(value, bytes) else value for value in astuple(terms)]
+            full = [hex_of(full_signature(signature)) for signature in signatures]
+            request_call(session, "operator", "registerAgreement", [number, wire, *full], agreement.id)
+        return agreement.id
+
+    def sign(self, merchant: int, digest: bytes) -> bytes:
+        """A managed merchant's signature."""
+        with self.database.session.begin() as session:
+            query = select(SignerKey.keystore).where(SignerKey.merchant_number == merchant)
+            return self.keyring.sign(session.scalars(query).one() or "", digest)
+
+    def member(self) -> str:
+        """A new member, known to both merchants; the id."""
+        secret = secrets.token_bytes(32)
+        member = Member(id=new_id("mem"), secret=secret, address=hex_of(keccak256(secret)[12:]))
+        with self.database.session.begin() as session:
+            session.add(member)
+            session.flush()
+            for merchant in (1, 2):
+                session.add(MemberLink(merchant_number=merchant, external_id=member.id, member_id=member.id))
+        return member.id
+
+    # ---------------------------------------------------------------- orders
+
+    def accept(self, merchant: int, requests: Sequence[InstructionRequest], *, atomic: bool = False) -> str:
+        """Accepts an order in one transaction, as the gateway does; its id."""
+        with self.database.session.begin() as session:
+            service = OrderService(session, network=self.network, keyring=self.keyring, settings=self.settings)
+            found = session.get_one(Merchant, merchant)
+            return service.accept(found, list(requests), atomic=atomic, authorization=None, actor="test").id
+
+    def issue(self, member: str, points: int, reference: str | None = None) -> str:
+        """Accepts an issuance of FUEL."""
+        return self.accept(1, [InstructionRequest(Kind.ISSUE, member, points, "FUEL", reference=reference)])
+
+    def exchange(self, member: str, points: int) -> str:
+        """Accepts an exchange of FUEL for CINE."""
+        request = InstructionRequest(Kind.EXCHANGE, member, points, "FUEL", target_program="CINE")
+        return self.accept(1, [request])
+
+    def redeem(self, member: str, points: int, program: str = "CINE") -> str:
+        """Accepts a redemption."""
+        owner = {"FUEL": 1, "CINE": 2}[program]
+        return self.accept(owner, [InstructionRequest(Kind.REDEEM, member, points, program)])
+
+    def order(self, order_id: str) -> Order:
+        """An order as it is now."""
+        with self.database.session.begin() as session:
+            return session.scalars(select(Order).where(Order.id == order_id)).one()
+
+    # ---------------------------------------------------------------- what must always be true
+
+    def close(self) -> None:
+        """Closes connections."""
+        self.client.close()
+        self.database.close()
+
+    def call(self, function: str, *arguments: object) -> int:
+        """A view of the contract that returns one number."""
+        return int.from_bytes(
+            self.client.eth_call(self.settings.contract, encode_call(function, list(arguments))), "big"
+        )
+
+    def check(self) -> None:
+        """The read model equals the contract, nothing is reserved for nobody, and every root recomputes."""
+        with self.database.session.begin() as session:
+            for account in session.scalars(select(Account)):
+                assert account.posted == self.call("balanceOf", account.address, account.program)
+                assert account.reserved == self._set_aside(session, account)
+            positions = list(session.scalars(select(Position)))
+            for position in positions:
+                assert position.position == self._position(position.merchant_number)
+            funds = self.call("settlementFunds")
+            assert sum(position.position for position in positions) == funds
+            self._check_journal(session)
+
+    def _position(self, merchant: int) -> int:
+        raw = self.client.eth_call(self.settings.contract, encode_call("merchantOf", [merchant]))
+        return int.from_bytes(raw[32:64], "big", signed=True)
+
+    def _set_aside(self, session: Session, account: Account) -> int:
+        query = (
+            select(Instruction.reserves)
+            .join(Instruction.order)
+            .where(
+                Instruction.address == account.address,
+                Instruction.program == account.program,
+                Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED]),
+            )
+        )
+        return sum(session.scalars(query))
+
+    def _check_journal(self, session: Session) -> None:
+        head = bytes(32)
+        batches = list(session.scalars(select(Batch).order_by(Batch.number)))
+        assert [batch.number for batch in batches] == list(range(1, len(batches) + 1))
+        for batch in batches:
+            query = select(Entry).where(Entry.batch == batch.number).order_by(Entry.index)
+            entries = list(session.scalars(query))
+            assert [entry.wire().leaf() for entry in entries] == [entry.leaf for entry in entries]
+            assert merkle_root([entry.leaf for entry in entries]) == batch.root
+            head = chain_head(head, batch.number, len(entries), batch.root)
+            assert head == batch.head
+        assert head == self.client.eth_call(self.settings.contract, encode_call("head", []))
