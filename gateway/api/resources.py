@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import Response
 
 from clearing.ledger.settlement.repository import BankMovementRepository
+from clearing.ordering.orders.kinds import KINDS
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.oversight.progress.repository import ProgressRepository
 from clearing.parties.agreements.repository import AgreementRepository
@@ -69,12 +70,9 @@ _RENDERERS: dict[str, tuple[str, Callable[[Call, Views, str], Shown]]] = {
     "dep": ("deposits", _bank_movement),
     "wdr": ("withdrawals", _bank_movement),
     "ord": ("orders", _order),
-    "iss": ("issuances", _movement),
-    "red": ("redemptions", _movement),
-    "exc": ("exchanges", _movement),
-    "exp": ("expirations", _movement),
+    **{kind.id_prefix: (kind.collection, _movement) for kind in KINDS},
 }
-_MOVEMENTS = frozenset({"ord", "iss", "red", "exc", "exp"})
+_MOVEMENTS = frozenset({"ord", *(kind.id_prefix for kind in KINDS)})
 
 
 def resource_response(call: Call, resource_id: str) -> Response:

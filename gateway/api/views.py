@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import unix_now
 from clearing.kit.events.models import Event
 from clearing.kit.identity import NetworkIdentity, instant
-from clearing.ledger.accounts.models import Account
+from clearing.ledger.availability.service import Availability
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ledger.journal.repository import Proof
 from clearing.ledger.settlement.models import BankMovement, Position
+from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.repository import Movement
 from clearing.ordering.quotes.models import Quote
@@ -29,21 +30,13 @@ from gateway.api.api_keys.schemas import ApiKeyView
 from gateway.api.entries.schemas import EntryView, EventView, ReceiptView, WireEntry
 from gateway.api.members.schemas import AccountView, MemberView
 from gateway.api.merchants.schemas import MerchantView, SignerView
-from gateway.api.movements.schemas import MovementEntryView, MovementView, OrderView, QuoteView
+from gateway.api.movements.schemas import MovementEntryView, MovementView
 from gateway.api.names import Names
+from gateway.api.orders.schemas import OrderView
 from gateway.api.programs.schemas import ProgramView
+from gateway.api.quotes.schemas import QuoteView
 from gateway.api.settlement.schemas import BankMovementView, PositionView
 from tongdui.orders import Kind
-
-OBJECTS = {
-    Kind.ISSUE: "issuance",
-    Kind.REDEEM: "redemption",
-    Kind.EXCHANGE: "exchange",
-    Kind.SPEND: "spend",
-    Kind.TRANSFER: "transfer",
-    Kind.REVERSE: "reversal",
-    Kind.EXPIRE: "expiration",
-}
 
 
 class Views:
@@ -86,14 +79,14 @@ class Views:
         """A member, as the caller knows it."""
         return MemberView(id=member.id, external_id=external_id, address=member.address, created_at=member.created_at)
 
-    def account(self, account: Account, member: Member, held: int) -> AccountView:
-        """A balance, of which `held` points are set aside by holds."""
+    def account(self, program: int, member: Member, found: Availability) -> AccountView:
+        """A balance; what holds and expiry have taken counts as reserved."""
         return AccountView(
             member=member.id,
-            program=self._names.program(account.program),
-            posted=account.posted,
-            reserved=account.reserved + held,
-            available=account.available - held,
+            program=self._names.program(program),
+            posted=found.posted,
+            reserved=found.posted - found.available,
+            available=found.available,
         )
 
     def api_key(self, key: ApiKey, token: str | None = None) -> ApiKeyView:
@@ -170,7 +163,7 @@ class Views:
         return MovementView.model_validate(
             {
                 "id": instruction.id,
-                "object": OBJECTS[Kind(instruction.kind)],
+                "object": kind_of(instruction.kind).noun,
                 "order": order.id,
                 "state": movement.state,
                 "reason": movement.reason,

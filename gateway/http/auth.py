@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clearing.kit.database import Database
 from clearing.kit.errors import Forbidden
+from clearing.ordering.orders.kinds import KINDS
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller, Scope
 from gateway.http.problems import HttpError
@@ -43,8 +44,8 @@ def _only(*roles: Role) -> Rule:
 _ANYONE = Rule(frozenset(Role))
 _READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
 _READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
-_MOVERS = _merchant(Scope.ISSUE, Scope.REDEEM, Scope.EXCHANGE, Scope.SPEND, Scope.TRANSFER, Scope.REVERSE, Scope.EXPIRE)
-_HOLDERS = _merchant(Scope.REDEEM, Scope.EXCHANGE)
+_MOVERS = _merchant(*(kind.scope for kind in KINDS))
+_HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 _HOOKS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
 
@@ -67,17 +68,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/agreements/{agreement}"): _READERS,
     ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE),
     ("POST", "/v1/nonces"): _MOVERS,
-    ("POST", "/v1/issuances"): _merchant(Scope.ISSUE),
-    ("POST", "/v1/redemptions"): _merchant(Scope.REDEEM),
-    ("POST", "/v1/exchanges"): _merchant(Scope.EXCHANGE),
     ("POST", "/v1/orders"): _MOVERS,
     ("GET", "/v1/orders/{order}"): _READERS,
-    ("GET", "/v1/issuances"): _READERS,
-    ("GET", "/v1/issuances/{movement}"): _READERS,
-    ("GET", "/v1/redemptions"): _READERS,
-    ("GET", "/v1/redemptions/{movement}"): _READERS,
-    ("GET", "/v1/exchanges"): _READERS,
-    ("GET", "/v1/exchanges/{movement}"): _READERS,
     ("GET", "/v1/positions"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
@@ -99,10 +91,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/holds"): _READERS,
     ("GET", "/v1/holds/{hold}"): _READERS,
     ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
-    ("POST", "/v1/expirations"): _merchant(Scope.EXPIRE),
-    ("GET", "/v1/expirations"): _READERS,
     ("GET", "/v1/expirations/due"): _READERS,
-    ("GET", "/v1/expirations/{movement}"): _READERS,
     ("GET", "/v1/statements"): _READERS_AND_TREASURY,
     ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
     ("POST", "/v1/webhook_endpoints"): _HOOKS,
@@ -114,6 +103,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _HOOKS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
 }
+
+for _kind in KINDS:
+    RULES["POST", f"/v1/{_kind.collection}"] = _merchant(_kind.scope)
+    RULES["GET", f"/v1/{_kind.collection}"] = _READERS
+    RULES["GET", f"/v1/{_kind.collection}/{{movement}}"] = _READERS
 
 
 def authenticate(database: Database, header: str | None) -> Caller:

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, text
 
 from clearing.kit.signing.keyring import Keyring
+from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Block, Entry
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.ordering.expiry.rounds import ExpiryRound
-from clearing.ordering.holds.models import Hold
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.statements.models import Statement
 from clearing.parties.merchants.repository import MerchantRepository

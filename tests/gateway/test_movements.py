@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select, update
 
 from clearing.kit.clock import now
-from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Instruction, OrderState
 from clearing.ordering.quotes.models import Quote
@@ -87,8 +86,6 @@ def test_the_target_side_needs_the_member_also_with_a_quote(
 def test_a_quote_looks_at_caps_and_liquidity(
     site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    today = NetworkIdentity.of(site.settings).today()
-    monkeypatch.setattr(NetworkIdentity, "today", lambda _: today)
     small = agree(fuel, cine, max_points=100, daily_cap=150)["id"]
     site_member = fuel.member()
     site.give(site_member, "FUEL", 1_000)

@@ -106,7 +106,7 @@ def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness,
 def test_what_an_agreement_has_used_may_be_as_large_as_its_cap(harness: Harness) -> None:
     with harness.database.session.begin() as session:
         uses = UseRepository(session)
-        for day in (harness.network.today(), UseRepository.PENDING):
+        for day in (harness.today(), UseRepository.PENDING):
             uses.add(1, day, 2**64 - 2)
             uses.add(1, day, 1)
     assert _used(harness, 1) == 2 * (2**64 - 1)
@@ -114,7 +114,7 @@ def test_what_an_agreement_has_used_may_be_as_large_as_its_cap(harness: Harness)
 
 def _used(harness: Harness, agreement: int) -> int:
     with harness.database.reading() as session:
-        return UseRepository(session).of(agreement, harness.network.today())
+        return UseRepository(session).of(agreement, harness.today())
 
 
 def _register_merchant(harness: Harness, number: int, name: str, key: str) -> None:

@@ -7,19 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.ledger.accounts.repository import AccountKey
+from clearing.parties.agreements.models import Route
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
 OPERATOR_MERCHANT = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The sides of an agreement, as numbers."""
-
-    source_merchant: int
-    target_merchant: int
-    target_program: int
 
 
 @dataclass(slots=True)
@@ -66,6 +58,14 @@ class Effects:
                 self.points[recipient_of(original), entry.program] -= entry.points
             case _:
                 self._convert(entry, routes[entry.agreement], -1)
+
+    def negated(self) -> Effects:
+        """The same sums with the other sign: they take these effects back."""
+        negated = Effects()
+        negated.points.update({account: -points for account, points in self.points.items()})
+        negated.micros.update({merchant: -micros for merchant, micros in self.micros.items()})
+        negated.uses.update({agreement: -points for agreement, points in self.uses.items()})
+        return negated
 
     @classmethod
     def of(cls, entries: Iterable[Entry], routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> Effects:

@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true,
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.in_list import in_list
+from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.journal.models import Block, Entry
+from clearing.ledger.lots.models import ExpiryMark
 from clearing.parties.agreements.models import Agreement
 from tongdui import receipts
 from tongdui.encoding import address_word
@@ -34,6 +36,31 @@ class History:
     """Agreement -> target program."""
     entries: list[tuple[receipts.Entry, int]] = field(default_factory=list)
     """Entry and Unix time."""
+
+
+class ExpiryMarkRepository:
+    """How far daily rounds have come, in one session."""
+
+    EXPIRY = "points.expire"
+    """The round that holds and burns expired points."""
+    REMINDERS = "points.remind"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, name: str) -> ExpiryMark | None:
+        """The mark of a round; None before its first one."""
+        return self._session.get(ExpiryMark, name, populate_existing=True)
+
+    def set(self, name: str, day: int, batch: int) -> None:
+        """Notes how far a round has come. Of two that run at the same time, the farther one counts."""
+        mark = self._session.get(ExpiryMark, name, with_for_update=True)
+        if mark is None:
+            values = {"name": name, "day": day, "batch": batch}
+            self._session.execute(insert_for(self._session)(ExpiryMark).values(values).on_conflict_do_nothing())
+            return
+        mark.day = max(mark.day, day)
+        mark.batch = batch
 
 
 class LotRepository:

@@ -13,7 +13,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
 from clearing.ledger.settlement.events import tell
-from clearing.ledger.settlement.models import BankMovement, BankMovementState
+from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import check_micros, require_merchant
@@ -120,6 +120,16 @@ class SettlementService:
         """What failed stays on record as it was asked for, and another movement can have its reference: the chain never used it."""
         failed.bank_ref = keccak256(b"\0" + failed.id.encode())  # no reference has control characters
         self._session.flush()
+
+
+def require_liquidity(position: Position, micros: int) -> None:
+    """Refuses what the paying merchant's position, credit included, does not cover."""
+    if micros > position.liquidity:
+        raise Refused(
+            f"the paying merchant needs {micros} micros of liquidity and has {max(position.liquidity, 0)}: "
+            "a deposit or a higher credit limit mends it",
+            code="insufficient_liquidity",
+        )
 
 
 def _used() -> ClearingError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
-from clearing.kit.in_list import in_list
+from clearing.kit.bulk_insert import insert_all
+from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from tongdui.orders import Kind
@@ -54,11 +56,40 @@ class Queued(NamedTuple):
     created_at: datetime
 
 
+OrderKey = tuple[int, int]
+"""(merchant number, nonce)."""
+
+_IS_EXPIRE = text("instructions.kind = 7")
+"""Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+
+
+class Reservation(NamedTuple):
+    """What an instruction reserves until its order is final. Many are read at once, so it is a tuple."""
+
+    address: str
+    program: int
+    kind: int
+    points: int
+    reserves: int
+    payer: int | None
+    pays: int
+    agreement: int
+
+
 class OrderRepository:
     """Orders in one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def add(self, order: Order) -> None:
+        """Stores an order; from here on it has its `seq`. Raises IntegrityError where its nonce is taken."""
+        self._session.add(order)
+        self._session.flush()
+
+    def add_instructions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores an order's instructions. Raises IntegrityError where another live one has the same reference."""
+        insert_all(self._session, Instruction, rows)
 
     def by_id(self, order_id: str) -> Order | None:
         """The order; its instructions are loaded when they are asked for."""
@@ -93,12 +124,12 @@ class OrderRepository:
             .limit(instructions)
         )
         first: list[Queued] = []
-        room = instructions
+        left = instructions
         for row in self._session.execute(query):
-            if first and row.size > room:
+            if first and row.size > left:
                 break
             first.append(Queued(*row))
-            room -= row.size
+            left -= row.size
         return first
 
     def take(self, seqs: Sequence[int]) -> list[Order]:
@@ -118,6 +149,77 @@ class OrderRepository:
     def _for_batch(self, *conditions: ColumnElement[bool]) -> list[Order]:
         query = select(Order).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
         return list(self._session.scalars(query.options(undefer(Order.packed))))
+
+    # ---------------------------------------------------------------- what becomes of them
+
+    def lock(self, order_id: str) -> Order | None:
+        """The order, locked until the transaction ends."""
+        query = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
+        return self._session.scalar(query)
+
+    def lock_by_nonces(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
+        """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
+        query = (
+            select(Order)
+            .where(pairs_in_list(self._session, Order.merchant_number, Order.nonce, keys))
+            .order_by(Order.seq)
+            .with_for_update(of=Order)
+            .execution_options(populate_existing=True)
+        )
+        return {(order.merchant_number, order.nonce): order for order in self._session.scalars(query)}
+
+    def lock_of_block(self, block_number: int) -> Sequence[Order]:
+        """The orders that a block ended, locked."""
+        query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
+        return self._session.scalars(query).all()
+
+    def reservations(self, orders: Iterable[Order]) -> list[Reservation]:
+        """What each instruction of these orders has reserved."""
+        query = select(
+            Instruction.address,
+            Instruction.program,
+            Instruction.kind,
+            Instruction.points,
+            Instruction.reserves,
+            Instruction.payer,
+            Instruction.pays,
+            Instruction.agreement,
+        ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
+        return [Reservation(*row) for row in self._session.execute(query)]
+
+    def claim_references(self, order: Order) -> None:
+        """Takes the references of an order that lives again, but for those that another order has taken meanwhile."""
+        other = aliased(Instruction)
+        taken = select(other.order_seq).where(
+            other.merchant_number == Instruction.merchant_number,
+            other.kind == Instruction.kind,
+            other.reference == Instruction.reference,
+            other.live,
+        )
+        dead = (Instruction.order_seq == order.seq, Instruction.reference.is_not(None), ~Instruction.live)
+        self._session.execute(
+            update(Instruction).where(*dead, ~taken.exists()).values(live=True),
+            execution_options={"synchronize_session": False},
+        )
+
+    def release_references(self, order: Order, items: Iterable[int]) -> None:
+        """Frees the references of refused instructions: they may be used again."""
+        wanted = list(items)
+        if wanted:
+            self._session.execute(
+                update(Instruction)
+                .where(Instruction.order_seq == order.seq, in_list(self._session, Instruction.item, wanted))
+                .values(live=False)
+            )
+
+    def accounts_of_refused_expirations(self, since: datetime) -> set[AccountKey]:
+        """Accounts of expire instructions that were accepted after `since` and came to nothing."""
+        query = (
+            select(Instruction.address, Instruction.program)
+            .join(Instruction.order)
+            .where(_IS_EXPIRE, Instruction.live.is_(False), Order.created_at > since)
+        )
+        return {(address, program) for address, program in self._session.execute(query)}
 
     # ---------------------------------------------------------------- movements
 

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from clearing.kit.bulk_insert import insert_all
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import Conflict, FieldError, Forbidden, InvalidRequest, Refused, Unavailable
+from clearing.kit.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    Refused,
+    Unavailable,
+    pointer_into,
+)
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey, AccountRepository
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
+from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.settlement.repository import PositionRepository
-from clearing.ordering.expiry.service import Expiration, ExpiryService, set_aside
+from clearing.ledger.settlement.service import require_liquidity
 from clearing.ordering.orders import limits
-from clearing.ordering.orders.finalisation import order_event
-from clearing.ordering.orders.models import Instruction, Order
+from clearing.ordering.orders.finalisation import record_state
+from clearing.ordering.orders.kinds import kind_of
+from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.resolution import Draft, Resolver
-from clearing.parties.agreements.repository import UseRepository
+from clearing.parties.agreements.usability import UsabilityService
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
+from clearing.parties.merchants.repository import MerchantRepository
 from tongdui import orders as wire
-
-ID_PREFIX = {
-    wire.Kind.ISSUE: "iss",
-    wire.Kind.REDEEM: "red",
-    wire.Kind.EXCHANGE: "exc",
-    wire.Kind.SPEND: "spd",
-    wire.Kind.TRANSFER: "trf",
-    wire.Kind.REVERSE: "rev",
-    wire.Kind.EXPIRE: "exp",
-}
 
 
 class OrderService:
@@ -49,24 +48,29 @@ class OrderService:
         self._network = network
         self._keyring = keyring
         self._settings = settings
+        self._clock = clock_of(session)
         self._orders = OrderRepository(session)
+        self._merchants = MerchantRepository(session)
 
     def accept(
         self,
         merchant: Merchant,
-        requests: list[InstructionRequest],
+        requests: Sequence[InstructionRequest],
         *,
-        atomic: bool,
         authorization: Authorization | None,
         actor: str,
+        atomic: bool = False,
+        places: Sequence[str] | None = None,
         captured: Mapping[AccountKey, int] | None = None,
     ) -> Order:
-        """Stores an order with its reservations, ready for the sequencer. `captured` are points of the hold that it comes from.
+        """Stores an order with its reservations, ready for the sequencer.
 
-        Raises a ClearingError where it may not be: then the caller rolls back to where it called.
+        `places` are JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body.
+        `captured` are points of the hold that the order comes from. Raises a ClearingError where the order may not be: then the
+        caller rolls back to where it called.
         """
         self._refuse_overload(merchant)
-        drafts = Resolver(self._session, merchant, self._network).resolve_all(requests)
+        drafts = self._resolved(merchant, requests, places or [""] * len(requests))
         self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._managed_authorization(merchant)
@@ -78,13 +82,8 @@ class OrderService:
         return row
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
-        """Sets `count` consecutive nonces aside for the merchant; the first of them."""
-        locked = self._session.scalars(
-            select(Merchant)
-            .where(Merchant.number == merchant.number)
-            .with_for_update(key_share=True)  # who only refers to the merchant (a hold does) need not wait
-            .execution_options(populate_existing=True)
-        ).one()
+        """Reserves `count` consecutive nonces for the merchant; the first of them. With 0 it only locks the merchant."""
+        locked = self._merchants.lock(merchant.number)
         first = locked.next_nonce
         locked.next_nonce = first + count
         self._session.flush()
@@ -102,9 +101,21 @@ class OrderService:
         if waiting >= self._settings.queue_limit:
             raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
 
+    def _resolved(
+        self, merchant: Merchant, requests: Sequence[InstructionRequest], places: Sequence[str]
+    ) -> list[Draft]:
+        resolver = Resolver(self._session, merchant, self._network)
+        resolver.prepare(requests)
+        drafts = []
+        for request, place in zip(requests, places, strict=True):
+            at = pointer_into(place)
+            resolver.require_points(request, at)
+            drafts.append(kind_of(request.kind).resolve(resolver, request, at))
+        return drafts
+
     def _refuse_oversized(self, drafts: list[Draft]) -> None:
-        """What could not get into a transaction even alone would be found out by a failed batch, at everybody's cost."""
-        kinds: Counter[int] = Counter(draft.wire.kind for draft in drafts)
+        """An order that no transaction can hold would be found out by a failed batch, at everybody's cost."""
+        kinds: Counter[int] = Counter(draft.instruction.kind for draft in drafts)
         if not limits.fits_alone(kinds, self._settings.batch_max_gas):
             counts = ", ".join(f"{count} of kind {wire.Kind(kind).label}" for kind, count in kinds.items())
             detail = f"{counts} may not fit into one transaction of the chain; make several orders of it"
@@ -124,7 +135,7 @@ class OrderService:
             )
             errors += [
                 FieldError(
-                    draft.request.at("reference"),
+                    draft.at("reference"),
                     f"{draft.request.reference} was used for another {kind.label} already",
                 )
                 for draft in some
@@ -145,22 +156,14 @@ class OrderService:
                 "this merchant holds its own key: sign the order and send `authorization`",
                 code="signature_required",
             )
-        deadline = int(time.time()) + self._settings.managed_deadline
+        deadline = self._clock.unix() + self._settings.managed_deadline
         return Authorization(self.reserve_nonces(merchant, 1), deadline, b"")
 
     def _managed_key(self, merchant: Merchant) -> SignerKey | None:
-        at = int(time.time())
-        return self._session.scalar(
-            select(SignerKey).where(
-                SignerKey.merchant_number == merchant.number,
-                SignerKey.keystore.is_not(None),
-                SignerKey.valid_from <= at,
-                SignerKey.valid_until > at,
-            )
-        )
+        return self._merchants.managed_key(merchant.number, self._clock.unix())
 
     def _order(self, merchant: Merchant, drafts: list[Draft], atomic: bool, authorization: Authorization) -> wire.Order:
-        at = int(time.time())
+        at = self._clock.unix()
         if authorization.deadline <= at:
             raise Refused.at("/authorization/deadline", "the deadline has passed; sign again", code="deadline_passed")
         if authorization.deadline > at + self._settings.max_deadline:
@@ -177,7 +180,7 @@ class OrderService:
             merchant=merchant.number,
             nonce=authorization.nonce,
             deadline=authorization.deadline,
-            instructions=tuple(draft.wire for draft in drafts),
+            instructions=tuple(draft.instruction for draft in drafts),
             atomic=atomic,
         )
 
@@ -193,9 +196,7 @@ class OrderService:
             signer = wire.recover_signer(digest, authorization.signature)
         except ValueError as error:
             raise InvalidRequest.at("/authorization/signature", str(error), code="wrong_signer") from error
-        found = self._session.get(SignerKey, signer.lower())
-        live = found is not None and found.valid_from <= time.time() < found.valid_until
-        if found is None or not live or found.merchant_number != merchant.number:
+        if self._merchants.live_key(merchant.number, signer.lower(), self._clock.unix()) is None:
             detail = (
                 f"the signature is by {signer}, which is not a live key of {merchant.id}: "
                 "either another key signed, or what was signed differs from this request"
@@ -208,92 +209,67 @@ class OrderService:
     def _reserve_points(
         self, drafts: list[Draft], atomic: bool, captured: Mapping[AccountKey, int] | None
     ) -> list[int]:
-        """Sets the drafts' points aside; how many for each. Only an atomic order may use what it gains itself."""
-        repository = AccountRepository(self._session)
-        accounts = repository.lock((d.wire.member, d.wire.program) for d in drafts if d.burns)
-        expired = self._admit_expirations(drafts)
-        free = {key: account.available for key, account in accounts.items()}
-        for key, points in set_aside(self._session, self._network, free, captured=captured, expired=expired).items():
-            free[key] -= points
+        """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
+        availability = AvailabilityService(self._session, network=self._network)
+        accounts = {draft.account for draft in drafts if draft.burns}
+        balances = availability.lock(accounts)
+        burning = self._admit(drafts, availability)
+        found = availability.of(accounts, balances=balances, captured=captured, burning=burning)
+        free = {account: availability.available for account, availability in found.items()}
         gained: dict[AccountKey, int] = defaultdict(int)
-        reserved: dict[AccountKey, int] = defaultdict(int)
-        amounts = []
+        reserved = []
         for draft in drafts:
-            amounts.append(self._reserve_one(draft, free, gained, reserved))
-            if draft.gains is not None and atomic:
-                program, points = draft.gains
-                gained[draft.wire.member, program] += points
-        repository.shift({key: (0, points) for key, points in reserved.items()})
-        return amounts
+            reserved.append(self._reserve_one(draft, free, gained) if draft.burns else 0)
+            if draft.gain is not None and atomic:
+                gained[draft.instruction.member, draft.gain.program] += draft.gain.points
+        AccountRepository(self._session).add(reservations(drafts, reserved))
+        return reserved
 
-    def _admit_expirations(self, drafts: list[Draft]) -> dict[AccountKey, int]:
-        """Only points whose day has come may be burnt for it; how many of each account are."""
-        expirations = [
-            Expiration((draft.wire.member, draft.wire.program), draft.wire.points, draft.request.at("points"))
-            for draft in drafts
-            if draft.wire.kind is wire.Kind.EXPIRE
-        ]
-        if expirations:
-            ExpiryService(self._session, network=self._network).admit(expirations)
-        sums: dict[AccountKey, int] = defaultdict(int)
-        for expiration in expirations:
-            sums[expiration.account] += expiration.points
-        return sums
+    def _admit(self, drafts: list[Draft], availability: AvailabilityService) -> dict[AccountKey, int]:
+        """Each kind's last look at its drafts, with their accounts locked; the expired points that the order may burn."""
+        by_kind: dict[wire.Kind, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            by_kind[draft.request.kind].append(draft)
+        burning: Counter[AccountKey] = Counter()
+        for kind, some in by_kind.items():
+            burning.update(kind_of(kind).admit(self._session, availability, some))
+        return burning
 
-    def _reserve_one(
-        self,
-        draft: Draft,
-        free: dict[AccountKey, int],
-        gained: dict[AccountKey, int],
-        reserved: dict[AccountKey, int],
-    ) -> int:
-        if not draft.burns:
-            return 0
-        key = (draft.wire.member, draft.wire.program)
-        own = min(gained[key], draft.wire.points)
-        needed = draft.wire.points - own
-        available = free.get(key, 0) - reserved[key]
-        if needed > available:
+    @staticmethod
+    def _reserve_one(draft: Draft, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
+        account, points = draft.account, draft.instruction.points
+        own = min(gained[account], points)
+        needed = points - own
+        if needed > free[account]:
             raise Refused.at(
-                draft.request.at("points"),
-                f"the member has {max(available, 0) + gained[key]} points available, {draft.wire.points} are needed",
+                draft.at("points"),
+                f"the member has {max(free[account], 0) + gained[account]} points available, {points} are needed",
                 code="insufficient_points",
             )
-        gained[key] -= own
-        reserved[key] += needed
+        gained[account] -= own
+        free[account] -= needed
         return needed
 
     def _reserve_money(self, drafts: list[Draft]) -> None:
-        """Sets aside what the drafts' payers will pay."""
-        repository = PositionRepository(self._session)
-        for payer in sorted({draft.payer for draft in drafts if draft.payer is not None}):
-            mine = [draft for draft in drafts if draft.payer == payer]
-            total = sum(draft.pays for draft in mine)
-            position = repository.lock(payer)
-            if total > position.liquidity:
-                raise Refused(
-                    f"the paying merchant needs {total} micros of liquidity and has {max(position.liquidity, 0)}: "
-                    "a deposit or a higher credit limit mends it",
-                    code="insufficient_liquidity",
-                )
-            position.reserved += total
-        self._reserve_use(drafts)
+        """Reserves what the drafts' payers will pay, and what the drafts may use of daily caps."""
+        positions = PositionRepository(self._session)
+        charges = [draft.charge for draft in drafts if draft.charge is not None]
+        for payer in sorted({charge.payer for charge in charges}):
+            micros = sum(charge.micros for charge in charges if charge.payer == payer)
+            position = positions.lock(payer)
+            require_liquidity(position, micros)
+            position.reserved += micros
+        self._reserve_caps([draft for draft in drafts if draft.charge is not None])
 
-    def _reserve_use(self, drafts: list[Draft]) -> None:
-        """Sets aside what the drafts may use of daily caps. Nobody else does meanwhile: the payers' positions are locked."""
-        uses = UseRepository(self._session)
-        today = self._network.today()
-        for agreement in sorted({draft.wire.agreement for draft in drafts if draft.payer is not None}):
-            mine = [draft for draft in drafts if draft.wire.agreement == agreement]
-            points = sum(draft.uses for draft in mine)
-            left = mine[0].daily_cap - uses.of(agreement, today)
-            if points > left:
-                raise Refused.at(
-                    mine[0].request.at("points"),
-                    f"{max(left, 0)} points are left of today's cap of the agreement, {points} are needed",
-                    code="over_daily_cap",
-                )
-            uses.add(agreement, UseRepository.PENDING, sum(draft.wire.points for draft in mine))
+    def _reserve_caps(self, drafts: list[Draft]) -> None:
+        """Nobody else reserves of these caps meanwhile: the payers' positions are locked."""
+        usability = UsabilityService(self._session, network=self._network)
+        for agreement in sorted({draft.instruction.agreement for draft in drafts}):
+            mine = [draft for draft in drafts if draft.instruction.agreement == agreement]
+            charges = [draft.charge for draft in mine if draft.charge is not None]
+            burnt = sum(charge.burnt for charge in charges)
+            usability.require_left_today(agreement, charges[0].daily_cap, burnt, mine[0].at("points"))
+            usability.reserve(agreement, sum(draft.instruction.points for draft in mine))
 
     # ---------------------------------------------------------------- storing
 
@@ -310,27 +286,35 @@ class OrderService:
             packed=signed.calldata(),
             size=len(drafts),
         )
-        self._session.add(row)
         try:
-            self._session.flush()
+            self._orders.add(row)
             items = enumerate(zip(drafts, reserved, strict=True))
-            rows = [_instruction(row, item, draft, points) for item, (draft, points) in items]
-            insert_all(self._session, Instruction, rows)
+            self._orders.add_instructions([_instruction(row, item, draft, points) for item, (draft, points) in items])
         except IntegrityError as error:
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
             ) from error
-        self._session.add(order_event(row, actor))
+        record_state(self._session, row, actor)
         return row
 
 
+def reservations(drafts: Sequence[Draft], reserved: Sequence[int]) -> dict[AccountKey, Balance]:
+    """What an order's drafts add to their accounts, of which each reserves so many points."""
+    changes: dict[AccountKey, Balance] = defaultdict(Balance)
+    for draft, points in zip(drafts, reserved, strict=True):
+        if draft.burns:
+            expiring = draft.instruction.points if draft.request.kind is wire.Kind.EXPIRE else 0
+            changes[draft.account] = changes[draft.account].plus(Balance(reserved=points, expiring=expiring))
+    return changes
+
+
 def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
-    wanted = draft.wire
+    wanted = draft.instruction
     return {
         "order_seq": order.seq,
         "item": item,
-        "id": new_id(ID_PREFIX[wanted.kind]),
+        "id": new_id(kind_of(wanted.kind).id_prefix),
         "merchant_number": order.merchant_number,
         "kind": int(wanted.kind),
         "member_id": draft.member.id,
@@ -344,7 +328,7 @@ def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[s
         "ref": wanted.ref,
         "reference": draft.request.reference,
         "reserves": reserved,
-        "payer": draft.payer,
-        "pays": draft.pays,
+        "payer": draft.charge.payer if draft.charge else None,
+        "pays": draft.charge.micros if draft.charge else 0,
         "live": True,
     }

@@ -16,10 +16,11 @@ from clearing.kit.events.repository import EventRepository
 from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity, instant
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
-from clearing.ledger.journal.effects import OPERATOR_MERCHANT, Effects, Route
+from clearing.ledger.journal.effects import OPERATOR_MERCHANT, Effects
 from clearing.ledger.journal.models import Block
 from clearing.oversight.statements.models import Statement
 from clearing.oversight.statements.repository import StatementRepository
+from clearing.parties.agreements.models import Route
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.models import Program
 from tongdui import receipts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -88,3 +89,12 @@ class Initiator(IntEnum):
 
     SOURCE = 1
     TARGET = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The sides of an agreement, as the chain's numbers."""
+
+    source_merchant: int
+    target_merchant: int
+    target_program: int

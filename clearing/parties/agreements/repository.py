@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.upsert import insert_for
-from clearing.parties.agreements.models import Agreement, AgreementState, AgreementUse
+from clearing.parties.agreements.models import Agreement, AgreementState, AgreementUse, Route
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
 """On chain. Whether it can still be used, its window says (`valid_from`, `ends_at`)."""
@@ -74,6 +74,15 @@ class AgreementRepository:
             Agreement.state.in_(REGISTERED), _party(merchant_number)
         )
         return {program for row in self._session.execute(query) for program in row if program}
+
+    def routes(self, numbers: Collection[int] | None = None) -> dict[int, Route]:
+        """The sides of agreements on chain, by number: of these, or of all."""
+        if numbers is not None and not numbers:
+            return {}
+        query = select(
+            Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program
+        ).where(Agreement.number.is_not(None) if numbers is None else Agreement.number.in_(numbers))
+        return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}
 
     def numbers_of(self, merchant_number: int) -> list[int]:
         """Numbers of the agreements to which a merchant is a party."""

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.service import MAX_GRACE, Proposal
-from gateway.http.schemas import Body, Hex, Id, MicrosOrZero, Moment, Points, ProgramName, Signature, View, Word
+from gateway.http.schemas import Body, Hex, View
 from tongdui.encoding import bytes_of
 from tongdui.orders import signature_bytes
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from clearing.kit.fields import Id
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Scope
-from gateway.http.schemas import Body, Id, View
+from gateway.http.schemas import Body, View
 
 
 class ApiKeyCreate(Body):

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from clearing.kit.errors import NotFound
 from clearing.kit.events.repository import EventRepository
+from clearing.kit.fields import ProgramName, Text
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.journal.repository import EntryFilter, EntryRepository
 from clearing.parties.agreements.repository import AgreementRepository
@@ -21,7 +22,7 @@ from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
 from gateway.http.problems import documented
-from gateway.http.schemas import Page, ProgramName, Text, View
+from gateway.http.schemas import Page, View
 from tongdui.encoding import bytes_of
 
 router = APIRouter(route_class=Endpoint)

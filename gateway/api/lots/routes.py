@@ -1,29 +1,23 @@
-"""Lots: which points expire when, and burning those whose day has come. The network does that for merchants whose keys it keeps."""
+"""Lots: which points expire when, and which are due to be burnt. Burning them is a movement, see `movements`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 
 from clearing.kit.errors import NotFound
+from clearing.ledger.availability.models import Hold
+from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.lots.service import Lot, LotService
-from clearing.ordering.holds.models import Hold
-from clearing.ordering.holds.repository import HoldRepository
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import ProgramService
-from gateway.api.lots.schemas import DueView, ExpirationCreate, LotView
+from gateway.api.lots.schemas import DueView, LotView
 from gateway.api.members.routes import member_of
-from gateway.api.movements.routes import PENDING, Wanted, created, listed, one
-from gateway.api.movements.schemas import MovementView
 from gateway.api.names import Names
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
-from gateway.http.problems import documented
 from gateway.http.schemas import Page, View
-from tongdui.orders import Kind
 
 router = APIRouter(route_class=Endpoint)
 
@@ -39,29 +33,11 @@ def list_lots(member: str, program: str, call: Reading) -> View:
     return Page(data=[_lot(call, lot) for lot in lots])
 
 
-@router.post("/v1/expirations", status_code=201, response_model=MovementView, responses=PENDING, tags=["expirations"])
-def create_expiration(body: ExpirationCreate, call: Waitable) -> Any:
-    """Burns points of a program of yours whose day has come, no more than have expired."""
-    return created(call, body.request(), body.authorization)
-
-
 @router.get("/v1/expirations/due", response_model=Page[DueView], tags=["expirations"])
 def list_due_expirations(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> View:
     """Points of your programs whose day has come and that are not burnt yet. They cannot be spent any more."""
     rows = HoldRepository(call.session).expiry_list(merchant=call.only_merchant, after=cursor, limit=limit + 1)
     return page_of(rows, limit, lambda row: _due(call, row), lambda row: row.id)
-
-
-@router.get("/v1/expirations", response_model=Page[MovementView], responses=documented(404), tags=["expirations"])
-def list_expirations(call: Reading, wanted: Wanted) -> View:
-    """Expirations of your programs' points, newest first."""
-    return listed(call, Kind.EXPIRE, wanted)
-
-
-@router.get("/v1/expirations/{movement}", response_model=MovementView, tags=["expirations"])
-def get_expiration(movement: str, call: Reading) -> View:
-    """One expiration."""
-    return one(call, movement, Kind.EXPIRE)
 
 
 def _seen(call: Call) -> set[int]:

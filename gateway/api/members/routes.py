@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from clearing.kit.errors import NotFound
 from clearing.ledger.accounts.repository import AccountRepository
-from clearing.ordering.expiry.service import set_aside
+from clearing.ledger.availability.service import AvailabilityService
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
@@ -55,11 +55,9 @@ def list_accounts(member: str, call: Reading) -> View:
         seen = own | AgreementRepository(call.session).programs_seen_by(call.only_merchant)
         accounts = [account for account in accounts if account.program in seen]
     views = Views(call.session, call.gateway.network)
-    available = {(account.address, account.program): account.available for account in accounts}
-    held = set_aside(call.session, call.gateway.network, available)
-    return Page(
-        data=[views.account(account, found, held.get((account.address, account.program), 0)) for account in accounts]
-    )
+    keys = [(account.address, account.program) for account in accounts]
+    availability = AvailabilityService(call.session, network=call.gateway.network).of(keys)
+    return Page(data=[views.account(program, found, availability[address, program]) for address, program in keys])
 
 
 @router.get("/v1/members/{member:path}", response_model=MemberView)

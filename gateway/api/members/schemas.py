@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from gateway.http.schemas import Body, Text, View
+from clearing.kit.fields import Text
+from gateway.http.schemas import Body, View
 
 
 class MemberCreate(Body):

@@ -7,8 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from clearing.kit.fields import MicrosOrZero, Text
 from clearing.parties.merchants.models import MerchantStatus
-from gateway.http.schemas import Body, MicrosOrZero, Text, View
+from gateway.http.schemas import Body, View
 
 
 class MerchantCreate(Body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from clearing.kit.clock import clock_of
 from gateway.api.network.schemas import NetworkView
 from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.schemas import View
@@ -20,5 +21,5 @@ def get_network(call: Reading) -> View:
         contract=network.contract,
         currency=call.gateway.settings.currency,
         utc_offset_seconds=network.utc_offset_seconds,
-        today=network.date_of(network.today()),
+        today=network.date_of(network.day_at(clock_of(call.session).unix())),
     )

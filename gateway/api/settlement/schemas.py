@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from clearing.kit.fields import Id, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
-from gateway.http.schemas import Body, Id, Micros, Text, View
+from gateway.http.schemas import Body, View
 
 
 class BankMovementCreate(Body):

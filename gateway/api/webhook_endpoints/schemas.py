@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from clearing.kit.fields import Id, Moment, Text
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState
-from gateway.http.schemas import Body, Id, Moment, Text, View
+from gateway.http.schemas import Body, View
 
 Url = Annotated[Text, Field(min_length=9, max_length=2_048, examples=["https://partner.example/tongdui"])]
 Types = Annotated[

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.ordering.holds.models import Hold, HoldPurpose, HoldState
+from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
 _PENDING = text("holds.state = 'pending'")
