@@ -22,17 +22,17 @@ class HoldState(StrEnum):
 
 
 class HoldPurpose(StrEnum):
-    """What the points are set aside for."""
+    """Why the points are set aside."""
 
     MERCHANT = "merchant"
-    """A merchant's own wish."""
+    """A merchant asked for it."""
     EXPIRY = "expiry"
-    """Their lots are over: nothing but an expire order may use them. It lasts until they are burnt."""
+    """Their lots are over: only an expire order may use them. Such a hold lasts until they are burnt."""
 
 
 class Hold(Base):
-    """Points of an account that are set aside. They are not in the account's `reserved`: a hold ends by itself, at a moment
-    at which nobody writes anything."""
+    """Points of an account that are set aside. The account's `reserved` does not count them: a hold ends by itself, when
+    nobody writes anything."""
 
     __tablename__ = "holds"
     __table_args__ = (
@@ -69,10 +69,10 @@ class Hold(Base):
     program: Mapped[int]
     points: Mapped[int] = mapped_column(Big)
     captured: Mapped[int] = mapped_column(Big, default=0)
-    """Points that its order asked for; the rest was set free."""
+    """Points that its order asked for; the rest became free."""
     state: Mapped[HoldState] = mapped_column(choice(HoldState), default=HoldState.PENDING)
     order_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
-    """The order that it became."""
+    """The order that the hold became."""
     movement_id: Mapped[str | None] = mapped_column(String(40), default=None)
     reference: Mapped[str | None] = mapped_column(String(140), default=None)
     expires_at: Mapped[datetime]
@@ -80,5 +80,5 @@ class Hold(Base):
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
     def state_at(self, at: datetime) -> HoldState:
-        """The state as of now: a pending hold is over the moment its time is, whether or not anybody wrote that down."""
+        """The state at a moment: a pending hold has expired once its time is over, whether or not a worker has noted it."""
         return HoldState.EXPIRED if self.state is HoldState.PENDING and self.expires_at <= at else self.state

@@ -1,4 +1,4 @@
-"""SQL of holds."""
+"""SQL of holds: points that are set aside."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class HoldRepository:
         return self._session.get_one(Hold, id, with_for_update=True, populate_existing=True)
 
     def held(self, accounts: Iterable[AccountKey], at: datetime) -> dict[AccountKey, int]:
-        """Points that are set aside on each account, where there are any. With the accounts locked, nobody can add to them."""
+        """Points that holds have set aside on each account, where there are any. While the accounts are locked, none are added."""
         sums: dict[AccountKey, int] = defaultdict(int)
         query = select(Hold.address, Hold.program, Hold.points).where(
             _PENDING, self._of(accounts), Hold.expires_at > at
@@ -59,7 +59,7 @@ class HoldRepository:
         return sums
 
     def list(self, wanted: HoldFilter, *, at: datetime, after: str | None, limit: int) -> Sequence[Hold]:
-        """Merchants' holds, newest first; `after` is the id of the last one of the page before."""
+        """Merchants' holds, newest first; `after` is the last id of the page before."""
         query = select(Hold).where(Hold.purpose == HoldPurpose.MERCHANT).order_by(Hold.id.desc()).limit(limit)
         for condition in _conditions(wanted, at):
             query = query.where(condition)
@@ -72,7 +72,7 @@ class HoldRepository:
         return self._session.scalar(select(Hold.id).where(_PENDING, Hold.expires_at <= at).limit(1)) is not None
 
     def lapsed(self, at: datetime, limit: int) -> Sequence[Hold]:
-        """Pending holds whose time is over, longest first, locked; those that somebody else has locked are left out."""
+        """Pending holds whose time is over, oldest first, locked. Skips those that somebody else has locked."""
         query = (
             select(Hold)
             .where(_PENDING, Hold.expires_at <= at)
@@ -103,7 +103,7 @@ class HoldRepository:
         return {(address, program): points for address, program, points in self._session.execute(query)}
 
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
-        """Such holds of a merchant's programs, or of all, newest first."""
+        """Those holds of one merchant's programs, or of all, newest first."""
         query = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY).order_by(Hold.id.desc()).limit(limit)
         if merchant is not None:
             query = query.where(Hold.merchant_number == merchant)
@@ -112,7 +112,7 @@ class HoldRepository:
         return self._session.scalars(query).all()
 
     def accounts_with_expired_points(self) -> set[AccountKey]:
-        """Accounts that have such a hold."""
+        """Accounts with a hold for points whose lots are over."""
         query = select(Hold.address, Hold.program).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)
         return {(address, program) for address, program in self._session.execute(query)}
 

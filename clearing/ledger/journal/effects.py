@@ -1,4 +1,4 @@
-"""What entries do to accounts and positions: the contract's movements once more, as sums. Used forwards and backwards."""
+"""What entries change in accounts, positions and daily caps: the contract's rules once more, as sums."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Effects:
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """Source points that count for the day's cap, by agreement. A reversal gives nothing of it back."""
+    """Source points that count for the day's cap, by agreement. A reversal gives none of it back."""
 
     def add(self, entry: Entry, routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> None:
-        """Adds an entry. `routes` has its agreement and `originals` the entry it reverses, where it has them."""
+        """Adds an entry. `routes` holds its agreement and `originals` the entry that it reverses, where there is one."""
         match Kind(entry.kind):
             case Kind.ISSUE:
                 self.points[entry.member, entry.program] += entry.points

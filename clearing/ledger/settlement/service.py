@@ -38,10 +38,10 @@ class SettlementService:
         )
 
     def withdraw(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
-        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take,
-        nor more than there is in the bank."""
+        """Books money that leaves the bank. Nobody can withdraw credit, what pending orders and withdrawals will take, or more than
+        the bank holds."""
         merchant = require_merchant(self._session, merchant_id, "/merchant")
-        lock_until_commit(self._session, "withdrawals")  # or two at once would see the same money in the bank
+        lock_until_commit(self._session, "withdrawals")  # or two withdrawals at once would count the same money
         position = PositionRepository(self._session).lock(merchant.number)
         free = max(position.position - position.reserved, 0)
         if micros > free:
@@ -92,7 +92,7 @@ class SettlementService:
         return movement
 
     def _movement(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str) -> BankMovement:
-        """The movement with this reference, to be booked: a new one, or one that failed and is asked for again."""
+        """The movement to book under this reference: a new one, or one that failed and is requested again."""
         bank_ref = keccak256(bank_reference.encode())
         before = self._movements.lock_by_bank_ref(bank_ref)
         if before is not None:
@@ -113,11 +113,11 @@ class SettlementService:
         try:
             self._movements.add(movement)
         except IntegrityError as error:
-            raise _used() from error  # somebody else stored it since we looked
+            raise _used() from error  # another request stored it since we looked
         return movement
 
     def _give_up_reference(self, failed: BankMovement) -> None:
-        """What failed stays on record as it was asked for, and another movement can have its reference: the chain never used it."""
+        """Keeps the failed movement on record and frees its reference for another one: the chain never used it."""
         failed.bank_ref = keccak256(b"\0" + failed.id.encode())  # no reference has control characters
         self._session.flush()
 

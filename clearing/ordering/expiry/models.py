@@ -12,7 +12,7 @@ from clearing.kit.database import Base
 
 
 class ExpiryReminder(Base):
-    """A reminder that was sent: one for an account, a day of expiry and a number of days ahead."""
+    """A reminder that was sent: one for each account, day of expiry and number of days ahead."""
 
     __tablename__ = "expiry_reminders"
 

@@ -49,7 +49,7 @@ ACTOR = "worker"
 _UNTIL_BURNT = datetime(9999, 1, 1, tzinfo=UTC)
 _CHUNK = 200
 _BATCHES_AGAIN = 64
-"""Batches that are looked at once more: a reorganisation may have put others in their place."""
+"""Batches to look at again: a reorganisation may have put others in their place."""
 _REFUSED_DAYS = 30
 
 
@@ -63,14 +63,14 @@ class Due:
     points: int
 
     def data(self) -> dict[str, object]:
-        """As events tell it."""
+        """As events show it."""
         address, _ = self.account
         member = self.member.id if self.member else None
         return {"member": member, "address": address, "program": self.program.code, "points": self.points}
 
 
 class ExpiryRound:
-    """Sets expired points aside, and burns them where the network signs for their merchant; the others are told."""
+    """Sets expired points aside. Burns them where the gateway signs for their merchant, and notifies the other merchants."""
 
     NAME = ExpiryMarkRepository.EXPIRY
 
@@ -81,7 +81,7 @@ class ExpiryRound:
         self._network = NetworkIdentity.of(settings)
 
     def run(self) -> int:
-        """One round; how many accounts it looked at."""
+        """One round. Returns how many accounts it looked at."""
         today = self._network.day_at(self._database.clock.unix())
         with self._database.reading() as session:
             mark = ExpiryMarkRepository(session).get(self.NAME)
@@ -97,9 +97,9 @@ class ExpiryRound:
         return len(accounts)
 
     def _chains_day(self, session: Session) -> int:
-        """The day of the newest block that was projected: whatever expires on it or before was made in blocks that are here.
+        """The day of the newest projected block: all points that expire on that day or earlier are in the database.
 
-        On a later day the projector may only be behind, and still bring points that expire today.
+        If today is later, the projector may merely be behind, and may still bring points that expire today.
         """
         newest = BlockRepository(session).last()
         return self._network.day_at(newest.timestamp) if newest else 0
@@ -116,7 +116,7 @@ class ExpiryRound:
         return accounts | lots.accounts_expiring(first, today) if first <= today else accounts
 
     def _sweep(self, session: Session, merchant_number: int, accounts: list[AccountKey]) -> None:
-        # Like every order: first the merchant, whose nonces are counted, then the accounts.
+        # As for every order: lock the merchant, who counts the nonces, then the accounts.
         orders = OrderService(session, network=self._network, keyring=self._keyring, settings=self._settings)
         merchant = MerchantRepository(session).lock(merchant_number)
         due, news = self._set_aside(session, accounts)
@@ -130,7 +130,7 @@ class ExpiryRound:
             )
 
     def _set_aside(self, session: Session, accounts: list[AccountKey]) -> tuple[list[Due], list[Due]]:
-        """Holds for exactly what is due and not otherwise reserved; all of that, and what of it is new."""
+        """Holds exactly what is due and not otherwise taken. Returns all that is due, and the part of it that is new."""
         availability = AvailabilityService(session, network=self._network)
         balances = availability.lock(accounts)
         points = availability.expired(accounts)
@@ -169,12 +169,12 @@ class ExpiryRound:
             with session.begin_nested():
                 orders.accept(merchant, instructions, authorization=None, actor=ACTOR)
         except ClearingError as error:
-            # Paused, closed, or the queue is full: the points stay set aside, and the next round tries again.
+            # The program is paused, the merchant closed or the queue full: the hold stays, and the next round tries again.
             log.warning("expired points not burnt yet", merchant=merchant.id, code=error.code, detail=error.detail)
 
 
 class ReminderRound:
-    """Tells merchants of members whose points will expire in 30, 7 and 1 days."""
+    """Reminds merchants of members whose points will expire in 30, 7 and 1 days."""
 
     NAME = ExpiryMarkRepository.REMINDERS
 
@@ -183,7 +183,7 @@ class ReminderRound:
         self._network = NetworkIdentity.of(settings)
 
     def run(self) -> int:
-        """One round; how many reminders it wrote."""
+        """One round. Returns how many reminders it wrote."""
         today = self._network.day_at(self._database.clock.unix())
         with self._database.reading() as session:
             mark = ExpiryMarkRepository(session).get(self.NAME)
@@ -192,7 +192,7 @@ class ReminderRound:
             return 0
         written = 0
         for ahead in DAYS_AHEAD:
-            # After some days without a round, the days that were left out are made up for.
+            # After days without a round, this one makes up for them.
             written += self._remind(ahead, max(done_until + 1 + ahead, today + 1), today + ahead)
         with self._database.session.begin() as session:
             ExpiryMarkRepository(session).set(self.NAME, today, 0)
@@ -247,7 +247,7 @@ def _code(session: Session, program: int) -> str:
 
 
 def _by_merchant(session: Session, accounts: Iterable[AccountKey]) -> Iterator[tuple[int, list[AccountKey]]]:
-    """The accounts in groups of one merchant each, none of them large."""
+    """The accounts in small groups of one merchant each."""
     owners = ProgramRepository(session).owners()
     by_merchant: dict[int, list[AccountKey]] = defaultdict(list)
     for account in sorted(accounts):
@@ -258,7 +258,7 @@ def _by_merchant(session: Session, accounts: Iterable[AccountKey]) -> Iterator[t
 
 
 def _adjust(session: Session, due: Due, hold: Hold | None) -> None:
-    """Makes the account's expiry hold one of exactly the points that are due."""
+    """Makes the account's expiry hold exactly as large as what is due."""
     if hold is None and due.points:
         session.add(
             Hold(

@@ -1,4 +1,4 @@
-"""Rules of holds. Locks are taken in one order everywhere: the merchant (for an order's nonce), the account, the hold."""
+"""Rules of holds. Every transaction takes its locks in one order: the merchant (for an order's nonce), the account, the hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tongdui.orders import Kind
 
 
 class HoldEnded(Conflict):
-    """The hold was captured or released, or its time is over."""
+    """The hold was captured or released, or has expired."""
 
     code = "hold_ended"
 
@@ -129,7 +129,7 @@ class HoldService:
         return request
 
     def release(self, merchant: Merchant, hold_id: str, *, actor: str) -> Hold:
-        """Sets the points free. Releasing twice is harmless."""
+        """Frees the points. Releasing twice is harmless."""
         hold = self._mine(merchant, hold_id)
         if hold.state is HoldState.RELEASED:
             return hold
@@ -139,7 +139,7 @@ class HoldService:
         return hold
 
     def existing(self, merchant_number: int | None, hold_id: str) -> Hold:
-        """The hold with this id, if it is the merchant's (None: anybody's), or NotFound."""
+        """The hold with this id, if it is the merchant's (None: anybody's). Raises NotFound."""
         hold = self._holds.by_id(hold_id)
         visible = hold is not None and merchant_number in (None, hold.merchant_number)
         if hold is None or not visible or hold.purpose is not HoldPurpose.MERCHANT:
@@ -147,11 +147,11 @@ class HoldService:
         return hold
 
     def any_lapsed(self, at: datetime) -> bool:
-        """Whether there is something to tidy. Only looks."""
+        """Whether there is something to tidy. Writes nothing."""
         return self._holds.any_lapsed(at)
 
     def tidy(self, limit: int) -> int:
-        """Writes down that holds have expired, and tells their merchants; how many. Nothing depends on when this happens."""
+        """Notes that holds have expired, with an event for each; how many. Nothing depends on when this happens."""
         lapsed = self._holds.lapsed(self._clock.now(), limit)
         for hold in lapsed:
             hold.state = HoldState.EXPIRED
@@ -182,7 +182,7 @@ class HoldService:
         return self.existing(merchant.number, hold_id)
 
     def _pending(self, merchant: Merchant, hold_id: str) -> Hold:
-        """The merchant's hold, with its account locked, then itself; and only then asked whether it still stands."""
+        """The merchant's pending hold, after locking its account and then the hold: only then its state can be trusted."""
         hold = self._mine(merchant, hold_id)
         AvailabilityService(self._session, network=self._network).lock([(hold.address, hold.program)])
         hold = self._holds.lock(hold.id)

@@ -20,7 +20,7 @@ from tongdui.orders import Kind
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """An instruction with its order and what became of it."""
+    """An instruction with its order and its outcome."""
 
     instruction: Instruction
     order: Order
@@ -30,7 +30,7 @@ class Movement:
 
     @property
     def state(self) -> OrderState:
-        """The instruction's own state: in an order that settled in part, some of its instructions were refused."""
+        """The instruction's own state: an order that settles in part has refused instructions, too."""
         if self.order.state is OrderState.SETTLED and self.entry is None:
             return OrderState.REJECTED
         return self.order.state
@@ -92,7 +92,7 @@ class OrderRepository:
         insert_all(self._session, Instruction, rows)
 
     def by_id(self, order_id: str) -> Order | None:
-        """The order; its instructions are loaded when they are asked for."""
+        """The order with this id; its instructions load when somebody asks for them."""
         return self._session.scalar(select(Order).where(Order.id == order_id))
 
     def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
@@ -101,7 +101,7 @@ class OrderRepository:
         return self._session.scalar(query) is not None
 
     def live_references(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> set[str]:
-        """Those of `references` that an instruction which stands has already."""
+        """Those of `references` that a live instruction already has."""
         query = select(Instruction.reference).where(
             Instruction.merchant_number == merchant_number,
             Instruction.kind == int(kind),
@@ -116,7 +116,7 @@ class OrderRepository:
         return self._session.scalar(query) or 0
 
     def queued(self, instructions: int) -> list[Queued]:
-        """The oldest accepted orders that have so many instructions together (always one, if there is any)."""
+        """The oldest accepted orders that together have at most this many instructions (at least one order, if there is any)."""
         query = (
             select(Order.seq, Order.size, Order.created_at)
             .where(Order.state == OrderState.ACCEPTED)
@@ -133,12 +133,12 @@ class OrderRepository:
         return first
 
     def take(self, seqs: Sequence[int]) -> list[Order]:
-        """Those of these orders that still wait, locked, ready for a batch."""
+        """Those of these orders that still wait, locked and ready for a batch."""
         waiting = (in_list(self._session, Order.seq, seqs), Order.state == OrderState.ACCEPTED)
         return self._for_batch(*waiting)
 
     def of_transaction(self, transaction_id: int) -> list[Order]:
-        """The orders that are on their way in a transaction, in order, locked."""
+        """The orders that a transaction carries, in order, locked."""
         return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
 
     def late(self, unix_time: int) -> list[Order]:
@@ -244,14 +244,14 @@ class OrderRepository:
         return movements
 
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
-        """How many of the order's instructions took effect, and the batch in which they did."""
+        """How many of the order's instructions took effect, and in which batch."""
         query = select(func.count(), func.min(Entry.batch))
         mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
         count, number = self._session.execute(query.where(*mine)).one()
         return count, self._session.get(Batch, number) if count else None
 
     def _reasons_of(self, order: Order) -> dict[int, str]:
-        """Why the chain refused the order's instructions, by item; the newest of its refusals counts."""
+        """Why the chain refused the order's instructions, by item; the newest refusal counts."""
         query = (
             select(Rejection.item, Rejection.reason)
             .where(Rejection.merchant == order.merchant_number, Rejection.nonce == order.nonce)
@@ -260,7 +260,7 @@ class OrderRepository:
         return {row.item: row.reason for row in self._session.execute(query)}
 
     def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
-        """Movements newest first; `after` is (order_seq, item) of the last one of the page before."""
+        """Movements newest first; `after` is the last (order_seq, item) of the page before."""
         return self._movements(_conditions(wanted), after, limit)
 
     def _movements(
@@ -287,7 +287,7 @@ class OrderRepository:
 
 
 def _reason() -> ColumnElement[str | None]:
-    """Why the chain refused the instruction, from the newest of its refusals."""
+    """Why the chain refused the instruction; the newest refusal counts."""
     return (
         select(Rejection.reason)
         .where(
