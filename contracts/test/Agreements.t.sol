@@ -16,149 +16,149 @@ contract AgreementsTest is Network {
     // ---------------------------------------------------------------- registration
 
     function test_AgreementRecordsBothSignatures() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 3, 4, 5, 6, 3);
-        (bytes memory source, bytes memory target) = _signatures(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 3, 4, 5, 6, 3);
+        (bytes memory source, bytes memory target) = _signatures(terms);
         vm.expectEmit(address(house));
-        emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(t), t, source, target);
-        assertEq(_register(t), NEXT);
+        emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(terms), terms, source, target);
+        assertEq(_register(terms), NEXT);
         assertEq(house.agreementCount(), NEXT);
-        t.document = 0; // is in the event only
-        assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(t));
+        terms.document = 0; // is in the event only
+        assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(terms));
         assertEq(house.usedToday(NEXT), 0);
     }
 
     function test_AcceptanceTermsReadBackAsSigned() public {
-        AgreementTerms memory t = _acceptanceTerms(MART, CAR_WASH, type(uint64).max, 10_000, 3);
-        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
-        (t.validFrom, t.validUntil, t.graceSeconds) = (0, FOREVER, 7 days);
-        uint32 id = _register(t);
-        t.document = 0;
-        assertEq(abi.encode(house.agreementOf(id)), abi.encode(t));
+        AgreementTerms memory terms = _acceptanceTerms(MART, CAR_WASH, type(uint64).max, 10_000, 3);
+        (terms.maxPoints, terms.dailyCap) = (type(uint64).max, type(uint64).max);
+        (terms.validFrom, terms.validUntil, terms.graceSeconds) = (0, FOREVER, 7 days);
+        uint32 id = _register(terms);
+        terms.document = 0;
+        assertEq(abi.encode(house.agreementOf(id)), abi.encode(terms));
     }
 
     function test_AgreementIdsAreDense() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 9, 8));
-        house.registerAgreement(9, t, "", "");
+        house.registerAgreement(9, terms, "", "");
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 0, 8));
-        house.registerAgreement(0, t, "", "");
+        house.registerAgreement(0, terms, "", "");
     }
 
     function test_BothMerchantsMustHaveSigned() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        (bytes memory source, bytes memory target) = _signatures(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        (bytes memory source, bytes memory target) = _signatures(terms);
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, GAS_STATION));
-        house.registerAgreement(NEXT, t, target, target);
+        house.registerAgreement(NEXT, terms, target, target);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, CINEMA));
-        house.registerAgreement(NEXT, t, source, source);
-        t.rateNum = 2;
+        house.registerAgreement(NEXT, terms, source, source);
+        terms.rateNum = 2;
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, GAS_STATION));
-        house.registerAgreement(NEXT, t, source, target);
+        house.registerAgreement(NEXT, terms, source, target);
     }
 
     function test_SameSignedTermsAreRegisteredOnce() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        _register(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        _register(terms);
         house.terminateAgreement(NEXT, 0, CINEMA, _terminationBy(CINEMA, NEXT, 0));
-        (bytes memory source, bytes memory target) = _signatures(t);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AlreadyRegistered.selector, _termsDigest(t), NEXT));
+        (bytes memory source, bytes memory target) = _signatures(terms);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AlreadyRegistered.selector, _termsDigest(terms), NEXT));
         vm.prank(operator);
-        house.registerAgreement(NEXT + 1, t, source, target);
-        t.document = "another copy";
-        assertEq(_register(t), NEXT + 1);
+        house.registerAgreement(NEXT + 1, terms, source, target);
+        terms.document = "another copy";
+        assertEq(_register(terms), NEXT + 1);
     }
 
     function test_UnknownMerchantsHaveNoAgreements() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        t.sourceMerchant = 9;
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        terms.sourceMerchant = 9;
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownMerchant.selector, 9));
-        house.registerAgreement(NEXT, t, "", "");
-        (t.sourceMerchant, t.targetMerchant) = (GAS_STATION, 10);
+        house.registerAgreement(NEXT, terms, "", "");
+        (terms.sourceMerchant, terms.targetMerchant) = (GAS_STATION, 10);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownMerchant.selector, 10));
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
     function test_ExchangeTermsThatMakeNoSense() public {
-        AgreementTerms memory t = _good();
-        t.kind = AgreementKind.None;
-        t.targetProgram = 0;
-        _expectBad(t, "kind");
-        t = _good();
-        t.sourceProgram = CINE;
-        _expectBad(t, "sourceProgram");
-        t.sourceProgram = 99;
-        _expectBad(t, "sourceProgram");
-        t.sourceProgram = 0;
-        _expectBad(t, "sourceProgram");
-        t = _good();
-        t.targetProgram = MART;
-        _expectBad(t, "targetProgram");
-        t.targetProgram = 0;
-        _expectBad(t, "targetProgram");
-        (t.targetMerchant, t.targetProgram) = (GAS_STATION, FUEL);
-        _expectBad(t, "targetProgram");
-        t = _good();
-        t.initiators = 2; // an exchange is the source merchant's at least
-        _expectBad(t, "initiators");
-        t.initiators = 0;
-        _expectBad(t, "initiators");
-        t.initiators = 5;
-        _expectBad(t, "initiators");
-        t = _good();
-        t.rateNum = 0;
-        _expectBad(t, "rateNum");
-        t = _good();
-        t.rateDen = 0;
-        _expectBad(t, "rateDen");
-        t = _good();
-        t.feeBps = 10_001;
-        _expectBad(t, "feeBps");
-        t = _good();
-        t.maxPoints = 0;
-        _expectBad(t, "maxPoints");
-        t = _good();
-        t.dailyCap = t.maxPoints - 1;
-        _expectBad(t, "dailyCap");
-        t = _good();
-        t.validUntil = t.validFrom;
-        _expectBad(t, "validUntil");
-        (t.validFrom, t.validUntil) = (0, uint40(_now()));
-        _expectBad(t, "validUntil");
-        t = _good();
-        t.graceSeconds = 7 days + 1;
-        _expectBad(t, "graceSeconds");
+        AgreementTerms memory terms = _good();
+        terms.kind = AgreementKind.None;
+        terms.targetProgram = 0;
+        _expectBad(terms, "kind");
+        terms = _good();
+        terms.sourceProgram = CINE;
+        _expectBad(terms, "sourceProgram");
+        terms.sourceProgram = 99;
+        _expectBad(terms, "sourceProgram");
+        terms.sourceProgram = 0;
+        _expectBad(terms, "sourceProgram");
+        terms = _good();
+        terms.targetProgram = MART;
+        _expectBad(terms, "targetProgram");
+        terms.targetProgram = 0;
+        _expectBad(terms, "targetProgram");
+        (terms.targetMerchant, terms.targetProgram) = (GAS_STATION, FUEL);
+        _expectBad(terms, "targetProgram");
+        terms = _good();
+        terms.initiators = 2; // an exchange is the source merchant's at least
+        _expectBad(terms, "initiators");
+        terms.initiators = 0;
+        _expectBad(terms, "initiators");
+        terms.initiators = 5;
+        _expectBad(terms, "initiators");
+        terms = _good();
+        terms.rateNum = 0;
+        _expectBad(terms, "rateNum");
+        terms = _good();
+        terms.rateDen = 0;
+        _expectBad(terms, "rateDen");
+        terms = _good();
+        terms.feeBps = 10_001;
+        _expectBad(terms, "feeBps");
+        terms = _good();
+        terms.maxPoints = 0;
+        _expectBad(terms, "maxPoints");
+        terms = _good();
+        terms.dailyCap = terms.maxPoints - 1;
+        _expectBad(terms, "dailyCap");
+        terms = _good();
+        terms.validUntil = terms.validFrom;
+        _expectBad(terms, "validUntil");
+        (terms.validFrom, terms.validUntil) = (0, uint40(_now()));
+        _expectBad(terms, "validUntil");
+        terms = _good();
+        terms.graceSeconds = 7 days + 1;
+        _expectBad(terms, "graceSeconds");
         _register(_good());
     }
 
     function test_AcceptanceTermsThatMakeNoSense() public {
-        AgreementTerms memory t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 0);
-        _expectBad(t, "initiators");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.targetProgram = CINE;
-        _expectBad(t, "targetProgram");
-        t = _acceptanceTerms(FUEL, GAS_STATION, 1, 1, 1);
-        _expectBad(t, "targetMerchant");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.rateNum = 2;
-        _expectBad(t, "rateNum");
-        (t.rateNum, t.rateDen) = (1, 2);
-        _expectBad(t, "rateNum");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.lifetimeDays = 1;
-        _expectBad(t, "lifetimeDays");
+        AgreementTerms memory terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 0);
+        _expectBad(terms, "initiators");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.targetProgram = CINE;
+        _expectBad(terms, "targetProgram");
+        terms = _acceptanceTerms(FUEL, GAS_STATION, 1, 1, 1);
+        _expectBad(terms, "targetMerchant");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.rateNum = 2;
+        _expectBad(terms, "rateNum");
+        (terms.rateNum, terms.rateDen) = (1, 2);
+        _expectBad(terms, "rateNum");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.lifetimeDays = 1;
+        _expectBad(terms, "lifetimeDays");
     }
 
     function _good() private view returns (AgreementTerms memory) {
         return _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
     }
 
-    function _expectBad(AgreementTerms memory t, string memory field) private {
+    function _expectBad(AgreementTerms memory terms, string memory field) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadTerms.selector, field));
         vm.prank(operator);
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
     function test_UnknownAgreementsCannotBeAskedFor() public {
@@ -177,11 +177,11 @@ contract AgreementsTest is Network {
     // ---------------------------------------------------------------- versions
 
     function test_OldVersionStaysUsableForTheGrace() public {
-        AgreementTerms memory t = _successor(10 minutes);
+        AgreementTerms memory terms = _successor(10 minutes);
         uint40 end = uint40(_now() + 10 minutes);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, NEXT);
-        _register(t);
+        _register(terms);
         assertEq(house.agreementOf(NEXT).supersedes, FUEL_TO_CINE);
         vm.warp(end - 1);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
@@ -192,10 +192,10 @@ contract AgreementsTest is Network {
     }
 
     function test_GraceBeginsWhenTheSuccessorDoes() public {
-        AgreementTerms memory t = _successor(1 hours);
-        t.validFrom = uint40(_now() + 30 days);
-        _register(t);
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, t.validFrom + 1 hours);
+        AgreementTerms memory terms = _successor(1 hours);
+        terms.validFrom = uint40(_now() + 30 days);
+        _register(terms);
+        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
     }
 
     function test_GraceNeverExtends() public {
@@ -204,9 +204,9 @@ contract AgreementsTest is Network {
         _register(_successor(7 days));
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end);
         vm.warp(end + 1 days);
-        AgreementTerms memory t = _successor(7 days);
-        t.document = "after its end";
-        _register(t);
+        AgreementTerms memory terms = _successor(7 days);
+        terms.document = "after its end";
+        _register(terms);
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end, "what has ended stays ended");
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
     }
@@ -218,30 +218,30 @@ contract AgreementsTest is Network {
     }
 
     function test_VersionMustBeOfTheSameRoute() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, FILM, 1, 1, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _exchangeTerms(FLEET, CINE, 1, 1, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2 is not program 2
-        t.supersedes = FUEL_AT_CAR_WASH;
-        _expectBad(t, "supersedes");
-        t.supersedes = NEXT;
+        AgreementTerms memory terms = _exchangeTerms(FUEL, FILM, 1, 1, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBad(terms, "supersedes");
+        terms = _exchangeTerms(FLEET, CINE, 1, 1, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBad(terms, "supersedes");
+        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBad(terms, "supersedes");
+        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2 is not program 2
+        terms.supersedes = FUEL_AT_CAR_WASH;
+        _expectBad(terms, "supersedes");
+        terms.supersedes = NEXT;
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownAgreement.selector, NEXT));
         vm.prank(operator);
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
     /// @dev Registered on the same day, a version does not open the day's cap again; the next day begins anew for both.
     function test_VersionBeginsWithTheDaysUse() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
-        AgreementTerms memory t = _successor(2 days);
-        (t.maxPoints, t.dailyCap) = (1500, 1500);
-        _register(t);
+        AgreementTerms memory terms = _successor(2 days);
+        (terms.maxPoints, terms.dailyCap) = (1500, 1500);
+        _register(terms);
         assertEq(house.usedToday(NEXT), 1000);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 510), Reason.OverDailyCap);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // the grace is the old version's own
@@ -261,18 +261,18 @@ contract AgreementsTest is Network {
     }
 
     function test_AgreementIsUsableInItsLastSecondAndNotAfter() public {
-        AgreementTerms memory t = _good();
-        t.validUntil = uint40(_now() + 60);
-        _register(t);
-        vm.warp(t.validUntil - 1);
+        AgreementTerms memory terms = _good();
+        terms.validUntil = uint40(_now() + 60);
+        _register(terms);
+        vm.warp(terms.validUntil - 1);
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
-        vm.warp(t.validUntil);
+        vm.warp(terms.validUntil);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
-    function _successor(uint32 grace) private view returns (AgreementTerms memory t) {
-        t = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
-        (t.supersedes, t.graceSeconds) = (FUEL_TO_CINE, grace);
+    function _successor(uint32 grace) private view returns (AgreementTerms memory terms) {
+        terms = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
+        (terms.supersedes, terms.graceSeconds) = (FUEL_TO_CINE, grace);
     }
 
     // ---------------------------------------------------------------- termination
@@ -300,10 +300,10 @@ contract AgreementsTest is Network {
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         assertEq(house.usedToday(FUEL_TO_CINE), 10);
-        AgreementTerms memory t = house.agreementOf(FUEL_TO_CINE);
-        assertEq(t.validUntil, end);
-        assertEq(t.rateNum, 9);
-        assertEq(t.sourceProgram, FUEL);
+        AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
+        assertEq(terms.validUntil, end);
+        assertEq(terms.rateNum, 9);
+        assertEq(terms.sourceProgram, FUEL);
     }
 
     function test_ThirdPartiesCannotTerminate() public {

@@ -104,15 +104,15 @@ contract SettlementTest is Network {
     }
 
     function test_FundsStayBelowWhatPositionsCanHold() public {
-        uint96 room = MOST_FUNDS - 4 * DEPOSIT;
+        uint96 capacity = MOST_FUNDS - 4 * DEPOSIT;
         vm.startPrank(treasury);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, room + 1));
-        house.deposit(CINEMA, room + 1, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, capacity + 1));
+        house.deposit(CINEMA, capacity + 1, "ref");
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, type(uint96).max));
         house.deposit(CINEMA, type(uint96).max, "ref");
-        house.deposit(CINEMA, room, "ref");
+        house.deposit(CINEMA, capacity, "ref");
         vm.stopPrank();
-        assertEq(_position(CINEMA), int96(room + DEPOSIT));
+        assertEq(_position(CINEMA), int96(capacity + DEPOSIT));
         assertEq(house.settlementFunds(), int256(uint256(MOST_FUNDS)));
     }
 
@@ -164,8 +164,8 @@ contract SettlementTest is Network {
         _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 7));
         _withdraw(CAR_WASH, 77);
         int256 sum;
-        for (uint32 m = 0; m < house.merchantCount(); ++m) {
-            sum += _position(m);
+        for (uint32 merchant = 0; merchant < house.merchantCount(); ++merchant) {
+            sum += _position(merchant);
         }
         assertEq(sum, house.settlementFunds());
         assertEq(sum, 4 * int96(DEPOSIT) - 77);
