@@ -11,7 +11,7 @@ import {AgreementRoute, AgreementRouteLib} from "./types/AgreementRoute.sol";
 /// @notice Terms between two merchants, signed by both. Two things about them can change: their end can move closer, and the day's
 /// use grows.
 abstract contract Agreements is Registry {
-    /// @dev Every use reads the first two slots; the third is there for views. The document is in the event only.
+    /// @dev Three slots. An exchange or a spend reads only the first two. The document is in the event, not in storage.
     struct Agreement {
         AgreementRoute route;
         AgreementPrice price;

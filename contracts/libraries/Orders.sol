@@ -23,9 +23,9 @@ import {OrderHead} from "../types/OrderHead.sol";
 ///     +-------+------+---------+-----------+-----------+--------+--------+----------+--------+------+--------+
 ///         1      1        4          4           4          8        8        2         20      32     0, 32   bytes
 ///
-/// Flag 1 of an order: it is atomic. Flag 1 of an instruction: its link is not zero, and follows. Two fields of an instruction
-/// are not signed, because they only say where to find things: its flags, and `evidence`, which says which element of the
-/// batch's evidence proves the original of a reversal.
+/// Bit 0 of an order's flags: the order is atomic. Bit 0 of an instruction's flags: its link is not zero, and follows. Two fields
+/// of an instruction are not signed, because they only say where to find things: its flags, and `evidence`, the index of the
+/// element of the batch's evidence that proves the original of a reversal.
 library Orders {
     /// @dev Bytes of an order before its instructions.
     uint256 internal constant ORDER_BYTES = 82;

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AgreementKind, AgreementTerms, IClearingHouse, Reason} from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Terms that two merchants signed: what is refused, how versions follow each other, and how they end.
+/// @notice Terms that two merchants signed: which are refused, how a version supersedes another, and how agreements end.
 contract AgreementsTest is Network {
     uint32 private constant NEXT = 8;
 
@@ -22,7 +22,7 @@ contract AgreementsTest is Network {
         emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(terms), terms, source, target);
         assertEq(_register(terms), NEXT);
         assertEq(house.agreementCount(), NEXT);
-        terms.document = 0; // is in the event only
+        terms.document = 0; // only the event has it
         assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(terms));
         assertEq(house.usedToday(NEXT), 0);
     }
@@ -82,80 +82,80 @@ contract AgreementsTest is Network {
     }
 
     function test_ExchangeTermsThatMakeNoSense() public {
-        AgreementTerms memory terms = _good();
+        AgreementTerms memory terms = _validTerms();
         terms.kind = AgreementKind.None;
         terms.targetProgram = 0;
-        _expectBad(terms, "kind");
-        terms = _good();
+        _expectBadTerms(terms, "kind");
+        terms = _validTerms();
         terms.sourceProgram = CINE;
-        _expectBad(terms, "sourceProgram");
+        _expectBadTerms(terms, "sourceProgram");
         terms.sourceProgram = 99;
-        _expectBad(terms, "sourceProgram");
+        _expectBadTerms(terms, "sourceProgram");
         terms.sourceProgram = 0;
-        _expectBad(terms, "sourceProgram");
-        terms = _good();
+        _expectBadTerms(terms, "sourceProgram");
+        terms = _validTerms();
         terms.targetProgram = MART;
-        _expectBad(terms, "targetProgram");
+        _expectBadTerms(terms, "targetProgram");
         terms.targetProgram = 0;
-        _expectBad(terms, "targetProgram");
+        _expectBadTerms(terms, "targetProgram");
         (terms.targetMerchant, terms.targetProgram) = (GAS_STATION, FUEL);
-        _expectBad(terms, "targetProgram");
-        terms = _good();
-        terms.initiators = 2; // an exchange is the source merchant's at least
-        _expectBad(terms, "initiators");
+        _expectBadTerms(terms, "targetProgram");
+        terms = _validTerms();
+        terms.initiators = 2; // in an exchange, at least the source merchant may initiate
+        _expectBadTerms(terms, "initiators");
         terms.initiators = 0;
-        _expectBad(terms, "initiators");
+        _expectBadTerms(terms, "initiators");
         terms.initiators = 5;
-        _expectBad(terms, "initiators");
-        terms = _good();
+        _expectBadTerms(terms, "initiators");
+        terms = _validTerms();
         terms.rateNum = 0;
-        _expectBad(terms, "rateNum");
-        terms = _good();
+        _expectBadTerms(terms, "rateNum");
+        terms = _validTerms();
         terms.rateDen = 0;
-        _expectBad(terms, "rateDen");
-        terms = _good();
+        _expectBadTerms(terms, "rateDen");
+        terms = _validTerms();
         terms.feeBps = 10_001;
-        _expectBad(terms, "feeBps");
-        terms = _good();
+        _expectBadTerms(terms, "feeBps");
+        terms = _validTerms();
         terms.maxPoints = 0;
-        _expectBad(terms, "maxPoints");
-        terms = _good();
+        _expectBadTerms(terms, "maxPoints");
+        terms = _validTerms();
         terms.dailyCap = terms.maxPoints - 1;
-        _expectBad(terms, "dailyCap");
-        terms = _good();
+        _expectBadTerms(terms, "dailyCap");
+        terms = _validTerms();
         terms.validUntil = terms.validFrom;
-        _expectBad(terms, "validUntil");
+        _expectBadTerms(terms, "validUntil");
         (terms.validFrom, terms.validUntil) = (0, uint40(_now()));
-        _expectBad(terms, "validUntil");
-        terms = _good();
+        _expectBadTerms(terms, "validUntil");
+        terms = _validTerms();
         terms.graceSeconds = 7 days + 1;
-        _expectBad(terms, "graceSeconds");
-        _register(_good());
+        _expectBadTerms(terms, "graceSeconds");
+        _register(_validTerms());
     }
 
     function test_AcceptanceTermsThatMakeNoSense() public {
         AgreementTerms memory terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 0);
-        _expectBad(terms, "initiators");
+        _expectBadTerms(terms, "initiators");
         terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
         terms.targetProgram = CINE;
-        _expectBad(terms, "targetProgram");
+        _expectBadTerms(terms, "targetProgram");
         terms = _acceptanceTerms(FUEL, GAS_STATION, 1, 1, 1);
-        _expectBad(terms, "targetMerchant");
+        _expectBadTerms(terms, "targetMerchant");
         terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
         terms.rateNum = 2;
-        _expectBad(terms, "rateNum");
+        _expectBadTerms(terms, "rateNum");
         (terms.rateNum, terms.rateDen) = (1, 2);
-        _expectBad(terms, "rateNum");
+        _expectBadTerms(terms, "rateNum");
         terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
         terms.lifetimeDays = 1;
-        _expectBad(terms, "lifetimeDays");
+        _expectBadTerms(terms, "lifetimeDays");
     }
 
-    function _good() private view returns (AgreementTerms memory) {
+    function _validTerms() private view returns (AgreementTerms memory) {
         return _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
     }
 
-    function _expectBad(AgreementTerms memory terms, string memory field) private {
+    function _expectBadTerms(AgreementTerms memory terms, string memory field) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadTerms.selector, field));
         vm.prank(operator);
         house.registerAgreement(NEXT, terms, "", "");
@@ -177,7 +177,7 @@ contract AgreementsTest is Network {
     // ---------------------------------------------------------------- versions
 
     function test_OldVersionStaysUsableForTheGrace() public {
-        AgreementTerms memory terms = _successor(10 minutes);
+        AgreementTerms memory terms = _successorTerms(10 minutes);
         uint40 end = uint40(_now() + 10 minutes);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, NEXT);
@@ -192,7 +192,7 @@ contract AgreementsTest is Network {
     }
 
     function test_GraceBeginsWhenTheSuccessorDoes() public {
-        AgreementTerms memory terms = _successor(1 hours);
+        AgreementTerms memory terms = _successorTerms(1 hours);
         terms.validFrom = uint40(_now() + 30 days);
         _register(terms);
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
@@ -201,10 +201,10 @@ contract AgreementsTest is Network {
     function test_GraceNeverExtends() public {
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
-        _register(_successor(7 days));
+        _register(_successorTerms(7 days));
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end);
         vm.warp(end + 1 days);
-        AgreementTerms memory terms = _successor(7 days);
+        AgreementTerms memory terms = _successorTerms(7 days);
         terms.document = "after its end";
         _register(terms);
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end, "what has ended stays ended");
@@ -212,7 +212,7 @@ contract AgreementsTest is Network {
     }
 
     function test_VersionWithoutGraceEndsItsPredecessorAtOnce() public {
-        _register(_successor(0));
+        _register(_successorTerms(0));
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
     }
@@ -220,31 +220,31 @@ contract AgreementsTest is Network {
     function test_VersionMustBeOfTheSameRoute() public {
         AgreementTerms memory terms = _exchangeTerms(FUEL, FILM, 1, 1, 1, 1, 1);
         terms.supersedes = FUEL_TO_CINE;
-        _expectBad(terms, "supersedes");
+        _expectBadTerms(terms, "supersedes");
         terms = _exchangeTerms(FLEET, CINE, 1, 1, 1, 1, 1);
         terms.supersedes = FUEL_TO_CINE;
-        _expectBad(terms, "supersedes");
+        _expectBadTerms(terms, "supersedes");
         terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1);
         terms.supersedes = FUEL_TO_CINE;
-        _expectBad(terms, "supersedes");
-        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2 is not program 2
+        _expectBadTerms(terms, "supersedes");
+        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2, not program 2
         terms.supersedes = FUEL_AT_CAR_WASH;
-        _expectBad(terms, "supersedes");
+        _expectBadTerms(terms, "supersedes");
         terms.supersedes = NEXT;
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownAgreement.selector, NEXT));
         vm.prank(operator);
         house.registerAgreement(NEXT, terms, "", "");
     }
 
-    /// @dev Registered on the same day, a version does not open the day's cap again; the next day begins anew for both.
+    /// @dev A new version does not restart the day's cap. The next day starts at zero for both versions.
     function test_VersionBeginsWithTheDaysUse() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
-        AgreementTerms memory terms = _successor(2 days);
+        AgreementTerms memory terms = _successorTerms(2 days);
         (terms.maxPoints, terms.dailyCap) = (1500, 1500);
         _register(terms);
         assertEq(house.usedToday(NEXT), 1000);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 510), Reason.OverDailyCap);
-        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // the grace is the old version's own
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // during the grace the old version counts on its own
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 500));
         assertEq(house.usedToday(NEXT), 1500);
         assertEq(house.usedToday(FUEL_TO_CINE), 1100);
@@ -256,12 +256,12 @@ contract AgreementsTest is Network {
     function test_UseOfAnEarlierDayIsNotCarriedOver() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
         vm.warp(_now() + 1 days);
-        _register(_successor(0));
+        _register(_successorTerms(0));
         assertEq(house.usedToday(NEXT), 0);
     }
 
     function test_AgreementIsUsableInItsLastSecondAndNotAfter() public {
-        AgreementTerms memory terms = _good();
+        AgreementTerms memory terms = _validTerms();
         terms.validUntil = uint40(_now() + 60);
         _register(terms);
         vm.warp(terms.validUntil - 1);
@@ -270,7 +270,7 @@ contract AgreementsTest is Network {
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
-    function _successor(uint32 grace) private view returns (AgreementTerms memory terms) {
+    function _successorTerms(uint32 grace) private view returns (AgreementTerms memory terms) {
         terms = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
         (terms.supersedes, terms.graceSeconds) = (FUEL_TO_CINE, grace);
     }
@@ -281,7 +281,7 @@ contract AgreementsTest is Network {
         uint40 end = uint40(_now() + 60);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, 0);
-        vm.prank(stranger); // anyone may bring the signature
+        vm.prank(stranger); // anyone may send the signature
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         house.terminateAgreement(FUEL_TO_CINE, 0, GAS_STATION, _terminationBy(GAS_STATION, FUEL_TO_CINE, 0));

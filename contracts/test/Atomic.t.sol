@@ -5,7 +5,7 @@ import {Entry, Evidence, IClearingHouse, MerchantStatus, Reason} from "../interf
 import {EntryHead} from "../types/EntryHead.sol";
 import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Orders that apply whole or not at all.
+/// @notice Atomic orders: they apply whole or not at all.
 contract AtomicTest is Network {
     function setUp() public override {
         super.setUp();
@@ -90,7 +90,7 @@ contract AtomicTest is Network {
         _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
 
-    /// @dev Whoever sends the batch could otherwise have an order refused, and its nonce burnt, by giving it too little gas.
+    /// @dev Otherwise the sender of a batch could get an order refused, and its nonce used up, by giving it too little gas.
     function test_RunningOutOfGasInsideFailsTheBatchAndNotTheOrder() public {
         Instruction[] memory instructions = new Instruction[](60);
         for (uint256 i = 0; i < instructions.length; ++i) {

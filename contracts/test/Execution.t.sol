@@ -17,7 +17,7 @@ import {
 } from "../interfaces/IClearingHouse.sol";
 import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Orders and every kind of instruction but the reversal: what they do, and every reason for which they are refused.
+/// @notice Orders and every kind of instruction except reversals: what they do, and every reason to refuse them.
 contract ExecutionTest is Network {
     uint256 private constant CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
 
@@ -84,7 +84,7 @@ contract ExecutionTest is Network {
     function test_HighestHalfOfSignaturesThatFitIsRefused() public {
         OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
         PackedOrder memory order = _sign(draft);
-        order.vs = bytes32(uint256(type(int256).max)); // s above half the curve's order
+        order.vs = bytes32(uint256(type(int256).max)); // `s` is above half the curve's order
         _execute(order);
         _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
@@ -145,7 +145,7 @@ contract ExecutionTest is Network {
         _refuseOrder(_order(GAS_STATION, _redeem(FUEL, ann, 1)), Reason.MerchantClosed);
     }
 
-    /// @dev Else it would use up a nonce that no event names, and the state could not be rebuilt from the events.
+    /// @dev Otherwise it would use up a nonce that no event names, and nobody could rebuild the state from the events.
     function test_OrderWithoutInstructionsIsRefusedAndUsesNoNonce() public {
         OrderDraft memory draft = _order(GAS_STATION, new Instruction[](0));
         _refuseOrder(draft, Reason.EmptyOrder);
@@ -392,7 +392,7 @@ contract ExecutionTest is Network {
         assertEq(_position(OPERATOR), 1010);
     }
 
-    /// @dev Fees are booked once a batch, but not later than the operator needs them.
+    /// @dev The operator is paid its fees once a batch, but earlier if it needs them.
     function test_OperatorPaysWithTheFeesOfTheSameBatch() public {
         vm.prank(admin);
         house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
@@ -607,13 +607,14 @@ contract ExecutionTest is Network {
         _accept(GAS_STATION, _issue(FUEL, ann, 1));
     }
 
-    function test_BatchWithRoomForMoreThan65535InstructionsIsTooLarge() public {
+    function test_BatchThatCouldHoldMoreThan65535InstructionsIsTooLarge() public {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, 65_536));
         vm.prank(sequencer);
         _executeZeros(65_536 * 84);
     }
 
-    /// @dev Calls `execute` with as many zeros for orders and no evidence. By hand, because 5 MB cannot be copied around.
+    /// @dev Calls `execute` with `size` zero bytes of orders and no evidence. Assembly, because Solidity would copy the 5 MB again and
+    /// again.
     function _executeZeros(uint256 size) private {
         address to = address(house);
         bytes4 selector = IClearingHouse.execute.selector;
@@ -635,7 +636,7 @@ contract ExecutionTest is Network {
         OrderDraft memory draft = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _transfer(FUEL, ann, bob, 1)));
         bytes memory whole = _pack(_sign(draft));
         for (uint256 size = 1; size < whole.length; ++size) {
-            _expectMalformed(_cut(whole, size));
+            _expectMalformed(_truncate(whole, size));
         }
         _expectMalformed(bytes.concat(whole, hex"00"));
         _expectMalformed(bytes.concat(whole, whole, hex"0000"));
@@ -644,7 +645,7 @@ contract ExecutionTest is Network {
         assertEq(posted.length, 2);
     }
 
-    function test_OrderThatAnnouncesMoreInstructionsThanThereIsRoomForIsMalformed() public {
+    function test_OrderThatAnnouncesMoreInstructionsThanTheBatchCanHoldIsMalformed() public {
         OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
         PackedOrder memory order = _sign(draft);
         draft.instructions = new Instruction[](65_535);
@@ -664,7 +665,7 @@ contract ExecutionTest is Network {
         house.execute(orders, new Evidence[](0));
     }
 
-    function _cut(bytes memory data, uint256 size) private pure returns (bytes memory part) {
+    function _truncate(bytes memory data, uint256 size) private pure returns (bytes memory part) {
         part = bytes.concat(data);
         assembly ("memory-safe") {
             mstore(part, size)
@@ -672,10 +673,11 @@ contract ExecutionTest is Network {
     }
 
     function test_WalletsCanAskForTheDomain() public view {
-        (bytes1 given, string memory title, string memory version, uint256 network, address at, bytes32 salt,) =
+        (bytes1 given, string memory title, string memory version, uint256 chainId, address verifier, bytes32 salt,) =
             IERC5267(address(house)).eip712Domain();
-        bytes32 named =
-            keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), network, at));
+        bytes32 named = keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), chainId, verifier)
+        );
         assertEq(keccak256(abi.encodePacked(hex"1901", named, bytes32("x"))), _digest("x"));
         assertEq(uint8(given), 15, "these four");
         assertEq(salt, 0);

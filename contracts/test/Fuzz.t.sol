@@ -15,7 +15,7 @@ import {Instruction as UnpackedInstruction} from "../types/Instruction.sol";
 import {OrderHead} from "../types/OrderHead.sol";
 import {Network, PackedInstruction} from "./support/Network.sol";
 
-/// @notice The pieces of arithmetic and packing, for all inputs that they can meet.
+/// @notice Arithmetic and packing, for all inputs that they can meet.
 contract FuzzTest is Network {
     // ---------------------------------------------------------------- rates
 
@@ -121,7 +121,7 @@ contract FuzzTest is Network {
         this.assertUnpacked(_pack(packed), instructions, evidence);
     }
 
-    /// @dev Called from outside, because what is unpacked lies in the calldata.
+    /// @dev External, because `unpack` reads the calldata.
     function assertUnpacked(bytes calldata packed, Instruction[3] memory instructions, uint16[3] memory evidence)
         external
         pure
@@ -176,13 +176,13 @@ contract FuzzTest is Network {
         uint40 deadline,
         bool atomic,
         Instruction[4] memory drawn,
-        uint16[4] memory slots,
+        uint16[4] memory evidenceIndexes,
         uint256 count
     ) public view {
         Instruction[] memory instructions = new Instruction[](bound(count, 0, 4));
         uint16[] memory evidence = new uint16[](instructions.length);
         for (uint256 i = 0; i < instructions.length; ++i) {
-            (instructions[i], evidence[i]) = (drawn[i], slots[i]);
+            (instructions[i], evidence[i]) = (drawn[i], evidenceIndexes[i]);
         }
         OrderDraft memory draft = OrderDraft(merchant, nonce, deadline, atomic, instructions, 1);
         assertEq(house.digestOf(_pack(_sign(draft, evidence))), _orderDigest(draft));
@@ -200,10 +200,10 @@ contract FuzzTest is Network {
         checkTree(bound(count, 0, 12), seed);
     }
 
-    /// @dev Public, so that one call's memory is gone before the next.
+    /// @dev Public, so that each call starts with fresh memory.
     function checkTree(uint256 count, uint256 seed) public pure {
         bytes32[] memory leaves = new bytes32[](count);
-        bytes32[] memory row = new bytes32[](count + 3); // with room that must not count
+        bytes32[] memory row = new bytes32[](count + 3); // longer than the list, which must not matter
         for (uint256 i = 0; i < count; ++i) {
             leaves[i] = keccak256(abi.encode(seed, i));
             MerkleTree.write(MerkleTree.pointerTo(row, i), leaves[i]);

@@ -4,10 +4,9 @@ pragma solidity 0.8.37;
 import {Entry, Evidence} from "../interfaces/IClearingHouse.sol";
 import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice What execution costs: `make gas` compares it with snapshots/. Accounts and programs were used before, and nothing is warm.
-/// Members have balances already, but for those of "empty page": what they get is the first that the page ever held, as it is with
-/// every new member. Forge measures the call alone: what a transaction pays besides, for itself and for its calldata, is in
-/// scripts/bench.py.
+/// @notice What execution costs. `make gas` compares it with snapshots/. Positions and programs were used before, and no slot is warm.
+/// Members have balances already, except for "empty page": there they get the first balance that the page ever held, like every new
+/// member. Forge measures the call alone; `make bench` adds what a transaction pays for itself and its calldata.
 contract GasTest is Network {
     uint256 private constant MANY = 100;
     string private constant GROUP = "ClearingHouse";
@@ -41,12 +40,12 @@ contract GasTest is Network {
         return address(uint160(uint256(keccak256(abi.encode("member", i)))));
     }
 
-    /// @dev Has points of the first page only.
+    /// @dev A member with points of the first page only.
     function _newcomer(uint256 i) private pure returns (address) {
         return _member(MANY + i);
     }
 
-    /// @dev Has nothing at all.
+    /// @dev A member without any points.
     function _nobody(uint256 i) private pure returns (address) {
         return _member(2 * MANY + i);
     }
@@ -58,7 +57,7 @@ contract GasTest is Network {
         }
     }
 
-    /// @dev Everything is signed and packed before, so that the measured call stands alone.
+    /// @dev Signs and packs everything first, so that only the call is measured.
     function _measure(string memory name, OrderDraft[] memory drafts, uint256 entries) private {
         (PackedOrder[] memory orders, Evidence[] memory evidence) = _sign(drafts);
         bytes memory packed = _pack(orders);
@@ -121,31 +120,31 @@ contract GasTest is Network {
     }
 
     function test_IssueAlone() public {
-        _alone("issue alone", GAS_STATION, _issue(FUEL, _member(1), 5));
+        _measureAlone("issue alone", GAS_STATION, _issue(FUEL, _member(1), 5));
     }
 
     function test_RedeemAlone() public {
-        _alone("redeem alone", GAS_STATION, _redeem(FUEL, _member(1), 5));
+        _measureAlone("redeem alone", GAS_STATION, _redeem(FUEL, _member(1), 5));
     }
 
     function test_ExchangeAlone() public {
-        _alone("exchange alone", GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(1), 100));
+        _measureAlone("exchange alone", GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(1), 100));
     }
 
     function test_SpendAlone() public {
-        _alone("spend alone", CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(1), 5));
+        _measureAlone("spend alone", CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(1), 5));
     }
 
     function test_TransferAlone() public {
-        _alone("transfer alone", GAS_STATION, _transfer(FUEL, _member(1), _member(2), 5));
+        _measureAlone("transfer alone", GAS_STATION, _transfer(FUEL, _member(1), _member(2), 5));
     }
 
     function test_ReverseAlone() public {
-        _alone("reverse alone", GAS_STATION, _reverse(redeemed, 5));
+        _measureAlone("reverse alone", GAS_STATION, _reverse(redeemed, 5));
     }
 
     function test_ExpireAlone() public {
-        _alone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
+        _measureAlone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
     }
 
     function test_AtomicExchangeAndRedeem() public {
@@ -154,7 +153,7 @@ contract GasTest is Network {
         _measure("atomic exchange and redeem", _list(_atomic(CINEMA, instructions)), 2);
     }
 
-    function _alone(string memory name, uint32 merchant, Instruction memory instruction) private {
+    function _measureAlone(string memory name, uint32 merchant, Instruction memory instruction) private {
         _measure(name, _list(_order(merchant, instruction)), 1);
     }
 }

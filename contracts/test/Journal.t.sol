@@ -5,7 +5,7 @@ import {Entry, Evidence, IClearingHouse} from "../interfaces/IClearingHouse.sol"
 import {EntryHead} from "../types/EntryHead.sol";
 import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice What happened, provably. (Every test of every room rebuilds roots and head from events: see `Network._read`.)
+/// @notice Roots, proofs and the head. Besides, every test that executes a batch rebuilds both from events: see `Network._readEvents`.
 contract JournalTest is Network {
     function test_EmptyBatchIsClosedWithoutRoot() public {
         vm.expectEmit(address(house));

@@ -15,9 +15,9 @@ import {
 } from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Who takes part: roles, merchants and their life, signer keys, programs, pauses, and the token-style reads.
+/// @notice Roles, merchants and their statuses, signer keys, programs, pauses, and the token-style reads.
 contract RegistryTest is Network {
-    uint256 private constant BOBS_KEY = uint256(keccak256("bob")); // as `makeAddr` makes it
+    uint256 private constant BOBS_KEY = uint256(keccak256("bob")); // as `makeAddr` computes it
 
     // ---------------------------------------------------------------- roles
 
@@ -67,35 +67,35 @@ contract RegistryTest is Network {
     function test_EveryPrivilegedCallNeedsItsRole() public {
         AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
         vm.startPrank(stranger);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerMerchant(5, "X", bob, 0);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.setMerchantStatus(GAS_STATION, MerchantStatus.Suspended);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.revokeSigner(bob, 1);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerProgram(7, GAS_STATION, "X", "X");
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.setCreditLimit(GAS_STATION, 0);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerAgreement(8, terms, "", "");
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.setProgramPaused(FUEL, true);
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.pause();
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.unpause();
-        _expectMissing(Role.Treasury, stranger);
+        _expectMissingRole(Role.Treasury, stranger);
         house.deposit(GAS_STATION, 1, "ref");
-        _expectMissing(Role.Treasury, stranger);
+        _expectMissingRole(Role.Treasury, stranger);
         house.withdraw(GAS_STATION, 1, "ref");
         vm.stopPrank();
-        vm.startPrank(admin); // the owner has no role by itself
-        _expectMissing(Role.Operator, admin);
+        vm.startPrank(admin); // the owner holds no role by itself
+        _expectMissingRole(Role.Operator, admin);
         house.registerMerchant(5, "X", bob, 0);
     }
 
-    function _expectMissing(Role role, address account) private {
+    function _expectMissingRole(Role role, address account) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, role, account));
     }
 
@@ -206,7 +206,7 @@ contract RegistryTest is Network {
         assertEq(posted.length, 1);
         vm.warp(from + 100);
         _refuseOrder(_signedWith(second), Reason.UnknownSigner);
-        _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys had power at once
+        _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys are live at once
     }
 
     function _signedWith(uint256 key) private returns (OrderDraft memory draft) {
@@ -286,7 +286,7 @@ contract RegistryTest is Network {
         assertFalse(house.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
     }
 
-    /// @dev Otherwise a merchant could take the address that another one is about to register, and keep it from it for ever.
+    /// @dev Otherwise a merchant could claim the address that another one is about to register, and block it for ever.
     function test_NewKeyMustHaveSignedItsOwnAddition() public {
         SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
         bytes32 digest = _changeDigest(change);
@@ -302,7 +302,7 @@ contract RegistryTest is Network {
         assertEq(merchant, GAS_STATION);
     }
 
-    /// @dev A key that was lost can be taken out although it cannot sign any more.
+    /// @dev So a lost key can be removed although it cannot sign any more.
     function test_OwnKeyNeedsNoProofToChangeItsWindow() public {
         _changeSigner(GAS_STATION, BOBS_KEY, 0, FOREVER, keyOf[GAS_STATION]);
         SignerChange memory change = SignerChange(GAS_STATION, bob, 0, 1, 500);
@@ -383,13 +383,13 @@ contract RegistryTest is Network {
         house.registerProgram(6, CAR_WASH, "X", "X");
     }
 
-    function test_PausingAProgramKeepsItsBooks() public {
+    function test_PausingAProgramKeepsItsTotals() public {
         _accept(GAS_STATION, _issue(FUEL, ann, 9));
         _accept(GAS_STATION, _redeem(FUEL, ann, 4));
         vm.expectEmit(address(house));
         emit IClearingHouse.ProgramPauseChanged(FUEL, true);
         _setPaused(FUEL, true);
-        _setPaused(FUEL, true); // again is no error
+        _setPaused(FUEL, true); // a second time is no error
         (uint32 merchant, bool paused,,) = house.programOf(FUEL);
         assertEq(merchant, GAS_STATION);
         assertTrue(paused);

@@ -5,7 +5,7 @@ import {AgreementTerms, Entry, Evidence, Kind, MerchantStatus, Reason} from "../
 import {EntryAmounts} from "../types/EntryAmounts.sol";
 import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Earlier entries undone, in whole or in part: what comes back to whom, and who may ask for it.
+/// @notice Reversals of all or part of an earlier entry: what flows back to whom, and who may reverse.
 contract ReversalsTest is Network {
     function setUp() public override {
         super.setUp();
@@ -33,7 +33,7 @@ contract ReversalsTest is Network {
         assertEq(house.totalsOf(FUEL).restored, 100);
     }
 
-    /// @dev A row of issues keeps its total to itself until it ends; what comes between must find it booked.
+    /// @dev A run of issues stores its total only when it ends, which must happen before the reversal reads it.
     function test_PointsComeBackBetweenIssuesOfOneOrder() public {
         Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         _execute(_order(GAS_STATION, _list(_issue(FUEL, bob, 3), _reverse(redeemed, 100), _issue(FUEL, bob, 4))));
@@ -190,7 +190,7 @@ contract ReversalsTest is Network {
         Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         _setStatus(CINEMA, MerchantStatus.Suspended);
         _setStatus(GAS_STATION, MerchantStatus.Closed);
-        _accept(CINEMA, _reverse(entry, 10)); // the other side may even be closed: it is paid
+        _accept(CINEMA, _reverse(entry, 10)); // the other side may even be closed, because it is paid
         assertEq(house.balanceOf(ann, FUEL), 10_000);
     }
 
@@ -288,15 +288,15 @@ contract ReversalsTest is Network {
         _accept(GAS_STATION, _reverse(signed, 1));
     }
 
-    function _tryEvidence(Entry memory signed, Evidence memory shown, string memory what) private {
+    function _tryEvidence(Entry memory signed, Evidence memory shown, string memory why) private {
         PackedOrder[] memory orders = new PackedOrder[](1);
         orders[0] = _sign(_order(GAS_STATION, _reverse(signed, 1)));
         Evidence[] memory evidence = new Evidence[](1);
         evidence[0] = shown;
         _execute(orders, evidence);
-        assertEq(posted.length, 0, what);
-        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry), what);
-        assertEq(house.reversedOf(_leaf(signed)), 0, what);
+        assertEq(posted.length, 0, why);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry), why);
+        assertEq(house.reversedOf(_leaf(signed)), 0, why);
     }
 
     function test_EntryCannotBeReversedInItsOwnBatch() public {

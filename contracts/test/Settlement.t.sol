@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IClearingHouse, MerchantStatus} from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Money in and out of the settlement bank, credit limits, and positions that add up.
+/// @notice Deposits, withdrawals and credit limits, and positions that add up.
 contract SettlementTest is Network {
     uint96 private constant MOST_CREDIT = uint96(uint64(type(int64).max));
     uint96 private constant MOST_FUNDS = 2 ** 94;
@@ -49,7 +49,7 @@ contract SettlementTest is Network {
         house.withdraw(GAS_STATION, 1, "ref");
     }
 
-    /// @dev Deposits of 20,000.00 are gone, the station owes 9.00 and a fee, and the cinema is owed 9.00: nobody paid them in.
+    /// @dev All 20,000.00 of deposits are paid out. The cinema is owed 9.00, which the gas station has not paid in.
     function test_NoMoreIsPaidOutThanIsInTheBank() public {
         _withdraw(CINEMA, DEPOSIT);
         _withdraw(SUPERMARKET, DEPOSIT);

@@ -11,33 +11,35 @@ import {MerchantPosition} from "../../types/MerchantPosition.sol";
 contract SettlementProof is ClearingHouse {
     constructor() ClearingHouse(address(1), "operator", 28_800) {}
 
-    function check_twoMerchants(uint256[3] calldata words, uint64 settled, uint64 fee) external {
-        _prove(words, 1, 2, settled, fee);
+    function check_twoMerchants(uint256[3] calldata packedPositions, uint64 settled, uint64 fee) external {
+        _prove(packedPositions, 1, 2, settled, fee);
     }
 
-    function check_oneMerchantAndItself(uint256[3] calldata words, uint64 settled, uint64 fee) external {
-        _prove(words, 1, 1, settled, fee);
+    function check_oneMerchantAndItself(uint256[3] calldata packedPositions, uint64 settled, uint64 fee) external {
+        _prove(packedPositions, 1, 1, settled, fee);
     }
 
-    function check_operatorPays(uint256[3] calldata words, uint64 settled, uint64 fee) external {
-        _prove(words, 0, 1, settled, fee);
+    function check_operatorPays(uint256[3] calldata packedPositions, uint64 settled, uint64 fee) external {
+        _prove(packedPositions, 0, 1, settled, fee);
     }
 
-    function check_operatorIsPaid(uint256[3] calldata words, uint64 settled, uint64 fee) external {
-        _prove(words, 1, 0, settled, fee);
+    function check_operatorIsPaid(uint256[3] calldata packedPositions, uint64 settled, uint64 fee) external {
+        _prove(packedPositions, 1, 0, settled, fee);
     }
 
-    function check_operatorAndItself(uint256[3] calldata words, uint64 settled, uint64 fee) external {
-        _prove(words, 0, 0, settled, fee);
+    function check_operatorAndItself(uint256[3] calldata packedPositions, uint64 settled, uint64 fee) external {
+        _prove(packedPositions, 0, 0, settled, fee);
     }
 
     /// @dev Each position becomes what it should, and the expected positions have the same sum as the original ones.
-    function _prove(uint256[3] calldata words, uint256 payer, uint256 payee, uint64 settled, uint64 fee) private {
+    function _prove(uint256[3] calldata packedPositions, uint256 payer, uint256 payee, uint64 settled, uint64 fee)
+        private
+    {
         int256[3] memory expected;
         for (uint256 i = 0; i < 3; ++i) {
-            expected[i] = _micros(words[i]);
+            expected[i] = _micros(packedPositions[i]);
             if (expected[i] < -2 ** 63 || expected[i] >= 2 ** 94) return; // `Settlement` explains these bounds
-            _merchant(i).position = MerchantPosition.wrap(words[i]);
+            _merchant(i).position = MerchantPosition.wrap(packedPositions[i]);
         }
         unchecked {
             expected[payer] -= int256(uint256(settled) + fee);
@@ -52,10 +54,13 @@ contract SettlementProof is ClearingHouse {
         for (uint256 i = 0; i < 3; ++i) {
             MerchantPosition position = _merchant(i).position;
             assert(position.micros() == expected[i]);
-            assert(uint160(MerchantPosition.unwrap(position)) == uint160(words[i])); // limit and status stay
+            assert(uint160(MerchantPosition.unwrap(position)) == uint160(packedPositions[i])); // limit and status stay
         }
-        assert(expected[payer] >= -int256(MerchantPosition.wrap(words[payer]).creditLimitMicros()));
-        assert(_sum(expected) == _sum([_micros(words[0]), _micros(words[1]), _micros(words[2])]));
+        assert(expected[payer] >= -int256(MerchantPosition.wrap(packedPositions[payer]).creditLimitMicros()));
+        assert(
+            _sum(expected)
+                == _sum([_micros(packedPositions[0]), _micros(packedPositions[1]), _micros(packedPositions[2])])
+        );
     }
 
     function _micros(uint256 word) private pure returns (int256) {

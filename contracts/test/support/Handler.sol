@@ -18,15 +18,15 @@ import {
 } from "../../interfaces/IClearingHouse.sol";
 import {Network} from "./Network.sol";
 
-/// @notice Lets a network live at random: good and bad orders in batches, money, keys, statuses, pauses, time. It keeps its own books
-/// from nothing but the events and what it asked for, and compares them with the contract's.
+/// @notice Drives a network at random: batches of good and bad orders, money, keys, statuses, pauses and time. From the events and its
+/// own orders alone it computes what the contract's state must be, and compares the two.
 contract Handler is Network {
     struct Dice {
         uint256 seed;
     }
 
-    uint32 private constant BAKERY = 5; // closed from the beginning
-    uint32 private constant FULL = 7; // a program that has minted all it ever can
+    uint32 private constant BAKERY = 5; // closed from the start
+    uint32 private constant FULL = 7; // a program that has minted all that it ever can
     uint32 private constant ALL_PROGRAMS = 7;
     uint32 private constant ALL_MERCHANTS = 6;
 
@@ -64,15 +64,15 @@ contract Handler is Network {
         "EmptyOrder"
     ];
 
-    /// @dev Accepted entries by kind, and refusals by reason.
+    /// @dev Entries by kind, and refusals by reason.
     uint256[8] public accepted;
     uint256[30] public refused;
     uint256 public batches;
     uint256 public atomics;
-    /// @dev Withdrawals for which there was not enough money in the bank.
+    /// @dev Withdrawals that failed because there was not enough money in the bank.
     uint256 public unfunded;
 
-    // The handler's own books.
+    // The expected state.
     mapping(address member => mapping(uint32 program => uint256)) private _balances;
     mapping(uint32 program => ProgramTotals) private _totals;
     mapping(uint32 merchant => int256) private _positions;
@@ -84,10 +84,10 @@ contract Handler is Network {
     bytes32[] private _leaves;
     AgreementTerms[] private _terms;
     uint256 private _keyCount;
-    uint32 private _tightAgreement; // an agreement whose cap is soon used up
+    uint32 private _tightAgreement; // an agreement with a cap that is soon used up
     uint32 private _suspendedMerchant;
     uint32 private _pausedProgram;
-    /// @dev What a point is worth such that no agreement gives more than it takes; in twelfths.
+    /// @dev A worth for one point of each program, in twelfths, under which no agreement gives more than it takes.
     uint256[8] private _worthInTwelfths = [0, 9, 10, 14, 1, 9, 6, 1];
 
     constructor() {
@@ -119,7 +119,7 @@ contract Handler is Network {
             (_positions[merchant], _creditLimits[merchant]) = (int96(DEPOSIT), int96(CREDIT));
         }
         _funds = 4 * int96(DEPOSIT);
-        // One to begin with, so that early random orders find something to move.
+        // Give every member points, so that early random orders find something to move.
         for (uint256 i = 0; i < members.length; ++i) {
             _executeAndRecord(
                 _order(GAS_STATION, _list(_issue(FUEL, members[i], 150_000), _issue(FLEET, members[i], 1000)))
@@ -137,7 +137,7 @@ contract Handler is Network {
 
     // ---------------------------------------------------------------- actions
 
-    /// @notice A batch of one to four orders, of one to four instructions each; most of them good.
+    /// @notice Executes a batch of one to four orders of one to four instructions each. Most of them are good.
     function trade(uint256 seed) public {
         Dice memory dice = Dice(seed);
         OrderDraft[] memory drafts = new OrderDraft[](1 + _roll(dice, 4));
@@ -147,7 +147,7 @@ contract Handler is Network {
         _executeAndRecord(drafts);
     }
 
-    /// @notice There and back between two programs, whole or not at all: never a gain.
+    /// @notice Exchanges points there and back in one atomic order, which must never gain any.
     function roundTrip(uint256 seed) public {
         Dice memory dice = Dice(seed);
         address member = _anyMember(dice);
@@ -170,7 +170,7 @@ contract Handler is Network {
         _funds += int96(micros);
     }
 
-    /// @notice Often everything there is, so that liquidity runs out; sometimes more, which must fail.
+    /// @notice Often withdraws the whole position, so that liquidity runs out. Sometimes tries more, which must fail.
     function withdrawMoney(uint32 merchant, uint96 micros) public {
         merchant = merchant % ALL_MERCHANTS;
         int256 position = _positions[merchant];
@@ -197,7 +197,7 @@ contract Handler is Network {
         }
     }
 
-    /// @notice Everybody asks for all that it has. The bank pays whom it can pay in full.
+    /// @notice Every merchant tries to withdraw its whole position. The bank pays those that it can pay in full.
     function emptyTheBank() public {
         for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
             if (_positions[merchant] > 0) withdrawMoney(merchant, 1);
@@ -216,21 +216,21 @@ contract Handler is Network {
         }
     }
 
-    /// @notice At most one merchant is suspended at a time, so that the others have something to do.
+    /// @notice Suspends at most one merchant at a time, so that the others can still trade.
     function suspendOrResume(uint32 merchant) public {
         if (_suspendedMerchant != 0) _setStatus(_suspendedMerchant, MerchantStatus.Active);
         _suspendedMerchant = _suspendedMerchant != 0 ? 0 : GAS_STATION + merchant % 4;
         if (_suspendedMerchant != 0) _setStatus(_suspendedMerchant, MerchantStatus.Suspended);
     }
 
-    /// @notice Likewise with programs.
+    /// @notice Pauses at most one program at a time.
     function pauseOrRestart(uint32 program) public {
         if (_pausedProgram != 0) _setPaused(_pausedProgram, false);
         _pausedProgram = _pausedProgram != 0 ? 0 : 1 + program % PROGRAMS;
         if (_pausedProgram != 0) _setPaused(_pausedProgram, true);
     }
 
-    /// @notice While the network is paused no batch is executed, not even an empty one.
+    /// @notice Pauses the network briefly. Meanwhile not even an empty batch may execute.
     function pauseTheNetworkForAMoment() public {
         vm.prank(pauser);
         house.pause();
@@ -244,7 +244,7 @@ contract Handler is Network {
         house.unpause();
     }
 
-    /// @notice A new key is added with the old one, which is then cut off.
+    /// @notice Adds a new key with the old one's signature, then revokes the old one.
     function rotateKey(uint32 merchant) public {
         merchant = GAS_STATION + merchant % 4;
         uint256 fresh = _key(merchant, ++_keyCount);
@@ -255,7 +255,7 @@ contract Handler is Network {
         keyOf[merchant] = fresh;
     }
 
-    /// @notice A new version of an exchange, a little worse than the last one.
+    /// @notice Registers a new version of an exchange, with a slightly worse rate.
     function renew(uint256 seed) public {
         if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
@@ -293,23 +293,23 @@ contract Handler is Network {
         if (_oneIn(dice, 20) && draft.nonce != 0) draft.nonce = uint48(_roll(dice, draft.nonce));
     }
 
-    /// @dev One that `merchant` could send, as far as possible.
+    /// @dev An instruction that `merchant` may send, if the dice find one.
     function _anyInstruction(Dice memory dice, uint32 merchant) private view returns (Instruction memory instruction) {
         address member = _anyMember(dice);
-        uint256 what = _roll(dice, 10);
-        if (what >= 8) return _anyReversal(dice, merchant);
-        if (what >= 4 || merchant == CAR_WASH || merchant == OPERATOR) return _anyConversion(dice, merchant, member);
+        uint256 roll = _roll(dice, 10);
+        if (roll >= 8) return _anyReversal(dice, merchant);
+        if (roll >= 4 || merchant == CAR_WASH || merchant == OPERATOR) return _anyConversion(dice, merchant, member);
         uint32 program = uint32(1 + _roll(dice, ALL_PROGRAMS));
         for (uint256 i = 0; i < 8 && _merchantOfProgram(program) != merchant; ++i) {
             program = uint32(1 + _roll(dice, ALL_PROGRAMS));
         }
         uint64 points = _anyPoints(dice, _balances[member][program]);
-        if (what == 0) {
+        if (roll == 0) {
             instruction = _issue(program, member, uint64(1 + _roll(dice, 20_000)));
             if (_oneIn(dice, 3)) instruction.expiryDay = house.today() - 1 + uint32(_roll(dice, 20));
-        } else if (what == 1) {
+        } else if (roll == 1) {
             instruction = _redeem(program, member, points);
-        } else if (what == 2) {
+        } else if (roll == 2) {
             instruction = _expire(program, member, points);
         } else {
             instruction = _transfer(program, member, _anyMember(dice), points);
@@ -392,7 +392,7 @@ contract Handler is Network {
         return _roll(dice, times) == 0;
     }
 
-    // ---------------------------------------------------------------- execution, and the handler's own books
+    // ---------------------------------------------------------------- execution and expected state
 
     function _executeAndRecord(OrderDraft memory draft) private {
         _executeAndRecord(_list(draft));
@@ -416,13 +416,13 @@ contract Handler is Network {
         }
     }
 
-    /// @dev Of all orders with this nonce that were ever sent, at most one was admitted.
+    /// @dev Checks that at most one of all the orders ever sent with this nonce was admitted.
     function _recordNonce(OrderDraft[] memory drafts, uint256 which) private {
         (uint32 merchant, uint48 nonce) = (drafts[which].merchant, drafts[which].nonce);
         uint256 sent;
         for (uint256 i = 0; i < drafts.length; ++i) {
             if (drafts[i].merchant != merchant || drafts[i].nonce != nonce) continue;
-            if (i < which) return; // was looked at with the first of them
+            if (i < which) return; // the first of them was checked already
             ++sent;
         }
         for (uint256 i = 0; i < refusals.length; ++i) {
@@ -448,7 +448,7 @@ contract Handler is Network {
         revert("an entry that nobody asked for");
     }
 
-    /// @dev Books an accepted entry, and checks that it is what its instruction asked for.
+    /// @dev Applies an entry to the expected state, and checks that the entry is what its instruction asked for.
     function _recordEntry(Entry memory entry, Instruction memory asked) private {
         (Kind kind, uint32 program, uint64 points) = (_kindOf(entry), _programOf(entry), _pointsOf(entry));
         ProgramTotals storage totals = _totals[program];
@@ -545,7 +545,7 @@ contract Handler is Network {
         assertGe(_positions[payer], -_creditLimits[payer], "below the credit limit in the midst of a batch");
     }
 
-    // ---------------------------------------------------------------- the invariants of DESIGN 4
+    // ---------------------------------------------------------------- invariants
 
     function checkProgramsAddUp() external view {
         for (uint32 program = 1; program <= ALL_PROGRAMS; ++program) {
@@ -598,7 +598,7 @@ contract Handler is Network {
         }
     }
 
-    /// @dev That no exchange gains worth is checked with each of them; here, that the days' caps are what was used.
+    /// @dev `_recordConversion` checks that no exchange gains worth. This checks each agreement's use of the day and its rate.
     function checkNoCycleGains() external view {
         uint256 day = (_now() + 8 hours) / 1 days;
         assertEq(house.today(), day, "day");
@@ -611,7 +611,7 @@ contract Handler is Network {
         }
     }
 
-    /// @dev `Network` rebuilds root and head from every batch's events; here, that all of them still stand.
+    /// @dev `Network` checks root and head after every batch. This checks that no earlier root changed since.
     function checkTheJournalIsRebuiltFromEvents() external view {
         bytes32 rebuilt;
         for (uint40 batch = 1; batch <= closedBatches; ++batch) {
@@ -636,7 +636,7 @@ contract Handler is Network {
         }
     }
 
-    /// @notice The kinds and reasons not met so far, by name; and whether the bank was ever short of money.
+    /// @notice The names of the kinds and reasons not reached so far, and `FundsTooLow` if the bank was never short of money.
     function missing() external view returns (string memory names) {
         for (uint256 kind = 1; kind < accepted.length; ++kind) {
             if (accepted[kind] == 0) names = string.concat(names, " ", KINDS[kind]);

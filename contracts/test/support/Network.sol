@@ -20,7 +20,7 @@ import {
 import {EntryAmounts} from "../../types/EntryAmounts.sol";
 import {EntryHead} from "../../types/EntryHead.sol";
 
-/// @notice The numbers of an instruction in the 32 bytes in which they travel.
+/// @notice The first 32 bytes of an instruction as it travels: all its numbers.
 type InstructionHead is bytes32;
 
 /// @notice An instruction as it travels.
@@ -39,11 +39,11 @@ struct PackedOrder {
     PackedInstruction[] instructions;
 }
 
-/// @notice A small network that every test begins with, and the pen and paper of its merchants: they compute digests, pack words,
-/// build Merkle trees and read events by themselves, with none of the contract's libraries.
-/// @dev The contract is deployed by name, not with `new`: its code is then compiled once, not into every test contract.
+/// @notice The small network with which every test starts. It computes digests, packs words, builds Merkle trees and reads events
+/// on its own, with none of the contract's libraries, so that a mistake in those cannot hide.
+/// @dev Deploys the contract by name, not with `new`, so that its code is compiled once and not into every test contract.
 abstract contract Network is Test {
-    /// @dev An instruction as it is signed: field by field the EIP-712 type.
+    /// @dev An instruction as it is signed: the fields of the EIP-712 type.
     struct Instruction {
         uint8 kind;
         uint32 program;
@@ -56,7 +56,7 @@ abstract contract Network is Test {
         bytes32 ref;
     }
 
-    /// @dev An order before it is signed with `key`.
+    /// @dev An order before its signature. `key` will sign it.
     struct OrderDraft {
         uint32 merchant;
         uint48 nonce;
@@ -66,7 +66,7 @@ abstract contract Network is Test {
         uint256 key;
     }
 
-    /// @dev What a batch refused: an instruction, or (`item` is `WHOLE`) an order.
+    /// @dev An instruction that a batch refused, or an order if `item` is `WHOLE_ORDER`.
     struct Refusal {
         uint32 merchant;
         uint48 nonce;
@@ -101,22 +101,22 @@ abstract contract Network is Test {
     uint32 internal constant GAS_STATION = 1;
     uint32 internal constant CINEMA = 2;
     uint32 internal constant SUPERMARKET = 3;
-    uint32 internal constant CAR_WASH = 4; // runs no program: a pure acceptor
+    uint32 internal constant CAR_WASH = 4; // a pure acceptor: it runs no program
 
-    // Two pages of balances: 1 to 4 and 5 to 8.
+    // Programs 1 to 4 and 5 to 8 share a page of balances each.
     uint32 internal constant FUEL = 1;
     uint32 internal constant CINE = 2;
     uint32 internal constant MART = 3;
     uint32 internal constant VIDEO = 4;
-    uint32 internal constant FLEET = 5; // of the gas station, too
-    uint32 internal constant FILM = 6; // of the cinema, too
+    uint32 internal constant FLEET = 5; // the gas station's second program
+    uint32 internal constant FILM = 6; // the cinema's second program
     uint32 internal constant PROGRAMS = 6;
 
-    uint32 internal constant FUEL_TO_CINE = 1; // 9/10, either side may start, 0.10 % fee
+    uint32 internal constant FUEL_TO_CINE = 1; // 9/10, either side may initiate, 0.10 % fee
     uint32 internal constant CINE_TO_FUEL = 2; // 10/9, the way back
     uint32 internal constant FUEL_TO_FILM = 3; // 3/2, across pages
-    uint32 internal constant FUEL_AT_CAR_WASH = 4; // the car wash starts, 0.25 % fee
-    uint32 internal constant CINE_AT_GAS_STATION = 5; // the cinema starts, no fee
+    uint32 internal constant FUEL_AT_CAR_WASH = 4; // the car wash initiates, 0.25 % fee
+    uint32 internal constant CINE_AT_GAS_STATION = 5; // the cinema initiates, no fee
     uint32 internal constant FUEL_TO_FLEET = 6; // between programs of one merchant
     uint32 internal constant MART_TO_CINE = 7; // 7/5, uneven
 
@@ -143,7 +143,7 @@ abstract contract Network is Test {
     Entry[] internal posted;
     Refusal[] internal refusals;
 
-    /// @dev All that was ever posted, by leaf and by batch, and the head, all from events.
+    /// @dev Every entry ever posted, by leaf and by batch, and the head. All of it comes from events.
     mapping(bytes32 leaf => Entry) internal entryOf;
     mapping(uint40 batch => bytes32[]) internal leavesOf;
     mapping(bytes32 order => bool) private _isUndone;
@@ -224,7 +224,7 @@ abstract contract Network is Test {
         return uint256(keccak256(abi.encode("key", merchant, generation)));
     }
 
-    /// @dev Through the cheatcode: the compiler takes `block.timestamp` for constant within a function, warped or not.
+    /// @dev Asks the cheatcode, because the compiler assumes that `block.timestamp` is constant within a function, even after a warp.
     function _now() internal view returns (uint256) {
         return vm.getBlockTimestamp();
     }
@@ -321,7 +321,7 @@ abstract contract Network is Test {
         return _digest(keccak256(abi.encode(SIGNER_CHANGE_TYPEHASH, change)));
     }
 
-    /// @dev Gives `merchant` a key, or changes its window, signed with `by`.
+    /// @dev Gives `merchant` a key, or moves the window of one. `by` signs the change.
     function _changeSigner(uint32 merchant, uint256 key, uint40 from, uint40 until, uint256 by) internal {
         SignerChange memory change = SignerChange(merchant, vm.addr(key), from, until, nextNonce[merchant]++);
         bytes32 digest = _changeDigest(change);
@@ -425,7 +425,7 @@ abstract contract Network is Test {
         (drafts[0], drafts[1]) = (first, second);
     }
 
-    /// @dev With the merchant's next nonce, an hour's deadline and its present key.
+    /// @dev An order with the merchant's next nonce, its current key and a deadline in one hour.
     function _order(uint32 merchant, Instruction[] memory instructions) internal returns (OrderDraft memory draft) {
         draft.merchant = merchant;
         draft.nonce = nextNonce[merchant]++;
@@ -475,7 +475,7 @@ abstract contract Network is Test {
         );
     }
 
-    /// @dev The bytes in which orders travel.
+    /// @dev The bytes of orders as they travel.
     function _pack(PackedOrder[] memory orders) internal pure returns (bytes memory packed) {
         for (uint256 i = 0; i < orders.length; ++i) {
             packed = bytes.concat(packed, _pack(orders[i]));
@@ -495,7 +495,7 @@ abstract contract Network is Test {
         }
     }
 
-    /// @dev Signs and packs; `evidence[i]` is the evidence slot of line `i`, where there is one.
+    /// @dev Signs and packs an order. `evidence[i]` is the evidence index of instruction `i`; it is 0 for those beyond the list.
     function _sign(OrderDraft memory draft, uint16[] memory evidence) internal view returns (PackedOrder memory order) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(draft.key, _orderDigest(draft));
         order.head = _packOrderHead(draft);
@@ -504,9 +504,9 @@ abstract contract Network is Test {
         order.instructions = new PackedInstruction[](draft.instructions.length);
         for (uint256 i = 0; i < draft.instructions.length; ++i) {
             Instruction memory instruction = draft.instructions[i];
-            uint16 slot = i < evidence.length ? evidence[i] : 0;
+            uint16 evidenceIndex = i < evidence.length ? evidence[i] : 0;
             order.instructions[i] = PackedInstruction(
-                _packInstructionHead(instruction, slot), instruction.member, instruction.link, instruction.ref
+                _packInstructionHead(instruction, evidenceIndex), instruction.member, instruction.link, instruction.ref
             );
         }
     }
@@ -515,7 +515,7 @@ abstract contract Network is Test {
         return _sign(draft, new uint16[](0));
     }
 
-    /// @dev Signs all drafts and adds the evidence for every reversal of an entry that was posted.
+    /// @dev Signs all drafts, and collects evidence for every reversal of a posted entry.
     function _sign(OrderDraft[] memory drafts)
         internal
         view
@@ -572,7 +572,7 @@ abstract contract Network is Test {
         _execute(orders, new Evidence[](0));
     }
 
-    /// @dev An order of one instruction that must be accepted; returns its entry.
+    /// @dev Executes an order of one instruction, which must be accepted, and returns its entry.
     function _accept(uint32 merchant, Instruction memory instruction) internal returns (Entry memory) {
         _execute(_order(merchant, instruction));
         assertEq(refusals.length, 0, "refused");
@@ -580,7 +580,7 @@ abstract contract Network is Test {
         return posted[0];
     }
 
-    /// @dev An order of one instruction that must be refused for `reason` and change nothing but the journal and its nonce.
+    /// @dev Executes an order of one instruction, which must be refused for `reason` and change nothing but the journal and its nonce.
     function _refuse(uint32 merchant, Instruction memory instruction, Reason reason) internal {
         OrderDraft memory draft = _order(merchant, instruction);
         _refuse(draft, reason);
@@ -596,7 +596,7 @@ abstract contract Network is Test {
         assertEq(uint256(refusals[0].reason), uint256(reason), "reason");
     }
 
-    /// @dev An order that must be refused as a whole, before its nonce is used.
+    /// @dev Executes an order that must be refused as a whole and leave its nonce free.
     function _refuseOrder(OrderDraft memory draft, Reason reason) internal {
         bool used = house.nonceUsed(draft.merchant, draft.nonce);
         _executeWithoutEffect(draft, 2);
@@ -613,19 +613,19 @@ abstract contract Network is Test {
         assertEq(refusals[i].digest, _orderDigest(draft), "digest");
     }
 
-    /// @dev Executes a batch of which nothing may be accepted. Nothing that can be asked may change, and at most `slots` words of
-    /// storage: the journal's two, and the word of an admitted order's nonce.
-    function _executeWithoutEffect(OrderDraft memory draft, uint256 slots) internal {
+    /// @dev Executes a batch of which nothing may be accepted. No view may change, and at most `maxChangedSlots` slots of storage: two of
+    /// the journal, and the one with an admitted order's nonce.
+    function _executeWithoutEffect(OrderDraft memory draft, uint256 maxChangedSlots) internal {
         bytes32 before = _stateHash();
         vm.startStateDiffRecording();
         _execute(draft);
         uint256 changed = _changedSlots(vm.stopAndReturnStateDiff());
         assertEq(_stateHash(), before, "the state changed");
-        assertLe(changed, slots, "some storage changed");
+        assertLe(changed, maxChangedSlots, "some storage changed");
         assertEq(posted.length, 0, "an entry was posted");
     }
 
-    /// @dev How many words of the clearing house's storage have another value now.
+    /// @dev How many slots of the clearing house's storage changed their value.
     function _changedSlots(Vm.AccountAccess[] memory accesses) internal view returns (uint256 changed) {
         bytes32[] memory seen = new bytes32[](256);
         uint256 count;
@@ -647,7 +647,7 @@ abstract contract Network is Test {
         return false;
     }
 
-    /// @dev Everything that an instruction may change, as one hash.
+    /// @dev One hash of everything that an instruction may change.
     function _stateHash() internal view returns (bytes32 state) {
         for (uint32 program = 1; program <= house.programCount(); ++program) {
             state = keccak256(abi.encode(state, house.totalsOf(program), house.totalSupply(program)));
@@ -672,7 +672,7 @@ abstract contract Network is Test {
 
     // ---------------------------------------------------------------- the journal, read from events
 
-    /// @dev Reads what a batch's events say, rebuilds root and head from them, and compares.
+    /// @dev Reads a batch's events, rebuilds root and head from them, and compares both with the contract's.
     function _readEvents(Vm.Log[] memory logs) internal {
         delete posted;
         delete refusals;
@@ -704,7 +704,7 @@ abstract contract Network is Test {
         closedBatches = batch;
     }
 
-    /// @dev Forge records the events of frames that were undone, too. They are those of the atomic orders that failed.
+    /// @dev Finds the atomic orders that failed: Forge records the events of their undone frames too.
     function _findUndone(Vm.Log[] memory logs) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != IClearingHouse.OrderRejected.selector) continue;
@@ -720,7 +720,7 @@ abstract contract Network is Test {
         Entry memory entry = Entry(member, EntryHead.wrap(head), EntryAmounts.wrap(amounts), ref, link);
         if (_isUndone[keccak256(abi.encode(_merchantOf(entry), _nonceOf(entry)))]) return;
         assertEq(_batchOf(entry), batch, "an entry knows its batch");
-        assertEq(_indexOf(entry), posted.length, "an entry knows its place");
+        assertEq(_indexOf(entry), posted.length, "an entry knows its index");
         bytes32 leaf = _leaf(entry);
         assertEq(entryOf[leaf].member, address(0), "a leaf is unique");
         posted.push(entry);
