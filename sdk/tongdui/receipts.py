@@ -10,7 +10,7 @@ from .encoding import ZERO_WORD, address_word, keccak256, word
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The accepted result of one instruction, as the chain recorded it (`contracts/libraries/Entries.sol`).
+    """The accepted result of one instruction, as the chain recorded it (`Entry` in `contracts/interfaces/IClearingHouse.sol`).
 
     `points` left (or, for an issue, entered) `program`; `out` entered the agreement's target program; `settled` and `fee` are
     micros of the settlement currency.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Account} from "../../libraries/Account.sol";
-import {Route} from "../../libraries/AgreementWords.sol";
-import {BalancePage} from "../../libraries/BalancePage.sol";
-import {ProgramSide} from "../../libraries/ProgramSide.sol";
+import {AgreementRoute} from "../../types/AgreementRoute.sol";
+import {BalancePage} from "../../types/BalancePage.sol";
+import {MerchantPosition} from "../../types/MerchantPosition.sol";
+import {ProgramSide} from "../../types/ProgramSide.sol";
 
-/// @notice Proofs by halmos for all words: writing one value of a packed word leaves every other value as it was.
-contract WordsProof {
+/// @notice halmos proves for all words that writing one field of a packed word leaves every other field as it was.
+contract TypesProof {
     function check_creditTouchesOneLane(uint256 word, uint24 program, uint24 other, uint64 points) external pure {
         BalancePage page = BalancePage.wrap(word);
         if (program == 0 || other == 0 || page.balance(program) + points > type(uint64).max) return;
@@ -32,21 +32,21 @@ contract WordsProof {
 
     function check_totalsGrowOneByOne(uint256 word, uint8 lane, uint8 other, uint64 points) external pure {
         ProgramSide side = ProgramSide.wrap(word);
-        uint256 place = 64 + 64 * uint256(lane);
-        if (lane > 2 || other > 2 || side.total(place) + points > type(uint64).max) return;
-        uint256 otherPlace = 64 + 64 * uint256(other);
+        uint256 lowestBit = 64 + 64 * uint256(lane);
+        if (lane > 2 || other > 2 || side.total(lowestBit) + points > type(uint64).max) return;
+        uint256 othersLowestBit = 64 + 64 * uint256(other);
 
-        ProgramSide grown = side.plus(place, points);
+        ProgramSide grown = side.plus(lowestBit, points);
 
-        assert(grown.total(place) == side.total(place) + points);
-        assert(lane == other || grown.total(otherPlace) == side.total(otherPlace));
+        assert(grown.total(lowestBit) == side.total(lowestBit) + points);
+        assert(lane == other || grown.total(othersLowestBit) == side.total(othersLowestBit));
         assert(grown.merchant() == side.merchant() && grown.paused() == side.paused());
     }
 
     function check_useOfADayLeavesTheTerms(uint256 word, uint16 day, uint64 points) external pure {
-        Route route = Route.wrap(word);
+        AgreementRoute route = AgreementRoute.wrap(word);
 
-        Route used = route.withUse(day, points);
+        AgreementRoute used = route.withUse(day, points);
 
         assert(used.usedOn(day) == points);
         assert(used.validFrom() == route.validFrom() && used.validUntil() == route.validUntil());
@@ -56,29 +56,31 @@ contract WordsProof {
     }
 
     function check_aPaymentChangesOnlyThePosition(uint256 word, uint64 settled, uint64 fee) external pure {
-        Account account = Account.wrap(word);
-        bool inRange = account.position() >= -2 ** 63 && account.position() < 2 ** 94;
+        MerchantPosition position = MerchantPosition.wrap(word);
+        bool inRange = position.micros() >= -2 ** 63 && position.micros() < 2 ** 94;
         if (!inRange) return;
-        uint256 micros = uint256(settled) + fee;
+        uint256 amountMicros = uint256(settled) + fee;
 
-        Account richer = account.plus(micros);
-        Account poorer = account.minus(micros);
+        MerchantPosition richer = position.plus(amountMicros);
+        MerchantPosition poorer = position.minus(amountMicros);
 
-        assert(richer.position() == account.position() + int256(micros));
-        assert(poorer.position() == account.position() - int256(micros));
-        assert(richer.creditLimit() == account.creditLimit() && poorer.creditLimit() == account.creditLimit());
-        assert(uint8(Account.unwrap(richer)) == uint8(word) && uint8(Account.unwrap(poorer)) == uint8(word));
+        assert(richer.micros() == position.micros() + int256(amountMicros));
+        assert(poorer.micros() == position.micros() - int256(amountMicros));
+        assert(richer.creditLimitMicros() == position.creditLimitMicros());
+        assert(poorer.creditLimitMicros() == position.creditLimitMicros());
+        assert(uint8(MerchantPosition.unwrap(richer)) == uint8(word));
+        assert(uint8(MerchantPosition.unwrap(poorer)) == uint8(word));
     }
 
-    /// @dev `covers` says exactly that the position stays at or above minus the credit limit.
+    /// @dev `covers` means exactly that the position stays at or above minus the credit limit.
     function check_coversMeansWithinTheLimit(uint256 word, uint64 settled, uint64 fee) external pure {
-        Account account = Account.wrap(word);
-        bool inRange = account.position() >= -2 ** 63 && account.position() < 2 ** 94;
+        MerchantPosition position = MerchantPosition.wrap(word);
+        bool inRange = position.micros() >= -2 ** 63 && position.micros() < 2 ** 94;
         if (!inRange) return;
-        uint256 micros = uint256(settled) + fee;
+        uint256 amountMicros = uint256(settled) + fee;
 
-        bool within = account.minus(micros).position() >= -int256(account.creditLimit());
+        bool within = position.minus(amountMicros).micros() >= -int256(position.creditLimitMicros());
 
-        assert(account.covers(micros) == within);
+        assert(position.covers(amountMicros) == within);
     }
 }
