@@ -296,7 +296,7 @@ def test_the_malformed_sample_is_reported_line_by_line() -> None:
         ({"till": {"delimiter": ";;"}}, "one character"),
         ({"columns": {"time": "t"}}, "lacks sale"),
         ({"points": {"a": 0.5}}, "write Fraction"),
-        ({"points": {"a": "-1"}}, "no rate"),
+        ({"points": {"a": "-1"}}, "not a rate"),
         ({"articles": {"b": ["x"]}}, "has no rate"),
         ({"articles": {"a": ["x"], "c": ["x"]}, "points": {"a": "1", "c": "1"}}, "'x' twice"),
     ],
@@ -509,7 +509,7 @@ def test_the_command_imports_and_tells(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    signer = client._desk.book.signer
+    signer = client._submitter.directory.signer
     keystore = signer.save_keystore(tmp_path / "station.json", "secret")  # type: ignore[attr-defined]
     monkeypatch.setenv("TONGDUI_URL", gateway.url)
     monkeypatch.setenv("TONGDUI_API_KEY", "tdk_1_x")
