@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tongdui._delivery import backoff
 
 import tongdui
 from tests.sdk.stand_in import Call, ProblemError, StandIn
 from tongdui import AsyncClient, Client, Issue, LocalSigner
+from tongdui._delivery import backoff
 
 
 def problem(status: int, code: str, **members: Any) -> httpx.Response:
