@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ._errors import PendingError as PendingError
     from ._errors import QuoteExpiredError as QuoteExpiredError
     from ._errors import RateLimitedError as RateLimitedError
-    from ._errors import RejectedError as RejectedError
     from ._errors import ServerError as ServerError
     from ._errors import SigningError as SigningError
     from ._errors import TillError as TillError
@@ -48,9 +47,9 @@ if TYPE_CHECKING:
     from ._errors import ValidationError as ValidationError
     from ._errors import VerificationError as VerificationError
     from ._instruction import InstructionRequest as InstructionRequest
-    from ._kinds import Exchange as Exchange
-    from ._kinds import Issue as Issue
-    from ._kinds import Redeem as Redeem
+    from ._kinds.exchange import Exchange as Exchange
+    from ._kinds.issue import Issue as Issue
+    from ._kinds.redeem import Redeem as Redeem
     from ._models import Account as Account
     from ._models import Agreement as Agreement
     from ._models import ApiKey as ApiKey
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from ._models import Position as Position
     from ._models import Program as Program
     from ._models import Quote as Quote
+    from ._models import RejectedError as RejectedError
     from ._models import WebhookDelivery as WebhookDelivery
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
@@ -116,7 +116,6 @@ _NAMES = {
         "PendingError",
         "QuoteExpiredError",
         "RateLimitedError",
-        "RejectedError",
         "ServerError",
         "SigningError",
         "TillError",
@@ -127,11 +126,9 @@ _NAMES = {
         "VerificationError",
     ),
     "_instruction": ("InstructionRequest",),
-    "_kinds": (
-        "Exchange",
-        "Issue",
-        "Redeem",
-    ),
+    "_kinds.exchange": ("Exchange",),
+    "_kinds.issue": ("Issue",),
+    "_kinds.redeem": ("Redeem",),
     "_models": (
         "Account",
         "Agreement",
@@ -154,6 +151,7 @@ _NAMES = {
         "Position",
         "Program",
         "Quote",
+        "RejectedError",
         "WebhookDelivery",
         "WebhookEndpoint",
         "WebhookReplay",

@@ -1,4 +1,7 @@
-"""Every exception that the SDK raises on purpose, and how an error response becomes one of them."""
+"""The exceptions that the SDK raises on purpose, and how an error response becomes one of them.
+
+One is missing here: `RejectedError` holds movements, so it stands beside them in `_models`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx
-
-    from ._models import Movement
 
 
 class TongduiError(Exception):
@@ -184,22 +185,6 @@ class APIConnectionError(TongduiError):
 
 class APITimeoutError(APIConnectionError):
     """No answer came in time. The request may have been carried out: retry it with the same Idempotency-Key."""
-
-
-class RejectedError(TongduiError):
-    """The gateway accepted an order that then did not take effect: the chain rejected it, or its deadline passed.
-
-    Attributes:
-        movements: The movements that did not take effect.
-        reason: The chain's reason for the first of them, such as `insufficient_points`.
-    """
-
-    def __init__(self, movements: Sequence[Movement]) -> None:
-        self.movements = tuple(movements)
-        first = self.movements[0]
-        self.reason = first.reason or first.state
-        more = f" (and {len(self.movements) - 1} more)" if len(self.movements) > 1 else ""
-        super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
 
 
 class PendingError(TongduiError):

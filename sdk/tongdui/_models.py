@@ -6,14 +6,14 @@ numbers, `*_micros` are millionths of the settlement currency, times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
 
-from ._errors import PendingError, RejectedError
+from ._errors import PendingError, TongduiError
 
 ResourceT = TypeVar("ResourceT")
 
@@ -281,6 +281,22 @@ class Movement(Model):
         if self.entry is None or not self.is_settled:
             raise PendingError(f"{self.id} is still {self.state}")
         return self.entry
+
+
+class RejectedError(TongduiError):
+    """The gateway accepted an order that then did not take effect: the chain rejected it, or its deadline passed.
+
+    Attributes:
+        movements: The movements that did not take effect.
+        reason: The chain's reason for the first of them, such as `insufficient_points`.
+    """
+
+    def __init__(self, movements: Sequence[Movement]) -> None:
+        self.movements = tuple(movements)
+        first = self.movements[0]
+        self.reason = first.reason or first.state
+        more = f" (and {len(self.movements) - 1} more)" if len(self.movements) > 1 else ""
+        super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
 
 
 class Order(Model):

@@ -9,17 +9,15 @@ from tongdui._instruction import CaptureTerms, InstructionRequest
 from tongdui._models import Hold
 from tongdui._resource import ResourceAttribute
 
-from .exchange import AsyncExchanges, Exchange, Exchanges
-from .issue import AsyncIssuances, Issuances, Issue
-from .redeem import AsyncRedemptions, Redeem, Redemptions
+from . import exchange, issue, redeem
 
 
 class KindResources:
     """One resource of both clients for each kind."""
 
-    issuances = ResourceAttribute(Issuances, AsyncIssuances)
-    redemptions = ResourceAttribute(Redemptions, AsyncRedemptions)
-    exchanges = ResourceAttribute(Exchanges, AsyncExchanges)
+    issuances = ResourceAttribute(issue.Issuances, issue.AsyncIssuances)
+    redemptions = ResourceAttribute(redeem.Redemptions, redeem.AsyncRedemptions)
+    exchanges = ResourceAttribute(exchange.Exchanges, exchange.AsyncExchanges)
 
 
 KINDS: tuple[type[InstructionRequest], ...] = tuple(
@@ -45,13 +43,3 @@ def instruction_of_capture(hold: Hold, terms: CaptureTerms) -> InstructionReques
         if (instruction := kind.from_hold(hold, terms)) is not None:
             return instruction
     raise ValueError(f"{hold.id} cannot be captured on these terms: {terms}")
-
-
-__all__ = [
-    "KINDS",
-    "Exchange",
-    "Issue",
-    "KindResources",
-    "Redeem",
-    "instruction_of_capture",
-]

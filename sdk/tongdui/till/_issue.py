@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tongdui._client import Client
 from tongdui._errors import APIError, DuplicateReferenceError, NotFoundError, UnprocessableError
-from tongdui._kinds import Issue
+from tongdui._kinds.issue import Issue
 from tongdui._models import Member, Movement, Order
 
 from ._sheet import Sale
