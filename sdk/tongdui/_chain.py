@@ -90,14 +90,14 @@ class Node:
             answer = None
         if not isinstance(answer, dict) or "result" not in answer:
             said = answer.get("error") if isinstance(answer, dict) else response.text[:200]
-            raise APIConnectionError(f"{self.url}: {method} was answered {response.status_code}: {said}")
+            raise APIConnectionError(f"{self.url}: {method} failed with {response.status_code}: {said}")
         return answer["result"]
 
     def _number(self, found: object) -> int:
         try:
             return int(str(found), 16)
         except ValueError:
-            raise APIConnectionError(f"{self.url}: {found!r} is no number") from None
+            raise APIConnectionError(f"{self.url}: {found!r} is not a number") from None
 
 
 def _int(raw: bytes) -> int:

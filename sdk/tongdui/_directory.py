@@ -12,6 +12,7 @@ from ._gateway import Gateway, segment
 from ._models import Agreement, Member, Merchant, Network, Program
 from ._pagination import Query
 from ._signing import Signer
+from ._verification import require_same
 from .encoding import bytes_of, hex_of, word
 from .orders import AgreementTerms, Domain
 
@@ -63,9 +64,9 @@ class Directory:
         found = yield from self.gateway.get(Network, "/v1/network")
         options = self.gateway.options
         if options.contract is not None:
-            _same("contract", "the gateway serves another one", options.contract, found.contract)
+            require_same("contract", "the gateway serves another one", options.contract, found.contract)
         if options.chain_id is not None:
-            _same("chain_id", "the gateway serves another one", options.chain_id, found.chain_id)
+            require_same("chain_id", "the gateway serves another one", options.chain_id, found.chain_id)
         node = self._node(found)
         if node is not None:
             yield from self._check_chain(node, found)
@@ -89,7 +90,7 @@ class Directory:
 
     def _check_chain(self, node: Node, network: Network) -> Flow[None]:
         chain_id = yield from node.chain_id()
-        _same("chain_id", "the node is on another chain", network.chain_id, chain_id)
+        require_same("chain_id", "the node is on another chain", network.chain_id, chain_id)
         if not (yield from node.has_code()):
             raise VerificationError("contract", f"there is no contract at {network.contract} on the chain")
 
@@ -110,9 +111,11 @@ class Directory:
     def _number_on_chain(self, node: Node) -> Flow[int]:
         number, start, end = yield from node.merchant_of_signer(self.signer.address)
         if not number:
-            raise SigningError(f"{self.signer.address} is no merchant's key on the chain")
+            raise SigningError(f"{self.signer.address} is not a merchant's key on the chain")
         if not start <= self.gateway.now() < end:
-            raise SigningError(f"{self.signer.address} is not a live key of merchant {number} any more")
+            raise SigningError(
+                f"{self.signer.address} is not a live key of merchant {number}: it has ended or not begun"
+            )
         return number
 
     def _own_merchant(self) -> Flow[Merchant]:
@@ -159,7 +162,7 @@ class Directory:
         node = self._node((yield from self.network()))
         if node is not None:
             on_chain = yield from node.code_of_program(found.number)
-            _same("program", f"program {found.number} is another one on the chain", found.code, on_chain)
+            require_same("program", f"program {found.number} is another one on the chain", found.code, on_chain)
         self._programs[code] = found
         return found
 
@@ -188,7 +191,7 @@ class Directory:
         """
         for name in {member.id, *names}:
             known = self._addresses.setdefault(name, member.address)
-            _same("member", f"the address of {name} changed", known, member.address)
+            require_same("member", f"the address of {name} changed", known, member.address)
 
     # ---------------------------------------------------------------- agreements
 
@@ -207,7 +210,7 @@ class Directory:
         if (known := self._agreements.get(agreement_id)) is not None:
             return known
         found = yield from self.gateway.get(Agreement, f"/v1/agreements/{segment(agreement_id)}")
-        _same("agreement", "the gateway served another one", agreement_id, found.id)
+        require_same("agreement", "the gateway served another one", agreement_id, found.id)
         terms = yield from self._terms_as_shown(found)
         if found.number is None:
             return found  # not on the chain yet: look again next time
@@ -234,7 +237,7 @@ class Directory:
         ended: int | None = 0
         if agreement.supersedes is not None:
             ended = (yield from self.agreement(agreement.supersedes)).number
-        _same("terms.supersedes", "the terms to sign differ from what is shown", ended, terms.supersedes)
+        require_same("terms.supersedes", "the terms to sign differ from what is shown", ended, terms.supersedes)
         return terms
 
     def _terms_as_shown(self, agreement: Agreement) -> Flow[AgreementTerms]:
@@ -242,10 +245,10 @@ class Directory:
         domain = yield from self.domain()
         terms = wire_terms(agreement.terms)
         digest = hex_of(terms.digest(domain))
-        _same("digest", "the terms do not hash to the digest", digest, agreement.digest)
+        require_same("digest", "the terms do not hash to the digest", digest, agreement.digest)
         shown = yield from self._shown_terms(agreement)
         for name, value in shown.items():
-            _same(f"terms.{name}", "the terms to sign differ from what is shown", value, getattr(terms, name))
+            require_same(f"terms.{name}", "the terms to sign differ from what is shown", value, getattr(terms, name))
         return terms
 
     def _shown_terms(self, agreement: Agreement) -> Flow[dict[str, object]]:
@@ -371,12 +374,4 @@ def compare_terms(terms: AgreementTerms, on_chain: tuple[bytes, ...]) -> None:
         expected = value if isinstance(value, bytes) else word(value)
         if name == "valid_until" and found <= expected:
             continue
-        _same(f"terms.{name}", "the chain has registered other terms", hex_of(expected), hex_of(found))
-
-
-def _same(check: str, message: str, expected: object, found: object) -> None:
-    """Raise VerificationError unless both are the same. Case makes no difference, as in addresses and hashes."""
-    left = expected.lower() if isinstance(expected, str) else expected
-    right = found.lower() if isinstance(found, str) else found
-    if left != right:
-        raise VerificationError(check, message, expected=expected, found=found)
+        require_same(f"terms.{name}", "the chain has registered other terms", hex_of(expected), hex_of(found))

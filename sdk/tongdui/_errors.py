@@ -257,7 +257,7 @@ def error_of(response: httpx.Response) -> APIError:
     """Choose the exception for an error response.
 
     Args:
-        response: A response without success. Where it is no problem document, its text becomes the detail.
+        response: A response without success. If it is not a problem document, its text becomes the detail.
 
     Returns:
         The exception for its `code`, or else for its status.

@@ -139,7 +139,7 @@ class Gateway:
             raise APIError(
                 status=response.status_code,
                 code="unexpected_response",
-                detail=f"the answer is no {model.__name__}: {error.errors(include_url=False)[:3]}",
+                detail=f"the answer is not a valid {model.__name__}: {error.errors(include_url=False)[:3]}",
                 request_id=response.headers.get("Request-Id"),
             ) from error
 

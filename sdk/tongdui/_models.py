@@ -482,7 +482,7 @@ class Entry(Model):
 
 
 class Event(Model):
-    """Something that happened to `subject`. `type` is such as `order.settled`; `actor` caused it; `data` has details."""
+    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it; `data` has details."""
 
     id: str
     type: str

@@ -15,6 +15,7 @@ from ._chain import Node
 from ._errors import VerificationError
 from ._flow import AsyncDriver, Driver, Flow, tls
 from ._models import EntryFields, Movement, expectations_of
+from ._verification import require_same
 from .encoding import ZERO_WORD, bytes_of, hex_of, keccak256, word
 from .orders import Kind
 
@@ -141,7 +142,7 @@ class Receipt(BaseModel):
 
     def _compare(self, message: str, expected: EntryFields) -> None:
         for name, value in expected.items():
-            _same(f"entry.{name}", message, value, getattr(self.entry, name))
+            require_same(f"entry.{name}", message, value, getattr(self.entry, name))
 
     def check_proof(self) -> None:
         """Recompute the leaf and the root from the entry and the proof.
@@ -152,11 +153,11 @@ class Receipt(BaseModel):
         Raises:
             VerificationError: The receipt contradicts itself (`batch`, `leaf` or `proof`).
         """
-        _same("batch", "the entry belongs to another batch", self.batch, self.entry.batch)
+        require_same("batch", "the entry belongs to another batch", self.batch, self.entry.batch)
         leaf = self.entry.wire().leaf()
-        _same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
+        require_same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
         root = receipts.root_of_proof(leaf, [bytes_of(sibling) for sibling in self.proof])
-        _same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
+        require_same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
 
     def verify(
         self,
@@ -217,12 +218,12 @@ class Receipt(BaseModel):
         node = Node(rpc_url, contract, timeout)
         self.check_proof()
         passed("proof", f"entry, leaf {self.leaf[:10]}… and {len(self.proof)} siblings lead to the root")
-        _same("contract", "the receipt is for another contract", contract, self.contract)
+        require_same("contract", "the receipt is for another contract", contract, self.contract)
         passed("contract", f"the receipt is for {contract}")
         found = yield from node.chain_id()
-        _same("chain_id", "the receipt is for a chain other than the node's", found, self.chain_id)
+        require_same("chain_id", "the receipt is for a chain other than the node's", found, self.chain_id)
         if chain_id is not None:
-            _same("chain_id", "the node is on another chain", chain_id, found)
+            require_same("chain_id", "the node is on another chain", chain_id, found)
         passed("chain_id", f"the node is on chain {found}")
         if not (yield from node.has_code()):
             raise VerificationError("code", f"there is no contract at {contract} on chain {found}")
@@ -236,7 +237,7 @@ class Receipt(BaseModel):
         root = yield from node.root_of(self.batch)
         if root == ZERO_WORD:
             raise VerificationError("root", f"the chain has no entries in batch {self.batch}")
-        _same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
+        require_same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
 
     def _check_transaction(self, node: Node) -> Flow[None]:
         """Compare the transaction and its block with the batch's own event, because the proof does not cover them."""
@@ -251,11 +252,4 @@ class Receipt(BaseModel):
         if not closed:
             raise VerificationError("transaction", f"{self.tx_hash} did not close batch {self.batch}")
         block = int(str(found.get("blockNumber")), 16)
-        _same("transaction", "it is in another block", block, self.block_number)
-
-
-def _same(check: str, message: str, expected: int | str, found: int | str) -> None:
-    left = expected.lower() if isinstance(expected, str) else expected
-    right = found.lower() if isinstance(found, str) else found
-    if left != right:
-        raise VerificationError(check, message, expected=expected, found=found)
+        require_same("transaction", "it is in another block", block, self.block_number)

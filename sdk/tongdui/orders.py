@@ -396,8 +396,8 @@ def address_of_key(private_key: bytes) -> str:
     return _key_pair(private_key).public_key.to_checksum_address()
 
 
-# eth_keys takes a quarter of a second to import, so it is loaded with the first signature: who only encodes, hashes or
-# decodes orders never pays for it.
+# eth_keys takes a quarter of a second to import, so it is loaded with the first signature. Code that only encodes, hashes
+# or decodes orders never pays for it.
 
 
 def _key_pair(private_key: bytes) -> PrivateKey:
@@ -469,7 +469,7 @@ def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
     """
     try:
         if data[:4] != EXECUTE_SELECTOR:
-            raise ValueError("this is no call of `execute`")
+            raise ValueError("this does not call `execute`")
         reader = _Reader(data[4:])
         reader.take(reader.number(32) - 32)  # the first argument says where its bytes begin
         return decode_orders(reader.take(reader.number(32)))

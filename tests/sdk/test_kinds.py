@@ -8,7 +8,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import StandIn
-from tongdui import AsyncClient, Client, InstructionRequest
+from tongdui import AsyncClient, Client, Exchange, InstructionRequest, Issue, Redeem
 from tongdui._kinds import KINDS
 from tongdui.orders import Kind
 
@@ -19,6 +19,18 @@ def test_a_kind_has_its_place_everywhere(kind: type[InstructionRequest]) -> None
     assert getattr(tongdui, kind.__name__) is kind
     for client in (Client, AsyncClient):
         assert getattr(client, kind.collection).request is kind
+
+
+def test_a_movement_is_called_by_its_kinds_noun(client: Client) -> None:
+    account: dict[str, Any] = {"program": "FUEL", "member": "mem_FC-1001"}
+    instructions: list[InstructionRequest] = [
+        Issue(**account, points=3),
+        Redeem(**account, points=2),
+        Exchange(agreement="agr_1", member="mem_FC-1001", points=10),
+    ]
+    movements = client.orders.create(instructions).movements
+    assert [movement.object for movement in movements] == [instruction.noun for instruction in instructions]
+    assert {type(instruction) for instruction in instructions} == set(KINDS)
 
 
 def test_no_two_kinds_share_a_name() -> None:
@@ -35,7 +47,7 @@ def test_each_client_has_its_own_variant_of_a_resource() -> None:
 
 @pytest.mark.parametrize("instruction", [{"kind": "issue", "points": 1}, "issue", None])
 def test_an_order_takes_instructions_only(client: Client, gateway: StandIn, instruction: Any) -> None:
-    good = tongdui.Issue(program="FUEL", member="external:FC-1001", points=1)
+    good = Issue(program="FUEL", member="external:FC-1001", points=1)
     with pytest.raises(TypeError, match=r"instruction 1 is a .*; an order takes Issue, Redeem, Exchange"):
         client.orders.create([good, instruction])
     assert gateway.calls == []

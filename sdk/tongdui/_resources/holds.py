@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
-from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import CaptureTerms, MemberName, ProgramName
@@ -13,6 +12,7 @@ from tongdui._kinds import instruction_of_capture
 from tongdui._models import Hold, Movement
 from tongdui._pagination import Query, listing
 from tongdui._resource import Resource
+from tongdui._verification import require_same
 
 _PATH = "/v1/holds"
 _LONGEST_SECONDS = 31_536_000
@@ -68,13 +68,10 @@ class _Holds(Resource):
         comparisons = (
             ("points", asked["points"], hold.points),
             ("program", program, hold.program),
-            ("member", address.lower(), recorded.lower() if recorded else None),
+            ("member", address, recorded),
         )
         for name, expected, found in comparisons:
-            if expected != found:
-                raise VerificationError(
-                    f"hold.{name}", "the gateway recorded another hold", expected=expected, found=found
-                )
+            require_same(f"hold.{name}", "the gateway recorded another hold", expected, found)
 
     @operation
     def capture(

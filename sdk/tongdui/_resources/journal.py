@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName
@@ -10,6 +9,7 @@ from tongdui._models import Entry, Event, Movement
 from tongdui._pagination import Query, listing
 from tongdui._receipt import Receipt
 from tongdui._resource import Resource
+from tongdui._verification import require_same
 
 
 class _Entries(Resource):
@@ -40,8 +40,7 @@ class _Entries(Resource):
         """
         leaf = movement if isinstance(movement, str) else movement.settled().leaf
         receipt = yield from self._gateway.get(Receipt, f"/v1/entries/{segment(leaf)}/receipt")
-        if receipt.leaf.lower() != leaf.lower():
-            raise VerificationError("leaf", "the gateway served another entry", expected=leaf, found=receipt.leaf)
+        require_same("leaf", "the gateway served another entry", leaf, receipt.leaf)
         if isinstance(movement, Movement):
             receipt.check_movement(movement)
         return receipt

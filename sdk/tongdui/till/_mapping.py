@@ -33,7 +33,7 @@ class TillMapping:
         columns: The file's column names, by our names. There is either an `amount` column or a `unit_price` column; then
             the amount is quantity x unit price, exactly.
         rule: What amounts are worth.
-        times: Forms of a time, tried in turn: `rfc3339`, or strptime formats.
+        times: Forms of a time, tried one after another: `rfc3339`, or strptime formats.
         zone: The time zone of times that do not name one.
         delimiter: What separates fields.
         encoding: The file's encoding.
