@@ -17,7 +17,7 @@ def client_arguments(env: Mapping[str, str], overrides: Mapping[str, Any]) -> di
 
     Args:
         env: The environment variables.
-        overrides: Arguments that the caller gave. Their variables are not looked at.
+        overrides: Arguments that the caller gave, even as None. Their variables are not looked at.
 
     Returns:
         All arguments, the caller's among them.
@@ -34,8 +34,7 @@ def client_arguments(env: Mapping[str, str], overrides: Mapping[str, Any]) -> di
         "chain_id": _chain_id,
         "rpc_url": _rpc_url,
     }
-    found = {name: read(env) for name, read in readers.items() if overrides.get(name) is None}
-    return {**found, **{name: value for name, value in overrides.items() if name not in found}}
+    return {name: read(env) for name, read in readers.items() if name not in overrides} | dict(overrides)
 
 
 def _base_url(env: Mapping[str, str]) -> str:

@@ -57,6 +57,13 @@ def test_a_wrong_variable_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_argument_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, TONGDUI_URL="wrong", TONGDUI_KEYSTORE="none.json", TONGDUI_CHAIN_ID="wrong")
+    client = Client.from_env(base_url="http://gateway", signer=None, chain_id=7)
+    options = client._submitter.gateway.options
+    assert (options.base_url, options.signer, options.chain_id) == ("http://gateway", None, 7)
+
+
 def test_a_keystore_that_the_password_does_not_open_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keystore = LocalSigner("11" * 32).save_keystore(tmp_path / "key.json", "right")
     use(monkeypatch, TONGDUI_KEYSTORE=str(keystore), TONGDUI_KEYSTORE_PASSWORD="wrong")
