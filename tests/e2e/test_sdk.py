@@ -22,7 +22,7 @@ from tongdui._cli import main
 from tongdui.till import TillImport, read_till
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "scripts" / "data"
+DATA = ROOT / "scripts" / "demo" / "data"
 SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
 WAIT = 60.0
 pytestmark = pytest.mark.timeout(900)

@@ -9,7 +9,7 @@ import pytest
 from tongdui import Client, LocalSigner
 from tongdui._cli import main
 
-DAY = str(Path(__file__).parents[2] / "scripts" / "data" / "fuel_day.csv")
+DAY = str(Path(__file__).parents[2] / "scripts" / "demo" / "data" / "fuel_day.csv")
 GOOD = {"TONGDUI_URL": "http://127.0.0.1:1", "TONGDUI_API_KEY": "tdk_1_x"}
 
 

@@ -19,7 +19,7 @@ from tongdui._cli import main
 from tongdui.till import PointsRule, TillImport, TillMapping, TillSheet, read_till
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "scripts" / "data"
+DATA = ROOT / "scripts" / "demo" / "data"
 HEADER = "time,sale number,customer,article,quantity,unit,amount"
 
 Write = Callable[..., TillSheet]

@@ -87,7 +87,9 @@ class RowReader:
                         self._read_header(text)
                     elif text.strip(f" \t{self.mapping.delimiter}"):
                         yield self._row(number, text)
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
+            raise TillError(f"{self.path}: {error.strerror or error}") from error
+        except UnicodeError as error:
             raise TillError(f"{self.path}: {error}") from error
         if not self._width:
             raise TillError(f"{self.path}: the file is empty; its first line must name the columns")
