@@ -1,4 +1,4 @@
-"""Lists in pages: newest first, with an opaque cursor to the next one."""
+"""Lists in pages, newest first, each with an opaque cursor that leads to the next one."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ def pair_cursor(first: int, second: int) -> str:
 
 
 def _unknown_cursor() -> ClearingError:
-    return InvalidRequest("query parameter cursor: is not one that we gave")
+    return InvalidRequest("query parameter cursor: is not a `next_cursor` of this list")

@@ -19,7 +19,7 @@ router = APIRouter(route_class=Endpoint, tags=["agreements"])
 
 @router.post("/v1/agreements", status_code=201)
 def propose_agreement(body: AgreementCreate, call: Waitable) -> Started[AgreementView]:
-    """Proposes terms to another merchant. The answer has the `terms` and the `digest` to sign."""
+    """Proposes terms to another merchant. The response has the `terms` and the `digest` to sign."""
     agreement = agreement_service(call).propose(call.merchant, body.proposal(), call.actor)
     return AGREEMENTS.started(agreement.id)
 

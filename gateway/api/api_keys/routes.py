@@ -18,7 +18,7 @@ router = APIRouter(route_class=Endpoint, tags=["api keys"])
 
 @router.post("/v1/api_keys", status_code=201)
 def create_api_key(body: ApiKeyCreate, call: Mutating) -> ApiKeyView:
-    """Makes a key; its `secret` is in this answer and nowhere else. A merchant's key makes keys no stronger than itself."""
+    """Makes a key and shows its `secret` once. A merchant's key can only give scopes that it has."""
     key, token = AccessService(call.session).create(
         call.caller, role=body.role, merchant_id=body.merchant, scopes=body.scopes, actor=call.actor
     )
@@ -34,5 +34,5 @@ def list_api_keys(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = 
 
 @router.delete("/v1/api_keys/{api_key}", status_code=200)
 def revoke_api_key(api_key: str, call: Mutating) -> ApiKeyView:
-    """Ends a key at once."""
+    """Revokes a key at once."""
     return api_key_view(call, AccessService(call.session).revoke(call.caller, api_key, call.actor))

@@ -32,7 +32,7 @@ class EntryView(View):
 
 
 class WireEntry(View):
-    """The entry field by field as its leaf was hashed."""
+    """The entry, field by field, as it is hashed into its leaf."""
 
     batch: int
     index: int

@@ -16,14 +16,14 @@ class LifeView(View):
 
 
 class CheckView(View):
-    """One part."""
+    """Whether one part works, and what it does."""
 
     ok: bool
     detail: str
 
 
 class ChecksView(View):
-    """The parts."""
+    """A check of each part."""
 
     database: CheckView
     migrations: CheckView

@@ -21,7 +21,7 @@ router = APIRouter(route_class=Endpoint, tags=["members"])
     responses={200: {"model": MemberView, "description": "You had registered this member before"}},
 )
 def register_member(body: MemberCreate, call: Mutating) -> Answer[MemberView]:
-    """Registers a customer under your own number; 200 if you did before. With a link code: one whom another merchant knows."""
+    """Registers a customer under your own number; 200 if you had. With a link code: one that another merchant has registered."""
     member, is_new = MemberService(call.session).register(
         call.merchant, external_id=body.external_id, link_code=body.link_code, actor=call.actor
     )
@@ -30,7 +30,7 @@ def register_member(body: MemberCreate, call: Mutating) -> Answer[MemberView]:
 
 @router.post("/v1/members/{member:path}/link_codes", status_code=201)
 def create_link_code(member: str, call: Mutating) -> LinkCodeView:
-    """A code with which another merchant can register this member: once, and within ten minutes."""
+    """Makes a code with which another merchant can register this member, once, within ten minutes."""
     code, expires_at = MemberService(call.session).create_link_code(call.merchant, member, call.actor)
     return LinkCodeView(code=code, expires_at=expires_at)
 

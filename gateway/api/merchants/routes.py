@@ -50,7 +50,7 @@ def get_merchant(merchant: str, call: Reading) -> MerchantView:
 
 @router.post("/v1/merchants/{merchant}/credit_limit", status_code=200)
 def set_credit_limit(merchant: str, body: CreditLimitChange, call: Waitable) -> Started[MerchantView]:
-    """Asks the chain for another credit limit; the position shows it when the chain has it. `Prefer: wait=N` waits."""
+    """Asks the chain for another credit limit. The position shows it once the chain has it; `Prefer: wait=N` waits."""
     changed = SettlementService(call.session).set_credit_limit(
         merchant_id=merchant, micros=body.credit_limit_micros, actor=call.actor
     )

@@ -55,7 +55,7 @@ def get_deposit(movement: str, call: Reading) -> BankMovementView:
 
 @router.post("/v1/withdrawals", status_code=201)
 def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Started[BankMovementView]:
-    """Books money that is paid out. Credit cannot be withdrawn, nor more than there is in the bank."""
+    """Books money that is paid out. Neither credit nor more than the bank holds can be withdrawn."""
     movement = SettlementService(call.session).withdraw(
         merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
     )

@@ -23,7 +23,7 @@ def _service(call: Call) -> StatementService:
 
 @router.get("/v1/statements")
 def list_statements(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[StatementView]:
-    """Your days in sums, newest first."""
+    """Your daily statements, newest first; for the operator, treasury and auditors, everyone's."""
     rows = _service(call).list(call.viewer, after=cursor, limit=limit + 1)
     return page_of(rows, limit, partial(statement_view, call), lambda statement: statement.id)
 

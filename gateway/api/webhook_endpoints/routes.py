@@ -28,7 +28,7 @@ router = APIRouter(route_class=Endpoint, tags=["webhooks"])
 
 @router.post("/v1/webhook_endpoints", status_code=201)
 def create_webhook_endpoint(body: WebhookEndpointCreate, call: Mutating) -> WebhookEndpointView:
-    """Has your events sent to a URL from now on. The `secret` that signs them is in this answer and nowhere else."""
+    """Sends your events to a URL from now on. Only this response shows the `secret` that signs them."""
     endpoint, secret = _service(call).create(
         call.merchant, url=body.url, types=body.types, description=body.description, actor=call.actor
     )
@@ -52,7 +52,7 @@ def get_webhook_endpoint(endpoint: str, call: Reading) -> WebhookEndpointView:
 
 @router.patch("/v1/webhook_endpoints/{endpoint}")
 def change_webhook_endpoint(endpoint: str, body: WebhookEndpointChange, call: Mutating) -> WebhookEndpointView:
-    """Changes an endpoint, or enables it again: it is then sent what has waited."""
+    """Changes an endpoint, or enables it again; then the events that have waited are sent."""
     changed = _service(call).change(
         _visible(call, endpoint),
         url=body.url,
@@ -66,14 +66,14 @@ def change_webhook_endpoint(endpoint: str, body: WebhookEndpointChange, call: Mu
 
 @router.post("/v1/webhook_endpoints/{endpoint}/secret", status_code=201)
 def renew_webhook_secret(endpoint: str, call: Mutating) -> WebhookEndpointView:
-    """A new secret, shown once. For a day requests carry a signature with the old one, too."""
+    """Makes a new secret and shows it once. For a day, requests also carry a signature with the old one."""
     found = _visible(call, endpoint)
     return endpoint_view(call, found, _service(call).renew_secret(found, call.actor))
 
 
 @router.post("/v1/webhook_endpoints/{endpoint}/replay", status_code=201)
 def replay_webhooks(endpoint: str, body: WebhookReplay, call: Mutating) -> WebhookReplayView:
-    """Sends events again, in their order, with the ids that they had."""
+    """Sends events again, in their order, with their ids."""
     found = _visible(call, endpoint)
     count = _service(call).replay(found, since=body.since, event_ids=body.events, actor=call.actor)
     return WebhookReplayView(events=count)
@@ -87,7 +87,7 @@ def list_webhook_deliveries(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[WebhookDeliveryView]:
-    """What was sent, or waits to be, newest first."""
+    """The endpoint's deliveries, sent or pending, newest first."""
     found = _visible(call, endpoint)
     rows = _service(call).deliveries(found, state=state, after=number(cursor), limit=limit + 1)
     return page_of(rows, limit, delivery_view, lambda row: str(row[0].event_seq))
@@ -95,7 +95,7 @@ def list_webhook_deliveries(
 
 @router.delete("/v1/webhook_endpoints/{endpoint}", status_code=200)
 def remove_webhook_endpoint(endpoint: str, call: Mutating) -> WebhookEndpointView:
-    """Removes an endpoint, with what is on its way there."""
+    """Removes an endpoint with its pending deliveries."""
     found = _visible(call, endpoint)
     view = endpoint_view(call, found)
     _service(call).remove(found, call.actor)
