@@ -12,18 +12,18 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 MAX_SAFE = 2**53 - 1
-"""Larger numbers do not survive JavaScript."""
+"""JavaScript cannot represent every larger whole number."""
 
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters, and halves of surrogate pairs: JSON can spell them, but no database or chain stores them."""
+"""Control characters and halves of surrogate pairs. JSON can express them, but neither the database nor the chain stores them."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _clean(text: str) -> str:
     if _NOT_TEXT.search(text):
-        raise ValueError("has characters that are not text")
+        raise ValueError("contains characters that are not text")
     if text != text.strip():
-        raise ValueError("begins or ends with a space")
+        raise ValueError("must not begin or end with a space")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Who may call what. Every route has a line in `RULES`; one without a line cannot be served (see `Endpoint`)."""
+"""Who may call which route. Every route has a line in `RULES`; the application does not start with a route that has none."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from gateway.http.problems import HttpError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Roles that may call a route. A merchant's key also needs one of `scopes`, where there are any."""
+    """The roles that may call a route. If it has scopes, a merchant's key needs one of them as well."""
 
     roles: frozenset[Role]
     scopes: frozenset[Scope] = frozenset()
 
     def check(self, caller: Caller) -> None:
-        """Refuses a caller whom the rule does not name."""
+        """Refuses a caller whom the rule does not let in."""
         if caller.role not in self.roles:
-            named = ", ".join(sorted(self.roles))
-            raise Forbidden(f"this is for {named} keys; yours is a {caller.role} key")
+            roles = ", ".join(sorted(self.roles))
+            raise Forbidden(f"only these keys may do this: {roles}; yours is a {caller.role} key")
         if caller.role is Role.MERCHANT and self.scopes and not self.scopes & caller.scopes:
             raise missing_scope(*self.scopes)
 
@@ -111,7 +111,7 @@ for _kind in KINDS:
 
 
 def authenticate(database: Database, header: str | None) -> Caller:
-    """Whose API key the Authorization header shows."""
+    """The caller whose API key is in the Authorization header."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")

@@ -1,4 +1,4 @@
-"""What all schemas share: bases of bodies and answers, pages, hex. Types of fields are in `clearing.kit.fields`."""
+"""What all schemas share: bases of bodies and views, pages, hex. Types of fields are in `clearing.kit.fields`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 
 class Body(BaseModel):
-    """Base of request bodies: unknown members are refused, because they are misspelt ones."""
+    """Base of request bodies. It refuses unknown fields: most are misspelt known ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class View(BaseModel):
-    """Base of answers."""
+    """Base of what responses show."""
 
     model_config = ConfigDict(frozen=True)
 
     shown_once: ClassVar[frozenset[str]] = frozenset()
-    """Members that only the first answer has: they are not stored."""
+    """Fields that only the first response has. They are never stored."""
 
     def for_record(self) -> bytes:
-        """What the idempotency record keeps."""
+        """The body that the idempotency record keeps."""
         return self.model_copy(update=dict.fromkeys(self.shown_once)).model_dump_json().encode()
 
 
@@ -39,4 +39,4 @@ class Page(View, Generic[V]):
 
 
 Hex = Annotated[bytes, PlainSerializer(lambda raw: "0x" + raw.hex(), return_type=str)]
-"""Bytes that are shown as hex."""
+"""Bytes, shown as hex."""

@@ -37,6 +37,7 @@ def hold(books: Harness, member: str, points: int, seconds: int = 600, *, progra
                 member=member,
                 points=points,
                 seconds=seconds,
+                most_seconds=604_800,
                 reference=None,
                 actor="test",
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
+from clearing.kit.in_list import in_list
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
@@ -122,6 +123,11 @@ class EntryRepository:
             batch, index = after
             query = query.where((Entry.batch < batch) | and_(Entry.batch == batch, Entry.index < index))
         return self._session.scalars(query).all()
+
+    def batches(self, numbers: Iterable[int]) -> dict[int, Batch]:
+        """The batches with these numbers."""
+        query = select(Batch).where(in_list(self._session, Batch.number, set(numbers)))
+        return {batch.number: batch for batch in self._session.scalars(query)}
 
     def receipt(self, leaf: bytes) -> Proof | None:
         """The entry with its Merkle proof, made from its batch's leaves."""

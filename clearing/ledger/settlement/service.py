@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
-from clearing.kit.errors import ClearingError, Conflict, Refused
+from clearing.kit.errors import ClearingError, Conflict, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.viewer import Viewer
 from clearing.ledger.settlement.events import tell
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.merchants.models import Merchant
+from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import check_micros, require_merchant
 from tongdui.encoding import hex_of, keccak256
 
@@ -25,11 +28,12 @@ _FUNCTION = {"deposit": "deposit", "withdrawal": "withdraw"}
 
 
 class SettlementService:
-    """Bank movements in one transaction."""
+    """Positions and bank movements in one transaction."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._movements = BankMovementRepository(session)
+        self._positions = PositionRepository(session)
 
     def deposit(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
         """Books money that arrived at the bank."""
@@ -42,7 +46,7 @@ class SettlementService:
         the bank holds."""
         merchant = require_merchant(self._session, merchant_id, "/merchant")
         lock_until_commit(self._session, "withdrawals")  # or two withdrawals at once would count the same money
-        position = PositionRepository(self._session).lock(merchant.number)
+        position = self._positions.lock(merchant.number)
         free = max(position.position - position.reserved, 0)
         if micros > free:
             raise Refused.at(
@@ -65,7 +69,7 @@ class SettlementService:
         """Asks the chain for another credit limit; it may not be below what the merchant has used."""
         check_micros(micros, "/credit_limit_micros", least=0)
         merchant = require_merchant(self._session, merchant_id)
-        position = PositionRepository(self._session).lock(merchant.number)
+        position = self._positions.lock(merchant.number)
         used = position.reserved - position.position
         if micros < used:
             raise Refused.at(
@@ -82,6 +86,34 @@ class SettlementService:
             data={"from_micros": position.credit_limit, "to_micros": micros},
         )
         return merchant
+
+    # ---------------------------------------------------------------- what a viewer may see
+
+    def positions(self, viewer: Viewer, *, after: int | None, limit: int) -> Sequence[Position]:
+        """The positions that the viewer may see, by merchant number."""
+        return self._positions.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def position(self, viewer: Viewer, merchant_id: str) -> Position:
+        """A merchant's position, or NotFound where the viewer is another merchant."""
+        merchant = MerchantRepository(self._session).by_id(merchant_id)
+        if merchant is None or not viewer.sees(merchant.number):
+            raise NotFound(f"there is no position of {merchant_id}")
+        return self._positions.get(merchant.number)
+
+    def bank_movements(
+        self, viewer: Viewer, kind: BankKind, *, after: str | None, limit: int
+    ) -> Sequence[BankMovement]:
+        """The deposits or withdrawals that the viewer may see, newest first."""
+        return self._movements.list(kind=kind, merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def bank_movement(self, viewer: Viewer, kind: BankKind, movement_id: str) -> BankMovement:
+        """The deposit or withdrawal with this id, or NotFound where it is another merchant's."""
+        movement = self._movements.by_id(movement_id)
+        if movement is None or movement.kind != kind or not viewer.sees(movement.merchant_number):
+            raise NotFound(f"there is no {kind} {movement_id}")
+        return movement
+
+    # ---------------------------------------------------------------- booking
 
     def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
         check_micros(micros, "/micros", least=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, P
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
+from clearing.kit.viewer import Viewer
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
-from clearing.ledger.availability.repository import HoldRepository
+from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
@@ -52,10 +54,13 @@ class HoldService:
         member: str,
         points: int,
         seconds: int,
+        most_seconds: int,
         reference: str | None,
         actor: str,
     ) -> Hold:
-        """Sets points of the merchant's own program aside for `seconds`."""
+        """Sets points of the merchant's own program aside for `seconds`, of which `most_seconds` are allowed."""
+        if seconds > most_seconds:
+            raise InvalidRequest.at("/expires_in", f"a hold lasts at most {most_seconds} seconds")
         require_participating(merchant)
         found = self._own_program(merchant, program)
         holder = MemberService(self._session).existing(merchant, member, "/member")
@@ -138,13 +143,37 @@ class HoldService:
         self._record("released", hold, actor)
         return hold
 
-    def existing(self, merchant_number: int | None, hold_id: str) -> Hold:
-        """The hold with this id, if it is the merchant's (None: anybody's). Raises NotFound."""
+    def list(
+        self,
+        viewer: Viewer,
+        *,
+        member: str | None,
+        program: str | None,
+        state: HoldState | None,
+        reference: str | None,
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Hold]:
+        """Merchants' holds that the viewer may see, newest first."""
+        wanted = HoldFilter(
+            merchant=viewer.merchant_number,
+            member_id=MemberService(self._session).visible(viewer, member).id if member else None,
+            program=ProgramService(self._session).existing(program).number if program else None,
+            state=state,
+            reference=reference,
+        )
+        return self._holds.list(wanted, at=self._clock.now(), after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, hold_id: str) -> Hold:
+        """The hold with this id, or NotFound where it is another merchant's."""
         hold = self._holds.by_id(hold_id)
-        visible = hold is not None and merchant_number in (None, hold.merchant_number)
-        if hold is None or not visible or hold.purpose is not HoldPurpose.MERCHANT:
+        if hold is None or hold.purpose is not HoldPurpose.MERCHANT or not viewer.sees(hold.merchant_number):
             raise NotFound(f"there is no hold {hold_id}")
         return hold
+
+    def due(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Hold]:
+        """Points of the viewer's programs that the expiry round has set aside to be burnt, newest first."""
+        return self._holds.expiry_list(merchant=viewer.merchant_number, after=after, limit=limit)
 
     def any_lapsed(self, at: datetime) -> bool:
         """Whether there is something to tidy. Writes nothing."""
@@ -179,7 +208,7 @@ class HoldService:
             raise Refused.at("/points", detail, code="insufficient_points")
 
     def _mine(self, merchant: Merchant, hold_id: str) -> Hold:
-        return self.existing(merchant.number, hold_id)
+        return self.visible(Viewer(merchant.number), hold_id)
 
     def _pending(self, merchant: Merchant, hold_id: str) -> Hold:
         """The merchant's pending hold, after locking its account and then the hold: only then its state can be trusted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +18,7 @@ from clearing.kit.events.service import tell_merchants
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.viewer import Viewer
 from clearing.parties.agreements.cycles import Exchange, profitable_round
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.repository import AgreementRepository
@@ -113,6 +115,17 @@ class AgreementService:
         self._add_signature(merchant, agreement, made, actor)
         return agreement
 
+    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Agreement]:
+        """The agreements that the viewer may see, newest first."""
+        return self._agreements.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, agreement_id: str) -> Agreement:
+        """The agreement with this id, or NotFound where the viewer is not one of its parties."""
+        agreement = self._agreements.by_id(agreement_id)
+        if agreement is None or not viewer.sees(agreement.source_merchant, agreement.target_merchant):
+            raise NotFound(f"there is no agreement {agreement_id}", code="unknown_agreement")
+        return agreement
+
     # ---------------------------------------------------------------- terms
 
     def _terms(self, proposal: Proposal) -> AgreementTerms:
@@ -175,7 +188,7 @@ class AgreementService:
             if merchant is not None:
                 require_participating(merchant)
 
-    def _wrong(self, t: AgreementTerms) -> list[tuple[str, str]]:
+    def _wrong(self, t: AgreementTerms) -> Sequence[tuple[str, str]]:
         exchange = t.kind == AgreementKind.EXCHANGE
         rules = (
             (exchange and t.target_program == t.source_program, "/target_program", "is the source program"),

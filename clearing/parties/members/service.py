@@ -12,10 +12,11 @@ from clearing.kit.clock import now
 from clearing.kit.errors import Conflict, NotFound, Refused
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.ids import new_id
+from clearing.kit.viewer import Viewer
 from clearing.parties.members.models import LinkCode, Member
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.merchants.models import Merchant
-from clearing.parties.merchants.service import require_participating
+from clearing.parties.merchants.service import merchant_by_number, require_participating
 from tongdui.encoding import keccak256
 
 LINK_CODE_LIFETIME = timedelta(minutes=10)
@@ -67,6 +68,21 @@ class MemberService:
         if pointer is None:
             raise NotFound(detail)
         raise NotFound.at(pointer, detail, code="unknown_member")
+
+    def visible(self, viewer: Viewer, reference: str) -> Member:
+        """The member that the viewer means, or NotFound: a merchant names those that it knows, everyone else any by id."""
+        if viewer.merchant_number is not None:
+            return self.existing(merchant_by_number(self._session, viewer.merchant_number), reference)
+        member = self._members.by_id(reference)
+        if member is None:
+            raise NotFound(f"there is no member {reference}")
+        return member
+
+    def external_id(self, viewer: Viewer, member: Member) -> str | None:
+        """The viewer's own number for the member; None where the viewer is no merchant."""
+        if viewer.merchant_number is None:
+            return None
+        return self._members.external_id(viewer.merchant_number, member.id)
 
     def _new(self) -> Member:
         secret = secrets.token_bytes(32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
@@ -55,6 +56,10 @@ class ProgramService:
             "program.registered", program.id, actor, merchant.number, {"code": code, "name": name}
         )
         return program
+
+    def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
+        """The network's programs, newest first."""
+        return self._programs.list(after=after, limit=limit)
 
     def existing(self, code_or_id: str, pointer: str | None = None) -> Program:
         """The program with this code or id, or NotFound."""

@@ -17,7 +17,7 @@ class ApiKeyCreate(Body):
     """A key to make."""
 
     role: Role = Role.MERCHANT
-    merchant: Id | None = Field(default=None, description="of a merchant's key; your own, if it is missing")
+    merchant: Id | None = Field(default=None, description="whose key it will be; your own, if it is missing")
     scopes: list[Scope] = Field(default=[], max_length=20)
 
 

@@ -13,7 +13,7 @@ from gateway.http.schemas import Body, View
 
 
 class MerchantCreate(Body):
-    """A merchant to onboard: with a key of its own, or one that the gateway keeps."""
+    """A merchant to onboard, with its own signer key or a managed one."""
 
     name: Annotated[Text, Field(min_length=1, max_length=32, description="at most 32 bytes of UTF-8")]
     signer_address: Annotated[str, Field(max_length=42)] | None = None

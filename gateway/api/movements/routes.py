@@ -1,22 +1,21 @@
 """Movements: orders of one instruction. Each registered kind has the same three routes, made here."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from clearing.kit.errors import NotFound
 from clearing.kit.fields import MemberName, ProgramName, Reference
 from clearing.ordering.orders.kinds import KINDS
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.models import OrderState
-from clearing.ordering.orders.repository import Movement, MovementFilter, OrderRepository
-from clearing.parties.programs.service import ProgramService
-from gateway.api.members.routes import member_of
+from clearing.ordering.orders.movements import MovementService
+from clearing.ordering.orders.repository import Movement
 from gateway.api.movements.acceptance import accept
 from gateway.api.movements.bodies import CREATE_BODIES, CreateBody
 from gateway.api.movements.schemas import MovementView
-from gateway.api.views import Views
+from gateway.api.movements.view import MOVEMENTS, movement_view
 from gateway.http.endpoint import Endpoint, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
 from gateway.http.problems import documented
@@ -48,28 +47,25 @@ PENDING: dict[int | str, dict[str, Any]] = {
 def _add_routes(kind: InstructionKind[Any]) -> None:
     path = f"/v1/{kind.collection}"
 
-    def create(body: CreateBody, call: Waitable) -> Started:
+    def create(body: CreateBody, call: Waitable) -> Started[MovementView]:
         order = accept(call, [body.instruction(kind)], body.authorization)
-        return Started(order.instructions[0].id)
+        return MOVEMENTS[kind.kind].started(order.instructions[0].id)
 
     def listing(call: Reading, wanted: Wanted) -> Page[MovementView]:
-        chosen = MovementFilter(
-            kind=kind.kind,
-            merchant=call.only_merchant,
-            member_id=member_of(call, wanted.member).id if wanted.member else None,
-            program=ProgramService(call.session).existing(wanted.program).number if wanted.program else None,
+        rows = MovementService(call.session).list(
+            call.viewer,
+            kind.kind,
+            member=wanted.member,
+            program=wanted.program,
             state=wanted.state,
             reference=wanted.reference,
+            after=pair(wanted.cursor),
+            limit=wanted.limit + 1,
         )
-        rows = OrderRepository(call.session).movements(chosen, pair(wanted.cursor), wanted.limit + 1)
-        return page_of(rows, wanted.limit, Views(call.session, call.gateway.network).movement, _cursor)
+        return page_of(rows, wanted.limit, partial(movement_view, call), _cursor)
 
     def one(movement: str, call: Reading) -> MovementView:
-        found = OrderRepository(call.session).movement(movement)
-        visible = found is not None and call.only_merchant in (None, found.order.merchant_number)
-        if found is None or not visible or found.instruction.kind != kind.kind:
-            raise NotFound(f"there is no {kind.noun} {movement}")
-        return Views(call.session, call.gateway.network).movement(found)
+        return movement_view(call, MovementService(call.session).visible(call.viewer, kind.kind, movement))
 
     create.__annotations__["body"] = CREATE_BODIES[kind.label]
     common: dict[str, Any] = {"tags": [kind.collection]}
@@ -80,7 +76,6 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         name=f"create_{kind.noun}",
         description=kind.summary,
         status_code=201,
-        response_model=MovementView,
         responses=PENDING,
         **common,
     )
@@ -90,7 +85,6 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         methods=["GET"],
         name=f"list_{kind.collection}",
         description=f"Your {kind.collection}, newest first.",
-        response_model=Page[MovementView],
         responses=documented(404),
         **common,
     )
@@ -100,7 +94,6 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         methods=["GET"],
         name=f"get_{kind.noun}",
         description=f"One {kind.noun}.",
-        response_model=MovementView,
         **common,
     )
 

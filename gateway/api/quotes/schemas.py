@@ -17,7 +17,7 @@ class QuoteCreate(Body):
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
     points: Points
-    member: MemberName | None = Field(default=None, description="checks the member's balance as well")
+    member: MemberName | None = Field(default=None, description="if given, the member's balance is checked, too")
 
 
 class QuoteView(View):

@@ -13,11 +13,11 @@ from gateway.http.schemas import Body, View
 
 
 class BankMovementCreate(Body):
-    """Money that came in, or goes out."""
+    """Money that came in or will go out."""
 
     merchant: Id
     micros: Micros
-    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="can be booked once")]
+    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="it can be booked once")]
 
 
 class BankMovementView(View):

@@ -1,4 +1,4 @@
-"""The API's names (ids, codes) for the chain's numbers, looked up once a request."""
+"""The names (ids and codes) that the API and its users have for the chain's numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clearing.parties.programs.repository import ProgramRepository
 
 
 class Names:
-    """Names in one session. What was found is kept here: a session forgets an object as soon as nobody holds it."""
+    """Names in one session. It keeps what it has looked up: a session forgets an object as soon as nobody holds it."""
 
     def __init__(self, session: Session) -> None:
         self._merchants = MerchantRepository(session)
@@ -35,7 +35,7 @@ class Names:
         return self._program_codes[number]
 
     def agreement(self, number: int) -> str | None:
-        """An agreement's id; None for number 0, which is none."""
+        """An agreement's id; None for number 0, which stands for no agreement."""
         if number not in self._agreement_ids:
             agreement = self._agreements.by_number(number)
             self._agreement_ids[number] = agreement.id if agreement else f"unknown:{number}"
