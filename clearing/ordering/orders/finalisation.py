@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.events.recorder import EventRecorder
-from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
+from clearing.ledger.accounts.repository import NOTHING, AccountKey, AccountRepository, Balance
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderKey, OrderRepository
+from clearing.ordering.orders.reservation import pending_balance
 from clearing.parties.agreements.repository import UseRepository
-from tongdui.orders import Kind, Reason
+from tongdui.orders import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -131,10 +132,9 @@ class OrderFinalisation:
     def _reserved(self, orders: Iterable[Order]) -> Reserved:
         found = Reserved()
         for reservation in self._orders.reservations(orders):
-            expiring = reservation.points if reservation.kind == Kind.EXPIRE else 0
-            if reservation.reserves or expiring:
+            change = pending_balance(reservation.kind, reservation.points, reservation.reserves)
+            if change != NOTHING:
                 account = (reservation.address, reservation.program)
-                change = Balance(reserved=reservation.reserves, expiring=expiring)
                 found.points[account] = found.points[account].plus(change)
             if reservation.payer is not None:
                 found.micros[reservation.payer] += reservation.pays

@@ -9,34 +9,29 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import (
     Conflict,
     FieldError,
     Forbidden,
     InvalidRequest,
-    Refused,
     Unavailable,
     pointer_into,
 )
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
-from clearing.ledger.availability.service import AvailabilityService
-from clearing.ledger.settlement.repository import PositionRepository
-from clearing.ledger.settlement.service import require_liquidity
+from clearing.ledger.accounts.repository import AccountKey
 from clearing.ordering.orders import limits
+from clearing.ordering.orders.authorization import AuthorizationService
 from clearing.ordering.orders.finalisation import record_state
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
+from clearing.ordering.orders.reservation import ReservationService
 from clearing.ordering.orders.resolution import Draft, Resolver
-from clearing.parties.agreements.usability import UsabilityService
-from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
-from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
 
 
@@ -46,11 +41,9 @@ class OrderService:
     def __init__(self, session: Session, *, network: NetworkIdentity, keyring: Keyring, settings: Settings) -> None:
         self._session = session
         self._network = network
-        self._keyring = keyring
         self._settings = settings
-        self._clock = clock_of(session)
         self._orders = OrderRepository(session)
-        self._merchants = MerchantRepository(session)
+        self._authorizations = AuthorizationService(session, network=network, keyring=keyring, settings=settings)
 
     def accept(
         self,
@@ -73,21 +66,20 @@ class OrderService:
         drafts = self._resolved(merchant, requests, places or [""] * len(requests))
         self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
-        authorization = authorization or self._managed_authorization(merchant)
-        order = self._order(merchant, drafts, atomic, authorization)
-        signed_by = self._check_signature(merchant, order, authorization)
-        reserved = self._reserve_points(drafts, atomic, captured)
-        row = self._store(order, signed_by, drafts, reserved, actor)
-        self._reserve_money(drafts)  # last, because everybody who pays from this position waits for it
+        authorization = authorization or self._authorizations.managed(merchant)
+        instructions = [draft.instruction for draft in drafts]
+        order = self._authorizations.order(merchant, instructions, authorization, atomic=atomic)
+        digest = order.digest(self._network.domain)
+        signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
+        reservations = ReservationService(self._session, network=self._network)
+        reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
+        row = self._store(signed, digest, drafts, reserved, actor)
+        reservations.reserve_charges(drafts)
         return row
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
         """Reserves `count` consecutive nonces for the merchant; the first of them. With 0 it only locks the merchant."""
-        locked = self._merchants.lock(merchant.number)
-        first = locked.next_nonce
-        locked.next_nonce = first + count
-        self._session.flush()
-        return first
+        return self._authorizations.reserve_nonces(merchant, count)
 
     # ---------------------------------------------------------------- checks
 
@@ -146,143 +138,19 @@ class OrderService:
                 f"{len(errors)} references were used already", code="duplicate_reference", errors=tuple(errors)
             )
 
-    # ---------------------------------------------------------------- signature
-
-    def _managed_authorization(self, merchant: Merchant) -> Authorization:
-        """A nonce and a deadline for an order that the gateway will sign."""
-        if self._managed_key(merchant) is None:
-            raise InvalidRequest.at(
-                "/authorization",
-                "this merchant holds its own key: sign the order and send `authorization`",
-                code="signature_required",
-            )
-        deadline = self._clock.unix() + self._settings.managed_deadline
-        return Authorization(self.reserve_nonces(merchant, 1), deadline, b"")
-
-    def _managed_key(self, merchant: Merchant) -> SignerKey | None:
-        return self._merchants.managed_key(merchant.number, self._clock.unix())
-
-    def _order(self, merchant: Merchant, drafts: list[Draft], atomic: bool, authorization: Authorization) -> wire.Order:
-        at = self._clock.unix()
-        if authorization.deadline <= at:
-            raise Refused.at("/authorization/deadline", "the deadline has passed; sign again", code="deadline_passed")
-        if authorization.deadline > at + self._settings.max_deadline:
-            detail = f"the deadline may be at most {self._settings.max_deadline} seconds away"
-            raise Refused.at("/authorization/deadline", detail, code="deadline_too_far")
-        if authorization.nonce >= merchant.next_nonce:
-            detail = "this nonce was not reserved; take one with POST /v1/nonces"
-            raise InvalidRequest.at("/authorization/nonce", detail, code="nonce_not_reserved")
-        if self._orders.nonce_taken(merchant.number, authorization.nonce):
-            raise Conflict.at(
-                "/authorization/nonce", "an order with this nonce was accepted already", code="nonce_used"
-            )
-        return wire.Order(
-            merchant=merchant.number,
-            nonce=authorization.nonce,
-            deadline=authorization.deadline,
-            instructions=tuple(draft.instruction for draft in drafts),
-            atomic=atomic,
-        )
-
-    def _check_signature(self, merchant: Merchant, order: wire.Order, authorization: Authorization) -> wire.SignedOrder:
-        """The order with a signature that the chain will accept: the merchant's own, or one by its managed key."""
-        digest = order.digest(self._network.domain)
-        if not authorization.signature:
-            key = self._managed_key(merchant)
-            assert key is not None
-            assert key.keystore is not None
-            return wire.SignedOrder(order, self._keyring.sign(key.keystore, digest))
-        try:
-            signer = wire.recover_signer(digest, authorization.signature)
-        except ValueError as error:
-            raise InvalidRequest.at("/authorization/signature", str(error), code="wrong_signer") from error
-        if self._merchants.live_key(merchant.number, signer.lower(), self._clock.unix()) is None:
-            detail = (
-                f"the signature is by {signer}, which is not a live key of {merchant.id}: "
-                "either another key signed, or what was signed differs from this request"
-            )
-            raise Refused.at("/authorization/signature", detail, code="wrong_signer")
-        return wire.SignedOrder(order, authorization.signature)
-
-    # ---------------------------------------------------------------- reservations
-
-    def _reserve_points(
-        self, drafts: list[Draft], atomic: bool, captured: Mapping[AccountKey, int] | None
-    ) -> list[int]:
-        """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
-        availability = AvailabilityService(self._session, network=self._network)
-        accounts = {draft.account for draft in drafts if draft.burns}
-        balances = availability.lock(accounts)
-        burning = self._admit(drafts, availability)
-        found = availability.of(accounts, balances=balances, captured=captured, burning=burning)
-        free = {account: availability.available for account, availability in found.items()}
-        gained: dict[AccountKey, int] = defaultdict(int)
-        reserved = []
-        for draft in drafts:
-            reserved.append(self._reserve_one(draft, free, gained) if draft.burns else 0)
-            if draft.gain is not None and atomic:
-                gained[draft.instruction.member, draft.gain.program] += draft.gain.points
-        AccountRepository(self._session).add(reservations(drafts, reserved))
-        return reserved
-
-    def _admit(self, drafts: list[Draft], availability: AvailabilityService) -> dict[AccountKey, int]:
-        """Each kind's last look at its drafts, with their accounts locked; the expired points that the order may burn."""
-        by_kind: dict[wire.Kind, list[Draft]] = defaultdict(list)
-        for draft in drafts:
-            by_kind[draft.request.kind].append(draft)
-        burning: Counter[AccountKey] = Counter()
-        for kind, some in by_kind.items():
-            burning.update(kind_of(kind).admit(self._session, availability, some))
-        return burning
-
-    @staticmethod
-    def _reserve_one(draft: Draft, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
-        account, points = draft.account, draft.instruction.points
-        own = min(gained[account], points)
-        needed = points - own
-        if needed > free[account]:
-            raise Refused.at(
-                draft.at("points"),
-                f"the member has {max(free[account], 0) + gained[account]} points available, {points} are needed",
-                code="insufficient_points",
-            )
-        gained[account] -= own
-        free[account] -= needed
-        return needed
-
-    def _reserve_money(self, drafts: list[Draft]) -> None:
-        """Reserves what the drafts' payers will pay, and what the drafts may use of daily caps."""
-        positions = PositionRepository(self._session)
-        charges = [draft.charge for draft in drafts if draft.charge is not None]
-        for payer in sorted({charge.payer for charge in charges}):
-            micros = sum(charge.micros for charge in charges if charge.payer == payer)
-            position = positions.lock(payer)
-            require_liquidity(position, micros)
-            position.reserved += micros
-        self._reserve_caps([draft for draft in drafts if draft.charge is not None])
-
-    def _reserve_caps(self, drafts: list[Draft]) -> None:
-        """Nobody else reserves of these caps meanwhile: the payers' positions are locked."""
-        usability = UsabilityService(self._session, network=self._network)
-        for agreement in sorted({draft.instruction.agreement for draft in drafts}):
-            mine = [draft for draft in drafts if draft.instruction.agreement == agreement]
-            charges = [draft.charge for draft in mine if draft.charge is not None]
-            burnt = sum(charge.burnt for charge in charges)
-            usability.require_left_today(agreement, charges[0].daily_cap, burnt, mine[0].at("points"))
-            usability.reserve(agreement, sum(draft.instruction.points for draft in mine))
-
     # ---------------------------------------------------------------- storing
 
     def _store(
-        self, order: wire.Order, signed: wire.SignedOrder, drafts: list[Draft], reserved: list[int], actor: str
+        self, signed: wire.SignedOrder, digest: bytes, drafts: list[Draft], reserved: list[int], actor: str
     ) -> Order:
+        order = signed.order
         row = Order(
             id=new_id("ord"),
             merchant_number=order.merchant,
             nonce=order.nonce,
             deadline=order.deadline,
             atomic=order.atomic,
-            digest=order.digest(self._network.domain),
+            digest=digest,
             packed=signed.calldata(),
             size=len(drafts),
         )
@@ -297,16 +165,6 @@ class OrderService:
             ) from error
         record_state(self._session, row, actor)
         return row
-
-
-def reservations(drafts: Sequence[Draft], reserved: Sequence[int]) -> dict[AccountKey, Balance]:
-    """What an order's drafts add to their accounts, of which each reserves so many points."""
-    changes: dict[AccountKey, Balance] = defaultdict(Balance)
-    for draft, points in zip(drafts, reserved, strict=True):
-        if draft.burns:
-            expiring = draft.instruction.points if draft.request.kind is wire.Kind.EXPIRE else 0
-            changes[draft.account] = changes[draft.account].plus(Balance(reserved=points, expiring=expiring))
-    return changes
 
 
 def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
