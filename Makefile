@@ -14,7 +14,7 @@ FAULTS_ARGS ?=
 
 .PHONY: help
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  \033[36m%-17s\033[0m %s\n", $$1, $$2 }'
 
 # --- setting up ------------------------------------------------------------------------------------------------
 
@@ -33,7 +33,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types artifacts slither
+.PHONY: compile format check lint formatted types imports duplication artifacts messages slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -42,21 +42,34 @@ format: setup ## format Python and Solidity
 	@$(IN) ruff format $(PYTHON)
 	@$(IN) forge fmt
 
-check: setup ## lint, format, types, and whether the shipped artifacts match the contracts
-	@$(MAKE) --keep-going lint formatted types artifacts
+check: setup ## everything that can be checked without running the system
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts messages
 
-lint: setup
+lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
+	@$(IN) ruff check --config .ruff-sql.toml $(wildcard clearing gateway)
 
-formatted: setup
+formatted: setup ## is everything formatted?
 	@$(IN) ruff format --check $(PYTHON)
 	@$(IN) forge fmt --check
 
-types: setup
+types: setup ## mypy, strict
 	@$(IN) mypy
 
-artifacts: setup
+imports: setup ## do parts, wings and concepts import only what they may?
+	@$(IN) lint-imports --no-logo --cache-dir .build/imports
+
+duplication: setup ## does any block of more than ten lines stand twice?
+	@node_modules/.bin/jscpd --fail-on-empty
+
+artifacts: setup ## do the shipped artifacts match the contracts?
 	@$(IN) python scripts/dev/compile.py --check
+
+messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
+	@$(IN) python scripts/dev/commit_messages.py
+
+hooks: setup ## have git run the quick checks before each commit
+	@$(IN) pre-commit install --hook-type pre-commit --hook-type commit-msg
 
 slither: setup ## static analysis of the contracts; it compiles for itself, and forge's own build stays as it is
 	@$(IN) FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache slither .
@@ -98,10 +111,10 @@ nightly: setup services ## the long versions: more fuzzing, deeper invariants, s
 	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
-nightly-contracts: setup
+nightly-contracts: setup ## forge with more runs and deeper invariants
 	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 
-nightly-python: setup services
+nightly-python: setup services ## pytest with more examples
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
 
 faults: setup services ## stop the path of an order at every step, in every way (docs/faults.md)

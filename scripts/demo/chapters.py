@@ -15,6 +15,9 @@ from pathlib import Path
 
 import httpx
 
+from scripts.demo.audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
+from scripts.demo.stage import Stage, percentile, short_hash
+from scripts.demo.town import WAIT, Town
 from tongdui import (
     APIError,
     Client,
@@ -29,10 +32,6 @@ from tongdui import (
     yuan,
 )
 from tongdui.till import TillImport, TillResult, TillSheet, read_till
-
-from .audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
-from .stage import Stage, percentile, short_hash
-from .town import WAIT, Town
 
 DATA = Path(__file__).resolve().parent / "data"
 LIN, ZHAO, CHEN = "external:FC-1015", "external:FC-1006", "external:FC-1003"

@@ -8,7 +8,7 @@ with a server that happens to run on the machine, and nothing is left behind, no
         chain.kill()        # SIGKILL, in the middle of whatever it was doing
         chain.restart()     # same port, same data
 
-From a shell, `python scripts/services.py postgres anvil` prints the addresses and runs until interrupted.
+From a shell, `python scripts/dev/services.py postgres anvil` prints the addresses and runs until interrupted.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import httpx
+import psycopg
+from psycopg import sql
 
 START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 60.0
@@ -203,9 +205,6 @@ class Postgres(Service):
 
     def new_database(self, name: str, template: str = "template1") -> str:
         """Creates a database and returns its address; copying a migrated template takes some 50 ms."""
-        import psycopg
-        from psycopg import sql
-
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         with psycopg.connect(host=HOST, port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
@@ -238,8 +237,6 @@ class Postgres(Service):
         return [*self._program("postgres"), "-D", str(self.directory / "data"), *options]
 
     def _ping(self) -> bool:
-        import psycopg
-
         try:
             psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)).close()
         except psycopg.OperationalError:

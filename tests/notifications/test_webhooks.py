@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import subprocess
@@ -443,8 +444,6 @@ def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Rece
 
 
 def test_secrets_are_not_in_the_database(hooked: Hooked, receiver: Receiver) -> None:
-    import base64
-
     _, secret = hooked.endpoint(receiver.url)
     encoded = secret.removeprefix("whsec_")
     raw = base64.b64decode(encoded)
