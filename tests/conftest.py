@@ -15,7 +15,7 @@ import pytest
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.clock import MovableClock
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
-from tests.support.books import Books, prepare
+from tests.support.chainless import ChainlessNetwork, prepare
 from tests.support.harness import Harness
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -94,7 +94,7 @@ def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path, clock: Mov
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with a small network in it."""
-    path = tmp_path_factory.mktemp("prepared") / "books.db"
+    path = tmp_path_factory.mktemp("prepared") / "chainless.db"
     prepare(f"sqlite:///{path}")
     return path
 
@@ -102,20 +102,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared_template(postgres_server: Postgres) -> str:
     """A PostgreSQL database with the same in it, to be copied."""
-    name = f"books_{os.getpid()}"
+    name = f"chainless_{os.getpid()}"
     prepare(postgres_server.new_database(name))
     return name
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def books(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) -> Iterator[Books]:
+def chainless(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) -> Iterator[ChainlessNetwork]:
     """A network without a chain, on each database."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "books.db")
-        url = f"sqlite:///{tmp_path / 'books.db'}"
+        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "chainless.db")
+        url = f"sqlite:///{tmp_path / 'chainless.db'}"
     else:
         template = request.getfixturevalue("prepared_template")
         url = request.getfixturevalue("postgres_server").new_database(f"{template}_{next(_numbers)}", template)
-    network = Books(url, tmp_path, clock)
+    network = ChainlessNetwork(url, tmp_path, clock)
     yield network
     network.close()

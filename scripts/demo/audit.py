@@ -99,7 +99,7 @@ def number(raw: bytes, at: int = 0, *, signed: bool = False) -> int:
 
 
 @dataclass(slots=True)
-class Books:
+class Totals:
     """Points and money as they follow from entries and bank movements alone."""
 
     balances: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
@@ -148,11 +148,11 @@ class Check:
 
 @dataclass(slots=True)
 class Audit:
-    """Books from receipts, compared with the contract."""
+    """Totals from receipts, compared with the contract."""
 
     node: Node
     entries: Sequence[Entry]
-    books: Books = field(default_factory=Books)
+    totals: Totals = field(default_factory=Totals)
     funds: int = 0
 
     @classmethod
@@ -161,13 +161,13 @@ class Audit:
         audit = cls(node, sorted((r.entry.wire() for r in receipts), key=lambda e: (e.batch, e.index)))
         for event, sign in ((DEPOSITED, 1), (WITHDRAWN, -1)):
             for log in node.logs(event):
-                audit.books.positions[number(log.topics[0])] += sign * number(log.data)
+                audit.totals.positions[number(log.topics[0])] += sign * number(log.data)
                 audit.funds += sign * number(log.data)
         count = number(node.view("agreementCount()"))
         found = node.views("agreementOf(uint32)", [word(i) for i in range(1, count + 1)])
         terms = dict(enumerate(found, start=1))
         for entry in audit.entries:
-            audit.books.post(entry, terms)
+            audit.totals.post(entry, terms)
         return audit
 
     def journal(self) -> Iterator[Check]:
@@ -188,19 +188,19 @@ class Audit:
 
     def supplies(self) -> Iterator[tuple[int, Check]]:
         """Each program's points: from receipts, the contract's total, and the sum of its members' balances there."""
-        members = sorted({member for member, _ in self.books.balances})
+        members = sorted({member for member, _ in self.totals.balances})
         for program in range(1, number(self.node.view("programCount()")) + 1):
             (total,) = self.node.numbers("totalSupply(uint32)", [word(program)])
             arguments = [address_word(member) + word(program) for member in members]
             balances = self.node.numbers("balanceOf(address,uint32)", arguments)
             wrong = sum(
-                balance != self.books.balances[member, program]
+                balance != self.totals.balances[member, program]
                 for member, balance in zip(members, balances, strict=True)
             )
             found: dict[str, int | str] = {"contract": total, "sum of balances": sum(balances)}
             if wrong:
                 found["balances"] = f"{wrong} differ"
-            yield program, Check("supply", self.books.supplies[program], found)
+            yield program, Check("supply", self.totals.supplies[program], found)
 
     def positions(self) -> Iterator[tuple[int, Check]]:
         """Each merchant's position: from receipts and bank movements, and the contract's."""
@@ -209,10 +209,10 @@ class Audit:
         accounts = self.node.views("merchantOf(uint32)", [word(merchant) for merchant in numbers])
         for merchant, account in zip(numbers, accounts, strict=True):
             position = number(account, 1, signed=True)
-            yield merchant, Check("position", self.books.positions[merchant], {"contract": position})
+            yield merchant, Check("position", self.totals.positions[merchant], {"contract": position})
 
     def money(self) -> Check:
         """All positions together are the money in the bank."""
         funds = number(self.node.view("settlementFunds()"), signed=True)
         found = {"settlementFunds": funds, "deposits - withdrawals": self.funds}
-        return Check("sum of positions", sum(self.books.positions.values()), dict(found))
+        return Check("sum of positions", sum(self.totals.positions.values()), dict(found))

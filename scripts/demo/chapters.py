@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 
 from scripts.demo.audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
-from scripts.demo.stage import Stage, percentile, short_hash
-from scripts.demo.town import WAIT, Town
+from scripts.demo.display import Display, percentile, short_hash
+from scripts.demo.participants import WAIT, Participants
 from tongdui import (
     APIError,
     Client,
@@ -56,9 +56,9 @@ class Step:
 class Story:
     """What has happened so far."""
 
-    town: Town
+    participants: Participants
     node: Node
-    stage: Stage
+    display: Display
     stalled: set[str] = field(default_factory=set)
     """Orders that waited because the story made them wait."""
     members: dict[str, str] = field(default_factory=dict)
@@ -70,41 +70,41 @@ class Story:
         """Remembers what is not as it should be; the demo then ends with a failure."""
         if not holds:
             self.failures.append(otherwise)
-            self.stage.say(f"[red bold]✗ {otherwise}[/]")
+            self.display.say(f"[red bold]✗ {otherwise}[/]")
 
     def client(self, code: str) -> Client:
         """The client of the merchant that runs the program."""
-        return self.town[code].client
+        return self.participants[code].client
 
     # ---------------------------------------------------------------- on board
 
     def introduce(self) -> None:
         """What runs where."""
-        network = self.town.network
-        self.stage.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
-        self.stage.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
+        network = self.participants.network
+        self.display.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
+        self.display.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
 
     def onboard(self) -> None:
         """The merchants, their agreements and their money."""
-        self.stage.chapter("Four merchants come on board")
-        with self.stage.progress("Onboarding", self.town.steps) as bar:
-            self.town.onboard(bar.step)
+        self.display.chapter("Four merchants come on board")
+        with self.display.progress("Onboarding", self.participants.steps) as bar:
+            self.participants.onboard(bar.step)
         registered = self.node.logs(MERCHANT_REGISTERED)
-        self.stage.table(
+        self.display.table(
             ["merchant", "program", "signs with", ">credit limit", "transaction", ">block"],
             [
                 (
                     party.merchant.name,
-                    f"{party.code} {party.charter.program}",
+                    f"{party.code} {party.profile.program}",
                     short_hash(party.signer.address),
-                    format_micros(yuan(party.charter.credit)),
+                    format_micros(yuan(party.profile.credit)),
                     *_where(registered, party.merchant.number),
                 )
-                for party in self.town.parties.values()
+                for party in self.participants.parties.values()
             ],
         )
         signed = self.node.logs(AGREEMENT_REGISTERED)
-        self.stage.table(
+        self.display.table(
             ["agreement, signed by both", ">rate", ">a target point costs", ">fee", "transaction", ">block"],
             [
                 (
@@ -114,14 +114,14 @@ class Story:
                     f"{agreement.fee_bps / 100} %",
                     *_where(signed, agreement.number or 0),
                 )
-                for (source, target), agreement in self.town.agreements.items()
+                for (source, target), agreement in self.participants.agreements.items()
             ],
         )
-        self.stage.table(
+        self.display.table(
             ["deposit at the settlement bank", ">amount", "transaction", ">block"],
             [
                 (
-                    self.town.merchant_name(number(log.topics[0])),
+                    self.participants.merchant_name(number(log.topics[0])),
                     format_micros(number(log.data)),
                     short_hash(log.tx_hash),
                     log.block_number,
@@ -135,35 +135,35 @@ class Story:
 
     def import_day(self) -> None:
         """A day of sales becomes points, once."""
-        self.stage.chapter("A day at the pump: fuel_day.csv")
+        self.display.chapter("A day at the pump: fuel_day.csv")
         sheet = read_till(DATA / "fuel_day.csv")
         fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
-        self.stage.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
+        self.display.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
         first = self._import(sheet, "Importing the day")
         second = self._import(sheet, "Importing it again")
         rows = []
         for name, result in (("first import", first), ("the same file again", second)):
             transactions, gas = self._cost([found.movement for found in result.issued])
             rows.append((name, len(result.issued), result.points, len(result.already), transactions, gas))
-        self.stage.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
+        self.display.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
         self.expect(len(first.issued) == len(sheet.sales), "the import did not issue every sale")
         self.expect(not second.issued, "the second import issued something")
         self.expect(len(second.already) == len(sheet.sales), "the second import did not find every sale issued")
-        self.stage.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
+        self.display.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
 
     def import_malformed(self) -> None:
         """Bad rows are reported; the good ones go through."""
-        self.stage.chapter("A file with malformed rows: fuel_malformed.csv")
+        self.display.chapter("A file with malformed rows: fuel_malformed.csv")
         sheet = read_till(DATA / "fuel_malformed.csv")
-        self.stage.table(
+        self.display.table(
             [">line", "field", "value", "reason"],
             [(problem.line, problem.field, problem.value, problem.reason) for problem in sheet.problems],
             title=sheet.problems[0].file,
         )
         for held in sheet.held_back:
-            self.stage.say(f"Sale {held.number} is held back: {held.reason}.")
+            self.display.say(f"Sale {held.number} is held back: {held.reason}.")
         result = self._import(sheet, "Importing the good rows")
-        self.stage.say(
+        self.display.say(
             f"{len(result.issued)} good sales: {result.points} points issued. "
             f"{len(sheet.problems)} malformed rows: nothing issued, nothing lost."
         )
@@ -171,7 +171,7 @@ class Story:
 
     def _import(self, sheet: TillSheet, what: str) -> TillResult:
         """Imports with a memory of nothing, as a new process would."""
-        with self.stage.progress(what, len(sheet.sales)) as bar:
+        with self.display.progress(what, len(sheet.sales)) as bar:
             result = TillImport(self.client("FUEL"), "FUEL").run(sheet.sales, bar.at)
         self.expect(not result.needs_attention, "some sales were refused, changed or are pending")
         for found in (*result.issued, *result.already):
@@ -182,7 +182,7 @@ class Story:
 
     def link_members(self) -> None:
         """The member shows a one-time code; the other merchant then knows the same member by its own number."""
-        self.stage.chapter("Members become known elsewhere")
+        self.display.chapter("Members become known elsewhere")
         rows = []
         for member, name in NAMES.items():
             own = self.client("FUEL").members.get(member)
@@ -196,7 +196,7 @@ class Story:
                 self.expect(known.address == own.address, f"{name} became somebody else at {code}")
                 row.append(card)
             rows.append([*(cell.removeprefix("external:") for cell in row), short_hash(own.address)])
-        self.stage.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
+        self.display.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
 
     def card(self, code: str, member: str) -> str:
         """What a merchant calls a member."""
@@ -209,9 +209,9 @@ class Story:
 
     def move_points(self) -> None:
         """Exchanges and redemptions; the merchants are settled in the same transaction."""
-        self.stage.chapter("Points move, and the merchants are settled in the same transaction")
+        self.display.chapter("Points move, and the merchants are settled in the same transaction")
         quote = self.client("FUEL").quotes.create(source_program="FUEL", target_program="MART", points=1_500)
-        self.stage.say(
+        self.display.say(
             f"Zhao asks first: {quote.points} FUEL give {quote.out} MART, locked until {quote.expires_at:%H:%M:%S} UTC."
         )
         moves: Sequence[Callable[[], Movement]] = (
@@ -228,10 +228,10 @@ class Story:
         )
         names = {id_: name for name, id_ in self._ids().items()}
         steps = []
-        with self.stage.progress("Moving points", len(moves)) as bar:
+        with self.display.progress("Moving points", len(moves)) as bar:
             for move in moves:
                 movement = move()
-                steps.append(Step(names[str(movement.member)], _told(movement, self.town), movement))
+                steps.append(Step(names[str(movement.member)], _told(movement, self.participants), movement))
                 bar.step(steps[-1].what)
         self._show_steps(steps)
 
@@ -273,7 +273,7 @@ class Story:
                     f"{seconds[step.movement.order] * 1000:.0f} ms",
                 )
             )
-        self.stage.table(
+        self.display.table(
             ["member", "what", ">paid", ">fee", "transaction", ">block", ">gas", ">settled"],
             rows,
         )
@@ -281,7 +281,7 @@ class Story:
     def _settling(self) -> dict[str, float]:
         """Seconds from accepted to settled, by order, as the gateway's events tell them."""
         moments: dict[str, dict[str, datetime]] = defaultdict(dict)
-        for event in self.town.auditor.events.list(page_size=200):
+        for event in self.participants.auditor.events.list(page_size=200):
             if event.type in {"order.accepted", "order.settled"} and event.created_at is not None:
                 moments[event.data["order"]][event.type] = event.created_at
         return {
@@ -294,14 +294,14 @@ class Story:
 
     def retry(self) -> None:
         """The answer got lost, the client asks again: one effect."""
-        self.stage.chapter("A retry with the same Idempotency-Key")
+        self.display.chapter("A retry with the same Idempotency-Key")
         before = self._points(LIN, "MART")
         key = "till-4-receipt-88231"
         first = self._exchange(LIN, "FUEL", "MART", 700, key)
         again = self._exchange(LIN, "FUEL", "MART", 700, key)
         gained = self._points(LIN, "MART") - before
         out = first.settled().out
-        self.stage.table(
+        self.display.table(
             ["request", "answer", "transaction", ">Lin's MART"],
             [
                 ("first", first.id, short_hash(first.settled().tx_hash), f"{before:,} → {before + out:,}"),
@@ -313,7 +313,7 @@ class Story:
 
     def refusals(self) -> None:
         """Too few points, too little liquidity; nothing changes, and money mends the second."""
-        self.stage.chapter("What is refused changes nothing")
+        self.display.chapter("What is refused changes nothing")
         rows = []
         for what, code, attempt in (
             ("Chen redeems 900 VIP, has fewer", "insufficient_points", lambda: self._redeem(CHEN, "VIP", 900)),
@@ -329,25 +329,25 @@ class Story:
             rows.append((what, refusal.code if refusal else "accepted!", refusal.detail if refusal else "", same))
             self.expect(refusal is not None and refusal.code == code, f"{what}: expected {code}")
             self.expect(same, f"{what}: something changed")
-        self.stage.table(["attempt", "code", "says", "unchanged"], rows)
-        self.town.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
-        self.stage.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
+        self.display.table(["attempt", "code", "says", "unchanged"], rows)
+        self.participants.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
+        self.display.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
         movement = self._exchange(LIN, "VIP", "CINE", 300)
-        self._show_steps([Step("Lin", _told(movement, self.town), movement)])
+        self._show_steps([Step("Lin", _told(movement, self.participants), movement)])
 
     # ---------------------------------------------------------------- gas
 
     def hundred(self) -> None:
         """One exchange alone, and a hundred together."""
-        self.stage.chapter("An exchange alone, and a hundred in one batch")
+        self.display.chapter("An exchange alone, and a hundred in one batch")
         members = self._more_members(HUNDRED + 1)
         alone = self._exchange(members[0], "FUEL", "CINE", 20)
         with self._sequencer_stalled():
-            self.stage.say(
+            self.display.say(
                 "The sequencer is made to sleep; the gateway goes on accepting. 100 members exchange points."
             )
             waiting = self._hand_in(members[1:])
-        with self.stage.progress("Settling", HUNDRED) as bar:
+        with self.display.progress("Settling", HUNDRED) as bar:
             orders = []
             for movement in waiting:
                 orders.append(self.client("FUEL").exchanges.wait(movement, WAIT))
@@ -367,13 +367,13 @@ class Story:
         ):
             transactions, gas = self._cost(movements)
             rows.append((what, len(movements), transactions, gas))
-            self.stage.figure(name, gas, "gas", what)
-        self.stage.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
+            self.display.figure(name, gas, "gas", what)
+        self.display.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
 
     def _more_members(self, count: int) -> list[str]:
         """New members of the gas station with 100 points each."""
         fuel = self.client("FUEL")
-        with self.stage.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
 
             def join(number: int) -> str:
                 name = f"FC-{2000 + number}"
@@ -389,7 +389,7 @@ class Story:
     def _hand_in(self, members: Sequence[str]) -> list[Movement]:
         """An exchange of each member, in an order of its own; nobody waits for the chain."""
         fuel = self.client("FUEL")
-        with self.stage.progress("Handing in 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress("Handing in 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
             def exchange(member: str) -> Movement:
                 found = fuel.exchanges.create(member=member, source_program="FUEL", target_program="CINE", points=20)
@@ -401,7 +401,7 @@ class Story:
     def _rush(self, members: Sequence[str]) -> list[Movement]:
         """Four pumps redeem points at the same time, each one customer after the other."""
         fuel = self.client("FUEL")
-        with self.stage.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
             def redeem(member: str) -> Movement:
                 found = fuel.redemptions.create(program="FUEL", member=member, points=5, wait=WAIT)
@@ -413,12 +413,12 @@ class Story:
     @contextmanager
     def _sequencer_stalled(self) -> Iterator[None]:
         """The sequencer's process sleeps, and not in the middle of writing to the database, which would stop all others."""
-        process = self.town.network.children["sequencer"].process
+        process = self.participants.network.children["sequencer"].process
         assert process is not None
         try:
             for _ in range(20):
                 process.send_signal(signal.SIGSTOP)
-                if self.town.can_write():
+                if self.participants.can_write():
                     break
                 process.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
@@ -442,19 +442,21 @@ class Story:
 
     def balances(self) -> None:
         """The members' points, and the merchants' positions before and after."""
-        self.stage.chapter("Who has what")
+        self.display.chapter("Who has what")
         rows = []
         for name, member in self._ids().items():
-            accounts = {a.program: a for a in self.town.auditor.members.accounts(member)}
-            rows.append((name, *(accounts[code].posted if code in accounts else 0 for code in self.town.parties)))
-        self.stage.table(["member", *(f">{code}" for code in self.town.parties)], rows)
+            accounts = {a.program: a for a in self.participants.auditor.members.accounts(member)}
+            rows.append(
+                (name, *(accounts[code].posted if code in accounts else 0 for code in self.participants.parties))
+            )
+        self.display.table(["member", *(f">{code}" for code in self.participants.parties)], rows)
         after = self._positions()
         total = [sum(p.position_micros for p in some.values()) for some in (self.before, after)]
-        self.stage.table(
+        self.display.table(
             ["merchant", ">position before", ">after", ">change", ">can still pay"],
             [
                 (
-                    self.town.merchant_name(self._number(merchant)),
+                    self.participants.merchant_name(self._number(merchant)),
                     format_micros(self.before[merchant].position_micros),
                     format_micros(now.position_micros),
                     format_micros(now.position_micros - self.before[merchant].position_micros),
@@ -464,22 +466,22 @@ class Story:
             ],
             footer=("all", format_micros(total[0]), format_micros(total[1]), format_micros(total[1] - total[0]), ""),
         )
-        self.stage.say("All positions together changed by what was deposited: 100.00.")
+        self.display.say("All positions together changed by what was deposited: 100.00.")
 
     # ---------------------------------------------------------------- proofs
 
     def receipts(self) -> list[Receipt]:
         """Every entry's receipt, verified by asking the chain only; a forged one is found out."""
-        self.stage.chapter("Receipts, verified against the chain without the gateway")
-        leaves = [entry.leaf for entry in self.town.auditor.entries.list(page_size=200)]
+        self.display.chapter("Receipts, verified against the chain without the gateway")
+        leaves = [entry.leaf for entry in self.participants.auditor.entries.list(page_size=200)]
         found = []
-        with self.stage.progress("Fetching receipts from the gateway", len(leaves)) as bar:
+        with self.display.progress("Fetching receipts from the gateway", len(leaves)) as bar:
             for leaf in leaves:
-                found.append(self.town.auditor.entries.receipt(leaf))
+                found.append(self.participants.auditor.entries.receipt(leaf))
                 bar.step()
         kept = _KeptTransport()
         verified = 0
-        with self.stage.progress("Verifying them at the chain node", len(found)) as bar:
+        with self.display.progress("Verifying them at the chain node", len(found)) as bar:
             for receipt in found:
                 try:
                     self._verify(receipt, kept)
@@ -496,18 +498,18 @@ class Story:
         except VerificationError as error:
             told = error.check
         kept.really_close()
-        self.stage.say(
+        self.display.say(
             f"{verified} of {len(found)} receipts are good. One with a point added by hand is refused (check: {told})."
         )
         self.expect(told == "leaf", "a forged receipt passed")
-        self.stage.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
+        self.display.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
         with tempfile.TemporaryDirectory() as directory:  # a receipt is a file that anyone can check years later
             path = found[0].save(Path(directory) / "receipt.json")
             self._verify(Receipt.load(path), _KeptTransport())
         return found
 
     def _verify(self, receipt: Receipt, transport: httpx.BaseTransport) -> None:
-        network = self.town.network
+        network = self.participants.network
         receipt.verify(
             rpc_url=network.rpc_url,
             contract=network.settings.contract,
@@ -515,25 +517,25 @@ class Story:
             transport=transport,
         )
 
-    def books(self, receipts: Sequence[Receipt]) -> None:
+    def audit(self, receipts: Sequence[Receipt]) -> None:
         """Totals from the receipts alone, against the contract and against what the gateway says."""
-        self.stage.chapter("The books: recomputed from receipts, compared with the contract and the gateway")
+        self.display.chapter("The books: recomputed from receipts, compared with the contract and the gateway")
         audit = Audit.of(self.node, receipts)
         posted, reserved = self._posted()
         rows: list[tuple[object, ...]] = []
         for program, check in audit.supplies():
-            code = self.town.code_of(program)
+            code = self.participants.code_of(program)
             said = {**check.found, "gateway": posted[code]}
             rows.append(self._compared(f"{code}: points in circulation", Check("", check.expected, said), _points))
         rows.append(self._compared("points still reserved", Check("", 0, {"gateway": reserved}), str))
         gateway = {self._number(p.merchant): p.position_micros for p in self._positions().values()}
         for merchant, check in audit.positions():
             said = {**check.found, "gateway": gateway.get(merchant, "missing")}
-            name = self.town.merchant_name(merchant)
+            name = self.participants.merchant_name(merchant)
             rows.append(self._compared(f"{name}: position", Check("", check.expected, said), _money))
         rows.append(self._compared("sum of positions", audit.money(), _money))
         rows += [self._compared(check.subject, check, _brief) for check in audit.journal()]
-        self.stage.table(["", ">from receipts", "the same say", ""], rows)
+        self.display.table(["", ">from receipts", "the same say", ""], rows)
 
     def _compared(self, subject: str, check: Check, form: Callable[[object], str]) -> tuple[object, ...]:
         """A row: who says the same as the receipts, or what they say instead."""
@@ -547,9 +549,9 @@ class Story:
         """Points by program as the gateway knows them, over all members; and what is reserved."""
         posted: Counter[str] = Counter()
         reserved = 0
-        with self.stage.progress("Asking the gateway for every balance", len(self.members)) as bar:
+        with self.display.progress("Asking the gateway for every balance", len(self.members)) as bar:
             for member, name in self.members.items():
-                for account in self.town.auditor.members.accounts(member):
+                for account in self.participants.auditor.members.accounts(member):
                     posted[account.program] += account.posted
                     reserved += account.reserved
                 bar.step(name)
@@ -559,14 +561,14 @@ class Story:
 
     def figures(self) -> None:
         """What was measured."""
-        self.stage.chapter("Figures")
+        self.display.chapter("Figures")
         seconds = [value for order, value in self._settling().items() if order not in self.stalled]
         for share in (0.5, 0.99):
             name = f"p{share * 100:.0f}"
             milliseconds = round(percentile(seconds, share) * 1000)
             what = f"from accepted to settled, {name} of {len(seconds)} orders"
-            self.stage.figure(f"accepted_to_settled_{name}", milliseconds, "ms", what)
-        self.stage.show_figures()
+            self.display.figure(f"accepted_to_settled_{name}", milliseconds, "ms", what)
+        self.display.show_figures()
 
     # ---------------------------------------------------------------- asking
 
@@ -575,25 +577,25 @@ class Story:
 
     def _points(self, member: str, code: str) -> int:
         accounts = self.client("FUEL").members.get(member)
-        found = self.town.auditor.members.accounts(accounts.id)
+        found = self.participants.auditor.members.accounts(accounts.id)
         return next((account.posted for account in found if account.program == code), 0)
 
     def _all_points(self) -> list[object]:
-        return [list(self.town.auditor.members.accounts(member)) for member in self._ids().values()]
+        return [list(self.participants.auditor.members.accounts(member)) for member in self._ids().values()]
 
     def _positions(self) -> dict[str, Position]:
-        return {position.merchant: position for position in self.town.auditor.positions.list()}
+        return {position.merchant: position for position in self.participants.auditor.positions.list()}
 
     def _number(self, merchant: str) -> int:
-        return next((p.merchant.number for p in self.town.parties.values() if p.merchant.id == merchant), 0)
+        return next((p.merchant.number for p in self.participants.parties.values() if p.merchant.id == merchant), 0)
 
 
-def _told(movement: Movement, town: Town) -> str:
+def _told(movement: Movement, participants: Participants) -> str:
     """A settled movement in a few words."""
     entry = movement.settled()
     match movement.object:
         case "exchange":
-            target = next(a.target_program for a in town.agreements.values() if a.id == movement.agreement)
+            target = next(a.target_program for a in participants.agreements.values() if a.id == movement.agreement)
             return f"{entry.points:,} {movement.program} → {entry.out:,} {target}"
         case "issuance":
             return f"gets {entry.points:,} {movement.program}"

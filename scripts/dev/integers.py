@@ -1,8 +1,8 @@
 """The SMT solver that `scripts/dev/prove.py` uses for 256-bit products and quotients: it reads bit vectors as integers.
 
-Bit-vector solvers multiply bit by bit and drown in 64-bit products. Here each term is a whole number with known bounds. The bounds
-show that almost every `mod 2^256` does nothing, and it is dropped; a quotient q of x by y is any q with q*y <= x < q*y + y. A term
-that cannot be read this way is left out, which only makes proving harder. So `unsat` can be trusted, and anything else is `unknown`.
+Bit-vector solvers multiply bit by bit and drown in 64-bit products. Here each term is a whole number with known bounds, which show
+that almost every `mod 2^256` does nothing and can be dropped; a quotient q of x by y is any q with q*y <= x < q*y + y. A term that
+cannot be read this way is left out, which only makes proving harder. So `unsat` can be trusted, and anything else is `unknown`.
 """
 
 from __future__ import annotations

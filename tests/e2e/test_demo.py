@@ -12,7 +12,7 @@ import pytest
 
 from scripts.demo import __main__ as demo
 from scripts.demo.audit import Check
-from scripts.demo.stage import Stage
+from scripts.demo.display import Display
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,8 +43,8 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
 def test_the_demo_fails_when_something_is_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(directory: Path, stage: Stage) -> list[str]:
-        stage.figure("one", 1, "gas", "a figure that is kept all the same")
+    def run(directory: Path, display: Display) -> list[str]:
+        display.figure("one", 1, "gas", "a figure that is kept all the same")
         return ["FUEL: expected 5, found 6"]
 
     monkeypatch.setattr(demo, "run", run)

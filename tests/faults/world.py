@@ -55,7 +55,7 @@ from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
 from tests.support.harness import Harness
-from tests.support.receiver import Receiver
+from tests.support.webhook_receiver import WebhookReceiver
 from tongdui.encoding import keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 
@@ -105,7 +105,7 @@ class World:
     modelled: int = 0
     base: int = field(init=False)
     """The newest block that no fault may take away."""
-    receiver: Receiver = field(default_factory=Receiver)
+    receiver: WebhookReceiver = field(default_factory=WebhookReceiver)
     """The merchants' server, where they are told of their orders."""
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from clearing.ordering.orders.models import OrderState
 from clearing.oversight.statements.models import Statement
 from clearing.parties.merchants.repository import MerchantRepository
 from tests.gateway.site import Party, Site
-from tests.support.receiver import Receiver
+from tests.support.webhook_receiver import WebhookReceiver
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_expired_points_are_shown_as_due_and_burnt_on_request(site: Site) -> Non
 
 
 def test_a_webhook_endpoint_from_its_secret_to_its_removal(site: Site, fuel: Party, member: str) -> None:
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         body = {"url": receiver.url, "types": ["hold.*"]}
         fuel.refused("/v1/webhook_endpoints", body, "insecure_url")
         site.settings.webhook_allow_local = True

@@ -27,7 +27,7 @@ WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Charter:
+class MerchantProfile:
     """A merchant as it comes on board. Money is in yuan."""
 
     code: str
@@ -39,7 +39,7 @@ class Charter:
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class AgreementPlan:
     """What two merchants sign: `rate` target points for a source point, at `price` micros for each target point."""
 
     source: str
@@ -49,19 +49,19 @@ class Deal:
     fee_bps: int = 50
 
 
-CHARTERS = (
-    Charter("FUEL", "Changhe Petroleum", "Fuel Points", 730, credit=1_000, deposit=2_000),
-    Charter("CINE", "Guangying Cinemas", "Film Coins", 365, credit=500, deposit=500),
-    Charter("MART", "Fengshou Supermarkets", "Stamps", 365, credit=500, deposit=500),
-    Charter("VIP", "Xinghe Video", "Stars", 180, credit=1, deposit=0),
+PROFILES = (
+    MerchantProfile("FUEL", "Changhe Petroleum", "Fuel Points", 730, credit=1_000, deposit=2_000),
+    MerchantProfile("CINE", "Guangying Cinemas", "Film Coins", 365, credit=500, deposit=500),
+    MerchantProfile("MART", "Fengshou Supermarkets", "Stamps", 365, credit=500, deposit=500),
+    MerchantProfile("VIP", "Xinghe Video", "Stars", 180, credit=1, deposit=0),
 )
-DEALS = (
-    Deal("FUEL", "CINE", Fraction(1, 2), 18_000),
-    Deal("FUEL", "MART", Fraction(9, 10), 10_000),
-    Deal("FUEL", "VIP", Fraction(1, 10), 90_000),
-    Deal("CINE", "MART", Fraction(8, 5), 10_000),
-    Deal("MART", "VIP", Fraction(1, 10), 90_000),
-    Deal("VIP", "CINE", Fraction(4, 1), 18_000),
+AGREEMENT_PLANS = (
+    AgreementPlan("FUEL", "CINE", Fraction(1, 2), 18_000),
+    AgreementPlan("FUEL", "MART", Fraction(9, 10), 10_000),
+    AgreementPlan("FUEL", "VIP", Fraction(1, 10), 90_000),
+    AgreementPlan("CINE", "MART", Fraction(8, 5), 10_000),
+    AgreementPlan("MART", "VIP", Fraction(1, 10), 90_000),
+    AgreementPlan("VIP", "CINE", Fraction(4, 1), 18_000),
 )
 
 
@@ -69,7 +69,7 @@ DEALS = (
 class Party:
     """A merchant on board: its key is in this process only, its client signs with it."""
 
-    charter: Charter
+    profile: MerchantProfile
     signer: LocalSigner
     api_key: str
     merchant: Merchant
@@ -79,11 +79,11 @@ class Party:
     @property
     def code(self) -> str:
         """Its program's code."""
-        return self.charter.code
+        return self.profile.code
 
 
 @dataclass(slots=True)
-class Town:
+class Participants:
     """Everybody who takes part, with one client each."""
 
     network: EmbeddedNetwork
@@ -118,19 +118,19 @@ class Town:
     @property
     def steps(self) -> int:
         """How many steps onboarding has."""
-        return 2 * len(CHARTERS) + len(DEALS)
+        return 2 * len(PROFILES) + len(AGREEMENT_PLANS)
 
     def onboard(self, done: Callable[[str], None]) -> None:
         """Operator registers, merchants sign their agreements with each other, treasury books the deposits."""
-        for charter in CHARTERS:
-            self.parties[charter.code] = self._register(charter)
-            done(charter.merchant)
-        for deal in DEALS:
-            self.agreements[deal.source, deal.target] = self._agree(deal)
-            done(f"{deal.source} to {deal.target}")
+        for profile in PROFILES:
+            self.parties[profile.code] = self._register(profile)
+            done(profile.merchant)
+        for plan in AGREEMENT_PLANS:
+            self.agreements[plan.source, plan.target] = self._agree(plan)
+            done(f"{plan.source} to {plan.target}")
         for party in self.parties.values():
-            if party.charter.deposit:
-                self.deposit(party.code, yuan(party.charter.deposit), f"ICBC-20260415-{party.code}")
+            if party.profile.deposit:
+                self.deposit(party.code, yuan(party.profile.deposit), f"ICBC-20260415-{party.code}")
             done(f"deposit of {party.code}")
 
     def deposit(self, code: str, micros: int, bank_reference: str) -> None:
@@ -150,40 +150,40 @@ class Town:
                 return False
             return True
 
-    def _register(self, charter: Charter) -> Party:
+    def _register(self, profile: MerchantProfile) -> Party:
         signer = LocalSigner.generate()
         merchant = self.operator.merchants.create(
-            name=charter.merchant,
+            name=profile.merchant,
             signer_address=signer.address,
-            credit_limit_micros=yuan(charter.credit),
+            credit_limit_micros=yuan(profile.credit),
             wait=WAIT,
         )
         program = self.operator.programs.create(
             merchant=merchant,
-            code=charter.code,
-            name=charter.program,
-            default_lifetime_days=charter.lifetime_days,
+            code=profile.code,
+            name=profile.program,
+            default_lifetime_days=profile.lifetime_days,
             wait=WAIT,
         )
         key = str(self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret)
-        return Party(charter, signer, key, merchant, self._client(key, signer), program)
+        return Party(profile, signer, key, merchant, self._client(key, signer), program)
 
-    def _agree(self, deal: Deal) -> Agreement:
+    def _agree(self, plan: AgreementPlan) -> Agreement:
         """The source merchant proposes and signs; the target merchant reads, checks and signs."""
-        proposal = self[deal.source].client.agreements.propose(
-            source_program=deal.source,
-            target_program=deal.target,
-            rate=deal.rate,
-            unit_price_micros=deal.price,
-            fee_bps=deal.fee_bps,
-            lifetime_days=self[deal.target].charter.lifetime_days,
+        proposal = self[plan.source].client.agreements.propose(
+            source_program=plan.source,
+            target_program=plan.target,
+            rate=plan.rate,
+            unit_price_micros=plan.price,
+            fee_bps=plan.fee_bps,
+            lifetime_days=self[plan.target].profile.lifetime_days,
             max_points=100_000,
             daily_cap=1_000_000,
             valid_until=datetime.now(UTC) + timedelta(days=365),
         )
-        agreement = self[deal.target].client.agreements.sign(proposal, wait=WAIT)
+        agreement = self[plan.target].client.agreements.sign(proposal, wait=WAIT)
         if agreement.state != "active":
-            raise PendingError(f"the agreement {deal.source} to {deal.target} is {agreement.state}")
+            raise PendingError(f"the agreement {plan.source} to {plan.target} is {agreement.state}")
         return agreement
 
     def _client(self, api_key: str, signer: LocalSigner | None = None) -> Client:

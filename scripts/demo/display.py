@@ -56,7 +56,7 @@ def _console() -> Console:
 
 
 @dataclass(slots=True)
-class Stage:
+class Display:
     """Where the story is shown."""
 
     console: Console = field(default_factory=_console)

@@ -28,7 +28,7 @@ from tests.support.harness import PASSWORD, TERMS, Harness
 CONTRACT = "0x" + "c1" * 20
 
 
-class Books(Harness):
+class ChainlessNetwork(Harness):
     """A network of which only the database is there. `give` stands for whatever the chain would have posted."""
 
     def __init__(self, database_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object) -> None:

@@ -24,7 +24,7 @@ class Request:
 
 
 @dataclass
-class Receiver:
+class WebhookReceiver:
     """Use as a context manager. `reply` says with which status, or with which raw bytes, a request is answered."""
 
     reply: Reply = lambda _: 200
@@ -33,7 +33,7 @@ class Receiver:
     seen: list[Request] = field(default_factory=list)
     """Those that were answered with 200."""
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> WebhookReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
