@@ -1,4 +1,4 @@
-"""`make demo`: the whole story on one machine, from a till's export to audited books. Exits non-zero if anything is off."""
+"""`make demo`: the whole story on one machine, from a till's export to an audit. Exits non-zero if anything does not add up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tongdui import TongduiError
 
 def main() -> int:
     """Tells the story; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the figures to FILE, one JSON object a line")
     chosen = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -38,14 +38,14 @@ def main() -> int:
     if chosen.json:
         display.write_figures(chosen.json)
     if failures:
-        display.end(f"Not everything is as it should be, after {seconds:.0f} s:", failures)
+        display.end(f"Some checks failed, after {seconds:.0f} s:", failures)
         return 1
     display.end(f"Everything adds up, after {seconds:.0f} s.")
     return 0
 
 
 def run(directory: Path, display: Display) -> list[str]:
-    """Starts a network in `directory` and tells the story on it; what is not as it should be."""
+    """Starts a network in `directory`, tells the story on it, and returns what failed."""
     network = EmbeddedNetwork(directory, worker=False)  # nothing in this story waits for a day to end
     with display.waiting("Starting chain, database, gateway, sequencer and projector"):
         network.start()

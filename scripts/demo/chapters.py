@@ -1,4 +1,4 @@
-"""The chapters of the story, in the order in which they are told. Everything goes through the SDK and HTTP."""
+"""The chapters of the story, in order. Everything goes through the SDK and HTTP."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tongdui.till import TillImport, TillResult, TillSheet, read_till
 
 DATA = Path(__file__).resolve().parent / "data"
 LIN, ZHAO, CHEN = "external:FC-1015", "external:FC-1006", "external:FC-1003"
-"""Customers of the gas station with many points, as it calls them."""
+"""The gas station's ids of three customers with many points."""
 NAMES = {LIN: "Lin", ZHAO: "Zhao", CHEN: "Chen"}
 CARDS = {"CINE": "GY-{}", "MART": "FS-{}", "VIP": "{}@xinghe"}
-"""What the other merchants call their members."""
+"""How the other merchants number their members."""
 HUNDRED = 100
 RUSH = 60
 
@@ -54,20 +54,20 @@ class Step:
 
 @dataclass(slots=True)
 class Story:
-    """What has happened so far."""
+    """Tells the chapters and remembers what happened."""
 
     participants: Participants
     node: Node
     display: Display
     stalled: set[str] = field(default_factory=set)
-    """Orders that waited because the story made them wait."""
+    """Orders that waited because the story stopped the sequencer."""
     members: dict[str, str] = field(default_factory=dict)
     """Ids of all members, by address."""
     before: dict[str, Position] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Remembers what is not as it should be; the demo then ends with a failure."""
+        """Remembers a failed expectation; the demo then ends with a failure."""
         if not holds:
             self.failures.append(otherwise)
             self.display.say(f"[red bold]✗ {otherwise}[/]")
@@ -76,17 +76,17 @@ class Story:
         """The client of the merchant that runs the program."""
         return self.participants[code].client
 
-    # ---------------------------------------------------------------- on board
+    # ---------------------------------------------------------------- onboarding
 
     def introduce(self) -> None:
-        """What runs where."""
+        """Shows what runs where."""
         network = self.participants.network
         self.display.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
         self.display.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
 
     def onboard(self) -> None:
-        """The merchants, their agreements and their money."""
-        self.display.chapter("Four merchants come on board")
+        """Onboards the merchants and shows their agreements and money."""
+        self.display.chapter("Four merchants are onboarded")
         with self.display.progress("Onboarding", self.participants.steps) as bar:
             self.participants.onboard(bar.step)
         registered = self.node.logs(MERCHANT_REGISTERED)
@@ -134,7 +134,7 @@ class Story:
     # ---------------------------------------------------------------- at the pump
 
     def import_day(self) -> None:
-        """A day of sales becomes points, once."""
+        """Turns a day of sales into points, once."""
         self.display.chapter("A day at the pump: fuel_day.csv")
         sheet = read_till(DATA / "fuel_day.csv")
         fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
@@ -152,7 +152,7 @@ class Story:
         self.display.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
 
     def import_malformed(self) -> None:
-        """Bad rows are reported; the good ones go through."""
+        """Reports malformed rows and imports the good ones."""
         self.display.chapter("A file with malformed rows: fuel_malformed.csv")
         sheet = read_till(DATA / "fuel_malformed.csv")
         self.display.table(
@@ -170,7 +170,7 @@ class Story:
         self.expect(len(result.issued) == len(sheet.sales), "not every good sale was issued")
 
     def _import(self, sheet: TillSheet, what: str) -> TillResult:
-        """Imports with a memory of nothing, as a new process would."""
+        """Imports without remembering earlier imports, as a new process would."""
         with self.display.progress(what, len(sheet.sales)) as bar:
             result = TillImport(self.client("FUEL"), "FUEL").run(sheet.sales, bar.at)
         self.expect(not result.needs_attention, "some sales were refused, changed or are pending")
@@ -181,7 +181,7 @@ class Story:
     # ---------------------------------------------------------------- elsewhere
 
     def link_members(self) -> None:
-        """The member shows a one-time code; the other merchant then knows the same member by its own number."""
+        """A member shows a one-time link code; the other merchant then knows the member by its own external id."""
         self.display.chapter("Members become known elsewhere")
         rows = []
         for member, name in NAMES.items():
@@ -199,7 +199,7 @@ class Story:
         self.display.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
 
     def card(self, code: str, member: str) -> str:
-        """What a merchant calls a member."""
+        """Returns a merchant's own id of a member."""
         if code == "FUEL":
             return member
         number = member.rpartition("-")[2]
@@ -208,7 +208,7 @@ class Story:
     # ---------------------------------------------------------------- points move
 
     def move_points(self) -> None:
-        """Exchanges and redemptions; the merchants are settled in the same transaction."""
+        """Exchanges and redeems points; the same transactions settle the merchants."""
         self.display.chapter("Points move, and the merchants are settled in the same transaction")
         quote = self.client("FUEL").quotes.create(source_program="FUEL", target_program="MART", points=1_500)
         self.display.say(
@@ -231,7 +231,7 @@ class Story:
         with self.display.progress("Moving points", len(moves)) as bar:
             for move in moves:
                 movement = move()
-                steps.append(Step(names[str(movement.member)], _told(movement, self.participants), movement))
+                steps.append(Step(names[str(movement.member)], _summary(movement, self.participants), movement))
                 bar.step(steps[-1].what)
         self._show_steps(steps)
 
@@ -279,7 +279,7 @@ class Story:
         )
 
     def _settling(self) -> dict[str, float]:
-        """Seconds from accepted to settled, by order, as the gateway's events tell them."""
+        """Returns the seconds from accepted to settled of each order, from the gateway's events."""
         moments: dict[str, dict[str, datetime]] = defaultdict(dict)
         for event in self.participants.auditor.events.list(page_size=200):
             if event.type in {"order.accepted", "order.settled"} and event.created_at is not None:
@@ -293,7 +293,7 @@ class Story:
     # ---------------------------------------------------------------- what must not happen
 
     def retry(self) -> None:
-        """The answer got lost, the client asks again: one effect."""
+        """Repeats a request whose answer was lost: one effect."""
         self.display.chapter("A retry with the same Idempotency-Key")
         before = self._points(LIN, "MART")
         key = "till-4-receipt-88231"
@@ -312,8 +312,8 @@ class Story:
         self.expect(gained == out, "the retry moved points again")
 
     def refusals(self) -> None:
-        """Too few points, too little liquidity; nothing changes, and money mends the second."""
-        self.display.chapter("What is refused changes nothing")
+        """Tries what must be refused; nothing changes, and a deposit then lets the second attempt pass."""
+        self.display.chapter("A refusal changes nothing")
         rows = []
         for what, code, attempt in (
             ("Chen redeems 900 VIP, has fewer", "insufficient_points", lambda: self._redeem(CHEN, "VIP", 900)),
@@ -333,20 +333,18 @@ class Story:
         self.participants.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
         self.display.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
         movement = self._exchange(LIN, "VIP", "CINE", 300)
-        self._show_steps([Step("Lin", _told(movement, self.participants), movement)])
+        self._show_steps([Step("Lin", _summary(movement, self.participants), movement)])
 
     # ---------------------------------------------------------------- gas
 
     def hundred(self) -> None:
-        """One exchange alone, and a hundred together."""
+        """Compares one exchange alone with a hundred together."""
         self.display.chapter("An exchange alone, and a hundred in one batch")
         members = self._more_members(HUNDRED + 1)
         alone = self._exchange(members[0], "FUEL", "CINE", 20)
         with self._sequencer_stalled():
-            self.display.say(
-                "The sequencer is made to sleep; the gateway goes on accepting. 100 members exchange points."
-            )
-            waiting = self._hand_in(members[1:])
+            self.display.say("The sequencer is stopped; the gateway still accepts orders. 100 members exchange points.")
+            waiting = self._submit_all(members[1:])
         with self.display.progress("Settling", HUNDRED) as bar:
             orders = []
             for movement in waiting:
@@ -371,7 +369,7 @@ class Story:
         self.display.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
 
     def _more_members(self, count: int) -> list[str]:
-        """New members of the gas station with 100 points each."""
+        """Registers new members of the gas station with 100 points each."""
         fuel = self.client("FUEL")
         with self.display.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
 
@@ -386,10 +384,10 @@ class Story:
         fuel.orders.create([Issue(program="FUEL", member=m, points=100) for m in members], wait=WAIT).settled()
         return members
 
-    def _hand_in(self, members: Sequence[str]) -> list[Movement]:
-        """An exchange of each member, in an order of its own; nobody waits for the chain."""
+    def _submit_all(self, members: Sequence[str]) -> list[Movement]:
+        """Submits an exchange for each member, in an order of its own, without waiting for the chain."""
         fuel = self.client("FUEL")
-        with self.display.progress("Handing in 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress("Submitting 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
             def exchange(member: str) -> Movement:
                 found = fuel.exchanges.create(member=member, source_program="FUEL", target_program="CINE", points=20)
@@ -399,7 +397,7 @@ class Story:
             return list(pool.map(exchange, members))
 
     def _rush(self, members: Sequence[str]) -> list[Movement]:
-        """Four pumps redeem points at the same time, each one customer after the other."""
+        """Has four pumps redeem points at once, each for one customer after the other."""
         fuel = self.client("FUEL")
         with self.display.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
@@ -412,7 +410,7 @@ class Story:
 
     @contextmanager
     def _sequencer_stalled(self) -> Iterator[None]:
-        """The sequencer's process sleeps, and not in the middle of writing to the database, which would stop all others."""
+        """Stops the sequencer's process, but not while it writes to the database, which would block everyone else."""
         process = self.participants.network.children["sequencer"].process
         assert process is not None
         try:
@@ -423,13 +421,13 @@ class Story:
                 process.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
             else:
-                raise TongduiError("nobody can write to the database while the sequencer sleeps")
+                raise TongduiError("nobody can write to the database while the sequencer is stopped")
             yield
         finally:
             process.send_signal(signal.SIGCONT)
 
     def _cost(self, movements: Sequence[Movement]) -> tuple[str, int]:
-        """How many transactions in which blocks, and the gas per movement, by the chain's receipts."""
+        """Returns how many transactions in which blocks, and the gas per movement, from the chain's receipts."""
         if not movements:
             return "none", 0
         entries = [movement.settled() for movement in movements]
@@ -441,7 +439,7 @@ class Story:
     # ---------------------------------------------------------------- who has what
 
     def balances(self) -> None:
-        """The members' points, and the merchants' positions before and after."""
+        """Shows the members' points, and the merchants' positions before and after."""
         self.display.chapter("Who has what")
         rows = []
         for name, member in self._ids().items():
@@ -466,12 +464,12 @@ class Story:
             ],
             footer=("all", format_micros(total[0]), format_micros(total[1]), format_micros(total[1] - total[0]), ""),
         )
-        self.display.say("All positions together changed by what was deposited: 100.00.")
+        self.display.say("All positions together changed by the deposit: 100.00.")
 
     # ---------------------------------------------------------------- proofs
 
     def receipts(self) -> list[Receipt]:
-        """Every entry's receipt, verified by asking the chain only; a forged one is found out."""
+        """Verifies every entry's receipt against the chain alone, and shows that a forged one fails."""
         self.display.chapter("Receipts, verified against the chain without the gateway")
         leaves = [entry.leaf for entry in self.participants.auditor.entries.list(page_size=200)]
         found = []
@@ -481,7 +479,7 @@ class Story:
                 bar.step()
         kept = _KeptTransport()
         verified = 0
-        with self.display.progress("Verifying them at the chain node", len(found)) as bar:
+        with self.display.progress("Verifying them against the chain", len(found)) as bar:
             for receipt in found:
                 try:
                     self._verify(receipt, kept)
@@ -494,14 +492,14 @@ class Story:
         )
         try:
             self._verify(forged, kept)
-            told = ""
+            failed_check = ""
         except VerificationError as error:
-            told = error.check
+            failed_check = error.check
         kept.really_close()
         self.display.say(
-            f"{verified} of {len(found)} receipts are good. One with a point added by hand is refused (check: {told})."
+            f"{verified} of {len(found)} receipts are valid. One with a point added by hand fails (check: {failed_check})."
         )
-        self.expect(told == "leaf", "a forged receipt passed")
+        self.expect(failed_check == "leaf", "a forged receipt passed")
         self.display.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
         with tempfile.TemporaryDirectory() as directory:  # a receipt is a file that anyone can check years later
             path = found[0].save(Path(directory) / "receipt.json")
@@ -518,8 +516,8 @@ class Story:
         )
 
     def audit(self, receipts: Sequence[Receipt]) -> None:
-        """Totals from the receipts alone, against the contract and against what the gateway says."""
-        self.display.chapter("The books: recomputed from receipts, compared with the contract and the gateway")
+        """Compares totals from the receipts alone with the contract and the gateway."""
+        self.display.chapter("The audit: totals from receipts, compared with the contract and the gateway")
         audit = Audit.of(self.node, receipts)
         posted, reserved = self._posted()
         rows: list[tuple[object, ...]] = []
@@ -535,10 +533,10 @@ class Story:
             rows.append(self._compared(f"{name}: position", Check("", check.expected, said), _money))
         rows.append(self._compared("sum of positions", audit.money(), _money))
         rows += [self._compared(check.subject, check, _brief) for check in audit.journal()]
-        self.display.table(["", ">from receipts", "the same say", ""], rows)
+        self.display.table(["", ">from receipts", "agrees with", ""], rows)
 
     def _compared(self, subject: str, check: Check, form: Callable[[object], str]) -> tuple[object, ...]:
-        """A row: who says the same as the receipts, or what they say instead."""
+        """Makes a row: which sources agree with the receipts, or what they say instead."""
         self.expect(check.is_good, f"{subject}: expected {check.expected}, found {check.found}")
         said = " = ".join(check.found)
         if not check.is_good:
@@ -546,7 +544,7 @@ class Story:
         return subject, form(check.expected), said, check.is_good
 
     def _posted(self) -> tuple[Counter[str], int]:
-        """Points by program as the gateway knows them, over all members; and what is reserved."""
+        """Returns the points by program over all members, as the gateway knows them, and the reserved points."""
         posted: Counter[str] = Counter()
         reserved = 0
         with self.display.progress("Asking the gateway for every balance", len(self.members)) as bar:
@@ -560,7 +558,7 @@ class Story:
     # ---------------------------------------------------------------- the end
 
     def figures(self) -> None:
-        """What was measured."""
+        """Shows what was measured."""
         self.display.chapter("Figures")
         seconds = [value for order, value in self._settling().items() if order not in self.stalled]
         for share in (0.5, 0.99):
@@ -590,8 +588,8 @@ class Story:
         return next((p.merchant.number for p in self.participants.parties.values() if p.merchant.id == merchant), 0)
 
 
-def _told(movement: Movement, participants: Participants) -> str:
-    """A settled movement in a few words."""
+def _summary(movement: Movement, participants: Participants) -> str:
+    """Describes a settled movement in a few words."""
     entry = movement.settled()
     match movement.object:
         case "exchange":
@@ -612,7 +610,7 @@ def _refused(attempt: Callable[[], object]) -> APIError | None:
 
 
 def _where(logs: Iterable[Log], wanted: int) -> tuple[str, int | str]:
-    """Transaction and block of the event whose first topic is this number."""
+    """Returns transaction and block of the event whose first topic is this number."""
     found = next((log for log in logs if number(log.topics[0]) == wanted), None)
     return (short_hash(found.tx_hash), found.block_number) if found else ("missing", "missing")
 
@@ -631,13 +629,13 @@ def _brief(value: object) -> str:
 
 
 class _KeptTransport(httpx.HTTPTransport):
-    """A connection that outlives the client which uses it."""
+    """A connection that outlives the client that uses it."""
 
     def __init__(self) -> None:
         super().__init__(verify=False)  # plain HTTP on this machine
 
     def close(self) -> None:
-        """Stays open: the next receipt uses it."""
+        """Stays open for the next receipt."""
 
     def really_close(self) -> None:
         """Closes it."""

@@ -1,4 +1,4 @@
-"""The four merchants, what they have agreed with each other, and how they come on board."""
+"""The four merchants of the demo, their agreements, and how they are onboarded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAIT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class MerchantProfile:
-    """A merchant as it comes on board. Money is in yuan."""
+    """What a merchant is registered with. Money is in yuan."""
 
     code: str
     merchant: str
@@ -40,7 +40,7 @@ class MerchantProfile:
 
 @dataclass(frozen=True, slots=True)
 class AgreementPlan:
-    """What two merchants sign: `rate` target points for a source point, at `price` micros for each target point."""
+    """What two merchants will sign: `rate` target points for a source point, `price` micros for each target point."""
 
     source: str
     target: str
@@ -67,7 +67,7 @@ AGREEMENT_PLANS = (
 
 @dataclass(slots=True)
 class Party:
-    """A merchant on board: its key is in this process only, its client signs with it."""
+    """An onboarded merchant. Its signer key exists only in this process, and its client signs with it."""
 
     profile: MerchantProfile
     signer: LocalSigner
@@ -78,13 +78,13 @@ class Party:
 
     @property
     def code(self) -> str:
-        """Its program's code."""
+        """The code of its program."""
         return self.profile.code
 
 
 @dataclass(slots=True)
 class Participants:
-    """Everybody who takes part, with one client each."""
+    """Everyone who takes part, with one client each."""
 
     network: EmbeddedNetwork
     parties: dict[str, Party] = field(default_factory=dict)
@@ -107,21 +107,21 @@ class Participants:
         return self.parties[code]
 
     def merchant_name(self, number: int) -> str:
-        """The merchant with this number; 0 is the operator."""
+        """Returns the name of the merchant with this number; 0 is the operator."""
         names = {p.merchant.number: p.merchant.name for p in self.parties.values()}
         return names.get(number, "Tongdui (the operator)" if number == 0 else f"merchant {number}")
 
     def code_of(self, program: int) -> str:
-        """Code of the program with this number."""
+        """Returns the code of the program with this number."""
         return next(p.code for p in self.parties.values() if p.program.number == program)
 
     @property
     def steps(self) -> int:
-        """How many steps onboarding has."""
+        """The number of steps that `onboard` reports."""
         return 2 * len(PROFILES) + len(AGREEMENT_PLANS)
 
     def onboard(self, done: Callable[[str], None]) -> None:
-        """Operator registers, merchants sign their agreements with each other, treasury books the deposits."""
+        """The operator registers the merchants, the merchants sign their agreements, the treasury books the deposits."""
         for profile in PROFILES:
             self.parties[profile.code] = self._register(profile)
             done(profile.merchant)
@@ -134,7 +134,7 @@ class Participants:
             done(f"deposit of {party.code}")
 
     def deposit(self, code: str, micros: int, bank_reference: str) -> None:
-        """The treasury saw the money at the bank."""
+        """Has the treasury book a deposit that arrived at the bank."""
         booked = self.treasury.deposits.create(
             merchant=self[code].merchant, micros=micros, bank_reference=bank_reference, wait=WAIT
         )
@@ -169,7 +169,7 @@ class Participants:
         return Party(profile, signer, key, merchant, self._client(key, signer), program)
 
     def _agree(self, plan: AgreementPlan) -> Agreement:
-        """The source merchant proposes and signs; the target merchant reads, checks and signs."""
+        """Has the source merchant propose and sign, and the target merchant check and sign."""
         proposal = self[plan.source].client.agreements.propose(
             source_program=plan.source,
             target_program=plan.target,
@@ -187,7 +187,7 @@ class Participants:
         return agreement
 
     def _client(self, api_key: str, signer: LocalSigner | None = None) -> Client:
-        """A client that takes nothing from the gateway for granted: contract, chain and terms are checked on the chain."""
+        """Makes a client that does not trust the gateway: it checks contract, chain and terms on the chain."""
         client = Client(
             self.network.url,
             api_key,

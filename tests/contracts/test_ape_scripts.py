@@ -161,7 +161,7 @@ def test_the_network_is_paused_and_resumed(operator: Operator) -> None:
     ("wanted", "shown"),
     [
         (("onboard", "--name", "Bakery", "--key", address(STRANGER)), "register Bakery as merchant 2"),
-        (("pause", "--everything"), "stop the network"),
+        (("pause", "--everything"), "pause the network"),
         (("rotate_key", "--merchant", "1", "--overlap", "0"), "is a key of merchant 1"),
     ],
 )

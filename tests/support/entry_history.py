@@ -1,4 +1,4 @@
-"""A chain in miniature: makes entries as the contract would, so that replays have something to agree with."""
+"""Makes entries as the contract would, so that a test can compare a replay of lots with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0}
 
 
 def store(session: Session, history: EntryHistory) -> None:
-    """Writes a history's blocks (one a day) and entries as the projector would."""
+    """Writes a history's blocks, one a day, and its entries as the projector would."""
     days = sorted({day for _, day in history.entries})
     blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800} for day in days]
     session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
@@ -43,7 +43,7 @@ def address(number: int) -> str:
 
 @dataclass
 class EntryHistory:
-    """Entries so far, each with the day of its block. The exchange gives two points of CINE for three of FUEL."""
+    """Entries, each with the day of its block. The exchange gives two points of CINE for three of FUEL."""
 
     entries: list[tuple[Entry, int]] = field(default_factory=list)
     day: int = 100
@@ -52,7 +52,7 @@ class EntryHistory:
     """Number of the first entry."""
 
     def after(self, day: int) -> EntryHistory:
-        """An empty history whose entries come after this one's, from `day` on."""
+        """Returns an empty history that continues this one from `day` on."""
         return EntryHistory(day=day, first=self.first + len(self.entries))
 
     def balance(self, member: str, program: int) -> int:
@@ -85,7 +85,7 @@ class EntryHistory:
         )
 
     def taken_from(self, original: Entry, points: int) -> tuple[str, int, int]:
-        """Which account a reversal of `points` would take how much from."""
+        """Returns the account that a reversal of `points` takes points from, and how many."""
         leaf, whole = original.leaf(), original.points
         before = self.reversed[leaf]
         out = -(-original.out * (before + points) // whole) + (-original.out * before // whole)
