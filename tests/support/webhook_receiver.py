@@ -1,4 +1,4 @@
-"""A merchant's server: keeps what it is sent, and answers as the test wants."""
+"""A merchant's server: keeps every webhook that it gets, and answers as the test wants."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Request:
 
 
 @dataclass
-class Receiver:
-    """Use as a context manager. `reply` says with which status, or with which raw bytes, a request is answered."""
+class WebhookReceiver:
+    """Use it as a context manager. `reply` returns the status, or the raw bytes, that answer a request."""
 
     reply: Reply = lambda _: 200
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     seen: list[Request] = field(default_factory=list)
-    """Those that were answered with 200."""
+    """The requests that it answered with 200."""
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> WebhookReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The four merchants, what they have agreed with each other, and how they come on board."""
+"""The four merchants of the demo, their agreements, and how they are onboarded."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Charter:
-    """A merchant as it comes on board. Money is in yuan."""
+class MerchantProfile:
+    """What a merchant is registered with. Money is in yuan."""
 
     code: str
     merchant: str
@@ -39,8 +39,8 @@ class Charter:
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
-    """What two merchants sign: `rate` target points for a source point, at `price` micros for each target point."""
+class AgreementPlan:
+    """What two merchants will sign: `rate` target points for a source point, `price` micros for each target point."""
 
     source: str
     target: str
@@ -49,27 +49,27 @@ class Deal:
     fee_bps: int = 50
 
 
-CHARTERS = (
-    Charter("FUEL", "Changhe Petroleum", "Fuel Points", 730, credit=1_000, deposit=2_000),
-    Charter("CINE", "Guangying Cinemas", "Film Coins", 365, credit=500, deposit=500),
-    Charter("MART", "Fengshou Supermarkets", "Stamps", 365, credit=500, deposit=500),
-    Charter("VIP", "Xinghe Video", "Stars", 180, credit=1, deposit=0),
+PROFILES = (
+    MerchantProfile("FUEL", "Changhe Petroleum", "Fuel Points", 730, credit=1_000, deposit=2_000),
+    MerchantProfile("CINE", "Guangying Cinemas", "Film Coins", 365, credit=500, deposit=500),
+    MerchantProfile("MART", "Fengshou Supermarkets", "Stamps", 365, credit=500, deposit=500),
+    MerchantProfile("VIP", "Xinghe Video", "Stars", 180, credit=1, deposit=0),
 )
-DEALS = (
-    Deal("FUEL", "CINE", Fraction(1, 2), 18_000),
-    Deal("FUEL", "MART", Fraction(9, 10), 10_000),
-    Deal("FUEL", "VIP", Fraction(1, 10), 90_000),
-    Deal("CINE", "MART", Fraction(8, 5), 10_000),
-    Deal("MART", "VIP", Fraction(1, 10), 90_000),
-    Deal("VIP", "CINE", Fraction(4, 1), 18_000),
+AGREEMENT_PLANS = (
+    AgreementPlan("FUEL", "CINE", Fraction(1, 2), 18_000),
+    AgreementPlan("FUEL", "MART", Fraction(9, 10), 10_000),
+    AgreementPlan("FUEL", "VIP", Fraction(1, 10), 90_000),
+    AgreementPlan("CINE", "MART", Fraction(8, 5), 10_000),
+    AgreementPlan("MART", "VIP", Fraction(1, 10), 90_000),
+    AgreementPlan("VIP", "CINE", Fraction(4, 1), 18_000),
 )
 
 
 @dataclass(slots=True)
 class Party:
-    """A merchant on board: its key is in this process only, its client signs with it."""
+    """An onboarded merchant. Its signer key exists only in this process, and its client signs with it."""
 
-    charter: Charter
+    profile: MerchantProfile
     signer: LocalSigner
     api_key: str
     merchant: Merchant
@@ -78,13 +78,13 @@ class Party:
 
     @property
     def code(self) -> str:
-        """Its program's code."""
-        return self.charter.code
+        """The code of its program."""
+        return self.profile.code
 
 
 @dataclass(slots=True)
-class Town:
-    """Everybody who takes part, with one client each."""
+class Participants:
+    """Everyone who takes part, with one client each."""
 
     network: EmbeddedNetwork
     parties: dict[str, Party] = field(default_factory=dict)
@@ -107,34 +107,34 @@ class Town:
         return self.parties[code]
 
     def merchant_name(self, number: int) -> str:
-        """The merchant with this number; 0 is the operator."""
+        """Returns the name of the merchant with this number; 0 is the operator."""
         names = {p.merchant.number: p.merchant.name for p in self.parties.values()}
         return names.get(number, "Tongdui (the operator)" if number == 0 else f"merchant {number}")
 
     def code_of(self, program: int) -> str:
-        """Code of the program with this number."""
+        """Returns the code of the program with this number."""
         return next(p.code for p in self.parties.values() if p.program.number == program)
 
     @property
     def steps(self) -> int:
-        """How many steps onboarding has."""
-        return 2 * len(CHARTERS) + len(DEALS)
+        """The number of steps that `onboard` reports."""
+        return 2 * len(PROFILES) + len(AGREEMENT_PLANS)
 
     def onboard(self, done: Callable[[str], None]) -> None:
-        """Operator registers, merchants sign their agreements with each other, treasury books the deposits."""
-        for charter in CHARTERS:
-            self.parties[charter.code] = self._register(charter)
-            done(charter.merchant)
-        for deal in DEALS:
-            self.agreements[deal.source, deal.target] = self._agree(deal)
-            done(f"{deal.source} to {deal.target}")
+        """The operator registers the merchants, the merchants sign their agreements, the treasury books the deposits."""
+        for profile in PROFILES:
+            self.parties[profile.code] = self._register(profile)
+            done(profile.merchant)
+        for plan in AGREEMENT_PLANS:
+            self.agreements[plan.source, plan.target] = self._agree(plan)
+            done(f"{plan.source} to {plan.target}")
         for party in self.parties.values():
-            if party.charter.deposit:
-                self.deposit(party.code, yuan(party.charter.deposit), f"ICBC-20260415-{party.code}")
+            if party.profile.deposit:
+                self.deposit(party.code, yuan(party.profile.deposit), f"ICBC-20260415-{party.code}")
             done(f"deposit of {party.code}")
 
     def deposit(self, code: str, micros: int, bank_reference: str) -> None:
-        """The treasury saw the money at the bank."""
+        """Has the treasury book a deposit that arrived at the bank."""
         booked = self.treasury.deposits.create(
             merchant=self[code].merchant, micros=micros, bank_reference=bank_reference, wait=WAIT
         )
@@ -150,44 +150,44 @@ class Town:
                 return False
             return True
 
-    def _register(self, charter: Charter) -> Party:
+    def _register(self, profile: MerchantProfile) -> Party:
         signer = LocalSigner.generate()
         merchant = self.operator.merchants.create(
-            name=charter.merchant,
+            name=profile.merchant,
             signer_address=signer.address,
-            credit_limit_micros=yuan(charter.credit),
+            credit_limit_micros=yuan(profile.credit),
             wait=WAIT,
         )
         program = self.operator.programs.create(
             merchant=merchant,
-            code=charter.code,
-            name=charter.program,
-            default_lifetime_days=charter.lifetime_days,
+            code=profile.code,
+            name=profile.program,
+            default_lifetime_days=profile.lifetime_days,
             wait=WAIT,
         )
         key = str(self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret)
-        return Party(charter, signer, key, merchant, self._client(key, signer), program)
+        return Party(profile, signer, key, merchant, self._client(key, signer), program)
 
-    def _agree(self, deal: Deal) -> Agreement:
-        """The source merchant proposes and signs; the target merchant reads, checks and signs."""
-        proposal = self[deal.source].client.agreements.propose(
-            source_program=deal.source,
-            target_program=deal.target,
-            rate=deal.rate,
-            unit_price_micros=deal.price,
-            fee_bps=deal.fee_bps,
-            lifetime_days=self[deal.target].charter.lifetime_days,
+    def _agree(self, plan: AgreementPlan) -> Agreement:
+        """Has the source merchant propose and sign, and the target merchant check and sign."""
+        proposal = self[plan.source].client.agreements.propose(
+            source_program=plan.source,
+            target_program=plan.target,
+            rate=plan.rate,
+            unit_price_micros=plan.price,
+            fee_bps=plan.fee_bps,
+            lifetime_days=self[plan.target].profile.lifetime_days,
             max_points=100_000,
             daily_cap=1_000_000,
             valid_until=datetime.now(UTC) + timedelta(days=365),
         )
-        agreement = self[deal.target].client.agreements.sign(proposal, wait=WAIT)
+        agreement = self[plan.target].client.agreements.sign(proposal, wait=WAIT)
         if agreement.state != "active":
-            raise PendingError(f"the agreement {deal.source} to {deal.target} is {agreement.state}")
+            raise PendingError(f"the agreement {plan.source} to {plan.target} is {agreement.state}")
         return agreement
 
     def _client(self, api_key: str, signer: LocalSigner | None = None) -> Client:
-        """A client that takes nothing from the gateway for granted: contract, chain and terms are checked on the chain."""
+        """Makes a client that does not trust the gateway: it checks contract, chain and terms on the chain."""
         client = Client(
             self.network.url,
             api_key,

@@ -1,4 +1,4 @@
-"""A chain in miniature: makes entries as the contract would, so that replays have something to agree with."""
+"""Makes entries as the contract would, so that a test can compare a replay of lots with them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ROUTES = {EXCHANGE: Route(1, 2, CINE), ACCEPTANCE: Route(1, 2, 0)}
 TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0}
 
 
-def store(session: Session, ledger: Ledger) -> None:
-    """Writes a ledger's blocks (one a day) and entries as the projector would."""
-    days = sorted({day for _, day in ledger.entries})
+def store(session: Session, history: EntryHistory) -> None:
+    """Writes a history's blocks, one a day, and its entries as the projector would."""
+    days = sorted({day for _, day in history.entries})
     blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800} for day in days]
     session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
-    session.execute(insert(EntryRow), [_row(entry, day) for entry, day in ledger.entries])
+    session.execute(insert(EntryRow), [_row(entry, day) for entry, day in history.entries])
 
 
 def _row(entry: Entry, block: int) -> dict[str, object]:
@@ -42,8 +42,8 @@ def address(number: int) -> str:
 
 
 @dataclass
-class Ledger:
-    """Entries so far, each with the day of its block. The exchange gives two points of CINE for three of FUEL."""
+class EntryHistory:
+    """Entries, each with the day of its block. The exchange gives two points of CINE for three of FUEL."""
 
     entries: list[tuple[Entry, int]] = field(default_factory=list)
     day: int = 100
@@ -51,9 +51,9 @@ class Ledger:
     first: int = 0
     """Number of the first entry."""
 
-    def after(self, day: int) -> Ledger:
-        """An empty ledger whose entries come after this one's, from `day` on."""
-        return Ledger(day=day, first=self.first + len(self.entries))
+    def after(self, day: int) -> EntryHistory:
+        """Returns an empty history that continues this one from `day` on."""
+        return EntryHistory(day=day, first=self.first + len(self.entries))
 
     def balance(self, member: str, program: int) -> int:
         originals = {entry.leaf(): entry for entry, _ in self.entries}
@@ -85,7 +85,7 @@ class Ledger:
         )
 
     def taken_from(self, original: Entry, points: int) -> tuple[str, int, int]:
-        """Which account a reversal of `points` would take how much from."""
+        """Returns the account that a reversal of `points` takes points from, and how many."""
         leaf, whole = original.leaf(), original.points
         before = self.reversed[leaf]
         out = -(-original.out * (before + points) // whole) + (-original.out * before // whole)

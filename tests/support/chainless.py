@@ -1,6 +1,6 @@
-"""The same small network as `Harness`, without a chain: rows as the projector would have written them.
+"""The network of `Harness` without a chain: its rows are those that the projector would have written.
 
-For rules that end where the chain begins. Copying a prepared database takes a moment only.
+For tests of rules that need no chain. Copying a prepared database takes only a moment.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.support.harness import PASSWORD, TERMS, Harness
 CONTRACT = "0x" + "c1" * 20
 
 
-class Books(Harness):
-    """A network of which only the database is there. `give` stands for whatever the chain would have posted."""
+class ChainlessNetwork(Harness):
+    """A network that consists of a database only. `give` stands for what the chain would have posted."""
 
     def __init__(self, database_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object) -> None:
         self.keyring = Keyring(PASSWORD)
@@ -54,7 +54,7 @@ class Books(Harness):
             AccountRepository(session).add({(address, program): Balance(posted=points)})
 
     def take_key_away(self, merchant: int) -> None:
-        """From now on the merchant signs for itself."""
+        """Removes the merchant's managed key: from now on it signs for itself."""
         with self.database.session.begin() as session:
             session.execute(update(SignerKey).where(SignerKey.merchant_number == merchant).values(keystore=None))
 

@@ -1,4 +1,4 @@
-"""How the story is shown: chapters, tables, progress, and figures that are kept. Plain text where there is no terminal."""
+"""Shows the story: chapters, tables, progress and figures. Plain text if the output is no terminal."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Bar:
     title: str
 
     def step(self, what: str = "") -> None:
-        """One more is done."""
+        """Counts one more as done."""
         self.progress.update(self.task, advance=1, description=self._described(what))
 
     def at(self, what: str, done: int, total: int) -> None:
-        """This much of a part is done."""
+        """Shows how much of a part is done."""
         self.progress.update(self.task, completed=done, total=total, description=self._described(what))
 
     def _described(self, what: str) -> str:
@@ -56,8 +56,8 @@ def _console() -> Console:
 
 
 @dataclass(slots=True)
-class Stage:
-    """Where the story is shown."""
+class Display:
+    """Prints the story and keeps its figures."""
 
     console: Console = field(default_factory=_console)
     figures: list[Figure] = field(default_factory=list)
@@ -70,13 +70,13 @@ class Stage:
         self.console.rule(f"[bold cyan]{self._chapters}  {title}", align="left", style="cyan")
 
     def say(self, text: str) -> None:
-        """A sentence."""
+        """Prints a sentence."""
         self.console.print(text, highlight=False)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "", footer: Sequence[object] = ()
     ) -> None:
-        """A table. A column whose name begins with `>` is aligned to the right."""
+        """Prints a table. A column whose name begins with `>` is aligned to the right."""
         table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_footer=bool(footer))
         table.padding = (0, 1, 0, 0)
         for name, last in zip(columns, footer or [""] * len(columns), strict=True):
@@ -88,14 +88,14 @@ class Stage:
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Bar]:
-        """A bar for something that takes longer than a blink; it goes away when that is done."""
+        """Shows a bar for something that takes a while, and removes it afterwards."""
         columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as shown:
             yield Bar(shown, shown.add_task(title, total=total), title)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """A spinner for something of unknown length."""
+        """Shows a spinner for something of unknown length."""
         if not self.console.is_terminal:
             yield
             return
@@ -103,7 +103,7 @@ class Stage:
             yield
 
     def end(self, verdict: str, failures: Sequence[str] = ()) -> None:
-        """The last words."""
+        """Prints the verdict and what failed."""
         self.console.print()
         self.console.print(f"[bold {'red' if failures else 'green'}]{verdict}[/]", highlight=False)
         for failure in failures:
@@ -114,7 +114,7 @@ class Stage:
         self.figures.append(Figure(name, value, unit, what))
 
     def show_figures(self) -> None:
-        """All figures."""
+        """Prints all figures."""
         self.table(["figure", ">value", "unit"], [(f.what, _short(f.value), f.unit) for f in self.figures])
 
     def write_figures(self, path: Path) -> None:
@@ -127,19 +127,19 @@ class Stage:
 
 
 def shown(cell: object) -> str:
-    """A cell: numbers get their thousands separated, a truth value a mark."""
+    """Formats a cell: numbers with separated thousands, a truth value as a mark."""
     if isinstance(cell, bool):
         return "[green]✓[/]" if cell else "[red bold]✗ wrong[/]"
     return f"{cell:,}" if isinstance(cell, int) else escape(str(cell))
 
 
 def short_hash(text: str) -> str:
-    """A hash that can still be told from others."""
+    """Shortens a hash so that it can still be told from others."""
     return f"{text[:10]}…{text[-4:]}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all values do not exceed."""
+    """Returns the smallest value that at least `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
