@@ -50,6 +50,11 @@ def _tables(page: Path) -> list[int]:
     return [len(table) for table in rows.split()]
 
 
+def _names(page: Path) -> set[str]:
+    """What stands in inline code: commands, settings, fields."""
+    return set(re.findall(r"`[^`]+`", _prose(page)))
+
+
 def _anchor(heading: str) -> str:
     """The anchor that a heading gets."""
     text = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
@@ -66,6 +71,7 @@ def test_a_page_has_a_chinese_twin_of_the_same_structure(english: Path, chinese:
     assert _headings(english) == _headings(chinese)
     assert _blocks(english) == _blocks(chinese)
     assert _tables(english) == _tables(chinese)
+    assert _names(english) - _names(chinese) == set(), "names of the English page that the Chinese one lacks"
 
 
 @pytest.mark.parametrize(("english", "chinese"), TWINS, ids=_name)
