@@ -98,6 +98,12 @@ def test_relative_links_resolve(page: Path) -> None:
             assert anchor in _anchors(linked), f"{_name(page)} points at {link}, which has no such heading"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=_name)
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    paths = re.findall(r"`((?:clearing|contracts|docs|gateway|scripts|sdk|snapshots|tests)/[\w./-]*)`", _prose(page))
+    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / f"{path}.py").exists()] == []
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     names = sorted(page.name for page in DECISIONS.glob("*.md") if page.name != "README.md")
     assert Counter(name[:5] for name in names) == Counter(f"{number:04}-" for number in range(1, len(names) + 1))
