@@ -1,7 +1,7 @@
 """From events to deliveries: every committed event, once, in order of its number, to every endpoint that wants it.
 
 Numbers are given before transactions commit, so an event may turn up behind others that have a higher number. A number that is
-missing is remembered until its transaction has ended one way or the other (docs/decisions/webhooks.md).
+missing is remembered until its transaction has ended one way or the other (docs/decisions/0003-webhooks-by-cursor.md).
 """
 
 from __future__ import annotations
