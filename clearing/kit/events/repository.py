@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
 from clearing.kit.ids import new_id
+from clearing.kit.paging import newest_first, where_given
 
 
 class EventRepository:
@@ -48,13 +49,8 @@ class EventRepository:
         limit: int,
     ) -> Sequence[Event]:
         """Events newest first, one merchant's or everybody's; `after` is the id of the last one of the page before."""
-        query = select(Event).order_by(Event.seq.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(Event.merchant_number == merchant_number)
-        if type is not None:
-            query = query.where(Event.type == type)
-        if subject is not None:
-            query = query.where(Event.subject == subject)
-        if after is not None:
-            query = query.where(Event.seq < select(Event.seq).where(Event.id == after).scalar_subquery())
-        return self._session.scalars(query).all()
+        query = where_given(
+            select(Event), (Event.merchant_number, merchant_number), (Event.type, type), (Event.subject, subject)
+        )
+        last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
+        return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.database import dialect_of
 from clearing.kit.events.models import Event
+from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.notifications.webhooks.models import (
     DeliveryState,
@@ -48,12 +49,8 @@ class EndpointRepository:
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[WebhookEndpoint]:
         """Endpoints newest first: one merchant's, or all."""
-        query = select(WebhookEndpoint).order_by(WebhookEndpoint.id.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(WebhookEndpoint.merchant_number == merchant_number)
-        if after is not None:
-            query = query.where(WebhookEndpoint.id < after)
-        return self._session.scalars(query).all()
+        query = where_given(select(WebhookEndpoint), (WebhookEndpoint.merchant_number, merchant_number))
+        return self._session.scalars(newest_first(query, WebhookEndpoint.id, after, limit)).all()
 
     def count(self, merchant_number: int) -> int:
         """How many endpoints a merchant has."""
@@ -192,14 +189,9 @@ class DeliveryRepository:
             select(WebhookDelivery, Event)
             .join(Event, Event.seq == WebhookDelivery.event_seq)
             .where(WebhookDelivery.endpoint_id == endpoint_id)
-            .order_by(WebhookDelivery.event_seq.desc())
-            .limit(limit)
         )
-        if state is not None:
-            query = query.where(WebhookDelivery.state == state)
-        if after is not None:
-            query = query.where(WebhookDelivery.event_seq < after)
-        return [(delivery, event) for delivery, event in self._session.execute(query)]
+        page = newest_first(where_given(query, (WebhookDelivery.state, state)), WebhookDelivery.event_seq, after, limit)
+        return [(delivery, event) for delivery, event in self._session.execute(page)]
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many deliveries wait, and since when the oldest does."""

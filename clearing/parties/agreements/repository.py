@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.kit.upsert import insert_for
 from clearing.parties.agreements.models import Agreement, AgreementState, AgreementUse
 
@@ -71,22 +72,20 @@ class AgreementRepository:
     def programs_seen_by(self, merchant_number: int) -> set[int]:
         """Programs on either side of a merchant's agreements on chain."""
         query = select(Agreement.source_program, Agreement.target_program).where(
-            Agreement.state.in_(REGISTERED), _party(merchant_number)
+            Agreement.state.in_(REGISTERED), _is_party(merchant_number)
         )
         return {program for row in self._session.execute(query) for program in row if program}
 
     def numbers_of(self, merchant_number: int) -> list[int]:
         """Numbers of the agreements to which a merchant is a party."""
-        query = select(Agreement.number).where(Agreement.number.is_not(None), _party(merchant_number))
+        query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))
         return [number for number in self._session.scalars(query) if number is not None]
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Agreement]:
         """Agreements newest first: one merchant's, or all."""
-        query = select(Agreement).order_by(Agreement.id.desc()).limit(limit)
+        query = newest_first(select(Agreement), Agreement.id, after, limit)
         if merchant_number is not None:
-            query = query.where(_party(merchant_number))
-        if after is not None:
-            query = query.where(Agreement.id < after)
+            query = query.where(_is_party(merchant_number))
         return self._session.scalars(query).all()
 
     def hold_numbers(self) -> None:
@@ -128,5 +127,5 @@ class UseRepository:
         self._session.flush()
 
 
-def _party(merchant_number: int) -> ColumnElement[bool]:
+def _is_party(merchant_number: int) -> ColumnElement[bool]:
     return or_(Agreement.source_merchant == merchant_number, Agreement.target_merchant == merchant_number)

@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.parties.merchants.models import Merchant, SignerKey
 
 
@@ -34,10 +35,7 @@ class MerchantRepository:
 
     def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
         """Merchants newest first."""
-        query = select(Merchant).order_by(Merchant.id.desc()).limit(limit)
-        if after is not None:
-            query = query.where(Merchant.id < after)
-        return self._session.scalars(query).all()
+        return self._session.scalars(newest_first(select(Merchant), Merchant.id, after, limit)).all()
 
     def next_number(self) -> int:
         """The number the chain will expect next; nobody else gets it before this transaction ends."""

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.parties.programs.models import Program
 
 
@@ -38,10 +39,7 @@ class ProgramRepository:
 
     def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
         """Programs newest first."""
-        query = select(Program).order_by(Program.id.desc()).limit(limit)
-        if after is not None:
-            query = query.where(Program.id < after)
-        return self._session.scalars(query).all()
+        return self._session.scalars(newest_first(select(Program), Program.id, after, limit)).all()
 
     def next_number(self) -> int:
         """The number the chain will expect next; nobody else gets it before this transaction ends."""
