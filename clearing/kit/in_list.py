@@ -1,4 +1,4 @@
-"""Rows for many keys in one statement whose text does not depend on how many: it is compiled, planned and cached once."""
+"""Finding rows by many keys with a statement whose text does not depend on their number: it is compiled and cached once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Column = InstrumentedAttribute[Any]
 
 
 def in_list(session: Session, column: Column, values: Collection[Any]) -> ColumnElement[bool]:
-    """Whether the column (text or a whole number) is one of these values."""
+    """True where the column (text or an integer) has one of these values."""
     return _in_list(session, (column,), [(value,) for value in values])
 
 
 def pairs_in_list(
-    session: Session, first: Column, second: Column, keys: Iterable[tuple[Any, Any]]
+    session: Session, first: Column, second: Column, pairs: Iterable[tuple[Any, Any]]
 ) -> ColumnElement[bool]:
-    """Whether the pair of columns (texts or whole numbers) is one of these keys."""
-    return _in_list(session, (first, second), list(keys))
+    """True where the two columns (text or integers) together have one of these pairs."""
+    return _in_list(session, (first, second), list(pairs))
 
 
 def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:

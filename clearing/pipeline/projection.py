@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
+from clearing.kit.clock import clock_of
 from clearing.kit.bulk_insert import insert_all
 from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.journal.effects import Effects, Route
@@ -190,7 +191,7 @@ def _finish_orders(session: Session, content: BlockContent, block: BlockData) ->
                 finish(session, order, outcome, block.number)  # what it had set aside was released when it ended
             continue
         finish(session, order, outcome, block.number)
-        metrics.order_ended(order.state, order.created_at)
+        metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
         finished.append(order)
     return Reservations.of(session, finished)
 
