@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
-from clearing.kit.clock import clock_of
 from clearing.kit.bulk_insert import insert_all
+from clearing.kit.clock import clock_of
 from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.journal.effects import Effects, Route
 from clearing.ledger.journal.models import Batch, Block, Entry, PoisonEvent, Rejection

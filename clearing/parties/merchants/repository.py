@@ -30,33 +30,33 @@ class MerchantRepository:
         return self._session.scalar(select(Merchant).where(Merchant.id == id))
 
     def by_number(self, number: int) -> Merchant | None:
-        """The merchant with this number on chain."""
+        """The merchant with this number on the chain."""
         return self._session.get(Merchant, number)
 
     def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
-        """Merchants newest first."""
+        """Merchants, newest first."""
         return self._session.scalars(newest_first(select(Merchant), Merchant.id, after, limit)).all()
 
     def next_number(self) -> int:
-        """The number the chain will expect next; nobody else gets it before this transaction ends."""
+        """The number that the chain will expect next. Nobody else can take it until this transaction ends."""
         lock_until_commit(self._session, "merchant numbers")
         return (self._session.scalar(select(func.max(Merchant.number))) or 0) + 1
 
     # ---------------------------------------------------------------- signer keys
 
     def key(self, address: str) -> SignerKey | None:
-        """The key with this address (lower-case), whoever has it."""
+        """The key with this address (lower-case), whichever merchant's it is."""
         return self._session.get(SignerKey, address)
 
     def live_key(self, number: int, address: str, at: int) -> SignerKey | None:
-        """The key with this address if it may sign for the merchant at Unix time `at`."""
+        """The key with this address, if it may sign for the merchant at Unix time `at`."""
         key = self.key(address)
         if key is None or key.merchant_number != number or not key.valid_from <= at < key.valid_until:
             return None
         return key
 
     def managed_key(self, number: int, at: int) -> SignerKey | None:
-        """The newest live key of the merchant that the gateway can sign with."""
+        """The merchant's newest live managed key."""
         query = _live(number, at).where(SignerKey.keystore.is_not(None))
         return self._session.scalars(query.limit(1)).first()
 
