@@ -1,4 +1,4 @@
-"""SQL of agreements."""
+"""SQL of agreements, and of what they have used of their daily caps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import newest_first
 from clearing.kit.upsert import insert_for
-from clearing.parties.agreements.models import Agreement, AgreementState, AgreementUse
+from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
-"""On chain. Whether it can still be used, its window says (`valid_from`, `ends_at`)."""
+"""States of agreements on the chain. Whether one can still be used depends on `valid_from` and `ends_at`."""
 
 
 class AgreementRepository:
@@ -32,7 +32,7 @@ class AgreementRepository:
         return self._session.get(Agreement, id)
 
     def by_number(self, number: int) -> Agreement | None:
-        """The agreement with this number on chain."""
+        """The agreement with this number on the chain."""
         return self._session.scalar(select(Agreement).where(Agreement.number == number))
 
     def by_digest(self, digest: bytes) -> Agreement | None:
@@ -46,7 +46,7 @@ class AgreementRepository:
     def usable(
         self, kind: int, source_program: int, target_program: int | None, target_merchant: int | None, at: int
     ) -> Agreement | None:
-        """The newest agreement on chain for this route that can be used at Unix time `at`."""
+        """The newest registered agreement for this route that can be used at Unix time `at`."""
         query = select(Agreement).where(
             Agreement.kind == kind,
             Agreement.source_program == source_program,
@@ -61,39 +61,39 @@ class AgreementRepository:
         return self._session.scalars(query.order_by(Agreement.number.desc()).limit(1)).first()
 
     def exchanges_after(self, at: int) -> Sequence[Agreement]:
-        """Exchange agreements that both sides signed and that have not ended at Unix time `at`."""
+        """Exchange agreements that both sides have signed and that end after Unix time `at`."""
         query = select(Agreement).where(
-            Agreement.kind == 1,
+            Agreement.kind == AgreementKind.EXCHANGE,
             Agreement.state.in_((AgreementState.ACCEPTED, *REGISTERED)),
             Agreement.ends_at > at,
         )
         return self._session.scalars(query.order_by(Agreement.number)).all()
 
     def programs_seen_by(self, merchant_number: int) -> set[int]:
-        """Programs on either side of a merchant's agreements on chain."""
+        """The programs on either side of a merchant's registered agreements."""
         query = select(Agreement.source_program, Agreement.target_program).where(
             Agreement.state.in_(REGISTERED), _is_party(merchant_number)
         )
         return {program for row in self._session.execute(query) for program in row if program}
 
     def numbers_of(self, merchant_number: int) -> list[int]:
-        """Numbers of the agreements to which a merchant is a party."""
+        """The numbers of a merchant's agreements."""
         query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))
         return [number for number in self._session.scalars(query) if number is not None]
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Agreement]:
-        """Agreements newest first: one merchant's, or all."""
+        """Agreements, newest first: one merchant's, or all."""
         query = newest_first(select(Agreement), Agreement.id, after, limit)
         if merchant_number is not None:
             query = query.where(_is_party(merchant_number))
         return self._session.scalars(query).all()
 
     def hold_numbers(self) -> None:
-        """Lets nobody else number an agreement, or open a cycle with one, before this transaction ends."""
+        """Until this transaction ends, nobody else can number an agreement or close a cycle with one."""
         lock_until_commit(self._session, "agreement numbers")
 
     def next_number(self) -> int:
-        """The number the chain will expect next. Call `hold_numbers` first."""
+        """The number that the chain will expect next. Call `hold_numbers` first."""
         return (self._session.scalar(select(func.max(Agreement.number))) or 0) + 1
 
 
