@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
 from clearing.kit.events.models import Event
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.notifications.webhooks import fanout
 from clearing.notifications.webhooks.delivery import Deliverer, pause_after
 from clearing.notifications.webhooks.models import (
@@ -52,7 +53,7 @@ def hooked(books: Books) -> Iterator[Hooked]:
 
 
 class Hooked:
-    """A network whose first merchant wants to be told."""
+    """A network whose first merchant wants to be notified."""
 
     def __init__(self, books: Books) -> None:
         self.books = books
@@ -70,10 +71,12 @@ class Hooked:
             )
             return endpoint.id, secret
 
-    def tell(self, subject: str, number: int = 0, kind: str = "test.happened", merchant: int = 1) -> str:
+    def record(self, subject: str, number: int = 0, kind: str = "test.happened", merchant: int = 1) -> str:
         """An event; its id."""
         with self.books.database.session.begin() as session:
-            return EventRepository(session).add(kind, subject, "test", merchant, {"number": number}).id
+            EventRecorder(session).record(kind, subject, actor="test", merchants=[merchant], data={"number": number})
+            session.flush()
+            return session.scalars(select(Event.id).order_by(Event.seq.desc()).limit(1)).one()
 
     def deliver(self, steps: int = 50) -> None:
         """Steps until nothing is due."""
@@ -104,13 +107,13 @@ class Hooked:
 
 def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, receiver: Receiver) -> None:
     _, secret = hooked.endpoint(receiver.url)
-    event = hooked.tell("ord_1", 7)
+    event = hooked.record("ord_1", 7)
     hooked.deliver()
     (request,) = receiver.requests
     body = Webhook(secret).verify(request.raw, request.headers)
     assert request.headers["webhook-id"] == event == body["id"]
     assert (body["type"], body["subject"], body["data"]) == ("test.happened", "ord_1", {"number": 7})
-    assert abs(datetime.fromisoformat(body["timestamp"]) - now()) < timedelta(seconds=20)
+    assert abs(datetime.fromisoformat(body["timestamp"]) - SYSTEM_CLOCK.now()) < timedelta(seconds=20)
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(request.raw.replace(b"7", b"8"), request.headers)
     (delivery,) = hooked.deliveries()
@@ -120,12 +123,12 @@ def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, r
 def test_an_endpoint_hears_of_its_merchants_events_of_its_types_from_its_creation_on(
     hooked: Hooked, receiver: Receiver
 ) -> None:
-    hooked.tell("before")
+    hooked.record("before")
     hooked.endpoint(receiver.url, ["test.happened", "other.*"])
-    hooked.tell("mine")
-    hooked.tell("mine too", kind="other.thing")
-    hooked.tell("not wanted", kind="test.else")
-    hooked.tell("another merchant's", merchant=2)
+    hooked.record("mine")
+    hooked.record("mine too", kind="other.thing")
+    hooked.record("not wanted", kind="test.else")
+    hooked.record("another merchant's", merchant=2)
     hooked.deliver()
     assert {request.body["subject"] for request in receiver.seen} == {"mine", "mine too"}
 
@@ -137,8 +140,8 @@ def test_an_event_waits_for_the_one_before_it_of_the_same_subject_and_for_no_oth
     broken = True
     receiver.reply = lambda request: 500 if broken and request.body["subject"] == "a" else 200
     for number in range(3):
-        hooked.tell("a", number)
-        hooked.tell("b", number)
+        hooked.record("a", number)
+        hooked.record("b", number)
     for _ in range(4):
         hooked.deliverer.step()
     assert [request.body["data"]["number"] for request in receiver.seen] == [0, 1, 2]
@@ -154,7 +157,7 @@ def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_fresh_signature(
 ) -> None:
     _, secret = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 503 if len(receiver.requests) < 3 else 200
-    event = hooked.tell("a")
+    event = hooked.record("a")
     hooked.deliver()
     assert [request.headers["webhook-id"] for request in receiver.requests] == [event] * 3
     for request in receiver.requests:
@@ -167,14 +170,14 @@ def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
     hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooked.endpoint(receiver.url)
-    hooked.tell("a", 1)
-    hooked.tell("a", 2)
+    hooked.record("a", 1)
+    hooked.record("a", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(hooked.deliverer, "_note", lambda *_: (_ for _ in ()).throw(ConnectionError("killed")))
+        patch.setattr(hooked.deliverer, "_save", lambda *_: (_ for _ in ()).throw(ConnectionError("killed")))
         with pytest.raises(ConnectionError):
             hooked.deliverer.step()
     assert hooked.deliverer.step() == 0  # the claim of the dead process still holds
-    hooked.change(WebhookDelivery, next_attempt_at=now())
+    hooked.change(WebhookDelivery, next_attempt_at=SYSTEM_CLOCK.now())
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.requests] == [1, 1, 2]
 
@@ -183,9 +186,9 @@ def test_what_one_server_answered_is_noted_though_another_one_makes_the_task_run
     hooked: Hooked, receiver: Receiver
 ) -> None:
     hooked.endpoint(receiver.url)
-    hooked.tell("slow")
+    hooked.record("slow")
     for number in range(3):
-        hooked.tell(f"fast {number}")
+        hooked.record(f"fast {number}")
     answer = threading.Event()
     receiver.reply = lambda request: 200 if request.body["subject"] != "slow" or answer.wait(60) else 500
     attempted: list[int] = []
@@ -208,7 +211,7 @@ def test_a_step_that_is_told_to_end_begins_nothing_more(
 ) -> None:
     hooked.endpoint(receiver.url)
     for number in range(40):
-        hooked.tell(str(number))
+        hooked.record(str(number))
     answer = threading.Event()
     receiver.reply = lambda _: 200 if answer.wait(60) else 500
 
@@ -231,10 +234,10 @@ def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_ev
 ) -> None:
     hooked.endpoint(receiver.url)
     receiver.reply = lambda request: 500 if request.body["data"]["number"] == 1 else 200
-    hooked.tell("a", 1)
-    hooked.tell("a", 2)
+    hooked.record("a", 1)
+    hooked.record("a", 2)
     hooked.deliverer.step()
-    hooked.change(WebhookDelivery, created_at=now() - timedelta(days=4))
+    hooked.change(WebhookDelivery, created_at=SYSTEM_CLOCK.now() - timedelta(days=4))
     hooked.deliver()
     assert [delivery.state for delivery in hooked.deliveries()] == [DeliveryState.FAILED, DeliveryState.DELIVERED]
 
@@ -244,12 +247,12 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
 ) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 500
-    hooked.tell("a", 1)
+    hooked.record("a", 1)
     hooked.deliverer.step()
     assert hooked.stored(endpoint).state is EndpointState.ENABLED
-    hooked.change(WebhookEndpoint, failing_since=now() - timedelta(days=6), rests_until=None)
+    hooked.change(WebhookEndpoint, failing_since=SYSTEM_CLOCK.now() - timedelta(days=6), rests_until=None)
     hooked.deliverer.step()
-    hooked.tell("a", 2)
+    hooked.record("a", 2)
     assert hooked.deliverer.step() == 0
     disabled = hooked.stored(endpoint)
     assert disabled.state is EndpointState.DISABLED
@@ -270,7 +273,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
 def test_a_server_that_is_gone_is_not_asked_again(hooked: Hooked, receiver: Receiver) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 410
-    hooked.tell("a")
+    hooked.record("a")
     hooked.deliver()
     assert len(receiver.requests) == 1
     assert hooked.stored(endpoint).state is EndpointState.DISABLED
@@ -280,14 +283,14 @@ def test_a_server_that_fails_time_after_time_is_left_alone_for_a_while(hooked: H
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 500
     for subject in range(40):
-        hooked.tell(str(subject))
+        hooked.record(str(subject))
     hooked.deliver()
     first = len(receiver.requests)
     assert hooked.deliverer.step() == 0
     rests_until = hooked.stored(endpoint).rests_until
     assert rests_until is not None
-    assert rests_until > now()
-    hooked.change(WebhookEndpoint, rests_until=now())
+    assert rests_until > SYSTEM_CLOCK.now()
+    hooked.change(WebhookEndpoint, rests_until=SYSTEM_CLOCK.now())
     receiver.reply = lambda _: 200
     hooked.deliver()
     assert len(receiver.requests) == first + 40
@@ -305,7 +308,7 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
     hooked.endpoint(receiver.url)
     with hooked.books.database.session.begin() as session:
         for number in range(120):
-            EventRepository(session).add("test.happened", f"s{number % 8}", "test", 1, {"number": number})
+            _happened(session, f"s{number % 8}", number=number)
     other = Deliverer(hooked.books.database, hooked.settings, hooked.books.keyring)
 
     def run(deliverer: Deliverer) -> None:
@@ -333,9 +336,9 @@ def test_an_event_that_commits_behind_a_later_one_is_not_missed(hooked: Hooked, 
         pytest.skip("with one writer at a time nothing commits late")
     hooked.endpoint(receiver.url)
     slow = hooked.books.database.session()
-    EventRepository(slow).add("test.happened", "slow", "test", 1, {})
+    _happened(slow, "slow")
     slow.flush()
-    hooked.tell("fast")
+    hooked.record("fast")
     hooked.deliver()
     assert [request.body["subject"] for request in receiver.seen] == ["fast"]
     slow.commit()
@@ -353,13 +356,13 @@ def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_
     hooked.endpoint(receiver.url)
     hooked.deliver()
     running = hooked.books.database.session()
-    EventRepository(running).add("test.happened", "slow", "test", 1, {})
+    _happened(running, "slow")
     running.flush()
     failed = hooked.books.database.session()
-    EventRepository(failed).add("test.happened", "never", "test", 1, {})
+    _happened(failed, "never")
     failed.flush()
     failed.rollback()
-    hooked.tell("fast")
+    hooked.record("fast")
     for _ in range(3):
         hooked.deliver()
         ((first, last, *_),) = _gaps(hooked)
@@ -382,9 +385,9 @@ def _gaps(hooked: Hooked) -> list[list[int]]:
 
 def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receiver: Receiver) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
-    early = [hooked.tell("a", number) for number in range(2)]
-    since = now()
-    late = [hooked.tell("a", number) for number in (2, 3)]
+    early = [hooked.record("a", number) for number in range(2)]
+    since = SYSTEM_CLOCK.now()
+    late = [hooked.record("a", number) for number in (2, 3)]
     hooked.deliver()
     receiver.requests.clear()
 
@@ -399,14 +402,14 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
     hooked.deliver()
     assert [request.headers["webhook-id"] for request in receiver.requests] == [early[1], *late]
     with pytest.raises(NotFound):
-        replay(since=None, event_ids=[hooked.tell("b", merchant=2)])
+        replay(since=None, event_ids=[hooked.record("b", merchant=2)])
 
 
 def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
     hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
-    event = hooked.tell("a")
+    event = hooked.record("a")
     send = Sender.send
 
     def send_and_be_asked(sender: Sender, *arguments: Any) -> Any:
@@ -428,10 +431,10 @@ def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Rece
     with hooked.books.database.session.begin() as session:
         service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
         new = service.renew_secret(service.existing(1, endpoint), "test")
-    hooked.tell("a", 1)
+    hooked.record("a", 1)
     hooked.deliver()
-    hooked.change(WebhookEndpoint, old_secret_until=now())
-    hooked.tell("a", 2)
+    hooked.change(WebhookEndpoint, old_secret_until=SYSTEM_CLOCK.now())
+    hooked.record("a", 2)
     hooked.deliver()
     first, second = receiver.requests
     for secret in (old, new):
@@ -472,7 +475,7 @@ def test_public_addresses_are_public() -> None:
     assert all(map(is_public, ("8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8")))
 
 
-MESSAGE = Message("evt_1", now(), "{}")
+MESSAGE = Message("evt_1", SYSTEM_CLOCK.now(), "{}")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
@@ -508,7 +511,7 @@ def test_redirects_are_not_followed(hooked: Hooked, receiver: Receiver) -> None:
         location = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n".encode()
         receiver.reply = lambda _: location
         hooked.endpoint(receiver.url)
-        hooked.tell("a")
+        hooked.record("a")
         hooked.deliverer.step()
         assert elsewhere.requests == []
     (delivery,) = hooked.deliveries()
@@ -596,6 +599,10 @@ def test_for_development_a_setting_allows_this_machine_only() -> None:
     check_url("https://example.com/hook", allow_local=False)
     with pytest.raises(InvalidRequest):
         check_url("http://example.com/hook", allow_local=True)
+
+
+def _happened(session: Session, subject: str, **data: int) -> None:
+    EventRecorder(session).record("test.happened", subject, actor="test", merchants=[1], data=data)
 
 
 def _resolve(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> list[str]:
