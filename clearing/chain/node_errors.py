@@ -72,17 +72,17 @@ _FAILURE_PHRASES = (
 """What nodes say when a call failed in the contract without a custom error."""
 
 
-def is_of_contract(error: ChainError) -> bool:
+def is_contract_failure(error: ChainError) -> bool:
     """Whether the call failed in the contract. Any other error (a missing block, a limit) is the node's own trouble and says
     nothing about the call."""
     message = error.message.lower()
     return bool(revert_data(error)) or any(phrase in message for phrase in _FAILURE_PHRASES)
 
 
-def is_want_of_room(error: ChainError) -> bool:
+def is_batch_too_large(error: ChainError) -> bool:
     """Whether the call failed because it contains too much, and not because the contract objects to its content."""
     data = revert_data(error)
-    return is_of_contract(error) and (not data or decode_error(data).startswith("BatchTooLarge"))
+    return is_contract_failure(error) and (not data or decode_error(data).startswith("BatchTooLarge"))
 
 
 def revert_data(error: ChainError) -> bytes:
@@ -92,7 +92,11 @@ def revert_data(error: ChainError) -> bytes:
     return b""
 
 
-def explained(error: ChainError) -> str:
+def explanation_of(error: ChainError) -> str:
     """The contract's error if there is one; otherwise the node's message."""
     data = revert_data(error)
     return decode_error(data) if data else error.message
+
+
+is_of_contract, is_want_of_room, explained = is_contract_failure, is_batch_too_large, explanation_of
+"""Deprecated: the old names."""

@@ -28,10 +28,10 @@ def pairs_in_list(
 
 def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
     if dialect_of(session) == "postgresql":
-        arrays = [literal([key[place] for key in keys], ARRAY(column.type)) for place, column in enumerate(columns)]
+        arrays = [literal([key[index] for key in keys], ARRAY(column.type)) for index, column in enumerate(columns)]
         wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
         query = select(*wanted.c)
     else:
         rows = func.json_each(literal(json.dumps(keys))).table_valued("value")
-        query = select(*(func.json_extract(rows.c.value, f"$[{place}]") for place in range(len(columns))))
+        query = select(*(func.json_extract(rows.c.value, f"$[{index}]") for index in range(len(columns))))
     return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)

@@ -97,34 +97,43 @@ class AgreementRepository:
         return (self._session.scalar(select(func.max(Agreement.number))) or 0) + 1
 
 
-class UseRepository:
+class AgreementUseRepository:
     """What agreements have used of their daily caps, in one session."""
 
-    PENDING = 0
-    """In place of a day: what pending orders may burn."""
+    RESERVED = 0
+    """In place of a day: the points that orders on their way to the chain have reserved."""
+    PENDING = RESERVED
+    """Deprecated: use RESERVED."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def of(self, agreement: int, day: int) -> int:
-        """Source points burnt under an agreement on a day, and those that pending orders may burn."""
+    def burnt_or_reserved(self, agreement: int, day: int) -> int:
+        """The source points that an agreement has burnt on a day, and those that orders on their way have reserved."""
         query = select(AgreementUse.points).where(
-            AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.PENDING))
+            AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.RESERVED))
         )
         return sum(self._session.scalars(query))
 
+    of = burnt_or_reserved
+    """Deprecated: use burnt_or_reserved."""
+
     def burnt(self, agreement: int, day: int) -> int:
-        """Source points burnt under an agreement on a day."""
+        """The source points that an agreement has burnt on a day."""
         query = select(AgreementUse.points).where(AgreementUse.agreement == agreement, AgreementUse.day == day)
         return self._session.scalar(query) or 0
 
     def add(self, agreement: int, day: int, points: int) -> None:
-        """Adds to a sum. Whoever adds to several does so in their order: no deadlocks."""
+        """Adds to what an agreement has burnt on a day, or reserved. To avoid deadlocks, add to several in their order."""
         empty = {"agreement": agreement, "day": day, "points": 0}
         self._session.execute(insert_for(self._session)(AgreementUse).values(empty).on_conflict_do_nothing())
         use = self._session.get_one(AgreementUse, (agreement, day), with_for_update=True, populate_existing=True)
         use.points += points
         self._session.flush()
+
+
+UseRepository = AgreementUseRepository
+"""Deprecated: the old name."""
 
 
 def _is_party(merchant_number: int) -> ColumnElement[bool]:
