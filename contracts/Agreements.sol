@@ -3,16 +3,18 @@ pragma solidity 0.8.37;
 
 import {Registry} from "./Registry.sol";
 import {AgreementKind, AgreementTerms, IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
-import {AgreementWordsLib, Price, Route} from "./libraries/AgreementWords.sol";
 import {RateMath} from "./libraries/RateMath.sol";
+import {AgreementPrice, AgreementPriceLib} from "./types/AgreementPrice.sol";
+import {AgreementRoute, AgreementRouteLib} from "./types/AgreementRoute.sol";
 
 /// @title Agreements
-/// @notice Dual-signed terms between two merchants. Immutable but for their end, which can only come closer, and the day's use.
+/// @notice Terms between two merchants, signed by both. Two things about them can change: their end can move closer, and the day's
+/// use grows.
 abstract contract Agreements is Registry {
-    /// @dev Two slots that every use reads, and one with what only people ask. The document is in the event.
+    /// @dev Three slots. An exchange or a spend reads only the first two. The document is in the event, not in storage.
     struct Agreement {
-        Route route;
-        Price price;
+        AgreementRoute route;
+        AgreementPrice price;
         uint32 sourceMerchant;
         uint32 targetMerchant;
         uint32 supersedes;
@@ -22,7 +24,7 @@ abstract contract Agreements is Registry {
     uint8 internal constant SOURCE_MAY_INITIATE = 1;
     uint8 internal constant TARGET_MAY_INITIATE = 2;
 
-    /// @dev Longest time an agreement may outlive its successor's registration.
+    /// @dev The longest time for which an agreement may stay usable beside its successor.
     uint32 internal constant MAX_GRACE = 7 days;
 
     bytes32 internal constant TERMS_TYPEHASH = keccak256(
@@ -30,15 +32,15 @@ abstract contract Agreements is Registry {
     );
     bytes32 internal constant TERMINATION_TYPEHASH = keccak256("Termination(uint32 agreement,uint40 effectiveAt)");
 
-    /// @dev Ids are dense, so agreements lie in a row: no hash is needed to find one.
+    /// @dev Ids are dense, so the agreements are an array and no hash is needed to find one. See `_agreement`.
     Agreement[2 ** 32] private _agreements;
-    /// @dev Signed terms can be registered once, or a terminated agreement could be brought back by anyone who kept them.
-    mapping(bytes32 digest => uint32 agreement) private _registered;
+    /// @dev Signed terms can be registered only once. Otherwise the operator could bring back a terminated agreement.
+    mapping(bytes32 digest => uint32 agreement) private _agreementOfDigest;
 
     /// @inheritdoc IClearingHouse
     uint32 public override agreementCount;
 
-    // ---------------------------------------------------------------- registration and end
+    // ---------------------------------------------------------------- operator
 
     /// @inheritdoc IClearingHouse
     function registerAgreement(
@@ -51,122 +53,129 @@ abstract contract Agreements is Registry {
         _checkTerms(terms);
         bytes32 structHash = keccak256(abi.encode(TERMS_TYPEHASH, terms));
         bytes32 digest = _digest(structHash);
-        if (_registered[digest] != 0) revert AlreadyRegistered(digest, _registered[digest]);
+        if (_agreementOfDigest[digest] != 0) revert AlreadyRegistered(digest, _agreementOfDigest[digest]);
         _requireSignature(terms.sourceMerchant, structHash, sourceSignature);
         _requireSignature(terms.targetMerchant, structHash, targetSignature);
 
         agreementCount = id;
-        _registered[digest] = id;
-        Agreement storage a = _agreement(id);
-        a.route = AgreementWordsLib.packRoute(terms);
-        a.price = AgreementWordsLib.packPrice(terms);
-        a.sourceMerchant = terms.sourceMerchant;
-        a.targetMerchant = terms.targetMerchant;
-        a.supersedes = terms.supersedes;
-        a.graceSeconds = terms.graceSeconds;
+        _agreementOfDigest[digest] = id;
+        Agreement storage agreement = _agreement(id);
+        agreement.route = AgreementRouteLib.pack(terms);
+        agreement.price = AgreementPriceLib.pack(terms);
+        agreement.sourceMerchant = terms.sourceMerchant;
+        agreement.targetMerchant = terms.targetMerchant;
+        agreement.supersedes = terms.supersedes;
+        agreement.graceSeconds = terms.graceSeconds;
 
         emit AgreementRegistered(id, digest, terms, sourceSignature, targetSignature);
         if (terms.supersedes != 0) _supersede(terms, id);
     }
+
+    // ---------------------------------------------------------------- merchants
 
     /// @inheritdoc IClearingHouse
     function terminateAgreement(uint32 id, uint40 effectiveAt, uint32 merchant, bytes calldata signature)
         external
         override
     {
-        Agreement storage a = _knownAgreement(id);
-        if (merchant != a.sourceMerchant && merchant != a.targetMerchant) revert BadSignature(merchant);
+        Agreement storage agreement = _knownAgreement(id);
+        if (merchant != agreement.sourceMerchant && merchant != agreement.targetMerchant) {
+            revert BadSignature(merchant);
+        }
         _requireSignature(merchant, keccak256(abi.encode(TERMINATION_TYPEHASH, id, effectiveAt)), signature);
 
-        _end(id, effectiveAt, 0);
+        _endAgreement(id, effectiveAt, 0);
     }
 
-    /// @dev The grace begins when the successor does: one that begins next month leaves its predecessor in force until then. What was
-    /// used today counts under the successor, too, so that a new version does not open the day's cap again.
-    function _supersede(AgreementTerms memory t, uint32 successor) private {
+    // ---------------------------------------------------------------- ends
+
+    /// @dev The grace begins when the successor becomes valid: a successor that starts next month leaves its predecessor in force
+    /// until then. What was used today counts under the successor too, so that a new version does not restart the day's cap.
+    function _supersede(AgreementTerms memory terms, uint32 successor) private {
         uint256 day = today();
-        Agreement storage a = _agreement(successor);
-        a.route = a.route.withUse(day, _agreement(t.supersedes).route.usedOn(day));
-        uint256 start = t.validFrom > block.timestamp ? t.validFrom : block.timestamp;
-        _end(t.supersedes, start + t.graceSeconds, successor);
+        Agreement storage agreement = _agreement(successor);
+        agreement.route = agreement.route.withUse(day, _agreement(terms.supersedes).route.usedOn(day));
+        uint256 start = terms.validFrom > block.timestamp ? terms.validFrom : block.timestamp;
+        _endAgreement(terms.supersedes, start + terms.graceSeconds, successor);
     }
 
-    /// @dev The end never comes before now, nor later than it already would.
-    function _end(uint32 id, uint256 when, uint32 successor) private {
-        Route route = _agreement(id).route;
-        if (when < block.timestamp) when = block.timestamp;
-        if (when > route.validUntil()) when = route.validUntil();
+    /// @dev Moves the end neither before now nor beyond the end that is set already.
+    function _endAgreement(uint32 id, uint256 endsAt, uint32 successor) private {
+        AgreementRoute route = _agreement(id).route;
+        if (endsAt < block.timestamp) endsAt = block.timestamp;
+        if (endsAt > route.validUntil()) endsAt = route.validUntil();
 
-        _agreement(id).route = route.withValidUntil(when);
+        _agreement(id).route = route.withValidUntil(endsAt);
 
-        emit AgreementEnds(id, uint40(when), successor);
+        emit AgreementEnds(id, uint40(endsAt), successor);
     }
 
     // ---------------------------------------------------------------- checks
 
-    function _checkTerms(AgreementTerms memory t) private view {
-        _knownMerchant(t.sourceMerchant);
-        _knownMerchant(t.targetMerchant);
-        _require(_program(t.sourceProgram).minted.isRunBy(t.sourceMerchant), "sourceProgram");
-        if (t.kind == AgreementKind.Exchange) {
-            _require(_program(t.targetProgram).minted.isRunBy(t.targetMerchant), "targetProgram");
-            _require(t.targetProgram != t.sourceProgram, "targetProgram");
-            _require(t.initiators & SOURCE_MAY_INITIATE != 0, "initiators");
+    function _checkTerms(AgreementTerms memory terms) private view {
+        _knownMerchant(terms.sourceMerchant);
+        _knownMerchant(terms.targetMerchant);
+        _requireTerm(_program(terms.sourceProgram).minted.isRunBy(terms.sourceMerchant), "sourceProgram");
+        if (terms.kind == AgreementKind.Exchange) {
+            _requireTerm(_program(terms.targetProgram).minted.isRunBy(terms.targetMerchant), "targetProgram");
+            _requireTerm(terms.targetProgram != terms.sourceProgram, "targetProgram");
+            _requireTerm(terms.initiators & SOURCE_MAY_INITIATE != 0, "initiators");
         } else {
-            _require(t.kind == AgreementKind.Acceptance, "kind");
-            _require(t.targetProgram == 0, "targetProgram");
-            _require(t.targetMerchant != t.sourceMerchant, "targetMerchant");
-            _require(t.rateNum == 1 && t.rateDen == 1, "rateNum");
-            _require(t.lifetimeDays == 0, "lifetimeDays");
+            _requireTerm(terms.kind == AgreementKind.Acceptance, "kind");
+            _requireTerm(terms.targetProgram == 0, "targetProgram");
+            _requireTerm(terms.targetMerchant != terms.sourceMerchant, "targetMerchant");
+            _requireTerm(terms.rateNum == 1 && terms.rateDen == 1, "rateNum");
+            _requireTerm(terms.lifetimeDays == 0, "lifetimeDays");
         }
-        _require(t.initiators != 0 && t.initiators <= 3, "initiators");
-        _require(t.rateNum != 0, "rateNum");
-        _require(t.rateDen != 0, "rateDen");
-        _require(t.feeBps <= RateMath.BPS, "feeBps");
-        _require(t.maxPoints != 0, "maxPoints");
-        _require(t.dailyCap >= t.maxPoints, "dailyCap");
-        _require(t.validUntil > t.validFrom && t.validUntil > block.timestamp, "validUntil");
-        _require(t.graceSeconds <= MAX_GRACE, "graceSeconds");
-        if (t.supersedes != 0) _checkSupersedes(t);
+        _requireTerm(terms.initiators != 0 && terms.initiators <= 3, "initiators");
+        _requireTerm(terms.rateNum != 0, "rateNum");
+        _requireTerm(terms.rateDen != 0, "rateDen");
+        _requireTerm(terms.feeBps <= RateMath.BPS, "feeBps");
+        _requireTerm(terms.maxPoints != 0, "maxPoints");
+        _requireTerm(terms.dailyCap >= terms.maxPoints, "dailyCap");
+        _requireTerm(terms.validUntil > terms.validFrom && terms.validUntil > block.timestamp, "validUntil");
+        _requireTerm(terms.graceSeconds <= MAX_GRACE, "graceSeconds");
+        if (terms.supersedes != 0) _checkSupersedes(terms);
     }
 
-    function _checkSupersedes(AgreementTerms memory t) private view {
-        Agreement storage old = _knownAgreement(t.supersedes);
-        Route route = AgreementWordsLib.packRoute(t);
-        bool sameMerchants = old.sourceMerchant == t.sourceMerchant && old.targetMerchant == t.targetMerchant;
-        bool sameRoute =
-            old.route.isOf(t.kind) && old.route.source() == route.source() && old.route.target() == route.target();
-        _require(sameMerchants && sameRoute, "supersedes");
+    function _checkSupersedes(AgreementTerms memory terms) private view {
+        Agreement storage predecessor = _knownAgreement(terms.supersedes);
+        AgreementRoute route = AgreementRouteLib.pack(terms);
+        bool sameMerchants =
+            predecessor.sourceMerchant == terms.sourceMerchant && predecessor.targetMerchant == terms.targetMerchant;
+        bool sameRoute = predecessor.route.hasKind(terms.kind) && predecessor.route.source() == route.source()
+            && predecessor.route.target() == route.target();
+        _requireTerm(sameMerchants && sameRoute, "supersedes");
     }
 
-    function _require(bool holds, bytes32 field) private pure {
-        if (!holds) revert BadTerms(_text(field));
+    function _requireTerm(bool holds, bytes32 field) private pure {
+        if (!holds) revert BadTerms(_toString(field));
     }
 
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
-    function agreementOf(uint32 id) external view override returns (AgreementTerms memory t) {
-        Agreement storage a = _knownAgreement(id);
-        Route route = a.route;
-        Price price = a.price;
-        t.kind = AgreementKind(route.kind());
-        t.initiators = uint8(route.initiators());
-        t.feeBps = uint16(route.feeBps());
-        t.lifetimeDays = uint16(route.lifetimeDays());
-        t.sourceMerchant = a.sourceMerchant;
-        t.targetMerchant = a.targetMerchant;
-        t.sourceProgram = uint32(route.source());
-        if (t.kind == AgreementKind.Exchange) t.targetProgram = uint32(route.target());
-        t.validFrom = uint40(route.validFrom());
-        t.validUntil = uint40(route.validUntil());
-        t.rateNum = uint32(price.rateNum());
-        t.rateDen = uint32(price.rateDen());
-        t.unitPriceMicros = uint64(price.unitPriceMicros());
-        t.maxPoints = uint64(price.maxPoints());
-        t.dailyCap = uint64(price.dailyCap());
-        t.supersedes = a.supersedes;
-        t.graceSeconds = a.graceSeconds;
+    function agreementOf(uint32 id) external view override returns (AgreementTerms memory terms) {
+        Agreement storage agreement = _knownAgreement(id);
+        AgreementRoute route = agreement.route;
+        AgreementPrice price = agreement.price;
+        terms.kind = AgreementKind(route.kind());
+        terms.initiators = uint8(route.initiators());
+        terms.feeBps = uint16(route.feeBps());
+        terms.lifetimeDays = uint16(route.lifetimeDays());
+        terms.sourceMerchant = agreement.sourceMerchant;
+        terms.targetMerchant = agreement.targetMerchant;
+        terms.sourceProgram = uint32(route.source());
+        if (terms.kind == AgreementKind.Exchange) terms.targetProgram = uint32(route.target());
+        terms.validFrom = uint40(route.validFrom());
+        terms.validUntil = uint40(route.validUntil());
+        terms.rateNum = uint32(price.rateNum());
+        terms.rateDen = uint32(price.rateDen());
+        terms.unitPriceMicros = uint64(price.unitPriceMicros());
+        terms.maxPoints = uint64(price.maxPoints());
+        terms.dailyCap = uint64(price.dailyCap());
+        terms.supersedes = agreement.supersedes;
+        terms.graceSeconds = agreement.graceSeconds;
     }
 
     /// @inheritdoc IClearingHouse
@@ -174,16 +183,18 @@ abstract contract Agreements is Registry {
         return uint64(_knownAgreement(id).route.usedOn(today()));
     }
 
-    function _knownAgreement(uint32 id) internal view returns (Agreement storage a) {
-        a = _agreement(id);
-        if (a.route.isOf(AgreementKind.None)) revert UnknownAgreement(id);
+    // ---------------------------------------------------------------- storage access
+
+    function _knownAgreement(uint32 id) internal view returns (Agreement storage agreement) {
+        agreement = _agreement(id);
+        if (agreement.route.hasKind(AgreementKind.None)) revert UnknownAgreement(id);
     }
 
-    /// @dev Assembly saves the check that `id` is inside the row. An agreement has three slots.
-    /// Warning: the caller makes sure that `id` has 32 bits.
-    function _agreement(uint256 id) internal pure returns (Agreement storage a) {
+    /// @dev Assembly skips the check that `id` is within the array. An agreement has three slots.
+    /// Warning: the caller makes sure that `id` has at most 32 bits.
+    function _agreement(uint256 id) internal pure returns (Agreement storage agreement) {
         assembly ("memory-safe") {
-            a.slot := add(_agreements.slot, mul(id, 3))
+            agreement.slot := add(_agreements.slot, mul(id, 3))
         }
     }
 }

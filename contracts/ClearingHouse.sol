@@ -5,16 +5,18 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {Instructions} from "./Instructions.sol";
 import {Registry} from "./Registry.sol";
-import {IClearingHouse, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
-import {Account} from "./libraries/Account.sol";
-import {EntriesLib, EntryHead, Evidence} from "./libraries/Entries.sol";
+import {Evidence, IClearingHouse, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
-import {Item, OrderHead, OrdersLib} from "./libraries/Orders.sol";
-import {SmallMath} from "./libraries/SmallMath.sol";
+import {Orders} from "./libraries/Orders.sol";
+import {EntryHead, EntryHeadLib} from "./types/EntryHead.sol";
+import {Instruction} from "./types/Instruction.sol";
+import {MerchantPosition} from "./types/MerchantPosition.sol";
+import {OrderHead} from "./types/OrderHead.sol";
 
 /// @title ClearingHouse
-/// @notice Executes batches of merchants' signed orders: who may, in what order, whole or item by item. What an instruction does is
-/// in `Instructions`; each room below it keeps one kind of state.
+/// @notice Executes batches of merchants' signed orders. This contract decides which orders are admitted, in which sequence their
+/// instructions run, and whether a refusal undoes the whole order. `Instructions` says what an instruction does; each contract
+/// below it keeps one kind of state.
 contract ClearingHouse is Instructions, IERC165 {
     /// @dev Entries of a batch and items of an order are numbered with 16 bits.
     uint256 private constant MAX_INSTRUCTIONS = type(uint16).max;
@@ -23,7 +25,7 @@ contract ClearingHouse is Instructions, IERC165 {
         Registry(admin, operatorName, utcOffsetSeconds)
     {}
 
-    // ---------------------------------------------------------------- execution
+    // ---------------------------------------------------------------- sequencer
 
     /// @inheritdoc IClearingHouse
     function execute(bytes calldata orders, Evidence[] calldata evidence)
@@ -32,16 +34,16 @@ contract ClearingHouse is Instructions, IERC165 {
         onlyRole(Role.Sequencer)
         whenNotPaused
     {
-        // As many instructions as there is room for; counting them would cost more than the memory.
-        uint256 most = orders.length / OrdersLib.INSTRUCTION_BYTES;
-        if (most > MAX_INSTRUCTIONS) revert BatchTooLarge(most);
-        Cursor memory c = _newCursor(EntriesLib.begin(batchCount + 1), most, evidence);
-        c.domain = _domainSeparator();
+        // The most instructions that these bytes can hold. Counting them would cost more than the memory.
+        uint256 capacity = orders.length / Orders.INSTRUCTION_BYTES;
+        if (capacity > MAX_INSTRUCTIONS) revert BatchTooLarge(capacity);
+        Cursor memory cursor = _newCursor(EntryHeadLib.forBatch(batchCount + 1), capacity, evidence);
+        cursor.domainSeparator = _domainSeparator();
 
-        (uint256 place, uint256 end) = _placeOf(orders);
-        while (place < end) place = _executeOrder(c, place, end);
-        _bookFees(c);
-        _closeBatch(uint40(c.head.batch()), c.leaves, c.head.index());
+        (uint256 offset, uint256 end) = _calldataRange(orders);
+        while (offset < end) offset = _executeOrder(cursor, offset, end);
+        _payFees(cursor);
+        _closeBatch(uint40(cursor.head.batch()), cursor.leaves, cursor.head.index());
     }
 
     /// @inheritdoc IClearingHouse
@@ -52,178 +54,185 @@ contract ClearingHouse is Instructions, IERC165 {
     {
         if (msg.sender != address(this)) revert OnlySelf();
 
-        Cursor memory c = _newCursor(start, count, evidence);
-        c.merchant = start.merchant();
-        c.suspended = _merchant(start.merchant()).account.isIn(MerchantStatus.Suspended);
-        (uint256 place,) = _placeOf(instructions);
-        // Digest and end were looked at outside.
+        Cursor memory cursor = _newCursor(start, count, evidence);
+        cursor.merchant = start.merchant();
+        cursor.suspended = _merchant(start.merchant()).position.hasStatus(MerchantStatus.Suspended);
+        (uint256 offset,) = _calldataRange(instructions);
+        // `_executeOrder` checked the digest and the end.
         // slither-disable-next-line unused-return
-        (Item first, Item last,,) = OrdersLib.unpack(place, count);
-        _executeItems(c, first, last, true);
-        _bookFees(c);
-        return c.leaves;
+        (Instruction first, Instruction last,,) = Orders.unpack(offset, count);
+        _executeItems(cursor, first, last, true);
+        _payFees(cursor);
+        return cursor.leaves;
     }
 
-    /// @dev Executes the order at a place of the calldata and returns where it ends, which is not after `limit`. The memory that an
-    /// order takes is given back, so that a batch needs no more than its largest order.
-    function _executeOrder(Cursor memory c, uint256 place, uint256 limit) private returns (uint256 end) {
-        (OrderHead order, bytes32 r, bytes32 vs) = OrdersLib.read(place);
-        uint256 count = order.count();
-        // More instructions than the whole batch has room for would take memory without end.
-        if (count > c.leaves.length) revert BadEncoding();
-        uint256 mark = _memoryMark();
-        Item first;
-        Item last;
-        bytes32 digest;
-        (first, last, digest, end) = OrdersLib.unpack(SmallMath.add(place, OrdersLib.ORDER_BYTES), count);
-        // Nothing that was read behind the batch is used. Inside it, every instruction has a place for its leaf.
-        if (end > limit) revert BadEncoding();
-        digest = order.digest(digest, c.domain);
-        Account account = _merchant(order.merchant()).account;
+    // ---------------------------------------------------------------- orders
 
-        Reason reason = _admit(order, account, digest, r, vs);
+    /// @dev Executes the order at `offset` of the calldata and returns where it ends, which is not after `limit`. Frees the memory that
+    /// the order took, so that a batch needs no more than its largest order.
+    function _executeOrder(Cursor memory cursor, uint256 offset, uint256 limit) private returns (uint256 end) {
+        (OrderHead order, bytes32 r, bytes32 vs) = Orders.read(offset);
+        uint256 count = order.count();
+        // An order with more instructions than the whole batch can hold would take unlimited memory.
+        if (count > cursor.leaves.length) revert BadEncoding();
+        uint256 freeMemory = _freeMemoryPointer();
+        Instruction first;
+        Instruction last;
+        bytes32 digest;
+        (first, last, digest, end) = Orders.unpack(Orders.instructionsOffset(offset), count);
+        // Nothing that was read beyond the batch is used. Within it, `leaves` has capacity for every instruction.
+        if (end > limit) revert BadEncoding();
+        digest = Orders.digest(order, digest, cursor.domainSeparator);
+        MerchantPosition position = _merchant(order.merchant()).position;
+
+        Reason reason = _admit(order, position, digest, r, vs);
         if (_isRefusal(reason)) {
             emit OrderRejected(uint32(order.merchant()), uint48(order.nonce()), digest, reason);
         } else {
-            c.head = c.head.enter(order);
-            c.merchant = order.merchant();
-            c.suspended = account.isIn(MerchantStatus.Suspended);
-            if (order.atomic()) _executeWhole(c, count, place + OrdersLib.ORDER_BYTES, end, digest);
-            else _executeItems(c, first, last, false);
+            cursor.head = cursor.head.forOrder(order);
+            cursor.merchant = order.merchant();
+            cursor.suspended = position.hasStatus(MerchantStatus.Suspended);
+            if (order.atomic()) _executeWhole(cursor, count, offset + Orders.ORDER_BYTES, end, digest);
+            else _executeItems(cursor, first, last, false);
         }
-        _resetMemory(mark);
+        _setFreeMemoryPointer(freeMemory);
     }
 
-    function _newCursor(EntryHead start, uint256 most, Evidence[] calldata evidence)
+    /// @dev Uses up the nonce if, and only if, it admits the order. A bad signature recovers to key 0, which nobody has.
+    function _admit(OrderHead order, MerchantPosition position, bytes32 digest, bytes32 r, bytes32 vs)
         private
-        view
-        returns (Cursor memory c)
+        returns (Reason)
     {
-        (c.evidencePlace, c.evidenceCount) = _placeOf(evidence);
-        c.head = start;
-        c.today = today();
-        c.leaves = new bytes32[](most);
-        c.next = MerkleTree.placeOf(c.leaves, 0);
-    }
-
-    /// @dev Where in the calldata some bytes begin and end.
-    function _placeOf(bytes calldata data) private pure returns (uint256 place, uint256 end) {
-        assembly ("memory-safe") {
-            place := data.offset
-            end := add(place, data.length)
-        }
-    }
-
-    /// @dev The evidence is kept in the cursor, so that it need not be handed down to every instruction.
-    function _placeOf(Evidence[] calldata evidence) private pure returns (uint256 place, uint256 count) {
-        assembly ("memory-safe") {
-            place := evidence.offset
-            count := evidence.length
-        }
-    }
-
-    /// @dev Consumes the nonce if, and only if, the order is admitted. What is not a signature recovers to key 0, which is nobody's.
-    function _admit(OrderHead order, Account account, bytes32 digest, bytes32 r, bytes32 vs) private returns (Reason) {
         if (!_isLiveKey(order.merchant(), _recover(digest, r, vs))) return Reason.UnknownSigner;
         if (block.timestamp > order.deadline()) return Reason.DeadlinePassed;
-        if (account.isIn(MerchantStatus.Closed)) return Reason.MerchantClosed;
-        // No event would name its nonce.
+        if (position.hasStatus(MerchantStatus.Closed)) return Reason.MerchantClosed;
+        // Otherwise the order would use up a nonce that no event names.
         if (order.count() == 0) return Reason.EmptyOrder;
         if (!_useNonce(order.merchant(), order.nonce())) return Reason.NonceUsed;
         return Reason.None;
     }
 
-    /// @dev Item by item. What is refused is reported, and the rest goes on; in the frame of an atomic order it undoes the frame.
-    function _executeItems(Cursor memory c, Item item, Item last, bool atomic) private {
-        while (item.isBefore(last)) {
-            Reason reason = _apply(c, item);
+    /// @dev Executes item by item. Reports a refusal and goes on with the rest; in the frame of an atomic order, reverts instead.
+    function _executeItems(Cursor memory cursor, Instruction instruction, Instruction last, bool atomic) private {
+        while (instruction.isBefore(last)) {
+            Reason reason = _apply(cursor, instruction);
             if (_isRefusal(reason)) {
-                if (atomic) revert AtomicRefused(uint16(c.head.item()), reason);
-                _reportRefusal(c, c.head.item(), reason);
-                c.head = c.head.afterRefusal();
+                if (atomic) revert AtomicRefused(uint16(cursor.head.item()), reason);
+                _reportRefusal(cursor, cursor.head.item(), reason);
+                cursor.head = cursor.head.afterRefusal();
             }
-            item = item.next();
+            instruction = instruction.next();
         }
-        if (c.issuing != 0) _bookIssues(c);
+        if (cursor.issuing != 0) _endIssues(cursor);
     }
 
-    /// @dev All or nothing: the order runs in a frame that reverts when an instruction is refused. A frame that fails in any other
-    /// way (out of gas, say) fails the batch, so that nobody can have an order refused by starving it.
-    function _executeWhole(Cursor memory c, uint256 count, uint256 place, uint256 end, bytes32 digest) private {
-        _bookFees(c);
-        if (_callFrame(c.head, count, place, end, _evidenceOf(c))) {
-            _takeLeaves(c, count);
+    /// @dev Executes all or nothing: the order runs in a frame that reverts when an instruction is refused. A frame that fails in any
+    /// other way, such as by running out of gas, fails the batch, so that nobody can get an order refused by starving it of gas.
+    function _executeWhole(Cursor memory cursor, uint256 count, uint256 offset, uint256 end, bytes32 digest) private {
+        _payFees(cursor);
+        if (_callFrame(cursor.head, count, offset, end, _evidenceOf(cursor))) {
+            _takeLeaves(cursor, count);
         } else {
             (uint256 item, Reason reason) = _refusalOfFrame();
-            _reportRefusal(c, item, reason);
-            emit OrderRejected(uint32(c.merchant), uint48(c.head.nonce()), digest, Reason.AtomicFailed);
+            _reportRefusal(cursor, item, reason);
+            emit OrderRejected(uint32(cursor.merchant), uint48(cursor.head.nonce()), digest, Reason.AtomicFailed);
         }
     }
 
-    function _reportRefusal(Cursor memory c, uint256 item, Reason reason) private {
-        emit InstructionRejected(uint32(c.merchant), uint48(c.head.nonce()), uint16(item), reason);
+    function _reportRefusal(Cursor memory cursor, uint256 item, Reason reason) private {
+        emit InstructionRejected(uint32(cursor.merchant), uint48(cursor.head.nonce()), uint16(item), reason);
     }
 
-    /// @dev Calls `executeAtomic`. Assembly, because the compiler would decode and encode the evidence again, element by element. It
-    /// can travel as it came: inside it, offsets count from its own beginning.
-    function _callFrame(EntryHead start, uint256 count, uint256 place, uint256 end, Evidence[] calldata evidence)
+    // ---------------------------------------------------------------- the frame of an atomic order
+
+    /// @dev Calls `executeAtomic`. Assembly, because the compiler would decode and encode the evidence again, element by element. The
+    /// evidence can travel as it came, because its offsets count from its own beginning.
+    function _callFrame(EntryHead start, uint256 count, uint256 offset, uint256 end, Evidence[] calldata evidence)
         private
         returns (bool done)
     {
         bytes32 selector = IClearingHouse.executeAtomic.selector;
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            let size := sub(end, place)
-            let from := sub(evidence.offset, 0x20) // at the array's length
-            let rest := sub(calldatasize(), from)
-            mstore(m, selector)
-            mstore(add(m, 0x04), start)
-            mstore(add(m, 0x24), count)
-            mstore(add(m, 0x44), 0x80) // offset of the instructions
-            mstore(add(m, 0x64), add(0xa0, size)) // offset of the evidence
-            mstore(add(m, 0x84), size)
-            calldatacopy(add(m, 0xa4), place, size)
-            calldatacopy(add(add(m, 0xa4), size), from, rest)
-            done := call(gas(), address(), 0, m, add(add(0xa4, size), rest), 0, 0)
+            let data := mload(0x40)
+            let size := sub(end, offset)
+            let evidenceStart := sub(evidence.offset, 0x20) // includes the array's length
+            let evidenceSize := sub(calldatasize(), evidenceStart)
+            mstore(data, selector)
+            mstore(add(data, 0x04), start)
+            mstore(add(data, 0x24), count)
+            mstore(add(data, 0x44), 0x80) // offset of the instructions
+            mstore(add(data, 0x64), add(0xa0, size)) // offset of the evidence
+            mstore(add(data, 0x84), size)
+            calldatacopy(add(data, 0xa4), offset, size)
+            calldatacopy(add(add(data, 0xa4), size), evidenceStart, evidenceSize)
+            done := call(gas(), address(), 0, data, add(add(0xa4, size), evidenceSize), 0, 0)
         }
     }
 
-    /// @dev Appends the `count` leaves that the frame returned. Assembly, to copy them straight to where they belong.
-    function _takeLeaves(Cursor memory c, uint256 count) private pure {
-        uint256 to = c.next;
+    /// @dev Appends the `count` leaves that the frame returned. Assembly, to copy them straight into place.
+    function _takeLeaves(Cursor memory cursor, uint256 count) private pure {
+        uint256 pointer = cursor.nextLeaf;
         assembly ("memory-safe") {
-            returndatacopy(to, 0x40, shl(5, count))
+            returndatacopy(pointer, 0x40, shl(5, count))
         }
-        c.next = SmallMath.add(to, count << 5);
-        c.head = c.head.afterFrame(count);
+        cursor.nextLeaf = MerkleTree.skip(pointer, count);
+        cursor.head = cursor.head.afterFrame(count);
     }
 
-    /// @dev Reads the frame's `AtomicRefused`, or reverts with whatever else it failed with. Assembly: Solidity offers neither.
+    /// @dev Reads the frame's `AtomicRefused`. If the frame failed in another way, reverts likewise. Assembly: Solidity offers neither.
     function _refusalOfFrame() private pure returns (uint256 item, Reason reason) {
         bytes4 selector = AtomicRefused.selector;
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            returndatacopy(m, 0, returndatasize())
-            if iszero(and(eq(returndatasize(), 0x44), eq(shr(224, mload(m)), shr(224, selector)))) {
-                revert(m, returndatasize())
+            let failure := mload(0x40)
+            returndatacopy(failure, 0, returndatasize())
+            if iszero(and(eq(returndatasize(), 0x44), eq(shr(224, mload(failure)), shr(224, selector)))) {
+                revert(failure, returndatasize())
             }
-            item := mload(add(m, 0x04))
-            reason := mload(add(m, 0x24))
+            item := mload(add(failure, 0x04))
+            reason := mload(add(failure, 0x24))
         }
     }
 
-    // ---------------------------------------------------------------- memory
+    // ---------------------------------------------------------------- memory and calldata
 
-    function _memoryMark() private pure returns (uint256 mark) {
+    function _newCursor(EntryHead start, uint256 capacity, Evidence[] calldata evidence)
+        private
+        view
+        returns (Cursor memory cursor)
+    {
+        (cursor.evidenceOffset, cursor.evidenceCount) = _calldataRange(evidence);
+        cursor.head = start;
+        cursor.today = today();
+        cursor.leaves = new bytes32[](capacity);
+        cursor.nextLeaf = MerkleTree.pointerTo(cursor.leaves, 0);
+    }
+
+    /// @dev Where in the calldata `data` begins and ends.
+    function _calldataRange(bytes calldata data) private pure returns (uint256 offset, uint256 end) {
         assembly ("memory-safe") {
-            mark := mload(0x40)
+            offset := data.offset
+            end := add(offset, data.length)
         }
     }
 
-    /// @dev Warning: nothing that was allocated since the mark may be used any more.
-    function _resetMemory(uint256 mark) private pure {
+    /// @dev Where in the calldata the evidence begins, and how many elements it has.
+    function _calldataRange(Evidence[] calldata evidence) private pure returns (uint256 offset, uint256 count) {
         assembly ("memory-safe") {
-            mstore(0x40, mark)
+            offset := evidence.offset
+            count := evidence.length
+        }
+    }
+
+    function _freeMemoryPointer() private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := mload(0x40)
+        }
+    }
+
+    /// @dev Warning: nothing that was allocated beyond `pointer` may be used any more.
+    function _setFreeMemoryPointer(uint256 pointer) private pure {
+        assembly ("memory-safe") {
+            mstore(0x40, pointer)
         }
     }
 
@@ -231,14 +240,14 @@ contract ClearingHouse is Instructions, IERC165 {
 
     /// @inheritdoc IClearingHouse
     function digestOf(bytes calldata order) external view override returns (bytes32) {
-        (uint256 place, uint256 end) = _placeOf(order);
-        // The signature and the items are not asked for.
+        (uint256 offset, uint256 end) = _calldataRange(order);
+        // Neither the signature nor the unpacked instructions are needed.
         // slither-disable-start unused-return
-        (OrderHead head_,,) = OrdersLib.read(place);
-        (,, bytes32 listHash, uint256 last) = OrdersLib.unpack(place + OrdersLib.ORDER_BYTES, head_.count());
+        (OrderHead orderHead,,) = Orders.read(offset);
+        (,, bytes32 listHash, uint256 last) = Orders.unpack(offset + Orders.ORDER_BYTES, orderHead.count());
         // slither-disable-end unused-return
         if (last != end) revert BadEncoding();
-        return head_.digest(listHash, _domainSeparator());
+        return Orders.digest(orderHead, listHash, _domainSeparator());
     }
 
     /// @inheritdoc IERC165

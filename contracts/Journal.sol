@@ -5,25 +5,26 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {Registry} from "./Registry.sol";
-import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
-import {Entry, EntryAmounts, EntryHead} from "./libraries/Entries.sol";
+import {Entry, IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
-import {Item} from "./libraries/Orders.sol";
+import {EntryAmounts} from "./types/EntryAmounts.sol";
+import {EntryHead} from "./types/EntryHead.sol";
+import {Instruction} from "./types/Instruction.sol";
 
 /// @title Journal
-/// @notice What happened, provably: a leaf an entry, a root a batch, and a head that chains the roots.
+/// @notice What happened, with proof: each entry is a leaf, each batch has a root, and the head chains the roots.
 abstract contract Journal is Registry, Pausable {
     /// @inheritdoc IClearingHouse
-    /// @dev First, because it shares its slot with the pause, which every batch reads as well.
+    /// @dev Declared first, because it shares its slot with the pause, which every batch reads as well.
     uint40 public override batchCount;
     /// @inheritdoc IClearingHouse
     bytes32 public override head;
     /// @inheritdoc IClearingHouse
     mapping(uint40 batch => bytes32) public override rootOf;
     /// @dev Source points of an entry that were reversed so far.
-    mapping(bytes32 leaf => uint64 points) internal _reversed;
+    mapping(bytes32 leaf => uint64 points) internal _reversedPoints;
 
-    // ---------------------------------------------------------------- network pause
+    // ---------------------------------------------------------------- pauser
 
     /// @inheritdoc IClearingHouse
     function pause() external override onlyRole(Role.Pauser) {
@@ -35,30 +36,33 @@ abstract contract Journal is Registry, Pausable {
         _unpause();
     }
 
-    // ---------------------------------------------------------------- writing
+    // ---------------------------------------------------------------- entries and batches
 
-    /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf is hashed from the very bytes the event carries and
-    /// no memory is left behind: the event's data are the three words after the member.
-    function _record(Item i, EntryHead entryHead, EntryAmounts amounts) internal returns (bytes32 leaf) {
-        (uint256 member, uint256 ref, uint256 link) = (i.member(), i.ref(), i.link());
-        bytes32 plain = EntryPosted.selector;
-        bytes32 linked = LinkedEntryPosted.selector;
+    /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf hashes the very bytes of the event and no memory is
+    /// allocated. The event's data are the three words after the member.
+    function _emitEntry(Instruction instruction, EntryHead entryHead, EntryAmounts amounts)
+        internal
+        returns (bytes32 leaf)
+    {
+        (uint256 member, uint256 ref, uint256 link) = (instruction.member(), instruction.ref(), instruction.link());
+        bytes32 plainEvent = EntryPosted.selector;
+        bytes32 linkedEvent = LinkedEntryPosted.selector;
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            let data := add(m, 0x20)
-            mstore(m, member)
+            let entry := mload(0x40)
+            let data := add(entry, 0x20)
+            mstore(entry, member)
             mstore(data, entryHead)
-            mstore(add(m, 0x40), amounts)
-            mstore(add(m, 0x60), ref)
-            mstore(add(m, 0x80), link)
-            leaf := keccak256(m, 0xa0)
+            mstore(add(entry, 0x40), amounts)
+            mstore(add(entry, 0x60), ref)
+            mstore(add(entry, 0x80), link)
+            leaf := keccak256(entry, 0xa0)
             switch link
-            case 0 { log2(data, 0x60, plain, member) }
-            default { log3(data, 0x60, linked, member, link) }
+            case 0 { log2(data, 0x60, plainEvent, member) }
+            default { log3(data, 0x60, linkedEvent, member, link) }
         }
     }
 
-    /// @dev Stores the root of the batch's `count` leaves and chains the head.
+    /// @dev Stores the root of the batch's first `count` leaves and moves the head.
     function _closeBatch(uint40 batch, bytes32[] memory leaves, uint256 count) internal {
         bytes32 root = MerkleTree.root(leaves, count);
         bytes32 newHead = keccak256(abi.encode(head, batch, count, root));
@@ -80,7 +84,7 @@ abstract contract Journal is Registry, Pausable {
 
     /// @inheritdoc IClearingHouse
     function reversedOf(bytes32 leaf) external view override returns (uint64) {
-        return _reversed[leaf];
+        return _reversedPoints[leaf];
     }
 
     function _leafOf(Entry calldata entry) internal pure returns (bytes32) {

@@ -7,30 +7,30 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {TypedData} from "./TypedData.sol";
 import {IClearingHouse, MerchantStatus, ProgramTotals, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
-import {Account, AccountLib} from "./libraries/Account.sol";
-import {ProgramSide, ProgramSideLib} from "./libraries/ProgramSide.sol";
+import {MerchantPosition, MerchantPositionLib} from "./types/MerchantPosition.sol";
+import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
 
 /// @title Registry
-/// @notice Who takes part: merchants, their signer keys and programs; roles, the nonces of merchants' signatures.
+/// @notice Who takes part: roles, merchants with their signer keys and nonces, and programs.
 abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
-    /// @dev One slot a merchant. See `Account`.
+    /// @dev One slot a merchant.
     struct Merchant {
-        Account account;
+        MerchantPosition position;
     }
 
-    /// @dev One slot a key. A key belongs to one merchant for ever; its power has a window.
+    /// @dev One slot a key. A key belongs to one merchant for ever, but is live only within its window.
     struct SignerKey {
         uint32 merchant;
         uint40 validFrom;
         uint40 validUntil;
     }
 
-    /// @dev 256 nonces a slot. A bit that is set stays set, whatever keys come and go.
-    struct NonceWord {
+    /// @dev One slot for 256 nonces. A used nonce stays used, whichever keys come and go.
+    struct NonceBitmap {
         uint256 bits;
     }
 
-    /// @dev A movement touches one of the first two slots, or one each of two programs. See `ProgramSide`.
+    /// @dev A movement within a program touches one of the three sides. An exchange touches one side of each of two programs.
     struct Program {
         ProgramSide minted;
         ProgramSide burnt;
@@ -42,27 +42,27 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     bytes32 internal constant SIGNER_CHANGE_TYPEHASH =
         keccak256("SignerChange(uint32 merchant,address key,uint40 validFrom,uint40 validUntil,uint48 nonce)");
 
-    /// @dev In micros: nine million millions of the currency, which keeps every position inside its 96 bits (see `Settlement`).
+    /// @dev In micros. Nine million million units of the currency; it keeps every position within 96 bits (see `Settlement`).
     uint96 internal constant MAX_CREDIT_LIMIT = uint64(type(int64).max);
 
-    /// @dev Agreements keep program ids in 24 bits.
+    /// @dev `AgreementRoute` has 24 bits for a program.
     uint32 internal constant MAX_PROGRAM = type(uint24).max;
 
-    /// @dev Merchant 0 is the network operator itself: it earns the fees.
+    /// @dev Merchant 0 is the network operator, which earns the fees.
     uint32 internal constant OPERATOR_MERCHANT = 0;
 
-    /// @dev In an event: no merchant's nonce was used.
+    /// @dev In `SignerChanged`: the change used none of the merchant's nonces.
     uint64 internal constant NO_NONCE = type(uint64).max;
 
-    /// @dev Seconds east of UTC at which the network's day begins.
+    /// @dev How many seconds before UTC the network's day begins.
     int256 private immutable UTC_OFFSET;
 
-    /// @dev Ids are dense, so records lie in a row: no hash is needed to find one. See `_merchant` and `_program`.
+    /// @dev Ids are dense, so the records are an array and no hash is needed to find one. See `_merchant` and `_program`.
     Merchant[2 ** 32] private _merchants;
     Program[2 ** 32] private _programs;
 
     mapping(address key => SignerKey) private _signers;
-    mapping(uint256 merchantAndWord => NonceWord) private _nonces;
+    mapping(uint256 merchantAndBitmap => NonceBitmap) private _nonceBitmaps;
 
     /// @inheritdoc IClearingHouse
     mapping(Role role => mapping(address account => bool)) public override hasRole;
@@ -72,21 +72,21 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     /// @inheritdoc IClearingHouse
     uint32 public override programCount;
 
+    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds) Ownable(admin) {
+        UTC_OFFSET = utcOffsetSeconds;
+        _merchant(OPERATOR_MERCHANT).position = MerchantPositionLib.pack(0, MerchantStatus.Active);
+        merchantCount = 1;
+        emit MerchantRegistered(OPERATOR_MERCHANT, 0, operatorName);
+    }
+
     modifier onlyRole(Role role) {
         if (!hasRole[role][msg.sender]) revert MissingRole(role, msg.sender);
         _;
     }
 
-    constructor(address admin, bytes32 operatorName, int32 utcOffsetSeconds) Ownable(admin) {
-        UTC_OFFSET = utcOffsetSeconds;
-        _merchant(OPERATOR_MERCHANT).account = AccountLib.pack(0, MerchantStatus.Active);
-        merchantCount = 1;
-        emit MerchantRegistered(OPERATOR_MERCHANT, 0, operatorName);
-    }
+    // ---------------------------------------------------------------- owner
 
-    // ---------------------------------------------------------------- owner and roles
-
-    /// @dev There is always somebody who can take a role away again.
+    /// @dev The owner cannot renounce, so that somebody can always take a role away again.
     function renounceOwnership() public pure override {
         revert OwnerNeeded();
     }
@@ -98,7 +98,13 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         emit RoleChanged(role, account, held);
     }
 
-    // ---------------------------------------------------------------- merchants
+    /// @inheritdoc IClearingHouse
+    function recoverSigner(uint32 merchant, address key) external override onlyOwner {
+        _knownMerchant(merchant);
+        _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max, NO_NONCE);
+    }
+
+    // ---------------------------------------------------------------- operator
 
     /// @inheritdoc IClearingHouse
     function registerMerchant(uint32 id, bytes32 name_, address key, uint96 creditLimitMicros)
@@ -110,7 +116,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         if (creditLimitMicros > MAX_CREDIT_LIMIT) revert BadCreditLimit(id, creditLimitMicros, 0);
 
         merchantCount = id + 1;
-        _merchant(id).account = AccountLib.pack(creditLimitMicros, MerchantStatus.Active);
+        _merchant(id).position = MerchantPositionLib.pack(creditLimitMicros, MerchantStatus.Active);
 
         emit MerchantRegistered(id, creditLimitMicros, name_);
         _setSigner(id, key, 0, type(uint40).max, NO_NONCE);
@@ -118,35 +124,14 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @inheritdoc IClearingHouse
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external override onlyRole(Role.Operator) {
-        Account account = _knownMerchant(merchant);
-        MerchantStatus from = account.status();
+        MerchantPosition position = _knownMerchant(merchant);
+        MerchantStatus from = position.status();
         bool possible = from != MerchantStatus.Closed && status != MerchantStatus.None && status != from;
         if (!possible || merchant == OPERATOR_MERCHANT) revert BadStatusChange(merchant, from, status);
 
-        _merchant(merchant).account = account.withStatus(status);
+        _merchant(merchant).position = position.withStatus(status);
 
         emit MerchantStatusChanged(merchant, status);
-    }
-
-    // ---------------------------------------------------------------- signer keys
-
-    /// @inheritdoc IClearingHouse
-    function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature)
-        external
-        override
-    {
-        bytes32 structHash = keccak256(
-            abi.encode(
-                SIGNER_CHANGE_TYPEHASH, change.merchant, change.key, change.validFrom, change.validUntil, change.nonce
-            )
-        );
-        _requireSignature(change.merchant, structHash, signature);
-        // Otherwise a merchant could take an address that is about to become another one's key.
-        bool proven = _signers[change.key].validUntil != 0 || _signerOf(structHash, keySignature) == change.key;
-        if (!proven) revert KeyNotProven(change.key);
-        if (!_useNonce(change.merchant, change.nonce)) revert NonceAlreadyUsed(change.merchant, change.nonce);
-
-        _setSigner(change.merchant, change.key, change.validFrom, change.validUntil, change.nonce);
     }
 
     /// @inheritdoc IClearingHouse
@@ -161,12 +146,60 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     }
 
     /// @inheritdoc IClearingHouse
-    function recoverSigner(uint32 merchant, address key) external override onlyOwner {
+    function registerProgram(uint32 id, uint32 merchant, bytes32 code, bytes32 name_)
+        external
+        override
+        onlyRole(Role.Operator)
+    {
+        if (id != programCount + 1 || id > MAX_PROGRAM) revert UnexpectedId(id, programCount + 1);
         _knownMerchant(merchant);
-        _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max, NO_NONCE);
+
+        programCount = id;
+        Program storage program = _program(id);
+        program.minted = ProgramSideLib.pack(merchant);
+        program.burnt = ProgramSideLib.pack(merchant);
+        program.code = code;
+        program.name = name_;
+
+        emit ProgramRegistered(id, merchant, code, name_);
     }
 
-    /// @dev `validUntil` is never stored as 0, which marks a key nobody has.
+    // ---------------------------------------------------------------- pauser
+
+    /// @inheritdoc IClearingHouse
+    function setProgramPaused(uint32 program, bool paused_) external override onlyRole(Role.Pauser) {
+        Program storage storedProgram = _knownProgram(program);
+
+        storedProgram.minted = storedProgram.minted.withPaused(paused_);
+        storedProgram.burnt = storedProgram.burnt.withPaused(paused_);
+
+        emit ProgramPauseChanged(program, paused_);
+    }
+
+    // ---------------------------------------------------------------- merchants
+
+    /// @inheritdoc IClearingHouse
+    function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature)
+        external
+        override
+    {
+        bytes32 structHash = keccak256(
+            abi.encode(
+                SIGNER_CHANGE_TYPEHASH, change.merchant, change.key, change.validFrom, change.validUntil, change.nonce
+            )
+        );
+        _requireSignature(change.merchant, structHash, signature);
+        // Without this proof a merchant could claim an address that is about to become another merchant's key.
+        bool proven = _signers[change.key].validUntil != 0 || _signerOf(structHash, keySignature) == change.key;
+        if (!proven) revert KeyNotProven(change.key);
+        if (!_useNonce(change.merchant, change.nonce)) revert NonceAlreadyUsed(change.merchant, change.nonce);
+
+        _setSigner(change.merchant, change.key, change.validFrom, change.validUntil, change.nonce);
+    }
+
+    // ---------------------------------------------------------------- signer keys and nonces
+
+    /// @dev Never stores 0 as `validUntil`: it marks a key that nobody has.
     function _setSigner(uint32 merchant, address key, uint40 validFrom, uint40 validUntil, uint64 nonce) private {
         SignerKey storage signer = _signers[key];
         if (key == address(0)) revert ZeroKey();
@@ -178,75 +211,44 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         emit SignerChanged(merchant, key, validFrom, validUntil, nonce);
     }
 
-    /// @dev Whether `key` may sign for `merchant` now. Key 0 is nobody's.
+    /// @dev Whether `key` may sign for `merchant` now. Nobody has key 0.
     function _isLiveKey(uint256 merchant, address key) internal view returns (bool) {
         SignerKey storage signer = _signers[key];
         if (signer.merchant != merchant || block.timestamp >= signer.validUntil) return false;
         return block.timestamp >= signer.validFrom;
     }
 
-    /// @dev Reverts unless `signature` over the typed data with `structHash` is by a live key of `merchant`.
+    /// @dev Reverts unless a live key of `merchant` signed the typed data with `structHash`.
     function _requireSignature(uint32 merchant, bytes32 structHash, bytes calldata signature) internal view {
         if (!_isLiveKey(merchant, _signerOf(structHash, signature))) revert BadSignature(merchant);
     }
 
-    /// @dev The key that signed the typed data with `structHash`, or 0, which is nobody's, whatever is wrong with it.
+    /// @dev The key that signed the typed data with `structHash`. 0, which nobody has, if the signature is bad in any way.
     function _signerOf(bytes32 structHash, bytes calldata signature) private view returns (address key) {
         // slither-disable-next-line unused-return
         (key,,) = ECDSA.tryRecover(_digest(structHash), signature);
     }
 
-    /// @dev Consumes a nonce; false if it was used before.
+    /// @dev Uses up a nonce. Returns false if it was used before.
     function _useNonce(uint256 merchant, uint256 nonce) internal returns (bool) {
-        NonceWord storage word = _nonceWord(merchant, nonce);
-        uint256 bits = word.bits;
+        NonceBitmap storage bitmap = _nonceBitmap(merchant, nonce);
+        uint256 bits = bitmap.bits;
         uint256 bit = 1 << (nonce & 0xff);
         if (bits & bit != 0) return false;
-        word.bits = bits | bit;
+        bitmap.bits = bits | bit;
         return true;
     }
 
-    function _nonceWord(uint256 merchant, uint256 nonce) private view returns (NonceWord storage) {
-        return _nonces[merchant << 40 | nonce >> 8];
-    }
-
-    // ---------------------------------------------------------------- programs
-
-    /// @inheritdoc IClearingHouse
-    function registerProgram(uint32 id, uint32 merchant, bytes32 code, bytes32 name_)
-        external
-        override
-        onlyRole(Role.Operator)
-    {
-        if (id != programCount + 1 || id > MAX_PROGRAM) revert UnexpectedId(id, programCount + 1);
-        _knownMerchant(merchant);
-
-        programCount = id;
-        Program storage p = _program(id);
-        p.minted = ProgramSideLib.pack(merchant);
-        p.burnt = ProgramSideLib.pack(merchant);
-        p.code = code;
-        p.name = name_;
-
-        emit ProgramRegistered(id, merchant, code, name_);
-    }
-
-    /// @inheritdoc IClearingHouse
-    function setProgramPaused(uint32 program, bool paused_) external override onlyRole(Role.Pauser) {
-        Program storage p = _knownProgram(program);
-
-        p.minted = p.minted.withPaused(paused_);
-        p.burnt = p.burnt.withPaused(paused_);
-
-        emit ProgramPauseChanged(program, paused_);
+    function _nonceBitmap(uint256 merchant, uint256 nonce) private view returns (NonceBitmap storage) {
+        return _nonceBitmaps[merchant << 40 | nonce >> 8];
     }
 
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
     function merchantOf(uint32 merchant) external view override returns (MerchantStatus, int96, uint96) {
-        Account account = _merchant(merchant).account;
-        return (account.status(), int96(account.position()), uint96(account.creditLimit()));
+        MerchantPosition position = _merchant(merchant).position;
+        return (position.status(), int96(position.micros()), uint96(position.creditLimitMicros()));
     }
 
     /// @inheritdoc IClearingHouse
@@ -257,31 +259,37 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @inheritdoc IClearingHouse
     function programOf(uint32 program) external view override returns (uint32, bool, bytes32, bytes32) {
-        Program storage p = _program(program);
-        return (uint32(p.minted.merchant()), p.minted.paused(), p.code, p.name);
+        Program storage storedProgram = _program(program);
+        return (
+            uint32(storedProgram.minted.merchant()),
+            storedProgram.minted.paused(),
+            storedProgram.code,
+            storedProgram.name
+        );
     }
 
     /// @inheritdoc IClearingHouse
     function totalsOf(uint32 program) external view override returns (ProgramTotals memory) {
-        Program storage p = _knownProgram(program);
+        Program storage storedProgram = _knownProgram(program);
         return ProgramTotals({
             issued: uint64(
-                p.minted.total(ProgramSideLib.MINTED) - p.minted.total(ProgramSideLib.EXCHANGED_IN)
-                    - p.minted.total(ProgramSideLib.RESTORED)
+                storedProgram.minted.total(ProgramSideLib.MINTED)
+                    - storedProgram.minted.total(ProgramSideLib.EXCHANGED_IN)
+                    - storedProgram.minted.total(ProgramSideLib.RESTORED)
             ),
-            exchangedIn: uint64(p.minted.total(ProgramSideLib.EXCHANGED_IN)),
-            restored: uint64(p.minted.total(ProgramSideLib.RESTORED)),
-            redeemed: uint64(p.burnt.total(ProgramSideLib.REDEEMED)),
-            spent: uint64(p.burnt.total(ProgramSideLib.SPENT)),
-            exchangedOut: uint64(p.burnt.total(ProgramSideLib.EXCHANGED_OUT)),
-            expired: uint64(p.voided.total(ProgramSideLib.EXPIRED)),
-            revoked: uint64(p.voided.total(ProgramSideLib.REVOKED))
+            exchangedIn: uint64(storedProgram.minted.total(ProgramSideLib.EXCHANGED_IN)),
+            restored: uint64(storedProgram.minted.total(ProgramSideLib.RESTORED)),
+            redeemed: uint64(storedProgram.burnt.total(ProgramSideLib.REDEEMED)),
+            spent: uint64(storedProgram.burnt.total(ProgramSideLib.SPENT)),
+            exchangedOut: uint64(storedProgram.burnt.total(ProgramSideLib.EXCHANGED_OUT)),
+            expired: uint64(storedProgram.voided.total(ProgramSideLib.EXPIRED)),
+            revoked: uint64(storedProgram.voided.total(ProgramSideLib.REVOKED))
         });
     }
 
     /// @inheritdoc IClearingHouse
     function nonceUsed(uint32 merchant, uint48 nonce) external view override returns (bool) {
-        return _nonceWord(merchant, nonce).bits & 1 << (nonce & 0xff) != 0;
+        return _nonceBitmap(merchant, nonce).bits & 1 << (nonce & 0xff) != 0;
     }
 
     /// @inheritdoc IClearingHouse
@@ -289,9 +297,11 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         return uint32(uint256(int256(block.timestamp) + UTC_OFFSET) / 1 days);
     }
 
-    function _knownMerchant(uint32 merchant) internal view returns (Account account) {
-        account = _merchant(merchant).account;
-        if (account.isIn(MerchantStatus.None)) revert UnknownMerchant(merchant);
+    // ---------------------------------------------------------------- storage access
+
+    function _knownMerchant(uint32 merchant) internal view returns (MerchantPosition position) {
+        position = _merchant(merchant).position;
+        if (position.hasStatus(MerchantStatus.None)) revert UnknownMerchant(merchant);
     }
 
     function _knownProgram(uint32 program) internal view returns (Program storage) {
@@ -299,34 +309,33 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         return _program(program);
     }
 
-    // ---------------------------------------------------------------- places
-
-    /// @dev Assembly, here and in `_program`, saves the check that `id` is inside the row.
-    /// Warning: the caller makes sure that `id` has 32 bits.
-    function _merchant(uint256 id) internal pure returns (Merchant storage m) {
+    /// @dev Assembly, here and in `_program`, skips the check that `id` is within the array.
+    /// Warning: the caller makes sure that `id` has at most 32 bits.
+    function _merchant(uint256 id) internal pure returns (Merchant storage merchant) {
         assembly ("memory-safe") {
-            m.slot := add(_merchants.slot, id)
+            merchant.slot := add(_merchants.slot, id)
         }
     }
 
-    /// @dev Warning: the caller makes sure that `id` has 32 bits. A program has five slots.
-    function _program(uint256 id) internal pure returns (Program storage p) {
+    /// @dev A program has five slots.
+    /// Warning: the caller makes sure that `id` has at most 32 bits.
+    function _program(uint256 id) internal pure returns (Program storage program) {
         assembly ("memory-safe") {
-            p.slot := add(_programs.slot, mul(id, 5))
+            program.slot := add(_programs.slot, mul(id, 5))
         }
     }
 
-    // ---------------------------------------------------------------- words
+    // ---------------------------------------------------------------- text
 
-    /// @dev UTF-8 text from a zero-padded word. Assembly, because the compiler makes ten times as much code of it.
-    function _text(bytes32 word) internal pure returns (string memory text) {
+    /// @dev Drops the zero padding of UTF-8 text. Assembly, because the compiler's code for this is ten times as long.
+    function _toString(bytes32 padded) internal pure returns (string memory text) {
         assembly ("memory-safe") {
             text := mload(0x40)
             mstore(0x40, add(text, 0x40))
             let length := 0
-            for {} and(lt(length, 32), gt(byte(length, word), 0)) {} { length := add(length, 1) }
+            for {} and(lt(length, 32), gt(byte(length, padded), 0)) {} { length := add(length, 1) }
             mstore(text, length)
-            mstore(add(text, 0x20), word)
+            mstore(add(text, 0x20), padded)
         }
     }
 }

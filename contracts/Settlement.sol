@@ -3,14 +3,14 @@ pragma solidity 0.8.37;
 
 import {Registry} from "./Registry.sol";
 import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
-import {Account} from "./libraries/Account.sol";
+import {MerchantPosition} from "./types/MerchantPosition.sol";
 
 /// @title Settlement
-/// @notice Who owes whom, net: positions, credit limits, and the money that came in and went out through the settlement bank.
-/// @dev Positions cannot leave their 96 bits. A position is never below minus its credit limit, which is less than 2^63. It is
-/// never above the money in the bank (at most `MAX_FUNDS`) plus what all others owe, which is less than 2^32 * 2^63.
+/// @notice What merchants owe each other, net: positions, credit limits, and the money that the settlement bank holds for them.
+/// @dev No position can leave its 96 bits. It is never below minus its credit limit, which is less than 2^63. It is never above
+/// the money in the bank (at most `MAX_FUNDS`) plus all that the others owe, which is less than 2^32 * 2^63.
 abstract contract Settlement is Registry {
-    /// @dev With it, no deposit can make a later settlement fail.
+    /// @dev Bounds deposits, so that none can make a later settlement fail.
     int256 private constant MAX_FUNDS = 2 ** 94;
 
     /// @inheritdoc IClearingHouse
@@ -20,27 +20,29 @@ abstract contract Settlement is Registry {
     /// @inheritdoc IClearingHouse
     mapping(bytes32 bankRef => bool) public override bankRefUsed;
 
-    // ---------------------------------------------------------------- operator and treasury
+    // ---------------------------------------------------------------- operator
 
     /// @inheritdoc IClearingHouse
     function setCreditLimit(uint32 merchant, uint96 micros) external override onlyRole(Role.Operator) {
-        Account account = _knownMerchant(merchant);
-        bool covers = micros <= MAX_CREDIT_LIMIT && account.position() >= -int256(uint256(micros));
-        if (!covers) revert BadCreditLimit(merchant, micros, int96(account.position()));
+        MerchantPosition position = _knownMerchant(merchant);
+        bool covers = micros <= MAX_CREDIT_LIMIT && position.micros() >= -int256(uint256(micros));
+        if (!covers) revert BadCreditLimit(merchant, micros, int96(position.micros()));
 
-        _merchant(merchant).account = account.withCreditLimit(micros);
+        _merchant(merchant).position = position.withCreditLimit(micros);
 
         emit CreditLimitChanged(merchant, micros);
     }
 
+    // ---------------------------------------------------------------- treasury
+
     /// @inheritdoc IClearingHouse
     function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
-        Account account = _knownMerchant(merchant);
+        MerchantPosition position = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
         int256 funds = settlementFunds + int256(uint256(micros));
         if (funds > MAX_FUNDS) revert AmountOutOfRange(micros);
 
-        _merchant(merchant).account = account.plus(micros);
+        _merchant(merchant).position = position.plus(micros);
         settlementFunds = funds;
 
         emit Deposited(merchant, micros, bankRef);
@@ -48,14 +50,14 @@ abstract contract Settlement is Registry {
 
     /// @inheritdoc IClearingHouse
     function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
-        Account account = _knownMerchant(merchant);
+        MerchantPosition position = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
-        bool covers = account.position() >= int256(uint256(micros));
-        if (!covers) revert PositionTooLow(merchant, int96(account.position()), micros);
+        bool covers = position.micros() >= int256(uint256(micros));
+        if (!covers) revert PositionTooLow(merchant, int96(position.micros()), micros);
         int256 funds = settlementFunds - int256(uint256(micros));
         if (funds < 0) revert FundsTooLow(uint96(uint256(settlementFunds)), micros);
 
-        _merchant(merchant).account = account.minus(micros);
+        _merchant(merchant).position = position.minus(micros);
         settlementFunds = funds;
 
         emit Withdrawn(merchant, micros, bankRef);
@@ -67,17 +69,17 @@ abstract contract Settlement is Registry {
         bankRefUsed[bankRef] = true;
     }
 
-    // ---------------------------------------------------------------- movements
+    // ---------------------------------------------------------------- payments
 
-    /// @dev Takes `micros` from a position if it stays within its credit limit; else returns false and has changed nothing.
-    function _tryCharge(Merchant storage m, uint256 micros) internal returns (bool) {
-        Account account = m.account;
-        if (!account.covers(micros)) return false;
-        m.account = account.minus(micros);
+    /// @dev Takes `micros` from a position if it then stays within its credit limit. Otherwise changes nothing and returns false.
+    function _tryCharge(Merchant storage merchant, uint256 micros) internal returns (bool) {
+        MerchantPosition position = merchant.position;
+        if (!position.covers(micros)) return false;
+        merchant.position = position.minus(micros);
         return true;
     }
 
-    function _pay(Merchant storage m, uint256 micros) internal {
-        m.account = m.account.plus(micros);
+    function _pay(Merchant storage merchant, uint256 micros) internal {
+        merchant.position = merchant.position.plus(micros);
     }
 }

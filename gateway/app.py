@@ -1,4 +1,4 @@
-"""The application: everything hangs on it, nothing is global."""
+"""The application: it builds every part and hands them on, so nothing is global."""
 
 from __future__ import annotations
 
@@ -17,32 +17,39 @@ from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from gateway.api.agreements import routes as agreements
-from gateway.api.api_keys import routes as access
-from gateway.api.entries import routes as journal
+from gateway.api.agreements.view import AGREEMENTS
+from gateway.api.api_keys import routes as api_keys
+from gateway.api.entries import routes as entries
+from gateway.api.events import routes as events
 from gateway.api.health import routes as health
 from gateway.api.holds import routes as holds
 from gateway.api.lots import routes as lots
 from gateway.api.members import routes as members
 from gateway.api.merchants import routes as merchants
+from gateway.api.merchants.view import MERCHANTS
 from gateway.api.movements import routes as movements
+from gateway.api.movements.view import MOVEMENTS
 from gateway.api.network import routes as network
 from gateway.api.orders import routes as orders
+from gateway.api.orders.view import ORDERS
 from gateway.api.programs import routes as programs
+from gateway.api.programs.view import PROGRAMS
 from gateway.api.quotes import routes as quotes
 from gateway.api.settlement import routes as settlement
+from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
-from gateway.http import description as docs
-from gateway.http import problems
-from gateway.http.context import Gateway
-from gateway.http.middleware import RequestFrame
+from gateway.http import description, problems
+from gateway.http.context import ChainResource, Gateway
+from gateway.http.middleware import RequestMiddleware
+from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
     network.router,
     merchants.router,
     programs.router,
-    lots.router,  # before members: their paths take in whatever comes
+    lots.router,  # before members, whose `{member:path}` matches everything below it
     members.router,
     agreements.router,
     quotes.router,
@@ -52,17 +59,29 @@ ROUTERS = (
     settlement.router,
     statements.router,
     webhook_endpoints.router,
-    journal.router,
-    access.router,
+    entries.router,
+    events.router,
+    api_keys.router,
     health.router,
 )
 
+RESOURCES: tuple[ChainResource[View], ...] = (
+    MERCHANTS,
+    PROGRAMS,
+    AGREEMENTS,
+    DEPOSITS,
+    WITHDRAWALS,
+    ORDERS,
+    *MOVEMENTS.values(),
+)
+"""Every resource that changes until the chain confirms it."""
+
 THREADS = 40
-"""Requests that run at the same time: as many as the pool has connections, so that none holds a thread and waits for one."""
+"""Requests that run at the same time: one for each connection in the pool, so that no thread ever waits for a connection."""
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
-    """The gateway for these settings. A database that is given stays the caller's to close."""
+    """The gateway for these settings. Whoever passes a database closes it."""
     own = Database(settings.database_url) if database is None else database
     gateway = Gateway(
         settings=settings,
@@ -71,6 +90,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         keyring=Keyring(settings.keystore_password.get_secret_value()),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
+        resources={resource.prefix: resource for resource in RESOURCES},
     )
 
     @asynccontextmanager
@@ -94,9 +114,9 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.gateway = gateway
-    app.add_middleware(RequestFrame)
+    app.add_middleware(RequestMiddleware)
     problems.install(app)
-    docs.install(app)
+    description.install(app)
     for router in ROUTERS:
         app.include_router(router)
     return app

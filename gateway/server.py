@@ -10,14 +10,14 @@ from clearing.runtime import metrics
 from gateway.app import create_app
 
 DRAIN_SECONDS = 10
-"""How long running requests may take to finish when the process is told to end."""
+"""How long requests in progress may take to finish after the process was told to stop."""
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection may idle: longer than clients and proxies keep one (httpx 5 seconds, nginx 60), so that none sends a
-request at the moment in which this side closes it."""
+"""How long a connection may stay idle. Clients and proxies close theirs earlier (httpx after 5 seconds, nginx after 60), so no
+request arrives on a connection that the gateway is just closing."""
 
 
 def run(settings: Settings) -> None:
-    """Serves until told to stop; running requests are answered first."""
+    """Serves until told to stop, then answers the requests in progress."""
     logs.configure()
     app = create_app(settings)
     server = uvicorn.Server(

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from clearing.kit.clock import MovableClock
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
 from tests.support.books import Books, prepare
 from tests.support.harness import Harness
@@ -67,18 +68,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def harness(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
+def clock() -> MovableClock:
+    """The clock of the test's network."""
+    return MovableClock()
+
+
+@pytest.fixture
+def harness(database_url: str, chain: Anvil, tmp_path: Path, clock: MovableClock) -> Iterator[Harness]:
     """A network with its merchants on board; each test has a contract of its own on a shared chain."""
-    network = Harness(database_url, chain.url, tmp_path)
+    network = Harness(database_url, chain.url, tmp_path, clock)
     network.onboard()
     yield network
     network.close()
 
 
 @pytest.fixture
-def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
+def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path, clock: MovableClock) -> Iterator[Harness]:
     """The same on a chain of its own, whose history the test may rewrite."""
-    network = Harness(database_url, own_chain.url, tmp_path)
+    network = Harness(database_url, own_chain.url, tmp_path, clock)
     network.onboard()
     yield network
     network.close()
@@ -101,7 +108,7 @@ def prepared_template(postgres_server: Postgres) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+def books(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) -> Iterator[Books]:
     """A network without a chain, on each database."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("prepared"), tmp_path / "books.db")
@@ -109,6 +116,6 @@ def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     else:
         template = request.getfixturevalue("prepared_template")
         url = request.getfixturevalue("postgres_server").new_database(f"{template}_{next(_numbers)}", template)
-    network = Books(url, tmp_path)
+    network = Books(url, tmp_path, clock)
     yield network
     network.close()

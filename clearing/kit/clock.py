@@ -75,8 +75,3 @@ def time_of_insert(context: DefaultExecutionContext) -> datetime:
 def now() -> datetime:
     """Deprecated: ask `clock_of(session)` or `database.clock`."""
     return SYSTEM_CLOCK.now()
-
-
-def unix_now() -> int:
-    """Deprecated: ask `clock_of(session)` or `database.clock`."""
-    return SYSTEM_CLOCK.unix()

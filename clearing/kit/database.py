@@ -26,6 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -140,6 +141,11 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+
+    def probe(self) -> None:
+        """Asks for nothing, to see whether the database answers."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
 
     def revision(self) -> str | None:
         """The schema's revision; None if there is no schema yet."""

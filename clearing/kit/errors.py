@@ -11,7 +11,16 @@ ClearingError
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+Pointer = Callable[[str], str]
+"""Makes the JSON pointer of a request's field from the field's name."""
+
+
+def pointer_into(place: str) -> Pointer:
+    """Pointers to the fields of what stands at `place` (a JSON pointer; empty for the whole body)."""
+    return lambda field: f"{place}/{field}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -34,10 +33,6 @@ class NetworkIdentity:
     def day_at(self, unix_seconds: int) -> int:
         """The network day of a moment (Unix seconds), counted from 1970-01-01 as the contract counts."""
         return day_at(unix_seconds, self.utc_offset_seconds)
-
-    def today(self) -> int:
-        """Deprecated: `day_at(clock.unix())`."""
-        return day_at(int(time.time()), self.utc_offset_seconds)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a network day."""

@@ -5,32 +5,28 @@ transaction, so a block is applied exactly once (the block's primary key would r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
-from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
-from clearing.ledger.accounts.repository import AccountRepository
-from clearing.ledger.journal.effects import Effects, Route
-from clearing.ledger.journal.models import Batch, Block, Entry, PoisonEvent, Rejection
-from clearing.ledger.settlement.repository import PositionRepository
-from clearing.ordering.orders.finalisation import OrderKey, Outcome, Reservations, finish, load_orders
-from clearing.ordering.orders.models import Order
-from clearing.parties.agreements.models import Agreement
-from clearing.parties.agreements.repository import UseRepository
+from clearing.ledger.journal.models import Batch, Block, PoisonEvent, Rejection
+from clearing.ledger.journal.repository import EntryRepository
+from clearing.ledger.journal.service import JournalService
+from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
+from clearing.ordering.orders.repository import OrderKey
+from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_set_aside, poison_event, set_aside
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.submission import give_back
 from tongdui import receipts
-from tongdui.orders import Kind, Reason
+from tongdui.orders import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +57,7 @@ class BlockContent:
     batches: list[tuple[contract.ContractEvent, bytes]] = field(default_factory=list)
     rare: list[tuple[Log, contract.ContractEvent]] = field(default_factory=list)
     poison: list[PoisonEvent] = field(default_factory=list)
-    outcomes: dict[OrderKey, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
-    refused_digests: dict[OrderKey, bytes] = field(default_factory=dict)
+    decisions: dict[OrderKey, Decision] = field(default_factory=lambda: defaultdict(Decision))
 
 
 def project_block(session: Session, block: BlockData, day: int) -> None:
@@ -80,10 +75,12 @@ def project_block(session: Session, block: BlockData, day: int) -> None:
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
-    _store_entries(session, content.entries, block.number)
+    EntryRepository(session).add(content.entries, block.number)
     session.add_all(content.rejections)
-    reservations = _finish_orders(session, content, block)
-    apply_sums(session, effects_of(session, content.entries), reservations, day)
+    effects = JournalService(session).effects_of(content.entries)
+    ended = OrderFinalisation(session).settle(content.decisions, block_number=block.number, effects=effects, day=day)
+    for order in ended:
+        metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
     if content.batches:
         log.info("projected", block=block.number, entries=len(content.entries), rejected=len(content.rejections))
 
@@ -96,7 +93,7 @@ def sort_logs(block: BlockData) -> BlockContent:
         if topic in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
             entry = entry_of(item)
             content.entries.append(entry)
-            content.outcomes[entry.merchant, entry.nonce].accepted += 1
+            content.decisions[entry.merchant, entry.nonce].accepted += 1
             continue
         if topic not in _JOURNAL:
             _sort_rare(content, block.number, item)
@@ -131,13 +128,14 @@ def entry_of(item: Log) -> receipts.Entry:
 def _sort_rejection(content: BlockContent, event: contract.ContractEvent, block_number: int, log_index: int) -> None:
     arguments = event.arguments
     key = (arguments["merchant"], arguments["nonce"])
+    decision = content.decisions[key]
     item = arguments.get("item", -1)
     reason = Reason(arguments["reason"]).code
     if item >= 0:
-        content.outcomes[key].refused[item] = reason
+        decision.refused[item] = reason
     else:
-        content.outcomes[key].order_reason = reason
-        content.refused_digests[key] = bytes.fromhex(arguments["digest"][2:])
+        decision.order_reason = reason
+        decision.digest = bytes.fromhex(arguments["digest"][2:])
     content.rejections.append(
         Rejection(
             block_number=block_number,
@@ -163,83 +161,10 @@ def _batch(event: contract.ContractEvent, tx_hash: bytes, gas_used: int, block_n
     )
 
 
-_WIRE_NAMES = {"address": "member"}
-_ENTRY_COLUMNS = [c.name for c in Entry.__table__.columns if c.name not in ("leaf", "block_number")]
-
-
-def _store_entries(session: Session, entries: Sequence[receipts.Entry], block_number: int) -> None:
-    if not entries:
-        return
-    rows = []
-    for entry in entries:
-        row = {name: getattr(entry, _WIRE_NAMES.get(name, name)) for name in _ENTRY_COLUMNS}
-        rows.append(row | {"leaf": entry.leaf(), "block_number": block_number})
-    insert_all(session, Entry, rows)
-
-
-def _finish_orders(session: Session, content: BlockContent, block: BlockData) -> Reservations:
-    """Makes the block's orders final; what they had set aside."""
-    finished = []
-    orders = load_orders(session, list(content.outcomes))
-    for key, outcome in content.outcomes.items():
-        order = orders.get(key)
-        if order is None or not _is_about(order, content.refused_digests.get(key)):
-            continue
-        if order.state.is_final:
-            if order.block_number is None and outcome.accepted:  # it ended outside the chain, but the chain had it
-                log.error("an order was carried out that had ended", order=order.id, state=order.state)
-                finish(session, order, outcome, block.number)  # what it had set aside was released when it ended
-            continue
-        finish(session, order, outcome, block.number)
-        metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
-        finished.append(order)
-    return Reservations.of(session, finished)
-
-
-def _is_about(order: Order, digest: bytes | None) -> bool:
-    """A refused order is told by its digest: somebody may have tried another order with the same nonce."""
-    return digest is None or digest == order.digest
-
-
-def effects_of(session: Session, entries: Sequence[receipts.Entry]) -> Effects:
-    """Sums of what entries change, with the agreements and originals that they need."""
-    links = [entry.link for entry in entries if entry.kind == Kind.REVERSE]
-    originals: dict[bytes, receipts.Entry] = {}
-    if links:
-        found = session.scalars(select(Entry).where(Entry.leaf.in_(links)))
-        originals = {entry.leaf: entry.wire() for entry in found}
-    numbers = {entry.agreement for entry in entries if entry.agreement}
-    return Effects.of(entries, _routes(session, numbers), originals)
-
-
-def _routes(session: Session, numbers: Iterable[int]) -> dict[int, Route]:
-    wanted = list(numbers)
-    if not wanted:
-        return {}
-    query = select(
-        Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program
-    ).where(Agreement.number.in_(wanted))
-    return {number or 0: Route(*sides) for number, *sides in session.execute(query)}
-
-
 def inherit_uses(session: Session, events: Iterable[Told], day: int, sign: int) -> None:
     """A successor begins with its predecessor's use of the day."""
-    uses = UseRepository(session)
+    uses = AgreementUseRepository(session)
     for event in events:
         terms = event.arguments["terms"] if event.name == "AgreementRegistered" else {}
         if terms.get("supersedes") and (points := uses.burnt(terms["supersedes"], day)):
             uses.add(event.arguments["agreement"], day, sign * points)
-
-
-def apply_sums(session: Session, effects: Effects, released: Reservations, day: int = 0) -> None:
-    """Adds effects (of this day) to accounts, positions and agreements, and releases reservations."""
-    keys = {*effects.points, *released.points}
-    AccountRepository(session).shift({key: (effects.points.get(key, 0), -released.points.get(key, 0)) for key in keys})
-    merchants = {*effects.micros, *released.micros}
-    PositionRepository(session).shift({m: (effects.micros.get(m, 0), -released.micros.get(m, 0)) for m in merchants})
-    uses = UseRepository(session)
-    for agreement in sorted({*effects.uses, *released.uses}):
-        if points := effects.uses.get(agreement, 0):
-            uses.add(agreement, day, points)
-        if points := released.uses.get(agreement, 0):
-            uses.add(agreement, UseRepository.PENDING, -points)

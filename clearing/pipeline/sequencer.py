@@ -21,15 +21,13 @@ from clearing.kit.clock import now
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
-from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.repository import EntryRepository
-from clearing.ordering.orders.finalisation import Reservations, order_event, withdraw
+from clearing.ordering.orders.finalisation import OrderFinalisation, record_state
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.pipeline.capacity import BatchCapacity
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.outbox import Outbox
-from clearing.pipeline.projection import apply_sums
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.submission import fail_call, requeue_orders
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
@@ -187,7 +185,7 @@ class Sequencer:
         """Orders that do not fit into a transaction even alone would hold up everybody else's."""
         for order in orders:
             log.error("order too large for a transaction", order=order.id, instructions=order.size)
-        _withdraw(session, orders, OrderState.REJECTED, TOO_LARGE)
+        OrderFinalisation(session).withdraw(orders, OrderState.REJECTED, TOO_LARGE, "sequencer")
 
     def _make_smaller(self, session: Session, transaction: Transaction) -> None:
         """The node takes no transaction like this: half of it goes under the same nonce, the rest queues again."""
@@ -214,7 +212,7 @@ class Sequencer:
             order.state = OrderState.SUBMITTED
             order.transaction_id = transaction.id
             order.submitted_at = at
-            session.add(order_event(order, "sequencer"))
+            record_state(session, order, "sequencer")
 
     def sign_calls(self) -> bool:
         """Stores the waiting privileged calls as signed transactions, oldest first. False when there was nothing to do."""
@@ -273,10 +271,11 @@ class Sequencer:
     def expire_late_orders(self) -> bool:
         """Orders whose deadline passed before they got into a batch are final. (In a batch, the chain decides.)"""
         with self._database.session.begin() as session:
-            late = OrderRepository(session).late(int(time.time()))
+            late = OrderRepository(session).late(self._database.clock.unix())
             if not late:
                 return False
-            _withdraw(session, late, OrderState.EXPIRED, Reason.DEADLINE_PASSED.code)
+            finalisation = OrderFinalisation(session)
+            finalisation.withdraw(late, OrderState.EXPIRED, Reason.DEADLINE_PASSED.code, "sequencer")
         return True
 
 
@@ -311,9 +310,3 @@ class _Proofs:
 def _calldata(orders: Sequence[Order], proofs: _Proofs) -> bytes:
     some = (order.signed() if Kind.REVERSE in order.kinds() else order.packed for order in orders)
     return wire.execute_calldata(some, proofs.of)
-
-
-def _withdraw(session: Session, orders: Sequence[Order], state: OrderState, reason: str) -> None:
-    for order in orders:
-        withdraw(session, order, state, reason, "sequencer")
-    apply_sums(session, Effects(), Reservations.of(session, orders))

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-/// @notice The usual way to do what the clearing house does, to measure against: an ERC-20 a currency, with a minter role.
+/// @notice The usual way to build what the clearing house does, as a baseline for measurements: one ERC-20 for each currency, with a
+/// minter role.
 contract BaselineToken is ERC20, AccessControl {
     bytes32 public constant MINTER = keccak256("MINTER");
 
@@ -22,8 +23,8 @@ contract BaselineToken is ERC20, AccessControl {
 }
 
 /// @notice Exchanges points in one transaction: burns one token, mints another, and pays the other merchant and the operator.
-/// @dev It checks far less than the clearing house: no signature, nonce, deadline, caps or credit, and proves nothing afterwards.
-contract BaselineDesk is AccessControl {
+/// @dev It checks far less than the clearing house: no signature, nonce, deadline, cap or credit limit. It leaves no proof behind.
+contract BaselineExchange is AccessControl {
     BaselineToken public immutable money;
     BaselineToken[] public programs;
     address public immutable operator;

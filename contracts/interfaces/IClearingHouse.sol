@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Entry, EntryAmounts, EntryHead, Evidence} from "../libraries/Entries.sol";
+import {EntryAmounts} from "../types/EntryAmounts.sol";
+import {EntryHead} from "../types/EntryHead.sol";
 
 /// @notice What an instruction does. The numbers are part of the wire protocol.
 enum Kind {
@@ -19,26 +20,26 @@ enum Kind {
 enum Reason {
     None,
     // the whole order
-    UnknownSigner, // the signature is not by a live key of the merchant
+    UnknownSigner, // no live key of the merchant made the signature
     DeadlinePassed,
     NonceUsed,
     MerchantClosed,
-    AtomicFailed, // an instruction of an atomic order was refused, so all of it was
+    AtomicFailed, // one instruction of an atomic order was refused, so the whole order was
     // any instruction
     UnknownKind,
     MerchantSuspended, // a suspended merchant may only redeem, expire and reverse
     ZeroPoints,
     ZeroMember,
-    NotProgramMerchant, // unknown program, or one of another merchant
+    NotProgramMerchant, // the program is unknown or belongs to another merchant
     ProgramPaused,
     InsufficientPoints,
     SupplyOverflow, // a program can mint at most 2^64 - 1 points in its life
     // issue
     AlreadyExpired,
     // exchange and spend
-    WrongAgreement, // unknown, or of another kind or program
-    AgreementNotLive, // before, after, superseded or terminated
-    NotInitiator, // the agreement does not let this merchant start
+    WrongAgreement, // the agreement is unknown, or is of another kind or program
+    AgreementNotLive, // not yet valid, expired, superseded or terminated
+    NotInitiator, // the agreement does not let this merchant initiate
     CounterpartyInactive,
     OverInstructionCap,
     OverDailyCap,
@@ -51,12 +52,12 @@ enum Reason {
     UnknownEntry, // the evidence is missing or does not prove the signed entry
     NotReversible, // a reversal cannot be reversed
     NotGiver, // only the merchant that gives value back may reverse
-    OverReversal, // more than is left of the original
+    OverReversal, // more points than are left of the original
     // the whole order, again
-    EmptyOrder // it has no instructions
+    EmptyOrder // the order has no instructions
 }
 
-/// @notice What an account of the network's operator may do. The owner (admin) grants roles and has none by itself.
+/// @notice What an address of the network's operator may do. The owner (admin) grants roles and holds none by itself.
 enum Role {
     Operator, // onboards merchants, programs and agreements; sets limits
     Sequencer, // executes batches
@@ -64,9 +65,9 @@ enum Role {
     Pauser // stops and restarts programs and the network
 }
 
-/// @notice Life of a merchant. Suspended: no new business with it, from either side, but what it owes stays payable: it redeems,
-/// expires and reverses, others' reversals pay it back, its position is paid in and out. Closed: it signs nothing more; its
-/// position, which need not be zero, is still paid in and out, and its points stay where they are.
+/// @notice The life of a merchant. Nobody starts new business with a suspended merchant, nor does it, but what it owes stays payable:
+/// it redeems, expires and reverses, reversals of other merchants pay it back, and it deposits and withdraws. A closed merchant signs
+/// nothing more. Its points stay where they are. Its position need not be zero and is still paid in and out.
 enum MerchantStatus {
     None,
     Active,
@@ -74,32 +75,33 @@ enum MerchantStatus {
     Closed
 }
 
+/// @notice Whether an agreement exchanges points for points or accepts points for goods.
 enum AgreementKind {
     None,
     Exchange,
     Acceptance
 }
 
-/// @notice What two merchants agree on and both sign (EIP-712, type `AgreementTerms`, same fields in the same order).
-/// @param kind Exchange (program to program) or acceptance (target merchant takes source points for goods).
-/// @param initiators Bit 0: the source merchant may start an instruction. Bit 1: the target merchant may.
-/// @param feeBps The operator's fee on the settled amount, in basis points, paid by the source merchant.
-/// @param lifetimeDays Exchange: days until the minted target points expire; 0 for never.
-/// @param sourceMerchant Runs `sourceProgram` and pays.
-/// @param targetMerchant Is paid; runs `targetProgram` where there is one.
-/// @param sourceProgram The points that are burnt.
-/// @param targetProgram Exchange: the points that are minted. Acceptance: 0.
-/// @param validFrom Unix time from which it can be used.
-/// @param validUntil Unix time from which it cannot be used any more.
-/// @param rateNum Exchange: target points for `rateDen` source points. Acceptance: 1.
+/// @notice What two merchants agree on. Both sign it (EIP-712, type `AgreementTerms`, same fields in the same order).
+/// @param kind Exchange (program to program) or acceptance (the target merchant takes source points for goods).
+/// @param initiators Bit 0: the source merchant may initiate instructions. Bit 1: the target merchant may.
+/// @param feeBps The operator's fee on the settled amount, in basis points. The source merchant pays it.
+/// @param lifetimeDays Exchange: the number of days after which the minted target points expire, or 0 for never.
+/// @param sourceMerchant The merchant that runs `sourceProgram`, and pays.
+/// @param targetMerchant The merchant that is paid. In an exchange it runs `targetProgram`.
+/// @param sourceProgram The program whose points are burnt.
+/// @param targetProgram Exchange: the program whose points are minted. Acceptance: 0.
+/// @param validFrom Unix time from which the agreement can be used.
+/// @param validUntil Unix time from which the agreement can no longer be used.
+/// @param rateNum Exchange: the target points for `rateDen` source points. Acceptance: 1.
 /// @param rateDen See `rateNum`.
-/// @param unitPriceMicros Settlement for one target point (exchange) or one source point (acceptance).
-/// @param maxPoints Most source points an instruction may burn.
-/// @param dailyCap Most source points that may be burnt under this agreement in a network day. A successor begins with what its
-/// predecessor had used of the day when it was registered; during the grace both go on by themselves.
+/// @param unitPriceMicros The settlement for one target point (exchange) or one source point (acceptance).
+/// @param maxPoints The most source points that one instruction may burn.
+/// @param dailyCap The most source points that may be burnt under this agreement in one network day. A successor starts with what its
+/// predecessor has used of the day at its registration. During the grace each of the two counts on its own.
 /// @param supersedes The agreement that this one replaces, or 0.
 /// @param graceSeconds How long the superseded agreement stays usable, so that locked quotes still execute.
-/// @param document Hash of the contract on paper, or any salt: it makes equal terms distinct.
+/// @param document Hash of the contract on paper, or any salt. It makes equal terms distinct.
 struct AgreementTerms {
     AgreementKind kind;
     uint8 initiators;
@@ -121,8 +123,12 @@ struct AgreementTerms {
     bytes32 document;
 }
 
-/// @notice A merchant gives one of its keys a validity window, or takes it away (`validUntil` in the past). EIP-712 signed.
-/// @param nonce From the same sequence as the merchant's orders, so a change is applied at most once.
+/// @notice A merchant adds a key, moves the validity window of one, or removes one (`validUntil` in the past). EIP-712 signed.
+/// @param merchant The merchant that the key signs for.
+/// @param key The address of the key.
+/// @param validFrom Unix time from which the key is live.
+/// @param validUntil Unix time from which the key is no longer live.
+/// @param nonce From the same sequence as the merchant's orders, so that a change is applied at most once.
 struct SignerChange {
     uint32 merchant;
     address key;
@@ -131,7 +137,15 @@ struct SignerChange {
     uint48 nonce;
 }
 
-/// @notice Totals of a program over its whole life, in points. What is in circulation is the sum of the first three minus the rest.
+/// @notice A program's totals over its whole life, in points. The first three minus the other five are in circulation.
+/// @param issued Points minted by issues.
+/// @param exchangedIn Points minted by exchanges from other programs.
+/// @param restored Points minted again by the reversal of a redeem, exchange, spend or expire.
+/// @param redeemed Points burnt at the program's own merchant.
+/// @param spent Points burnt at other merchants.
+/// @param exchangedOut Points burnt by exchanges into other programs.
+/// @param expired Points burnt because they expired.
+/// @param revoked Points burnt by the reversal of an issue, or of an exchange into this program.
 struct ProgramTotals {
     uint64 issued;
     uint64 exchangedIn;
@@ -143,31 +157,59 @@ struct ProgramTotals {
     uint64 revoked;
 }
 
-// Parameters are called what they are in the ABI, even where a function is called so, too.
+/// @notice The accepted result of one instruction. Its leaf is the hash of these five words, all of which are in its event.
+/// @param member The member whose points moved.
+/// @param head Where the entry stands and what it moved (see `types/EntryHead.sol`).
+/// @param amounts How much it moved (see `types/EntryAmounts.sol`).
+/// @param ref The merchant's reference, a salted hash of its own document number.
+/// @param link Transfer: the recipient. Reversal: the leaf of the original. Otherwise free, usually zero.
+struct Entry {
+    address member;
+    EntryHead head;
+    EntryAmounts amounts;
+    bytes32 ref;
+    bytes32 link;
+}
+
+/// @notice An earlier entry and its Merkle proof, for a reversal.
+/// @param entry The entry to reverse.
+/// @param proof The Merkle proof of its leaf in the root of its batch.
+struct Evidence {
+    Entry entry;
+    bytes32[] proof;
+}
+
+// Parameters keep their names in the ABI, even where a function has the same name.
 // slither-disable-start shadowing-local
 
 /// @title IClearingHouse
-/// @notice Issues, exchanges and settles loyalty points between merchants. See docs/contracts.md for the whole picture.
+/// @notice Issues, exchanges and settles loyalty points between merchants. docs/contracts.md explains the whole.
 ///
-/// The owner (two-step transfer, never nobody) grants the roles and recovers a merchant that lost all its keys; OPERATOR onboards
-/// merchants, programs and agreements; SEQUENCER executes batches; TREASURY books money at the settlement bank; PAUSER stops a program
-/// or the network.
+/// The owner grants the roles and recovers a merchant that lost all its keys. Ownership moves in two steps and cannot be renounced.
+/// OPERATOR onboards merchants, programs and agreements; SEQUENCER executes batches; TREASURY books money at the settlement bank;
+/// PAUSER stops a program or the network.
 interface IClearingHouse {
     // ---------------------------------------------------------------- events: registry
 
+    /// @notice The owner gave a role to an address (`held`) or took it away.
     event RoleChanged(Role indexed role, address indexed account, bool held);
+    /// @notice A merchant joined the network. `SignerChanged` follows with its first key.
     event MerchantRegistered(uint32 indexed merchant, uint96 creditLimitMicros, bytes32 name);
+    /// @notice A merchant was suspended, made active again or closed.
     event MerchantStatusChanged(uint32 indexed merchant, MerchantStatus status);
-    /// @param nonce The nonce that the merchant's own change used up; `type(uint64).max` where it is the operator's or the owner's doing.
+    /// @notice A merchant's key was added or its window moved.
+    /// @param nonce The nonce that the merchant's own change used up, or `type(uint64).max` for a change by the operator or the owner.
     event SignerChanged(
         uint32 indexed merchant, address indexed key, uint40 validFrom, uint40 validUntil, uint64 nonce
     );
+    /// @notice A program was registered. Code and name are UTF-8, padded with zeros.
     event ProgramRegistered(uint32 indexed program, uint32 indexed merchant, bytes32 code, bytes32 name);
+    /// @notice A program was stopped or restarted.
     event ProgramPauseChanged(uint32 indexed program, bool paused);
 
     // ---------------------------------------------------------------- events: agreements
 
-    /// @notice Both signatures are recorded here, for whoever wants to check them again.
+    /// @notice An agreement was registered. The event records both signatures, so that anyone can check them again.
     event AgreementRegistered(
         uint32 indexed agreement,
         bytes32 indexed digest,
@@ -175,88 +217,129 @@ interface IClearingHouse {
         bytes sourceSignature,
         bytes targetSignature
     );
-    /// @notice An agreement ends earlier than its terms say: superseded (then `by` is the successor) or terminated (`by` is 0).
+    /// @notice An agreement was superseded (`by` is the successor) or terminated (`by` is 0), and ends at `validUntil`.
     event AgreementEnds(uint32 indexed agreement, uint40 validUntil, uint32 by);
 
     // ---------------------------------------------------------------- events: settlement
 
+    /// @notice The operator set a merchant's credit limit.
     event CreditLimitChanged(uint32 indexed merchant, uint96 creditLimitMicros);
+    /// @notice A merchant's money arrived at the settlement bank.
     event Deposited(uint32 indexed merchant, uint96 micros, bytes32 indexed bankRef);
+    /// @notice The settlement bank paid money out to a merchant.
     event Withdrawn(uint32 indexed merchant, uint96 micros, bytes32 indexed bankRef);
 
     // ---------------------------------------------------------------- events: journal
 
-    /// @notice An accepted instruction without a link. Its leaf is the hash of the five words of its `Entry`.
+    /// @notice An instruction without a link was accepted. The leaf is the hash of the five words of its `Entry`.
     event EntryPosted(address indexed member, EntryHead head, EntryAmounts amounts, bytes32 ref);
-    /// @notice An accepted instruction with a link: a transfer (the recipient) or a reversal (the leaf of the original).
+    /// @notice An instruction with a link was accepted: usually a transfer (to the recipient) or a reversal (of the original's leaf).
     event LinkedEntryPosted(
         address indexed member, bytes32 indexed link, EntryHead head, EntryAmounts amounts, bytes32 ref
     );
+    /// @notice An instruction was refused. `item` is its place in the order, from 0.
     event InstructionRejected(uint32 indexed merchant, uint48 indexed nonce, uint16 item, Reason reason);
-    /// @notice A whole order was refused. Its nonce is consumed only if `reason` is `AtomicFailed`.
+    /// @notice A whole order was refused. Its nonce is used up only if `reason` is `AtomicFailed`.
     event OrderRejected(uint32 indexed merchant, uint48 indexed nonce, bytes32 digest, Reason reason);
-    /// @param root Merkle root of the batch's leaves, in order; zero if it has none.
+    /// @notice A batch was executed.
+    /// @param entries The number of its entries.
+    /// @param root The Merkle root of its leaves, in order, or zero if it has none.
     /// @param head keccak256(abi.encode(previous head, batch, entries, root)).
     event BatchClosed(uint40 indexed batch, uint16 entries, bytes32 root, bytes32 head);
 
-    // ---------------------------------------------------------------- errors
+    // ---------------------------------------------------------------- errors: registry
 
+    /// @notice The caller does not hold the role that this call needs.
     error MissingRole(Role role, address account);
+    /// @notice Ownership cannot be renounced.
     error OwnerNeeded();
+    /// @notice No merchant has this number.
     error UnknownMerchant(uint32 merchant);
+    /// @notice No program has this number.
     error UnknownProgram(uint32 program);
-    error UnknownAgreement(uint32 agreement);
-    /// @notice Ids are dense and given by the caller, so that a repeated registration fails instead of making a twin.
+    /// @notice `given` is not the next free number. The caller gives the id, so that a repeated registration fails instead of making a
+    /// duplicate.
     error UnexpectedId(uint32 given, uint32 next);
+    /// @notice The merchant cannot change to this status: closed is final, and the operator's own status is fixed.
     error BadStatusChange(uint32 merchant, MerchantStatus from, MerchantStatus to);
+    /// @notice Address 0 cannot be a key.
     error ZeroKey();
+    /// @notice The key belongs to another merchant.
     error KeyTaken(address key, uint32 merchant);
+    /// @notice The key belongs to no merchant.
     error KeyUnknown(address key);
+    /// @notice The new key did not sign its own addition.
     error KeyNotProven(address key);
+    /// @notice The window is empty, or a revocation would extend it.
     error BadWindow(uint40 validFrom, uint40 validUntil);
+    /// @notice The signature is not by a live key of this merchant, or the merchant is not a party.
     error BadSignature(uint32 merchant);
+    /// @notice The merchant's nonce was used before.
     error NonceAlreadyUsed(uint32 merchant, uint48 nonce);
+
+    // ---------------------------------------------------------------- errors: agreements
+
+    /// @notice No agreement has this number.
+    error UnknownAgreement(uint32 agreement);
+    /// @notice `field` of the terms has a value that makes no sense.
     error BadTerms(string field);
+    /// @notice These signed terms are registered already, as `agreement`.
     error AlreadyRegistered(bytes32 digest, uint32 agreement);
+
+    // ---------------------------------------------------------------- errors: settlement
+
+    /// @notice The credit limit is too large, or the merchant's debt already exceeds it.
     error BadCreditLimit(uint32 merchant, uint96 creditLimitMicros, int96 positionMicros);
+    /// @notice A deposit or withdrawal already used this bank reference.
     error BankRefUsed(bytes32 bankRef);
+    /// @notice An amount must not be zero.
     error ZeroAmount();
+    /// @notice The deposit would exceed the largest sum that the contract can keep.
     error AmountOutOfRange(uint96 micros);
+    /// @notice The withdrawal exceeds the merchant's position.
     error PositionTooLow(uint32 merchant, int96 positionMicros, uint96 withdrawalMicros);
-    /// @notice There is less money in the bank than is to be paid out: what is owed to the merchant was not paid in yet.
+    /// @notice The withdrawal exceeds the money in the bank: what other merchants owe was not paid in yet.
     error FundsTooLow(uint96 fundsMicros, uint96 withdrawalMicros);
+
+    // ---------------------------------------------------------------- errors: execution
+
+    /// @notice The bytes of the batch could hold more than 65,535 instructions.
     error BatchTooLarge(uint256 instructions);
-    /// @notice The bytes of a batch end inside an order, or after it.
+    /// @notice The bytes of a batch do not end where an order ends.
     error BadEncoding();
+    /// @notice Only the clearing house itself may call this function.
     error OnlySelf();
-    /// @dev Leaves the frame of an atomic order; never leaves `execute`.
+    /// @notice An instruction of an atomic order was refused.
+    /// @dev Leaves the frame of an atomic order, never `execute`.
     error AtomicRefused(uint16 item, Reason reason);
 
     // ---------------------------------------------------------------- registry
 
-    /// @notice Gives a role to an account, or takes it away. Role: owner.
+    /// @notice Gives a role to an address, or takes it away. Role: owner.
     function setRole(Role role, address account, bool held) external;
 
-    /// @notice Registers merchant `id` (the next free number) with its first signer key. Role: OPERATOR, who makes sure that the key
-    /// is the merchant's.
+    /// @notice Registers merchant `id` (the next free number) with its first signer key. Role: OPERATOR, which must make sure that the
+    /// key belongs to the merchant.
     function registerMerchant(uint32 id, bytes32 name, address key, uint96 creditLimitMicros) external;
 
-    /// @notice Moves a merchant between active and suspended, or closes it for good, whatever its position is: the insolvent leave, too.
-    /// Role: OPERATOR.
+    /// @notice Suspends a merchant, makes it active again, or closes it for good. A merchant can be closed whatever its position is,
+    /// because insolvent merchants leave too. Role: OPERATOR.
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external;
 
-    /// @notice Adds a key to a merchant or changes a key's window, on the signature of one of its live keys. Anyone may send it.
-    /// @param keySignature The new key's own signature over the same change, so that nobody takes an address that it does not
-    /// control; not looked at if the key is one of the merchant's already.
+    /// @notice Adds a key to a merchant or moves a key's window, on the signature of one of the merchant's live keys. Anyone may send it.
+    /// @param keySignature The new key's own signature over the same change, so that nobody claims an address that it does not control.
+    /// Ignored if the key is known already.
     function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature) external;
 
-    /// @notice Cuts a key's window short, for example when it was stolen. It can only take power away. Role: OPERATOR.
+    /// @notice Ends a key's window early, for example because the key was stolen. It can only shorten the window. Role: OPERATOR.
     function revokeSigner(address key, uint40 validUntil) external;
 
-    /// @notice Gives a merchant that lost all its keys a new one. Visible to every auditor. Role: owner.
+    /// @notice Gives a new key to a merchant that lost all its keys. Every auditor can see it. Role: owner.
     function recoverSigner(uint32 merchant, address key) external;
 
     /// @notice Registers program `id` (the next free number) of `merchant`. Role: OPERATOR.
+    /// @param code The program's code, such as `FUEL`: UTF-8, padded with zeros.
+    /// @param name The program's name: UTF-8, padded with zeros.
     function registerProgram(uint32 id, uint32 merchant, bytes32 code, bytes32 name) external;
 
     /// @notice Stops or restarts every movement of a program. Role: PAUSER.
@@ -270,8 +353,8 @@ interface IClearingHouse {
 
     // ---------------------------------------------------------------- agreements
 
-    /// @notice Registers terms that both merchants signed, as agreement `id` (the next free number), and ends the agreement they
-    /// supersede after the grace. The same signed terms can be registered once. Role: OPERATOR.
+    /// @notice Registers terms that both merchants signed, as agreement `id` (the next free number). If they supersede an agreement,
+    /// it ends after the grace. The same signed terms can be registered only once. Role: OPERATOR.
     function registerAgreement(
         uint32 id,
         AgreementTerms calldata terms,
@@ -279,88 +362,133 @@ interface IClearingHouse {
         bytes calldata targetSignature
     ) external;
 
-    /// @notice Ends an agreement at `effectiveAt` (now, if that is past) on the signature of either merchant over the EIP-712
-    /// type `Termination(uint32 agreement,uint40 effectiveAt)`. It can only end it earlier. Anyone may send it.
+    /// @notice Ends an agreement at `effectiveAt`, or now if that is past, on either merchant's signature over the EIP-712 type
+    /// `Termination(uint32 agreement,uint40 effectiveAt)`. It can only move the end closer. Anyone may send it.
+    /// @param merchant The merchant that signed.
     function terminateAgreement(uint32 agreement, uint40 effectiveAt, uint32 merchant, bytes calldata signature)
         external;
 
     // ---------------------------------------------------------------- settlement
 
-    /// @notice Sets how far below zero a position may go; not below what is used already. Role: OPERATOR.
+    /// @notice Sets how far below zero a merchant's position may go. The merchant's present debt must stay covered. Role: OPERATOR.
     function setCreditLimit(uint32 merchant, uint96 creditLimitMicros) external;
 
-    /// @notice Books money that arrived at the settlement bank. `bankRef` can be used once. Role: TREASURY.
+    /// @notice Books money that arrived at the settlement bank. A `bankRef` can be used only once. Role: TREASURY.
     function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external;
 
-    /// @notice Books money paid out by the settlement bank. A merchant cannot withdraw more than its position (credit cannot be
-    /// withdrawn), nor more than there is in the bank (claims on merchants in debt wait until those pay in). `bankRef` can be used
-    /// once. Role: TREASURY.
+    /// @notice Books money that the settlement bank paid out. A merchant cannot withdraw more than its position, because credit cannot
+    /// be withdrawn, nor more than there is in the bank: claims on merchants in debt wait until those pay in. A `bankRef` can be used
+    /// only once. Role: TREASURY.
     function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external;
 
     // ---------------------------------------------------------------- execution
 
-    /// @notice Executes orders in the given order and closes the batch. A refused instruction changes nothing and is reported
-    /// by an event; a refused order likewise, and its nonce stays free unless the order was atomic. Role: SEQUENCER.
-    /// @param orders The orders, one after another, in the packed form that `libraries/Orders.sol` draws.
-    /// @param evidence Proofs for the reversals among the instructions, which point into it.
+    /// @notice Executes orders in the given sequence and closes the batch. A refused instruction changes nothing; an event reports it
+    /// and the rest goes on. A refused order changes nothing either, and its nonce stays free unless the order was atomic and one of its
+    /// instructions was refused. Role: SEQUENCER.
+    /// @param orders The orders, one after another, packed as `libraries/Orders.sol` describes.
+    /// @param evidence Proofs for the reversals among the instructions, which refer to them by index.
     function execute(bytes calldata orders, Evidence[] calldata evidence) external;
 
-    /// @notice The body of an atomic order, in a frame of its own so that it can be undone. Only `execute` may call it.
+    /// @notice Executes the instructions of an atomic order in a frame of their own, so that they can be undone. Only `execute` may call
+    /// it.
     /// @param start Head of the order's first entry.
-    /// @param count How many instructions there are.
+    /// @param count The number of instructions.
     /// @param instructions The order's instructions, packed.
-    /// @return leaves The leaves of the entries, one an instruction.
+    /// @param evidence The evidence of the batch.
+    /// @return leaves The leaves of the entries, one for each instruction.
     function executeAtomic(EntryHead start, uint256 count, bytes calldata instructions, Evidence[] calldata evidence)
         external
         returns (bytes32[] memory leaves);
 
-    // ---------------------------------------------------------------- views
+    // ---------------------------------------------------------------- views: registry
 
+    /// @notice Whether an address holds a role.
     function hasRole(Role role, address account) external view returns (bool);
-    // What is registered under a number or key; all zero if nothing is.
+
+    /// @notice A merchant's status, position and credit limit, or zeros if no merchant has this number.
     function merchantOf(uint32 merchant)
         external
         view
         returns (MerchantStatus status, int96 positionMicros, uint96 creditLimitMicros);
-    function signerOf(address key) external view returns (uint32 merchant, uint40 validFrom, uint40 validUntil);
-    function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
-    function merchantCount() external view returns (uint32);
-    function programCount() external view returns (uint32);
-    function agreementCount() external view returns (uint32);
-    function batchCount() external view returns (uint40);
 
-    /// @notice The terms; `validUntil` reflects supersession and termination. `document` is 0: it is in the event, not in storage.
+    /// @notice The merchant and the window of a key, or zeros if the key is unknown.
+    function signerOf(address key) external view returns (uint32 merchant, uint40 validFrom, uint40 validUntil);
+
+    /// @notice A program's merchant, pause, code and name, or zeros if no program has this number.
+    function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
+
+    /// @notice The number of merchants. They are numbered from 0, the operator.
+    function merchantCount() external view returns (uint32);
+
+    /// @notice The number of programs. They are numbered from 1.
+    function programCount() external view returns (uint32);
+
+    /// @notice Whether a merchant's nonce is used up.
+    function nonceUsed(uint32 merchant, uint48 nonce) external view returns (bool);
+
+    /// @notice The network's current day: days since 1970-01-01 in its own time zone.
+    function today() external view returns (uint32);
+
+    // ---------------------------------------------------------------- views: agreements
+
+    /// @notice The number of agreements. They are numbered from 1.
+    function agreementCount() external view returns (uint32);
+
+    /// @notice The terms. `validUntil` reflects supersession and termination. `document` is 0, because only the event has it.
     function agreementOf(uint32 agreement) external view returns (AgreementTerms memory terms);
 
     /// @notice Source points burnt under `agreement` on the current network day.
     function usedToday(uint32 agreement) external view returns (uint64 points);
 
-    /// @notice Points of a member. Like all reads down to `decimals`, it fails as `UnknownProgram` where there is no such program.
+    // ---------------------------------------------------------------- views: points
+
+    // ERC-20 style reads, one program at a time. All of them revert with `UnknownProgram` if no program has the number.
+
+    /// @notice A member's points in a program.
     function balanceOf(address member, uint32 program) external view returns (uint64 points);
+
+    /// @notice The program's points in circulation.
     function totalSupply(uint32 program) external view returns (uint64 points);
+
+    /// @notice The program's totals over its whole life.
     function totalsOf(uint32 program) external view returns (ProgramTotals memory totals);
-    /// @notice ERC-20 style reads, one program at a time.
+
+    /// @notice The program's name.
     function name(uint32 program) external view returns (string memory);
+
+    /// @notice The program's code.
     function symbol(uint32 program) external view returns (string memory);
+
+    /// @notice Always 0: points are whole numbers.
     function decimals(uint32 program) external view returns (uint8);
 
-    /// @notice The money in the bank: the sum of deposits minus withdrawals, which is also the sum of all positions. Never negative.
+    // ---------------------------------------------------------------- views: settlement
+
+    /// @notice The money in the bank: deposits minus withdrawals, which is also the sum of all positions. Never negative.
     function settlementFunds() external view returns (int256 micros);
+
+    /// @notice Whether a deposit or withdrawal used this bank reference.
     function bankRefUsed(bytes32 bankRef) external view returns (bool);
-    function nonceUsed(uint32 merchant, uint48 nonce) external view returns (bool);
+
+    // ---------------------------------------------------------------- views: journal
+
+    /// @notice The number of batches. They are numbered from 1.
+    function batchCount() external view returns (uint40);
+
+    /// @notice The Merkle root of a batch, or zero if it has no entries or does not exist.
+    function rootOf(uint40 batch) external view returns (bytes32);
+
+    /// @notice The head of the chain of roots, after the last batch.
+    function head() external view returns (bytes32);
 
     /// @notice Source points of the entry with this leaf that were reversed so far.
     function reversedOf(bytes32 leaf) external view returns (uint64 points);
-    function rootOf(uint40 batch) external view returns (bytes32);
-    function head() external view returns (bytes32);
 
-    /// @notice Whether `entry` was posted: its leaf is proven to be in its batch's root.
+    /// @notice Whether `entry` was posted: the proof shows that its leaf belongs to the root of its batch.
     function verifyEntry(Entry calldata entry, bytes32[] calldata proof) external view returns (bool);
 
     /// @notice The digest that a merchant signs for `order`, which is packed as in `execute`.
     function digestOf(bytes calldata order) external view returns (bytes32);
-
-    /// @notice The network's current day: days since 1970-01-01 in its own time zone.
-    function today() external view returns (uint32);
 }
 // slither-disable-end shadowing-local

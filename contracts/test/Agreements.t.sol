@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AgreementKind, AgreementTerms, IClearingHouse, Reason} from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Terms that two merchants signed: what is refused, how versions follow each other, and how they end.
+/// @notice Terms that two merchants signed: which are refused, how a version supersedes another, and how agreements end.
 contract AgreementsTest is Network {
     uint32 private constant NEXT = 8;
 
@@ -16,149 +16,149 @@ contract AgreementsTest is Network {
     // ---------------------------------------------------------------- registration
 
     function test_AgreementRecordsBothSignatures() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 3, 4, 5, 6, 3);
-        (bytes memory source, bytes memory target) = _signatures(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 3, 4, 5, 6, 3);
+        (bytes memory source, bytes memory target) = _signatures(terms);
         vm.expectEmit(address(house));
-        emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(t), t, source, target);
-        assertEq(_register(t), NEXT);
+        emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(terms), terms, source, target);
+        assertEq(_register(terms), NEXT);
         assertEq(house.agreementCount(), NEXT);
-        t.document = 0; // is in the event only
-        assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(t));
+        terms.document = 0; // only the event has it
+        assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(terms));
         assertEq(house.usedToday(NEXT), 0);
     }
 
     function test_AcceptanceTermsReadBackAsSigned() public {
-        AgreementTerms memory t = _acceptanceTerms(MART, CAR_WASH, type(uint64).max, 10_000, 3);
-        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
-        (t.validFrom, t.validUntil, t.graceSeconds) = (0, FOREVER, 7 days);
-        uint32 id = _register(t);
-        t.document = 0;
-        assertEq(abi.encode(house.agreementOf(id)), abi.encode(t));
+        AgreementTerms memory terms = _acceptanceTerms(MART, CAR_WASH, type(uint64).max, 10_000, 3);
+        (terms.maxPoints, terms.dailyCap) = (type(uint64).max, type(uint64).max);
+        (terms.validFrom, terms.validUntil, terms.graceSeconds) = (0, FOREVER, 7 days);
+        uint32 id = _register(terms);
+        terms.document = 0;
+        assertEq(abi.encode(house.agreementOf(id)), abi.encode(terms));
     }
 
     function test_AgreementIdsAreDense() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 9, 8));
-        house.registerAgreement(9, t, "", "");
+        house.registerAgreement(9, terms, "", "");
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 0, 8));
-        house.registerAgreement(0, t, "", "");
+        house.registerAgreement(0, terms, "", "");
     }
 
     function test_BothMerchantsMustHaveSigned() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        (bytes memory source, bytes memory target) = _signatures(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        (bytes memory source, bytes memory target) = _signatures(terms);
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, GAS_STATION));
-        house.registerAgreement(NEXT, t, target, target);
+        house.registerAgreement(NEXT, terms, target, target);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, CINEMA));
-        house.registerAgreement(NEXT, t, source, source);
-        t.rateNum = 2;
+        house.registerAgreement(NEXT, terms, source, source);
+        terms.rateNum = 2;
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, GAS_STATION));
-        house.registerAgreement(NEXT, t, source, target);
+        house.registerAgreement(NEXT, terms, source, target);
     }
 
     function test_SameSignedTermsAreRegisteredOnce() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        _register(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        _register(terms);
         house.terminateAgreement(NEXT, 0, CINEMA, _terminationBy(CINEMA, NEXT, 0));
-        (bytes memory source, bytes memory target) = _signatures(t);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AlreadyRegistered.selector, _termsDigest(t), NEXT));
+        (bytes memory source, bytes memory target) = _signatures(terms);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AlreadyRegistered.selector, _termsDigest(terms), NEXT));
         vm.prank(operator);
-        house.registerAgreement(NEXT + 1, t, source, target);
-        t.document = "another copy";
-        assertEq(_register(t), NEXT + 1);
+        house.registerAgreement(NEXT + 1, terms, source, target);
+        terms.document = "another copy";
+        assertEq(_register(terms), NEXT + 1);
     }
 
     function test_UnknownMerchantsHaveNoAgreements() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        t.sourceMerchant = 9;
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        terms.sourceMerchant = 9;
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownMerchant.selector, 9));
-        house.registerAgreement(NEXT, t, "", "");
-        (t.sourceMerchant, t.targetMerchant) = (GAS_STATION, 10);
+        house.registerAgreement(NEXT, terms, "", "");
+        (terms.sourceMerchant, terms.targetMerchant) = (GAS_STATION, 10);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownMerchant.selector, 10));
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
     function test_ExchangeTermsThatMakeNoSense() public {
-        AgreementTerms memory t = _good();
-        t.kind = AgreementKind.None;
-        t.targetProgram = 0;
-        _expectBad(t, "kind");
-        t = _good();
-        t.sourceProgram = CINE;
-        _expectBad(t, "sourceProgram");
-        t.sourceProgram = 99;
-        _expectBad(t, "sourceProgram");
-        t.sourceProgram = 0;
-        _expectBad(t, "sourceProgram");
-        t = _good();
-        t.targetProgram = MART;
-        _expectBad(t, "targetProgram");
-        t.targetProgram = 0;
-        _expectBad(t, "targetProgram");
-        (t.targetMerchant, t.targetProgram) = (GAS_STATION, FUEL);
-        _expectBad(t, "targetProgram");
-        t = _good();
-        t.initiators = 2; // an exchange is the source merchant's at least
-        _expectBad(t, "initiators");
-        t.initiators = 0;
-        _expectBad(t, "initiators");
-        t.initiators = 5;
-        _expectBad(t, "initiators");
-        t = _good();
-        t.rateNum = 0;
-        _expectBad(t, "rateNum");
-        t = _good();
-        t.rateDen = 0;
-        _expectBad(t, "rateDen");
-        t = _good();
-        t.feeBps = 10_001;
-        _expectBad(t, "feeBps");
-        t = _good();
-        t.maxPoints = 0;
-        _expectBad(t, "maxPoints");
-        t = _good();
-        t.dailyCap = t.maxPoints - 1;
-        _expectBad(t, "dailyCap");
-        t = _good();
-        t.validUntil = t.validFrom;
-        _expectBad(t, "validUntil");
-        (t.validFrom, t.validUntil) = (0, uint40(_now()));
-        _expectBad(t, "validUntil");
-        t = _good();
-        t.graceSeconds = 7 days + 1;
-        _expectBad(t, "graceSeconds");
-        _register(_good());
+        AgreementTerms memory terms = _validTerms();
+        terms.kind = AgreementKind.None;
+        terms.targetProgram = 0;
+        _expectBadTerms(terms, "kind");
+        terms = _validTerms();
+        terms.sourceProgram = CINE;
+        _expectBadTerms(terms, "sourceProgram");
+        terms.sourceProgram = 99;
+        _expectBadTerms(terms, "sourceProgram");
+        terms.sourceProgram = 0;
+        _expectBadTerms(terms, "sourceProgram");
+        terms = _validTerms();
+        terms.targetProgram = MART;
+        _expectBadTerms(terms, "targetProgram");
+        terms.targetProgram = 0;
+        _expectBadTerms(terms, "targetProgram");
+        (terms.targetMerchant, terms.targetProgram) = (GAS_STATION, FUEL);
+        _expectBadTerms(terms, "targetProgram");
+        terms = _validTerms();
+        terms.initiators = 2; // in an exchange, at least the source merchant may initiate
+        _expectBadTerms(terms, "initiators");
+        terms.initiators = 0;
+        _expectBadTerms(terms, "initiators");
+        terms.initiators = 5;
+        _expectBadTerms(terms, "initiators");
+        terms = _validTerms();
+        terms.rateNum = 0;
+        _expectBadTerms(terms, "rateNum");
+        terms = _validTerms();
+        terms.rateDen = 0;
+        _expectBadTerms(terms, "rateDen");
+        terms = _validTerms();
+        terms.feeBps = 10_001;
+        _expectBadTerms(terms, "feeBps");
+        terms = _validTerms();
+        terms.maxPoints = 0;
+        _expectBadTerms(terms, "maxPoints");
+        terms = _validTerms();
+        terms.dailyCap = terms.maxPoints - 1;
+        _expectBadTerms(terms, "dailyCap");
+        terms = _validTerms();
+        terms.validUntil = terms.validFrom;
+        _expectBadTerms(terms, "validUntil");
+        (terms.validFrom, terms.validUntil) = (0, uint40(_now()));
+        _expectBadTerms(terms, "validUntil");
+        terms = _validTerms();
+        terms.graceSeconds = 7 days + 1;
+        _expectBadTerms(terms, "graceSeconds");
+        _register(_validTerms());
     }
 
     function test_AcceptanceTermsThatMakeNoSense() public {
-        AgreementTerms memory t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 0);
-        _expectBad(t, "initiators");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.targetProgram = CINE;
-        _expectBad(t, "targetProgram");
-        t = _acceptanceTerms(FUEL, GAS_STATION, 1, 1, 1);
-        _expectBad(t, "targetMerchant");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.rateNum = 2;
-        _expectBad(t, "rateNum");
-        (t.rateNum, t.rateDen) = (1, 2);
-        _expectBad(t, "rateNum");
-        t = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
-        t.lifetimeDays = 1;
-        _expectBad(t, "lifetimeDays");
+        AgreementTerms memory terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 0);
+        _expectBadTerms(terms, "initiators");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.targetProgram = CINE;
+        _expectBadTerms(terms, "targetProgram");
+        terms = _acceptanceTerms(FUEL, GAS_STATION, 1, 1, 1);
+        _expectBadTerms(terms, "targetMerchant");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.rateNum = 2;
+        _expectBadTerms(terms, "rateNum");
+        (terms.rateNum, terms.rateDen) = (1, 2);
+        _expectBadTerms(terms, "rateNum");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.lifetimeDays = 1;
+        _expectBadTerms(terms, "lifetimeDays");
     }
 
-    function _good() private view returns (AgreementTerms memory) {
+    function _validTerms() private view returns (AgreementTerms memory) {
         return _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
     }
 
-    function _expectBad(AgreementTerms memory t, string memory field) private {
+    function _expectBadTerms(AgreementTerms memory terms, string memory field) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadTerms.selector, field));
         vm.prank(operator);
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
     function test_UnknownAgreementsCannotBeAskedFor() public {
@@ -177,11 +177,11 @@ contract AgreementsTest is Network {
     // ---------------------------------------------------------------- versions
 
     function test_OldVersionStaysUsableForTheGrace() public {
-        AgreementTerms memory t = _successor(10 minutes);
+        AgreementTerms memory terms = _successorTerms(10 minutes);
         uint40 end = uint40(_now() + 10 minutes);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, NEXT);
-        _register(t);
+        _register(terms);
         assertEq(house.agreementOf(NEXT).supersedes, FUEL_TO_CINE);
         vm.warp(end - 1);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
@@ -192,59 +192,59 @@ contract AgreementsTest is Network {
     }
 
     function test_GraceBeginsWhenTheSuccessorDoes() public {
-        AgreementTerms memory t = _successor(1 hours);
-        t.validFrom = uint40(_now() + 30 days);
-        _register(t);
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, t.validFrom + 1 hours);
+        AgreementTerms memory terms = _successorTerms(1 hours);
+        terms.validFrom = uint40(_now() + 30 days);
+        _register(terms);
+        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
     }
 
     function test_GraceNeverExtends() public {
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
-        _register(_successor(7 days));
+        _register(_successorTerms(7 days));
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end);
         vm.warp(end + 1 days);
-        AgreementTerms memory t = _successor(7 days);
-        t.document = "after its end";
-        _register(t);
+        AgreementTerms memory terms = _successorTerms(7 days);
+        terms.document = "after its end";
+        _register(terms);
         assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end, "what has ended stays ended");
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
     function test_VersionWithoutGraceEndsItsPredecessorAtOnce() public {
-        _register(_successor(0));
+        _register(_successorTerms(0));
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
     }
 
     function test_VersionMustBeOfTheSameRoute() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, FILM, 1, 1, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _exchangeTerms(FLEET, CINE, 1, 1, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1);
-        t.supersedes = FUEL_TO_CINE;
-        _expectBad(t, "supersedes");
-        t = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2 is not program 2
-        t.supersedes = FUEL_AT_CAR_WASH;
-        _expectBad(t, "supersedes");
-        t.supersedes = NEXT;
+        AgreementTerms memory terms = _exchangeTerms(FUEL, FILM, 1, 1, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBadTerms(terms, "supersedes");
+        terms = _exchangeTerms(FLEET, CINE, 1, 1, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBadTerms(terms, "supersedes");
+        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1);
+        terms.supersedes = FUEL_TO_CINE;
+        _expectBadTerms(terms, "supersedes");
+        terms = _acceptanceTerms(FUEL, CINEMA, 1, 1, 1); // merchant 2, not program 2
+        terms.supersedes = FUEL_AT_CAR_WASH;
+        _expectBadTerms(terms, "supersedes");
+        terms.supersedes = NEXT;
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownAgreement.selector, NEXT));
         vm.prank(operator);
-        house.registerAgreement(NEXT, t, "", "");
+        house.registerAgreement(NEXT, terms, "", "");
     }
 
-    /// @dev Registered on the same day, a version does not open the day's cap again; the next day begins anew for both.
+    /// @dev A new version does not restart the day's cap. The next day starts at zero for both versions.
     function test_VersionBeginsWithTheDaysUse() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
-        AgreementTerms memory t = _successor(2 days);
-        (t.maxPoints, t.dailyCap) = (1500, 1500);
-        _register(t);
+        AgreementTerms memory terms = _successorTerms(2 days);
+        (terms.maxPoints, terms.dailyCap) = (1500, 1500);
+        _register(terms);
         assertEq(house.usedToday(NEXT), 1000);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 510), Reason.OverDailyCap);
-        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // the grace is the old version's own
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // during the grace the old version counts on its own
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 500));
         assertEq(house.usedToday(NEXT), 1500);
         assertEq(house.usedToday(FUEL_TO_CINE), 1100);
@@ -256,23 +256,23 @@ contract AgreementsTest is Network {
     function test_UseOfAnEarlierDayIsNotCarriedOver() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
         vm.warp(_now() + 1 days);
-        _register(_successor(0));
+        _register(_successorTerms(0));
         assertEq(house.usedToday(NEXT), 0);
     }
 
     function test_AgreementIsUsableInItsLastSecondAndNotAfter() public {
-        AgreementTerms memory t = _good();
-        t.validUntil = uint40(_now() + 60);
-        _register(t);
-        vm.warp(t.validUntil - 1);
+        AgreementTerms memory terms = _validTerms();
+        terms.validUntil = uint40(_now() + 60);
+        _register(terms);
+        vm.warp(terms.validUntil - 1);
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
-        vm.warp(t.validUntil);
+        vm.warp(terms.validUntil);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
-    function _successor(uint32 grace) private view returns (AgreementTerms memory t) {
-        t = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
-        (t.supersedes, t.graceSeconds) = (FUEL_TO_CINE, grace);
+    function _successorTerms(uint32 grace) private view returns (AgreementTerms memory terms) {
+        terms = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
+        (terms.supersedes, terms.graceSeconds) = (FUEL_TO_CINE, grace);
     }
 
     // ---------------------------------------------------------------- termination
@@ -281,7 +281,7 @@ contract AgreementsTest is Network {
         uint40 end = uint40(_now() + 60);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, 0);
-        vm.prank(stranger); // anyone may bring the signature
+        vm.prank(stranger); // anyone may send the signature
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         house.terminateAgreement(FUEL_TO_CINE, 0, GAS_STATION, _terminationBy(GAS_STATION, FUEL_TO_CINE, 0));
@@ -300,10 +300,10 @@ contract AgreementsTest is Network {
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         assertEq(house.usedToday(FUEL_TO_CINE), 10);
-        AgreementTerms memory t = house.agreementOf(FUEL_TO_CINE);
-        assertEq(t.validUntil, end);
-        assertEq(t.rateNum, 9);
-        assertEq(t.sourceProgram, FUEL);
+        AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
+        assertEq(terms.validUntil, end);
+        assertEq(terms.rateNum, 9);
+        assertEq(terms.sourceProgram, FUEL);
     }
 
     function test_ThirdPartiesCannotTerminate() public {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IClearingHouse, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
-import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Network, Order} from "./support/Network.sol";
+import {Entry, Evidence, IClearingHouse, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
+import {EntryHead} from "../types/EntryHead.sol";
+import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Orders that apply whole or not at all.
+/// @notice Atomic orders: they apply whole or not at all.
 contract AtomicTest is Network {
     function setUp() public override {
         super.setUp();
@@ -14,8 +14,9 @@ contract AtomicTest is Network {
 
     function test_ExchangeThenRedeemInOneGo() public {
         _accept(CINEMA, _issue(CINE, ann, 1));
-        Draft memory d = _atomic(CINEMA, _list(_exchange(FUEL_TO_CINE, FUEL, ann, 100), _redeem(CINE, ann, 91)));
-        _execute(d);
+        OrderDraft memory draft =
+            _atomic(CINEMA, _list(_exchange(FUEL_TO_CINE, FUEL, ann, 100), _redeem(CINE, ann, 91)));
+        _execute(draft);
         assertEq(posted.length, 2);
         assertEq(_itemOf(posted[1]), 1);
         assertEq(house.balanceOf(ann, FUEL), 900);
@@ -23,20 +24,20 @@ contract AtomicTest is Network {
     }
 
     function test_OneRefusalUndoesTheOrder() public {
-        Line[] memory lines =
+        Instruction[] memory instructions =
             _list(_issue(FUEL, bob, 5), _exchange(FUEL_TO_CINE, FUEL, ann, 100), _redeem(FUEL, ann, 1000));
-        Draft memory d = _atomic(GAS_STATION, lines);
-        _executeWithoutEffect(d, 3);
+        OrderDraft memory draft = _atomic(GAS_STATION, instructions);
+        _executeWithoutEffect(draft, 3);
         assertEq(refusals.length, 2);
         assertEq(refusals[0].item, 2);
         assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientPoints));
-        _assertOrderRefusal(1, d, Reason.AtomicFailed);
-        assertTrue(house.nonceUsed(GAS_STATION, d.nonce), "its nonce is used up");
-        _refuseOrder(d, Reason.NonceUsed);
+        _assertOrderRefusal(1, draft, Reason.AtomicFailed);
+        assertTrue(house.nonceUsed(GAS_STATION, draft.nonce), "its nonce is used up");
+        _refuseOrder(draft, Reason.NonceUsed);
     }
 
     function test_NeighboursOfAFailedOrderAreUntouched() public {
-        Draft[] memory drafts = new Draft[](4);
+        OrderDraft[] memory drafts = new OrderDraft[](4);
         drafts[0] = _order(GAS_STATION, _list(_issue(FUEL, bob, 5), _redeem(FUEL, bob, 1)));
         drafts[1] = _atomic(GAS_STATION, _list(_issue(FUEL, bob, 5), _redeem(FUEL, cat, 1)));
         drafts[2] = _atomic(GAS_STATION, _list(_issue(FUEL, bob, 7), _transfer(FUEL, bob, cat, 11)));
@@ -54,15 +55,15 @@ contract AtomicTest is Network {
     function test_AtomicOrderReverses() public {
         Entry memory first = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         Entry memory second = _accept(GAS_STATION, _redeem(FUEL, ann, 50));
-        Draft memory other = _order(GAS_STATION, _reverse(second, 1));
-        Draft memory d = _atomic(GAS_STATION, _list(_reverse(first, 100), _reverse(second, 49)));
-        _execute(_list(other, d));
+        OrderDraft memory other = _order(GAS_STATION, _reverse(second, 1));
+        OrderDraft memory draft = _atomic(GAS_STATION, _list(_reverse(first, 100), _reverse(second, 49)));
+        _execute(_list(other, draft));
         assertEq(posted.length, 3);
         assertEq(house.balanceOf(ann, FUEL), 1000);
 
         Entry memory third = _accept(GAS_STATION, _redeem(FUEL, ann, 10));
-        d = _atomic(GAS_STATION, _list(_reverse(third, 10), _reverse(second, 1)));
-        _executeWithoutEffect(d, 3);
+        draft = _atomic(GAS_STATION, _list(_reverse(third, 10), _reverse(second, 1)));
+        _executeWithoutEffect(draft, 3);
         assertEq(uint256(refusals[0].reason), uint256(Reason.OverReversal));
         assertEq(house.reversedOf(_leaf(third)), 0, "the reversal was undone, too");
     }
@@ -77,26 +78,26 @@ contract AtomicTest is Network {
     }
 
     function test_AtomicOrderWithoutInstructionsIsRefused() public {
-        _refuseOrder(_atomic(GAS_STATION, new Line[](0)), Reason.EmptyOrder);
+        _refuseOrder(_atomic(GAS_STATION, new Instruction[](0)), Reason.EmptyOrder);
     }
 
     function test_AtomicAndOrdinaryOrdersAreSignedApart() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        Order memory o = _sign(d);
-        d.atomic = true;
-        o.head = _packOrderHead(d);
-        _execute(o);
-        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        PackedOrder memory order = _sign(draft);
+        draft.atomic = true;
+        order.head = _packOrderHead(draft);
+        _execute(order);
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
 
-    /// @dev Whoever sends the batch could otherwise have an order refused, and its nonce burnt, by giving it too little gas.
+    /// @dev Otherwise the sender of a batch could get an order refused, and its nonce used up, by giving it too little gas.
     function test_RunningOutOfGasInsideFailsTheBatchAndNotTheOrder() public {
-        Line[] memory lines = new Line[](60);
-        for (uint256 i = 0; i < lines.length; ++i) {
-            lines[i] = _issue(FUEL, address(uint160(i + 1)), 1);
+        Instruction[] memory instructions = new Instruction[](60);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            instructions[i] = _issue(FUEL, address(uint160(i + 1)), 1);
         }
-        Draft memory d = _atomic(GAS_STATION, lines);
-        (Order[] memory orders, Evidence[] memory evidence) = _sign(_list(d));
+        OrderDraft memory draft = _atomic(GAS_STATION, instructions);
+        (PackedOrder[] memory orders, Evidence[] memory evidence) = _sign(_list(draft));
         bytes memory data = abi.encodeCall(IClearingHouse.execute, (_pack(orders), evidence));
         uint256 starved;
         for (uint256 gas = 100_000; gas <= 2_400_000; gas += 100_000) {
@@ -104,14 +105,14 @@ contract AtomicTest is Network {
             vm.recordLogs();
             vm.prank(sequencer);
             (bool done,) = address(house).call{gas: gas}(data);
-            if (done) _read(vm.getRecordedLogs());
+            if (done) _readEvents(vm.getRecordedLogs());
             assertEq(refusals.length, 0, "refused for want of gas");
             if (!done) ++starved;
             vm.revertToState(snapshot);
         }
         assertGt(starved, 5);
         assertLt(starved, 24);
-        _execute(d);
+        _execute(draft);
         assertEq(posted.length, 60);
     }
 
@@ -125,8 +126,8 @@ contract AtomicTest is Network {
     }
 
     function test_FrameSaysWhichItemWasRefusedAndWhy() public {
-        Draft memory d = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _redeem(FUEL, bob, 1)));
-        bytes memory instructions = _pack(_sign(d).instructions);
+        OrderDraft memory draft = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _redeem(FUEL, bob, 1)));
+        bytes memory instructions = _pack(_sign(draft).instructions);
         EntryHead start = EntryHead.wrap(uint256(GAS_STATION) << 168);
         vm.expectRevert(
             abi.encodeWithSelector(IClearingHouse.AtomicRefused.selector, uint16(1), Reason.InsufficientPoints)

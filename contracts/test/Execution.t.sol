@@ -5,11 +5,19 @@ import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
-import {AgreementTerms, IClearingHouse, Kind, MerchantStatus, Reason, Role} from "../interfaces/IClearingHouse.sol";
-import {Entry, Evidence} from "../libraries/Entries.sol";
-import {Network, Order} from "./support/Network.sol";
+import {
+    AgreementTerms,
+    Entry,
+    Evidence,
+    IClearingHouse,
+    Kind,
+    MerchantStatus,
+    Reason,
+    Role
+} from "../interfaces/IClearingHouse.sol";
+import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Orders and every kind of instruction but the reversal: what they do, and every reason for which they are refused.
+/// @notice Orders and every kind of instruction except reversals: what they do, and every reason to refuse them.
 contract ExecutionTest is Network {
     uint256 private constant CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
 
@@ -21,108 +29,112 @@ contract ExecutionTest is Network {
     // ---------------------------------------------------------------- orders
 
     function test_DigestIsTheTypedDataDigestOfTheReadableOrder() public {
-        Line memory l = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
-        (l.minOut, l.expiryDay, l.link) = (99, 12_345, keccak256("link"));
-        Draft memory d = _atomic(GAS_STATION, _list(l, _issue(FLEET, bob, type(uint64).max)));
-        uint16[] memory slots = new uint16[](2);
-        assertEq(house.digestOf(_pack(_sign(d, slots))), _orderDigest(d));
-        (slots[0], slots[1]) = (7, type(uint16).max);
-        assertEq(house.digestOf(_pack(_sign(d, slots))), _orderDigest(d), "evidence slots are not signed");
+        Instruction memory instruction = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
+        (instruction.minOut, instruction.expiryDay, instruction.link) = (99, 12_345, keccak256("link"));
+        OrderDraft memory draft = _atomic(GAS_STATION, _list(instruction, _issue(FLEET, bob, type(uint64).max)));
+        uint16[] memory evidenceIndexes = new uint16[](2);
+        assertEq(house.digestOf(_pack(_sign(draft, evidenceIndexes))), _orderDigest(draft));
+        (evidenceIndexes[0], evidenceIndexes[1]) = (7, type(uint16).max);
+        assertEq(
+            house.digestOf(_pack(_sign(draft, evidenceIndexes))),
+            _orderDigest(draft),
+            "evidence evidenceIndexes are not signed"
+        );
     }
 
     function test_OrderSignedByAnotherMerchantIsRefused() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.key = keyOf[CINEMA];
-        _refuseOrder(d, Reason.UnknownSigner);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.key = keyOf[CINEMA];
+        _refuseOrder(draft, Reason.UnknownSigner);
     }
 
     function test_OrderForTheOperatorWithoutKeyIsRefused() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.merchant = OPERATOR;
-        _refuseOrder(d, Reason.UnknownSigner);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.merchant = OPERATOR;
+        _refuseOrder(draft, Reason.UnknownSigner);
     }
 
     function test_ChangedOrderIsRefused() public {
-        Order memory o = _sign(_order(GAS_STATION, _issue(FUEL, ann, 1)));
-        o.instructions[0].member = bob;
-        _execute(o);
+        PackedOrder memory order = _sign(_order(GAS_STATION, _issue(FUEL, ann, 1)));
+        order.instructions[0].member = bob;
+        _execute(order);
         assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownSigner));
         assertEq(house.balanceOf(bob, FUEL), 0);
     }
 
     function test_WhatIsNoSignatureIsRefusedEvenForTheOperator() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.merchant = OPERATOR;
-        Order memory o = _sign(d);
-        (o.r, o.vs) = (0, 0);
-        _execute(o);
-        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.merchant = OPERATOR;
+        PackedOrder memory order = _sign(draft);
+        (order.r, order.vs) = (0, 0);
+        _execute(order);
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
 
     function test_MirroredSignatureIsRefused() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        Order memory o = _sign(d);
-        uint256 s = uint256(o.vs) << 1 >> 1;
-        o.vs = bytes32((CURVE_ORDER - s) ^ (uint256(o.vs) ^ s ^ 1 << 255));
-        _execute(o);
-        _assertOrderRefusal(0, d, Reason.UnknownSigner);
-        assertFalse(house.nonceUsed(GAS_STATION, d.nonce));
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        PackedOrder memory order = _sign(draft);
+        uint256 s = uint256(order.vs) << 1 >> 1;
+        order.vs = bytes32((CURVE_ORDER - s) ^ (uint256(order.vs) ^ s ^ 1 << 255));
+        _execute(order);
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
+        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
     }
 
     function test_HighestHalfOfSignaturesThatFitIsRefused() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        Order memory o = _sign(d);
-        o.vs = bytes32(uint256(type(int256).max)); // s above half the curve's order
-        _execute(o);
-        _assertOrderRefusal(0, d, Reason.UnknownSigner);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        PackedOrder memory order = _sign(draft);
+        order.vs = bytes32(uint256(type(int256).max)); // `s` is above half the curve's order
+        _execute(order);
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
 
     function test_OrderIsGoodUpToItsDeadlineAndNoLonger() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.deadline = uint40(_now());
-        _execute(d);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.deadline = uint40(_now());
+        _execute(draft);
         assertEq(posted.length, 1);
-        d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.deadline = uint40(_now() - 1);
-        _refuseOrder(d, Reason.DeadlinePassed);
+        draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.deadline = uint40(_now() - 1);
+        _refuseOrder(draft, Reason.DeadlinePassed);
     }
 
     function test_OrderIsExecutedOnce() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        _execute(d);
-        _refuseOrder(d, Reason.NonceUsed);
-        _execute(_list(d, d));
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(draft);
+        _refuseOrder(draft, Reason.NonceUsed);
+        _execute(_list(draft, draft));
         assertEq(refusals.length, 2);
     }
 
     function test_OrderTwiceInABatchIsExecutedOnce() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, bob, 1));
-        _execute(_list(d, d));
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, bob, 1));
+        _execute(_list(draft, draft));
         assertEq(posted.length, 1);
-        _assertOrderRefusal(0, d, Reason.NonceUsed);
+        _assertOrderRefusal(0, draft, Reason.NonceUsed);
         assertEq(house.balanceOf(bob, FUEL), 1);
     }
 
     function test_NonceOfARefusedOrderStaysFree() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, bob, 1));
-        (d.deadline, d.key) = (uint40(_now() - 1), keyOf[GAS_STATION]);
-        _refuseOrder(d, Reason.DeadlinePassed);
-        d.deadline = uint40(_now());
-        _execute(d);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, bob, 1));
+        (draft.deadline, draft.key) = (uint40(_now() - 1), keyOf[GAS_STATION]);
+        _refuseOrder(draft, Reason.DeadlinePassed);
+        draft.deadline = uint40(_now());
+        _execute(draft);
         assertEq(posted.length, 1);
     }
 
     function test_NoncesComeInAnyOrderUpToTheLast() public {
         uint48[5] memory nonces = [type(uint48).max, 0, 256, 255, 1 << 40];
         for (uint256 i = 0; i < nonces.length; ++i) {
-            Draft memory d = _order(CINEMA, _issue(CINE, bob, 1));
-            d.nonce = nonces[i];
+            OrderDraft memory draft = _order(CINEMA, _issue(CINE, bob, 1));
+            draft.nonce = nonces[i];
             assertFalse(house.nonceUsed(CINEMA, nonces[i]));
-            _execute(d);
+            _execute(draft);
             assertEq(posted.length, 1);
             assertEq(_nonceOf(posted[0]), nonces[i]);
             assertTrue(house.nonceUsed(CINEMA, nonces[i]));
-            _refuseOrder(d, Reason.NonceUsed);
+            _refuseOrder(draft, Reason.NonceUsed);
         }
         assertFalse(house.nonceUsed(CINEMA, 257));
         assertFalse(house.nonceUsed(SUPERMARKET, type(uint48).max), "nonces are each merchant's own");
@@ -133,17 +145,17 @@ contract ExecutionTest is Network {
         _refuseOrder(_order(GAS_STATION, _redeem(FUEL, ann, 1)), Reason.MerchantClosed);
     }
 
-    /// @dev Else it would use up a nonce that no event names, and the state could not be rebuilt from the events.
+    /// @dev Otherwise it would use up a nonce that no event names, and nobody could rebuild the state from the events.
     function test_OrderWithoutInstructionsIsRefusedAndUsesNoNonce() public {
-        Draft memory d = _order(GAS_STATION, new Line[](0));
-        _refuseOrder(d, Reason.EmptyOrder);
-        assertFalse(house.nonceUsed(GAS_STATION, d.nonce));
+        OrderDraft memory draft = _order(GAS_STATION, new Instruction[](0));
+        _refuseOrder(draft, Reason.EmptyOrder);
+        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
     }
 
     function test_RefusedInstructionDoesNotStopTheOthers() public {
-        Line[] memory lines = _list(_issue(FUEL, bob, 5), _redeem(FUEL, bob, 6), _redeem(FUEL, bob, 5));
-        Draft memory d = _order(GAS_STATION, lines);
-        _execute(d);
+        Instruction[] memory instructions = _list(_issue(FUEL, bob, 5), _redeem(FUEL, bob, 6), _redeem(FUEL, bob, 5));
+        OrderDraft memory draft = _order(GAS_STATION, instructions);
+        _execute(draft);
         assertEq(posted.length, 2);
         assertEq(_itemOf(posted[1]), 2);
         assertEq(refusals.length, 1);
@@ -153,50 +165,50 @@ contract ExecutionTest is Network {
     }
 
     function test_EntrySaysWhatWasAskedAndWhereItStands() public {
-        Draft[] memory drafts = _list(
+        OrderDraft[] memory drafts = _list(
             _order(GAS_STATION, _list(_issue(FUEL, bob, 5), _issue(FLEET, bob, 7))),
             _order(SUPERMARKET, _list(_redeem(MART, bob, 1), _issue(VIDEO, cat, 9)))
         );
         _execute(drafts);
-        Entry memory e = posted[2];
-        assertEq(e.member, cat);
-        assertEq(e.ref, drafts[1].lines[1].ref);
-        assertEq(e.link, 0);
-        assertEq(_batchOf(e), closedBatches);
-        assertEq(_indexOf(e), 2);
-        assertEq(_merchantOf(e), SUPERMARKET);
-        assertEq(_nonceOf(e), drafts[1].nonce);
-        assertEq(_itemOf(e), 1);
-        assertEq(uint256(_kindOf(e)), uint256(Kind.Issue));
-        assertEq(_programOf(e), VIDEO);
-        assertEq(_agreementOf(e), 0);
-        _assertMoved(e, 9, 0, 0, 0);
+        Entry memory entry = posted[2];
+        assertEq(entry.member, cat);
+        assertEq(entry.ref, drafts[1].instructions[1].ref);
+        assertEq(entry.link, 0);
+        assertEq(_batchOf(entry), closedBatches);
+        assertEq(_indexOf(entry), 2);
+        assertEq(_merchantOf(entry), SUPERMARKET);
+        assertEq(_nonceOf(entry), drafts[1].nonce);
+        assertEq(_itemOf(entry), 1);
+        assertEq(uint256(_kindOf(entry)), uint256(Kind.Issue));
+        assertEq(_programOf(entry), VIDEO);
+        assertEq(_agreementOf(entry), 0);
+        _assertMoved(entry, 9, 0, 0, 0);
     }
 
     // ---------------------------------------------------------------- any instruction
 
     function test_UnknownKindsAreRefused() public {
-        Line memory l = _issue(FUEL, ann, 1);
+        Instruction memory instruction = _issue(FUEL, ann, 1);
         uint8[3] memory kinds = [uint8(0), 8, 255];
         for (uint256 i = 0; i < kinds.length; ++i) {
-            l.kind = kinds[i];
-            _refuse(GAS_STATION, l, Reason.UnknownKind);
+            instruction.kind = kinds[i];
+            _refuse(GAS_STATION, instruction, Reason.UnknownKind);
         }
     }
 
     function test_NoPointsAreRefusedForEveryKind() public {
         for (uint8 kind = 0; kind <= 8; ++kind) {
-            Line memory l = _line(Kind.Issue, FUEL, ann, 0);
-            l.kind = kind;
-            _refuse(GAS_STATION, l, Reason.ZeroPoints);
+            Instruction memory instruction = _instruction(Kind.Issue, FUEL, ann, 0);
+            instruction.kind = kind;
+            _refuse(GAS_STATION, instruction, Reason.ZeroPoints);
         }
     }
 
     function test_NoMemberIsRefusedForEveryKind() public {
         for (uint8 kind = 0; kind <= 8; ++kind) {
-            Line memory l = _line(Kind.Issue, FUEL, address(0), 1);
-            l.kind = kind;
-            _refuse(GAS_STATION, l, Reason.ZeroMember);
+            Instruction memory instruction = _instruction(Kind.Issue, FUEL, address(0), 1);
+            instruction.kind = kind;
+            _refuse(GAS_STATION, instruction, Reason.ZeroMember);
         }
     }
 
@@ -257,24 +269,24 @@ contract ExecutionTest is Network {
     // ---------------------------------------------------------------- issue
 
     function test_IssueCreatesPoints() public {
-        Line memory l = _issue(FLEET, bob, 250);
-        l.expiryDay = house.today() + 1;
-        Entry memory e = _accept(GAS_STATION, l);
-        assertEq(_expiryDayOf(e), l.expiryDay);
-        _assertMoved(e, 250, 0, 0, 0);
+        Instruction memory instruction = _issue(FLEET, bob, 250);
+        instruction.expiryDay = house.today() + 1;
+        Entry memory entry = _accept(GAS_STATION, instruction);
+        assertEq(_expiryDayOf(entry), instruction.expiryDay);
+        _assertMoved(entry, 250, 0, 0, 0);
         assertEq(house.balanceOf(bob, FLEET), 250);
         assertEq(house.totalSupply(FLEET), 250);
         assertEq(house.totalsOf(FLEET).issued, 250);
     }
 
     function test_IssueThatHasExpiredIsRefused() public {
-        Line memory l = _issue(FUEL, ann, 1);
-        l.expiryDay = house.today();
-        _refuse(GAS_STATION, l, Reason.AlreadyExpired);
-        l.expiryDay = 1;
-        _refuse(GAS_STATION, l, Reason.AlreadyExpired);
-        l.expiryDay = type(uint32).max;
-        assertEq(_expiryDayOf(_accept(GAS_STATION, l)), type(uint32).max);
+        Instruction memory instruction = _issue(FUEL, ann, 1);
+        instruction.expiryDay = house.today();
+        _refuse(GAS_STATION, instruction, Reason.AlreadyExpired);
+        instruction.expiryDay = 1;
+        _refuse(GAS_STATION, instruction, Reason.AlreadyExpired);
+        instruction.expiryDay = type(uint32).max;
+        assertEq(_expiryDayOf(_accept(GAS_STATION, instruction)), type(uint32).max);
     }
 
     function test_ProgramMintsAtMost64BitsInItsLife() public {
@@ -320,8 +332,8 @@ contract ExecutionTest is Network {
     // ---------------------------------------------------------------- transfer
 
     function test_TransferMovesPointsBetweenMembers() public {
-        Entry memory e = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 1000));
-        assertEq(e.link, bytes32(uint256(uint160(bob))));
+        Entry memory entry = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 1000));
+        assertEq(entry.link, bytes32(uint256(uint160(bob))));
         assertEq(house.balanceOf(ann, FUEL), 299_000);
         assertEq(house.balanceOf(bob, FUEL), 1000);
         assertEq(house.totalSupply(FUEL), 300_000);
@@ -330,18 +342,18 @@ contract ExecutionTest is Network {
     function test_TransferNeedsAnotherMember() public {
         _refuse(GAS_STATION, _transfer(FUEL, ann, address(0), 1), Reason.BadRecipient);
         _refuse(GAS_STATION, _transfer(FUEL, ann, ann, 1), Reason.BadRecipient);
-        Line memory l = _transfer(FUEL, ann, bob, 1);
-        l.link |= bytes32(uint256(1) << 160);
-        _refuse(GAS_STATION, l, Reason.BadRecipient);
+        Instruction memory instruction = _transfer(FUEL, ann, bob, 1);
+        instruction.link |= bytes32(uint256(1) << 160);
+        _refuse(GAS_STATION, instruction, Reason.BadRecipient);
     }
 
     // ---------------------------------------------------------------- exchange
 
     function test_ExchangeBurnsMintsAndPaysAtOnce() public {
-        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111));
-        _assertMoved(e, 110, 99, 990_000, 990); // the point that buys nothing stays with the member
-        assertEq(_agreementOf(e), FUEL_TO_CINE);
-        assertEq(_expiryDayOf(e), house.today() + 365);
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111));
+        _assertMoved(entry, 110, 99, 990_000, 990); // the point that buys nothing stays with the member
+        assertEq(_agreementOf(entry), FUEL_TO_CINE);
+        assertEq(_expiryDayOf(entry), house.today() + 365);
         assertEq(house.balanceOf(ann, FUEL), 299_890);
         assertEq(house.balanceOf(ann, CINE), 99);
         assertEq(house.totalsOf(FUEL).exchangedOut, 110);
@@ -367,8 +379,8 @@ contract ExecutionTest is Network {
 
     function test_FeeRoundsUp() public {
         _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2)), 2, 1, 10_000, 10);
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        _assertMoved(_accept(GAS_STATION, _exchange(_register(t), FUEL, ann, 1)), 1, 1, 1, 1);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        _assertMoved(_accept(GAS_STATION, _exchange(_register(terms), FUEL, ann, 1)), 1, 1, 1, 1);
     }
 
     function test_OperatorCanBeTheAcceptorAndPaysItsFeeToItself() public {
@@ -380,16 +392,17 @@ contract ExecutionTest is Network {
         assertEq(_position(OPERATOR), 1010);
     }
 
-    /// @dev Fees are booked once a batch, but not later than the operator needs them.
+    /// @dev The operator is paid its fees once a batch, but earlier if it needs them.
     function test_OperatorPaysWithTheFeesOfTheSameBatch() public {
         vm.prank(admin);
         house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
         keyOf[OPERATOR] = _key(OPERATOR, 0);
-        uint32 house_ = _openProgram(OPERATOR, "HOUSE", "");
-        uint32 id = _register(_acceptanceTerms(house_, CINEMA, 450, 0, 1));
-        _accept(OPERATOR, _issue(house_, ann, 2));
-        Draft memory earning = _order(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10)); // a fee of 450
-        Draft memory spending = _order(OPERATOR, _list(_spend(id, house_, ann, 1), _spend(id, house_, ann, 1)));
+        uint32 operatorProgram = _openProgram(OPERATOR, "HOUSE", "");
+        uint32 id = _register(_acceptanceTerms(operatorProgram, CINEMA, 450, 0, 1));
+        _accept(OPERATOR, _issue(operatorProgram, ann, 2));
+        OrderDraft memory earning = _order(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10)); // a fee of 450
+        OrderDraft memory spending =
+            _order(OPERATOR, _list(_spend(id, operatorProgram, ann, 1), _spend(id, operatorProgram, ann, 1)));
         _execute(_list(earning, spending));
         assertEq(posted.length, 2);
         assertEq(refusals.length, 1);
@@ -399,7 +412,7 @@ contract ExecutionTest is Network {
         assertEq(_position(CINEMA), int96(DEPOSIT) + 450);
 
         earning = _order(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
-        spending = _atomic(OPERATOR, _list(_spend(id, house_, ann, 1)));
+        spending = _atomic(OPERATOR, _list(_spend(id, operatorProgram, ann, 1)));
         _execute(_list(earning, spending));
         assertEq(posted.length, 2, "nor is an atomic order too early");
     }
@@ -424,15 +437,15 @@ contract ExecutionTest is Network {
     }
 
     function test_AgreementIsUsedWithinItsTimeOnly() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 0, 1);
-        (t.validFrom, t.validUntil) = (uint40(_now() + 100), uint40(_now() + 200));
-        uint32 id = _register(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 0, 1);
+        (terms.validFrom, terms.validUntil) = (uint40(_now() + 100), uint40(_now() + 200));
+        uint32 id = _register(terms);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.AgreementNotLive);
-        vm.warp(t.validFrom);
+        vm.warp(terms.validFrom);
         _accept(GAS_STATION, _exchange(id, FUEL, ann, 1));
-        vm.warp(t.validUntil - 1);
+        vm.warp(terms.validUntil - 1);
         _accept(GAS_STATION, _exchange(id, FUEL, ann, 1));
-        vm.warp(t.validUntil);
+        vm.warp(terms.validUntil);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.AgreementNotLive);
     }
 
@@ -478,11 +491,11 @@ contract ExecutionTest is Network {
     }
 
     function test_MemberGetsNoLessThanTheMinimum() public {
-        Line memory l = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
-        l.minOut = 100;
-        _refuse(GAS_STATION, l, Reason.BelowMinimum);
-        l.minOut = 99;
-        _accept(GAS_STATION, l);
+        Instruction memory instruction = _exchange(FUEL_TO_CINE, FUEL, ann, 111);
+        instruction.minOut = 100;
+        _refuse(GAS_STATION, instruction, Reason.BelowMinimum);
+        instruction.minOut = 99;
+        _accept(GAS_STATION, instruction);
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1), Reason.BelowMinimum); // buys nothing
     }
 
@@ -494,26 +507,26 @@ contract ExecutionTest is Network {
     }
 
     function test_HugeRateCannotMintMoreThan64Bits() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, type(uint32).max, 1, 0, 0, 1);
-        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
-        uint32 id = _register(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, type(uint32).max, 1, 0, 0, 1);
+        (terms.maxPoints, terms.dailyCap) = (type(uint64).max, type(uint64).max);
+        uint32 id = _register(terms);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, type(uint64).max), Reason.SupplyOverflow);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1 << 33), Reason.SupplyOverflow);
         _assertMoved(_accept(GAS_STATION, _exchange(id, FUEL, ann, 1)), 1, type(uint32).max, 0, 0);
     }
 
     function test_SettlementFits64Bits() public {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, type(uint64).max, 0, 1);
-        (t.maxPoints, t.dailyCap) = (type(uint64).max, type(uint64).max);
-        uint32 id = _register(t);
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, type(uint64).max, 0, 1);
+        (terms.maxPoints, terms.dailyCap) = (type(uint64).max, type(uint64).max);
+        uint32 id = _register(terms);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, 2), Reason.AmountTooLarge);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, type(uint64).max), Reason.AmountTooLarge);
         _refuse(GAS_STATION, _exchange(id, FUEL, ann, 1), Reason.InsufficientLiquidity);
         _deposit(GAS_STATION, type(uint64).max);
         _assertMoved(_accept(GAS_STATION, _exchange(id, FUEL, ann, 1)), 1, 1, type(uint64).max, 0);
 
-        t = _acceptanceTerms(FUEL, CAR_WASH, type(uint64).max, 10_000, 2);
-        id = _register(t);
+        terms = _acceptanceTerms(FUEL, CAR_WASH, type(uint64).max, 10_000, 2);
+        id = _register(terms);
         _refuse(CAR_WASH, _spend(id, FUEL, ann, 2), Reason.AmountTooLarge);
         _deposit(GAS_STATION, type(uint64).max);
         _refuse(CAR_WASH, _spend(id, FUEL, ann, 1), Reason.InsufficientLiquidity); // a fee of 100 % on top
@@ -536,13 +549,13 @@ contract ExecutionTest is Network {
     function test_BatchThatExhaustsLiquidityGoesOnWithWhatIsLeft() public {
         _withdraw(GAS_STATION, DEPOSIT);
         _setCreditLimit(GAS_STATION, 1_000_000);
-        Line[] memory lines = new Line[](4);
-        lines[0] = _exchange(FUEL_TO_CINE, FUEL, ann, 100); // 900,900
-        lines[1] = _exchange(FUEL_TO_CINE, FUEL, ann, 100);
-        lines[2] = _exchange(FUEL_TO_CINE, FUEL, ann, 10); // 90,090
-        lines[3] = _exchange(FUEL_TO_CINE, FUEL, ann, 2); // 10,010, but 9,010 are left
-        Draft memory last = _order(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 1)); // 9,524
-        _execute(_list(_order(GAS_STATION, lines), last));
+        Instruction[] memory instructions = new Instruction[](4);
+        instructions[0] = _exchange(FUEL_TO_CINE, FUEL, ann, 100); // 900,900
+        instructions[1] = _exchange(FUEL_TO_CINE, FUEL, ann, 100);
+        instructions[2] = _exchange(FUEL_TO_CINE, FUEL, ann, 10); // 90,090
+        instructions[3] = _exchange(FUEL_TO_CINE, FUEL, ann, 2); // 10,010, but 9,010 are left
+        OrderDraft memory last = _order(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 1)); // 9,524
+        _execute(_list(_order(GAS_STATION, instructions), last));
         assertEq(posted.length, 2);
         assertEq(refusals.length, 3);
         assertEq(refusals[0].item, 1);
@@ -557,9 +570,9 @@ contract ExecutionTest is Network {
     // ---------------------------------------------------------------- spend
 
     function test_SpendBurnsAndPaysTheAcceptor() public {
-        Entry memory e = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 101));
-        _assertMoved(e, 101, 0, 959_500, 2399);
-        assertEq(_expiryDayOf(e), 0);
+        Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 101));
+        _assertMoved(entry, 101, 0, 959_500, 2399);
+        assertEq(_expiryDayOf(entry), 0);
         assertEq(house.balanceOf(ann, FUEL), 299_899);
         assertEq(house.totalsOf(FUEL).spent, 101);
         assertEq(house.usedToday(FUEL_AT_CAR_WASH), 101);
@@ -594,49 +607,50 @@ contract ExecutionTest is Network {
         _accept(GAS_STATION, _issue(FUEL, ann, 1));
     }
 
-    function test_BatchWithRoomForMoreThan65535InstructionsIsTooLarge() public {
+    function test_BatchThatCouldHoldMoreThan65535InstructionsIsTooLarge() public {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, 65_536));
         vm.prank(sequencer);
         _executeZeros(65_536 * 84);
     }
 
-    /// @dev Calls `execute` with as many zeros for orders and no evidence. By hand, because 5 MB cannot be copied around.
+    /// @dev Calls `execute` with `size` zero bytes of orders and no evidence. Assembly, because Solidity would copy the 5 MB again and
+    /// again.
     function _executeZeros(uint256 size) private {
         address to = address(house);
         bytes4 selector = IClearingHouse.execute.selector;
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            calldatacopy(m, calldatasize(), add(size, 0x64)) // zeros
-            mstore(m, selector)
-            mstore(add(m, 0x04), 0x40)
-            mstore(add(m, 0x24), 0x60) // evidence: the first zero
-            mstore(add(m, 0x44), size)
-            if iszero(call(gas(), to, 0, m, add(size, 0x64), 0, 0)) {
-                returndatacopy(m, 0, returndatasize())
-                revert(m, returndatasize())
+            let data := mload(0x40)
+            calldatacopy(data, calldatasize(), add(size, 0x64)) // zeros
+            mstore(data, selector)
+            mstore(add(data, 0x04), 0x40)
+            mstore(add(data, 0x24), 0x60) // evidence: the first zero
+            mstore(add(data, 0x44), size)
+            if iszero(call(gas(), to, 0, data, add(size, 0x64), 0, 0)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
             }
         }
     }
 
     function test_BatchThatEndsInsideAnOrderOrAfterItIsMalformed() public {
-        Draft memory d = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _transfer(FUEL, ann, bob, 1)));
-        bytes memory whole = _pack(_sign(d));
+        OrderDraft memory draft = _order(GAS_STATION, _list(_issue(FUEL, ann, 1), _transfer(FUEL, ann, bob, 1)));
+        bytes memory whole = _pack(_sign(draft));
         for (uint256 size = 1; size < whole.length; ++size) {
-            _expectMalformed(_cut(whole, size));
+            _expectMalformed(_truncate(whole, size));
         }
         _expectMalformed(bytes.concat(whole, hex"00"));
         _expectMalformed(bytes.concat(whole, whole, hex"0000"));
-        assertFalse(house.nonceUsed(GAS_STATION, d.nonce));
-        _execute(d);
+        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
+        _execute(draft);
         assertEq(posted.length, 2);
     }
 
-    function test_OrderThatAnnouncesMoreInstructionsThanThereIsRoomForIsMalformed() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        Order memory o = _sign(d);
-        d.lines = new Line[](65_535);
-        o.head = _packOrderHead(d);
-        _expectMalformed(_pack(o));
+    function test_OrderThatAnnouncesMoreInstructionsThanTheBatchCanHoldIsMalformed() public {
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        PackedOrder memory order = _sign(draft);
+        draft.instructions = new Instruction[](65_535);
+        order.head = _packOrderHead(draft);
+        _expectMalformed(_pack(order));
     }
 
     function test_DigestIsOfExactlyOneOrder() public {
@@ -651,7 +665,7 @@ contract ExecutionTest is Network {
         house.execute(orders, new Evidence[](0));
     }
 
-    function _cut(bytes memory data, uint256 size) private pure returns (bytes memory part) {
+    function _truncate(bytes memory data, uint256 size) private pure returns (bytes memory part) {
         part = bytes.concat(data);
         assembly ("memory-safe") {
             mstore(part, size)
@@ -659,10 +673,11 @@ contract ExecutionTest is Network {
     }
 
     function test_WalletsCanAskForTheDomain() public view {
-        (bytes1 given, string memory title, string memory version, uint256 network, address at, bytes32 salt,) =
+        (bytes1 given, string memory title, string memory version, uint256 chainId, address verifier, bytes32 salt,) =
             IERC5267(address(house)).eip712Domain();
-        bytes32 named =
-            keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), network, at));
+        bytes32 named = keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), chainId, verifier)
+        );
         assertEq(keccak256(abi.encodePacked(hex"1901", named, bytes32("x"))), _digest("x"));
         assertEq(uint8(given), 15, "these four");
         assertEq(salt, 0);

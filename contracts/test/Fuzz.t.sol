@@ -4,46 +4,60 @@ pragma solidity 0.8.37;
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-import {BalancePage, BalancePageLib} from "../libraries/BalancePage.sol";
-import {Entry, EntryAmounts, EntryHead} from "../libraries/Entries.sol";
+import {Entry} from "../interfaces/IClearingHouse.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
-import {Item, OrderHead, OrdersLib} from "../libraries/Orders.sol";
+import {Orders} from "../libraries/Orders.sol";
 import {RateMath} from "../libraries/RateMath.sol";
-import {Instruction, Network} from "./support/Network.sol";
+import {BalancePage, BalancePageLib} from "../types/BalancePage.sol";
+import {EntryAmounts} from "../types/EntryAmounts.sol";
+import {EntryHead} from "../types/EntryHead.sol";
+import {Instruction as UnpackedInstruction} from "../types/Instruction.sol";
+import {OrderHead} from "../types/OrderHead.sol";
+import {Network, PackedInstruction} from "./support/Network.sol";
 
-/// @notice The pieces of arithmetic and packing, for all inputs that they can meet.
+/// @notice Arithmetic and packing, for all inputs that they can meet.
 contract FuzzTest is Network {
     // ---------------------------------------------------------------- rates
 
-    function testFuzz_RoundTripNeverGains(uint64 points, uint32 num, uint32 den) public pure {
-        vm.assume(num != 0 && den != 0);
-        uint256 out = RateMath.targetPointsDown(points, num, den);
-        uint256 burnt = RateMath.sourcePointsUp(out, num, den);
+    function testFuzz_RoundTripNeverGains(uint64 points, uint32 rateNum, uint32 rateDen) public pure {
+        vm.assume(rateNum != 0 && rateDen != 0);
+        uint256 out = RateMath.targetPointsDown(points, rateNum, rateDen);
+        uint256 burnt = RateMath.sourcePointsUp(out, rateNum, rateDen);
         assertLe(burnt, points, "never more is burnt than was asked");
-        uint256 back = RateMath.targetPointsDown(out, den, num);
+        uint256 back = RateMath.targetPointsDown(out, rateDen, rateNum);
         assertLe(back, burnt, "the way back at the inverse rate gives no more");
-        assertEq(RateMath.targetPointsDown(burnt, num, den), out, "what is burnt buys the same");
-        if (burnt != 0) assertLt(RateMath.targetPointsDown(burnt - 1, num, den), out, "and one point less does not");
+        assertEq(RateMath.targetPointsDown(burnt, rateNum, rateDen), out, "what is burnt buys the same");
+        if (burnt != 0) {
+            assertLt(RateMath.targetPointsDown(burnt - 1, rateNum, rateDen), out, "and one point less does not");
+        }
     }
 
-    function testFuzz_CycleOfThreeRatesNeverGains(uint64 points, uint32 a, uint32 b, uint32 c) public pure {
-        vm.assume(a != 0 && b != 0 && c != 0);
-        uint256 there = RateMath.targetPointsDown(points, a, b);
-        uint256 further = RateMath.targetPointsDown(there, b, c);
-        assertLe(RateMath.targetPointsDown(further, c, a), points);
-    }
-
-    function testFuzz_RoundingIsWhatItsNameSays(uint64 points, uint32 num, uint32 den, uint64 amount, uint16 bps)
+    function testFuzz_CycleOfThreeRatesNeverGains(uint64 points, uint32 first, uint32 second, uint32 third)
         public
         pure
     {
-        vm.assume(num != 0 && den != 0);
-        bps = uint16(bound(bps, 0, 10_000));
-        assertEq(RateMath.targetPointsDown(points, num, den), Math.mulDiv(points, num, den));
-        assertEq(RateMath.sourcePointsUp(points, num, den), Math.mulDiv(points, den, num, Math.Rounding.Ceil));
+        vm.assume(first != 0 && second != 0 && third != 0);
+        uint256 there = RateMath.targetPointsDown(points, first, second);
+        uint256 further = RateMath.targetPointsDown(there, second, third);
+        assertLe(RateMath.targetPointsDown(further, third, first), points);
+    }
+
+    function testFuzz_RoundingIsWhatItsNameSays(
+        uint64 points,
+        uint32 rateNum,
+        uint32 rateDen,
+        uint64 amount,
+        uint16 feeBps
+    ) public pure {
+        vm.assume(rateNum != 0 && rateDen != 0);
+        feeBps = uint16(bound(feeBps, 0, 10_000));
+        assertEq(RateMath.targetPointsDown(points, rateNum, rateDen), Math.mulDiv(points, rateNum, rateDen));
+        assertEq(
+            RateMath.sourcePointsUp(points, rateNum, rateDen), Math.mulDiv(points, rateDen, rateNum, Math.Rounding.Ceil)
+        );
         assertEq(RateMath.product(points, amount), uint256(points) * amount);
-        assertEq(RateMath.feeUp(amount, bps), Math.mulDiv(amount, bps, 10_000, Math.Rounding.Ceil));
-        assertLe(RateMath.feeUp(amount, bps), amount, "a fee is at most the whole");
+        assertEq(RateMath.feeUp(amount, feeBps), Math.mulDiv(amount, feeBps, 10_000, Math.Rounding.Ceil));
+        assertLe(RateMath.feeUp(amount, feeBps), amount, "a fee is at most the whole");
     }
 
     function testFuzz_SharesOfAReversalAddUp(uint64 whole, uint64 total, uint64 cut) public pure {
@@ -82,67 +96,78 @@ contract FuzzTest is Network {
     // ---------------------------------------------------------------- heads
 
     function testFuzz_OrderHeadRoundTrips(uint32 merchant, uint48 nonce, uint40 deadline, bool atomic) public pure {
-        Draft memory d;
-        (d.merchant, d.nonce, d.deadline, d.atomic) = (merchant, nonce, deadline, atomic);
-        OrderHead head = OrderHead.wrap(uint256(bytes32(_packOrderHead(d))));
+        OrderDraft memory draft;
+        (draft.merchant, draft.nonce, draft.deadline, draft.atomic) = (merchant, nonce, deadline, atomic);
+        OrderHead head = OrderHead.wrap(uint256(bytes32(_packOrderHead(draft))));
         assertEq(head.merchant(), merchant);
         assertEq(head.nonce(), nonce);
         assertEq(head.deadline(), deadline);
         assertEq(head.atomic(), atomic);
     }
 
-    function testFuzz_InstructionsUnpackOneAfterAnother(Line[3] memory lines, uint16[3] memory evidence) public view {
-        Instruction[] memory packed = new Instruction[](3);
+    function testFuzz_InstructionsUnpackOneAfterAnother(Instruction[3] memory instructions, uint16[3] memory evidence)
+        public
+        view
+    {
+        PackedInstruction[] memory packed = new PackedInstruction[](3);
         for (uint256 i = 0; i < 3; ++i) {
-            packed[i] = Instruction(_packLineHead(lines[i], evidence[i]), lines[i].member, lines[i].link, lines[i].ref);
+            packed[i] = PackedInstruction(
+                _packInstructionHead(instructions[i], evidence[i]),
+                instructions[i].member,
+                instructions[i].link,
+                instructions[i].ref
+            );
         }
-        this.assertUnpacked(_pack(packed), lines, evidence);
+        this.assertUnpacked(_pack(packed), instructions, evidence);
     }
 
-    /// @dev Called from outside, because what is unpacked lies in the calldata.
-    function assertUnpacked(bytes calldata packed, Line[3] memory lines, uint16[3] memory evidence) external pure {
-        uint256 place;
+    /// @dev External, because `unpack` reads the calldata.
+    function assertUnpacked(bytes calldata packed, Instruction[3] memory instructions, uint16[3] memory evidence)
+        external
+        pure
+    {
+        uint256 offset;
         assembly {
-            place := packed.offset
+            offset := packed.offset
         }
-        (Item item, Item last,, uint256 end) = OrdersLib.unpack(place, 3);
+        (UnpackedInstruction instruction, UnpackedInstruction last,, uint256 end) = Orders.unpack(offset, 3);
         for (uint256 i = 0; i < 3; ++i) {
-            Line memory l = lines[i];
-            assertTrue(item.isBefore(last));
-            assertEq(item.kind(), l.kind);
-            assertEq(item.program(), l.program);
-            assertEq(item.agreement(), l.agreement);
-            assertEq(item.member(), uint160(l.member));
-            assertEq(item.points(), l.points);
-            assertEq(item.minOut(), l.minOut);
-            assertEq(item.expiryDay(), l.expiryDay);
-            assertEq(item.link(), uint256(l.link));
-            assertEq(item.ref(), uint256(l.ref));
-            assertEq(item.evidence(), evidence[i]);
-            item = item.next();
+            Instruction memory expected = instructions[i];
+            assertTrue(instruction.isBefore(last));
+            assertEq(instruction.kind(), expected.kind);
+            assertEq(instruction.program(), expected.program);
+            assertEq(instruction.agreement(), expected.agreement);
+            assertEq(instruction.member(), uint160(expected.member));
+            assertEq(instruction.points(), expected.points);
+            assertEq(instruction.minOut(), expected.minOut);
+            assertEq(instruction.expiryDay(), expected.expiryDay);
+            assertEq(instruction.link(), uint256(expected.link));
+            assertEq(instruction.ref(), uint256(expected.ref));
+            assertEq(instruction.evidence(), evidence[i]);
+            instruction = instruction.next();
         }
-        assertFalse(item.isBefore(last));
-        assertEq(end - place, packed.length);
+        assertFalse(instruction.isBefore(last));
+        assertEq(end - offset, packed.length);
     }
 
-    function testFuzz_EntryWordsRoundTrip(uint256 head, uint64[4] memory amounts) public pure {
-        EntryHead h = EntryHead.wrap(head);
-        Entry memory e;
-        e.head = h;
-        assertEq(h.batch(), _batchOf(e));
-        assertEq(h.index(), _indexOf(e));
-        assertEq(h.merchant(), _merchantOf(e));
-        assertEq(h.nonce(), _nonceOf(e));
-        assertEq(h.item(), _itemOf(e));
-        assertEq(h.kind(), uint8(head >> 96));
-        assertEq(h.program(), _programOf(e));
-        assertEq(h.agreement(), _agreementOf(e));
+    function testFuzz_EntryWordsRoundTrip(uint256 word, uint64[4] memory amounts) public pure {
+        EntryHead head = EntryHead.wrap(word);
+        Entry memory entry;
+        entry.head = head;
+        assertEq(head.batch(), _batchOf(entry));
+        assertEq(head.index(), _indexOf(entry));
+        assertEq(head.merchant(), _merchantOf(entry));
+        assertEq(head.nonce(), _nonceOf(entry));
+        assertEq(head.item(), _itemOf(entry));
+        assertEq(head.kind(), uint8(word >> 96));
+        assertEq(head.program(), _programOf(entry));
+        assertEq(head.agreement(), _agreementOf(entry));
         bytes memory packed = abi.encodePacked(amounts[0], amounts[1], amounts[2], amounts[3]);
-        EntryAmounts a = EntryAmounts.wrap(uint256(bytes32(packed)));
-        assertEq(a.points(), amounts[0]);
-        assertEq(a.out(), amounts[1]);
-        assertEq(a.settled(), amounts[2]);
-        assertEq(a.fee(), amounts[3]);
+        EntryAmounts unpacked = EntryAmounts.wrap(uint256(bytes32(packed)));
+        assertEq(unpacked.points(), amounts[0]);
+        assertEq(unpacked.out(), amounts[1]);
+        assertEq(unpacked.settled(), amounts[2]);
+        assertEq(unpacked.fee(), amounts[3]);
     }
 
     function testFuzz_DigestIsThatOfTheReadableOrder(
@@ -150,17 +175,17 @@ contract FuzzTest is Network {
         uint48 nonce,
         uint40 deadline,
         bool atomic,
-        Line[4] memory drawn,
-        uint16[4] memory slots,
+        Instruction[4] memory drawn,
+        uint16[4] memory evidenceIndexes,
         uint256 count
     ) public view {
-        Line[] memory lines = new Line[](bound(count, 0, 4));
-        uint16[] memory evidence = new uint16[](lines.length);
-        for (uint256 i = 0; i < lines.length; ++i) {
-            (lines[i], evidence[i]) = (drawn[i], slots[i]);
+        Instruction[] memory instructions = new Instruction[](bound(count, 0, 4));
+        uint16[] memory evidence = new uint16[](instructions.length);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            (instructions[i], evidence[i]) = (drawn[i], evidenceIndexes[i]);
         }
-        Draft memory d = Draft(merchant, nonce, deadline, atomic, lines, 1);
-        assertEq(house.digestOf(_pack(_sign(d, evidence))), _orderDigest(d));
+        OrderDraft memory draft = OrderDraft(merchant, nonce, deadline, atomic, instructions, 1);
+        assertEq(house.digestOf(_pack(_sign(draft, evidence))), _orderDigest(draft));
     }
 
     // ---------------------------------------------------------------- Merkle trees
@@ -175,13 +200,13 @@ contract FuzzTest is Network {
         checkTree(bound(count, 0, 12), seed);
     }
 
-    /// @dev Public, so that one call's memory is gone before the next.
+    /// @dev Public, so that each call starts with fresh memory.
     function checkTree(uint256 count, uint256 seed) public pure {
         bytes32[] memory leaves = new bytes32[](count);
-        bytes32[] memory row = new bytes32[](count + 3); // with room that must not count
+        bytes32[] memory row = new bytes32[](count + 3); // longer than the list, which must not matter
         for (uint256 i = 0; i < count; ++i) {
             leaves[i] = keccak256(abi.encode(seed, i));
-            MerkleTree.put(MerkleTree.placeOf(row, i), leaves[i]);
+            MerkleTree.write(MerkleTree.pointerTo(row, i), leaves[i]);
         }
         bytes32 root = MerkleTree.root(row, count);
         assertEq(root, _root(leaves));

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Entry, Evidence} from "../libraries/Entries.sol";
-import {Network, Order} from "./support/Network.sol";
+import {Entry, Evidence} from "../interfaces/IClearingHouse.sol";
+import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice What execution costs: `make gas` compares it with snapshots/. Accounts and programs were used before, and nothing is warm.
-/// Members have balances already, but for those of "empty page": what they get is the first that the page ever held, as it is with
-/// every new member. Forge measures the call alone: what a transaction pays besides, for itself and for its calldata, is in
-/// scripts/bench.py.
+/// @notice What execution costs. `make gas` compares it with snapshots/. Positions and programs were used before, and no slot is warm.
+/// Members have balances already, except for "empty page": there they get the first balance that the page ever held, like every new
+/// member. Forge measures the call alone; `make bench` adds what a transaction pays for itself and its calldata.
 contract GasTest is Network {
     uint256 private constant MANY = 100;
     string private constant GROUP = "ClearingHouse";
@@ -17,14 +16,14 @@ contract GasTest is Network {
     function setUp() public override {
         super.setUp();
         uint32[4] memory programs = [FUEL, CINE, FLEET, FILM];
-        for (uint256 p = 0; p < programs.length; ++p) {
-            Line[] memory lines = new Line[](MANY);
+        for (uint256 program = 0; program < programs.length; ++program) {
+            Instruction[] memory instructions = new Instruction[](MANY);
             for (uint256 i = 0; i < MANY; ++i) {
-                lines[i] = _issue(programs[p], _member(i), 1000);
+                instructions[i] = _issue(programs[program], _member(i), 1000);
             }
-            _execute(_order(_merchantOfProgram(programs[p]), lines));
+            _execute(_order(_merchantOfProgram(programs[program]), instructions));
         }
-        Line[] memory toNewcomers = new Line[](MANY);
+        Instruction[] memory toNewcomers = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
             toNewcomers[i] = _issue(FUEL, _newcomer(i), 1000);
         }
@@ -41,49 +40,49 @@ contract GasTest is Network {
         return address(uint160(uint256(keccak256(abi.encode("member", i)))));
     }
 
-    /// @dev Has points of the first page only.
+    /// @dev A member with points of the first page only.
     function _newcomer(uint256 i) private pure returns (address) {
         return _member(MANY + i);
     }
 
-    /// @dev Has nothing at all.
+    /// @dev A member without any points.
     function _nobody(uint256 i) private pure returns (address) {
         return _member(2 * MANY + i);
     }
 
-    function _exchanges(uint32 agreement) private pure returns (Line[] memory lines) {
-        lines = new Line[](MANY);
+    function _exchanges(uint32 agreement) private pure returns (Instruction[] memory instructions) {
+        instructions = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
-            lines[i] = _exchange(agreement, FUEL, _member(i), 100);
+            instructions[i] = _exchange(agreement, FUEL, _member(i), 100);
         }
     }
 
-    /// @dev Everything is signed and packed before, so that the measured call stands alone.
-    function _measure(string memory name, Draft[] memory drafts, uint256 entries) private {
-        (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
+    /// @dev Signs and packs everything first, so that only the call is measured.
+    function _measure(string memory name, OrderDraft[] memory drafts, uint256 entries) private {
+        (PackedOrder[] memory orders, Evidence[] memory evidence) = _sign(drafts);
         bytes memory packed = _pack(orders);
         vm.recordLogs();
         vm.prank(sequencer);
         house.execute(packed, evidence);
         uint256 gas = vm.snapshotGasLastCall(GROUP, name);
         if (entries > 1) vm.snapshotValue(GROUP, string.concat(name, ", an entry"), gas / entries);
-        _read(vm.getRecordedLogs());
+        _readEvents(vm.getRecordedLogs());
         assertEq(posted.length, entries);
     }
 
     function test_IssueInAnOrderOf100() public {
-        Line[] memory lines = new Line[](MANY);
+        Instruction[] memory instructions = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
-            lines[i] = _issue(FUEL, _member(i), 5);
+            instructions[i] = _issue(FUEL, _member(i), 5);
         }
-        _measure("issue, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+        _measure("issue, one order of 100", _list(_order(GAS_STATION, instructions)), MANY);
     }
 
     function test_ExchangesSignedOneByOne() public {
-        Draft[] memory drafts = new Draft[](MANY);
-        Line[] memory lines = _exchanges(FUEL_TO_CINE);
+        OrderDraft[] memory drafts = new OrderDraft[](MANY);
+        Instruction[] memory instructions = _exchanges(FUEL_TO_CINE);
         for (uint256 i = 0; i < MANY; ++i) {
-            drafts[i] = _order(GAS_STATION, lines[i]);
+            drafts[i] = _order(GAS_STATION, instructions[i]);
         }
         _measure("exchange, 100 orders of 1", drafts, MANY);
     }
@@ -97,63 +96,64 @@ contract GasTest is Network {
     }
 
     function test_ExchangesIntoEmptyPagesInOneOrder() public {
-        Line[] memory lines = new Line[](MANY);
+        Instruction[] memory instructions = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
-            lines[i] = _exchange(FUEL_TO_FILM, FUEL, _newcomer(i), 100);
+            instructions[i] = _exchange(FUEL_TO_FILM, FUEL, _newcomer(i), 100);
         }
-        _measure("exchange into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+        _measure("exchange into an empty page, one order of 100", _list(_order(GAS_STATION, instructions)), MANY);
     }
 
     function test_IssuesIntoEmptyPagesInOneOrder() public {
-        Line[] memory lines = new Line[](MANY);
+        Instruction[] memory instructions = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
-            lines[i] = _issue(FUEL, _nobody(i), 5);
+            instructions[i] = _issue(FUEL, _nobody(i), 5);
         }
-        _measure("issue into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+        _measure("issue into an empty page, one order of 100", _list(_order(GAS_STATION, instructions)), MANY);
     }
 
     function test_TransfersIntoEmptyPagesInOneOrder() public {
-        Line[] memory lines = new Line[](MANY);
+        Instruction[] memory instructions = new Instruction[](MANY);
         for (uint256 i = 0; i < MANY; ++i) {
-            lines[i] = _transfer(FUEL, _member(i), _nobody(i), 5);
+            instructions[i] = _transfer(FUEL, _member(i), _nobody(i), 5);
         }
-        _measure("transfer into an empty page, one order of 100", _list(_order(GAS_STATION, lines)), MANY);
+        _measure("transfer into an empty page, one order of 100", _list(_order(GAS_STATION, instructions)), MANY);
     }
 
     function test_IssueAlone() public {
-        _alone("issue alone", GAS_STATION, _issue(FUEL, _member(1), 5));
+        _measureAlone("issue alone", GAS_STATION, _issue(FUEL, _member(1), 5));
     }
 
     function test_RedeemAlone() public {
-        _alone("redeem alone", GAS_STATION, _redeem(FUEL, _member(1), 5));
+        _measureAlone("redeem alone", GAS_STATION, _redeem(FUEL, _member(1), 5));
     }
 
     function test_ExchangeAlone() public {
-        _alone("exchange alone", GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(1), 100));
+        _measureAlone("exchange alone", GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, _member(1), 100));
     }
 
     function test_SpendAlone() public {
-        _alone("spend alone", CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(1), 5));
+        _measureAlone("spend alone", CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, _member(1), 5));
     }
 
     function test_TransferAlone() public {
-        _alone("transfer alone", GAS_STATION, _transfer(FUEL, _member(1), _member(2), 5));
+        _measureAlone("transfer alone", GAS_STATION, _transfer(FUEL, _member(1), _member(2), 5));
     }
 
     function test_ReverseAlone() public {
-        _alone("reverse alone", GAS_STATION, _reverse(redeemed, 5));
+        _measureAlone("reverse alone", GAS_STATION, _reverse(redeemed, 5));
     }
 
     function test_ExpireAlone() public {
-        _alone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
+        _measureAlone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
     }
 
     function test_AtomicExchangeAndRedeem() public {
-        Line[] memory lines = _list(_exchange(FUEL_TO_CINE, FUEL, _member(1), 100), _redeem(CINE, _member(1), 90));
-        _measure("atomic exchange and redeem", _list(_atomic(CINEMA, lines)), 2);
+        Instruction[] memory instructions =
+            _list(_exchange(FUEL_TO_CINE, FUEL, _member(1), 100), _redeem(CINE, _member(1), 90));
+        _measure("atomic exchange and redeem", _list(_atomic(CINEMA, instructions)), 2);
     }
 
-    function _alone(string memory name, uint32 merchant, Line memory line) private {
-        _measure(name, _list(_order(merchant, line)), 1);
+    function _measureAlone(string memory name, uint32 merchant, Instruction memory instruction) private {
+        _measure(name, _list(_order(merchant, instruction)), 1);
     }
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {Entry, EntryHead, Evidence} from "../libraries/Entries.sol";
-import {Network, Order} from "./support/Network.sol";
+import {Entry, Evidence, IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {EntryHead} from "../types/EntryHead.sol";
+import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice What happened, provably. (Every test of every room rebuilds roots and head from events: see `Network._read`.)
+/// @notice Roots, proofs and the head. Besides, every test that executes a batch rebuilds both from events: see `Network._readEvents`.
 contract JournalTest is Network {
     function test_EmptyBatchIsClosedWithoutRoot() public {
         vm.expectEmit(address(house));
         emit IClearingHouse.BatchClosed(1, 0, 0, keccak256(abi.encode(bytes32(0), 1, 0, bytes32(0))));
-        _execute(new Order[](0), new Evidence[](0));
+        _execute(new PackedOrder[](0), new Evidence[](0));
         assertEq(house.rootOf(1), 0);
         assertEq(house.batchCount(), 1);
     }
@@ -30,20 +30,20 @@ contract JournalTest is Network {
     }
 
     function _executeIssues(uint256 count) private {
-        Line[] memory lines = new Line[](count);
+        Instruction[] memory instructions = new Instruction[](count);
         for (uint256 i = 0; i < count; ++i) {
-            lines[i] = _issue(FUEL, ann, uint64(i + 1));
+            instructions[i] = _issue(FUEL, ann, uint64(i + 1));
         }
-        _execute(_order(GAS_STATION, lines));
+        _execute(_order(GAS_STATION, instructions));
     }
 
     function test_EntryOfNoBatchIsNotProven() public {
         _executeIssues(1);
-        Entry memory e = posted[0];
-        assertTrue(house.verifyEntry(e, new bytes32[](0)));
-        e.head = EntryHead.wrap(EntryHead.unwrap(e.head) + (1 << 216));
-        assertFalse(house.verifyEntry(e, new bytes32[](0)));
-        assertFalse(house.verifyEntry(Entry(ann, EntryHead.wrap(0), e.amounts, 0, 0), new bytes32[](0)));
+        Entry memory entry = posted[0];
+        assertTrue(house.verifyEntry(entry, new bytes32[](0)));
+        entry.head = EntryHead.wrap(EntryHead.unwrap(entry.head) + (1 << 216));
+        assertFalse(house.verifyEntry(entry, new bytes32[](0)));
+        assertFalse(house.verifyEntry(Entry(ann, EntryHead.wrap(0), entry.amounts, 0, 0), new bytes32[](0)));
     }
 
     function test_EntryIsProvenInItsOwnBatchOnly() public {
@@ -69,15 +69,15 @@ contract JournalTest is Network {
         bytes32 root = house.rootOf(closedBatches);
         assertEq(house.head(), keccak256(abi.encode(before, closedBatches, 3, root)));
         before = house.head();
-        _execute(new Order[](0), new Evidence[](0));
+        _execute(new PackedOrder[](0), new Evidence[](0));
         assertEq(house.head(), keccak256(abi.encode(before, closedBatches, 0, bytes32(0))));
     }
 
     function test_FreeLinkIsRecordedWithItsEntry() public {
-        Line memory l = _issue(FUEL, ann, 5);
-        l.link = keccak256("receipt 5");
-        Entry memory e = _accept(GAS_STATION, l);
-        assertEq(e.link, l.link);
-        assertTrue(house.verifyEntry(e, new bytes32[](0)));
+        Instruction memory instruction = _issue(FUEL, ann, 5);
+        instruction.link = keccak256("receipt 5");
+        Entry memory entry = _accept(GAS_STATION, instruction);
+        assertEq(entry.link, instruction.link);
+        assertTrue(house.verifyEntry(entry, new bytes32[](0)));
     }
 }

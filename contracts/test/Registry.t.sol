@@ -15,9 +15,9 @@ import {
 } from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Who takes part: roles, merchants and their life, signer keys, programs, pauses, and the token-style reads.
+/// @notice Roles, merchants and their statuses, signer keys, programs, pauses, and the token-style reads.
 contract RegistryTest is Network {
-    uint256 private constant BOBS_KEY = uint256(keccak256("bob")); // as `makeAddr` makes it
+    uint256 private constant BOBS_KEY = uint256(keccak256("bob")); // as `makeAddr` computes it
 
     // ---------------------------------------------------------------- roles
 
@@ -67,35 +67,35 @@ contract RegistryTest is Network {
     function test_EveryPrivilegedCallNeedsItsRole() public {
         AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
         vm.startPrank(stranger);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerMerchant(5, "X", bob, 0);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.setMerchantStatus(GAS_STATION, MerchantStatus.Suspended);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.revokeSigner(bob, 1);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerProgram(7, GAS_STATION, "X", "X");
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.setCreditLimit(GAS_STATION, 0);
-        _expectMissing(Role.Operator, stranger);
+        _expectMissingRole(Role.Operator, stranger);
         house.registerAgreement(8, terms, "", "");
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.setProgramPaused(FUEL, true);
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.pause();
-        _expectMissing(Role.Pauser, stranger);
+        _expectMissingRole(Role.Pauser, stranger);
         house.unpause();
-        _expectMissing(Role.Treasury, stranger);
+        _expectMissingRole(Role.Treasury, stranger);
         house.deposit(GAS_STATION, 1, "ref");
-        _expectMissing(Role.Treasury, stranger);
+        _expectMissingRole(Role.Treasury, stranger);
         house.withdraw(GAS_STATION, 1, "ref");
         vm.stopPrank();
-        vm.startPrank(admin); // the owner has no role by itself
-        _expectMissing(Role.Operator, admin);
+        vm.startPrank(admin); // the owner holds no role by itself
+        _expectMissingRole(Role.Operator, admin);
         house.registerMerchant(5, "X", bob, 0);
     }
 
-    function _expectMissing(Role role, address account) private {
+    function _expectMissingRole(Role role, address account) private {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.MissingRole.selector, role, account));
     }
 
@@ -206,107 +206,107 @@ contract RegistryTest is Network {
         assertEq(posted.length, 1);
         vm.warp(from + 100);
         _refuseOrder(_signedWith(second), Reason.UnknownSigner);
-        _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys had power at once
+        _accept(GAS_STATION, _issue(FUEL, ann, 1)); // both keys are live at once
     }
 
-    function _signedWith(uint256 key) private returns (Draft memory d) {
-        d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        d.key = key;
+    function _signedWith(uint256 key) private returns (OrderDraft memory draft) {
+        draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        draft.key = key;
     }
 
     function test_RotationReopensNoNonce() public {
         uint256 second = _key(GAS_STATION, 1);
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        _execute(d);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(draft);
         _changeSigner(GAS_STATION, second, 0, FOREVER, keyOf[GAS_STATION]);
         _changeSigner(GAS_STATION, keyOf[GAS_STATION], 0, 1, second);
-        _refuseOrder(d, Reason.UnknownSigner);
-        d.key = second;
-        _refuseOrder(d, Reason.NonceUsed);
-        d.nonce = nextNonce[GAS_STATION]++;
-        _execute(d);
+        _refuseOrder(draft, Reason.UnknownSigner);
+        draft.key = second;
+        _refuseOrder(draft, Reason.NonceUsed);
+        draft.nonce = nextNonce[GAS_STATION]++;
+        _execute(draft);
         assertEq(posted.length, 1);
     }
 
     function test_KeyChangeAndOrdersShareOneSequenceOfNonces() public {
-        Draft memory d = _order(GAS_STATION, _issue(FUEL, ann, 1));
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, d.nonce);
-        bytes memory signature = _signature(d.key, _changeDigest(c));
-        bytes memory proof = _signature(BOBS_KEY, _changeDigest(c));
-        house.changeSigner(c, signature, proof);
-        _refuseOrder(d, Reason.NonceUsed);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.NonceAlreadyUsed.selector, GAS_STATION, d.nonce));
-        house.changeSigner(c, signature, proof);
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, draft.nonce);
+        bytes memory signature = _signature(draft.key, _changeDigest(change));
+        bytes memory proof = _signature(BOBS_KEY, _changeDigest(change));
+        house.changeSigner(change, signature, proof);
+        _refuseOrder(draft, Reason.NonceUsed);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.NonceAlreadyUsed.selector, GAS_STATION, draft.nonce));
+        house.changeSigner(change, signature, proof);
     }
 
     function test_KeyChangeNeedsALiveKeyOfTheMerchant() public {
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
-        bytes32 digest = _changeDigest(c);
-        _expectBadSignature(c, _signature(keyOf[CINEMA], digest));
-        _expectBadSignature(c, _signature(_key(GAS_STATION, 1), digest));
-        _expectBadSignature(c, "");
-        _expectBadSignature(c, new bytes(65));
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        bytes32 digest = _changeDigest(change);
+        _expectBadSignature(change, _signature(keyOf[CINEMA], digest));
+        _expectBadSignature(change, _signature(_key(GAS_STATION, 1), digest));
+        _expectBadSignature(change, "");
+        _expectBadSignature(change, new bytes(65));
         vm.prank(operator);
         house.revokeSigner(vm.addr(keyOf[GAS_STATION]), uint40(_now()));
-        _expectBadSignature(c, _signature(keyOf[GAS_STATION], digest));
+        _expectBadSignature(change, _signature(keyOf[GAS_STATION], digest));
         assertFalse(house.nonceUsed(GAS_STATION, 500));
     }
 
     function test_MirroredAndCompactSignaturesAreRefused() public {
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[GAS_STATION], _changeDigest(c));
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[GAS_STATION], _changeDigest(change));
         bytes32 high = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(s));
-        _expectBadSignature(c, abi.encodePacked(r, high, v ^ 7)); // 27 <-> 28
-        _expectBadSignature(c, abi.encodePacked(r, uint256(s) | uint256(v - 27) << 255));
-        house.changeSigner(c, abi.encodePacked(r, s, v), _signature(BOBS_KEY, _changeDigest(c)));
+        _expectBadSignature(change, abi.encodePacked(r, high, v ^ 7)); // 27 <-> 28
+        _expectBadSignature(change, abi.encodePacked(r, uint256(s) | uint256(v - 27) << 255));
+        house.changeSigner(change, abi.encodePacked(r, s, v), _signature(BOBS_KEY, _changeDigest(change)));
     }
 
-    function _expectBadSignature(SignerChange memory c, bytes memory signature) private {
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, c.merchant));
-        house.changeSigner(c, signature, "");
+    function _expectBadSignature(SignerChange memory change, bytes memory signature) private {
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadSignature.selector, change.merchant));
+        house.changeSigner(change, signature, "");
     }
 
     function test_KeyWindowMustMakeSense() public {
         uint256 by = keyOf[GAS_STATION];
         uint48 nonce = nextNonce[GAS_STATION];
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 10, 9, nonce);
-        bytes memory signature = _signature(by, _changeDigest(c));
-        bytes memory proof = _signature(BOBS_KEY, _changeDigest(c));
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 10, 9, nonce);
+        bytes memory signature = _signature(by, _changeDigest(change));
+        bytes memory proof = _signature(BOBS_KEY, _changeDigest(change));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 10, 9));
-        house.changeSigner(c, signature, proof);
-        c = SignerChange(GAS_STATION, bob, 0, 0, nonce);
-        signature = _signature(by, _changeDigest(c));
-        proof = _signature(BOBS_KEY, _changeDigest(c));
+        house.changeSigner(change, signature, proof);
+        change = SignerChange(GAS_STATION, bob, 0, 0, nonce);
+        signature = _signature(by, _changeDigest(change));
+        proof = _signature(BOBS_KEY, _changeDigest(change));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadWindow.selector, 0, 0));
-        house.changeSigner(c, signature, proof);
-        c = SignerChange(GAS_STATION, address(0), 0, FOREVER, nonce);
-        signature = _signature(by, _changeDigest(c));
+        house.changeSigner(change, signature, proof);
+        change = SignerChange(GAS_STATION, address(0), 0, FOREVER, nonce);
+        signature = _signature(by, _changeDigest(change));
         vm.expectRevert(IClearingHouse.ZeroKey.selector);
-        house.changeSigner(c, signature, "");
+        house.changeSigner(change, signature, "");
         assertFalse(house.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
     }
 
-    /// @dev Otherwise a merchant could take the address that another one is about to register, and keep it from it for ever.
+    /// @dev Otherwise a merchant could claim the address that another one is about to register, and block it for ever.
     function test_NewKeyMustHaveSignedItsOwnAddition() public {
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
-        bytes32 digest = _changeDigest(c);
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
+        bytes32 digest = _changeDigest(change);
         bytes memory signature = _signature(keyOf[GAS_STATION], digest);
         bytes[3] memory proofs = [signature, bytes(""), _signature(BOBS_KEY, keccak256("another change"))];
         for (uint256 i = 0; i < proofs.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyNotProven.selector, bob));
-            house.changeSigner(c, signature, proofs[i]);
+            house.changeSigner(change, signature, proofs[i]);
         }
         assertFalse(house.nonceUsed(GAS_STATION, 500));
-        house.changeSigner(c, signature, _signature(BOBS_KEY, digest));
+        house.changeSigner(change, signature, _signature(BOBS_KEY, digest));
         (uint32 merchant,,) = house.signerOf(bob);
         assertEq(merchant, GAS_STATION);
     }
 
-    /// @dev A key that was lost can be taken out although it cannot sign any more.
+    /// @dev So a lost key can be removed although it cannot sign any more.
     function test_OwnKeyNeedsNoProofToChangeItsWindow() public {
         _changeSigner(GAS_STATION, BOBS_KEY, 0, FOREVER, keyOf[GAS_STATION]);
-        SignerChange memory c = SignerChange(GAS_STATION, bob, 0, 1, 500);
-        house.changeSigner(c, _signature(keyOf[GAS_STATION], _changeDigest(c)), "");
+        SignerChange memory change = SignerChange(GAS_STATION, bob, 0, 1, 500);
+        house.changeSigner(change, _signature(keyOf[GAS_STATION], _changeDigest(change)), "");
         (,, uint40 until) = house.signerOf(bob);
         assertEq(until, 1);
     }
@@ -315,10 +315,10 @@ contract RegistryTest is Network {
         address old = vm.addr(keyOf[CINEMA]);
         vm.prank(operator);
         house.revokeSigner(old, 1);
-        SignerChange memory c = SignerChange(GAS_STATION, old, 0, FOREVER, 500);
-        bytes memory signature = _signature(keyOf[GAS_STATION], _changeDigest(c));
+        SignerChange memory change = SignerChange(GAS_STATION, old, 0, FOREVER, 500);
+        bytes memory signature = _signature(keyOf[GAS_STATION], _changeDigest(change));
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyTaken.selector, old, CINEMA));
-        house.changeSigner(c, signature, "");
+        house.changeSigner(change, signature, "");
     }
 
     function test_OperatorOnlyTakesPowerAwayFromKeys() public {
@@ -383,13 +383,13 @@ contract RegistryTest is Network {
         house.registerProgram(6, CAR_WASH, "X", "X");
     }
 
-    function test_PausingAProgramKeepsItsBooks() public {
+    function test_PausingAProgramKeepsItsTotals() public {
         _accept(GAS_STATION, _issue(FUEL, ann, 9));
         _accept(GAS_STATION, _redeem(FUEL, ann, 4));
         vm.expectEmit(address(house));
         emit IClearingHouse.ProgramPauseChanged(FUEL, true);
         _setPaused(FUEL, true);
-        _setPaused(FUEL, true); // again is no error
+        _setPaused(FUEL, true); // a second time is no error
         (uint32 merchant, bool paused,,) = house.programOf(FUEL);
         assertEq(merchant, GAS_STATION);
         assertTrue(paused);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AgreementTerms, Kind, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
-import {Entry, EntryAmounts, Evidence} from "../libraries/Entries.sol";
-import {Network, Order} from "./support/Network.sol";
+import {AgreementTerms, Entry, Evidence, Kind, MerchantStatus, Reason} from "../interfaces/IClearingHouse.sol";
+import {EntryAmounts} from "../types/EntryAmounts.sol";
+import {Network, PackedOrder} from "./support/Network.sol";
 
-/// @notice Earlier entries undone, in whole or in part: what comes back to whom, and who may ask for it.
+/// @notice Reversals of all or part of an earlier entry: what flows back to whom, and who may reverse.
 contract ReversalsTest is Network {
     function setUp() public override {
         super.setUp();
@@ -16,10 +16,10 @@ contract ReversalsTest is Network {
 
     function test_IssueIsRevoked() public {
         Entry memory issued = _accept(GAS_STATION, _issue(FUEL, bob, 100));
-        Entry memory e = _accept(GAS_STATION, _reverse(issued, 40));
-        _assertMoved(e, 40, 0, 0, 0);
-        assertEq(uint256(_kindOf(e)), uint256(Kind.Reverse));
-        assertEq(e.link, _leaf(issued));
+        Entry memory entry = _accept(GAS_STATION, _reverse(issued, 40));
+        _assertMoved(entry, 40, 0, 0, 0);
+        assertEq(uint256(_kindOf(entry)), uint256(Kind.Reverse));
+        assertEq(entry.link, _leaf(issued));
         assertEq(house.balanceOf(bob, FUEL), 60);
         assertEq(house.totalsOf(FUEL).revoked, 40);
         assertEq(house.reversedOf(_leaf(issued)), 40);
@@ -33,7 +33,7 @@ contract ReversalsTest is Network {
         assertEq(house.totalsOf(FUEL).restored, 100);
     }
 
-    /// @dev A row of issues keeps its total to itself until it ends; what comes between must find it booked.
+    /// @dev A run of issues stores its total only when it ends, which must happen before the reversal reads it.
     function test_PointsComeBackBetweenIssuesOfOneOrder() public {
         Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         _execute(_order(GAS_STATION, _list(_issue(FUEL, bob, 3), _reverse(redeemed, 100), _issue(FUEL, bob, 4))));
@@ -61,8 +61,8 @@ contract ReversalsTest is Network {
     }
 
     function test_ExchangeFlowsBackButForTheFee() public {
-        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111)); // 110 for 99
-        Entry memory undone = _accept(CINEMA, _reverse(e, 110));
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 111)); // 110 for 99
+        Entry memory undone = _accept(CINEMA, _reverse(entry, 110));
         _assertMoved(undone, 110, 99, 990_000, 0);
         assertEq(_agreementOf(undone), FUEL_TO_CINE);
         assertEq(house.balanceOf(ann, FUEL), 10_000);
@@ -76,16 +76,16 @@ contract ReversalsTest is Network {
     }
 
     function test_SpendFlowsBackButForTheFee() public {
-        Entry memory e = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
-        _assertMoved(_accept(CAR_WASH, _reverse(e, 99)), 99, 0, 99 * 9500, 0);
+        Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
+        _assertMoved(_accept(CAR_WASH, _reverse(entry, 99)), 99, 0, 99 * 9500, 0);
         assertEq(house.balanceOf(ann, FUEL), 9999);
         assertEq(_position(CAR_WASH), int96(DEPOSIT) + 9500);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 9500 - 2375);
     }
 
     function test_ExchangeWithinOneMerchantFlowsBack() public {
-        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
-        _accept(GAS_STATION, _reverse(e, 10));
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
+        _accept(GAS_STATION, _reverse(entry, 10));
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
         assertEq(house.balanceOf(ann, FLEET), 0);
     }
@@ -94,73 +94,77 @@ contract ReversalsTest is Network {
 
     function test_PartsAddUpToExactlyTheWhole() public {
         _accept(SUPERMARKET, _issue(MART, ann, 1000));
-        Entry memory e = _accept(SUPERMARKET, _exchange(MART_TO_CINE, MART, ann, 103)); // 103 for 144, 7 to 5
-        assertEq(_pointsOf(e), 103);
-        assertEq(_outOf(e), 144);
+        Entry memory entry = _accept(SUPERMARKET, _exchange(MART_TO_CINE, MART, ann, 103)); // 103 for 144, 7 to 5
+        assertEq(_pointsOf(entry), 103);
+        assertEq(_outOf(entry), 144);
         uint64 points;
         uint64 out;
         uint64 settled;
         for (uint64 part = 1; points < 103; ++part) {
             uint64 next = part > 103 - points ? 103 - points : part;
-            Entry memory undone = _accept(CINEMA, _reverse(e, next));
+            Entry memory undone = _accept(CINEMA, _reverse(entry, next));
             (points, out, settled) = (points + next, out + _outOf(undone), settled + _settledOf(undone));
             assertGe(uint256(out) * 103, uint256(points) * 144, "never gives back too much");
         }
         assertEq(out, 144);
-        assertEq(settled, _settledOf(e));
+        assertEq(settled, _settledOf(entry));
         assertEq(house.balanceOf(ann, MART), 1000);
         assertEq(house.balanceOf(ann, CINE), 0);
-        _refuse(CINEMA, _reverse(e, 1), Reason.OverReversal);
+        _refuse(CINEMA, _reverse(entry, 1), Reason.OverReversal);
     }
 
     /// forge-config: default.fuzz.runs = 1000
     /// forge-config: nightly.fuzz.runs = 20000
-    function testFuzz_PartsAddUpToExactlyTheWhole(uint32 num, uint32 den, uint64 asked, uint64 price, uint256 cuts)
-        public
-    {
-        AgreementTerms memory t = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
-        t.rateNum = uint32(bound(num, 1, 1_000_000));
-        t.rateDen = uint32(bound(den, 1, t.rateNum * 100));
-        t.unitPriceMicros = uint64(bound(price, 0, 1000));
-        t.feeBps = uint16(cuts % 10_001);
-        uint32 id = _register(t);
+    function testFuzz_PartsAddUpToExactlyTheWhole(
+        uint32 rateNum,
+        uint32 rateDen,
+        uint64 asked,
+        uint64 price,
+        uint256 cuts
+    ) public {
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 1, 1);
+        terms.rateNum = uint32(bound(rateNum, 1, 1_000_000));
+        terms.rateDen = uint32(bound(rateDen, 1, terms.rateNum * 100));
+        terms.unitPriceMicros = uint64(bound(price, 0, 1000));
+        terms.feeBps = uint16(cuts % 10_001);
+        uint32 id = _register(terms);
         _deposit(GAS_STATION, 1e18);
-        uint64 least = (t.rateDen + t.rateNum - 1) / t.rateNum;
-        Entry memory e =
+        uint64 least = (terms.rateDen + terms.rateNum - 1) / terms.rateNum;
+        Entry memory entry =
             _accept(GAS_STATION, _exchange(id, FUEL, ann, uint64(bound(asked, least, least > 100 ? 10_000 : 1000))));
-        uint64 all = _pointsOf(e);
+        uint64 all = _pointsOf(entry);
         uint64 points;
         uint64 out;
         uint64 settled;
         for (uint256 i = 0; points < all; ++i) {
             uint64 part = i == 4 ? all - points : uint64(uint256(keccak256(abi.encode(cuts, i))) % (all - points) + 1);
-            Entry memory undone = _accept(CINEMA, _reverse(e, part));
-            assertEq(_settledOf(undone), _outOf(undone) * t.unitPriceMicros);
+            Entry memory undone = _accept(CINEMA, _reverse(entry, part));
+            assertEq(_settledOf(undone), _outOf(undone) * terms.unitPriceMicros);
             (points, out, settled) = (points + part, out + _outOf(undone), settled + _settledOf(undone));
         }
-        assertEq(out, _outOf(e));
-        assertEq(settled, _settledOf(e));
+        assertEq(out, _outOf(entry));
+        assertEq(settled, _settledOf(entry));
         assertEq(house.balanceOf(ann, FUEL), 10_000);
         assertEq(house.balanceOf(ann, CINE), 0);
     }
 
     function test_NoMoreThanTheOriginalIsReversed() public {
-        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
-        _refuse(GAS_STATION, _reverse(e, 101), Reason.OverReversal);
-        _refuse(GAS_STATION, _reverse(e, type(uint64).max), Reason.OverReversal);
-        _accept(GAS_STATION, _reverse(e, 60));
-        _refuse(GAS_STATION, _reverse(e, 41), Reason.OverReversal);
-        _accept(GAS_STATION, _reverse(e, 40));
-        _refuse(GAS_STATION, _reverse(e, 1), Reason.OverReversal);
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        _refuse(GAS_STATION, _reverse(entry, 101), Reason.OverReversal);
+        _refuse(GAS_STATION, _reverse(entry, type(uint64).max), Reason.OverReversal);
+        _accept(GAS_STATION, _reverse(entry, 60));
+        _refuse(GAS_STATION, _reverse(entry, 41), Reason.OverReversal);
+        _accept(GAS_STATION, _reverse(entry, 40));
+        _refuse(GAS_STATION, _reverse(entry, 1), Reason.OverReversal);
     }
 
     function test_SameReversalTwiceInABatchCountsTwice() public {
-        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
-        Line memory l = _reverse(e, 60);
-        _execute(_order(GAS_STATION, _list(l, l)));
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Instruction memory instruction = _reverse(entry, 60);
+        _execute(_order(GAS_STATION, _list(instruction, instruction)));
         assertEq(posted.length, 1);
         assertEq(uint256(refusals[0].reason), uint256(Reason.OverReversal));
-        assertEq(house.reversedOf(_leaf(e)), 60);
+        assertEq(house.reversedOf(_leaf(entry)), 60);
     }
 
     // ---------------------------------------------------------------- who and when
@@ -177,23 +181,23 @@ contract ReversalsTest is Network {
     }
 
     function test_ReversalCannotBeReversed() public {
-        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
-        Entry memory undone = _accept(GAS_STATION, _reverse(e, 100));
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Entry memory undone = _accept(GAS_STATION, _reverse(entry, 100));
         _refuse(GAS_STATION, _reverse(undone, 1), Reason.NotReversible);
     }
 
     function test_SuspendedMerchantReverses() public {
-        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         _setStatus(CINEMA, MerchantStatus.Suspended);
         _setStatus(GAS_STATION, MerchantStatus.Closed);
-        _accept(CINEMA, _reverse(e, 10)); // the other side may even be closed: it is paid
+        _accept(CINEMA, _reverse(entry, 10)); // the other side may even be closed, because it is paid
         assertEq(house.balanceOf(ann, FUEL), 10_000);
     }
 
     function test_ReversalOutlivesItsAgreement() public {
-        Entry memory e = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         house.terminateAgreement(FUEL_TO_CINE, 0, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, 0));
-        _accept(CINEMA, _reverse(e, 10));
+        _accept(CINEMA, _reverse(entry, 10));
     }
 
     function test_ReversalWaitsForPausedPrograms() public {
@@ -256,12 +260,12 @@ contract ReversalsTest is Network {
     // ---------------------------------------------------------------- evidence
 
     function test_ReversalNeedsEvidence() public {
-        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
-        Line memory l = _reverse(e, 1);
-        l.link = keccak256("unknown");
-        _refuse(GAS_STATION, l, Reason.UnknownEntry);
-        l.link = 0;
-        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        Instruction memory instruction = _reverse(entry, 1);
+        instruction.link = keccak256("unknown");
+        _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
+        instruction.link = 0;
+        _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
     }
 
     function test_EvidenceMustProveTheSignedEntry() public {
@@ -275,50 +279,50 @@ contract ReversalsTest is Network {
         Evidence memory inflated = Evidence(_evidence(_leaf(signed)).entry, good.proof);
         inflated.entry.amounts = EntryAmounts.wrap(EntryAmounts.unwrap(signed.amounts) + (1 << 192));
         _tryEvidence(inflated.entry, inflated, "an entry that was not posted");
-        Line memory l = _reverse(signed, 1);
-        l.member = bob;
-        _refuse(GAS_STATION, l, Reason.UnknownEntry);
-        l = _reverse(signed, 1);
-        l.program = FLEET;
-        _refuse(GAS_STATION, l, Reason.UnknownEntry);
+        Instruction memory instruction = _reverse(signed, 1);
+        instruction.member = bob;
+        _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
+        instruction = _reverse(signed, 1);
+        instruction.program = FLEET;
+        _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
         _accept(GAS_STATION, _reverse(signed, 1));
     }
 
-    function _tryEvidence(Entry memory signed, Evidence memory shown, string memory what) private {
-        Order[] memory orders = new Order[](1);
+    function _tryEvidence(Entry memory signed, Evidence memory shown, string memory why) private {
+        PackedOrder[] memory orders = new PackedOrder[](1);
         orders[0] = _sign(_order(GAS_STATION, _reverse(signed, 1)));
         Evidence[] memory evidence = new Evidence[](1);
         evidence[0] = shown;
         _execute(orders, evidence);
-        assertEq(posted.length, 0, what);
-        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry), what);
-        assertEq(house.reversedOf(_leaf(signed)), 0, what);
+        assertEq(posted.length, 0, why);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry), why);
+        assertEq(house.reversedOf(_leaf(signed)), 0, why);
     }
 
     function test_EntryCannotBeReversedInItsOwnBatch() public {
-        Draft memory first = _order(GAS_STATION, _redeem(FUEL, ann, 100));
+        OrderDraft memory first = _order(GAS_STATION, _redeem(FUEL, ann, 100));
         uint256 snapshot = vm.snapshotState();
         _execute(first);
-        Entry memory e = posted[0];
+        Entry memory entry = posted[0];
         vm.revertToState(snapshot);
-        Draft memory second = _order(GAS_STATION, _reverse(e, 100));
-        Order[] memory orders = new Order[](2);
+        OrderDraft memory second = _order(GAS_STATION, _reverse(entry, 100));
+        PackedOrder[] memory orders = new PackedOrder[](2);
         (orders[0], orders[1]) = (_sign(first), _sign(second));
         Evidence[] memory evidence = new Evidence[](1);
-        evidence[0] = Evidence(e, new bytes32[](0));
+        evidence[0] = Evidence(entry, new bytes32[](0));
         _execute(orders, evidence);
-        assertEq(_leaf(posted[0]), _leaf(e));
+        assertEq(_leaf(posted[0]), _leaf(entry));
         assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry));
     }
 
     function test_OneEvidenceServesSeveralReversals() public {
-        Entry memory e = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
-        Order[] memory orders = new Order[](1);
-        orders[0] = _sign(_order(GAS_STATION, _list(_reverse(e, 10), _reverse(e, 20), _reverse(e, 30))));
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        PackedOrder[] memory orders = new PackedOrder[](1);
+        orders[0] = _sign(_order(GAS_STATION, _list(_reverse(entry, 10), _reverse(entry, 20), _reverse(entry, 30))));
         Evidence[] memory evidence = new Evidence[](1);
-        evidence[0] = _evidence(_leaf(e));
+        evidence[0] = _evidence(_leaf(entry));
         _execute(orders, evidence);
         assertEq(posted.length, 3);
-        assertEq(house.reversedOf(_leaf(e)), 60);
+        assertEq(house.reversedOf(_leaf(entry)), 60);
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IClearingHouse, MerchantStatus} from "../interfaces/IClearingHouse.sol";
 import {Network} from "./support/Network.sol";
 
-/// @notice Money in and out of the settlement bank, credit limits, and positions that add up.
+/// @notice Deposits, withdrawals and credit limits, and positions that add up.
 contract SettlementTest is Network {
     uint96 private constant MOST_CREDIT = uint96(uint64(type(int64).max));
     uint96 private constant MOST_FUNDS = 2 ** 94;
@@ -49,7 +49,7 @@ contract SettlementTest is Network {
         house.withdraw(GAS_STATION, 1, "ref");
     }
 
-    /// @dev Deposits of 20,000.00 are gone, the station owes 9.00 and a fee, and the cinema is owed 9.00: nobody paid them in.
+    /// @dev All 20,000.00 of deposits are paid out. The cinema is owed 9.00, which the gas station has not paid in.
     function test_NoMoreIsPaidOutThanIsInTheBank() public {
         _withdraw(CINEMA, DEPOSIT);
         _withdraw(SUPERMARKET, DEPOSIT);
@@ -104,15 +104,15 @@ contract SettlementTest is Network {
     }
 
     function test_FundsStayBelowWhatPositionsCanHold() public {
-        uint96 room = MOST_FUNDS - 4 * DEPOSIT;
+        uint96 capacity = MOST_FUNDS - 4 * DEPOSIT;
         vm.startPrank(treasury);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, room + 1));
-        house.deposit(CINEMA, room + 1, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, capacity + 1));
+        house.deposit(CINEMA, capacity + 1, "ref");
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.AmountOutOfRange.selector, type(uint96).max));
         house.deposit(CINEMA, type(uint96).max, "ref");
-        house.deposit(CINEMA, room, "ref");
+        house.deposit(CINEMA, capacity, "ref");
         vm.stopPrank();
-        assertEq(_position(CINEMA), int96(room + DEPOSIT));
+        assertEq(_position(CINEMA), int96(capacity + DEPOSIT));
         assertEq(house.settlementFunds(), int256(uint256(MOST_FUNDS)));
     }
 
@@ -164,8 +164,8 @@ contract SettlementTest is Network {
         _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 7));
         _withdraw(CAR_WASH, 77);
         int256 sum;
-        for (uint32 m = 0; m < house.merchantCount(); ++m) {
-            sum += _position(m);
+        for (uint32 merchant = 0; merchant < house.merchantCount(); ++merchant) {
+            sum += _position(merchant);
         }
         assertEq(sum, house.settlementFunds());
         assertEq(sum, 4 * int96(DEPOSIT) - 77);

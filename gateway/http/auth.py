@@ -1,4 +1,4 @@
-"""Who may call what. Every route has a line in `RULES`; one without a line cannot be served (see `Endpoint`)."""
+"""Who may call which route. Every route has a line in `RULES`; the application does not start with a route that has none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clearing.kit.database import Database
 from clearing.kit.errors import Forbidden
+from clearing.ordering.orders.kinds import KINDS
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller, Scope
 from gateway.http.problems import HttpError
@@ -13,16 +14,16 @@ from gateway.http.problems import HttpError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Roles that may call a route. A merchant's key also needs one of `scopes`, where there are any."""
+    """The roles that may call a route. If it has scopes, a merchant's key needs one of them as well."""
 
     roles: frozenset[Role]
     scopes: frozenset[Scope] = frozenset()
 
     def check(self, caller: Caller) -> None:
-        """Refuses a caller whom the rule does not name."""
+        """Refuses a caller whom the rule does not let in."""
         if caller.role not in self.roles:
-            named = ", ".join(sorted(self.roles))
-            raise Forbidden(f"this is for {named} keys; yours is a {caller.role} key")
+            roles = ", ".join(sorted(self.roles))
+            raise Forbidden(f"only these keys may do this: {roles}; yours is a {caller.role} key")
         if caller.role is Role.MERCHANT and self.scopes and not self.scopes & caller.scopes:
             raise missing_scope(*self.scopes)
 
@@ -43,8 +44,8 @@ def _only(*roles: Role) -> Rule:
 _ANYONE = Rule(frozenset(Role))
 _READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
 _READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
-_MOVERS = _merchant(Scope.ISSUE, Scope.REDEEM, Scope.EXCHANGE, Scope.SPEND, Scope.TRANSFER, Scope.REVERSE, Scope.EXPIRE)
-_HOLDERS = _merchant(Scope.REDEEM, Scope.EXCHANGE)
+_MOVERS = _merchant(*(kind.scope for kind in KINDS))
+_HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 _HOOKS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
 
@@ -67,17 +68,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/agreements/{agreement}"): _READERS,
     ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE),
     ("POST", "/v1/nonces"): _MOVERS,
-    ("POST", "/v1/issuances"): _merchant(Scope.ISSUE),
-    ("POST", "/v1/redemptions"): _merchant(Scope.REDEEM),
-    ("POST", "/v1/exchanges"): _merchant(Scope.EXCHANGE),
     ("POST", "/v1/orders"): _MOVERS,
     ("GET", "/v1/orders/{order}"): _READERS,
-    ("GET", "/v1/issuances"): _READERS,
-    ("GET", "/v1/issuances/{movement}"): _READERS,
-    ("GET", "/v1/redemptions"): _READERS,
-    ("GET", "/v1/redemptions/{movement}"): _READERS,
-    ("GET", "/v1/exchanges"): _READERS,
-    ("GET", "/v1/exchanges/{movement}"): _READERS,
     ("GET", "/v1/positions"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
@@ -99,10 +91,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/holds"): _READERS,
     ("GET", "/v1/holds/{hold}"): _READERS,
     ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
-    ("POST", "/v1/expirations"): _merchant(Scope.EXPIRE),
-    ("GET", "/v1/expirations"): _READERS,
     ("GET", "/v1/expirations/due"): _READERS,
-    ("GET", "/v1/expirations/{movement}"): _READERS,
     ("GET", "/v1/statements"): _READERS_AND_TREASURY,
     ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
     ("POST", "/v1/webhook_endpoints"): _HOOKS,
@@ -115,9 +104,14 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
 }
 
+for _kind in KINDS:
+    RULES["POST", f"/v1/{_kind.collection}"] = _merchant(_kind.scope)
+    RULES["GET", f"/v1/{_kind.collection}"] = _READERS
+    RULES["GET", f"/v1/{_kind.collection}/{{movement}}"] = _READERS
+
 
 def authenticate(database: Database, header: str | None) -> Caller:
-    """Whose API key the Authorization header shows."""
+    """The caller whose API key is in the Authorization header."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")

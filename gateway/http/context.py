@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 from fastapi import Request
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient
+from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
-from clearing.kit.errors import Forbidden
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
-from clearing.parties.access.models import Role
+from clearing.kit.viewer import Viewer
+from clearing.oversight.progress.service import ProgressService
 from clearing.parties.access.service import Caller
 from clearing.parties.merchants.models import Merchant
-from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.merchants.service import merchant_by_number
+from clearing.parties.names import Names
+from gateway.http.results import Started, V_co
+from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
 
 
@@ -32,13 +37,15 @@ class Gateway:
     keyring: Keyring
     chain: ChainClient
     waiters: Waiters
+    resources: Mapping[str, ChainResource[View]]
+    """Every resource that changes until the chain confirms it, by the prefix of its id."""
     writer: threading.Lock = field(default_factory=threading.Lock)
     """SQLite has one writer. Queueing for it here is faster, and fairer to the daemons, than its busy handler's naps."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One request, authenticated. `session` is open while the endpoint runs."""
+    """One request, authenticated. `session` is open while the route's function runs."""
 
     gateway: Gateway
     caller: Caller
@@ -46,20 +53,21 @@ class Call:
     method: str
     path: str
     status: int
-    """Of a success."""
+    """The status of a success."""
     key: str = ""
-    """The Idempotency-Key of a mutation."""
+    """A mutation's Idempotency-Key."""
     raw_body: bytes = b""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
     minimal: bool = False
-    """Whether an order is to be shown without its movements (`Prefer: return=minimal`)."""
+    """Whether the client wants an order without its movements (`Prefer: return=minimal`)."""
     started: str | None = None
-    """Id of the resource that the answer shows, where it still changes by itself."""
+    """Id of the resource in the response, if it still changes by itself."""
     replayed: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
-    """What the access log tells about the request."""
+    """Fields that the access log adds to the request's line."""
     _session: Session | None = None
+    _names: Names | None = None
 
     @property
     def session(self) -> Session:
@@ -70,6 +78,18 @@ class Call:
     @session.setter
     def session(self, session: Session | None) -> None:
         self._session = session
+        self._names = Names(session) if session is not None else None
+
+    @property
+    def names(self) -> Names:
+        """Ids and codes for the chain's numbers, each looked up once a transaction."""
+        assert self._names is not None, "there is no session outside the transaction"
+        return self._names
+
+    @property
+    def clock(self) -> Clock:
+        """The network's clock."""
+        return self.gateway.database.clock
 
     @property
     def actor(self) -> str:
@@ -77,22 +97,46 @@ class Call:
         return self.caller.key_id
 
     @property
-    def merchant(self) -> Merchant:
-        """The merchant that calls."""
-        assert self.caller.merchant_number is not None
-        merchant = MerchantRepository(self.session).by_number(self.caller.merchant_number)
-        assert merchant is not None, "a key's merchant exists: the foreign key says so"
-        return merchant
+    def viewer(self) -> Viewer:
+        """How much the caller may see."""
+        return self.caller.viewer
 
     @property
-    def only_merchant(self) -> int | None:
-        """The number of the merchant to whom the caller's view is limited, or None."""
-        return self.caller.merchant_number if self.caller.role is Role.MERCHANT else None
+    def merchant(self) -> Merchant:
+        """The merchant that calls."""
+        assert self.caller.merchant_number is not None, "only merchants' keys may call this route"
+        return merchant_by_number(self.session, self.caller.merchant_number)
 
-    def require_view_of(self, merchant_number: int) -> None:
-        """Refuses a merchant that asks about another one's affairs."""
-        if self.only_merchant not in (None, merchant_number):
-            raise Forbidden("a merchant sees its own affairs only")
+    def is_unfinished(self, resource_id: str) -> bool:
+        """Whether the resource will change by itself, because the chain has yet to confirm it."""
+        return bool(ProgressService(self.session).unfinished([resource_id]))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[V_co]):
+    """A resource as it is now, and whether it will change by itself."""
+
+    view: V_co
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChainResource(Generic[V_co]):
+    """A kind of resource that changes by itself until the chain has confirmed it."""
+
+    prefix: str
+    """Of its ids."""
+    collection: str
+    """Where it is found: `/v1/<collection>/<id>`."""
+    show: Callable[[Call, str], Shown[V_co]]
+    """Looks up the resource with this id, which exists."""
+    open_status: int | None = None
+    """The status of a response that shows it while it is open, where that is not the route's."""
+
+    def started(self, id: str) -> Started[V_co]:  # noqa: A002
+        """A route's result: the resource with this id, which the route has just made or changed."""
+        assert id.startswith(f"{self.prefix}_"), (id, self.prefix)
+        return Started(id)
 
 
 def call_of(request: Request) -> Call:

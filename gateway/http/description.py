@@ -25,7 +25,7 @@ as `cursor`.
 
 
 def install(app: FastAPI) -> None:
-    """Adds the page, its assets and the schema."""
+    """Adds /docs with its assets, and /openapi.json."""
     assets = Path(str(files("fastapi_offline"))) / "static"
     app.mount("/docs/assets", StaticFiles(directory=assets), name="docs-assets")
 

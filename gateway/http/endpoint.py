@@ -1,4 +1,4 @@
-"""The life of a request: who calls, may they, one transaction around the endpoint, and a wait for the chain if asked."""
+"""The life of a request: who calls, may they, one transaction around the route's function, and a wait for the chain if asked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.api.resources import resource_response
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.idempotency import run_once
 from gateway.http.problems import HttpError, documented, request_id_of
+from gateway.http.resources import resource_response
+from gateway.http.results import Result, view_type
+from gateway.http.schemas import View
 from gateway.http.waiting import preferred_wait, prefers_minimal
 
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -28,7 +30,7 @@ async def _reading(request: Request) -> Call:
 
 async def _mutating(
     request: Request,
-    idempotency_key: Annotated[  # noqa: ARG001 (it is checked before; this is its documentation)
+    idempotency_key: Annotated[  # noqa: ARG001 (`_open_call` checks it; this documents it)
         str,
         Header(
             alias="Idempotency-Key",
@@ -43,7 +45,7 @@ async def _mutating(
 
 async def _waitable(
     call: Annotated[Call, Depends(_mutating)],
-    prefer: Annotated[  # noqa: ARG001
+    prefer: Annotated[  # noqa: ARG001 (`_open_call` reads it; this documents it)
         str | None,
         Header(
             description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
@@ -55,18 +57,18 @@ async def _waitable(
 
 
 Reading = Annotated[Call, Depends(_reading)]
-"""The call of an endpoint that reads."""
+"""The call of a route that reads."""
 Mutating = Annotated[Call, Depends(_mutating)]
-"""The call of an endpoint that changes something."""
+"""The call of a route that changes something."""
 Waitable = Annotated[Call, Depends(_waitable)]
-"""The call of an endpoint whose answer may wait for the chain."""
+"""The call of a route whose response may wait for the chain."""
 
 
 class Endpoint(APIRoute):
     """A route under `/v1`. A mutation runs once for its Idempotency-Key; a GET cannot write.
 
-    The whole transaction runs in one go in one thread: a request that held a lock while it queued for another thread
-    could wait for ever for those that queue for the lock.
+    The whole transaction runs in one go in one thread: a request that held a lock while it queued for another thread could
+    wait for ever for those that queue for the lock.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -76,21 +78,22 @@ class Endpoint(APIRoute):
         statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
         options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
+        options["response_model"] = view_type(endpoint)
         super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""
         handle = super().get_route_handler()
 
-        async def answer(request: Request) -> Response:
-            call = await _open(request, self.rule, self.status_code or 200, mutates=self.mutates)
+        async def handle_call(request: Request) -> Response:
+            call = await _open_call(request, self.rule, self.status_code or 200, mutates=self.mutates)
             request.state.call = call
-            return await _follow(call, await handle(request))
+            return await _close_call(call, await handle(request))
 
-        return answer
+        return handle_call
 
 
-async def _open(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
+async def _open_call(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
     if "\0" in request.scope["path"]:
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
@@ -131,19 +134,19 @@ def _is_json(request: Request) -> bool:
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
-async def _follow(call: Call, response: Response) -> Response:
-    """Waits for the chain if the client asked for it, and says what was done with its wishes."""
+async def _close_call(call: Call, response: Response) -> Response:
+    """Waits for the chain if the client asked for that, and adds the headers that say what was done."""
     if call.started is not None and call.wait:
         await call.gateway.waiters.wait(call.started, call.wait)
-        response = await to_thread.run_sync(_rendered, call, call.started)
-    if applied := _applied(call, response):
+        response = await to_thread.run_sync(_show_again, call, call.started)
+    if applied := _applied_preferences(call, response):
         response.headers["Preference-Applied"] = applied
     if call.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
-def _applied(call: Call, response: Response) -> str:
+def _applied_preferences(call: Call, response: Response) -> str:
     if "location" not in response.headers:
         return ""
     preferences = [f"wait={call.wait}"] if call.wait else []
@@ -152,7 +155,7 @@ def _applied(call: Call, response: Response) -> str:
     return ", ".join(preferences)
 
 
-def _rendered(call: Call, resource_id: str) -> Response:
+def _show_again(call: Call, resource_id: str) -> Response:
     with call.gateway.database.reading() as session:
         call.session = session
         try:
@@ -161,21 +164,21 @@ def _rendered(call: Call, resource_id: str) -> Response:
             call.session = None
 
 
-def _in_transaction(endpoint: Callable[..., Any]) -> Callable[..., Response]:
-    @wraps(endpoint)
+def _in_transaction(route: Callable[..., Result]) -> Callable[..., Response]:
+    @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
-        return run_once(call, lambda: endpoint(call=call, **arguments))
+        return run_once(call, lambda: route(call=call, **arguments))
 
     return run
 
 
-def _in_snapshot(endpoint: Callable[..., Any]) -> Callable[..., Response]:
-    @wraps(endpoint)
+def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
+    @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
         with call.gateway.database.reading() as session:
             call.session = session
             try:
-                view = endpoint(call=call, **arguments)
+                view = route(call=call, **arguments)
             finally:
                 call.session = None
         return Response(view.model_dump_json(), call.status, media_type="application/json")

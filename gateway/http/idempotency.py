@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import Response
 from sqlalchemy.exc import DBAPIError
@@ -13,20 +12,20 @@ from sqlalchemy.exc import DBAPIError
 from clearing.kit.errors import ClearingError
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.service import IdempotencyService, fingerprint, is_final
-from gateway.api.resources import resource_response
 from gateway.http import problems
 from gateway.http.context import Call
-from gateway.http.results import Answer, Started
+from gateway.http.resources import resource_response
+from gateway.http.results import Answer, Result, Started
 
-Effect = Callable[[], Any]
+Effect = Callable[[], Result]
 
 _ATTEMPTS = 3
 _ROLLED_BACK = ("40001", "40P01")
-"""PostgreSQL's serialization_failure and deadlock_detected: nothing happened, and trying again mends it."""
+"""PostgreSQL's serialization_failure and deadlock_detected: nothing happened, so trying again is safe, and enough."""
 
 
 def run_once(call: Call, effect: Effect) -> Response:
-    """Runs `effect` and stores its answer in one transaction, or gives the answer that its key got before."""
+    """Runs `effect` and stores its response in one transaction, or repeats the response that its key got before."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _transaction(call, effect)
@@ -65,11 +64,10 @@ def _claimed(call: Call, effect: Effect) -> Response:
         return refusal
     if isinstance(result, Started):
         _record(claim.record, call.status, b"", location=result.id)
-        return _progress(call, result.id)
-    answer = result if isinstance(result, Answer) else Answer(result)
-    status = answer.status or call.status
-    _record(claim.record, status, answer.view.for_record())
-    return Response(answer.view.model_dump_json(), status, media_type="application/json")
+        return _show_or_wait(call, result.id)
+    answer = result if isinstance(result, Answer) else Answer(result, call.status)
+    _record(claim.record, answer.status, answer.view.for_record())
+    return Response(answer.view.model_dump_json(), answer.status, media_type="application/json")
 
 
 def _record(record: IdempotencyRecord, status: int, body: bytes, location: str | None = None) -> None:
@@ -78,8 +76,8 @@ def _record(record: IdempotencyRecord, status: int, body: bytes, location: str |
     record.location = location
 
 
-def _progress(call: Call, resource_id: str) -> Response:
-    """The resource as it is now; if the client waits, nothing yet: it is shown once, when the wait is over."""
+def _show_or_wait(call: Call, resource_id: str) -> Response:
+    """The resource as it is now. If the client waits, a placeholder: the endpoint shows the resource when the wait is over."""
     if not call.wait:
         return resource_response(call, resource_id)
     call.started = resource_id
@@ -87,9 +85,9 @@ def _progress(call: Call, resource_id: str) -> Response:
 
 
 def _replay(call: Call, record: IdempotencyRecord) -> Response:
-    """The first answer; of a resource that changes by itself, as it is now."""
+    """The first response again; or, where that showed a resource that changes by itself, the resource as it is now."""
     call.replayed = True
     if record.location is not None:
-        return _progress(call, record.location)
+        return _show_or_wait(call, record.location)
     media_type = problems.MEDIA_TYPE if record.status >= 400 else "application/json"
     return Response(record.body, record.status, media_type=media_type)

@@ -1,4 +1,4 @@
-"""Around every request: its id, the limit of its body, one line in the access log, and the net under unexpected faults."""
+"""Around every request: its id, the limit on its body, one line in the access log, and the answer to unexpected errors."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ MAX_BODY = 1_048_576
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
-class RequestFrame:
+class RequestMiddleware:
     """ASGI middleware. It must be the outermost one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one connection."""
+        """Handles one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        frame = _Frame(scope, receive, send)
-        with structlog.contextvars.bound_contextvars(request_id=frame.request_id):
+        request = _Request(scope, receive, send)
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id):
             try:
-                if frame.declared_length() > MAX_BODY:
-                    await problem_response(_too_large(), frame.request_id)(scope, receive, frame.send)
+                if request.declared_length() > MAX_BODY:
+                    await problem_response(_too_large(), request.request_id)(scope, receive, request.send)
                 else:
-                    await self._app(scope, frame.receive, frame.send)
+                    await self._app(scope, request.receive, request.send)
             except Exception:
                 log.exception("unexpected error")
-                if frame.status == 0:
-                    await unexpected(frame.request_id)(scope, receive, frame.send)
+                if request.status == 0:
+                    await unexpected(request.request_id)(scope, receive, request.send)
             finally:
-                frame.write_log()
+                request.write_log()
 
 
-class _Frame:
+class _Request:
+    """One request on its way through: it counts the body, adds headers, and remembers what the log will say."""
+
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
         self._receive = receive
@@ -57,12 +59,12 @@ class _Frame:
         self._state["request_id"] = self.request_id
 
     def declared_length(self) -> int:
-        """What Content-Length says."""
+        """The body's size according to Content-Length; 0 where that says nothing."""
         text = _header(self._scope, b"content-length") or "0"
         return int(text) if text.isdecimal() else 0
 
     async def receive(self) -> Message:
-        """Counts the body."""
+        """Receives a part of the body, unless the body becomes too large with it."""
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > MAX_BODY:
@@ -70,7 +72,7 @@ class _Frame:
         return message
 
     async def send(self, message: Message) -> None:
-        """Adds the headers that every answer has."""
+        """Sends the response, with the headers that every response has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = [(b"request-id", self.request_id.encode())]
@@ -80,7 +82,7 @@ class _Frame:
         await self._send(message)
 
     def write_log(self) -> None:
-        """One line a request. The route's pattern, not its path: a path may hold a customer's number."""
+        """Logs one line: the route's pattern, not the path, because a path may hold a customer's number."""
         route = self._scope.get("route")
         call = self._state.get("call")
         notes: dict[str, Any] = {"caller": call.caller.key_id, **call.notes} if call is not None else {}

@@ -1,4 +1,4 @@
-"""RFC 9457 problem documents: every refusal and every failure leaves the gateway in this one shape."""
+"""RFC 9457 problem documents: the one form in which the gateway reports every refusal and every failure."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    code: str = Field(description="stable; programs decide by it", examples=["insufficient_points"])
+    code: str = Field(description="stable: let programs decide by it", examples=["insufficient_points"])
     request_id: str
     errors: list[ProblemError] = []
 
 
 class HttpError(ClearingError):
-    """A refusal that only HTTP knows of, by its status; the rules' own refusals are in `clearing.errors`."""
+    """A refusal that only HTTP has a reason for, by its status. The rules' own refusals are in `clearing.kit.errors`."""
 
     def __init__(self, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail, code=code, errors=errors)
@@ -71,7 +71,7 @@ def problem_response(error: ClearingError, request_id: str, headers: Mapping[str
 
 
 def request_id_of(request: Request) -> str:
-    """The request's id, which the middleware gave it."""
+    """The id that the middleware gave the request."""
     return str(getattr(request.state, "request_id", ""))
 
 
@@ -79,7 +79,7 @@ def request_id_of(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Makes the application answer every exception with a problem document."""
+    """Makes the application turn every exception into a problem document."""
     app.add_exception_handler(ClearingError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
@@ -94,10 +94,10 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = field_errors(error.errors(), error.body)
-    named = "; ".join(f"{e.pointer.lstrip('/') or 'request'}: {e.detail}" for e in found[:3])
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return problem_response(HttpError(422, "validation_failed", named + more, found), request_id_of(request))
+    errors = field_errors(error.errors(), error.body)
+    first = "; ".join(f"{e.pointer.lstrip('/') or 'request'}: {e.detail}" for e in errors[:3])
+    rest = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
+    return problem_response(HttpError(422, "validation_failed", first + rest, errors), request_id_of(request))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -105,7 +105,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
     details = {
         404: f"there is nothing at {request.url.path}",
-        405: f"{request.method} is not possible at {request.url.path}",
+        405: f"{request.url.path} does not take {request.method}",
     }
     status = error.status_code
     refusal = HttpError(status, codes.get(status, "http_error"), details.get(status, str(error.detail)))
@@ -113,14 +113,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    log.warning("database unavailable", error=type(error).__name__, detail=str(error)[:300])
+    log.warning("database is unavailable", error=type(error).__name__, detail=str(error)[:300])
     refusal = Unavailable("the database is busy; nothing was done, send the request again", code="database_unavailable")
     return problem_response(refusal, request_id_of(request))
 
 
 def unexpected(request_id: str) -> Response:
-    """The answer to a fault of ours. What it was is in the log, under the request's id."""
-    detail = f"something went wrong here; if it stays, report the request id {request_id}"
+    """The response to an error of ours. The log has the details under the request's id."""
+    detail = f"the gateway failed; if this happens again, report the request id {request_id}"
     return problem_response(ClearingError(detail), request_id)
 
 
@@ -128,19 +128,19 @@ def unexpected(request_id: str) -> Response:
 
 
 def field_errors(errors: Sequence[Any], body: Any) -> tuple[FieldError, ...]:
-    """FastAPI's validation errors with JSON pointers, in words that say how to mend them."""
+    """FastAPI's validation errors, each with a JSON pointer and a sentence that says how to correct it."""
     found = []
     for error in errors:
-        place, *path = error["loc"]
-        if place == "body":
-            found.append(FieldError(_pointer(path, body, error["type"]), _words(error)))
+        part, *path = error["loc"]
+        if part == "body":
+            found.append(FieldError(_pointer(path, body, error["type"]), _advice(error)))
         else:
-            found.append(FieldError("", f"{place} parameter {'.'.join(map(str, path))}: {_words(error)}"))
+            found.append(FieldError("", f"{part} parameter {'.'.join(map(str, path))}: {_advice(error)}"))
     return tuple(found)
 
 
 def _pointer(path: Iterable[Any], body: Any, kind: str) -> str:
-    """A JSON pointer. Steps that are not in the body (the tag of a union) are left out, but for a missing member."""
+    """A JSON pointer. It leaves out steps that are not in the body (the tag of a union), except a missing last field."""
     if kind == "json_invalid":
         return ""
     steps = list(path)
@@ -158,14 +158,15 @@ def _pointer(path: Iterable[Any], body: Any, kind: str) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
-def _words(error: Mapping[str, Any]) -> str:
+def _advice(error: Mapping[str, Any]) -> str:
+    """What is wrong with the value, and what would be right."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        return "is not known here; is it misspelt?"
+        return "is not a known field; check the spelling"
     if kind in ("int_type", "int_from_float", "int_parsing"):
-        return f"must be a whole number without quotes, point or exponent, such as 25; {_shown(error.get('input'))}"
+        return f"must be a whole number without quotes, point or exponent, such as 25; this is {_excerpt(error.get('input'))}"
     if kind == "json_invalid":
         return f"the body is not JSON: {context.get('error', 'it cannot be parsed')}"
     if kind in ("model_attributes_type", "dict_type"):
@@ -176,13 +177,13 @@ def _words(error: Mapping[str, Any]) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _shown(value: Any) -> str:
-    """What was sent instead, briefly."""
+def _excerpt(value: Any) -> str:
+    """The value as JSON, if that is short."""
     try:
         text = json.dumps(value, ensure_ascii=True)
     except (TypeError, ValueError):
-        return "this is something else"
-    return f"this is {text}" if len(text) <= 40 else "this is something else"
+        return "something else"
+    return text if len(text) <= 40 else "something else"
 
 
 # -------------------------------------------------------------------- documentation
@@ -192,11 +193,11 @@ _MEANINGS = {
     401: "No API key, or one that is unknown or revoked",
     403: "The API key may not do this",
     404: "There is no such resource, or the caller may not know of it",
-    409: "It collides with something that exists, or the first request with this key is still running",
+    409: "It conflicts with something that exists, or the first request with this key is still running",
     413: "The body is larger than 1 MiB",
     415: "The body is not JSON",
     422: "A field is wrong, or the state of the network does not allow it",
-    500: "A fault of the gateway",
+    500: "An error of the gateway",
     503: "Not now: Retry-After says when",
 }
 

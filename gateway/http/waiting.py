@@ -1,4 +1,4 @@
-"""The Prefer header (RFC 7240). `wait=N` holds an answer back until its resource is final, without holding a thread or a
+"""The Prefer header (RFC 7240). `wait=N` holds a response back until its resource is final, without holding a thread or a
 transaction.
 """
 
@@ -14,7 +14,7 @@ from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.kit.database import Database
-from clearing.oversight.progress.repository import ProgressRepository
+from clearing.oversight.progress.service import ProgressService
 
 log = structlog.get_logger(__name__)
 
@@ -26,24 +26,24 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.IGN
 
 
 def preferred_wait(headers: Iterable[str]) -> int:
-    """Seconds that the Prefer headers ask for, at most `LONGEST`; 0 where they ask for nothing that we understand."""
+    """Seconds that the Prefer headers ask to wait, at most `LONGEST`; 0 where they ask for nothing that we understand."""
     found = _WAIT.search(",".join(headers))
     return min(int(found[1]), LONGEST) if found else 0
 
 
 def prefers_minimal(headers: Iterable[str]) -> bool:
-    """Whether the Prefer headers ask for no more in the answer than is needed."""
+    """Whether the Prefer headers ask for as little in the response as possible."""
     return _MINIMAL.search(",".join(headers)) is not None
 
 
 class Waiters:
-    """Everybody who waits, and the one task that looks for all of them."""
+    """The requests that wait for a resource to become final, and the one loop that looks up all of those resources."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, list[anyio.Event]] = defaultdict(list)
         self.is_stopping: Callable[[], bool] = lambda: False
-        """Whether the process is about to end: then everybody is let go, as things stand."""
+        """Whether the process is about to end. Then every request is answered at once, as things stand."""
 
     async def wait(self, resource_id: str, seconds: float) -> None:
         """Returns when the resource is final, or after `seconds`."""
@@ -58,7 +58,7 @@ class Waiters:
                 del self._waiting[resource_id]
 
     async def run(self) -> None:
-        """Looks for final resources until it is cancelled. Nothing is asked while nobody waits."""
+        """Wakes requests whose resource is final, until it is cancelled. While nobody waits, it does not query the database."""
         while True:
             await anyio.sleep(_POLL)
             if self.is_stopping():
@@ -66,13 +66,13 @@ class Waiters:
                 continue
             ids = list(self._waiting)
             for start in range(0, len(ids), _CHUNK):
-                await self._look(ids[start : start + _CHUNK])
+                await self._wake_finished(ids[start : start + _CHUNK])
 
-    async def _look(self, ids: list[str]) -> None:
+    async def _wake_finished(self, ids: list[str]) -> None:
         try:
             unfinished = await to_thread.run_sync(self._unfinished, ids)
         except SQLAlchemyError as error:
-            log.warning("cannot look for final resources", error=type(error).__name__)
+            log.warning("cannot look up which resources are final", error=type(error).__name__)
             return
         self._wake(set(ids) - unfinished)
 
@@ -83,4 +83,4 @@ class Waiters:
 
     def _unfinished(self, ids: list[str]) -> set[str]:
         with self._database.reading() as session:
-            return ProgressRepository(session).unfinished(ids)
+            return ProgressService(session).unfinished(ids)

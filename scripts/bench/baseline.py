@@ -22,19 +22,19 @@ _MEMBERS = 100
 
 
 class Baseline:
-    """The baseline's desk with four programs, funded merchants and members who have points in each program."""
+    """The baseline contract with four programs, funded merchants and members who have points in each program."""
 
     def __init__(self, rpc_url: str) -> None:
         self._web3 = Web3(Web3.HTTPProvider(rpc_url))
         self._sender = Account.from_key(keccak256(b"baseline sender"))
         self._nonce = self._web3.eth.get_transaction_count(self._sender.address)
-        self._desk = self._deploy()
+        self._baseline = self._deploy()
         self._merchants = [self._address(f"merchant {i}".encode()) for i in range(PROGRAMS)]
         for merchant in self._merchants:
-            self._do(self._desk.functions.fund(merchant, 10**18))
+            self._do(self._baseline.functions.fund(merchant, 10**18))
         for program in range(PROGRAMS):
             for number in range(_MEMBERS):
-                self._send(self._desk.functions.issue(program, self._member(number), 10**9))
+                self._send(self._baseline.functions.issue(program, self._member(number), 10**9))
         self._settle()
 
     def gas_of_one(self) -> int:
@@ -52,10 +52,10 @@ class Baseline:
         source, target = number % PROGRAMS, (number + 1) % PROGRAMS
         payer, payee = self._merchants[source], self._merchants[target]
         who = self._member(number % _MEMBERS)
-        return self._desk.functions.exchange(source, target, who, 10, payer, payee, reference(number))
+        return self._baseline.functions.exchange(source, target, who, 10, payer, payee, reference(number))
 
     def _deploy(self) -> Contract:
-        compiled = json.loads((ARTIFACTS / "BaselineDesk.json").read_text())
+        compiled = json.loads((ARTIFACTS / "BaselineExchange.json").read_text())
         factory = self._web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
         receipt = self._do(factory.constructor(PROGRAMS))
         return cast("Contract", self._web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"]))

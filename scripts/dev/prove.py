@@ -26,7 +26,7 @@ class Proof(NamedTuple):
     integers: bool
 
 
-PROOFS = (Proof("RateMathProof", True), Proof("WordsProof", False), Proof("SettlementProof", False))
+PROOFS = (Proof("RateMathProof", True), Proof("TypesProof", False), Proof("SettlementProof", False))
 
 
 def main() -> int:

@@ -1,141 +1,189 @@
 """SDK of the Tongdui clearing network: typed clients, local signing of orders, receipts that anyone can verify.
 
-`Client` and `AsyncClient` are the way in. The wire protocol is in `tongdui.orders` and `tongdui.receipts`; importing
-a till's export is in `tongdui.till`, checking webhooks in `tongdui.webhooks`, a network for your tests in `tongdui.testing`.
+Start with `Client` or `AsyncClient`. The wire protocol is in `tongdui.orders` and `tongdui.receipts`. `tongdui.till` imports
+the exports of tills, `tongdui.webhooks` verifies webhooks, and `tongdui.testing` starts a network for your tests.
 """
 
-from ._amounts import Rate, format_micros, yuan
-from ._client import AsyncClient, Client
-from ._errors import (
-    AgreementError,
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    AuthenticationError,
-    AuthorizationError,
-    BadRequestError,
-    ConflictError,
-    DuplicateReferenceError,
-    FieldError,
-    ForbiddenError,
-    IdempotencyInFlightError,
-    IdempotencyKeyReusedError,
-    InsufficientLiquidityError,
-    InsufficientPointsError,
-    NonceUsedError,
-    NotFoundError,
-    PendingError,
-    QuoteExpiredError,
-    RateLimitedError,
-    RejectedError,
-    ServerError,
-    SigningError,
-    TillError,
-    TongduiError,
-    UnavailableError,
-    UnprocessableError,
-    ValidationError,
-    VerificationError,
-)
-from ._instructions import Exchange, InstructionRequest, Issue, Redeem
-from ._models import (
-    Account,
-    Agreement,
-    ApiKey,
-    BankMovement,
-    Check,
-    Entry,
-    Event,
-    Health,
-    Hold,
-    LinkCode,
-    Member,
-    Merchant,
-    MerchantSigner,
-    Movement,
-    MovementEntry,
-    Network,
-    NonceBlock,
-    Order,
-    Position,
-    Program,
-    Quote,
-    WebhookDelivery,
-    WebhookEndpoint,
-    WebhookReplay,
-)
-from ._pages import AsyncPages, Page, Pages
-from ._receipt import Receipt, ReceiptEntry
-from ._signing import LocalSigner, Signer
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "APIConnectionError",
-    "APIError",
-    "APITimeoutError",
-    "Account",
-    "Agreement",
-    "AgreementError",
-    "ApiKey",
-    "AsyncClient",
-    "AsyncPages",
-    "AuthenticationError",
-    "AuthorizationError",
-    "BadRequestError",
-    "BankMovement",
-    "Check",
-    "Client",
-    "ConflictError",
-    "DuplicateReferenceError",
-    "Entry",
-    "Event",
-    "Exchange",
-    "FieldError",
-    "ForbiddenError",
-    "Health",
-    "Hold",
-    "IdempotencyInFlightError",
-    "IdempotencyKeyReusedError",
-    "InstructionRequest",
-    "InsufficientLiquidityError",
-    "InsufficientPointsError",
-    "Issue",
-    "LinkCode",
-    "LocalSigner",
-    "Member",
-    "Merchant",
-    "MerchantSigner",
-    "Movement",
-    "MovementEntry",
-    "Network",
-    "NonceBlock",
-    "NonceUsedError",
-    "NotFoundError",
-    "Order",
-    "Page",
-    "Pages",
-    "PendingError",
-    "Position",
-    "Program",
-    "Quote",
-    "QuoteExpiredError",
-    "Rate",
-    "RateLimitedError",
-    "Receipt",
-    "ReceiptEntry",
-    "Redeem",
-    "RejectedError",
-    "ServerError",
-    "Signer",
-    "SigningError",
-    "TillError",
-    "TongduiError",
-    "UnavailableError",
-    "UnprocessableError",
-    "ValidationError",
-    "VerificationError",
-    "WebhookDelivery",
-    "WebhookEndpoint",
-    "WebhookReplay",
-    "format_micros",
-    "yuan",
-]
+if TYPE_CHECKING:
+    from . import encoding as encoding
+    from . import orders as orders
+    from . import rates as rates
+    from . import receipts as receipts
+    from . import till as till
+    from ._amounts import Rate as Rate
+    from ._amounts import format_micros as format_micros
+    from ._amounts import yuan as yuan
+    from ._client import AsyncClient as AsyncClient
+    from ._client import Client as Client
+    from ._errors import AgreementError as AgreementError
+    from ._errors import APIConnectionError as APIConnectionError
+    from ._errors import APIError as APIError
+    from ._errors import APITimeoutError as APITimeoutError
+    from ._errors import AuthenticationError as AuthenticationError
+    from ._errors import AuthorizationError as AuthorizationError
+    from ._errors import BadRequestError as BadRequestError
+    from ._errors import ConflictError as ConflictError
+    from ._errors import DuplicateReferenceError as DuplicateReferenceError
+    from ._errors import FieldError as FieldError
+    from ._errors import ForbiddenError as ForbiddenError
+    from ._errors import IdempotencyInFlightError as IdempotencyInFlightError
+    from ._errors import IdempotencyKeyReusedError as IdempotencyKeyReusedError
+    from ._errors import InsufficientLiquidityError as InsufficientLiquidityError
+    from ._errors import InsufficientPointsError as InsufficientPointsError
+    from ._errors import NonceUsedError as NonceUsedError
+    from ._errors import NotFoundError as NotFoundError
+    from ._errors import PendingError as PendingError
+    from ._errors import QuoteExpiredError as QuoteExpiredError
+    from ._errors import RateLimitedError as RateLimitedError
+    from ._errors import ServerError as ServerError
+    from ._errors import SigningError as SigningError
+    from ._errors import TillError as TillError
+    from ._errors import TongduiError as TongduiError
+    from ._errors import UnavailableError as UnavailableError
+    from ._errors import UnprocessableError as UnprocessableError
+    from ._errors import ValidationError as ValidationError
+    from ._errors import VerificationError as VerificationError
+    from ._instruction import InstructionRequest as InstructionRequest
+    from ._kinds.exchange import Exchange as Exchange
+    from ._kinds.issue import Issue as Issue
+    from ._kinds.redeem import Redeem as Redeem
+    from ._models import Account as Account
+    from ._models import Agreement as Agreement
+    from ._models import ApiKey as ApiKey
+    from ._models import BankMovement as BankMovement
+    from ._models import Check as Check
+    from ._models import Entry as Entry
+    from ._models import Event as Event
+    from ._models import Health as Health
+    from ._models import Hold as Hold
+    from ._models import LinkCode as LinkCode
+    from ._models import Member as Member
+    from ._models import Merchant as Merchant
+    from ._models import MerchantSigner as MerchantSigner
+    from ._models import Movement as Movement
+    from ._models import MovementEntry as MovementEntry
+    from ._models import Network as Network
+    from ._models import NonceBlock as NonceBlock
+    from ._models import Order as Order
+    from ._models import Position as Position
+    from ._models import Program as Program
+    from ._models import Quote as Quote
+    from ._models import RejectedError as RejectedError
+    from ._models import WebhookDelivery as WebhookDelivery
+    from ._models import WebhookEndpoint as WebhookEndpoint
+    from ._models import WebhookReplay as WebhookReplay
+    from ._pagination import AsyncPages as AsyncPages
+    from ._pagination import Page as Page
+    from ._pagination import Pages as Pages
+    from ._receipt import Receipt as Receipt
+    from ._receipt import ReceiptEntry as ReceiptEntry
+    from ._signing import LocalSigner as LocalSigner
+    from ._signing import Signer as Signer
+
+# The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
+# which take longer to load than the rest of a small command, so each name loads its module when it is first used.
+_NAMES = {
+    "_amounts": (
+        "Rate",
+        "format_micros",
+        "yuan",
+    ),
+    "_client": (
+        "AsyncClient",
+        "Client",
+    ),
+    "_errors": (
+        "APIConnectionError",
+        "APIError",
+        "APITimeoutError",
+        "AgreementError",
+        "AuthenticationError",
+        "AuthorizationError",
+        "BadRequestError",
+        "ConflictError",
+        "DuplicateReferenceError",
+        "FieldError",
+        "ForbiddenError",
+        "IdempotencyInFlightError",
+        "IdempotencyKeyReusedError",
+        "InsufficientLiquidityError",
+        "InsufficientPointsError",
+        "NonceUsedError",
+        "NotFoundError",
+        "PendingError",
+        "QuoteExpiredError",
+        "RateLimitedError",
+        "ServerError",
+        "SigningError",
+        "TillError",
+        "TongduiError",
+        "UnavailableError",
+        "UnprocessableError",
+        "ValidationError",
+        "VerificationError",
+    ),
+    "_instruction": ("InstructionRequest",),
+    "_kinds.exchange": ("Exchange",),
+    "_kinds.issue": ("Issue",),
+    "_kinds.redeem": ("Redeem",),
+    "_models": (
+        "Account",
+        "Agreement",
+        "ApiKey",
+        "BankMovement",
+        "Check",
+        "Entry",
+        "Event",
+        "Health",
+        "Hold",
+        "LinkCode",
+        "Member",
+        "Merchant",
+        "MerchantSigner",
+        "Movement",
+        "MovementEntry",
+        "Network",
+        "NonceBlock",
+        "Order",
+        "Position",
+        "Program",
+        "Quote",
+        "RejectedError",
+        "WebhookDelivery",
+        "WebhookEndpoint",
+        "WebhookReplay",
+    ),
+    "_pagination": (
+        "AsyncPages",
+        "Page",
+        "Pages",
+    ),
+    "_receipt": (
+        "Receipt",
+        "ReceiptEntry",
+    ),
+    "_signing": (
+        "LocalSigner",
+        "Signer",
+    ),
+}
+_SUBMODULES = ("encoding", "orders", "rates", "receipts", "till")
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -1,4 +1,4 @@
-"""Points, rates and money as exact numbers, and the checks that keep anything else out."""
+"""Points, rates and money as exact numbers, and checks that refuse anything else."""
 
 from __future__ import annotations
 
@@ -21,9 +21,17 @@ _MONEY = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 def yuan(amount: str | int | Decimal) -> int:
-    """Micros of an amount in the currency's main unit, exactly: `yuan("12.34") == 12_340_000`.
+    """Convert an amount in the currency's main unit to micros, exactly: `yuan("12.34") == 12_340_000`.
 
-    Raises TypeError for a float (it cannot hold 12.34) and ValueError when it is no number or finer than a micro.
+    Args:
+        amount: A decimal number as text, an int or a Decimal.
+
+    Returns:
+        Micros.
+
+    Raises:
+        TypeError: The amount is a float, which cannot hold 12.34, or something else.
+        ValueError: The text is not a number, or is finer than a micro.
     """
     if isinstance(amount, float):
         raise TypeError(f'{amount!r} is a float and not exact; write yuan("{amount}")')
@@ -31,7 +39,7 @@ def yuan(amount: str | int | Decimal) -> int:
         raise TypeError(f"an amount is a string, an int or a Decimal, not {type(amount).__name__}")
     text = format(amount, "f") if isinstance(amount, Decimal) else str(amount)
     if not _MONEY.fullmatch(text):
-        raise ValueError(f'{text!r} is no amount of money; expected for example "12.34"')
+        raise ValueError(f'{text!r} is not an amount of money; write for example "12.34"')
     whole, _, decimals = text.partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > 6:
@@ -40,15 +48,26 @@ def yuan(amount: str | int | Decimal) -> int:
 
 
 def format_micros(micros: int) -> str:
-    """An amount in the main unit with two to six decimals: `format_micros(12_340_000) == "12.34"`."""
+    """Write micros in the main unit with two to six decimals: `format_micros(12_340_000) == "12.34"`."""
     whole, rest = divmod(abs(micros), MICROS)
     decimals = f"{rest:06d}".rstrip("0").ljust(2, "0")
     return f"{'-' if micros < 0 else ''}{whole:,}.{decimals}"
 
 
 def rate_of(value: Rate, field: str = "rate") -> Fraction:
-    """An exact rate. Raises TypeError for a float or a Decimal and ValueError when it is not positive or too fine for
-    the chain."""
+    """Read an exact rate.
+
+    Args:
+        value: The rate in one of the forms of `Rate`.
+        field: Its name, for errors.
+
+    Returns:
+        The rate.
+
+    Raises:
+        TypeError: The rate is a float, a Decimal, or something else.
+        ValueError: The rate is not above zero, or too fine for the chain.
+    """
     rate = _fraction(value, field)
     if rate <= 0:
         raise ValueError(f"{field} must be above zero, not {rate}")
@@ -80,19 +99,45 @@ def _fraction(value: object, field: str) -> Fraction:
 def _parsed(text: str, field: str) -> Fraction:
     match = _RATIO.fullmatch(text)
     if not match or (match[2] is not None and int(match[2]) == 0):
-        raise ValueError(f'{field} {text!r} is no rate; write it as "9/10"')
+        raise ValueError(f'{field} {text!r} is not a rate; write it as "9/10"')
     return Fraction(int(match[1]), int(match[2] or 1))
 
 
 def whole_points(value: object, field: str = "points", *, zero: bool = False) -> int:
-    """`value`, if it is a number of points: an int from 1 (or 0) to 2**64 - 1. Otherwise an error that names the
-    field."""
+    """Check that a value is a number of points.
+
+    Args:
+        value: Anything.
+        field: Its name, for errors.
+        zero: Whether 0 will do.
+
+    Returns:
+        The value: an int from 1 (or 0) to 2**64 - 1.
+
+    Raises:
+        TypeError: The value is not an int.
+        ValueError: It is out of range.
+    """
     return whole_number(value, field, least=0 if zero else 1, most=UINT64_MAX, unit="points")
 
 
 def whole_number(value: object, field: str, *, least: int, most: int, unit: str = "") -> int:
-    """`value`, if it is an int (no bool, no float, no text) within the limits. Raises TypeError or ValueError naming
-    the field."""
+    """Check that a value is an int within limits.
+
+    Args:
+        value: Anything.
+        field: Its name, for errors.
+        least: The lower limit.
+        most: The upper limit.
+        unit: What it counts, for errors.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not an int; a bool, a float and text are not.
+        ValueError: It is out of range.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         hint = f"; write {int(value)}" if isinstance(value, float) and value.is_integer() else ""
         what = f"a whole number of {unit}" if unit else "a whole number"

@@ -1,4 +1,4 @@
-"""Reads from a chain node over JSON-RPC: the few calls with which the SDK checks what the gateway says."""
+"""Reads from a chain node over JSON-RPC: the few calls that check what the gateway says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from ._core import deliver
+from ._delivery import deliver
 from ._errors import APIConnectionError
 from ._flow import Flow, Request
 from .encoding import address_word, bytes_of, hex_of, keccak256, word, word_text
@@ -15,8 +15,7 @@ from .encoding import address_word, bytes_of, hex_of, keccak256, word, word_text
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A chain node and the clearing house on it. Every read raises APIConnectionError when the node gives no usable
-    answer."""
+    """A chain node and the clearing house on it. Every read raises APIConnectionError without a usable answer."""
 
     url: str
     contract: str
@@ -29,47 +28,54 @@ class Node:
         return self._number(found)
 
     def has_code(self) -> Flow[bool]:
-        """Whether there is a contract at the address at all."""
+        """Whether there is any contract at the address."""
         found = yield from self._ask("eth_getCode", [self.contract, self.block])
         return isinstance(found, str) and len(found) > 2
 
     def root_of(self, batch: int) -> Flow[bytes]:
         """The Merkle root that the journal recorded for a batch; zero for a batch that does not exist."""
-        (root,) = yield from self._view("rootOf(uint40)", word(batch), words=1)
+        (root,) = yield from self._view("rootOf(uint40)", word(batch), count=1)
         return root
 
     def merchant_of_signer(self, address: str) -> Flow[tuple[int, int, int]]:
-        """The merchant whose key this is (0: nobody's), and from and until when (Unix seconds) it signs."""
-        merchant, start, end = yield from self._view("signerOf(address)", address_word(address), words=3)
+        """Look up whose key an address is.
+
+        Args:
+            address: The key's address.
+
+        Returns:
+            The merchant's number (0 for nobody's key), and when the key begins and stops to sign, in Unix seconds.
+        """
+        merchant, start, end = yield from self._view("signerOf(address)", address_word(address), count=3)
         return _int(merchant), _int(start), _int(end)
 
     def code_of_program(self, number: int) -> Flow[str]:
-        """The code under which a program is registered, empty for none."""
-        found = yield from self._view("programOf(uint32)", word(number), words=4)
+        """The code of a program by its number; empty when there is no such program."""
+        found = yield from self._view("programOf(uint32)", word(number), count=4)
         return word_text(found[2])
 
     def terms_of_agreement(self, number: int) -> Flow[tuple[bytes, ...]]:
-        """The 18 words of an agreement's terms; `valid_until` reflects supersession and termination."""
-        return (yield from self._view("agreementOf(uint32)", word(number), words=18))
+        """The 18 words of an agreement's terms. `valid_until` is earlier after supersession or termination."""
+        return (yield from self._view("agreementOf(uint32)", word(number), count=18))
 
     def transaction(self, tx_hash: str) -> Flow[dict[str, Any] | None]:
-        """A transaction's receipt, None when the node does not have it."""
+        """A transaction's receipt, or None when the node does not have it."""
         found = yield from self._ask("eth_getTransactionReceipt", [tx_hash])
         return found if isinstance(found, dict) else None
 
-    def _view(self, signature: str, arguments: bytes, *, words: int) -> Flow[tuple[bytes, ...]]:
+    def _view(self, signature: str, arguments: bytes, *, count: int) -> Flow[tuple[bytes, ...]]:
         data = hex_of(keccak256(signature.encode())[:4] + arguments)
         found = yield from self._ask("eth_call", [{"to": self.contract, "data": data}, self.block])
         try:
             raw = bytes_of(found)
         except (AttributeError, ValueError):
             raw = b""
-        if len(raw) < 32 * words:
+        if len(raw) < 32 * count:
             name = signature.partition("(")[0]
             raise APIConnectionError(
                 f"{self.url}: {name} at {self.contract} answered {len(raw)} bytes; is a clearing house there?"
             )
-        return tuple(raw[i * 32 : i * 32 + 32] for i in range(words))
+        return tuple(raw[start : start + 32] for start in range(0, 32 * count, 32))
 
     def _ask(self, method: str, params: list[object]) -> Flow[Any]:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -84,14 +90,14 @@ class Node:
             answer = None
         if not isinstance(answer, dict) or "result" not in answer:
             said = answer.get("error") if isinstance(answer, dict) else response.text[:200]
-            raise APIConnectionError(f"{self.url}: {method} was answered {response.status_code}: {said}")
+            raise APIConnectionError(f"{self.url}: {method} failed with {response.status_code}: {said}")
         return answer["result"]
 
     def _number(self, found: object) -> int:
         try:
             return int(str(found), 16)
         except ValueError:
-            raise APIConnectionError(f"{self.url}: {found!r} is no number") from None
+            raise APIConnectionError(f"{self.url}: {found!r} is not a number") from None
 
 
 def _int(raw: bytes) -> int:

@@ -1,4 +1,7 @@
-"""Every exception that the SDK raises on purpose, and how a problem response becomes one of them."""
+"""The exceptions that the SDK raises on purpose, and how an error response becomes one of them.
+
+One is missing here: `RejectedError` holds movements, so it stands beside them in `_models`.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +9,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 if TYPE_CHECKING:
-    from ._models import Movement
+    import httpx
 
 
 class TongduiError(Exception):
-    """Anything that went wrong between you and the network.
+    """Base of every exception that the SDK raises on purpose.
 
     ```
     TongduiError
-    ├── APIError                          the gateway answered with a problem (`code` says which)
+    ├── APIError                          the gateway answered with an error (`code` says which)
     │   ├── BadRequestError               400
     │   ├── AuthenticationError           401
-    │   ├── ForbiddenError                403: scope, role, or not your program
+    │   ├── ForbiddenError                403: the scope, the role, or a program that is not yours
     │   ├── NotFoundError                 404
     │   ├── ConflictError                 409
     │   │   ├── DuplicateReferenceError       the reference was used before
     │   │   ├── IdempotencyInFlightError      the first request with this key is still running
-    │   │   └── NonceUsedError
+    │   │   └── NonceUsedError                the nonce was used before
     │   ├── UnprocessableError            422: understood and refused
     │   │   ├── ValidationError               a field is wrong; `errors` points at it
-    │   │   ├── IdempotencyKeyReusedError     same key, another body
-    │   │   ├── InsufficientPointsError
+    │   │   ├── IdempotencyKeyReusedError     same key, different body
+    │   │   ├── InsufficientPointsError       the member has too few points
     │   │   ├── InsufficientLiquidityError    the paying merchant's position and credit limit do not cover it
     │   │   ├── AgreementError                not live, wrong one, over a cap, below the minimum, opens a cycle
-    │   │   ├── QuoteExpiredError
+    │   │   ├── QuoteExpiredError             the quote has expired
     │   │   └── AuthorizationError            the order's signature, signer or deadline
     │   ├── RateLimitedError              429
     │   └── ServerError                   5xx
     │       └── UnavailableError              502, 503, 504
     ├── APIConnectionError                no answer: refused, reset, DNS, TLS
-    │   └── APITimeoutError
-    ├── RejectedError                     the chain refused a movement, or its deadline passed (`reason` says why)
-    ├── PendingError                      a final state was needed and is not there yet
+    │   └── APITimeoutError               no answer in time
+    ├── RejectedError                     the chain rejected a movement, or its deadline passed (`reason` says why)
+    ├── PendingError                      a final state was needed and has not been reached
     ├── SigningError                      an order cannot be built or signed on this machine
-    ├── VerificationError                 something does not prove what it claims (`check` says which test failed)
+    ├── VerificationError                 something does not prove what it claims (`check` says which check failed)
     └── TillError                         a till export cannot be read at all
     ```
     """
@@ -50,17 +51,23 @@ class TongduiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong member of a request body, by its JSON pointer (`/instructions/3/reference`)."""
+    """One wrong field of a request body. `pointer` is its JSON pointer, such as `/instructions/3/reference`."""
 
     pointer: str
     detail: str
 
 
 class APIError(TongduiError):
-    """The gateway refused or failed.
+    """The gateway refused the request, or failed.
 
-    `status` is the HTTP status; `code` the stable machine-readable word; `errors` names the fields at fault;
-    `request_id` is what the operator needs to find the request; `retry_after` is in seconds, when the gateway said so.
+    Attributes:
+        status: The HTTP status.
+        code: The stable, machine-readable code of the problem.
+        title: The kind of problem, in a few words.
+        detail: What is wrong with this request.
+        errors: The fields at fault.
+        request_id: Identifies the request to the operator.
+        retry_after: Seconds to wait before the next attempt, if the gateway named them.
     """
 
     def __init__(
@@ -85,14 +92,14 @@ class APIError(TongduiError):
 
     def _summary(self) -> str:
         lines = [f"{self.code} ({self.status}): {self.detail or self.title}"]
-        lines += [f"  {e.pointer}: {e.detail}" for e in self.errors]
+        lines += [f"  {error.pointer}: {error.detail}" for error in self.errors]
         if self.request_id:
             lines.append(f"  request id: {self.request_id}")
         return "\n".join(lines)
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same request, sent again a little later with the same Idempotency-Key, may succeed."""
+        """Whether the same request may succeed a little later, with the same Idempotency-Key."""
         return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
 
 
@@ -113,15 +120,15 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """409: it contradicts what is there already."""
+    """409: the request contradicts what exists already."""
 
 
 class DuplicateReferenceError(ConflictError):
-    """This merchant used the reference for another movement; `errors` points at each such instruction."""
+    """The merchant has used the reference for another movement; `errors` points at each such instruction."""
 
 
 class IdempotencyInFlightError(ConflictError):
-    """The first request with this Idempotency-Key has not been answered yet."""
+    """The first request with this Idempotency-Key is still running."""
 
 
 class NonceUsedError(ConflictError):
@@ -129,7 +136,7 @@ class NonceUsedError(ConflictError):
 
 
 class UnprocessableError(APIError):
-    """422: understood and refused. Final for its Idempotency-Key."""
+    """422: understood and refused. The refusal is final for its Idempotency-Key."""
 
 
 class ValidationError(UnprocessableError):
@@ -137,11 +144,11 @@ class ValidationError(UnprocessableError):
 
 
 class IdempotencyKeyReusedError(UnprocessableError):
-    """The Idempotency-Key was used with another body."""
+    """The Idempotency-Key was used with a different body."""
 
 
 class InsufficientPointsError(UnprocessableError):
-    """The member's available points do not cover it."""
+    """The member's available points do not cover the movement."""
 
 
 class InsufficientLiquidityError(UnprocessableError):
@@ -149,11 +156,11 @@ class InsufficientLiquidityError(UnprocessableError):
 
 
 class AgreementError(UnprocessableError):
-    """The agreement does not allow it: not live, wrong one, over a cap, below the minimum, or a rate cycle."""
+    """The agreement does not allow the movement: not live, wrong one, over a cap, below the minimum, or a rate cycle."""
 
 
 class QuoteExpiredError(UnprocessableError):
-    """The quote's time is over; ask for a new one."""
+    """The quote has expired; ask for a new one."""
 
 
 class AuthorizationError(UnprocessableError):
@@ -169,44 +176,32 @@ class ServerError(APIError):
 
 
 class UnavailableError(ServerError):
-    """502, 503 or 504: the gateway or the chain behind it is not available now; nothing was recorded."""
+    """502, 503 or 504: the gateway or the chain behind it is unavailable now; nothing was recorded."""
 
 
 class APIConnectionError(TongduiError):
-    """No answer came: connection refused or reset, name not found, TLS failed. The request may have been executed."""
+    """No answer came: connection refused or reset, name not found, TLS failed. The request may have been carried out."""
 
 
 class APITimeoutError(APIConnectionError):
-    """No answer came in time. The request may have been executed: retry it with the same Idempotency-Key."""
-
-
-class RejectedError(TongduiError):
-    """The network accepted an order, but it did not take effect: the chain refused it, or its deadline passed.
-
-    `reason` is the chain's word (`insufficient_points`, ...); `movements` are those that did not take effect.
-    """
-
-    def __init__(self, movements: Sequence[Movement]) -> None:
-        self.movements = tuple(movements)
-        first = self.movements[0]
-        self.reason = first.reason or first.state
-        more = f" (and {len(self.movements) - 1} more)" if len(self.movements) > 1 else ""
-        super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
+    """No answer came in time. The request may have been carried out: retry it with the same Idempotency-Key."""
 
 
 class PendingError(TongduiError):
-    """It is not final yet: wait longer (`wait=`) or fetch it again later."""
+    """The movement or order is not final yet: wait longer (`wait=`) or fetch it again later."""
 
 
 class SigningError(TongduiError):
-    """An order cannot be built or signed here; the message says what is missing."""
+    """An order cannot be built or signed on this machine; the message says what is missing."""
 
 
 class VerificationError(TongduiError):
     """Something does not prove what it claims.
 
-    `check` names the test that failed (`leaf`, `proof`, `root`, `contract`, `chain_id`, `terms.rate_num`, ...);
-    `expected` and `found` are what was compared.
+    Attributes:
+        check: The check that failed: `leaf`, `proof`, `root`, `contract`, `chain_id`, `terms.rate_num`, ...
+        expected: What should have been there.
+        found: What was there.
     """
 
     def __init__(self, check: str, message: str, *, expected: object = None, found: object = None) -> None:
@@ -259,8 +254,14 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 
 def error_of(response: httpx.Response) -> APIError:
-    """The exception that stands for an error response; one that is no problem document is described as well as can
-    be."""
+    """Choose the exception for an error response.
+
+    Args:
+        response: A response without success. If it is not a problem document, its text becomes the detail.
+
+    Returns:
+        The exception for its `code`, or else for its status.
+    """
     problem = _problem(response)
     status = response.status_code
     code = str(problem.get("code") or f"http_{status}")
@@ -278,12 +279,6 @@ def error_of(response: httpx.Response) -> APIError:
     )
 
 
-def connection_error(error: httpx.TransportError, method: str, url: str) -> APIConnectionError:
-    """The exception that stands for a transport failure."""
-    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    return kind(f"{method} {url}: {str(error) or type(error).__name__}")
-
-
 def _problem(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
@@ -295,11 +290,15 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 def _field_errors(found: object) -> tuple[FieldError, ...]:
     if not isinstance(found, list):
         return ()
-    return tuple(FieldError(str(e.get("pointer", "")), str(e.get("detail", ""))) for e in found if isinstance(e, dict))
+    return tuple(
+        FieldError(str(error.get("pointer", "")), str(error.get("detail", "")))
+        for error in found
+        if isinstance(error, dict)
+    )
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Seconds of a Retry-After header; its HTTP-date form is rare enough to fall back to our own backoff."""
+    """The seconds of a Retry-After header. Its HTTP-date form is rare, so our own backoff does for it."""
     try:
         return max(0.0, float(retry_after)) if retry_after else None
     except ValueError:

@@ -1,5 +1,7 @@
-"""Operations as generators: they yield what has to be done and are sent the result, so that the blocking and the
-asynchronous client run the very same code and differ only in who performs the effects."""
+"""Operations as generators: they yield what has to be done and are sent the result.
+
+The blocking and the asynchronous client so run the very same code; they differ in the driver that performs the effects.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, wraps
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 import anyio
@@ -19,13 +22,13 @@ P = ParamSpec("P")
 
 @cache
 def tls() -> ssl.SSLContext:
-    """httpx's TLS settings, made once: to read all certificates for each client takes longer than most requests."""
+    """httpx's TLS settings, made once: reading all certificates for each client takes longer than most requests."""
     return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; `url` is a path below the gateway's base URL, or absolute. `timeout` is in seconds."""
+    """One HTTP request. `url` is absolute, or a path below the gateway's base URL; `timeout` is in seconds."""
 
     method: str
     url: str
@@ -35,23 +38,23 @@ class Request:
     timeout: float = 30.0
 
     def arguments(self) -> dict[str, Any]:
-        """What `httpx.Client.request` takes."""
-        given: dict[str, Any] = {
+        """The arguments of `httpx.Client.request`."""
+        arguments: dict[str, Any] = {
             "method": self.method,
             "url": self.url,
             "headers": dict(self.headers),
             "timeout": self.timeout,
         }
         if self.params:
-            given["params"] = dict(self.params)
+            arguments["params"] = dict(self.params)
         if self.json is not None:
-            given["json"] = self.json
-        return given
+            arguments["json"] = self.json
+        return arguments
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait this many seconds."""
+    """A pause of so many seconds."""
 
     seconds: float
 
@@ -67,7 +70,7 @@ class Driver:
         self.http = http
 
     def run(self, flow: Flow[T]) -> T:
-        """The flow's result; raises what it raises."""
+        """Perform every effect of the flow and return its result. Raises what the flow raises."""
         try:
             effect = next(flow)
             while True:
@@ -94,7 +97,7 @@ class AsyncDriver:
         self.http = http
 
     async def run(self, flow: Flow[T]) -> T:
-        """The flow's result; raises what it raises."""
+        """Perform every effect of the flow and return its result. Raises what the flow raises."""
         try:
             effect = next(flow)
             while True:
@@ -129,26 +132,37 @@ class Awaiting:
 class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
     """Makes a method that returns a flow callable: at once on a `Blocking` object, with `await` on an `Awaiting` one.
 
-    The signature is written once and type checkers see it both ways. `operation.flow` is the method itself, for other
-    flows.
+    The signature is written once, and type checkers see it both ways.
     """
 
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None:
-        self.flow = flow
-        self.__doc__, self.__name__ = flow.__doc__, flow.__name__
+        name_result(flow, "Flow")
+
+        @wraps(flow)
+        def call(instance: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+            return instance._driver.run(flow(instance, *args, **kwargs))
+
+        self._call = call
+        self.__doc__ = flow.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> operation[P, T]: ...
+    def __get__(self, instance: None, owner: type) -> Callable[..., Any]: ...
     @overload
     def __get__(self, instance: Blocking, owner: type) -> Callable[P, T]: ...
     @overload
     def __get__(self, instance: Awaiting, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            return self
+        return self._call if instance is None else MethodType(self._call, instance)
 
-        @wraps(self.flow)
-        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return instance._driver.run(self.flow(instance, *args, **kwargs))
 
-        return call
+def name_result(method: Callable[..., Any], wrapper: str, instead: str = "{}") -> None:
+    """Let `help` show what a caller gets, and not the wrapper that the method itself returns.
+
+    Args:
+        method: A method whose annotations are strings, as `from __future__ import annotations` makes them.
+        wrapper: The generic type around the result: `Flow` in `Flow[Movement]`.
+        instead: How to write the result, for example `Pages[{}]`.
+    """
+    written = method.__annotations__.get("return")
+    if isinstance(written, str) and written.startswith(f"{wrapper}["):
+        method.__annotations__["return"] = instead.format(written[len(wrapper) + 1 : -1])

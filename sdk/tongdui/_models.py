@@ -1,22 +1,24 @@
-"""What the gateway answers, typed. Models are frozen and ignore members that they do not know, so an older SDK works
-with a newer gateway. Points are whole numbers, `*_micros` are millionths of the settlement currency, times are UTC."""
+"""The gateway's resources, typed.
+
+Models are frozen and ignore members that they do not know, so an older SDK works with a newer gateway. Points are whole
+numbers, `*_micros` are millionths of the settlement currency, times are UTC.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
 
-from ._errors import PendingError, RejectedError
+from ._errors import PendingError, TongduiError
 
-R = TypeVar("R")
+ResourceT = TypeVar("ResourceT")
 
-Asked: TypeAlias = Mapping[str, int | str]
-"""What a client knows by itself of an entry to come, because it asked for it or signed it; named as in
-`ReceiptEntry`."""
+EntryFields: TypeAlias = Mapping[str, int | str]
+"""Some fields of a future entry, which a client knows because it asked for them or signed them. Named as in `ReceiptEntry`."""
 
 
 class Model(BaseModel):
@@ -25,7 +27,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same; who asked for it makes no difference (pydantic would compare that, too)."""
+        """Whether both say the same. What the client expected makes no difference (pydantic would compare that, too)."""
         return isinstance(other, Model) and type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
@@ -33,7 +35,7 @@ class Model(BaseModel):
 
     @property
     def is_final(self) -> bool:
-        """Whether its state will not change by itself any more; what `wait=` waits for."""
+        """Whether its state will not change by itself any more. `wait=` waits for this."""
         return True
 
 
@@ -41,21 +43,24 @@ class Model(BaseModel):
 
 
 class Check(Model):
-    """One part of the gateway's health."""
+    """The state of one part that the gateway depends on."""
 
     ok: bool
     detail: str | dict[str, Any] | None = None
 
 
 class Health(Model):
-    """`status` is `ok` or `degraded`; `checks` has `database`, `migrations`, `chain`, `sequencer` and `projector`."""
+    """The state of the gateway. `status` is `ok` or `degraded`.
+
+    `checks` has `database`, `migrations`, `chain`, `sequencer` and `projector`.
+    """
 
     status: str
     checks: dict[str, Check] = {}
 
 
 class Network(Model):
-    """Where orders are settled: what signatures are bound to, and the network's day."""
+    """Where orders are settled: the chain and the contract that signatures are bound to, and the network's day."""
 
     chain_id: int
     contract: str
@@ -110,7 +115,7 @@ class Program(Model):
 
 
 class Member(Model):
-    """A customer. `external_id` is the caller's own number for them; `address` is all that the chain knows."""
+    """A customer. `external_id` is your own number for them; `address` is all that the chain knows."""
 
     id: str
     address: str
@@ -119,7 +124,7 @@ class Member(Model):
 
 
 class LinkCode(Model):
-    """A one-time code with which another merchant registers the same member."""
+    """A one-time code. Another merchant registers the same member with it."""
 
     code: str
     expires_at: datetime
@@ -141,8 +146,8 @@ class Account(Model):
 class Agreement(Model):
     """Terms between two merchants, signed by both.
 
-    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are signed; `ends_at`
-    is `valid_until`, or earlier where it was superseded or terminated; `signed_by` has `source`, `target` or both.
+    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are signed.
+    `ends_at` is `valid_until`, or earlier after supersession or termination. `signed_by` has `source`, `target` or both.
     """
 
     id: str
@@ -179,12 +184,12 @@ class Agreement(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing but a merchant's decision changes it now (`accepted` is on its way to the chain)."""
+        """Whether only a merchant's decision can change it now (`accepted` is on its way to the chain)."""
         return self.state != "accepted"
 
 
 class Quote(Model):
-    """Amounts locked until `expires_at`. `points` were asked, `points_burnt` will leave, `out` will arrive."""
+    """Amounts that are locked until `expires_at`. `points` were asked for, `points_burnt` will leave, `out` will arrive."""
 
     id: str
     agreement: str
@@ -202,7 +207,7 @@ class Quote(Model):
 
 
 class MovementEntry(Model):
-    """What the chain did, by the gateway's word. `leaf` identifies it: `client.entries.receipt(movement)` proves it."""
+    """What the chain did, as the gateway tells it. `leaf` identifies the entry; `client.entries.receipt(movement)` proves it."""
 
     leaf: str
     batch: int
@@ -217,9 +222,9 @@ class MovementEntry(Model):
 
 
 class Movement(Model):
-    """One instruction and what became of it; `object` says whether it is an issuance, an exchange, a redemption, ...
+    """One instruction and what became of it. `object` says whether it is an issuance, an exchange, a redemption, ...
 
-    `state`: accepted, submitted, then settled, rejected or expired. `reason` is the chain's word for a rejection.
+    `state`: accepted, submitted, then settled, rejected or expired. `reason` is why the chain rejected it.
     `points` were asked for; `entry.points` moved.
     """
 
@@ -237,7 +242,7 @@ class Movement(Model):
     expires_on: date | None = None
     created_at: datetime | None = None
     entry: MovementEntry | None = None
-    _asked: Iterable[Asked] = PrivateAttr(())
+    _expected: Iterable[EntryFields] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -246,28 +251,59 @@ class Movement(Model):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the chain has done it."""
+        """Whether the chain has carried it out."""
         return self.state == "settled"
 
     def raise_for_rejection(self) -> Self:
-        """Itself, unless the chain refused it or its deadline passed: then RejectedError."""
+        """Return the movement, unless the chain rejected it or its deadline passed.
+
+        Returns:
+            The movement itself.
+
+        Raises:
+            RejectedError: It did not take effect.
+        """
         if self.is_final and not self.is_settled:
             raise RejectedError([self])
         return self
 
     def settled(self) -> MovementEntry:
-        """What the chain did. Raises RejectedError when it was refused and PendingError when it is not final yet."""
+        """Say what the chain did.
+
+        Returns:
+            The entry.
+
+        Raises:
+            RejectedError: The movement did not take effect.
+            PendingError: It is not final yet.
+        """
         self.raise_for_rejection()
         if self.entry is None or not self.is_settled:
             raise PendingError(f"{self.id} is still {self.state}")
         return self.entry
 
 
-class Order(Model):
-    """Instructions that were signed together; each has its own movement and may be rejected alone unless `atomic`.
+class RejectedError(TongduiError):
+    """The gateway accepted an order that then did not take effect: the chain rejected it, or its deadline passed.
 
-    `size` counts the instructions, `rejected_count` those that did not take effect. Where it was asked for without
-    `detail`, it has no `movements` unless one of them was rejected.
+    Attributes:
+        movements: The movements that did not take effect.
+        reason: The chain's reason for the first of them, such as `insufficient_points`.
+    """
+
+    def __init__(self, movements: Sequence[Movement]) -> None:
+        self.movements = tuple(movements)
+        first = self.movements[0]
+        self.reason = first.reason or first.state
+        more = f" (and {len(self.movements) - 1} more)" if len(self.movements) > 1 else ""
+        super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
+
+
+class Order(Model):
+    """Instructions that were signed together. Each has its own movement, and unless `atomic` may be rejected alone.
+
+    `size` counts the instructions, `rejected_count` those that did not take effect. An order created without `detail`
+    has `movements` only if one of them was rejected.
     """
 
     id: str
@@ -280,12 +316,12 @@ class Order(Model):
     reason: str | None = None
     size: int = 0
     rejected_count: int = 0
-    movements: Annotated[tuple[Movement, ...], BeforeValidator(lambda given: given or ())] = ()
+    movements: Annotated[tuple[Movement, ...], BeforeValidator(lambda movements: movements or ())] = ()
     created_at: datetime | None = None
     settled_at: datetime | None = None
     tx_hash: str | None = None
     block_number: int | None = None
-    _asked: Iterable[Asked] = PrivateAttr(())
+    _expected: Iterable[EntryFields] = PrivateAttr(())
 
     @property
     def is_final(self) -> bool:
@@ -295,41 +331,65 @@ class Order(Model):
     @property
     def rejected(self) -> tuple[Movement, ...]:
         """The movements that did not take effect."""
-        return tuple(m for m in self.movements if m.is_final and not m.is_settled)
+        return tuple(movement for movement in self.movements if movement.is_final and not movement.is_settled)
 
     def raise_for_rejection(self) -> Self:
-        """Itself, unless one or more of its movements did not take effect: then RejectedError."""
+        """Return the order, unless some of its movements did not take effect.
+
+        Returns:
+            The order itself.
+
+        Raises:
+            RejectedError: One or more did not take effect.
+        """
         if self.rejected:
             raise RejectedError(self.rejected)
         return self
 
     def settled(self) -> tuple[MovementEntry, ...]:
-        """What the chain did, one entry a movement. Raises RejectedError or PendingError when that is not all of
-        them."""
+        """Say what the chain did.
+
+        Returns:
+            One entry for each movement.
+
+        Raises:
+            RejectedError: One or more movements did not take effect.
+            PendingError: The order is not final yet.
+        """
         self.raise_for_rejection()
         if not self.is_final:
             raise PendingError(f"{self.id} is still {self.state}")
-        return tuple(m.settled() for m in self.movements)
+        return tuple(movement.settled() for movement in self.movements)
 
 
-def remember(resource: R, asked: Iterable[Asked]) -> R:
-    """The movement or order, which from now on knows what was asked for, one instruction after another."""
+def expect(resource: ResourceT, expected: Iterable[EntryFields]) -> ResourceT:
+    """Note in a movement or an order what its entries have to be.
+
+    Args:
+        resource: A movement, an order, or anything else (which stays as it is).
+        expected: What is known of the entries, one instruction after another.
+
+    Returns:
+        The same resource.
+    """
     if isinstance(resource, (Movement, Order)):
-        resource._asked = asked
+        resource._expected = expected
     if isinstance(resource, Order):
-        for movement, one in zip(resource.movements, asked, strict=False):
-            remember(movement, (one,))
+        for movement, fields in zip(resource.movements, expected, strict=False):
+            expect(movement, (fields,))
     return resource
 
 
-def asked_for(resource: object) -> Iterable[Asked]:
-    """What was asked for, one instruction after another, as far as this object was there; empty otherwise."""
-    return resource._asked if isinstance(resource, (Movement, Order)) else ()
+def expectations_of(resource: object) -> Iterable[EntryFields]:
+    """What this client expects of a resource's entries, one instruction after another; empty when it knows nothing."""
+    return resource._expected if isinstance(resource, (Movement, Order)) else ()
 
 
 class Hold(Model):
-    """Points set aside until they are captured or released, or their time is over. `state`: pending, captured, released,
-    expired. `captured` of them became `movement`, of `order`."""
+    """Points set aside until they are captured or released, or the hold expires.
+
+    `state`: pending, captured, released, expired. `captured` of the points became `movement`, in `order`.
+    """
 
     id: str
     state: str
@@ -347,12 +407,12 @@ class Hold(Model):
 
     @property
     def is_pending(self) -> bool:
-        """Whether the points are set aside, as far as was known when it was fetched."""
+        """Whether the points were still set aside when it was fetched."""
         return self.state == "pending"
 
 
 class NonceBlock(Model):
-    """Nonces `first` to `first + count - 1` are this caller's, to sign orders with."""
+    """Order nonces reserved for this caller: `first` to `first + count - 1`."""
 
     first: int
     count: int
@@ -362,8 +422,11 @@ class NonceBlock(Model):
 
 
 class Position(Model):
-    """A merchant's net balance. `reserved_micros` is what its pending orders and withdrawals will take, and
-    `liquidity_micros` (position plus credit limit, less reserved) what it can still pay."""
+    """A merchant's net settlement balance.
+
+    `reserved_micros` is what its pending orders and withdrawals will take; `liquidity_micros` (position plus credit
+    limit, less reserved) is what it can still pay.
+    """
 
     merchant: str
     position_micros: int
@@ -373,7 +436,7 @@ class Position(Model):
 
 
 class BankMovement(Model):
-    """Money that arrived at, or was paid out by, the settlement bank. `state`: pending, posted, failed."""
+    """Money that arrived at the settlement bank, or was paid out there. `state`: pending, posted, failed."""
 
     id: str
     merchant: str
@@ -386,7 +449,7 @@ class BankMovement(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether the chain has booked it, or refused to."""
+        """Whether the chain has booked it or refused to."""
         return self.state != "pending"
 
 
@@ -394,8 +457,10 @@ class BankMovement(Model):
 
 
 class Entry(Model):
-    """An accepted instruction, as the chain recorded it. `member_address` is pseudonymous; `expiry_day` counts from
-    1970-01-01."""
+    """The accepted result of one instruction, as the chain recorded it.
+
+    `member_address` is a pseudonym; `expiry_day` counts days since 1970-01-01, 0 for never.
+    """
 
     leaf: str
     batch: int
@@ -417,7 +482,7 @@ class Entry(Model):
 
 
 class Event(Model):
-    """Something that happened to `subject`: `type` such as `order.settled`, by `actor`, with more in `data`."""
+    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it; `data` has details."""
 
     id: str
     type: str
@@ -429,7 +494,7 @@ class Event(Model):
 
 
 class ApiKey(Model):
-    """An API key. `secret` is there only in the answer that creates it: keep it."""
+    """An API key. Only the answer that creates it has the `secret`: keep it."""
 
     id: str
     role: str
@@ -440,15 +505,17 @@ class ApiKey(Model):
     revoked_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
-        return [(k, "..." if k == "secret" and v else v) for k, v in super().__repr_args__()]
+        return _without_secret(super().__repr_args__())
 
 
 # -------------------------------------------------------------------- webhooks
 
 
 class WebhookEndpoint(Model):
-    """Where you are told of your events. `state`: enabled or disabled (`reason` says why). `secret` is there only in the
-    answers that make one: keep it."""
+    """Where your events are sent. `state`: enabled or disabled (`reason` says why).
+
+    Only the answers that make a `secret` have it: keep it.
+    """
 
     id: str
     merchant: str
@@ -462,11 +529,11 @@ class WebhookEndpoint(Model):
     created_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
-        return [(k, "..." if k == "secret" and v else v) for k, v in super().__repr_args__()]
+        return _without_secret(super().__repr_args__())
 
 
 class WebhookDelivery(Model):
-    """One event on its way to an endpoint. `state`: pending, delivered, failed; `status` is of the last answer."""
+    """One event on its way to an endpoint. `state`: pending, delivered, failed. `status` is that of the last answer."""
 
     event: str
     type: str
@@ -485,3 +552,8 @@ class WebhookReplay(Model):
     """How many events will be sent again."""
 
     events: int
+
+
+def _without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
+    """What `repr` shows of a model, with the secret hidden."""
+    return [(name, "..." if name == "secret" and value else value) for name, value in shown]

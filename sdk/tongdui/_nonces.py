@@ -1,4 +1,4 @@
-"""Order nonces: leased from the gateway, and bound to idempotency keys, so that one key never signs under two of them."""
+"""Order nonces: leased from the gateway and bound to idempotency keys, so that one key never signs under two nonces."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from pathlib import Path
 from ._models import NonceBlock
 
 _SLACK_SECONDS = 3_600
-"""Between a key's nonce being taken and the order being signed, and between this clock and the chain's."""
+"""Allows for the time between taking a nonce and signing, and for the difference between this clock and the chain's."""
 _FILE_SECONDS = 7 * 86_400
-"""How long a row stays at least: processes that share the file may have other deadlines than this one."""
+"""The least time that a row stays: processes that share the file may have longer deadlines than this one."""
 
 
 class NonceFile:
-    """Which nonce each idempotency key signs with, in a file that outlives the process. Several processes may share it."""
+    """The nonce of each idempotency key, in a file that outlives the process. Several processes may share it."""
 
     def __init__(self, path: str | Path, owner: str, deadline_seconds: int = 600) -> None:
-        """`owner`: address of the key that signs. Raises sqlite3.Error when the file cannot be used."""
+        """Open the file, or create it.
+
+        Args:
+            path: Where the file is.
+            owner: Address of the key that signs.
+            deadline_seconds: How long this process's orders stay valid.
+
+        Raises:
+            sqlite3.Error: The file cannot be used.
+        """
         self._path = Path(path).absolute()
         self._owner = owner.lower()
         with closing(self._connect()) as file, file:
@@ -35,15 +44,22 @@ class NonceFile:
             file.execute("DELETE FROM nonces WHERE at < ?", (time.time() - keep,))
 
     def nonce_of(self, key: str) -> int | None:
-        """The nonce that a key signs with, if it ever did."""
+        """The nonce that a key signs with, or None when it has not signed yet."""
         with closing(self._connect()) as file:
             row = file.execute("SELECT nonce FROM nonces WHERE owner = ? AND key = ?", (self._owner, key)).fetchone()
         return row[0] if row else None
 
     def bind(self, key: str, nonce: int) -> int:
-        """Binds a key to a nonce, on disk. Returns what it is bound to now: another process may have been faster.
+        """Bind a key to a nonce, on disk.
 
-        A key that is bound already is about to sign again, so its row stays for that order's life, too.
+        A key that is bound already is about to sign again, so its row stays for the lifetime of that order too.
+
+        Args:
+            key: The Idempotency-Key.
+            nonce: The nonce to bind it to.
+
+        Returns:
+            The nonce that it is bound to now: another process may have been faster.
         """
         with closing(self._connect()) as file, file:
             file.execute(
@@ -55,15 +71,14 @@ class NonceFile:
         return found
 
     def _connect(self) -> sqlite3.Connection:
-        """A connection for one transaction: nothing of it may be shared between threads, or with a forked child."""
+        """Connect for one transaction. No connection may be shared between threads, or with a forked child."""
         file = sqlite3.connect(self._path, timeout=30)
         file.execute("PRAGMA synchronous = FULL")
         return file
 
 
 class NonceLease:
-    """Nonces that the gateway reserved for this process. Safe to use from many threads: no lock is held while
-    waiting."""
+    """Nonces that the gateway reserved for this process. Many threads may use it: no lock is held while waiting."""
 
     def __init__(
         self,
@@ -72,26 +87,39 @@ class NonceLease:
         deadline_seconds: int = 600,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`block`: how many nonces are leased at a time; `deadline_seconds`: how long an order stays good."""
+        """Begin with an empty lease.
+
+        Args:
+            block: How many nonces to lease at a time.
+            file: Where to keep bindings beyond this process.
+            deadline_seconds: How long an order stays valid.
+            now: The clock, in seconds.
+        """
         self.block = block
         self._file = file
         self._keep_seconds = deadline_seconds + _SLACK_SECONDS
         self._now = now
         self._free: deque[int] = deque()
-        self._by_key: OrderedDict[str, tuple[int, float]] = OrderedDict()  # and when it was last used, oldest first
+        self._by_key: OrderedDict[str, tuple[int, float]] = OrderedDict()  # with the time of its last use, oldest first
         self._lock = threading.Lock()
         self._process = os.getpid()
 
     @property
     def outlives_process(self) -> bool:
-        """Whether a key's nonce is known after a restart, too."""
+        """Whether a key's nonce is still known after a restart."""
         return self._file is not None
 
     def take(self, key: str | None) -> int | None:
-        """A nonce that nobody else has, None when the lease is used up.
+        """Take a nonce that nobody else has.
 
-        The same Idempotency-Key gets the same nonce again, with a file even after a restart, so that of two orders
-        signed for it only one can ever take effect.
+        The same Idempotency-Key gets the same nonce again, with a file even after a restart. Of two orders signed for
+        one key, only one can ever take effect.
+
+        Args:
+            key: The caller's Idempotency-Key, if it has one.
+
+        Returns:
+            The nonce, or None when the lease is used up.
         """
         with self._lock:
             if self._process != os.getpid():  # a forked child must not sign with its parent's nonces
@@ -103,14 +131,14 @@ class NonceLease:
             return self._bind(key, nonce) if key is not None and nonce is not None else nonce
 
     def add(self, block: NonceBlock) -> None:
-        """Puts a leased block at the end."""
+        """Append a leased block."""
         with self._lock:
             self._free.extend(range(block.first, block.first + block.count))
 
     def drop(self) -> None:
-        """The lease turned out not to be ours: the next order takes a nonce from a fresh block.
+        """Give up the lease, which turned out not to be ours. The next order takes a nonce from a fresh block.
 
-        What keys are bound to stays: whoever says that a nonce is used may have used it for the very order that it
+        Keys stay bound to their nonces: a gateway that calls a nonce used may have used it for the very order that it
         refuses.
         """
         with self._lock:
@@ -122,7 +150,7 @@ class NonceLease:
         return self._file.nonce_of(key) if self._file is not None else None
 
     def _bind(self, key: str, nonce: int) -> int:
-        """Binds the key, or keeps it bound: each attempt signs an order with a deadline of its own."""
+        """Bind the key, or renew the binding: each attempt signs an order with a deadline of its own."""
         bound = self._file.bind(key, nonce) if self._file is not None else nonce
         now = self._now()
         self._by_key[key] = bound, now

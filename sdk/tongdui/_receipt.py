@@ -1,4 +1,4 @@
-"""Receipts: an entry, its Merkle proof, and the check of both against the chain."""
+"""Receipts: an entry with its Merkle proof, checked against the chain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from . import receipts
 from ._chain import Node
 from ._errors import VerificationError
 from ._flow import AsyncDriver, Driver, Flow, tls
-from ._models import Asked, Movement, asked_for
+from ._models import EntryFields, Movement, expectations_of
+from ._verification import require_same
 from .encoding import ZERO_WORD, bytes_of, hex_of, keccak256, word
 from .orders import Kind
 
@@ -22,7 +23,7 @@ _BATCH_CLOSED = hex_of(keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)"))
 
 
 def _kind(value: Any) -> Any:
-    """A kind by number or by its word."""
+    """A kind's number, also for its name."""
     if isinstance(value, str) and value.upper() in Kind.__members__:
         return int(Kind[value.upper()])
     return value
@@ -37,7 +38,7 @@ Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 
 class ReceiptEntry(BaseModel):
-    """The wire fields of an entry, as the chain hashed them. Money is micros; `ref` and `link` are 32 bytes of hex."""
+    """The fields of an entry that the chain hashed. Money is in micros; `ref` and `link` are 32 bytes of hex."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -66,7 +67,7 @@ class ReceiptEntry(BaseModel):
 
 
 class Receipt(BaseModel):
-    """Proof that a movement happened. It needs no trust in whoever hands it over: `verify` asks the chain."""
+    """Proof that a movement happened. You need not trust whoever gives it to you: `verify` asks the chain."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -83,38 +84,55 @@ class Receipt(BaseModel):
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path) -> Path:
-        """Writes it as JSON, for `load` or `tongdui verify`."""
+        """Write the receipt as JSON to `path`, for `load` or `tongdui verify`. Returns the path."""
         path = Path(path)
         path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Reads a saved receipt. Raises VerificationError (`format`) when it is none, OSError when it cannot be
-        read."""
+        """Read a saved receipt.
+
+        Args:
+            path: A file that `save` wrote.
+
+        Returns:
+            The receipt. Nothing is checked yet.
+
+        Raises:
+            VerificationError: The file is not a receipt (`format`).
+            OSError: The file cannot be read.
+        """
         raw = Path(path).read_bytes()
         try:
             return cls.model_validate_json(raw)
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "file"
-            raise VerificationError("format", f"{path} is no receipt: {where}: {first['msg']}") from error
+            raise VerificationError("format", f"{path} is not a receipt: {where}: {first['msg']}") from error
 
     # ---------------------------------------------------------------- checking
 
     def check_movement(self, movement: Movement) -> None:
-        """Compares the entry with what a settled movement shows, and with what this client knows of it by itself if it
-        made the movement. Raises VerificationError, whose `check` is `entry.` and the field that differs.
+        """Compare the entry with a settled movement, and with the order of this client that the movement comes from.
 
-        Only `verify` shows that the entry is in the chain.
+        This does not show that the entry is on the chain; `verify` does.
+
+        Args:
+            movement: A settled movement.
+
+        Raises:
+            VerificationError: They differ. `check` is `entry.` and the name of the field.
+            RejectedError: The movement did not take effect.
+            PendingError: The movement is not final yet.
         """
         shown = movement.settled()
-        for asked in asked_for(movement):
-            points = int(asked["points"])
+        for expected in expectations_of(movement):
+            points = int(expected["points"])
             if self.entry.kind == Kind.EXCHANGE:  # what buys no whole target point stays with the member
                 points = min(points, self.entry.points)
-            self._compare("the entry is not what was asked for", {**asked, "points": points})
-        amounts: Asked = {
+            self._compare("the entry is not what was asked for", {**expected, "points": points})
+        amounts: EntryFields = {
             "points": shown.points,
             "out": shown.out,
             "settled": shown.settled_micros,
@@ -122,21 +140,24 @@ class Receipt(BaseModel):
         }
         self._compare("the entry is not what the movement shows", amounts)
 
-    def _compare(self, message: str, expected: Asked) -> None:
+    def _compare(self, message: str, expected: EntryFields) -> None:
         for name, value in expected.items():
-            _same(f"entry.{name}", message, value, getattr(self.entry, name))
+            require_same(f"entry.{name}", message, value, getattr(self.entry, name))
 
     def check_proof(self) -> None:
-        """Recomputes the leaf and the root from the entry and the proof alone. Raises VerificationError.
+        """Recompute the leaf and the root from the entry and the proof.
 
-        This shows that the receipt agrees with itself, nothing more: only the chain (`verify`) makes its root worth
-        anything.
+        This only shows that the receipt agrees with itself. Its root proves nothing until `verify` finds it on the
+        chain.
+
+        Raises:
+            VerificationError: The receipt contradicts itself (`batch`, `leaf` or `proof`).
         """
-        _same("batch", "the entry belongs to another batch", self.batch, self.entry.batch)
+        require_same("batch", "the entry belongs to another batch", self.batch, self.entry.batch)
         leaf = self.entry.wire().leaf()
-        _same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
+        require_same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
         root = receipts.root_of_proof(leaf, [bytes_of(sibling) for sibling in self.proof])
-        _same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
+        require_same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
 
     def verify(
         self,
@@ -148,14 +169,25 @@ class Receipt(BaseModel):
         transport: httpx.BaseTransport | None = None,
         on_check: Callable[[str, str], None] | None = None,
     ) -> Self:
-        """Checks it against the chain that `rpc_url` serves and returns it. Raises VerificationError, whose `check`
-        is one of
+        """Check the receipt against the chain.
 
-        `batch`, `leaf`, `proof` (it contradicts itself), `contract` (not the one you trust), `chain_id`, `code` (no
-        contract there), `root` (the chain has another root for this batch, or none), `transaction` (it was not the
-        one that closed the batch); and APIConnectionError when the node does not answer. `contract` is what you know
-        to be the clearing house, from elsewhere: anyone can deploy a contract of his own and prove anything with it.
-        `on_check(name, detail)` hears of every passed test.
+        Args:
+            rpc_url: JSON-RPC endpoint of a chain node.
+            contract: Address of the clearing house, from a source that you trust. Anyone can deploy a contract of
+                their own and prove anything with it.
+            chain_id: The chain's id, from a source that you trust.
+            timeout: Seconds for each request to the node.
+            transport: An httpx transport of your own.
+            on_check: Called with the name and the details of each check that passed.
+
+        Returns:
+            The receipt itself.
+
+        Raises:
+            VerificationError: The receipt proves nothing. `check` is `batch`, `leaf` or `proof` (it contradicts
+                itself), `contract` (it is for another contract), `chain_id`, `code` (there is no contract), `root` (the
+                chain has another root for this batch, or none), or `transaction` (it did not close the batch).
+            APIConnectionError: The node does not answer.
         """
         with httpx.Client(transport=transport, timeout=timeout, verify=tls()) as http:
             return Driver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
@@ -166,11 +198,11 @@ class Receipt(BaseModel):
         rpc_url: str,
         contract: str,
         chain_id: int | None = None,
-        timeout: float = 15.0,  # noqa: ASYNC109 - of each request, as everywhere in this SDK
+        timeout: float = 15.0,  # noqa: ASYNC109 - for each request, as everywhere in this SDK
         transport: httpx.AsyncBaseTransport | None = None,
         on_check: Callable[[str, str], None] | None = None,
     ) -> Self:
-        """`verify`, awaited."""
+        """Check the receipt as `verify` does, without blocking."""
         async with httpx.AsyncClient(transport=transport, timeout=timeout, verify=tls()) as http:
             return await AsyncDriver(http).run(self._verification(rpc_url, contract, chain_id, timeout, on_check))
 
@@ -186,12 +218,12 @@ class Receipt(BaseModel):
         node = Node(rpc_url, contract, timeout)
         self.check_proof()
         passed("proof", f"entry, leaf {self.leaf[:10]}… and {len(self.proof)} siblings lead to the root")
-        _same("contract", "the receipt is for another contract", contract, self.contract)
+        require_same("contract", "the receipt is for another contract", contract, self.contract)
         passed("contract", f"the receipt is for {contract}")
         found = yield from node.chain_id()
-        _same("chain_id", "the receipt is for another chain than the node's", found, self.chain_id)
+        require_same("chain_id", "the receipt is for a chain other than the node's", found, self.chain_id)
         if chain_id is not None:
-            _same("chain_id", "the node is on another chain", chain_id, found)
+            require_same("chain_id", "the node is on another chain", chain_id, found)
         passed("chain_id", f"the node is on chain {found}")
         if not (yield from node.has_code()):
             raise VerificationError("code", f"there is no contract at {contract} on chain {found}")
@@ -205,27 +237,19 @@ class Receipt(BaseModel):
         root = yield from node.root_of(self.batch)
         if root == ZERO_WORD:
             raise VerificationError("root", f"the chain has no entries in batch {self.batch}")
-        _same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
+        require_same("root", f"the chain recorded another root for batch {self.batch}", hex_of(root), self.root)
 
     def _check_transaction(self, node: Node) -> Flow[None]:
-        """The proof does not cover the transaction's hash and block, so they are compared with the batch's own
-        event."""
+        """Compare the transaction and its block with the batch's own event, because the proof does not cover them."""
         found = yield from node.transaction(self.tx_hash)
         if found is None:
             raise VerificationError("transaction", f"the node does not know transaction {self.tx_hash}")
         closed = any(
             str(log.get("address", "")).lower() == node.contract.lower()
-            and [t.lower() for t in log.get("topics", [])] == [_BATCH_CLOSED, hex_of(word(self.batch))]
+            and [topic.lower() for topic in log.get("topics", [])] == [_BATCH_CLOSED, hex_of(word(self.batch))]
             for log in found.get("logs", [])
         )
         if not closed:
-            raise VerificationError("transaction", f"{self.tx_hash} is not what closed batch {self.batch}")
+            raise VerificationError("transaction", f"{self.tx_hash} did not close batch {self.batch}")
         block = int(str(found.get("blockNumber")), 16)
-        _same("transaction", "it is in another block", block, self.block_number)
-
-
-def _same(check: str, message: str, expected: int | str, found: int | str) -> None:
-    left = expected.lower() if isinstance(expected, str) else expected
-    right = found.lower() if isinstance(found, str) else found
-    if left != right:
-        raise VerificationError(check, message, expected=expected, found=found)
+        require_same("transaction", "it is in another block", block, self.block_number)

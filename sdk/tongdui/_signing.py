@@ -8,8 +8,6 @@ import secrets
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from eth_account import Account
-
 from ._errors import SigningError
 from .encoding import bytes_of, hex_of, keccak256
 from .orders import address_of_key, recover_signer, sign_digest
@@ -17,39 +15,51 @@ from .orders import address_of_key, recover_signer, sign_digest
 
 @runtime_checkable
 class Signer(Protocol):
-    """What signs a merchant's orders: a local key, a KMS, a hardware module.
+    """Signs a merchant's orders: a local key, a KMS, a hardware module.
 
-    `reference_salt` (32 bytes) must stay the same for as long as references have to be recognised: the chain sees
-    `keccak256(reference_salt || reference)`, so nobody can guess document numbers from it, and a retry gives the same
-    hash.
+    `reference_salt` (32 bytes) must stay the same as long as references have to be recognised. The chain sees only
+    `keccak256(reference_salt || reference)`: nobody can guess document numbers from it, and a retry gives the same hash.
     """
 
     @property
     def address(self) -> str:
-        """Checksummed address of the key."""
+        """The key's checksummed address."""
         ...
 
     @property
     def reference_salt(self) -> bytes:
-        """Secret that hides references on the chain."""
+        """The secret that hides references on the chain."""
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """Signature of a 32-byte digest: 64 bytes compact (ERC-2098), or 65 bytes (r, s, v)."""
+        """Sign a digest.
+
+        Args:
+            digest: 32 bytes.
+
+        Returns:
+            The signature: 64 bytes (compact, ERC-2098), or 65 bytes (r, s, v).
+        """
         ...
 
 
 class LocalSigner:
     """A private key in this process's memory.
 
-    The reference salt is derived from the key, so it needs no storage and a restart changes nothing. After a key
-    rotation pass the old key's `reference_salt`, or references issued before are not recognised as the same.
+    The reference salt is derived from the key, so it needs no storage and survives a restart. After a key rotation, pass
+    the old key's `reference_salt`; otherwise earlier references are no longer recognised.
+
+    Args:
+        private_key: 32 bytes, or their hex.
+        reference_salt: 32 bytes that replace the derived salt.
+
+    Raises:
+        ValueError: This is not a private key, or the salt has another length.
     """
 
     __slots__ = ("_address", "_key", "_salt")
 
     def __init__(self, private_key: bytes | str, *, reference_salt: bytes | None = None) -> None:
-        """`private_key`: 32 bytes, or their hex. Raises ValueError when it is no private key."""
         self._key = _key_bytes(private_key)
         self._address = address_of_key(self._key)
         self._salt = reference_salt or keccak256(b"tongdui reference salt" + self._key)
@@ -58,7 +68,7 @@ class LocalSigner:
 
     @classmethod
     def generate(cls) -> LocalSigner:
-        """A new random key. Save it (`save_keystore`) before it is registered anywhere."""
+        """Make a new random key. Save it (`save_keystore`) before you register it anywhere."""
         while True:
             try:
                 return cls(secrets.token_bytes(32))
@@ -67,10 +77,21 @@ class LocalSigner:
 
     @classmethod
     def from_keystore(cls, path: str | Path, password: str) -> LocalSigner:
-        """The key of an encrypted keystore file (V3, as geth and eth-account write it).
+        """Read the key of an encrypted keystore file (V3, as geth and eth-account write it).
 
-        Raises ValueError when the password is wrong or the file is no keystore, and OSError when it cannot be read.
+        Args:
+            path: The keystore file.
+            password: Its password.
+
+        Returns:
+            The signer.
+
+        Raises:
+            ValueError: The password is wrong, or the file is not a keystore.
+            OSError: The file cannot be read.
         """
+        from eth_account import Account  # takes half a second to import; only keystores need it
+
         text = Path(path).read_text(encoding="utf-8")
         try:
             return cls(bytes(Account.decrypt(text, password)))
@@ -78,38 +99,55 @@ class LocalSigner:
             raise ValueError(f"{path}: {error}") from error
 
     def save_keystore(self, path: str | Path, password: str) -> Path:
-        """Writes the key, encrypted, to a new file that only its owner can read. An existing file is never
-        overwritten."""
+        """Write the key, encrypted, to a new file that only its owner can read.
+
+        Args:
+            path: The file. An existing one is never overwritten.
+            password: The password to encrypt with.
+
+        Returns:
+            The path.
+
+        Raises:
+            FileExistsError: There is a file already.
+            OSError: The file cannot be written.
+        """
+        from eth_account import Account  # takes half a second to import; only keystores need it
+
         path = Path(path)
         keystore: dict[str, Any] = Account.encrypt(self._key, password)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(keystore, file)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(keystore, file)
+        except OSError:
+            path.unlink()  # half a keystore would only be mistaken for a whole one
+            raise
         return path
 
     @property
     def address(self) -> str:
-        """Checksummed address of the key: what the operator registers as the merchant's signer."""
+        """The key's checksummed address, which the operator registers as the merchant's signer."""
         return self._address
 
     @property
     def reference_salt(self) -> bytes:
-        """Derived from the key, unless given."""
+        """The secret that hides references on the chain."""
         return self._salt
 
     def sign(self, digest: bytes) -> bytes:
-        """Compact signature (64 bytes)."""
+        """Sign a 32-byte digest; the signature is compact (64 bytes)."""
         return sign_digest(digest, self._key)
 
     def __repr__(self) -> str:
         return f"LocalSigner({self._address})"
 
     def __reduce__(self) -> str:
-        raise TypeError("a signer is not pickled, because that would write its private key; use save_keystore")
+        raise TypeError("a signer cannot be pickled, because that would write down its private key; use save_keystore")
 
 
 def compact(signature: bytes) -> bytes:
-    """A signer's answer in compact form. Raises ValueError when it has neither 64 nor 65 bytes."""
+    """Bring a signature into compact form. Raises ValueError when it has neither 64 nor 65 bytes."""
     if len(signature) == 64:
         return signature
     if len(signature) == 65 and signature[64] in (0, 1, 27, 28):
@@ -119,8 +157,18 @@ def compact(signature: bytes) -> bytes:
 
 
 def signed(signer: Signer, digest: bytes) -> str:
-    """Hex of the signer's compact signature, after checking that it is the signer's own (a KMS may hold another
-    key)."""
+    """Have a digest signed, and check that the signature is the signer's own (a KMS may hold another key).
+
+    Args:
+        signer: Who signs.
+        digest: 32 bytes.
+
+    Returns:
+        The compact signature, as hex.
+
+    Raises:
+        SigningError: It signed with a different key.
+    """
     signature = compact(signer.sign(digest))
     found = recover_signer(digest, signature)
     if found.lower() != signer.address.lower():
@@ -129,7 +177,7 @@ def signed(signer: Signer, digest: bytes) -> str:
 
 
 def reference_hash(signer: Signer, reference: str | None) -> bytes:
-    """What the chain sees of a reference: its salted hash, or zero when there is none."""
+    """What the chain sees of a reference: its salted hash, or zero without one."""
     return keccak256(signer.reference_salt + reference.encode()) if reference else bytes(32)
 
 
@@ -140,5 +188,5 @@ def _key_bytes(private_key: bytes | str) -> bytes:
         raise ValueError("the private key is not hexadecimal") from None
     order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     if len(raw) != 32 or not 0 < int.from_bytes(raw, "big") < order:
-        raise ValueError("a private key is a number of 32 bytes, between 1 and the order of secp256k1")
+        raise ValueError("a private key is a number of 32 bytes, above 0 and below the order of secp256k1")
     return raw

@@ -1,4 +1,4 @@
-"""The 32-byte words of the EVM: packing, hashing and hex. Standard ABI, joined by hand because it is on the hot path."""
+"""Packing, hashing and hex of the EVM's 32-byte words. Standard ABI, joined by hand because it is on the hot path."""
 
 from __future__ import annotations
 
@@ -8,22 +8,32 @@ ZERO_WORD = bytes(32)
 
 
 def keccak256(data: bytes) -> bytes:
-    """The EVM's hash. In C: there is one for every instruction signed and every entry read."""
+    """Hash `data` as the EVM does. Written in C, because every instruction signed and every entry read needs one."""
     return bytes(keccak_256(data).digest())
 
 
 def word(value: int) -> bytes:
-    """`value` (unsigned, below 2**256) as one big-endian word."""
+    """Encode an unsigned integer below 2**256 as one big-endian word."""
     return value.to_bytes(32, "big")
 
 
 def address_word(address: str) -> bytes:
-    """A 0x-prefixed address as one word, left-padded."""
+    """Encode a 0x-prefixed address as one word, padded on the left."""
     return bytes(12) + bytes.fromhex(address[2:])
 
 
 def text_word(text: str) -> bytes:
-    """UTF-8 `text` of at most 32 bytes as one word, right-padded. Raises ValueError when it is longer."""
+    """Encode short text as one word, padded on the right.
+
+    Args:
+        text: At most 32 bytes in UTF-8.
+
+    Returns:
+        The 32 bytes.
+
+    Raises:
+        ValueError: The text is longer than 32 bytes.
+    """
     raw = text.encode()
     if len(raw) > 32:
         raise ValueError(f"{text!r} takes {len(raw)} bytes in UTF-8; the chain stores at most 32")
@@ -31,15 +41,15 @@ def text_word(text: str) -> bytes:
 
 
 def word_text(raw: bytes) -> str:
-    """The text of a right-padded word: the inverse of `text_word`."""
+    """Decode the text of a word that is padded on the right: the inverse of `text_word`."""
     return raw.rstrip(b"\0").decode()
 
 
 def hex_of(raw: bytes) -> str:
-    """0x-prefixed lower-case hex."""
+    """Write bytes as 0x-prefixed lower-case hex."""
     return "0x" + raw.hex()
 
 
 def bytes_of(text: str) -> bytes:
-    """Bytes of hex with or without 0x prefix."""
+    """Read bytes from hex, with or without the 0x prefix. Raises ValueError for anything else."""
     return bytes.fromhex(text.removeprefix("0x"))

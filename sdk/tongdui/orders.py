@@ -1,7 +1,7 @@
-"""The wire protocol: orders, their EIP-712 digest and signature, agreements' terms, and the calldata of a batch.
+"""The wire protocol: orders, their EIP-712 digests and signatures, the terms of agreements, and the calldata of a batch.
 
-The server imports this module too: there is one definition. `contracts/libraries/Orders.sol` is its twin on the chain, and a test
-holds the two (and eth-account's own EIP-712 encoder) together.
+The server imports this module too, so there is one definition. `contracts/libraries/Orders.sol` is its twin on the chain; a test
+compares the two with each other and with eth-account's own EIP-712 encoder.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, cast
-
-from eth_account import Account
-from eth_keys.datatypes import PrivateKey, Signature
+from typing import TYPE_CHECKING, Any, cast
 
 from .encoding import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, word
 from .receipts import Evidence
 
+if TYPE_CHECKING:
+    from eth_keys.datatypes import PrivateKey, PublicKey
+
 UINT64_MAX = 2**64 - 1
 NONCE_MAX = 2**48 - 1
 NO_NONCE = 2**64 - 1
-"""In `SignerChanged`: the operator or the owner changed the key, and no nonce of the merchant was used."""
+"""The nonce in `SignerChanged` when the operator or the owner changed the key, so that no nonce of the merchant was used."""
 
 MAX_INSTRUCTIONS = 1_000
-"""Most instructions in one order; a larger one would not fit a transaction's gas."""
+"""The most instructions in one order. A larger order would not fit into a transaction's gas."""
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
 _ORDER_BYTES, _INSTRUCTION_BYTES = 82, 84
-"""Of an order before its instructions, and of an instruction without a link, as they travel."""
+"""Packed size of an order before its instructions, and of an instruction without a link."""
 
 
 class Kind(IntEnum):
-    """What an instruction does."""
+    """What an instruction does; twin of the contract's `Kind`."""
 
     ISSUE = 1
     REDEEM = 2
@@ -45,7 +45,7 @@ class Kind(IntEnum):
 
     @property
     def label(self) -> str:
-        """The word used in the API: `issue`, `redeem`, ..."""
+        """The name that the API uses: `issue`, `redeem`, ..."""
         return self.name.lower()
 
 
@@ -85,13 +85,13 @@ class Reason(IntEnum):
 
     @property
     def code(self) -> str:
-        """The stable code used in the API: `insufficient_points`, ..."""
+        """The stable code that the API uses: `insufficient_points`, ..."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The chain and contract that signatures are bound to (EIP-712 domain, name `Tongdui`, version `1`)."""
+    """The chain and the contract that a signature is valid for (EIP-712 domain, name `Tongdui`, version `1`)."""
 
     chain_id: int
     contract: str
@@ -104,13 +104,13 @@ class Domain:
         )
 
     def digest(self, struct_hash: bytes) -> bytes:
-        """What is signed for the typed struct with this hash."""
+        """The digest to sign for the typed struct with this hash."""
         return keccak256(b"\x19\x01" + self.separator + struct_hash)
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One movement in an order. Points and `min_out` are whole points; `expiry_day` counts days since 1970-01-01 (0: never)."""
+    """One movement in an order. `min_out` is the fewest target points; `expiry_day` counts days since 1970-01-01, 0 for never."""
 
     kind: Kind
     member: str
@@ -123,7 +123,7 @@ class Instruction:
     ref: bytes = ZERO_WORD
 
     def struct_hash(self) -> bytes:
-        """EIP-712 struct hash."""
+        """The EIP-712 struct hash."""
         return keccak256(
             _INSTRUCTION_TYPEHASH
             + word(self.kind)
@@ -138,7 +138,14 @@ class Instruction:
         )
 
     def calldata(self, evidence: int = 0) -> bytes:
-        """The bytes in which it travels; `evidence` is its element in the batch's evidence (reversals only)."""
+        """Pack the instruction for the chain.
+
+        Args:
+            evidence: Position of its evidence in the batch, for a reversal.
+
+        Returns:
+            84 bytes, or 116 with a link.
+        """
         linked = self.link != ZERO_WORD
         head = (
             bytes([linked, self.kind])
@@ -154,7 +161,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one merchant signs: instructions with one nonce and one deadline (Unix seconds)."""
+    """What one merchant signs: instructions with one nonce and one deadline (in Unix seconds)."""
 
     merchant: int
     nonce: int
@@ -163,22 +170,22 @@ class Order:
     atomic: bool = False
 
     def struct_hash(self) -> bytes:
-        """EIP-712 struct hash."""
+        """The EIP-712 struct hash."""
         return keccak256(
             _ORDER_TYPEHASH
             + word(self.merchant)
             + word(self.nonce)
             + word(self.deadline)
             + word(self.atomic)
-            + keccak256(b"".join(i.struct_hash() for i in self.instructions))
+            + keccak256(b"".join(instruction.struct_hash() for instruction in self.instructions))
         )
 
     def digest(self, domain: Domain) -> bytes:
-        """What the merchant signs."""
+        """The digest that the merchant signs."""
         return domain.digest(self.struct_hash())
 
     def typed_data(self, domain: Domain) -> dict[str, Any]:
-        """The order as EIP-712 JSON, for wallets and hardware signers."""
+        """Write the order as EIP-712 JSON, for wallets and hardware signers."""
         return {
             "types": {**_DOMAIN_TYPES, "Order": _ORDER_FIELDS, "Instruction": _INSTRUCTION_FIELDS},
             "primaryType": "Order",
@@ -190,17 +197,17 @@ class Order:
                 "atomic": self.atomic,
                 "instructions": [
                     {
-                        "kind": int(i.kind),
-                        "program": i.program,
-                        "agreement": i.agreement,
-                        "member": i.member,
-                        "points": i.points,
-                        "minOut": i.min_out,
-                        "expiryDay": i.expiry_day,
-                        "link": i.link,
-                        "ref": i.ref,
+                        "kind": int(instruction.kind),
+                        "program": instruction.program,
+                        "agreement": instruction.agreement,
+                        "member": instruction.member,
+                        "points": instruction.points,
+                        "minOut": instruction.min_out,
+                        "expiryDay": instruction.expiry_day,
+                        "link": instruction.link,
+                        "ref": instruction.ref,
                     }
-                    for i in self.instructions
+                    for instruction in self.instructions
                 ],
             },
         }
@@ -214,17 +221,27 @@ class SignedOrder:
     signature: bytes
 
     def calldata(self, evidence: Sequence[int] = ()) -> bytes:
-        """The bytes in which it travels; `evidence` has one element for each instruction (or is empty)."""
-        o = self.order
-        slots = evidence or (0,) * len(o.instructions)
+        """Pack the order for the chain.
+
+        Args:
+            evidence: Position of each instruction's evidence in the batch. Empty when the order reverses nothing.
+
+        Returns:
+            The bytes that `decode_orders` reads.
+        """
+        order = self.order
+        positions = evidence or (0,) * len(order.instructions)
         return (
-            o.merchant.to_bytes(4, "big")
-            + o.nonce.to_bytes(6, "big")
-            + o.deadline.to_bytes(5, "big")
-            + bytes([o.atomic])
-            + len(o.instructions).to_bytes(2, "big")
+            order.merchant.to_bytes(4, "big")
+            + order.nonce.to_bytes(6, "big")
+            + order.deadline.to_bytes(5, "big")
+            + bytes([order.atomic])
+            + len(order.instructions).to_bytes(2, "big")
             + self.signature
-            + b"".join(i.calldata(slot) for i, slot in zip(o.instructions, slots, strict=True))
+            + b"".join(
+                instruction.calldata(position)
+                for instruction, position in zip(order.instructions, positions, strict=True)
+            )
         )
 
 
@@ -232,8 +249,8 @@ class SignedOrder:
 class AgreementTerms:
     """What two merchants agree on and both sign; field by field the contract's `AgreementTerms`.
 
-    `rate_num` target points are given for `rate_den` source points. `unit_price_micros` is paid by the source merchant for each
-    target point (exchange) or each source point (acceptance). Times are Unix seconds.
+    The member gets `rate_num` target points for `rate_den` source points. The source merchant pays `unit_price_micros` for each
+    target point of an exchange, or for each source point of an acceptance. Times are in Unix seconds.
     """
 
     kind: int
@@ -255,24 +272,36 @@ class AgreementTerms:
     grace_seconds: int
     document: bytes
 
-    def words(self) -> bytes:
-        """The terms in standard ABI encoding (static tuple)."""
-        numbers = (getattr(self, f.name) for f in fields(self)[:-1])
-        return b"".join(word(n) for n in numbers) + self.document
+    def abi_encoding(self) -> bytes:
+        """Encode the terms as the ABI does (a static tuple)."""
+        numbers = (getattr(self, field.name) for field in fields(self)[:-1])
+        return b"".join(word(number) for number in numbers) + self.document
 
     def struct_hash(self) -> bytes:
-        """EIP-712 struct hash."""
-        return keccak256(_TERMS_TYPEHASH + self.words())
+        """The EIP-712 struct hash."""
+        return keccak256(_TERMS_TYPEHASH + self.abi_encoding())
 
     def digest(self, domain: Domain) -> bytes:
-        """What both merchants sign."""
+        """The digest that both merchants sign."""
         return domain.digest(self.struct_hash())
 
 
 def signer_change_digest(
     domain: Domain, merchant: int, key: str, valid_from: int, valid_until: int, nonce: int
 ) -> bytes:
-    """What a merchant's live key signs to add, shorten or revoke one of its keys."""
+    """The digest that a merchant's live key signs to add, shorten or revoke one of its keys.
+
+    Args:
+        domain: The chain and the contract that the signature is valid for.
+        merchant: The merchant's number.
+        key: Address of the key to change.
+        valid_from: When the key begins to sign, in Unix seconds.
+        valid_until: When it stops, in Unix seconds.
+        nonce: A nonce of the merchant that was not used before.
+
+    Returns:
+        32 bytes to sign.
+    """
     return domain.digest(
         keccak256(
             _SIGNER_CHANGE_TYPEHASH
@@ -286,7 +315,16 @@ def signer_change_digest(
 
 
 def termination_digest(domain: Domain, agreement: int, effective_at: int) -> bytes:
-    """What either merchant signs to end an agreement early."""
+    """The digest that either merchant signs to end an agreement early.
+
+    Args:
+        domain: The chain and the contract that the signature is valid for.
+        agreement: The agreement's number.
+        effective_at: When the agreement ends, in Unix seconds.
+
+    Returns:
+        32 bytes to sign.
+    """
     return domain.digest(keccak256(_TERMINATION_TYPEHASH + word(agreement) + word(effective_at)))
 
 
@@ -294,33 +332,84 @@ def termination_digest(domain: Domain, agreement: int, effective_at: int) -> byt
 
 
 def sign_digest(digest: bytes, private_key: bytes) -> bytes:
-    """Compact ERC-2098 signature (64 bytes) of a digest."""
-    signature = PrivateKey(private_key).sign_msg_hash(digest)
+    """Sign a digest.
+
+    Args:
+        digest: 32 bytes.
+        private_key: 32 bytes.
+
+    Returns:
+        The compact ERC-2098 signature (64 bytes).
+    """
+    signature = _key_pair(private_key).sign_msg_hash(digest)
     return word(signature.r) + word(signature.s | signature.v << 255)
 
 
 def full_signature(compact: bytes) -> bytes:
-    """The usual 65-byte form (r, s, v) of a compact signature."""
-    vs = int.from_bytes(compact[32:], "big")
-    return compact[:32] + word(vs & (1 << 255) - 1) + bytes([27 + (vs >> 255)])
+    """Expand a compact signature to the usual 65 bytes (r, s, v)."""
+    s_and_parity = int.from_bytes(compact[32:], "big")
+    return compact[:32] + word(s_and_parity & (1 << 255) - 1) + bytes([27 + (s_and_parity >> 255)])
+
+
+def signature_bytes(text: str) -> bytes:
+    """Read a signature from hex.
+
+    Args:
+        text: The compact form (64 bytes) or the usual one (65 bytes, `v` being 0, 1, 27 or 28).
+
+    Returns:
+        The compact form. Input of any other length comes back as it is, for `recover_signer` to refuse.
+    """
+    raw = bytes_of(text)
+    if len(raw) != 65:
+        return raw
+    parity = raw[64] - 27 if raw[64] >= 27 else raw[64]
+    return raw[:32] + word(int.from_bytes(raw[32:64], "big") | (parity & 1) << 255)
 
 
 def recover_signer(digest: bytes, compact: bytes) -> str:
-    """Checksummed address that made a compact signature. Raises ValueError when it is malformed."""
+    """Find out who made a signature.
+
+    Args:
+        digest: The 32 bytes that were signed.
+        compact: The signature in compact form.
+
+    Returns:
+        The signer's checksummed address.
+
+    Raises:
+        ValueError: The signature is malformed.
+    """
     if len(compact) != 64:
         raise ValueError(f"a compact signature has 64 bytes, not {len(compact)}")
-    vs = int.from_bytes(compact[32:], "big")
+    s_and_parity = int.from_bytes(compact[32:], "big")
     r = int.from_bytes(compact[:32], "big")
     try:
-        key = Signature(vrs=(vs >> 255, r, vs & (1 << 255) - 1)).recover_public_key_from_msg_hash(digest)
+        key = _recover_key(digest, s_and_parity >> 255, r, s_and_parity & (1 << 255) - 1)
     except Exception as error:
         raise ValueError(f"the signature cannot be recovered: {error}") from error
     return key.to_checksum_address()
 
 
 def address_of_key(private_key: bytes) -> str:
-    """Checksummed address of a private key."""
-    return str(Account.from_key(private_key).address)
+    """The checksummed address of a private key."""
+    return _key_pair(private_key).public_key.to_checksum_address()
+
+
+# eth_keys takes a quarter of a second to import, so it is loaded with the first signature. Code that only encodes, hashes
+# or decodes orders never pays for it.
+
+
+def _key_pair(private_key: bytes) -> PrivateKey:
+    from eth_keys.datatypes import PrivateKey
+
+    return PrivateKey(private_key)
+
+
+def _recover_key(digest: bytes, parity: int, r: int, s: int) -> PublicKey:
+    from eth_keys.datatypes import Signature
+
+    return Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
 
 
 # -------------------------------------------------------------------- calldata
@@ -329,9 +418,14 @@ def address_of_key(private_key: bytes) -> str:
 def execute_calldata(
     orders: Iterable[SignedOrder | bytes], evidence_of: Callable[[Instruction], Evidence] | None = None
 ) -> bytes:
-    """Calldata of `execute(orders, evidence)`. `evidence_of` finds the evidence of a reversal.
+    """Encode a call of `execute(orders, evidence)`.
 
-    An order that reverses nothing may come as the bytes in which it travels.
+    Args:
+        orders: The batch. An order that reverses nothing may come as the bytes of `SignedOrder.calldata`.
+        evidence_of: Finds the evidence of a reversal.
+
+    Returns:
+        The calldata of the batch's transaction.
     """
     evidence: list[bytes] = []
     encoded: list[bytes] = []
@@ -339,33 +433,43 @@ def execute_calldata(
         if isinstance(signed, bytes):
             encoded.append(signed)
             continue
-        slots = []
+        positions = []
         for instruction in signed.order.instructions:
-            slots.append(0)
+            positions.append(0)
             if instruction.kind is Kind.REVERSE and evidence_of is not None:
-                slots[-1] = len(evidence)
+                positions[-1] = len(evidence)
                 evidence.append(evidence_of(instruction).calldata())
-        encoded.append(signed.calldata(slots))
+        encoded.append(signed.calldata(positions))
     packed = b"".join(encoded)
     orders_part = word(len(packed)) + packed + bytes(-len(packed) % 32)
     return EXECUTE_SELECTOR + word(64) + word(64 + len(orders_part)) + orders_part + _dynamic_array(evidence)
 
 
 def kinds_of(packed: bytes) -> Counter[int]:
-    """How many instructions of each kind an order has, from the bytes in which it travels."""
+    """Count the instructions of each kind in a packed order, without decoding it."""
     kinds: Counter[int] = Counter()
-    place = _ORDER_BYTES
-    while place < len(packed):
-        kinds[packed[place + 1]] += 1
-        place += _INSTRUCTION_BYTES + (32 if packed[place] & 1 else 0)
+    position = _ORDER_BYTES
+    while position < len(packed):
+        kinds[packed[position + 1]] += 1
+        position += _INSTRUCTION_BYTES + (32 if packed[position] & 1 else 0)
     return kinds
 
 
 def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
-    """The orders of a batch, from the input of its transaction. Raises ValueError where it is not one."""
+    """Decode the orders of a batch.
+
+    Args:
+        data: The input of the batch's transaction.
+
+    Returns:
+        The orders, in the order of the batch.
+
+    Raises:
+        ValueError: The transaction does not call `execute`, or its input is cut off.
+    """
     try:
         if data[:4] != EXECUTE_SELECTOR:
-            raise ValueError("this is no call of `execute`")
+            raise ValueError("this does not call `execute`")
         reader = _Reader(data[4:])
         reader.take(reader.number(32) - 32)  # the first argument says where its bytes begin
         return decode_orders(reader.take(reader.number(32)))
@@ -374,7 +478,17 @@ def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
 
 
 def decode_orders(packed: bytes) -> tuple[SignedOrder, ...]:
-    """The orders that travel in these bytes, one after another. Raises ValueError where the contract would say `BadEncoding`."""
+    """Decode packed orders, one after another.
+
+    Args:
+        packed: The bytes of one or more `SignedOrder.calldata`.
+
+    Returns:
+        The orders.
+
+    Raises:
+        ValueError: The bytes end inside an order; the contract reverts with `BadEncoding`.
+    """
     reader = _Reader(packed)
     orders = []
     try:
@@ -393,30 +507,32 @@ def _decode_order(reader: _Reader) -> SignedOrder:
 
 
 def _decode_instruction(reader: _Reader) -> Instruction:
-    flags, kind, program, agreement, expiry_day, points, min_out = (reader.number(n) for n in (1, 1, 4, 4, 4, 8, 8))
-    reader.take(2)  # where its evidence is
+    flags, kind, program, agreement, expiry_day, points, min_out = (
+        reader.number(size) for size in (1, 1, 4, 4, 4, 8, 8)
+    )
+    reader.take(2)  # position of its evidence
     member = hex_of(reader.take(20))
     ref = reader.take(32)
     link = reader.take(32) if flags & 1 else ZERO_WORD
-    known = Kind(kind) if kind in set(Kind) else cast("Kind", kind)  # the contract refuses others one by one
+    known = Kind(kind) if kind in set(Kind) else cast("Kind", kind)  # the contract rejects unknown kinds one by one
     return Instruction(known, member, points, program, agreement, min_out, expiry_day, link, ref)
 
 
 class _Reader:
-    """Takes bytes off the front; raises EOFError when there are too few."""
+    """Takes bytes off the front. Raises EOFError when too few are left."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._place = 0
+        self._position = 0
 
     def done(self) -> bool:
-        return self._place == len(self._data)
+        return self._position == len(self._data)
 
     def take(self, size: int) -> bytes:
-        part = self._data[self._place : self._place + size]
+        part = self._data[self._position : self._position + size]
         if len(part) < size:
             raise EOFError
-        self._place += size
+        self._position += size
         return part
 
     def number(self, size: int) -> int:
@@ -424,7 +540,7 @@ class _Reader:
 
 
 def _dynamic_array(elements: Sequence[bytes]) -> bytes:
-    """ABI encoding of an array of dynamic elements: length, offsets, elements."""
+    """Encode an array of dynamic elements as the ABI does: length, offsets, elements."""
     offset = 32 * len(elements)
     offsets = []
     for element in elements:
@@ -480,12 +596,3 @@ _SIGNER_CHANGE_TYPEHASH = keccak256(
 _TERMINATION_TYPEHASH = keccak256(b"Termination(uint32 agreement,uint40 effectiveAt)")
 
 EXECUTE_SELECTOR = keccak256(b"execute(bytes,((address,uint256,uint256,bytes32,bytes32),bytes32[])[])")[:4]
-
-
-def signature_bytes(text: str) -> bytes:
-    """A signature from its hex form; accepts the compact (64 bytes) and the usual form (65 bytes, `v` 0, 1, 27 or 28)."""
-    raw = bytes_of(text)
-    if len(raw) != 65:
-        return raw
-    parity = raw[64] - 27 if raw[64] >= 27 else raw[64]
-    return raw[:32] + word(int.from_bytes(raw[32:64], "big") | (parity & 1) << 255)

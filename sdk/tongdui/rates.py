@@ -6,21 +6,21 @@ BPS = 10_000
 """One hundred per cent, in basis points."""
 
 
-def target_points_down(points: int, num: int, den: int) -> int:
-    """Target points bought by `points` source points."""
-    return points * num // den
+def target_points_down(points: int, rate_num: int, rate_den: int) -> int:
+    """Target points that `points` source points buy, rounded down."""
+    return points * rate_num // rate_den
 
 
-def source_points_up(out: int, num: int, den: int) -> int:
-    """The fewest source points that buy `out` target points: the remainder stays with the member."""
-    return -(-out * den // num)
+def source_points_up(out: int, rate_num: int, rate_den: int) -> int:
+    """The fewest source points that buy `out` target points. The remainder stays with the member."""
+    return -(-out * rate_den // rate_num)
 
 
 def fee_up(micros: int, bps: int) -> int:
-    """The operator's fee on `micros`."""
+    """The operator's fee on `micros`, rounded up."""
     return -(-micros * bps // BPS)
 
 
 def share_up(whole: int, part: int, total: int) -> int:
-    """The part of `whole` that belongs to `part` of `total`."""
+    """`part / total` of `whole`, rounded up."""
     return -(-whole * part // total)

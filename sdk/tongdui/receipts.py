@@ -1,4 +1,4 @@
-"""Entries, their leaves and Merkle proofs: what proves to anyone, without trusting the gateway, that a movement happened."""
+"""Entries, their leaves and Merkle proofs. With them anyone can prove a movement without trusting the gateway."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .encoding import ZERO_WORD, address_word, keccak256, word
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The accepted result of one instruction, as the chain recorded it (`contracts/libraries/Entries.sol`).
+    """The accepted result of one instruction, as the chain recorded it (`Entry` in `contracts/interfaces/IClearingHouse.sol`).
 
-    `points` left (or, for an issue, entered) `program`; `out` entered the agreement's target program; `settled` and `fee` are
+    `points` left `program`, or entered it in an issuance. `out` entered the agreement's target program. `settled` and `fee` are
     micros of the settlement currency.
     """
 
@@ -33,8 +33,8 @@ class Entry:
     ref: bytes
     link: bytes
 
-    def words(self) -> bytes:
-        """The five words that are hashed into the leaf."""
+    def abi_encoding(self) -> bytes:
+        """Encode the entry as the five words that are hashed into its leaf."""
         head = (
             self.batch << 216
             | self.index << 200
@@ -50,12 +50,21 @@ class Entry:
         return address_word(self.member) + word(head) + word(amounts) + self.ref + self.link
 
     def leaf(self) -> bytes:
-        """The hash that identifies this movement."""
-        return keccak256(self.words())
+        """The hash that identifies this entry."""
+        return keccak256(self.abi_encoding())
 
     @classmethod
     def from_log(cls, member: str, data: bytes, link: bytes = ZERO_WORD) -> Entry:
-        """The entry of an `EntryPosted` or `LinkedEntryPosted` log: its indexed member (and link) and its three words of data."""
+        """Read the entry from an `EntryPosted` or `LinkedEntryPosted` log.
+
+        Args:
+            member: The log's indexed member address.
+            data: The log's data: three words.
+            link: The log's indexed link, if it has one.
+
+        Returns:
+            The entry.
+        """
         head = int.from_bytes(data[:32], "big")
         amounts = int.from_bytes(data[32:64], "big")
         return cls(
@@ -86,12 +95,21 @@ class Evidence:
     proof: tuple[bytes, ...]
 
     def calldata(self) -> bytes:
-        """The contract's `Evidence` tuple."""
-        return self.entry.words() + word(192) + word(len(self.proof)) + b"".join(self.proof)
+        """Encode the contract's `Evidence` tuple."""
+        return self.entry.abi_encoding() + word(192) + word(len(self.proof)) + b"".join(self.proof)
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Root of a batch's leaves: sorted pairs, a node without a partner moves up. 32 zero bytes for none."""
+    """Compute the Merkle root of a batch's leaves.
+
+    The two nodes of a pair are sorted before they are hashed; a node without a partner moves up unchanged.
+
+    Args:
+        leaves: The batch's leaves, in order.
+
+    Returns:
+        The root, or 32 zero bytes when there are no leaves.
+    """
     level = list(leaves)
     while len(level) > 1:
         level = _parents(level)
@@ -99,7 +117,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """The siblings on the way from leaf `index` to the root."""
+    """Collect the siblings on the way from leaf `index` to the root."""
     proof = []
     level = list(leaves)
     while len(level) > 1:
@@ -112,7 +130,7 @@ def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def root_of_proof(leaf: bytes, proof: Sequence[bytes]) -> bytes:
-    """The root that a leaf and its proof lead to."""
+    """Compute the root that a leaf and its proof lead to."""
     node = leaf
     for sibling in proof:
         node = _pair(node, sibling)
@@ -120,14 +138,24 @@ def root_of_proof(leaf: bytes, proof: Sequence[bytes]) -> bytes:
 
 
 def chain_head(previous: bytes, batch: int, entries: int, root: bytes) -> bytes:
-    """The journal's head after a batch."""
+    """Compute the journal's head after a batch.
+
+    Args:
+        previous: The head before it.
+        batch: The batch's number.
+        entries: How many entries it has.
+        root: Its Merkle root.
+
+    Returns:
+        The new head (32 bytes).
+    """
     return keccak256(previous + word(batch) + word(entries) + root)
 
 
 def _parents(level: list[bytes]) -> list[bytes]:
-    pairs = [_pair(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    pairs = [_pair(level[index], level[index + 1]) for index in range(0, len(level) - 1, 2)]
     return pairs + level[len(level) // 2 * 2 :]
 
 
-def _pair(a: bytes, b: bytes) -> bytes:
-    return keccak256(a + b if a < b else b + a)
+def _pair(left: bytes, right: bytes) -> bytes:
+    return keccak256(left + right if left < right else right + left)

@@ -1,4 +1,4 @@
-"""A whole network for your own tests: chain, gateway, sequencer, projector and workers, on this machine, empty.
+"""A whole network for your own tests, empty, on this machine: chain, gateway, sequencer, projector and workers.
 
 Needs the server (`pip install tongdui[testing]`) and `anvil`. In your `conftest.py`:
 
@@ -6,7 +6,7 @@ Needs the server (`pip install tongdui[testing]`) and `anvil`. In your `conftest
 pytest_plugins = ["tongdui.testing"]
 ```
 
-A test that asks for `tongdui_network` gets a `Network`, which all tests of the session share:
+A test that asks for `tongdui_network` gets a `Network`. All tests of the session share it:
 
 ```
 def test_my_till(tongdui_network):
@@ -52,12 +52,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 class NetworkFailed(Exception):
-    """The network did not start; the message has the end of what it said."""
+    """The network did not start. The message has the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A merchant that signs for itself, with its program. `client` acts for it."""
+    """A merchant that signs for itself, with its program. `client` acts for the merchant."""
 
     merchant: Merchant
     program: Program
@@ -68,7 +68,7 @@ class Participant:
 
 @dataclass(slots=True)
 class Network:
-    """A running network. `operator`, `treasury` and `auditor` are clients of these roles."""
+    """A running network. `operator`, `treasury` and `auditor` are clients with these roles."""
 
     url: str
     rpc_url: str
@@ -93,7 +93,18 @@ class Network:
         credit_limit_micros: int = 0,
         default_lifetime_days: int | None = None,
     ) -> Participant:
-        """A new merchant with a program `code`, a key of its own, money, and an API key that may do everything."""
+        """Add a merchant with a program, a key of its own, money, and an API key that may do everything.
+
+        Args:
+            code: The program's code.
+            name: The name of merchant and program. By default `code`.
+            deposit_micros: How much money the merchant deposits.
+            credit_limit_micros: How far below zero its position may go.
+            default_lifetime_days: How long points of the program live. By default for ever.
+
+        Returns:
+            The merchant with its client.
+        """
         signer = LocalSigner.generate()
         merchant = self.operator.merchants.create(
             name=name or code, signer_address=signer.address, credit_limit_micros=credit_limit_micros, wait=_WAIT
@@ -127,7 +138,21 @@ class Network:
         fee_bps: int = 0,
         days: int = 30,
     ) -> Agreement:
-        """An exchange agreement from one's program to the other's, signed by both and in force."""
+        """Make an exchange agreement between two participants, signed by both and in force.
+
+        Args:
+            source: Whose points are exchanged.
+            target: Whose points the member gets.
+            rate: Target points for one source point.
+            unit_price_micros: What the source merchant pays for each target point.
+            max_points: The most source points of one movement.
+            daily_cap: The most source points of one day.
+            fee_bps: The operator's fee in basis points.
+            days: How long the agreement is valid.
+
+        Returns:
+            The active agreement.
+        """
         proposal = source.client.agreements.propose(
             source_program=source.program.code,
             target_program=target.program.code,
@@ -141,16 +166,29 @@ class Network:
         return target.client.agreements.sign(proposal, wait=_WAIT)
 
     def close(self) -> None:
-        """Closes the clients."""
-        for client in (self.operator, self.treasury, self.auditor, *(p.client for p in self.participants)):
+        """Close the clients."""
+        for client in (
+            self.operator,
+            self.treasury,
+            self.auditor,
+            *(participant.client for participant in self.participants),
+        ):
             client.close()
 
 
 @contextmanager
 def network(directory: str | Path, *, command: Sequence[str] | None = None) -> Iterator[Network]:
-    """A network that keeps everything in `directory`, for the length of a block. Raises NetworkFailed.
+    """Run a network for the length of a `with` block.
 
-    `command` is what runs the server, by default this Python's `clearing`.
+    Args:
+        directory: Where the network keeps all its files.
+        command: The command that runs the server. By default this Python's `clearing`.
+
+    Yields:
+        The running network.
+
+    Raises:
+        NetworkFailed: It did not start.
     """
     home = Path(directory).absolute()
     home.mkdir(parents=True, exist_ok=True)
@@ -177,12 +215,12 @@ def network(directory: str | Path, *, command: Sequence[str] | None = None) -> I
         finally:
             running.close()
     finally:
-        _end(process)
+        _stop(process)
 
 
 @pytest.fixture(scope="session")
 def tongdui_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """A network of this test session's own."""
+    """A network that all tests of this session share."""
     with network(tmp_path_factory.mktemp("tongdui")) as running:
         yield running
 
@@ -192,21 +230,21 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> No
     with httpx.Client(timeout=30) as http:
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise NetworkFailed(f"the network ended while starting: {_last_words(output)}")
+                raise NetworkFailed(f"the network ended while starting: {_end_of(output)}")
             try:
                 if http.get(f"{url}/readyz").is_success:
                     return
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-    raise NetworkFailed(f"the network is not ready after {_START_SECONDS:.0f} seconds: {_last_words(output)}")
+    raise NetworkFailed(f"the network is not ready after {_START_SECONDS:.0f} seconds: {_end_of(output)}")
 
 
-def _last_words(output: Path) -> str:
-    return " / ".join(output.read_text(errors="replace").split("\n")[-8:]).strip(" /") or "it said nothing"
+def _end_of(output: Path) -> str:
+    return " / ".join(output.read_text(errors="replace").split("\n")[-8:]).strip(" /") or "it printed nothing"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)
@@ -216,7 +254,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> None:
-    """In the child: tests that are killed take their network along."""
+    """Runs in the child: when the tests are killed, the network ends with them."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Checking what arrives at your webhook endpoint. Needs `pip install tongdui[webhooks]`."""
+"""Verifies the requests that arrive at your webhook endpoint. Needs `pip install tongdui[webhooks]`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._models import Model
 
 
 class WebhookEvent(Model):
-    """What happened. `id` stays the same over all attempts: remember it, and a repetition does no harm."""
+    """Something that happened. `id` is the same in every attempt: remember it, and a repetition does no harm."""
 
     id: str
     type: str
@@ -24,10 +24,19 @@ class WebhookEvent(Model):
 
 
 def verify(body: bytes | str, headers: Mapping[str, str], secret: str | Sequence[str]) -> WebhookEvent:
-    """The event in a request, if the network sent it with this endpoint's `secret` in the last five minutes.
+    """Read the event in a request, after checking that the network sent it in the last five minutes.
 
-    `body` as it arrived, byte for byte; `headers` of the request, in any case. Give several secrets while you change
-    them. Raises VerificationError (`webhook`), then answer 400 and do nothing.
+    Args:
+        body: The request's body as it arrived, byte for byte.
+        headers: The request's headers, in upper or lower case.
+        secret: The endpoint's secret, or several while you change it.
+
+    Returns:
+        The event.
+
+    Raises:
+        VerificationError: The network did not send this (`webhook`). Answer 400 and do nothing.
+        ValueError: There is no secret.
     """
     hooks = [Webhook(one) for one in ([secret] if isinstance(secret, str) else secret)]
     if not hooks:
@@ -38,4 +47,4 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str | Sequence
             return WebhookEvent.model_validate(hook.verify(body, dict(headers)))
         except (WebhookVerificationError, pydantic.ValidationError, ValueError) as error:
             failure = error
-    raise VerificationError("webhook", f"this is not a request of the network: {failure}") from failure
+    raise VerificationError("webhook", f"the network did not send this request: {failure}") from failure

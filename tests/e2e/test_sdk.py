@@ -22,7 +22,7 @@ from tongdui._cli import main
 from tongdui.till import TillImport, read_till
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "scripts" / "data"
+DATA = ROOT / "scripts" / "demo" / "data"
 SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
 WAIT = 60.0
 pytestmark = pytest.mark.timeout(900)
@@ -266,7 +266,7 @@ def test_a_replayed_nonce_is_refused_and_not_used_again(station: Party) -> None:
     movement = client.issuances.create(program="FUEL", member=member, points=1, wait=WAIT)
     used = client.orders.get(movement.order).nonce
     assert used is not None
-    free = client._desk.nonces._free
+    free = client._submitter.nonces._free
     free.appendleft(used)
     with pytest.raises(tongdui.NonceUsedError):
         client.issuances.create(program="FUEL", member=member, points=2)

@@ -43,6 +43,9 @@ from clearing.notifications.webhooks.models import DeliveryState, WebhookDeliver
 from clearing.notifications.webhooks.repository import EventReader
 from clearing.notifications.webhooks.sending import Answer, Undelivered
 from clearing.notifications.webhooks.service import WebhookService
+from clearing.ordering.orders.kinds.exchange import ExchangeRequest
+from clearing.ordering.orders.kinds.issue import IssueRequest
+from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
@@ -115,7 +118,7 @@ class World:
         self.base = self.harness.client.head()
         self.model = self._model()
         for merchant, program in ((1, "FUEL"), (2, "CINE")):
-            gifts = [InstructionRequest(Kind.ISSUE, member, 100_000, program) for member in self.members]
+            gifts = [IssueRequest(member=member, points=100_000, program=program) for member in self.members]
             self.run(Plan(merchant, (_named(gifts[0], f"gift-{program}"), *gifts[1:])))
         self.check()
 
@@ -144,8 +147,10 @@ class World:
         own = {1: "FUEL", 2: "CINE"}[merchant]
         kinds = [Kind.ISSUE, Kind.REDEEM] + ([Kind.EXCHANGE] if merchant == 1 else [])
         kind = rng.choice(kinds)
-        target = "CINE" if kind is Kind.EXCHANGE else None
-        return InstructionRequest(kind, member, points, own, target_program=target)
+        if kind is Kind.EXCHANGE:
+            return ExchangeRequest(member=member, points=points, source_program=own, target_program="CINE")
+        request = IssueRequest if kind is Kind.ISSUE else RedeemRequest
+        return request(member=member, points=points, program=own)
 
     # ---------------------------------------------------------------- running
 

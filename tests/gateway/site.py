@@ -1,4 +1,4 @@
-"""A gateway under test: the real application over real HTTP. The chain is not there; `confirm` says what it would have said."""
+"""A gateway under test: the real application over real HTTP. There is no chain; `confirm` does what its events would do."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(LOG))
 
 
 def logged() -> list[dict[str, Any]]:
-    """What the gateways of this process have logged so far. A request's line comes when its answer is on its way."""
+    """What the gateways of this process have logged so far. A request's line may come a moment after its response."""
     return [json.loads(line) for line in LOG.getvalue().splitlines()]
 
 
 class Site:
-    """A gateway with its database. Requests are made as a caller: a role, or the API key of a merchant."""
+    """A gateway with its database. Each request names its caller: a role, a merchant, or an API key."""
 
     def __init__(self, database_url: str, directory: Path, **overrides: object) -> None:
-        # Listening from the start: a port that is only known to be free may be another process's a moment later.
+        # It listens from the start: another process may take a port that is merely known to be free.
         self._listener = socket.create_server(("127.0.0.1", 0))
         values: dict[str, object] = {
             "database_url": database_url,
@@ -142,13 +142,13 @@ class Site:
         return response.json()
 
     def awaited(self) -> set[str]:
-        """The resources whose end a request waits for at this moment (`Prefer: wait`)."""
+        """The resources for whose final state some request is waiting (`Prefer: wait`)."""
         return set(self.app.state.gateway.waiters._waiting)
 
     # ---------------------------------------------------------------- the rest of the network
 
     def confirm(self) -> None:
-        """What the projector does when the chain has accepted all calls."""
+        """Does what the projector does when the chain has accepted every privileged call."""
         with self.database.session.begin() as session:
             for call in session.scalars(select(Call).where(Call.state == CallState.PENDING)):
                 _CONFIRM[call.function](session, call)
@@ -168,7 +168,7 @@ class Site:
         return Party(self, self.get(f"/v1/merchants/{merchant['id']}"), program)
 
     def give(self, member: str, program: str, points: int) -> None:
-        """Points on a member's account, as if the chain had posted them."""
+        """Adds points to a member's account, as if the chain had posted them."""
         with self.database.session.begin() as session:
             address = session.get_one(Member, member).address
             number = session.scalars(select(Program.number).where(Program.code == program)).one()
@@ -179,7 +179,7 @@ class Site:
                 account.posted += points
 
     def finish(self, order_id: str, state: OrderState, reason: str | None = None) -> None:
-        """Makes an order final; one that settles gets its entries in a batch of its own."""
+        """Makes an order final. A settled one gets its entries, in a batch of its own."""
         with self.database.session.begin() as session:
             order = session.scalars(select(Order).where(Order.id == order_id)).one()
             order.state, order.reason = state, reason
@@ -214,7 +214,7 @@ class Party:
         return str(self.site.post("/v1/api_keys", body)["secret"])
 
     def member(self, external_id: str = "") -> str:
-        """A member that this merchant knows; its id."""
+        """Registers a member with this merchant; its id."""
         return str(self.post("/v1/members", {"external_id": external_id or f"c-{next(_numbers)}"})["id"])
 
 
@@ -244,7 +244,7 @@ def agree(source: Party, target: Party, **fields: Any) -> Any:
 
 
 def until(look: Callable[[], _T], seconds: float = 60) -> _T:
-    """Looks until there is something to be seen; what it saw."""
+    """Calls `look` until it returns something true; returns that."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"not within {seconds} seconds"
@@ -254,7 +254,7 @@ def until(look: Callable[[], _T], seconds: float = 60) -> _T:
 
 @contextmanager
 def later(ready: Callable[[], object], action: Callable[[], None]) -> Iterator[None]:
-    """Does something in another thread while the block runs, as soon as it is time for it."""
+    """Does something in another thread while the block runs, once a condition holds."""
 
     def act() -> None:
         until(ready)
@@ -269,7 +269,7 @@ def later(ready: Callable[[], object], action: Callable[[], None]) -> Iterator[N
 
 
 def together(times: int, action: Callable[[int], _T]) -> list[_T]:
-    """Does something that many times at the same moment; the results."""
+    """Does something so many times at the same moment; returns the results."""
     barrier = threading.Barrier(times)
 
     def one(index: int) -> _T:
@@ -280,7 +280,7 @@ def together(times: int, action: Callable[[int], _T]) -> list[_T]:
         return list(pool.map(one, range(times)))
 
 
-# -------------------------------------------------------------------- what the chain would say
+# -------------------------------------------------------------------- what the chain's events would do
 
 
 def _registered(session: Session, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Agreements: signed by both, refused wherever the chain would refuse them, and never a way to make points from nothing."""
+"""Agreements: both sign, whatever the chain would refuse is refused, and no cycle of them makes points out of nothing."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def test_signing_at_once(site: Site, cine: Party) -> None:
         ({"document": "0x00"}, ["/document"]),
     ],
 )
-def test_what_the_chain_would_refuse(fuel: Party, cine: Party, fields: dict[str, Any], pointers: list[str]) -> None:
+def test_terms_that_the_chain_would_refuse_are_refused(
+    fuel: Party, cine: Party, fields: dict[str, Any], pointers: list[str]
+) -> None:
     problem = fuel.refused("/v1/agreements", terms(fuel, cine, **fields), "validation_failed")
     assert [error["pointer"] for error in problem["errors"]] == pointers
 
@@ -157,7 +159,7 @@ def test_the_same_terms_are_proposed_once(fuel: Party, cine: Party) -> None:
     cine.refused("/v1/agreements", body, "conflict", 409)
 
 
-def test_a_signature_of_a_key_that_was_revoked_meanwhile_counts_no_more(site: Site, cine: Party) -> None:
+def test_a_signature_by_a_key_revoked_since_does_not_count(site: Site, cine: Party) -> None:
     short = site.merchant(program="SHORT")
     proposal = short.post("/v1/agreements", terms(short, cine))
     with site.database.session.begin() as session:
@@ -169,7 +171,7 @@ def test_a_signature_of_a_key_that_was_revoked_meanwhile_counts_no_more(site: Si
     assert (row.number, row.target_signature) == (None, None)
 
 
-def test_terms_that_ended_meanwhile_are_not_sent_to_the_chain(site: Site, fuel: Party, cine: Party) -> None:
+def test_terms_that_have_ended_are_not_sent_to_the_chain(site: Site, fuel: Party, cine: Party) -> None:
     proposal = fuel.post("/v1/agreements", terms(fuel, cine, valid_until="2040-01-01T00:00:00Z"))
     a_minute_before = instant(proposal["terms"]["valid_until"] - 60)
     with site.clock.stopped(a_minute_before):
@@ -189,7 +191,7 @@ def test_a_new_version_supersedes_its_route_only(site: Site, fuel: Party, cine: 
     assert fuel.get(f"/v1/agreements/{first['id']}")["state"] == "superseded"
 
 
-# -------------------------------------------------------------------- rounds
+# -------------------------------------------------------------------- cycles
 
 
 @pytest.fixture
@@ -203,7 +205,7 @@ def _at(source: Party, target: Party, num: int, den: int) -> dict[str, Any]:
     return terms(source, target, rate_num=num, rate_den=den)
 
 
-def test_going_round_may_give_back_at_most_what_went_in(ring: list[Party]) -> None:
+def test_a_cycle_returns_at_most_what_went_in(ring: list[Party]) -> None:
     a, b, c = ring
     agree(a, b, rate_num=2, rate_den=3)
     agree(b, c, rate_num=5, rate_den=7)
@@ -216,14 +218,14 @@ def test_going_round_may_give_back_at_most_what_went_in(ring: list[Party]) -> No
     assert "at most 21/10" in problem["detail"]
 
 
-def test_there_and_back(ring: list[Party]) -> None:
+def test_a_pair_of_agreements_is_a_cycle_too(ring: list[Party]) -> None:
     a, b, _ = ring
     agree(a, b, rate_num=9, rate_den=10)
     b.refused("/v1/agreements", _at(b, a, 10_001, 9_000), "rate_cycle")
     agree(b, a, rate_num=10, rate_den=9)
 
 
-def test_a_round_is_found_when_the_second_signature_comes(ring: list[Party]) -> None:
+def test_a_cycle_is_found_at_the_second_signature(ring: list[Party]) -> None:
     a, b, _ = ring
     there = a.post("/v1/agreements", _at(a, b, 2, 1))
     back = b.post("/v1/agreements", _at(b, a, 1, 1))
@@ -231,7 +233,7 @@ def test_a_round_is_found_when_the_second_signature_comes(ring: list[Party]) -> 
     a.refused(f"/v1/agreements/{back['id']}/signatures", {}, "rate_cycle")
 
 
-def test_two_agreements_signed_at_the_same_moment_open_no_round(site: Site, ring: list[Party]) -> None:
+def test_two_agreements_signed_at_the_same_moment_open_no_cycle(site: Site, ring: list[Party]) -> None:
     a, b, _ = ring
     there = a.post("/v1/agreements", _at(a, b, 2, 1))
     back = b.post("/v1/agreements", _at(b, a, 1, 1))
@@ -245,7 +247,7 @@ def test_two_agreements_signed_at_the_same_moment_open_no_round(site: Site, ring
     assert sorted(response.status_code for response in responses) == [200, 422]
 
 
-def test_an_agreement_that_ended_opens_no_round(site: Site, ring: list[Party]) -> None:
+def test_an_agreement_that_has_ended_opens_no_cycle(site: Site, ring: list[Party]) -> None:
     a, b, _ = ring
     old = agree(a, b, rate_num=2, rate_den=1)
     b.refused("/v1/agreements", _at(b, a, 1, 1), "rate_cycle")

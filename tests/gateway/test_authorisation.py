@@ -86,7 +86,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): READ,
 }
 PAGES = {("GET", "/docs"), ("GET", "/openapi.json")}
-"""For people: the description of the API is public."""
+"""Public: people read the API's description here."""
 
 CALLERS = sorted(PUBLIC)
 
@@ -130,7 +130,7 @@ def test_each_caller_may_do_what_its_line_says(
         headers = {"Idempotency-Key": f"{caller}-{template}"}
         if callers[caller] is not None:
             headers["Authorization"] = f"Bearer {callers[caller]}"
-        # The body is wrong on purpose: whoever gets past the door is told so and changes nothing.
+        # The body is wrong on purpose: whoever is let in gets a validation error and changes nothing.
         body = {"content": b'{"wrong": 1}'} if method == "POST" else {}
         headers |= {"Content-Type": "application/json"} if method == "POST" else {}
         response = site.http.request(method, path, headers=headers, **body)
@@ -181,7 +181,7 @@ def test_a_merchant_sees_its_own_affairs(fuel: Party, affairs: dict[str, str]) -
         fuel.get(path)
 
 
-def test_a_merchant_sees_nothing_of_anothers_affairs(site: Site, affairs: dict[str, str]) -> None:
+def test_a_merchant_sees_no_other_merchants_affairs(site: Site, affairs: dict[str, str]) -> None:
     other = site.merchant("Curious", program="NOSY")
     for name, path in affairs.items():
         response = site.call("GET", path, caller=other.id)
@@ -194,7 +194,7 @@ def test_the_counterparty_sees_the_agreement_and_nothing_else(site: Site, cine: 
         assert site.call("GET", path, caller=cine.id).status_code == expected, name
 
 
-def test_lists_show_a_merchant_its_own_only(site: Site, fuel: Party, affairs: dict[str, str]) -> None:
+def test_lists_show_a_merchant_only_its_own(site: Site, fuel: Party, affairs: dict[str, str]) -> None:
     other = site.merchant("List reader", program="LISTS")
     for path in ("agreements", "issuances", "redemptions", "exchanges", "deposits", "withdrawals", "entries"):
         assert other.get(f"/v1/{path}")["data"] == [], path
@@ -212,7 +212,7 @@ def test_another_merchants_member_cannot_be_used(site: Site, fuel: Party, affair
     assert site.call("GET", "/v1/members/external:private-7", caller=other.id).status_code == 404
 
 
-def test_an_agreement_is_signed_by_its_parties_only(site: Site, fuel: Party, cine: Party) -> None:
+def test_only_its_parties_sign_an_agreement(site: Site, fuel: Party, cine: Party) -> None:
     other = site.merchant("Forger", program="FORGE")
     proposal = fuel.post("/v1/agreements", terms(fuel, cine, rate_num=1, rate_den=2))["id"]
     other.refused(f"/v1/agreements/{proposal}/signatures", {}, "unknown_agreement", 404)
@@ -221,7 +221,7 @@ def test_an_agreement_is_signed_by_its_parties_only(site: Site, fuel: Party, cin
 # -------------------------------------------------------------------- API keys
 
 
-def test_a_merchants_key_makes_keys_no_stronger_than_itself(site: Site, fuel: Party) -> None:
+def test_a_merchants_key_cannot_make_stronger_keys(site: Site, fuel: Party) -> None:
     weak = fuel.key("read", "issue")
     made = site.post("/v1/api_keys", {"scopes": ["read"]}, caller=weak)
     assert (made["merchant"], made["scopes"]) == (fuel.id, ["read"])
@@ -248,7 +248,7 @@ def test_a_secret_is_shown_once_and_never_stored(site: Site, fuel: Party) -> Non
             assert secret not in repr(rows), table
 
 
-def test_a_revoked_key_ends_at_once(site: Site, fuel: Party) -> None:
+def test_a_revoked_key_stops_working_at_once(site: Site, fuel: Party) -> None:
     token = fuel.key("read")
     key_id = "key_" + token.split("_")[1]
     assert site.call("GET", "/v1/network", caller=token).status_code == 200
@@ -266,7 +266,7 @@ def test_a_weak_key_cannot_revoke_a_strong_one(site: Site, fuel: Party) -> None:
     assert site.call("DELETE", f"/v1/api_keys/{strong_id}", caller=site.merchant().id).status_code == 404
 
 
-def test_the_last_operator_key_stays(site: Site) -> None:
+def test_the_last_operator_key_cannot_be_revoked(site: Site) -> None:
     own = "key_" + site.keys["operator"].split("_")[1]
     response = site.call("DELETE", f"/v1/api_keys/{own}")
     assert (response.status_code, response.json()["code"]) == (409, "last_operator_key")

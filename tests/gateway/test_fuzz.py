@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that the description announces, and never a fault of ours (schemathesis)."""
+"""Whatever is sent, the response is one that the API's description names, and never a 500 (schemathesis)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECKS = (
 
 @pytest.fixture
 def peopled(tmp_path: Path) -> Iterator[Site]:
-    """A network in which the examples of the description exist."""
+    """A network that contains what the description's examples name."""
     with Site(f"sqlite:///{tmp_path / 'tongdui.db'}", tmp_path) as site:
         fuel = site.merchant("fuel", program="FUEL")
         agree(fuel, site.merchant(program="CINE"))
@@ -35,7 +35,7 @@ def peopled(tmp_path: Path) -> Iterator[Site]:
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("caller", ["merchant", "operator", "treasury", "auditor"])
-def test_no_answer_is_a_surprise(peopled: Site, tmp_path: Path, caller: str) -> None:
+def test_every_response_is_described(peopled: Site, tmp_path: Path, caller: str) -> None:
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert program is not None
     command = [

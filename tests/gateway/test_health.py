@@ -1,4 +1,4 @@
-"""The gateway says what is so: that it lives, and what of the network is ready."""
+"""/healthz says that the gateway answers, and /readyz which parts of the network work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def connected(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Site]
 
 @contextmanager
 def _led(site: Site, *names: str) -> Iterator[None]:
-    """The daemons are there, if only by name."""
+    """Takes the daemons' locks, as if they ran."""
     daemons = [Leadership(site.database, name) for name in names or ("sequencer", "projector")]
     try:
         for daemon in daemons:
@@ -37,18 +37,18 @@ def _led(site: Site, *names: str) -> Iterator[None]:
     finally:
         for daemon in daemons:
             daemon.release()
-        # PostgreSQL ends a session, and with it the session's locks, some time after the client has hung up.
+        # PostgreSQL ends a session, and with it the session's locks, some time after the client has disconnected.
         until(lambda: not any(has_leader(site.database, daemon) for daemon in ("sequencer", "projector")))
 
 
 def _ready(site: Site) -> tuple[int, str, set[str]]:
-    """Status, summary, and the parts that do not do their work."""
+    """Status, summary, and the parts that do not work."""
     response = site.http.get("/readyz")
     report = response.json()
     return response.status_code, report["status"], {name for name, check in report["checks"].items() if not check["ok"]}
 
 
-def test_a_gateway_lives_whatever_else_does_not(site: Site) -> None:
+def test_a_gateway_is_alive_whatever_else_is_not(site: Site) -> None:
     response = site.http.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
     assert site.http.get("/readyz").status_code == 503
@@ -59,7 +59,7 @@ def _at(site: Site, number: int) -> None:
         session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=0))
 
 
-def test_all_is_well(connected: Site, chain: Anvil) -> None:
+def test_a_network_whose_parts_all_work(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     assert _ready(connected) == (200, "ok", set())
 
@@ -102,7 +102,7 @@ def test_a_paused_sequencer(connected: Site, chain: Anvil) -> None:
     assert "moving the node" in connected.http.get("/readyz").json()["checks"]["sequencer"]["detail"]
 
 
-def test_daemons_that_do_not_run(database_url: str, chain: Anvil, tmp_path: Path) -> None:
+def test_daemons_that_are_not_running(database_url: str, chain: Anvil, tmp_path: Path) -> None:
     with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
         _at(site, int(chain.rpc("eth_blockNumber"), 16))
         assert _ready(site) == (503, "degraded", {"sequencer", "projector"})
@@ -120,13 +120,13 @@ def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> Non
         assert "chain" in bad
 
 
-def test_a_projector_that_stands_still(connected: Site, chain: Anvil) -> None:
+def test_a_projector_that_is_stuck(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     chain.rpc("anvil_mine", hex(100))
     assert _ready(connected) == (503, "degraded", {"projector"})
 
 
-def test_a_sequencer_that_stands_still(connected: Site, chain: Anvil) -> None:
+def test_a_sequencer_that_is_stuck(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     connected.post("/v1/merchants", {"name": "Waiting", "managed_key": True})
     assert _ready(connected) == (200, "ok", set())
@@ -135,7 +135,7 @@ def test_a_sequencer_that_stands_still(connected: Site, chain: Anvil) -> None:
     assert _ready(connected) == (503, "degraded", {"sequencer"})
 
 
-def test_a_chain_that_stands_still(connected: Site, chain: Anvil) -> None:
+def test_a_chain_that_is_stuck(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     fields = {"sender": "0x" + "11" * 20, "nonce": 0, "raw": b"", "hash": bytes(32)}
     with connected.database.session.begin() as session:
@@ -147,6 +147,6 @@ def test_a_chain_that_stands_still(connected: Site, chain: Anvil) -> None:
     assert "in no block" in connected.http.get("/readyz").json()["checks"]["sequencer"]["detail"]
 
 
-def test_a_node_that_is_behind_what_was_read(connected: Site, chain: Anvil) -> None:
+def test_a_node_that_is_behind_the_projector(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16) + 100)
     assert _ready(connected) == (503, "degraded", {"projector"})

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, text
 
 from clearing.kit.signing.keyring import Keyring
+from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Block, Entry
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.ordering.expiry.rounds import ExpiryRound
-from clearing.ordering.holds.models import Hold
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.statements.models import Statement
 from clearing.parties.merchants.repository import MerchantRepository
@@ -32,7 +32,7 @@ def balance(fuel: Party, member: str) -> dict[str, int]:
     return {name: account[name] for name in ("posted", "reserved", "available")}
 
 
-def test_a_hold_is_seen_in_the_balance_and_becomes_a_redemption(fuel: Party, member: str) -> None:
+def test_a_hold_shows_in_the_balance_and_becomes_a_redemption(fuel: Party, member: str) -> None:
     body = {"program": "FUEL", "member": member, "points": 70, "expires_in": 600, "reference": "pump 4"}
     hold = fuel.post("/v1/holds", body)
     assert (hold["state"], hold["points"], hold["captured"], hold["movement"]) == ("pending", 70, 0, None)
@@ -49,9 +49,7 @@ def test_a_hold_is_seen_in_the_balance_and_becomes_a_redemption(fuel: Party, mem
     assert [found["id"] for found in fuel.get(f"/v1/holds?member={member}&state=captured")["data"]] == [hold["id"]]
 
 
-def test_a_capture_takes_the_whole_hold_unless_told_otherwise_and_a_retry_captures_once(
-    fuel: Party, member: str
-) -> None:
+def test_a_capture_takes_the_whole_hold_by_default_and_a_retry_captures_once(fuel: Party, member: str) -> None:
     hold = fuel.post("/v1/holds", {"program": "FUEL", "member": member, "points": 70})
     path = f"/v1/holds/{hold['id']}/capture"
     first = fuel.post(path, {"kind": "redeem"}, key=f"capture-{member}")
@@ -59,7 +57,7 @@ def test_a_capture_takes_the_whole_hold_unless_told_otherwise_and_a_retry_captur
     assert first["points"] == 70
 
 
-def test_a_hold_is_released_or_runs_out(site: Site, fuel: Party, member: str) -> None:
+def test_a_hold_is_released_or_lapses(site: Site, fuel: Party, member: str) -> None:
     body = {"program": "FUEL", "member": member, "points": 50}
     first, second = (fuel.post("/v1/holds", body)["id"] for _ in range(2))
     assert fuel.post(f"/v1/holds/{first}/release", None)["state"] == "released"
@@ -70,7 +68,7 @@ def test_a_hold_is_released_or_runs_out(site: Site, fuel: Party, member: str) ->
     fuel.refused("/v1/holds", {**body, "expires_in": 604_801}, "validation_failed")
 
 
-def test_a_capture_needs_the_scope_of_what_it_becomes_and_a_hold_is_its_merchants(
+def test_a_capture_needs_its_kinds_scope_and_the_holds_own_merchant(
     site: Site, fuel: Party, cine: Party, member: str
 ) -> None:
     hold = fuel.post("/v1/holds", {"program": "FUEL", "member": member, "points": 50})["id"]
@@ -84,7 +82,7 @@ def test_a_capture_needs_the_scope_of_what_it_becomes_and_a_hold_is_its_merchant
 def test_expired_points_are_shown_as_due_and_burnt_on_request(site: Site) -> None:
     own = site.merchant("Own keeper", program="OWNK")
     member = own.member()
-    day = _day(2)  # tomorrow would be today if midnight came before the request
+    day = _day(2)  # if midnight came before the request, tomorrow would already be today
     issued = own.post("/v1/issuances", {"program": "OWNK", "member": member, "points": 40, "expires_on": day})
     site.finish(issued["order"], OrderState.SETTLED)
     site.give(member, "OWNK", 40)
@@ -155,7 +153,7 @@ def test_a_webhook_endpoint_from_its_secret_to_its_removal(site: Site, fuel: Par
         assert site.call("GET", path, caller=fuel.id).status_code == 404
 
 
-def test_a_statement_is_its_merchants(site: Site, fuel: Party, cine: Party) -> None:
+def test_only_its_merchant_sees_a_statement(site: Site, fuel: Party, cine: Party) -> None:
     line = {"kind": "issue", "of": None, "program": 1, "agreement": 0, "count": 1, "points": 5, "out": 0}
     line |= dict.fromkeys(("received", "paid", "fees_paid", "fees_received"), 0)
     with site.database.session.begin() as session:

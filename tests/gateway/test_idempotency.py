@@ -1,4 +1,4 @@
-"""One effect a key, whatever is repeated, raced or interrupted."""
+"""One effect a key, however requests are repeated, raced or interrupted."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def test_a_refusal_leaves_nothing_behind(site: Site, fuel: Party) -> None:
     assert (_count(site, Order), _count(site, Instruction)) == (orders, instructions)
 
 
-def test_a_malformed_request_does_not_use_its_key_up(fuel: Party) -> None:
+def test_a_malformed_request_does_not_use_up_its_key(fuel: Party) -> None:
     body = {"program": "FUEL", "member": fuel.member(), "points": 1.5}
     fuel.refused("/v1/issuances", body, "validation_failed", key="mended")
     assert fuel.post("/v1/issuances", {**body, "points": 15}, key="mended")["points"] == 15
 
 
-def test_a_weak_api_key_does_not_use_the_key_up(site: Site, fuel: Party) -> None:
+def test_a_weak_api_key_does_not_use_up_the_idempotency_key(site: Site, fuel: Party) -> None:
     member = fuel.member()
     weak = fuel.key("redeem")
     order = {"instructions": [{"kind": "issue", "program": "FUEL", "member": member, "points": 4}]}
@@ -130,7 +130,7 @@ def test_a_fault_of_ours_does_not_use_the_key_up(site: Site, monkeypatch: pytest
     assert site.call("POST", "/v1/merchants", body, key="crashed").status_code == 201
 
 
-def test_twenty_at_the_same_moment_have_one_effect(site: Site, fuel: Party) -> None:
+def test_twenty_requests_at_the_same_moment_have_one_effect(site: Site, fuel: Party) -> None:
     member = fuel.member()
     body = {"program": "FUEL", "member": member, "points": 7, "reference": f"r-{secrets.token_hex(4)}"}
     before = _count(site, Order)
@@ -145,9 +145,9 @@ def test_twenty_at_the_same_moment_have_one_effect(site: Site, fuel: Party) -> N
             assert response.json()["code"] == "idempotency_in_flight"
 
 
-def test_a_second_request_waits_for_the_first_or_is_told_that_it_runs(site: Site, fuel: Party) -> None:
+def test_a_second_request_waits_for_the_first_or_is_refused(site: Site, fuel: Party) -> None:
     if site.database.is_sqlite:
-        pytest.skip("SQLite has one writer: the second request waits at the door")
+        pytest.skip("SQLite has one writer: the second request waits for its turn")
     body = {"external_id": "slow"}
     print_of_body = idempotency.fingerprint("POST", "/v1/members", body)
     with site.database.session.begin() as session:
@@ -173,7 +173,7 @@ def test_the_replay_of_a_movement_shows_it_as_it_is_now(site: Site, fuel: Party)
     assert replay.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_client_that_lost_its_answer_can_wait_again(site: Site, fuel: Party) -> None:
+def test_a_client_that_lost_its_response_can_wait_again(site: Site, fuel: Party) -> None:
     body = {"program": "FUEL", "member": fuel.member(), "points": 3}
     first = site.call("POST", "/v1/issuances", body, caller=fuel.id, key="again").json()
 
@@ -187,7 +187,7 @@ def test_a_client_that_lost_its_answer_can_wait_again(site: Site, fuel: Party) -
 
 
 class _OwnKey:
-    """A merchant that signs for itself."""
+    """A merchant that signs its own orders."""
 
     def __init__(self, site: Site) -> None:
         self.key = secrets.token_bytes(32)
@@ -232,7 +232,7 @@ def test_a_restarted_client_that_signs_anew_gets_its_first_order(signer: _OwnKey
     assert again["id"] == first["id"]
 
 
-def test_a_bad_signature_can_be_mended_under_the_same_key(signer: _OwnKey) -> None:
+def test_a_bad_signature_can_be_corrected_under_the_same_key(signer: _OwnKey) -> None:
     nonce = signer.nonce()
     wrong = signer.body(nonce, key=secrets.token_bytes(32))
     signer.party.refused("/v1/issuances", wrong, "wrong_signer", key="mend")
@@ -249,7 +249,7 @@ def test_a_nonce_is_used_once(signer: _OwnKey) -> None:
     signer.party.refused("/v1/issuances", signer.body(nonce), "nonce_used", 409)
 
 
-def test_nonces_are_handed_out_once(signer: _OwnKey) -> None:
+def test_a_nonce_is_reserved_once(signer: _OwnKey) -> None:
     blocks = together(8, lambda _: signer.party.post("/v1/nonces", {"count": 5}))
     handed_out = [block["first"] + i for block in blocks for i in range(block["count"])]
     assert len(set(handed_out)) == 40
@@ -275,13 +275,13 @@ def test_a_client_that_hangs_up_does_not_undo_its_request(site: Site, fuel: Part
 
 
 def test_waiting_clients_hold_no_thread_and_no_transaction(site: Site, fuel: Party) -> None:
-    """More clients wait than the gateway has threads, and it still answers others."""
+    """More clients wait than the gateway has threads; it still answers others."""
     bodies = [{"program": "FUEL", "member": fuel.member(), "points": 1} for _ in range(3)]
     before = _count(site, Order)
 
     def wait(index: int) -> int:
         body, key, status = bodies[index % 3], f"wait-{index}", 202
-        for _ in range(5):  # its half minute may be over before the whole crowd is there
+        for _ in range(5):  # the first ones' half minute may be over before the last ones arrive
             if status == 202:
                 headers = {"Prefer": "wait=30"}
                 status = site.call("POST", "/v1/issuances", body, caller=fuel.id, key=key, headers=headers).status_code
@@ -300,7 +300,7 @@ def test_waiting_clients_hold_no_thread_and_no_transaction(site: Site, fuel: Par
     assert crowd.result() == [201] * 60
 
 
-def test_records_name_the_resource_not_the_answer(site: Site, fuel: Party) -> None:
+def test_records_store_the_resource_not_the_response(site: Site, fuel: Party) -> None:
     movement = fuel.post("/v1/issuances", {"program": "FUEL", "member": fuel.member(), "points": 1}, key="record")
     with site.database.session() as session:
         record = session.get_one(IdempotencyRecord, (f"merchant:{fuel.number}", "record"))

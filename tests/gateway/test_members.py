@@ -1,4 +1,4 @@
-"""Members: one identity, known to each merchant by a name of its own."""
+"""Members: one identity, known to each merchant by the merchant's own external id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_member_is_registered_once(site: Site, fuel: Party) -> None:
     assert fuel.get(f"/v1/members/{first.json()['id']}") == first.json()
 
 
-def test_a_members_address_comes_from_a_secret_that_is_not_shown(site: Site, fuel: Party) -> None:
+def test_a_members_address_comes_from_a_secret_that_is_never_shown(site: Site, fuel: Party) -> None:
     member = fuel.post("/v1/members", {"external_id": "address"})
     with site.database.session() as session:
         secret = session.get_one(Member, member["id"]).secret
@@ -91,7 +91,7 @@ def test_a_code_is_shown_once(site: Site, fuel: Party) -> None:
             assert first["code"] not in repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
 
 
-def test_a_code_does_not_join_two_members(fuel: Party, cine: Party) -> None:
+def test_a_code_cannot_merge_two_members(fuel: Party, cine: Party) -> None:
     fuel.member("one")
     cine.member("two")
     code = fuel.post("/v1/members/external:one/link_codes", {})["code"]
@@ -103,7 +103,7 @@ def test_a_code_does_not_join_two_members(fuel: Party, cine: Party) -> None:
     ), "a refused request uses no code up"
 
 
-def test_a_merchant_sees_balances_where_it_has_a_part(
+def test_a_merchant_sees_balances_in_programs_that_it_deals_with(
     site: Site, fuel: Party, cine: Party, exchange_agreement: str
 ) -> None:
     stranger = site.merchant(program="ALIEN")

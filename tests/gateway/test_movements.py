@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select, update
 
 from clearing.kit.clock import now
-from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Instruction, OrderState
 from clearing.ordering.quotes.models import Quote
@@ -59,19 +58,21 @@ def test_a_quote_rounds_as_the_chain_does(fuel: Party, member: str, exchange_agr
         ({"source_program": None}, "validation_failed", 422),
     ],
 )
-def test_a_quote_is_given_for_what_would_be_accepted(
+def test_an_exchange_that_would_be_refused_gets_no_quote(
     fuel: Party, member: str, fields: dict[str, Any], code: str, status: int
 ) -> None:
     fuel.refused("/v1/quotes", {**_exchange(member), **fields}, code, status)
 
 
-def test_who_may_not_start_the_exchange_gets_no_quote(site: Site, cine: Party, exchange_agreement: str) -> None:
+def test_a_merchant_that_may_not_start_the_exchange_gets_no_quote(
+    site: Site, cine: Party, exchange_agreement: str
+) -> None:
     cine.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "not_initiator", 403)
     other = site.merchant()
     other.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "unknown_agreement", 404)
 
 
-def test_the_target_side_needs_the_member_also_with_a_quote(
+def test_the_target_side_needs_the_member_even_with_a_quote(
     site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agreement = agree(fuel, cine, initiators=["source", "target"])["id"]
@@ -79,16 +80,14 @@ def test_the_target_side_needs_the_member_also_with_a_quote(
     site.give(member, "FUEL", 100)
     cine.refused("/v1/quotes", {"agreement": agreement, "points": 10}, "not_initiator", 403)
     quote = fuel.post("/v1/quotes", {"agreement": agreement, "points": 10})["id"]
-    with site.database.session.begin() as session:  # as if one had been given before
+    with site.database.session.begin() as session:  # as if the gateway had made one before
         session.get_one(Quote, quote).merchant_number = cine.number
     cine.refused("/v1/exchanges", {"member": member, "points": 10, "quote": quote}, "not_initiator", 403)
 
 
-def test_a_quote_looks_at_caps_and_liquidity(
+def test_a_quote_respects_caps_and_liquidity(
     site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    today = NetworkIdentity.of(site.settings).today()
-    monkeypatch.setattr(NetworkIdentity, "today", lambda _: today)
     small = agree(fuel, cine, max_points=100, daily_cap=150)["id"]
     site_member = fuel.member()
     site.give(site_member, "FUEL", 1_000)
@@ -107,7 +106,7 @@ def test_a_quote_looks_at_caps_and_liquidity(
     fuel.refused("/v1/quotes", {"agreement": small, "points": 10}, "agreement_not_live")
 
 
-def test_a_quote_that_has_expired_binds_nobody(site: Site, fuel: Party, member: str) -> None:
+def test_an_expired_quote_is_refused(site: Site, fuel: Party, member: str) -> None:
     quote = fuel.post("/v1/quotes", _exchange(member))["id"]
     with site.database.session.begin() as session:
         assert session.get_one(Quote, quote).expires_at <= now() + timedelta(seconds=60)
@@ -152,7 +151,7 @@ def test_waiting_for_a_movement(site: Site, fuel: Party, member: str) -> None:
     assert (response.status_code, response.json()["state"]) == (201, "settled")
 
 
-def test_the_prefer_header_is_read_as_rfc_7240_says() -> None:
+def test_the_prefer_header_is_parsed_as_in_rfc_7240() -> None:
     assert preferred_wait(["wait=5"]) == 5
     assert preferred_wait(["respond-async, wait=5"]) == 5
     assert preferred_wait(["return=minimal", 'WAIT="7"']) == 7
@@ -165,7 +164,7 @@ def test_the_prefer_header_is_read_as_rfc_7240_says() -> None:
         assert not prefers_minimal(other)
 
 
-def test_movements_are_found_by_what_is_known_of_them(site: Site, fuel: Party, member: str) -> None:
+def test_movements_are_found_by_member_program_state_and_reference(site: Site, fuel: Party, member: str) -> None:
     body = {"program": "FUEL", "member": member, "points": 1, "reference": "find-me"}
     made = fuel.post("/v1/redemptions", body)
     for query in ("reference=find-me", f"member={member}", "program=FUEL", "state=accepted"):
@@ -210,7 +209,7 @@ def test_an_order_that_no_transaction_can_hold_is_refused_at_once(fuel: Party, m
     assert "450 of kind exchange" in problem["detail"]
 
 
-def test_an_order_is_shown_without_its_movements_where_that_is_preferred(site: Site, fuel: Party, member: str) -> None:
+def test_prefer_return_minimal_leaves_out_an_orders_movements(site: Site, fuel: Party, member: str) -> None:
     items = [{"kind": "issue", "program": "FUEL", "member": member, "points": points} for points in (3, 4)]
     headers = {"Prefer": "wait=1, return=minimal"}
     response = site.call("POST", "/v1/orders", {"instructions": items}, caller=fuel.id, key="small", headers=headers)
@@ -257,7 +256,7 @@ def test_refusals_have_codes_of_their_own(site: Site, fuel: Party, cine: Party, 
         session.execute(update(Program).where(Program.code == "FUEL").values(status=ProgramStatus.ACTIVE))
 
 
-def test_a_full_queue_asks_to_come_back(fresh_site: Site) -> None:
+def test_a_full_queue_asks_the_client_to_retry(fresh_site: Site) -> None:
     fuel = fresh_site.merchant(program="FULL")
     member = fuel.member()
     fresh_site.settings.queue_limit = 1
@@ -302,7 +301,7 @@ def test_the_sdk_waits_for_its_turn_when_the_queue_is_full(fresh_site: Site) -> 
     assert (refused.value.code, refused.value.retry_after) == ("queue_full", 2)
 
 
-def test_of_fifty_that_want_the_last_points_at_once_the_covered_ones_get_them(
+def test_of_fifty_requests_for_the_last_points_only_those_covered_succeed(
     site: Site, fuel: Party, exchange_agreement: str
 ) -> None:
     member = fuel.member()
@@ -358,7 +357,7 @@ def test_every_privileged_action_leaves_an_event_with_its_actor(site: Site, fuel
     assert page["data"] != following["data"]
 
 
-def test_exchange_uses_the_named_quote(site: Site, fuel: Party, member: str) -> None:
+def test_an_exchange_uses_the_named_quote(site: Site, fuel: Party, member: str) -> None:
     quote = fuel.post("/v1/quotes", _exchange(member, 100))
     made = fuel.post("/v1/exchanges", {"member": member, "points": 100, "quote": quote["id"]})
     assert made["agreement"] == quote["agreement"]

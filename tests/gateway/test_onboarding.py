@@ -1,4 +1,4 @@
-"""Merchants, programs, limits and bank money: the numbers that the chain demands, and what it would refuse."""
+"""Merchants, programs, limits and bank movements: numbers as the chain demands them, and refusals where it would refuse."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_merchant_may_bring_its_own_key(site: Site) -> None:
     assert problem["errors"][0]["pointer"] == "/signer_address"
 
 
-def test_a_mistyped_key_is_noticed(site: Site) -> None:
+def test_a_mistyped_address_is_refused(site: Site) -> None:
     address = address_of_key(keccak256(b"mistyped"))
     wrong = address[:-1] + ("a" if address[-1] != "a" else "b")
     for bad in (wrong, "0x12", "0x" + "00" * 20, "é"):
@@ -63,7 +63,7 @@ def test_a_mistyped_key_is_noticed(site: Site) -> None:
         ({"name": "Typo", "managed_key": True, "credit_limit": 1}, "/credit_limit"),
     ],
 )
-def test_what_the_chain_would_refuse_is_refused_here(site: Site, body: dict[str, object], pointer: str) -> None:
+def test_merchants_that_the_chain_would_refuse_are_refused(site: Site, body: dict[str, object], pointer: str) -> None:
     problem = site.refused("/v1/merchants", body, "validation_failed")
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
@@ -96,7 +96,7 @@ def test_a_program_is_found_by_code_and_by_id(site: Site) -> None:
     assert word_text(bytes_of(call.arguments[2])) == "FINDME"
 
 
-def test_a_code_can_be_taken_once(site: Site) -> None:
+def test_a_program_code_can_be_taken_once(site: Site) -> None:
     merchant = site.merchant(program="ONCE")
     body = {"merchant": merchant.id, "code": "ONCE", "name": "Again"}
     assert site.refused("/v1/programs", body, "code_taken", 409)["errors"][0]["pointer"] == "/code"
@@ -133,7 +133,7 @@ def test_waiting_for_the_chain_to_confirm_a_merchant(site: Site) -> None:
     assert response.headers["Preference-Applied"] == "wait=30"
 
 
-def test_the_credit_limit_cannot_go_below_what_is_used(site: Site) -> None:
+def test_the_credit_limit_cannot_go_below_the_credit_in_use(site: Site) -> None:
     merchant = site.merchant()
     site.post(f"/v1/merchants/{merchant.id}/credit_limit", {"credit_limit_micros": 70})
     site.confirm()
@@ -162,30 +162,30 @@ def test_a_bank_reference_books_once(site: Site) -> None:
     site.refused("/v1/withdrawals", withdrawal, "bank_reference_used", 409, caller="treasury")
 
 
-def test_of_many_bookings_of_one_bank_reference_at_once_one_counts(site: Site) -> None:
+def test_many_bookings_of_one_bank_reference_at_once_book_one(site: Site) -> None:
     body = {"merchant": site.merchant().id, "micros": 5, "bank_reference": "BOC-race"}
     responses = together(8, lambda _: site.call("POST", "/v1/deposits", body, caller="treasury"))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "bank_reference_used"}
 
 
-def test_of_many_registrations_of_one_key_at_once_one_counts(site: Site) -> None:
+def test_many_registrations_of_one_key_at_once_register_one(site: Site) -> None:
     body = {"name": "Race", "signer_address": address_of_key(keccak256(b"raced key")), "credit_limit_micros": 0}
     responses = together(8, lambda _: site.call("POST", "/v1/merchants", body))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "key_taken"}
 
 
-def test_of_many_proposals_of_the_same_terms_at_once_one_counts(site: Site) -> None:
+def test_many_proposals_of_the_same_terms_at_once_propose_one(site: Site) -> None:
     source, target = site.merchant(program="RACEA"), site.merchant(program="RACEB")
-    # Without `valid_from`, proposals in two seconds would have different terms.
+    # Without `valid_from`, proposals in different seconds would have different terms.
     body = terms(source, target, document="0x" + "12" * 32, valid_from="2030-01-01T00:00:00Z")
     responses = together(8, lambda _: site.call("POST", "/v1/agreements", body, caller=source.id))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "conflict"}
 
 
-def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
+def test_a_withdrawal_counts_pending_ones_but_no_credit(site: Site) -> None:
     merchant = site.merchant()
     site.post("/v1/deposits", {"merchant": merchant.id, "micros": 100, "bank_reference": "w0"}, caller="treasury")
     site.confirm()
@@ -207,12 +207,12 @@ def test_pending_withdrawals_count_and_credit_does_not(site: Site) -> None:
     assert sorted(response.status_code for response in results) == [201, 422, 422, 422]
 
 
-def test_two_merchants_do_not_get_the_same_money_from_the_bank(fresh_site: Site) -> None:
+def test_two_merchants_cannot_withdraw_the_same_money(fresh_site: Site) -> None:
     site = fresh_site
     merchants = [site.merchant().id for _ in range(3)]
     site.post("/v1/deposits", {"merchant": merchants[0], "micros": 100, "bank_reference": "all"}, caller="treasury")
     site.confirm()
-    with site.database.session.begin() as session:  # the first one has bought points of the others for 210 micros
+    with site.database.session.begin() as session:  # the first one has paid the others 210 micros for points
         numbers = [session.scalars(select(Merchant.number).where(Merchant.id == id)).one() for id in merchants]  # noqa: A001
         PositionRepository(session).shift(dict(zip(numbers, [(-210, 0), (105, 0), (105, 0)], strict=True)))
     ask = {"merchant": merchants[1], "micros": 101, "bank_reference": "too much"}

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request, the answer is a problem document that says where and how to mend it."""
+"""Whatever is wrong with a request, the response is a problem document that says where, and how to correct it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_unknown_path(site: Site) -> None:
     _problem(site.call("GET", "/v1/merchants/"), 404, "not_found")
 
 
-def test_a_method_that_a_path_does_not_know(site: Site) -> None:
+def test_a_method_that_a_path_does_not_take(site: Site) -> None:
     response = site.call("PUT", "/v1/merchants", {})
     _problem(response, 405, "method_not_allowed")
     assert "GET" in response.headers["Allow"] or "POST" in response.headers["Allow"]
@@ -162,13 +162,13 @@ def test_rules_point_into_the_body_too(site: Site, fuel: Party) -> None:
     "content",
     [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"points": 1' + b"1" * 5_000 + b"}", b"[" * 100_000],
 )
-def test_a_body_that_is_no_object(site: Site, fuel: Party, content: bytes) -> None:
+def test_a_body_that_is_not_an_object(site: Site, fuel: Party, content: bytes) -> None:
     response = _raw(site, fuel.id, "/v1/issuances", content)
     assert response.status_code in (400, 422), response.text
     _problem(response, response.status_code, response.json()["code"])
 
 
-def test_a_body_that_is_no_json(site: Site, fuel: Party) -> None:
+def test_a_body_that_is_not_json(site: Site, fuel: Party) -> None:
     _problem(_raw(site, fuel.id, "/v1/issuances", b"points=1", "text/plain"), 415, "unsupported_media_type")
     response = _raw(site, fuel.id, "/v1/issuances", b"points=1", "application/x-www-form-urlencoded")
     _problem(response, 415, "unsupported_media_type")
@@ -186,7 +186,7 @@ def test_a_body_that_is_too_large(site: Site, fuel: Party) -> None:
     _problem(site.http.post("/v1/issuances", content=chunks(), headers=headers), 413, "request_too_large")
 
 
-def test_who_has_no_key_is_told_so_before_anything_else(site: Site) -> None:
+def test_a_missing_api_key_is_refused_before_anything_else(site: Site) -> None:
     _problem(site.http.post("/v1/issuances", content=b"{"), 401, "unauthenticated")
 
 
@@ -214,7 +214,7 @@ def test_odd_characters_in_a_path_find_nothing(site: Site, fuel: Party, path: st
     _problem(site.call("GET", path, caller=fuel.id), 404, "not_found")
 
 
-def test_a_fault_of_ours_is_logged_and_not_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_logged_and_not_shown(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("the password is hunter2")
 
@@ -242,7 +242,7 @@ def test_the_log_has_no_secrets(site: Site, fuel: Party) -> None:
     assert {"request_id", "caller", "ms", "method"} <= set(access)
 
 
-def test_a_database_that_is_busy_is_not_a_fault(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_database_is_not_an_error(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: object, **__: object) -> None:
         raise OperationalError("SELECT secret", {}, Exception("database is locked"))
 

@@ -1,4 +1,4 @@
-"""The gateway as a process: it starts from the environment, serves, and ends in good order."""
+"""The gateway as a process: it starts from the environment, serves, and stops cleanly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.gateway.site import Party, Site, later, until
 
 
 class _Process:
-    """A gateway in a process of its own, which is killed when the block ends."""
+    """A gateway in its own process, which is killed when the block ends."""
 
     def __init__(self, database_url: str, log: Path) -> None:
         self.port = free_port()
@@ -69,7 +69,7 @@ def process(database_url: str, tmp_path: Path) -> Iterator[_Process]:
         yield running
 
 
-def test_it_ends_when_it_is_told_to(process: _Process) -> None:
+def test_it_stops_on_sigterm(process: _Process) -> None:
     assert httpx.get(process.url + "/docs", timeout=60).status_code == 200
     process.popen.send_signal(signal.SIGTERM)
     assert process.popen.wait(60) in (0, -signal.SIGTERM)
@@ -77,7 +77,7 @@ def test_it_ends_when_it_is_told_to(process: _Process) -> None:
         assert json.loads(line)["timestamp"], "every line is JSON"
 
 
-def test_those_who_wait_are_answered_before_it_ends(fresh_site: Site, tmp_path: Path) -> None:
+def test_waiting_clients_are_answered_before_it_stops(fresh_site: Site, tmp_path: Path) -> None:
     party: Party = fresh_site.merchant(program="WAIT")
     body = {"program": "WAIT", "member": party.member(), "points": 1}
     headers = {
@@ -95,7 +95,7 @@ def test_those_who_wait_are_answered_before_it_ends(fresh_site: Site, tmp_path: 
             began = time.monotonic()
             answer = httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=60)
         assert answer.status_code == 202
-        assert time.monotonic() - began < 25, "it does not wait for the chain any longer"
+        assert time.monotonic() - began < 25, "it stops waiting for the chain"
         running.popen.wait(60)
 
 

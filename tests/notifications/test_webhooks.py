@@ -23,6 +23,7 @@ from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
 from clearing.kit.events.models import Event
 from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks import fanout
 from clearing.notifications.webhooks.delivery import Deliverer, pause_after
 from clearing.notifications.webhooks.models import (
@@ -264,7 +265,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
     receiver.reply = lambda _: 200
     with hooked.books.database.session.begin() as session:
         service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
-        found = service.existing(1, endpoint)
+        found = service.visible(Viewer(1), endpoint)
         service.change(found, url=None, types=None, description=None, enabled=True, actor="test")
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.seen] == [1, 2]
@@ -394,7 +395,7 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
     def replay(**wanted: Any) -> int:
         with hooked.books.database.session.begin() as session:
             service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
-            return service.replay(service.existing(1, endpoint), actor="test", **wanted)
+            return service.replay(service.visible(Viewer(1), endpoint), actor="test", **wanted)
 
     assert replay(since=None, event_ids=[early[1]]) == 1
     hooked.deliver()
@@ -417,7 +418,7 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
         if len(receiver.requests) == 1:
             with hooked.books.database.session.begin() as session:
                 service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
-                service.replay(service.existing(1, endpoint), actor="test", since=None, event_ids=[event])
+                service.replay(service.visible(Viewer(1), endpoint), actor="test", since=None, event_ids=[event])
         return answer
 
     monkeypatch.setattr(Sender, "send", send_and_be_asked)
@@ -430,7 +431,7 @@ def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Rece
     endpoint, old = hooked.endpoint(receiver.url)
     with hooked.books.database.session.begin() as session:
         service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
-        new = service.renew_secret(service.existing(1, endpoint), "test")
+        new = service.renew_secret(service.visible(Viewer(1), endpoint), "test")
     hooked.record("a", 1)
     hooked.deliver()
     hooked.change(WebhookEndpoint, old_secret_until=SYSTEM_CLOCK.now())

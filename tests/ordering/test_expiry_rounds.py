@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-from clearing.kit.clock import now
+from clearing.kit.clock import MovableClock
 from clearing.kit.errors import Refused
 from clearing.kit.events.models import Event
-from clearing.kit.idempotency.models import IdempotencyRecord
-from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
-from clearing.ledger.accounts.repository import AccountRepository
+from clearing.kit.identity import SECONDS_A_DAY, day_at
 from clearing.ledger.journal.effects import Effects
-from clearing.ledger.settlement.models import Position
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
-from clearing.ordering.expiry.service import set_aside
-from clearing.ordering.orders.finalisation import Reservations, withdraw
+from clearing.ordering.orders.finalisation import OrderFinalisation
+from clearing.ordering.orders.kinds.expire import ExpireRequest
+from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
-from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.quotes.models import Quote
-from clearing.oversight.liquidity.models import Level
-from clearing.oversight.liquidity.service import LiquidityService, Thresholds
-from clearing.oversight.statements import service as statements
-from clearing.oversight.statements.models import Statement
-from clearing.oversight.statements.service import StatementService, recomputed
-from clearing.parties.agreements.models import Agreement
-from clearing.parties.members.models import LinkCode, Member
-from clearing.pipeline.projection import apply_sums
-from clearing.runtime.jobs import cleaning
-from scripts.dev.services import Anvil
 from tests.ordering.test_holds import capture, hold
 from tests.support.books import Books
 from tests.support.harness import Harness
@@ -45,11 +29,11 @@ TODAY = 20_000
 
 
 @pytest.fixture(autouse=True)
-def today(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """The network's day. Orders and the chain keep their own clocks."""
+def today(clock: MovableClock) -> Callable[[int], None]:
+    """Moves the network to another day. The chain keeps its own clock."""
 
     def set_day(day: int) -> None:
-        monkeypatch.setattr(NetworkIdentity, "today", lambda _: day)
+        clock.move(timedelta(days=day - day_at(clock.unix(), 28_800)))
 
     set_day(TODAY)
     return set_day
@@ -72,16 +56,13 @@ class Story:
             originals = {entry.leaf(): entry for entry in entries}
             effects = Effects.of(entries, ROUTES, originals)
             effects.micros.clear()
-            apply_sums(session, effects, Reservations())
+            OrderFinalisation(session).settle({}, block_number=0, effects=effects, day=0)
 
     def expire(self) -> None:
         ExpiryRound(self.books.database, self.books.settings, self.books.keyring).run()
 
     def available(self) -> int:
-        with self.books.database.session.begin() as session:
-            account = AccountRepository(session).get(self.address, 1)
-            key = (account.address, account.program)
-            return account.available - set_aside(session, self.books.network, {key: account.available}).get(key, 0)
+        return self.books.available(self.member)
 
     def burnt(self) -> list[int]:
         """Points of the expire instructions that were accepted, in order."""
@@ -97,9 +78,7 @@ class Story:
         """Every open order ends without effect, as the sequencer would end it."""
         with self.books.database.session.begin() as session:
             orders = session.scalars(select(Order).where(Order.state == OrderState.ACCEPTED)).all()
-            for order in orders:
-                withdraw(session, order, OrderState.EXPIRED, "deadline_passed", "test")
-            apply_sums(session, Effects(), Reservations.of(session, orders))
+            OrderFinalisation(session).withdraw(orders, OrderState.EXPIRED, "deadline_passed", "test")
 
 
 @pytest.fixture
@@ -154,7 +133,7 @@ def test_points_whose_day_has_come_cannot_be_used_though_no_round_has_run(
     with pytest.raises(Refused, match="30 points available"):
         hold(story.books, story.member, 31)
     story.books.redeem(story.member, 10, "FUEL")
-    story.books.accept(1, [InstructionRequest(Kind.EXPIRE, story.member, 60, "FUEL")])
+    story.books.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
     assert story.available() == 20
     story.expire()
     assert (story.burnt(), story.available()) == ([60, 40], 20)
@@ -163,7 +142,7 @@ def test_points_whose_day_has_come_cannot_be_used_though_no_round_has_run(
 def test_points_that_a_hold_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
     story.ledger.issue(story.address, 100, TODAY + 1)
     story.tell()
-    held = hold(story.books, story.member, 70)
+    held = hold(story.books, story.member, 70, seconds=2 * SECONDS_A_DAY)
     today(TODAY + 1)
     assert story.available() == 0
     capture(story.books, held, 70)
@@ -238,15 +217,15 @@ def test_an_expire_order_uses_the_points_that_were_set_aside_and_no_others(story
     story.ledger.issue(story.address, 100, TODAY)
     story.ledger.issue(story.address, 50, TODAY + 9)
     story.tell()
-    expiry = [InstructionRequest(Kind.EXPIRE, story.member, 101, "FUEL")]
+    expiry = [ExpireRequest(member=story.member, points=101, program="FUEL")]
     with pytest.raises(Refused) as refusal:
         story.books.accept(1, expiry)
     assert (refusal.value.code, refusal.value.errors[0].pointer) == ("not_expired", "/points")
-    story.books.accept(1, [InstructionRequest(Kind.EXPIRE, story.member, 60, "FUEL")])
+    story.books.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
     story.expire()
     assert (story.burnt(), story.available()) == ([60, 40], 50)
     with pytest.raises(Refused, match="0 points have expired"):
-        story.books.accept(1, [InstructionRequest(Kind.EXPIRE, story.member, 1, "FUEL")])
+        story.books.accept(1, [ExpireRequest(member=story.member, points=1, program="FUEL")])
 
 
 def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int], None]) -> None:
@@ -254,7 +233,7 @@ def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int],
     actual = (int(time.time()) + 28_800) // SECONDS_A_DAY
     today(actual)
     day = harness.network.date_of(actual + 1)
-    harness.accept(1, [InstructionRequest(Kind.ISSUE, member, 70, "FUEL", expires_on=day)])
+    harness.accept(1, [IssueRequest(member=member, points=70, program="FUEL", expires_on=day)])
     harness.issue(member, 30)
     harness.settle()
     today(actual + 1)
@@ -262,9 +241,8 @@ def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int],
         ExpiryRound(harness.database, harness.settings, harness.keyring).run()
         harness.settle()
     harness.check()
-    with harness.database.session.begin() as session:
-        account = AccountRepository(session).get(session.get_one(Member, member).address, 1)
-        assert (account.posted, account.available) == (30, 30)
+    assert harness.call("balanceOf", harness.account(member)[0], 1) == 30
+    assert harness.available(member) == 30
 
 
 # -------------------------------------------------------------------- reminders
@@ -302,172 +280,3 @@ def test_nobody_is_reminded_of_points_that_are_spent(story: Story) -> None:
     story.tell()
     ReminderRound(story.books.database, story.books.settings).run()
     assert story.events("points.expiring") == []
-
-
-# -------------------------------------------------------------------- liquidity
-
-
-def test_a_merchant_is_told_once_a_crossing_and_not_while_it_hovers_at_the_line(books: Books) -> None:
-    thresholds = Thresholds(low_percent=20, critical_percent=5, floor=0)
-
-    def told(position: int) -> list[str]:
-        with books.database.session.begin() as session:
-            session.execute(
-                update(Position).where(Position.merchant_number == 1).values(position=position, credit_limit=1_000)
-            )
-            before = session.scalar(select(func.max(Event.seq))) or 0
-        for _ in range(2):
-            with books.database.session.begin() as session:
-                service = LiquidityService(session, thresholds)
-                assert (service.crossings() > 0) == (service.alert() > 0)
-        with books.database.session.begin() as session:
-            query = select(Event).where(Event.seq > before, Event.merchant_number == 1).order_by(Event.seq)
-            return [event.type for event in session.scalars(query)]
-
-    assert told(-700) == []
-    assert told(-801) == ["liquidity.low"]  # 199 of 1,000 left
-    assert told(-790) == []  # above the line, but not by a quarter
-    assert told(-810) == []
-    assert told(-960) == ["liquidity.critical"]
-    assert told(-945) == []
-    assert told(-930) == ["liquidity.low"]
-    assert told(-740) == ["liquidity.restored"]
-    assert told(-960) == ["liquidity.critical"]
-    assert told(0) == ["liquidity.restored"]
-
-
-def test_a_prefunded_merchant_has_a_floor() -> None:
-    thresholds = Thresholds(20, 5, floor=400)
-    fine = thresholds.level(400, 0, thresholds.level(10**9, 0, before=Level.FINE))
-    assert [fine, thresholds.level(399, 0, fine), thresholds.level(99, 0, fine)] == ["fine", "low", "critical"]
-
-
-# -------------------------------------------------------------------- statements
-
-
-def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_each_other(
-    lone_harness: Harness, own_chain: Anvil, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    harness = lone_harness
-    harness.settings.managed_deadline = harness.settings.max_deadline = 3 * SECONDS_A_DAY  # the chain's clock will jump
-    clock = datetime.now(UTC)
-    monkeypatch.setattr(statements, "now", lambda: clock)
-    member = harness.member()
-    harness.issue(member, 1_000)
-    harness.settle()
-    harness.exchange(member, 500)
-    harness.redeem(member, 20, "FUEL")
-    harness.settle()
-    assert make_statements(harness) == []  # the day is not over
-
-    own_chain.rpc("evm_increaseTime", SECONDS_A_DAY)
-    clock += timedelta(days=1, minutes=6)
-    first = make_statements(harness)
-    assert [s.merchant_number for s in first] == [0, 1, 2]
-    check_statements(harness, first, {0: 0, 1: 0, 2: 0})
-    fuel = next(s for s in first if s.merchant_number == 1)
-    lines = {line["kind"]: (line["count"], line["points"], line["paid"], line["fees_paid"]) for line in fuel.lines}
-    assert lines == {
-        "issue": (1, 1_000, 0, 0),
-        "exchange": (1, 500, 4_500_000, 22_500),
-        "redeem": (1, 20, 0, 0),
-    }
-    assert fuel.deposited == 1_000_000_000
-    assert make_statements(harness) == []
-
-    harness.exchange(member, 100)
-    harness.settle()
-    clock += timedelta(days=1)
-    second = make_statements(harness)
-    check_statements(harness, second, {s.merchant_number: s.closing for s in first})
-    assert next(s for s in second if s.merchant_number == 1).lines[0]["count"] == 1
-
-    # The chain changes its mind about the last block, and what it held comes in another one: the days are told again.
-    own_chain.rpc("anvil_reorg", 1, [])
-    harness.settle()
-    again = make_statements(harness)
-    assert {s.revision for s in again} == {2}
-    assert {s.merchant_number for s in again} == {0, 1, 2}
-    with harness.database.session.begin() as session:
-        days = sorted(set(session.scalars(select(Statement.day))))
-        every = [list(session.scalars(select(Statement).where(Statement.day == day))) for day in days]
-    for before, after in itertools.pairwise(every):
-        assert {s.merchant_number: s.closing for s in before} == {s.merchant_number: s.opening for s in after}
-    check_statements(harness, every[-1], {s.merchant_number: s.closing for s in every[-2]})
-
-
-def test_a_day_is_not_told_before_all_of_its_transactions_are_seen(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = datetime.now(UTC) + timedelta(days=1, minutes=6)
-    monkeypatch.setattr(statements, "now", lambda: clock)
-    harness.issue(harness.member(), 100)
-    assert harness.sequencer.sign_batch()
-    assert make_statements(harness) == []
-    harness.settle()
-    assert len(make_statements(harness)) == 3
-
-
-def make_statements(harness: Harness) -> list[Statement]:
-    """What the task does."""
-    made: list[Statement] = []
-    while True:
-        with harness.database.reading() as session:
-            day = StatementService(session, network=harness.network).next_day()
-        if day is None:
-            return made
-        with harness.database.session.begin() as session:
-            some = StatementService(session, network=harness.network).make(day)
-        assert some
-        made += some
-
-
-def check_statements(harness: Harness, made: list[Statement], openings: dict[int, int]) -> None:
-    """They are made of what they say, and end with what the merchants have now."""
-    with harness.database.session.begin() as session:
-        positions = {p.merchant_number: p.position for p in session.scalars(select(Position))}
-    for statement in made:
-        assert statement.opening == openings[statement.merchant_number]
-        assert statement.closing == positions.get(statement.merchant_number, 0)
-        assert statement.closing == recomputed(
-            statement.lines, statement.opening, statement.deposited, statement.withdrawn
-        )
-
-
-# -------------------------------------------------------------------- cleaning
-
-
-def test_cleaning_removes_what_is_over_and_nothing_else(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaning, "_ROWS", 2)
-    old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
-    member = books.member()
-    with books.database.session.begin() as session:
-        for number in range(5):
-            at = old if number < 3 else fresh
-            session.add(LinkCode(code_hash=bytes([number]) * 32, member_id=member, expires_at=at))
-            record = IdempotencyRecord(principal="p", key=f"k{number}", fingerprint=bytes(32), status=200, body="")
-            record.created_at = at
-            session.add(record)
-            session.add(_quote(session, number, at))
-    before = now() - timedelta(days=1)
-    for remove in (cleaning.remove_quotes, cleaning.remove_link_codes, cleaning.remove_idempotency_records):
-        assert remove(books.database, before) == 3
-        assert remove(books.database, before) == 0
-    with books.database.session.begin() as session:
-        for table in (Quote, LinkCode, IdempotencyRecord):
-            assert session.scalar(select(func.count()).select_from(table)) == 2
-
-
-def _quote(session: Session, number: int, at: datetime) -> Quote:
-    agreement = session.scalars(select(Agreement.id)).one()
-    return Quote(
-        id=f"quo_{number}",
-        merchant_number=1,
-        agreement_id=agreement,
-        points=1,
-        points_burnt=1,
-        out=1,
-        settled=1,
-        fee=0,
-        expires_at=at,
-    )

@@ -13,15 +13,11 @@ from sqlalchemy import func, select
 from clearing.kit.clock import now
 from clearing.kit.errors import Forbidden, NotFound, Refused
 from clearing.kit.events.models import Event
-from clearing.ledger.accounts.repository import AccountRepository
-from clearing.ordering.expiry.service import set_aside
-from clearing.ordering.holds.models import Hold, HoldState
-from clearing.ordering.holds.repository import HoldFilter, HoldRepository
+from clearing.ledger.availability.models import Hold, HoldState
+from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ordering.holds.service import HoldEnded, HoldService
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.service import OrderService
-from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant
 from tests.support.books import Books
 from tests.support.harness import Harness
@@ -34,14 +30,14 @@ def hold(books: Harness, member: str, points: int, seconds: int = 600, *, progra
     with books.database.session.begin() as session:
         merchant = session.get_one(Merchant, 1)
         return (
-            HoldService(session)
+            HoldService(session, network=books.network)
             .create(
                 merchant,
-                network=books.network,
                 program=program,
                 member=member,
                 points=points,
                 seconds=seconds,
+                most_seconds=604_800,
                 reference=None,
                 actor="test",
             )
@@ -50,25 +46,24 @@ def hold(books: Harness, member: str, points: int, seconds: int = 600, *, progra
 
 
 def capture(books: Harness, hold_id: str, points: int, kind: Kind = Kind.REDEEM, *, merchant: int = 1) -> str:
-    target = "CINE" if kind is Kind.EXCHANGE else None
+    fields = {"target_program": "CINE"} if kind is Kind.EXCHANGE else {}
     with books.database.session.begin() as session:
         orders = OrderService(session, network=books.network, keyring=books.keyring, settings=books.settings)
-        request = InstructionRequest(kind, "", points, target_program=target)
         found = session.get_one(Merchant, merchant)
-        service = HoldService(session)
-        return service.capture(found, hold_id, request, orders=orders, authorization=None, actor="test").id
+        service = HoldService(session, network=books.network)
+        order = service.capture(
+            found, hold_id, kind, points=points, fields=fields, orders=orders, authorization=None, actor="test"
+        )
+        return order.id
 
 
 def release(books: Harness, hold_id: str) -> None:
     with books.database.session.begin() as session:
-        HoldService(session).release(session.get_one(Merchant, 1), hold_id, actor="test")
+        HoldService(session, network=books.network).release(session.get_one(Merchant, 1), hold_id, actor="test")
 
 
 def available(books: Harness, member: str) -> int:
-    with books.database.session.begin() as session:
-        account = AccountRepository(session).get(session.get_one(Member, member).address, 1)
-        key = (account.address, account.program)
-        return account.available - set_aside(session, books.network, {key: account.available}).get(key, 0)
+    return books.available(member)
 
 
 def read(books: Harness, hold_id: str) -> Hold:
@@ -129,8 +124,7 @@ def test_captured_holds_settle_on_chain_as_what_they_became(harness: Harness) ->
     harness.settle()
     assert [harness.order(order).state for order in orders] == [OrderState.SETTLED] * 2
     assert available(harness, member) == 40
-    with harness.database.session.begin() as session:
-        assert AccountRepository(session).get(session.get_one(Member, member).address, 2).posted == 90
+    assert harness.available(member, 2) == 90
     harness.check()
 
 
@@ -184,7 +178,7 @@ def test_the_sweeper_tells_of_each_expired_hold_once(books: Books, member: str) 
     let_pass(books, held)
     for expected in (1, 0):
         with books.database.session.begin() as session:
-            assert HoldService(session).tidy(100) == expected
+            assert HoldService(session, network=books.network).tidy(100) == expected
     with books.database.session.begin() as session:
         events = session.scalars(select(Event).where(Event.type == "hold.expired")).all()
         assert [(event.subject, event.merchant_number) for event in events] == [(held, 1)]

@@ -18,8 +18,8 @@ from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Block, ChainEvent, Entry, PoisonEvent
 from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.rebuild import Digest, NotEmpty, RebuildService, digest
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.models import Program, ProgramStatus
@@ -28,7 +28,6 @@ from clearing.pipeline.quarantine import retry
 from scripts.dev.services import Anvil, Postgres
 from tests.support.harness import Harness
 from tongdui.encoding import keccak256, word
-from tongdui.orders import Kind
 
 _numbers = itertools.count()
 
@@ -225,7 +224,7 @@ def _trade(harness: Harness) -> str:
     second = harness.redeem(other, 70, "FUEL")
     harness.settle()
     assert harness.order(second).state is OrderState.REJECTED
-    harness.accept(1, [InstructionRequest(Kind.ISSUE, other, 40, "FUEL")])
+    harness.accept(1, [IssueRequest(member=other, points=40, program="FUEL")])
     harness.settle()
     harness.check()
     return member

@@ -12,8 +12,8 @@ from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Batch, Block, Entry
 from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import (
     CannotReconcile,
     Drift,
@@ -25,7 +25,6 @@ from clearing.oversight.reconciliation.service import (
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
-from tongdui.orders import Kind
 
 
 def test_a_network_in_order_has_no_drift(harness: Harness) -> None:
@@ -185,7 +184,7 @@ def _trade(harness: Harness) -> str:
     harness.settle()
     harness.redeem(member, 5)
     harness.redeem(member, 10, "FUEL")
-    harness.accept(1, [InstructionRequest(Kind.ISSUE, other, 40, "FUEL")])
+    harness.accept(1, [IssueRequest(member=other, points=40, program="FUEL")])
     harness.settle()
     return member
 

@@ -19,9 +19,10 @@ from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.service import SettlementService
+from clearing.ordering.orders.kinds.issue import IssueRequest
+from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
-from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.operations.service import OperationsService
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.merchants.models import Merchant, MerchantStatus
@@ -31,7 +32,6 @@ from clearing.pipeline.submission import fail_call
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
-from tongdui.orders import Kind
 
 
 def test_an_exchange_settles_and_the_remainder_stays_with_the_member(harness: Harness) -> None:
@@ -292,7 +292,7 @@ def test_a_crash_in_the_middle_of_a_block_leaves_nothing_of_it(harness: Harness)
     harness.sequencer.step()
     block = _block_of(harness, order)
     session = harness.database.session()
-    project_block(session, block, harness.network.today())
+    project_block(session, block, harness.today())
     session.close()  # the process dies before the commit
     assert harness.order(order).state is OrderState.SUBMITTED
     harness.settle()
@@ -513,8 +513,8 @@ def test_of_fifty_concurrent_redemptions_exactly_the_covered_ones_succeed(harnes
 def test_an_atomic_order_may_use_what_it_gains(harness: Harness) -> None:
     member = harness.member()
     requests = [
-        InstructionRequest(Kind.ISSUE, member, 100, "FUEL"),
-        InstructionRequest(Kind.REDEEM, member, 60, "FUEL"),
+        IssueRequest(member=member, points=100, program="FUEL"),
+        RedeemRequest(member=member, points=60, program="FUEL"),
     ]
     with pytest.raises(Refused, match="0 points available"):
         harness.accept(1, requests)

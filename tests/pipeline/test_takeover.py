@@ -26,8 +26,8 @@ from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ordering.orders import limits
+from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
@@ -169,7 +169,7 @@ def test_an_order_that_no_transaction_has_room_for_is_refused_and_holds_nobody_u
     members = [harness.member() for _ in range(30)]
     harness.settings.batch_max_gas = 500_000
     harness.restart()
-    large = harness.accept(1, [InstructionRequest(Kind.ISSUE, member, 1, "FUEL") for member in members])
+    large = harness.accept(1, [IssueRequest(member=member, points=1, program="FUEL") for member in members])
     small = harness.issue(members[0], 5)
     harness.settle()
     refused = harness.order(large)

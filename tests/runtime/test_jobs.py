@@ -28,10 +28,10 @@ from clearing.kit.database import Base
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.ids import new_id
-from clearing.ledger.accounts.repository import AccountRepository
+from clearing.ledger.accounts.repository import AccountRepository, Balance
+from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.notifications.webhooks.service import WebhookService
-from clearing.ordering.holds.models import Hold, HoldState
 from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
@@ -214,7 +214,7 @@ _FINDS_WORK = {
 def _work_for_everybody(network: Books) -> None:
     _lapsed_hold(network)
     _tell(network, "first")
-    today = network.network.today()
+    today = network.today()
     member = network.member()
     address, _ = network.account(member)
     ledger = Ledger(day=today - 50)
@@ -223,7 +223,7 @@ def _work_for_everybody(network: Books) -> None:
     long_ago = now() - timedelta(days=365)
     with network.database.session.begin() as session:
         store(session, ledger)
-        AccountRepository(session).shift({(address, 1): (20, 0)})
+        AccountRepository(session).add({(address, 1): Balance(posted=20)})
         PositionRepository(session).lock(1).position = -(10**6)
         session.add(_old_record())
         session.add(LinkCode(code_hash=bytes(32), member_id=member, expires_at=long_ago))

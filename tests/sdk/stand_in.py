@@ -511,7 +511,7 @@ class StandIn:
 
     def terms_of(self, number: int) -> bytes:
         terms = next(a["terms"] for a in self.agreements.values() if a["number"] == number)
-        return AgreementTerms(**{**terms, "document": bytes_of(terms["document"])}).words()
+        return AgreementTerms(**{**terms, "document": bytes_of(terms["document"])}).abi_encoding()
 
 
 def _unix(text: str) -> int:

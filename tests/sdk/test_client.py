@@ -13,7 +13,7 @@ import pytest
 import tongdui
 from tests.sdk.stand_in import Call, ProblemError, StandIn
 from tongdui import AsyncClient, Client, Issue, LocalSigner
-from tongdui._core import backoff
+from tongdui._delivery import backoff
 
 
 def problem(status: int, code: str, **members: Any) -> httpx.Response:
@@ -176,7 +176,7 @@ def test_an_error_that_is_no_problem_document_is_still_an_error() -> None:
 
 def test_an_answer_of_another_shape_is_named() -> None:
     client, _ = answering(httpx.Response(200, json={"id": 3}))
-    with pytest.raises(tongdui.APIError, match="the answer is no Merchant"):
+    with pytest.raises(tongdui.APIError, match="the answer is not a valid Merchant"):
         client.merchants.get("mer_1")
 
 

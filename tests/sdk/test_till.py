@@ -19,7 +19,7 @@ from tongdui._cli import main
 from tongdui.till import PointsRule, TillImport, TillMapping, TillSheet, read_till
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "scripts" / "data"
+DATA = ROOT / "scripts" / "demo" / "data"
 HEADER = "time,sale number,customer,article,quantity,unit,amount"
 
 Write = Callable[..., TillSheet]
@@ -92,28 +92,28 @@ def test_a_sale_worth_nothing_is_listed_and_not_issued(sheet_of: Write) -> None:
 @pytest.mark.parametrize(
     ("row", "field", "reason"),
     [
-        ("2026-04-15 08:00,1,FC-1,95#,1,L,1.00", "time", "is no time in the form RFC 3339 or %Y-%m-%d %H:%M:%S"),
-        ("2026-02-30 08:00:00,1,FC-1,95#,1,L,1.00", "time", "is no time"),
-        ("0001-01-01 00:00:00,1,FC-1,95#,1,L,1.00", "time", "is no time"),
+        ("2026-04-15 08:00,1,FC-1,95#,1,L,1.00", "time", "is not a time in the form RFC 3339 or %Y-%m-%d %H:%M:%S"),
+        ("2026-02-30 08:00:00,1,FC-1,95#,1,L,1.00", "time", "is not a time"),
+        ("0001-01-01 00:00:00,1,FC-1,95#,1,L,1.00", "time", "is not a time"),
         (",1,FC-1,95#,1,L,1.00", "time", "is missing"),
         ("2026-04-15 08:00:00,,FC-1,95#,1,L,1.00", "sale number", "is missing"),
         (f"2026-04-15 08:00:00,{'9' * 65},FC-1,95#,1,L,1.00", "sale number", "is longer than 64 characters"),
         ("2026-04-15 08:00:00,1,FC-1,,1,L,1.00", "article", "is missing"),
         ("2026-04-15 08:00:00,1,FC-1,95#,,L,1.00", "quantity", "is missing"),
-        ("2026-04-15 08:00:00,1,FC-1,95#,x,L,1.00", "quantity", "is no decimal number"),
-        ("2026-04-15 08:00:00,1,FC-1,95#,1e3,L,1.00", "quantity", "is no decimal number"),
-        ("2026-04-15 08:00:00,1,FC-1,95#,NaN,L,1.00", "quantity", "is no decimal number"),
-        ("2026-04-15 08:00:00,1,FC-1,95#,１,L,1.00", "quantity", "is no decimal number"),
+        ("2026-04-15 08:00:00,1,FC-1,95#,x,L,1.00", "quantity", "is not a decimal number"),
+        ("2026-04-15 08:00:00,1,FC-1,95#,1e3,L,1.00", "quantity", "is not a decimal number"),
+        ("2026-04-15 08:00:00,1,FC-1,95#,NaN,L,1.00", "quantity", "is not a decimal number"),
+        ("2026-04-15 08:00:00,1,FC-1,95#,１,L,1.00", "quantity", "is not a decimal number"),
         ("2026-04-15 08:00:00,1,FC-1,95#,0,L,1.00", "quantity", "is zero"),
         ("2026-04-15 08:00:00,1,FC-1,95#,1,pcs,1.00", "unit", "must be L for fuel"),
         ("2026-04-15 08:00:00,1,FC-1,Tea,1,kg,1.00", "unit", "must be pcs or L for shop"),
         ("2026-04-15 08:00:00,1,FC-1,95#,1,L,1.005", "amount", "has more than 2 decimals"),
-        ('2026-04-15 08:00:00,1,FC-1,95#,1,L,"1,000.00"', "amount", "is no decimal number"),
-        ("2026-04-15 08:00:00,1,FC-1,95#,1,L,-1.00", "amount", "has another sign than the quantity"),
+        ('2026-04-15 08:00:00,1,FC-1,95#,1,L,"1,000.00"', "amount", "is not a decimal number"),
+        ("2026-04-15 08:00:00,1,FC-1,95#,1,L,-1.00", "amount", "has the opposite sign of the quantity"),
         ("2026-04-15 08:00:00,1,FC-1,95#,1,L", "row", "has 6 fields, the header names 7"),
         ("2026-04-15 08:00:00,1,FC-1,95#,1,L,1.00,", "row", "has 8 fields"),
         ('2026-04-15 08:00:00,1,FC-1,"Tea,1,pcs,1.00', "row", "has a quotation mark that is not closed"),
-        ("2026-04-15 08:00:00,1,FC\x00-1,95#,1,L,1.00", "customer", "has characters that are no text"),
+        ("2026-04-15 08:00:00,1,FC\x00-1,95#,1,L,1.00", "customer", "has characters that are not text"),
     ],
 )
 def test_a_bad_row_costs_itself_and_no_other(sheet_of: Write, row: str, field: str, reason: str) -> None:
@@ -296,7 +296,7 @@ def test_the_malformed_sample_is_reported_line_by_line() -> None:
         ({"till": {"delimiter": ";;"}}, "one character"),
         ({"columns": {"time": "t"}}, "lacks sale"),
         ({"points": {"a": 0.5}}, "write Fraction"),
-        ({"points": {"a": "-1"}}, "no rate"),
+        ({"points": {"a": "-1"}}, "not a rate"),
         ({"articles": {"b": ["x"]}}, "has no rate"),
         ({"articles": {"a": ["x"], "c": ["x"]}, "points": {"a": "1", "c": "1"}}, "'x' twice"),
     ],
@@ -509,7 +509,7 @@ def test_the_command_imports_and_tells(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    signer = client._desk.book.signer
+    signer = client._submitter.directory.signer
     keystore = signer.save_keystore(tmp_path / "station.json", "secret")  # type: ignore[attr-defined]
     monkeypatch.setenv("TONGDUI_URL", gateway.url)
     monkeypatch.setenv("TONGDUI_API_KEY", "tdk_1_x")

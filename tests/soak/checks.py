@@ -25,11 +25,11 @@ from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.models import Account
+from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.notifications.webhooks.fanout import nothing_new
 from clearing.notifications.webhooks.models import DeliveryState, WebhookDelivery
-from clearing.ordering.holds.models import Hold, HoldState
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.oversight.reconciliation.rebuild import RebuildService
 from clearing.oversight.reconciliation.service import ReconciliationService

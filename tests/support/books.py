@@ -11,12 +11,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from clearing.kit.clock import SYSTEM_CLOCK, Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountRepository
+from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.settlement.models import Position
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.members.models import Member
@@ -30,7 +31,7 @@ CONTRACT = "0x" + "c1" * 20
 class Books(Harness):
     """A network of which only the database is there. `give` stands for whatever the chain would have posted."""
 
-    def __init__(self, database_url: str, directory: Path, **overrides: object) -> None:
+    def __init__(self, database_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object) -> None:
         self.keyring = Keyring(PASSWORD)
         values: dict[str, object] = {
             "database_url": database_url,
@@ -41,7 +42,7 @@ class Books(Harness):
         }
         self.settings = Settings.model_validate(values)
         self.network = NetworkIdentity.of(self.settings)
-        self.database = Database(database_url)
+        self.database = Database(database_url, clock=clock)
 
     def close(self) -> None:
         self.database.close()
@@ -50,12 +51,7 @@ class Books(Harness):
         """Posts points to a member's account."""
         with self.database.session.begin() as session:
             address = session.get_one(Member, member).address
-            AccountRepository(session).shift({(address, program): (points, 0)})
-
-    def account(self, member: str, program: int = 1) -> tuple[str, int]:
-        """A member's account."""
-        with self.database.session.begin() as session:
-            return session.get_one(Member, member).address, program
+            AccountRepository(session).add({(address, program): Balance(posted=points)})
 
     def take_key_away(self, merchant: int) -> None:
         """From now on the merchant signs for itself."""

@@ -16,14 +16,19 @@ from clearing.chain.calls.service import request_call
 from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract import encode_call
 from clearing.chain.deployment import deploy
+from clearing.kit.clock import SYSTEM_CLOCK, Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.ledger.accounts.models import Account
+from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.kinds.exchange import ExchangeRequest
+from clearing.ordering.orders.kinds.issue import IssueRequest
+from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.service import OrderService
@@ -80,7 +85,9 @@ class PatientClient(ChainClient):
 class Harness:
     """Everything but the gateway. Merchants are `fuel` (program FUEL) and `cine` (CINE), with a FUEL to CINE agreement at 9/10."""
 
-    def __init__(self, database_url: str, rpc_url: str, directory: Path, **overrides: object) -> None:
+    def __init__(
+        self, database_url: str, rpc_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object
+    ) -> None:
         self.keyring = Keyring(PASSWORD)
         self.keys = RoleKeys(directory / "keys", self.keyring)
         for role in ("admin", "operator", "sequencer", "treasury"):
@@ -101,9 +108,13 @@ class Harness:
         }
         self.settings = Settings.model_validate(values)
         self.network = NetworkIdentity.of(self.settings)
-        self.database = Database(database_url)
+        self.database = Database(database_url, clock=clock)
         self.database.upgrade()
         self.restart()
+
+    def today(self) -> int:
+        """The network's day, by its clock."""
+        return self.network.day_at(self.database.clock.unix())
 
     def restart(self) -> None:
         """New daemons, as after a crash: nothing but the database and the chain is left."""
@@ -202,17 +213,28 @@ class Harness:
 
     def issue(self, member: str, points: int, reference: str | None = None) -> str:
         """Accepts an issuance of FUEL."""
-        return self.accept(1, [InstructionRequest(Kind.ISSUE, member, points, "FUEL", reference=reference)])
+        return self.accept(1, [IssueRequest(member=member, points=points, program="FUEL", reference=reference)])
 
     def exchange(self, member: str, points: int) -> str:
         """Accepts an exchange of FUEL for CINE."""
-        request = InstructionRequest(Kind.EXCHANGE, member, points, "FUEL", target_program="CINE")
+        request = ExchangeRequest(member=member, points=points, source_program="FUEL", target_program="CINE")
         return self.accept(1, [request])
 
     def redeem(self, member: str, points: int, program: str = "CINE") -> str:
         """Accepts a redemption."""
         owner = {"FUEL": 1, "CINE": 2}[program]
-        return self.accept(owner, [InstructionRequest(Kind.REDEEM, member, points, program)])
+        return self.accept(owner, [RedeemRequest(member=member, points=points, program=program)])
+
+    def account(self, member: str, program: int = 1) -> tuple[str, int]:
+        """A member's account."""
+        with self.database.session.begin() as session:
+            return session.get_one(Member, member).address, program
+
+    def available(self, member: str, program: int = 1) -> int:
+        """Points of a member that a new order may use."""
+        with self.database.session.begin() as session:
+            account = (session.get_one(Member, member).address, program)
+            return AvailabilityService(session, network=self.network).of_account(account).available
 
     def order(self, order_id: str) -> Order:
         """An order as it is now."""
@@ -237,7 +259,7 @@ class Harness:
         with self.database.session.begin() as session:
             for account in session.scalars(select(Account)):
                 assert account.posted == self.call("balanceOf", account.address, account.program)
-                assert account.reserved == self._set_aside(session, account)
+                assert (account.reserved, account.expiring) == self._reserved(session, account)
             positions = list(session.scalars(select(Position)))
             for position in positions:
                 assert position.position == self._position(position.merchant_number)
@@ -249,9 +271,10 @@ class Harness:
         raw = self.client.eth_call(self.settings.contract, encode_call("merchantOf", [merchant]))
         return int.from_bytes(raw[32:64], "big", signed=True)
 
-    def _set_aside(self, session: Session, account: Account) -> int:
+    def _reserved(self, session: Session, account: Account) -> tuple[int, int]:
+        """What open orders reserve of the account, and what open expire orders will burn of it."""
         query = (
-            select(Instruction.reserves)
+            select(Instruction.kind, Instruction.reserves, Instruction.points)
             .join(Instruction.order)
             .where(
                 Instruction.address == account.address,
@@ -259,7 +282,8 @@ class Harness:
                 Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED]),
             )
         )
-        return sum(session.scalars(query))
+        rows = session.execute(query).all()
+        return sum(row.reserves for row in rows), sum(row.points for row in rows if row.kind == Kind.EXPIRE)
 
     def _check_journal(self, session: Session) -> None:
         head = bytes(32)

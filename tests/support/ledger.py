@@ -9,9 +9,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from clearing.kit.identity import SECONDS_A_DAY
-from clearing.ledger.journal.effects import Effects, Route, recipient_of
+from clearing.ledger.journal.effects import Effects, recipient_of
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.models import Entry as EntryRow
+from clearing.parties.agreements.models import Route
 from tongdui.encoding import ZERO_WORD, address_word
 from tongdui.orders import Kind
 from tongdui.receipts import Entry

@@ -9,16 +9,15 @@ from clearing.kit.database import Base, Big
 
 
 class Account(Base):
-    """A member's balance in a program. `posted` is what the chain says; `reserved` is set aside by pending orders."""
+    """A member's balance in a program. What an order may use of it, `ledger.availability` says."""
 
     __tablename__ = "accounts"
 
     address: Mapped[str] = mapped_column(String(42), primary_key=True)
     program: Mapped[int] = mapped_column(primary_key=True, index=True)
     posted: Mapped[int] = mapped_column(Big, default=0)
+    """Points that the chain says the member has."""
     reserved: Mapped[int] = mapped_column(Big, default=0)
-
-    @property
-    def available(self) -> int:
-        """Points that a new order may use."""
-        return self.posted - self.reserved
+    """Of them, points that pending orders will take."""
+    expiring: Mapped[int] = mapped_column(Big, default=0)
+    """Points that pending expire orders will burn. Most of them are reserved, too; an atomic order may burn what it gains."""

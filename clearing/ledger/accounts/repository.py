@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import select, text
@@ -16,32 +16,34 @@ from clearing.ledger.accounts.models import Account
 AccountKey = tuple[str, int]
 """(member's address, program number)."""
 
-_Change = tuple[str, int, int, int]
-"""Address, program, and what to add to posted and to reserved."""
-
 _ADD_IN_PLACE = text(
     """
-    INSERT INTO accounts (address, program, posted, reserved)
+    INSERT INTO accounts (address, program, posted, reserved, expiring)
     SELECT * FROM unnest(
         CAST(:addresses AS varchar[]), CAST(:programs AS integer[]),
-        CAST(:posted AS numeric[]), CAST(:reserved AS numeric[])
+        CAST(:posted AS numeric[]), CAST(:reserved AS numeric[]), CAST(:expiring AS numeric[])
     )
     ON CONFLICT (address, program) DO UPDATE SET
-        posted = accounts.posted + excluded.posted, reserved = accounts.reserved + excluded.reserved
+        posted = accounts.posted + excluded.posted,
+        reserved = accounts.reserved + excluded.reserved,
+        expiring = accounts.expiring + excluded.expiring
     """
 )
 
 
 class Balance(NamedTuple):
-    """What an account has, as `Account` says it: these are read by the hundred."""
+    """What an account holds, or what is added to it. A tuple, because accounts are read by the hundred."""
 
-    posted: int
-    reserved: int
+    posted: int = 0
+    reserved: int = 0
+    expiring: int = 0
 
-    @property
-    def available(self) -> int:
-        """Points that a new order may use."""
-        return self.posted - self.reserved
+    def plus(self, change: Balance) -> Balance:
+        """The balance after a change."""
+        return Balance(*(before + more for before, more in zip(self, change, strict=True)))
+
+
+NOTHING = Balance()
 
 
 class AccountRepository:
@@ -50,54 +52,54 @@ class AccountRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def get(self, address: str, program: int) -> Account:
-        """The account; an empty one (not stored) where the member never had points in the program."""
-        found = self._session.get(Account, (address, program))
-        return found or Account(address=address, program=program, posted=0, reserved=0)
-
     def of_member(self, address: str) -> list[Account]:
         """The member's accounts, by program."""
         query = select(Account).where(Account.address == address).order_by(Account.program)
         return list(self._session.scalars(query))
 
     def lock(self, keys: Iterable[AccountKey]) -> dict[AccountKey, Balance]:
-        """The stored accounts among `keys`, locked until the transaction ends. Always in the same order: no deadlocks."""
+        """The stored accounts with these keys, locked until the transaction ends. Always in the same order: no deadlocks."""
+        return self._read(keys, lock=True)
+
+    def balances(self, keys: Iterable[AccountKey]) -> dict[AccountKey, Balance]:
+        """The stored accounts with these keys."""
+        return self._read(keys, lock=False)
+
+    def _read(self, keys: Iterable[AccountKey], *, lock: bool) -> dict[AccountKey, Balance]:
         query = (
-            select(Account.address, Account.program, Account.posted, Account.reserved)
+            select(Account.address, Account.program, Account.posted, Account.reserved, Account.expiring)
             .where(pairs_in_list(self._session, Account.address, Account.program, set(keys)))
             .order_by(Account.address, Account.program)
-            .with_for_update(of=Account)
         )
-        rows = self._session.execute(query)
-        return {(address, program): Balance(posted, reserved) for address, program, posted, reserved in rows}
+        rows = self._session.execute(query.with_for_update(of=Account) if lock else query)
+        return {(address, program): Balance(*numbers) for address, program, *numbers in rows}
 
-    def shift(self, deltas: dict[AccountKey, tuple[int, int]]) -> None:
-        """Adds (posted, reserved) to each account; makes the ones that are not stored yet."""
-        changes = [(*key, *delta) for key, delta in sorted(deltas.items()) if delta != (0, 0)]
-        if not changes:
+    def add(self, changes: Mapping[AccountKey, Balance]) -> None:
+        """Adds a change to each account; makes the accounts that are not stored yet."""
+        ordered = [(key, change) for key, change in sorted(changes.items()) if change != NOTHING]
+        if not ordered:
             return
         if dialect_of(self._session) == "postgresql":
-            self._add_in_place(changes)
+            self._add_in_place(ordered)
         else:
-            self._read_and_write(changes)
+            self._read_and_write(ordered)
         self._forget_loaded()
 
-    def _add_in_place(self, changes: list[_Change]) -> None:
+    def _add_in_place(self, changes: list[tuple[AccountKey, Balance]]) -> None:
         """One statement for all of them. The rows are locked in the order of `changes`, like everywhere: no deadlocks."""
-        columns = [list(column) for column in zip(*changes, strict=True)]
-        names = ("addresses", "programs", "posted", "reserved")
+        columns = [list(column) for column in zip(*((*key, *change) for key, change in changes), strict=True)]
+        names = ("addresses", "programs", "posted", "reserved", "expiring")
         self._session.execute(_ADD_IN_PLACE, dict(zip(names, columns, strict=True)))
 
-    def _read_and_write(self, changes: list[_Change]) -> None:
+    def _read_and_write(self, changes: list[tuple[AccountKey, Balance]]) -> None:
         """SQLite keeps our big numbers as text, so Python adds them; there is one writer at a time anyway."""
-        found = self.lock((address, program) for address, program, _, _ in changes)
+        found = self.lock(key for key, _ in changes)
         rows = []
-        for address, program, posted, reserved in changes:
-            before = found.get((address, program), Balance(0, 0))
-            after = {"posted": before.posted + posted, "reserved": before.reserved + reserved}
-            rows.append({"address": address, "program": program, **after})
+        for (address, program), change in changes:
+            after = found.get((address, program), NOTHING).plus(change)
+            rows.append({"address": address, "program": program, **after._asdict()})
         statement = insert_for(self._session)(Account)
-        values = {"posted": statement.excluded.posted, "reserved": statement.excluded.reserved}
+        values = {name: statement.excluded[name] for name in Balance._fields}
         self._session.execute(statement.on_conflict_do_update(index_elements=["address", "program"], set_=values), rows)
 
     def _forget_loaded(self) -> None:

@@ -1,4 +1,4 @@
-"""What entries do to accounts and positions: the contract's movements once more, as sums. Used forwards and backwards."""
+"""What entries change in accounts, positions and daily caps: the contract's rules once more, as sums."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.ledger.accounts.repository import AccountKey
+from clearing.parties.agreements.models import Route
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
 OPERATOR_MERCHANT = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The sides of an agreement, as numbers."""
-
-    source_merchant: int
-    target_merchant: int
-    target_program: int
 
 
 @dataclass(slots=True)
@@ -29,10 +21,10 @@ class Effects:
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """Source points that count for the day's cap, by agreement. A reversal gives nothing of it back."""
+    """Source points that count for the day's cap, by agreement. A reversal gives none of it back."""
 
     def add(self, entry: Entry, routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> None:
-        """Adds an entry. `routes` has its agreement and `originals` the entry it reverses, where it has them."""
+        """Adds an entry. `routes` holds its agreement and `originals` the entry that it reverses, where there is one."""
         match Kind(entry.kind):
             case Kind.ISSUE:
                 self.points[entry.member, entry.program] += entry.points
@@ -66,6 +58,14 @@ class Effects:
                 self.points[recipient_of(original), entry.program] -= entry.points
             case _:
                 self._convert(entry, routes[entry.agreement], -1)
+
+    def negated(self) -> Effects:
+        """The same sums with the other sign: they take these effects back."""
+        negated = Effects()
+        negated.points.update({account: -points for account, points in self.points.items()})
+        negated.micros.update({merchant: -micros for merchant, micros in self.micros.items()})
+        negated.uses.update({agreement: -points for agreement, points in self.uses.items()})
+        return negated
 
     @classmethod
     def of(cls, entries: Iterable[Entry], routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> Effects:

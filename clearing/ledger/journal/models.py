@@ -14,7 +14,7 @@ from tongdui import receipts
 
 
 class Block(Base):
-    """A block that the read model contains. The highest one is where the projector stands."""
+    """A block that the read model contains. The projector stands at the highest one."""
 
     __tablename__ = "blocks"
 
@@ -25,7 +25,7 @@ class Block(Base):
 
 
 class ChainEvent(Base):
-    """A rare event (registrations, agreements, money) with what it replaced, so that a reorganisation can take it back."""
+    """A rare event (registration, agreement, money) with what it replaced, so that a reorganisation can undo it."""
 
     __tablename__ = "chain_events"
 
@@ -37,7 +37,7 @@ class ChainEvent(Base):
 
 
 class PoisonEvent(Base):
-    """A rare event that could not be decoded or applied: set aside as the chain told it, for a person to look at."""
+    """A rare event that could not be decoded or applied: kept as the chain emitted it, for a person to look at."""
 
     __tablename__ = "poison_events"
 

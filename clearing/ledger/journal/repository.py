@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session
 
-from clearing.ledger.journal.models import Batch, Block, Entry
+from clearing.kit.bulk_insert import insert_all
+from clearing.kit.in_list import in_list
+from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
+from tongdui import receipts
 from tongdui.receipts import merkle_proof
 
 
@@ -21,6 +24,31 @@ class BlockRepository:
     def last(self) -> Block | None:
         """The newest block."""
         return self._session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
+
+    def remove_content(self, number: int) -> None:
+        """Removes the entries, rejections, batches and quarantined events of a block."""
+        for table in (Entry, Rejection, Batch, PoisonEvent):
+            self._session.execute(delete(table).where(table.block_number == number))
+
+    def remove(self, block: Block) -> None:
+        """Removes a block whose content is gone."""
+        self._session.delete(block)
+
+
+class ChainEventRepository:
+    """The rare events, in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of_block(self, block_number: int) -> Sequence[ChainEvent]:
+        """The rare events of a block, newest first."""
+        query = select(ChainEvent).where(ChainEvent.block_number == block_number).order_by(ChainEvent.log_index.desc())
+        return self._session.scalars(query).all()
+
+    def remove(self, event: ChainEvent) -> None:
+        """Removes an event whose effect was taken back."""
+        self._session.delete(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +73,42 @@ class Proof:
     path: tuple[bytes, ...]
 
 
+_WIRE_NAMES = {"address": "member"}
+_ENTRY_COLUMNS = [c.name for c in Entry.__table__.columns if c.name not in ("leaf", "block_number")]
+_LEAVES_AT_ONCE = 1_000
+
+
 class EntryRepository:
     """Accepted instructions."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def add(self, entries: Sequence[receipts.Entry], block_number: int) -> None:
+        """Stores the entries of a block."""
+        rows = []
+        for entry in entries:
+            row = {name: getattr(entry, _WIRE_NAMES.get(name, name)) for name in _ENTRY_COLUMNS}
+            rows.append(row | {"leaf": entry.leaf(), "block_number": block_number})
+        insert_all(self._session, Entry, rows)
+
+    def of_block(self, block_number: int) -> list[receipts.Entry]:
+        """The entries of a block, in order."""
+        query = select(Entry).where(Entry.block_number == block_number).order_by(Entry.batch, Entry.index)
+        return [entry.wire() for entry in self._session.scalars(query)]
+
+    def by_leaves(self, leaves: Sequence[bytes]) -> dict[bytes, receipts.Entry]:
+        """The entries with these leaves, by leaf."""
+        found: dict[bytes, receipts.Entry] = {}
+        for start in range(0, len(leaves), _LEAVES_AT_ONCE):
+            some = leaves[start : start + _LEAVES_AT_ONCE]
+            rows = self._session.scalars(select(Entry).where(Entry.leaf.in_(some)))
+            found |= {row.leaf: row.wire() for row in rows}
+        return found
+
+    def newest_batch(self) -> int:
+        """Number of the newest batch that has entries; 0 where there is none."""
+        return self._session.scalar(select(func.max(Entry.batch))) or 0
 
     def by_leaf(self, leaf: bytes) -> Entry | None:
         """The entry with this leaf."""
@@ -64,6 +123,11 @@ class EntryRepository:
             batch, index = after
             query = query.where((Entry.batch < batch) | and_(Entry.batch == batch, Entry.index < index))
         return self._session.scalars(query).all()
+
+    def batches(self, numbers: Iterable[int]) -> dict[int, Batch]:
+        """The batches with these numbers."""
+        query = select(Batch).where(in_list(self._session, Batch.number, set(numbers)))
+        return {batch.number: batch for batch in self._session.scalars(query)}
 
     def receipt(self, leaf: bytes) -> Proof | None:
         """The entry with its Merkle proof, made from its batch's leaves."""

@@ -1,1 +1,1 @@
-"""Lots: points issued together with one expiry date. They are stored nowhere: the chain's entries, replayed, are the lots."""
+"""Lots: points issued together with one expiry date. No table stores them: replaying the chain's entries yields them."""

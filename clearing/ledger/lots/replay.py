@@ -1,13 +1,14 @@
-"""Which points are left of which lot: a pure function of the chain's entries, so anyone who has the chain can repeat it.
+"""How many points of each lot are left: a pure function of the chain's entries, so that anyone with the chain can repeat it.
 
-The rules (docs/decisions/lots.md says why):
+The rules (a decision in docs/decisions says why):
 
-- An issue and the target side of an exchange make a lot, which is over on the day `expiry_day` (0: never).
-- Points go out of the lots that are not over yet, first-expiring first, never-expiring last, the older lot first where they
-  tie; only then out of those that are over. An expiry takes the lots that are over first. The day is that of the entry's block.
-- A transfer carries its portions along: they stay part of the lot they came from.
-- A reversal gives back to exactly the lots that its original took from, the last taken first: what stays spent is what a smaller
-  movement would have taken. What a reversal takes away again comes from what its original gave, as far as that is still there.
+- An issue makes a lot, and so does the target side of an exchange. A lot is over on the day `expiry_day` (0: never).
+- Points leave the lots that are not over yet: the first to expire goes first, lots that never expire go last, and the older of two
+  equals goes before the younger. Only then do points leave lots that are over. An expiry takes lots that are over first. The day
+  that counts is that of the entry's block.
+- A transfer carries its portions along: they stay part of the lots that they came from.
+- A reversal returns points to the very lots that the original took them from, last taken first: what stays spent is what a smaller
+  movement would have taken. Points that a reversal takes back come from what the original gave, as far as it is still there.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ NEVER = 2**32
 
 
 class LotError(Exception):
-    """The entries do not fit together: some are missing, or they are not the chain's."""
+    """The entries contradict each other: some are missing, or they are not the chain's."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
-    """Which lot: sorts as points are to be taken."""
+    """Which lot. Origins sort in the order in which points are taken."""
 
     expires: int
     """Day number on which the lot is over; NEVER if it never is."""
@@ -75,7 +76,7 @@ class Holdings:
         self.points[portion.origin] += portion.points
 
     def take(self, points: int, preferred: Iterable[Portion], day: int, *, over_first: bool) -> list[Portion]:
-        """Takes points out: as much of `preferred` as is there, then by the rule. In the order in which it took them."""
+        """Takes points: first as much of `preferred` as is there, then by the rule. Returns them in the order of taking."""
         taken: list[Portion] = []
         for portion in preferred:
             points -= self._take_from(portion.origin, min(points, portion.points), taken)
@@ -108,7 +109,7 @@ class Holdings:
 
 @dataclass(slots=True)
 class _Movement:
-    """What an entry moved, as far as it is not reversed yet."""
+    """What an entry moved and no reversal has undone."""
 
     entry: Entry
     taken: list[Portion] = field(default_factory=list)
@@ -119,8 +120,8 @@ class Replay:
     """Accounts' lots, entry by entry. Feed it entries in the chain's order (batch, index)."""
 
     def __init__(self, targets: Mapping[int, int], of_interest: Callable[[AccountKey], bool] | None = None) -> None:
-        """`targets`: agreement -> target program (0 for none). Accounts that are not `of_interest` are left out: they
-        must not be where a transfer comes from."""
+        """`targets` maps an agreement to its target program (0 for none). Accounts that are not `of_interest` are left out; no
+        transfer to an account of interest may come from one of them."""
         self._targets = targets
         self._of_interest = of_interest or (lambda _: True)
         self._accounts: dict[AccountKey, Holdings] = defaultdict(Holdings)
@@ -145,12 +146,12 @@ class Replay:
         self._movements[entry.leaf()] = movement
 
     def lots(self, account: AccountKey) -> list[Portion]:
-        """What the account has, in the order in which it will be used (lots that are over come first)."""
+        """The account's portions in the order in which they will be used (lots that are over come first)."""
         holdings = self._accounts[account]
         return [Portion(origin, holdings.points[origin]) for origin in holdings.order]
 
     def taken_by(self, leaf: bytes) -> list[Portion]:
-        """What an entry took and was not given back, in the order in which it was taken."""
+        """What an entry took and no reversal returned, in the order in which it was taken."""
         return self._movements[leaf].taken[:]
 
     # ---------------------------------------------------------------- movements
@@ -194,7 +195,7 @@ class Replay:
 
 
 def _last(portions: list[Portion], points: int) -> tuple[list[Portion], list[Portion]]:
-    """The last `points` of the portions, last first; and what is left of the portions."""
+    """The last `points` of the portions, last first, and the portions that are left."""
     rest = portions[:]
     last: list[Portion] = []
     while points and rest:

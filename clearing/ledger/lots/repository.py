@@ -1,4 +1,4 @@
-"""SQL of lots: the entries that an account's lots depend on, and the accounts that have lots of certain days."""
+"""SQL of lots: the entries that lots depend on, the accounts with lots of certain days, and how far rounds have come."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true,
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.in_list import in_list
+from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.journal.models import Block, Entry
+from clearing.ledger.lots.models import ExpiryMark
 from clearing.parties.agreements.models import Agreement
 from tongdui import receipts
 from tongdui.encoding import address_word
@@ -26,7 +28,7 @@ _IS_LINKED = text("entries.kind IN (5, 6)")
 
 @dataclass(slots=True)
 class History:
-    """All entries that some accounts' lots depend on, in the chain's order, with the time of their blocks."""
+    """All entries that the lots of some accounts depend on, in the chain's order, with the times of their blocks."""
 
     accounts: set[AccountKey] = field(default_factory=set)
     """The accounts asked for, and those from which points came to them."""
@@ -36,6 +38,31 @@ class History:
     """Entry and Unix time."""
 
 
+class ExpiryMarkRepository:
+    """How far daily rounds have come, in one session."""
+
+    EXPIRY = "points.expire"
+    """The round that holds and burns expired points."""
+    REMINDERS = "points.remind"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, name: str) -> ExpiryMark | None:
+        """The mark of a round; None before its first one."""
+        return self._session.get(ExpiryMark, name, populate_existing=True)
+
+    def set(self, name: str, day: int, batch: int) -> None:
+        """Notes how far a round has come. Of two that run at the same time, the farther one counts."""
+        mark = self._session.get(ExpiryMark, name, with_for_update=True)
+        if mark is None:
+            values = {"name": name, "day": day, "batch": batch}
+            self._session.execute(insert_for(self._session)(ExpiryMark).values(values).on_conflict_do_nothing())
+            return
+        mark.day = max(mark.day, day)
+        mark.batch = batch
+
+
 class LotRepository:
     """Entries for replays, in one session."""
 
@@ -43,7 +70,7 @@ class LotRepository:
         self._session = session
 
     def history(self, accounts: Iterable[AccountKey]) -> History:
-        """What the lots of `accounts` depend on: their own entries, and those of whoever transferred points to them."""
+        """What the lots of `accounts` depend on: their own entries, and the entries of whoever transferred points to them."""
         found: dict[tuple[int, int], tuple[receipts.Entry, int]] = {}
         history = History(targets=self._targets())
         new = set(accounts)
@@ -64,15 +91,15 @@ class LotRepository:
     def accounts_expiring(
         self, first_day: int, last_day: int, addresses: Collection[str] | None = None
     ) -> set[AccountKey]:
-        """Accounts (of these members, or all) that got points with an expiry day from `first_day` to `last_day`.
+        """Accounts (of these members, or of all) that got points with an expiry day from `first_day` to `last_day`.
 
-        Some have passed them on since, and transfers of them are not looked at.
+        Some have spent them since. Transfers of such points are not looked at.
         """
         is_theirs = true() if addresses is None else in_list(self._session, Entry.address, addresses)
         return self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day), is_theirs)
 
     def accounts_given_late(self, after_batch: int, last_day: int) -> set[AccountKey]:
-        """Accounts that got points after a batch whose expiry day is `last_day` or before."""
+        """Accounts that got points after a batch whose expiry day is `last_day` or earlier."""
         # Without the partial index's condition: SQLite would read all that ever expired, not the few newest batches.
         return self._accounts_given(Entry.batch > after_batch, Entry.expiry_day.between(1, last_day))
 
@@ -85,7 +112,7 @@ class LotRepository:
         }
 
     def accounts_given_back(self, after_batch: int) -> set[AccountKey]:
-        """Accounts that got points of older lots after a batch: by a reversal, or by a transfer."""
+        """Accounts that got points of older lots after a batch: through a reversal or a transfer."""
         query = select(Entry.address, Entry.program, Entry.kind, Entry.link).where(
             Entry.batch > after_batch, Entry.kind.in_((int(Kind.REVERSE), int(Kind.TRANSFER)))
         )
@@ -109,7 +136,7 @@ class LotRepository:
 
 
 def _of_members(accounts: Iterable[AccountKey]) -> list[ColumnElement[bool]]:
-    """Entries of these accounts, and those members' entries under any agreement: an exchange gives points of its target program."""
+    """Entries of these accounts, and these members' entries under any agreement: an exchange gives points of its target program."""
     keys = sorted(accounts)
     conditions: list[ColumnElement[bool]] = []
     for start in range(0, len(keys), _CHUNK):

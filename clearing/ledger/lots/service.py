@@ -1,4 +1,4 @@
-"""Lots of the database's entries: what each account has of each, and who has points that expire in a range of days."""
+"""Lots of accounts, from the database's entries: what an account has of each lot, and who has points that expire soon."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LotService:
 
 
 def replayed(history: History, utc_offset_seconds: int) -> Replay:
-    """The history's end."""
+    """The accounts' lots at the end of their history."""
     replay = Replay(history.targets, history.accounts.__contains__)
     for entry, at in history.entries:
         replay.apply(entry, (at + utc_offset_seconds) // SECONDS_A_DAY)

@@ -13,7 +13,7 @@ from clearing.kit.database import Base, Big, Hash, choice
 
 
 class Position(Base):
-    """A merchant's net settlement balance, in micros. `reserved` is what its pending orders and withdrawals will take."""
+    """A merchant's net settlement balance, in micros. Pending orders and withdrawals will take `reserved` of it."""
 
     __tablename__ = "positions"
 

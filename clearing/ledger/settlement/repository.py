@@ -18,7 +18,7 @@ class PositionRepository:
         self._session = session
 
     def lock(self, merchant_number: int) -> Position:
-        """The merchant's position, locked until the transaction ends; an empty one is made where there is none."""
+        """The merchant's position, locked until the transaction ends; makes an empty one where there is none."""
         query = (
             select(Position)
             .where(Position.merchant_number == merchant_number)
@@ -90,7 +90,7 @@ class BankMovementRepository:
         leaving = select(BankMovement.micros, literal(-1)).where(
             BankMovement.kind == "withdrawal", BankMovement.state == BankMovementState.PENDING
         )
-        # One query, so that what the chain confirms meanwhile is not missing from both, nor counted in both.
+        # One query, so that a withdrawal which the chain confirms meanwhile is neither missing from both nor counted in both.
         return sum(micros * sign for micros, sign in self._session.execute(union_all(there, leaving)))
 
     def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
-from clearing.kit.errors import ClearingError, Conflict, Refused
+from clearing.kit.errors import ClearingError, Conflict, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.viewer import Viewer
 from clearing.ledger.settlement.events import tell
-from clearing.ledger.settlement.models import BankMovement, BankMovementState
+from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.merchants.models import Merchant
+from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import check_micros, require_merchant
 from tongdui.encoding import hex_of, keccak256
 
@@ -25,11 +28,12 @@ _FUNCTION = {"deposit": "deposit", "withdrawal": "withdraw"}
 
 
 class SettlementService:
-    """Bank movements in one transaction."""
+    """Positions and bank movements in one transaction."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._movements = BankMovementRepository(session)
+        self._positions = PositionRepository(session)
 
     def deposit(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
         """Books money that arrived at the bank."""
@@ -38,11 +42,11 @@ class SettlementService:
         )
 
     def withdraw(self, *, merchant_id: str, micros: int, bank_reference: str, actor: str) -> BankMovement:
-        """Books money that leaves the bank. Credit cannot be withdrawn, nor what pending orders and withdrawals will take,
-        nor more than there is in the bank."""
+        """Books money that leaves the bank. Nobody can withdraw credit, what pending orders and withdrawals will take, or more than
+        the bank holds."""
         merchant = require_merchant(self._session, merchant_id, "/merchant")
-        lock_until_commit(self._session, "withdrawals")  # or two at once would see the same money in the bank
-        position = PositionRepository(self._session).lock(merchant.number)
+        lock_until_commit(self._session, "withdrawals")  # or two withdrawals at once would count the same money
+        position = self._positions.lock(merchant.number)
         free = max(position.position - position.reserved, 0)
         if micros > free:
             raise Refused.at(
@@ -65,7 +69,7 @@ class SettlementService:
         """Asks the chain for another credit limit; it may not be below what the merchant has used."""
         check_micros(micros, "/credit_limit_micros", least=0)
         merchant = require_merchant(self._session, merchant_id)
-        position = PositionRepository(self._session).lock(merchant.number)
+        position = self._positions.lock(merchant.number)
         used = position.reserved - position.position
         if micros < used:
             raise Refused.at(
@@ -83,6 +87,34 @@ class SettlementService:
         )
         return merchant
 
+    # ---------------------------------------------------------------- what a viewer may see
+
+    def positions(self, viewer: Viewer, *, after: int | None, limit: int) -> Sequence[Position]:
+        """The positions that the viewer may see, by merchant number."""
+        return self._positions.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def position(self, viewer: Viewer, merchant_id: str) -> Position:
+        """A merchant's position, or NotFound where the viewer is another merchant."""
+        merchant = MerchantRepository(self._session).by_id(merchant_id)
+        if merchant is None or not viewer.sees(merchant.number):
+            raise NotFound(f"there is no position of {merchant_id}")
+        return self._positions.get(merchant.number)
+
+    def bank_movements(
+        self, viewer: Viewer, kind: BankKind, *, after: str | None, limit: int
+    ) -> Sequence[BankMovement]:
+        """The deposits or withdrawals that the viewer may see, newest first."""
+        return self._movements.list(kind=kind, merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def bank_movement(self, viewer: Viewer, kind: BankKind, movement_id: str) -> BankMovement:
+        """The deposit or withdrawal with this id, or NotFound where it is another merchant's."""
+        movement = self._movements.by_id(movement_id)
+        if movement is None or movement.kind != kind or not viewer.sees(movement.merchant_number):
+            raise NotFound(f"there is no {kind} {movement_id}")
+        return movement
+
+    # ---------------------------------------------------------------- booking
+
     def _book(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str, actor: str) -> BankMovement:
         check_micros(micros, "/micros", least=1)
         movement = self._movement(kind, merchant, micros, bank_reference)
@@ -92,7 +124,7 @@ class SettlementService:
         return movement
 
     def _movement(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str) -> BankMovement:
-        """The movement with this reference, to be booked: a new one, or one that failed and is asked for again."""
+        """The movement to book under this reference: a new one, or one that failed and is requested again."""
         bank_ref = keccak256(bank_reference.encode())
         before = self._movements.lock_by_bank_ref(bank_ref)
         if before is not None:
@@ -113,13 +145,23 @@ class SettlementService:
         try:
             self._movements.add(movement)
         except IntegrityError as error:
-            raise _used() from error  # somebody else stored it since we looked
+            raise _used() from error  # another request stored it since we looked
         return movement
 
     def _give_up_reference(self, failed: BankMovement) -> None:
-        """What failed stays on record as it was asked for, and another movement can have its reference: the chain never used it."""
+        """Keeps the failed movement on record and frees its reference for another one: the chain never used it."""
         failed.bank_ref = keccak256(b"\0" + failed.id.encode())  # no reference has control characters
         self._session.flush()
+
+
+def require_liquidity(position: Position, micros: int) -> None:
+    """Refuses what the paying merchant's position, credit included, does not cover."""
+    if micros > position.liquidity:
+        raise Refused(
+            f"the paying merchant needs {micros} micros of liquidity and has {max(position.liquidity, 0)}: "
+            "a deposit or a higher credit limit mends it",
+            code="insufficient_liquidity",
+        )
 
 
 def _used() -> ClearingError:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("program", sa.Integer(), nullable=False),
         sa.Column("posted", Big(), nullable=False),
         sa.Column("reserved", Big(), nullable=False),
+        sa.Column("expiring", Big(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", name=op.f("pk_accounts")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:

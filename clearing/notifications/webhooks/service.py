@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import InvalidRequest, NotFound, Refused
+from clearing.kit.events.models import Event
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks.fanout import wants_type
-from clearing.notifications.webhooks.models import EndpointState, WebhookEndpoint
+from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository, EventReader
 from clearing.parties.merchants.models import Merchant
 
@@ -119,12 +121,22 @@ class WebhookService:
         self._record("replayed", endpoint, actor, events=len(events))
         return len(events)
 
-    def existing(self, merchant_number: int | None, endpoint_id: str) -> WebhookEndpoint:
-        """The merchant's endpoint with this id (None: any merchant's), or NotFound."""
+    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[WebhookEndpoint]:
+        """The endpoints that the viewer may see, newest first."""
+        return self._endpoints.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, endpoint_id: str) -> WebhookEndpoint:
+        """The endpoint with this id, or NotFound where it is another merchant's."""
         endpoint = self._endpoints.by_id(endpoint_id)
-        if endpoint is None or merchant_number not in (None, endpoint.merchant_number):
+        if endpoint is None or not viewer.sees(endpoint.merchant_number):
             raise NotFound(f"there is no webhook endpoint {endpoint_id}")
         return endpoint
+
+    def deliveries(
+        self, endpoint: WebhookEndpoint, *, state: DeliveryState | None, after: int | None, limit: int
+    ) -> Sequence[tuple[WebhookDelivery, Event]]:
+        """The endpoint's deliveries with their events, newest first; `after` is the number of the last event seen."""
+        return DeliveryRepository(self._session).list(endpoint.id, state=state, after=after, limit=limit)
 
     # ---------------------------------------------------------------- parts
 

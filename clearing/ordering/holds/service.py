@@ -1,39 +1,38 @@
-"""Rules of holds. Locks are taken in one order everywhere: the merchant (for an order's nonce), the account, the hold."""
+"""Rules of holds. Every transaction takes its locks in one order: the merchant (for an order's nonce), the account, the hold."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.clock import clock_of
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Pointer, Refused, pointer_into
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
-from clearing.ledger.accounts.repository import AccountRepository
-from clearing.ordering.expiry.service import set_aside
-from clearing.ordering.holds.models import Hold, HoldPurpose, HoldState
-from clearing.ordering.holds.repository import HoldRepository
+from clearing.kit.viewer import Viewer
+from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
+from clearing.ledger.availability.repository import HoldFilter, HoldRepository
+from clearing.ledger.availability.service import AvailabilityService
+from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.members.models import Member
-from clearing.parties.members.service import MemberService
+from clearing.parties.members.service import MemberService, require_member
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_participating
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 from tongdui.orders import Kind
-
-CAPTURES = (Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND)
-"""What a hold may become."""
 
 
 class HoldEnded(Conflict):
-    """The hold was captured or released, or its time is over."""
+    """The hold was captured or released, or has expired."""
 
     code = "hold_ended"
 
@@ -41,27 +40,31 @@ class HoldEnded(Conflict):
 class HoldService:
     """Holds in one transaction."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
         self._session = session
+        self._network = network
+        self._clock = clock_of(session)
         self._holds = HoldRepository(session)
 
     def create(
         self,
         merchant: Merchant,
         *,
-        network: NetworkIdentity,
         program: str,
         member: str,
         points: int,
         seconds: int,
+        most_seconds: int,
         reference: str | None,
         actor: str,
     ) -> Hold:
-        """Sets points of the merchant's own program aside for `seconds`."""
+        """Sets points of the merchant's own program aside for `seconds`, of which `most_seconds` are allowed."""
+        if seconds > most_seconds:
+            raise InvalidRequest.at("/expires_in", f"a hold lasts at most {most_seconds} seconds")
         require_participating(merchant)
         found = self._own_program(merchant, program)
-        holder = MemberService(self._session).existing(merchant, member, "/member")
-        self._require_available(network, holder, found, points)
+        holder = require_member(self._session, merchant, member, "/member")
+        self._require_available(holder, found, points)
         hold = Hold(
             id=new_id("hld"),
             merchant_number=merchant.number,
@@ -70,87 +73,125 @@ class HoldService:
             program=found.number,
             points=points,
             reference=reference,
-            expires_at=now() + timedelta(seconds=seconds),
+            expires_at=self._clock.now() + timedelta(seconds=seconds),
         )
         self._holds.add(hold)
-        self._tell("created", hold, actor)
+        self._record("created", hold, actor)
         return hold
 
     def capture(
         self,
         merchant: Merchant,
         hold_id: str,
-        request: InstructionRequest,
+        kind: Kind,
         *,
+        points: int | None,
+        fields: dict[str, Any],
         orders: OrderService,
         authorization: Authorization | None,
         actor: str,
     ) -> Order:
-        """Turns the hold, or a part of it, into an order; what the order does not ask for is free again.
+        """Turns the hold, or `points` of it, into an order of this kind; what the order does not ask for is free again.
 
-        `request` names neither member nor program: the hold does. The hold is used up even if the chain rejects the order later.
+        The member and the program are the hold's; `fields` are what else the kind's request needs. The hold is used up even if the
+        chain rejects the order later.
         """
+        at = pointer_into("")
         orders.reserve_nonces(merchant, 0)  # locks the merchant before the account, as every order does
         hold = self._pending(merchant, hold_id)
-        if request.kind not in CAPTURES:
-            raise InvalidRequest.at(request.at("kind"), f"a hold cannot become {request.kind.label}")
-        if request.points > hold.points:
+        points = hold.points if points is None else points
+        if points > hold.points:
             detail = f"the hold is for {hold.points} points; capture at most as many"
-            raise Refused.at(request.at("points"), detail, code="over_hold")
-        program = ProgramRepository(self._session).by_number(hold.program)
-        assert program is not None
-        assert hold.member_id is not None
+            raise Refused.at(at("points"), detail, code="over_hold")
+        request = self._request(hold, kind, points, fields, at)
         self._end(hold, HoldState.CAPTURED)
-        hold.captured = request.points
+        hold.captured = points
         self._session.flush()
         order = orders.accept(
             merchant,
-            [replace(request, member=hold.member_id, program=program.code)],
-            atomic=False,
+            [request],
             authorization=authorization,
             actor=actor,
             captured={(hold.address, hold.program): hold.points},
         )
         hold.order_id = order.id
         hold.movement_id = order.instructions[0].id
-        self._tell("captured", hold, actor)
+        self._record("captured", hold, actor)
         return order
 
+    def _request(self, hold: Hold, kind: Kind, points: int, fields: dict[str, Any], at: Pointer) -> InstructionRequest:
+        """What the hold becomes, as the kind's own request."""
+        wanted = kind_of(kind)
+        if not wanted.can_capture:
+            raise InvalidRequest.at(at("kind"), f"a hold cannot become {kind.label}")
+        for field in fields:
+            if field not in wanted.captured_fields():
+                raise InvalidRequest.at(at(field), f"a hold that becomes {kind.label} has no {field}")
+        program = ProgramRepository(self._session).by_number(hold.program)
+        assert program is not None, "a hold's program is registered"
+        own = {"member": hold.member_id, "points": points, wanted.program_field: program.code}
+        request: InstructionRequest = wanted.request(**own, **fields)
+        return request
+
     def release(self, merchant: Merchant, hold_id: str, *, actor: str) -> Hold:
-        """Sets the points free. Releasing twice is harmless."""
+        """Frees the points. Releasing twice is harmless."""
         hold = self._mine(merchant, hold_id)
         if hold.state is HoldState.RELEASED:
             return hold
         hold = self._pending(merchant, hold_id)
         self._end(hold, HoldState.RELEASED)
-        self._tell("released", hold, actor)
+        self._record("released", hold, actor)
         return hold
 
-    def existing(self, merchant_number: int | None, hold_id: str) -> Hold:
-        """The hold with this id, if it is the merchant's (None: anybody's), or NotFound."""
+    def list(
+        self,
+        viewer: Viewer,
+        *,
+        member: str | None,
+        program: str | None,
+        state: HoldState | None,
+        reference: str | None,
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Hold]:
+        """Merchants' holds that the viewer may see, newest first."""
+        wanted = HoldFilter(
+            merchant=viewer.merchant_number,
+            member_id=MemberService(self._session).visible(viewer, member).id if member else None,
+            program=require_program(self._session, program).number if program else None,
+            state=state,
+            reference=reference,
+        )
+        return self._holds.list(wanted, at=self._clock.now(), after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, hold_id: str) -> Hold:
+        """The hold with this id, or NotFound where it is another merchant's."""
         hold = self._holds.by_id(hold_id)
-        visible = hold is not None and merchant_number in (None, hold.merchant_number)
-        if hold is None or not visible or hold.purpose is not HoldPurpose.MERCHANT:
+        if hold is None or hold.purpose is not HoldPurpose.MERCHANT or not viewer.sees(hold.merchant_number):
             raise NotFound(f"there is no hold {hold_id}")
         return hold
 
+    def due(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Hold]:
+        """Points of the viewer's programs that the expiry round has set aside to be burnt, newest first."""
+        return self._holds.expiry_list(merchant=viewer.merchant_number, after=after, limit=limit)
+
     def any_lapsed(self, at: datetime) -> bool:
-        """Whether there is something to tidy. Only looks."""
+        """Whether there is something to tidy. Writes nothing."""
         return self._holds.any_lapsed(at)
 
     def tidy(self, limit: int) -> int:
-        """Writes down that holds have expired, and tells their merchants; how many. Nothing depends on when this happens."""
-        lapsed = self._holds.lapsed(now(), limit)
+        """Notes that holds have expired, with an event for each; how many. Nothing depends on when this happens."""
+        lapsed = self._holds.lapsed(self._clock.now(), limit)
         for hold in lapsed:
             hold.state = HoldState.EXPIRED
             hold.ended_at = hold.expires_at
-            self._tell("expired", hold, "worker")
+            self._record("expired", hold, "worker")
         return len(lapsed)
 
     # ---------------------------------------------------------------- checks
 
     def _own_program(self, merchant: Merchant, code_or_id: str) -> Program:
-        program = ProgramService(self._session).existing(code_or_id, "/program")
+        program = require_program(self._session, code_or_id, "/program")
         if program.merchant_number != merchant.number:
             detail = f"{program.code} belongs to another merchant; only that one may hold its points"
             raise Forbidden.at("/program", detail, code="not_program_merchant")
@@ -158,33 +199,34 @@ class HoldService:
             raise Refused.at("/program", f"program {program.code} is {program.status}", code="program_paused")
         return program
 
-    def _require_available(self, network: NetworkIdentity, member: Member, program: Program, points: int) -> None:
-        key = (member.address, program.number)
-        account = AccountRepository(self._session).lock([key]).get(key)
-        here = {key: account.available} if account is not None else {}
-        available = max(here.get(key, 0) - set_aside(self._session, network, here).get(key, 0), 0)
-        if points > available:
-            detail = f"the member has {available} points available, {points} are needed"
+    def _require_available(self, member: Member, program: Program, points: int) -> None:
+        account = (member.address, program.number)
+        availability = AvailabilityService(self._session, network=self._network)
+        found = availability.of([account], balances=availability.lock([account]))[account]
+        if points > found.available:
+            detail = f"the member has {max(found.available, 0)} points available, {points} are needed"
             raise Refused.at("/points", detail, code="insufficient_points")
 
     def _mine(self, merchant: Merchant, hold_id: str) -> Hold:
-        return self.existing(merchant.number, hold_id)
+        return self.visible(Viewer(merchant.number), hold_id)
 
     def _pending(self, merchant: Merchant, hold_id: str) -> Hold:
-        """The merchant's hold, with its account locked, then itself; and only then asked whether it still stands."""
+        """The merchant's pending hold, after locking its account and then the hold: only then its state can be trusted."""
         hold = self._mine(merchant, hold_id)
-        AccountRepository(self._session).lock([(hold.address, hold.program)])
+        AvailabilityService(self._session, network=self._network).lock([(hold.address, hold.program)])
         hold = self._holds.lock(hold.id)
-        state = hold.state_at(now())
+        state = hold.state_at(self._clock.now())
         if state is not HoldState.PENDING:
             raise HoldEnded(f"the hold is {state}")
         return hold
 
     def _end(self, hold: Hold, state: HoldState) -> None:
         hold.state = state
-        hold.ended_at = now()
+        hold.ended_at = self._clock.now()
 
-    def _tell(self, action: str, hold: Hold, actor: str) -> None:
+    def _record(self, action: str, hold: Hold, actor: str) -> None:
         data = {"hold": hold.id, "state": hold.state, "points": hold.points, "captured": hold.captured}
         data |= {"member": hold.member_id, "order": hold.order_id, "reference": hold.reference}
-        EventRepository(self._session).add(f"hold.{action}", hold.id, actor, hold.merchant_number, data)
+        EventRecorder(self._session).record(
+            f"hold.{action}", hold.id, actor=actor, merchants=[hold.merchant_number], data=data
+        )

@@ -1,1 +1,1 @@
-"""Orders: what merchants sign, from acceptance to its final state."""
+"""Orders: what merchants sign, from acceptance to the final state."""

@@ -1,34 +1,40 @@
-"""The end of an order: what a block said about it, its reservations released, the event written. And the way back."""
+"""The end of an order, and the way back. Whatever ends an order also releases what it had reserved, in the same call."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, aliased
+import structlog
+from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
-from clearing.kit.events.models import Event
-from clearing.kit.ids import new_id
-from clearing.kit.in_list import in_list, pairs_in_list
-from clearing.ledger.accounts.repository import AccountKey
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.kit.clock import clock_of
+from clearing.kit.events.recorder import EventRecorder
+from clearing.ledger.accounts.repository import NOTHING, AccountKey, AccountRepository, Balance
+from clearing.ledger.journal.effects import Effects
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.repository import OrderKey, OrderRepository
+from clearing.ordering.orders.reservation import pending_balance
+from clearing.parties.agreements.repository import AgreementUseRepository
 from tongdui.orders import Reason
 
-OrderKey = tuple[int, int]
-"""(merchant number, nonce)."""
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What a block said about an order."""
+class Decision:
+    """What a block decided about an order."""
 
     accepted: int = 0
+    """How many of its instructions took effect."""
     refused: dict[int, str] = field(default_factory=dict)
     """Item -> reason."""
     order_reason: str | None = None
+    """Why the order as a whole was refused."""
+    digest: bytes | None = None
+    """Of an order refused as a whole: its digest, because somebody may have tried another order with the same nonce."""
 
     @property
     def state(self) -> OrderState:
@@ -44,120 +50,126 @@ class Outcome:
             return None
         return self.order_reason or next(iter(self.refused.values()), None)
 
+    def is_about(self, order: Order) -> bool:
+        """Whether it decides this very order."""
+        return self.digest is None or self.digest == order.digest
+
 
 @dataclass(slots=True)
-class Reservations:
-    """Sums of what orders set aside: points by account, micros by paying merchant, use of the day's cap by agreement."""
+class Reserved:
+    """Sums of what orders have reserved."""
 
-    points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    points: dict[AccountKey, Balance] = field(default_factory=lambda: defaultdict(Balance))
+    """By account, as what the reservation added to it."""
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """By paying merchant."""
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Source points that may count for the daily cap, by agreement."""
 
-    @classmethod
-    def of(cls, session: Session, orders: Iterable[Order]) -> Reservations:
-        """What these orders set aside."""
-        found = cls()
-        query = select(
-            Instruction.address,
-            Instruction.program,
-            Instruction.reserves,
-            Instruction.payer,
-            Instruction.pays,
-            Instruction.agreement,
-            Instruction.points,
-        ).where(in_list(session, Instruction.order_seq, [order.seq for order in orders]))
-        for address, program, reserves, payer, pays, agreement, points in session.execute(query):
-            if reserves:
-                found.points[address, program] += reserves
-            if payer is not None:
-                found.micros[payer] += pays
-                found.uses[agreement] += points
+
+class OrderFinalisation:
+    """Ends orders, or takes their end back, in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._orders = OrderRepository(session)
+
+    def settle(
+        self, decisions: Mapping[OrderKey, Decision], *, block_number: int, effects: Effects, day: int
+    ) -> list[Order]:
+        """Ends the orders that a block of this day decided, and books what its entries changed; the orders that ended.
+
+        An order that had ended outside the chain but was carried out all the same ends again: what it had reserved was released
+        the first time.
+        """
+        orders = self._orders.lock_by_nonces(list(decisions))
+        ended = []
+        for key, decision in decisions.items():
+            order = orders.get(key)
+            if order is None or not decision.is_about(order):
+                continue
+            if not order.state.is_final:
+                self._finish(order, decision, block_number)
+                ended.append(order)
+            elif order.block_number is None and decision.accepted:
+                log.error("an order was carried out that had ended", order=order.id, state=order.state)
+                self._orders.claim_references(order)
+                self._finish(order, decision, block_number)
+        self._book(effects, self._reserved(ended), day)
+        return ended
+
+    def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:
+        """Ends orders that no block contains and none will."""
+        for order in orders:
+            order.state = state
+            order.reason = reason
+            self._orders.release_references(order, range(order.size))
+            record_state(self._session, order, actor)
+        self._book(Effects(), self._reserved(orders), day=0)
+
+    def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
+        """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""
+        orders = self._orders.lock_of_block(block_number)
+        for order in orders:
+            self._orders.claim_references(order)
+            order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
+            order.reason = order.block_number = order.settled_at = None
+        self._book(effects.negated(), self._reserved(orders), day, sign=-1)
+
+    # ---------------------------------------------------------------- one order
+
+    def _finish(self, order: Order, decision: Decision, block_number: int) -> None:
+        order.state = decision.state
+        order.reason = decision.reason
+        order.block_number = block_number
+        order.settled_at = clock_of(self._session).now()
+        refused = decision.refused if decision.accepted else range(order.size)
+        self._orders.release_references(order, refused)
+        record_state(self._session, order, "projector")
+
+    # ---------------------------------------------------------------- balances
+
+    def _reserved(self, orders: Iterable[Order]) -> Reserved:
+        found = Reserved()
+        for reservation in self._orders.reservations(orders):
+            change = pending_balance(reservation.kind, reservation.points, reservation.reserves)
+            if change != NOTHING:
+                account = (reservation.address, reservation.program)
+                found.points[account] = found.points[account].plus(change)
+            if reservation.payer is not None:
+                found.micros[reservation.payer] += reservation.pays
+                found.uses[reservation.agreement] += reservation.points
         return found
 
-    def negated(self) -> Reservations:
-        """The same sums with the other sign: releasing them sets them aside."""
-        return Reservations(
-            {account: -points for account, points in self.points.items()},
-            {merchant: -micros for merchant, micros in self.micros.items()},
-            {agreement: -points for agreement, points in self.uses.items()},
-        )
+    def _book(self, effects: Effects, reserved: Reserved, day: int, sign: int = 1) -> None:
+        """Adds effects of this day to accounts, positions and daily caps, and releases reservations (sign -1: makes them again).
+
+        Both at once, so that each row is written once.
+        """
+        changes = {}
+        for account in {*effects.points, *reserved.points}:
+            released = reserved.points.get(account, Balance())
+            changes[account] = Balance(
+                effects.points.get(account, 0), -sign * released.reserved, -sign * released.expiring
+            )
+        AccountRepository(self._session).add(changes)
+        merchants = {*effects.micros, *reserved.micros}
+        micros = {m: (effects.micros.get(m, 0), -sign * reserved.micros.get(m, 0)) for m in merchants}
+        PositionRepository(self._session).shift(micros)
+        uses = AgreementUseRepository(self._session)
+        for agreement in sorted({*effects.uses, *reserved.uses}):
+            if points := effects.uses.get(agreement, 0):
+                uses.add(agreement, day, points)
+            if points := reserved.uses.get(agreement, 0):
+                uses.add(agreement, AgreementUseRepository.RESERVED, -sign * points)
 
 
-def load_orders(session: Session, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
-    """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
-    query = (
-        select(Order)
-        .where(pairs_in_list(session, Order.merchant_number, Order.nonce, keys))
-        .order_by(Order.seq)
-        .with_for_update(of=Order)
-        .execution_options(populate_existing=True)
-    )
-    return {(order.merchant_number, order.nonce): order for order in session.scalars(query)}
-
-
-def finish(session: Session, order: Order, outcome: Outcome, block_number: int) -> None:
-    """Makes an order final, also one that was thought to have ended outside the chain. The caller releases its reservations."""
-    was_withdrawn = order.state.is_final
-    order.state = outcome.state
-    order.reason = outcome.reason
-    order.block_number = block_number
-    order.settled_at = now()
-    if was_withdrawn:
-        claim_references(session, order)
-    refused = range(order.size) if not outcome.accepted else outcome.refused
-    _release_references(session, order, refused)
-    session.add(order_event(order, "projector"))
-
-
-def withdraw(session: Session, order: Order, state: OrderState, reason: str | None, actor: str) -> None:
-    """Makes an order final that no block contains and none will. The caller releases its reservations."""
-    order.state = state
-    order.reason = reason
-    _release_references(session, order, range(order.size))
-    session.add(order_event(order, actor))
-
-
-def reopen(session: Session, order: Order) -> None:
-    """The block that made an order final fell out of the chain: its transaction will be sent again."""
-    claim_references(session, order)
-    order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
-    order.reason = order.block_number = order.settled_at = None
-
-
-def order_event(order: Order, actor: str) -> Event:
-    """The event of an order's present state."""
-    return Event(
-        id=new_id("evt"),
-        type=f"order.{order.state}",
-        subject=order.id,
+def record_state(session: Session, order: Order, actor: str) -> None:
+    """Writes the event of an order's present state."""
+    EventRecorder(session).record(
+        f"order.{order.state}",
+        order.id,
         actor=actor,
-        merchant_number=order.merchant_number,
+        merchants=[order.merchant_number],
         data={"order": order.id, "state": order.state, "reason": order.reason},
     )
-
-
-def claim_references(session: Session, order: Order) -> None:
-    """The references of an order that lives again are taken again, but for those that another one has taken meanwhile."""
-    other = aliased(Instruction)
-    taken = select(other.order_seq).where(
-        other.merchant_number == Instruction.merchant_number,
-        other.kind == Instruction.kind,
-        other.reference == Instruction.reference,
-        other.live,
-    )
-    dead = (Instruction.order_seq == order.seq, Instruction.reference.is_not(None), ~Instruction.live)
-    session.execute(
-        update(Instruction).where(*dead, ~taken.exists()).values(live=True),
-        execution_options={"synchronize_session": False},
-    )
-
-
-def _release_references(session: Session, order: Order, items: Iterable[int]) -> None:
-    """A refused instruction's reference may be used again."""
-    wanted = list(items)
-    if wanted:
-        session.execute(
-            update(Instruction)
-            .where(Instruction.order_seq == order.seq, in_list(session, Instruction.item, wanted))
-            .values(live=False)
-        )

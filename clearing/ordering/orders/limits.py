@@ -1,4 +1,4 @@
-"""How much gas an order may need, and whether a transaction can hold it."""
+"""How much gas an order may need, and whether one transaction can hold it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _INSTRUCTION_GAS = {
     Kind.REVERSE: 68_000,
     Kind.EXPIRE: 14_000,
 }
-"""With their bytes, for members who have nothing of the program yet (twice the usual), in an order of hundreds. Where they are
-too low all the same, the batch fails, and smaller ones are tried out before they are sent."""
+"""Gas of an instruction with its bytes, in an order of hundreds, for an empty account (twice the usual cost). Should an
+estimate be too low all the same, the batch fails, and the sequencer tries smaller ones before it sends them."""
 
 
 def fits_alone(kinds: Mapping[int, int], gas: int) -> bool:
-    """Whether an order of so many instructions of each kind gets into a transaction of so much gas."""
+    """Whether a transaction of so much gas can hold an order with so many instructions of each kind."""
     return BATCH_GAS + gas_of(kinds) <= gas
 
 

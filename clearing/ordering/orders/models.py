@@ -15,7 +15,7 @@ from tongdui import orders as wire
 
 
 class OrderState(StrEnum):
-    """`accepted` waits for a batch, `submitted` is in one; the rest is final."""
+    """`accepted` waits for a batch, `submitted` is in one; the others are final."""
 
     ACCEPTED = "accepted"
     SUBMITTED = "submitted"
@@ -26,7 +26,7 @@ class OrderState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the order can change no more."""
+        """Whether the order can no longer change."""
         return self not in (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
@@ -53,7 +53,7 @@ class Order(Base):
     atomic: Mapped[bool] = mapped_column(default=False)
     digest: Mapped[bytes] = mapped_column(Hash, unique=True)
     packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    """The order as it travels to the chain: head, signature and instructions, packed. A batch is such bytes, joined."""
+    """The order as it travels to the chain: head, signature and instructions, packed. A batch joins such bytes."""
     size: Mapped[int]
     """Number of instructions."""
     state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
@@ -78,11 +78,11 @@ class Order(Base):
 
 
 class Instruction(Base):
-    """One movement of an order. It is never updated, but for `live`: what became of it is in `entries` and `rejections`."""
+    """One movement of an order. Only `live` ever changes: `entries` and `rejections` tell what became of it."""
 
     __tablename__ = "instructions"
     __table_args__ = (
-        # A merchant's document number has one effect: a second instruction with it is a duplicate while the first one stands.
+        # A merchant's document number has one effect: while one instruction with it stands, a second one is a duplicate.
         Index(
             "uq_instructions_reference",
             "merchant_number",
@@ -92,7 +92,7 @@ class Instruction(Base):
             postgresql_where=text("live AND reference IS NOT NULL"),
             sqlite_where=text("live AND reference IS NOT NULL"),
         ),
-        # Expire instructions (7) by account: what is on its way need not be burnt again.
+        # Expire instructions (7): those that came to nothing are looked up by the daily round.
         Index(
             "ix_instructions_expire",
             "address",
@@ -118,11 +118,11 @@ class Instruction(Base):
     ref: Mapped[bytes] = mapped_column(Hash)
     reference: Mapped[str | None] = mapped_column(String(140), default=None)
     reserves: Mapped[int] = mapped_column(Big, default=0)
-    """Points set aside on (address, program) until the order is final."""
+    """Points reserved on (address, program) until the order is final."""
     payer: Mapped[int | None] = mapped_column(default=None)
     pays: Mapped[int] = mapped_column(Big, default=0)
-    """Micros set aside on the payer's position until the order is final."""
+    """Micros reserved on the payer's position until the order is final."""
     live: Mapped[bool] = mapped_column(default=True)
-    """False once it was refused: then its reference may be used again."""
+    """False once the instruction is refused: then its reference may be used again."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
-from clearing.kit.in_list import in_list
+from clearing.kit.bulk_insert import insert_all
+from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from tongdui.orders import Kind
@@ -18,7 +20,7 @@ from tongdui.orders import Kind
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """An instruction with its order and what became of it."""
+    """An instruction with its order and its outcome."""
 
     instruction: Instruction
     order: Order
@@ -28,7 +30,7 @@ class Movement:
 
     @property
     def state(self) -> OrderState:
-        """The instruction's own state: in an order that settled in part, some of its instructions were refused."""
+        """The instruction's own state: an order that settles in part has refused instructions, too."""
         if self.order.state is OrderState.SETTLED and self.entry is None:
             return OrderState.REJECTED
         return self.order.state
@@ -54,14 +56,43 @@ class Queued(NamedTuple):
     created_at: datetime
 
 
+OrderKey = tuple[int, int]
+"""(merchant number, nonce)."""
+
+_IS_EXPIRE = text("instructions.kind = 7")
+"""Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+
+
+class Reservation(NamedTuple):
+    """What an instruction reserves until its order is final. Many are read at once, so it is a tuple."""
+
+    address: str
+    program: int
+    kind: int
+    points: int
+    reserves: int
+    payer: int | None
+    pays: int
+    agreement: int
+
+
 class OrderRepository:
     """Orders in one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def add(self, order: Order) -> None:
+        """Stores an order; from here on it has its `seq`. Raises IntegrityError where its nonce is taken."""
+        self._session.add(order)
+        self._session.flush()
+
+    def add_instructions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores an order's instructions. Raises IntegrityError where another live one has the same reference."""
+        insert_all(self._session, Instruction, rows)
+
     def by_id(self, order_id: str) -> Order | None:
-        """The order; its instructions are loaded when they are asked for."""
+        """The order with this id; its instructions load when somebody asks for them."""
         return self._session.scalar(select(Order).where(Order.id == order_id))
 
     def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
@@ -70,7 +101,7 @@ class OrderRepository:
         return self._session.scalar(query) is not None
 
     def live_references(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> set[str]:
-        """Those of `references` that an instruction which stands has already."""
+        """Those of `references` that a live instruction already has."""
         query = select(Instruction.reference).where(
             Instruction.merchant_number == merchant_number,
             Instruction.kind == int(kind),
@@ -85,7 +116,7 @@ class OrderRepository:
         return self._session.scalar(query) or 0
 
     def queued(self, instructions: int) -> list[Queued]:
-        """The oldest accepted orders that have so many instructions together (always one, if there is any)."""
+        """The oldest accepted orders that together have at most this many instructions (at least one order, if there is any)."""
         query = (
             select(Order.seq, Order.size, Order.created_at)
             .where(Order.state == OrderState.ACCEPTED)
@@ -93,21 +124,21 @@ class OrderRepository:
             .limit(instructions)
         )
         first: list[Queued] = []
-        room = instructions
+        left = instructions
         for row in self._session.execute(query):
-            if first and row.size > room:
+            if first and row.size > left:
                 break
             first.append(Queued(*row))
-            room -= row.size
+            left -= row.size
         return first
 
     def take(self, seqs: Sequence[int]) -> list[Order]:
-        """Those of these orders that still wait, locked, ready for a batch."""
+        """Those of these orders that still wait, locked and ready for a batch."""
         waiting = (in_list(self._session, Order.seq, seqs), Order.state == OrderState.ACCEPTED)
         return self._for_batch(*waiting)
 
     def of_transaction(self, transaction_id: int) -> list[Order]:
-        """The orders that are on their way in a transaction, in order, locked."""
+        """The orders that a transaction carries, in order, locked."""
         return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
 
     def late(self, unix_time: int) -> list[Order]:
@@ -118,6 +149,77 @@ class OrderRepository:
     def _for_batch(self, *conditions: ColumnElement[bool]) -> list[Order]:
         query = select(Order).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
         return list(self._session.scalars(query.options(undefer(Order.packed))))
+
+    # ---------------------------------------------------------------- what becomes of them
+
+    def lock(self, order_id: str) -> Order | None:
+        """The order, locked until the transaction ends."""
+        query = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
+        return self._session.scalar(query)
+
+    def lock_by_nonces(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
+        """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
+        query = (
+            select(Order)
+            .where(pairs_in_list(self._session, Order.merchant_number, Order.nonce, keys))
+            .order_by(Order.seq)
+            .with_for_update(of=Order)
+            .execution_options(populate_existing=True)
+        )
+        return {(order.merchant_number, order.nonce): order for order in self._session.scalars(query)}
+
+    def lock_of_block(self, block_number: int) -> Sequence[Order]:
+        """The orders that a block ended, locked."""
+        query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
+        return self._session.scalars(query).all()
+
+    def reservations(self, orders: Iterable[Order]) -> list[Reservation]:
+        """What each instruction of these orders has reserved."""
+        query = select(
+            Instruction.address,
+            Instruction.program,
+            Instruction.kind,
+            Instruction.points,
+            Instruction.reserves,
+            Instruction.payer,
+            Instruction.pays,
+            Instruction.agreement,
+        ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
+        return [Reservation(*row) for row in self._session.execute(query)]
+
+    def claim_references(self, order: Order) -> None:
+        """Takes the references of an order that lives again, but for those that another order has taken meanwhile."""
+        other = aliased(Instruction)
+        taken = select(other.order_seq).where(
+            other.merchant_number == Instruction.merchant_number,
+            other.kind == Instruction.kind,
+            other.reference == Instruction.reference,
+            other.live,
+        )
+        dead = (Instruction.order_seq == order.seq, Instruction.reference.is_not(None), ~Instruction.live)
+        self._session.execute(
+            update(Instruction).where(*dead, ~taken.exists()).values(live=True),
+            execution_options={"synchronize_session": False},
+        )
+
+    def release_references(self, order: Order, items: Iterable[int]) -> None:
+        """Frees the references of refused instructions: they may be used again."""
+        wanted = list(items)
+        if wanted:
+            self._session.execute(
+                update(Instruction)
+                .where(Instruction.order_seq == order.seq, in_list(self._session, Instruction.item, wanted))
+                .values(live=False)
+            )
+
+    def accounts_of_refused_expirations(self, since: datetime) -> set[AccountKey]:
+        """Accounts of expire instructions that were accepted after `since` and came to nothing."""
+        query = (
+            select(Instruction.address, Instruction.program)
+            .join(Instruction.order)
+            .where(_IS_EXPIRE, Instruction.live.is_(False), Order.created_at > since)
+        )
+        return {(address, program) for address, program in self._session.execute(query)}
 
     # ---------------------------------------------------------------- movements
 
@@ -142,14 +244,14 @@ class OrderRepository:
         return movements
 
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
-        """How many of the order's instructions took effect, and the batch in which they did."""
+        """How many of the order's instructions took effect, and in which batch."""
         query = select(func.count(), func.min(Entry.batch))
         mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
         count, number = self._session.execute(query.where(*mine)).one()
         return count, self._session.get(Batch, number) if count else None
 
     def _reasons_of(self, order: Order) -> dict[int, str]:
-        """Why the chain refused the order's instructions, by item; the newest of its refusals counts."""
+        """Why the chain refused the order's instructions, by item; the newest refusal counts."""
         query = (
             select(Rejection.item, Rejection.reason)
             .where(Rejection.merchant == order.merchant_number, Rejection.nonce == order.nonce)
@@ -158,7 +260,7 @@ class OrderRepository:
         return {row.item: row.reason for row in self._session.execute(query)}
 
     def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
-        """Movements newest first; `after` is (order_seq, item) of the last one of the page before."""
+        """Movements newest first; `after` is the last (order_seq, item) of the page before."""
         return self._movements(_conditions(wanted), after, limit)
 
     def _movements(
@@ -185,7 +287,7 @@ class OrderRepository:
 
 
 def _reason() -> ColumnElement[str | None]:
-    """Why the chain refused the instruction, from the newest of its refusals."""
+    """Why the chain refused the instruction; the newest refusal counts."""
     return (
         select(Rejection.reason)
         .where(

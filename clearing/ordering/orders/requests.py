@@ -1,34 +1,32 @@
-"""What the edge asks for: instructions in the words of the API, before they are resolved to the chain's numbers."""
+"""What merchants ask for, in the words of the API. Each kind of instruction adds a request type of its own (see `kinds`).
+
+The fields are named and typed as in the API, so a pointer to a wrong field needs no translation. The types are enforced where a
+request comes from outside; the network's own requests are made in code.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from clearing.kit.fields import MemberName, Points, Reference, Word
 from tongdui.orders import Kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionRequest:
-    """One movement that a merchant asks for. `member` is `mem_...` or `external:...`; `pointer` is where it stands in the body."""
+    """What every kind asks for. `member` is `mem_...` or `external:...`."""
 
-    kind: Kind
-    member: str
-    points: int
-    program: str | None = None
-    agreement: str | None = None
-    target_program: str | None = None
-    target_merchant: str | None = None
-    expires_on: date | None = None
-    min_out: int | None = None
-    quote: str | None = None
-    reference: str | None = None
-    ref: bytes | None = None
-    pointer: str = ""
+    kind: ClassVar[Kind]
 
-    def at(self, field: str) -> str:
-        """JSON pointer to one of its fields."""
-        return f"{self.pointer}/{field}"
+    member: MemberName
+    points: Points
+    reference: Reference | None = None
+    ref: Annotated[Word | None, Field(description="salted hash of the reference, for the chain; zero if missing")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True)

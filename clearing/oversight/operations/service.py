@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Conflict, NotFound
 from clearing.kit.events.repository import EventRepository
-from clearing.ledger.journal.effects import Effects
-from clearing.ordering.orders.finalisation import Reservations, withdraw
+from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.pipeline import quarantine as poison
-from clearing.pipeline.projection import apply_sums
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
 log = structlog.get_logger(__name__)
@@ -42,8 +40,7 @@ class OperationsService:
 
     def cancel(self, order_id: str) -> Order:
         """Makes an accepted order that no batch contains final, and frees what it had set aside."""
-        query = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
-        order = self._session.scalar(query)
+        order = OrderRepository(self._session).lock(order_id)
         if order is None:
             raise NotFound(f"there is no order {order_id}", code="unknown_order")
         if order.state is not OrderState.ACCEPTED:
@@ -51,8 +48,7 @@ class OperationsService:
                 f"the order is {order.state}: only one that waits for a batch can be cancelled",
                 code="order_not_waiting",
             )
-        withdraw(self._session, order, OrderState.CANCELLED, "cancelled_by_operator", self._actor)
-        apply_sums(self._session, Effects(), Reservations.of(self._session, [order]))
+        OrderFinalisation(self._session).withdraw([order], OrderState.CANCELLED, "cancelled_by_operator", self._actor)
         log.info("order cancelled", order=order.id, actor=self._actor)
         return order
 

@@ -10,13 +10,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
+from clearing.ordering.orders.kinds import is_movement_id
 from clearing.ordering.orders.models import Instruction, Order, OrderState
-from clearing.ordering.orders.service import ID_PREFIX
 from clearing.pipeline.models import Transaction, TransactionState
 
 _OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 _OPEN_CALL = (CallState.PENDING, CallState.SUBMITTED)
-_MOVEMENTS = frozenset(ID_PREFIX.values())
 
 
 class ProgressRepository:
@@ -28,7 +27,7 @@ class ProgressRepository:
     def unfinished(self, ids: Collection[str]) -> set[str]:
         """Those of the resources with these ids (orders, movements, merchants ...) that will change by themselves."""
         orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
-        movements = [id for id in ids if _prefix(id) in _MOVEMENTS]  # noqa: A001
+        movements = [id for id in ids if is_movement_id(id)]  # noqa: A001
         others = set(ids) - {*orders, *movements}
         queries: list[Select[Any]] = []
         if orders:

@@ -8,10 +8,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from clearing.ledger.journal.effects import Route
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.oversight.statements.models import Statement
-from clearing.parties.agreements.models import Agreement
+from clearing.parties.agreements.models import Agreement, Route
 from clearing.pipeline.models import Transaction, TransactionState
 from tongdui import receipts
 from tongdui.orders import Kind

@@ -12,14 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import now
+from clearing.kit.errors import NotFound
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity, instant
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
-from clearing.ledger.journal.effects import OPERATOR_MERCHANT, Effects, Route
+from clearing.kit.viewer import Viewer
+from clearing.ledger.journal.effects import OPERATOR_MERCHANT, Effects
 from clearing.ledger.journal.models import Block
 from clearing.oversight.statements.models import Statement
 from clearing.oversight.statements.repository import StatementRepository
+from clearing.parties.agreements.models import Route
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.models import Program
 from tongdui import receipts
@@ -141,7 +144,7 @@ class StatementService:
             newest = (first + self._network.utc_offset_seconds) // SECONDS_A_DAY - 1
         return newest + 1 if self._is_over(newest + 1) else None
 
-    def make(self, day: int) -> list[Statement]:
+    def make(self, day: int) -> Sequence[Statement]:
         """Makes the day's statements, or makes them again where the chain has changed since."""
         lock_until_commit(self._session, "statements")
         known = self._statements.of_day(day)
@@ -157,6 +160,19 @@ class StatementService:
             self._make_one(number, day, openings.get(number, 0), books.of_merchant[number], last, known.get(number))
             for number in numbers
         ]
+
+    # ---------------------------------------------------------------- what a viewer may see
+
+    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Statement]:
+        """The statements that the viewer may see, newest first."""
+        return self._statements.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, statement_id: str) -> Statement:
+        """The statement with this id, or NotFound where it is another merchant's."""
+        statement = self._statements.by_id(statement_id)
+        if statement is None or not viewer.sees(statement.merchant_number):
+            raise NotFound(f"there is no statement {statement_id}")
+        return statement
 
     # ---------------------------------------------------------------- days
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
+from clearing.kit.viewer import Viewer
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
 from clearing.parties.merchants.service import require_merchant
@@ -51,6 +52,11 @@ class Caller:
         """On whose behalf: a role or a merchant. Rotating the key does not change it."""
         return self.role if self.merchant_number is None else f"merchant:{self.merchant_number}"
 
+    @property
+    def viewer(self) -> Viewer:
+        """How much it sees."""
+        return Viewer(self.merchant_number)
+
 
 class AccessService:
     """API keys in one transaction."""
@@ -69,6 +75,10 @@ class AccessService:
         if key is None or key.revoked_at is not None or not matches:
             return None
         return Caller(key.id, key.role, key.merchant_number, frozenset(map(Scope, key.scopes)))
+
+    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """The keys that the viewer may see, newest first."""
+        return self._keys.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
 
     def create(
         self, caller: Caller, *, role: Role, merchant_id: str | None, scopes: Iterable[Scope], actor: str
@@ -92,7 +102,7 @@ class AccessService:
     def revoke(self, caller: Caller, key_id: str, actor: str) -> ApiKey:
         """Revokes a key. Repeating it changes nothing."""
         key = self._keys.by_id(key_id)
-        if key is None or not self._may_see(caller, key):
+        if key is None or not caller.viewer.sees(key.merchant_number):
             raise NotFound(f"there is no API key {key_id}")
         if caller.role is Role.MERCHANT and not frozenset(key.scopes) <= caller.scopes:
             raise Forbidden("your key cannot revoke a key that may do more")
@@ -103,10 +113,6 @@ class AccessService:
         key.revoked_at = clock_of(self._session).now()
         self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data={})
         return key
-
-    @staticmethod
-    def _may_see(caller: Caller, key: ApiKey) -> bool:
-        return caller.role is not Role.MERCHANT or caller.merchant_number == key.merchant_number
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
         if caller.role is Role.MERCHANT and role is not Role.MERCHANT:

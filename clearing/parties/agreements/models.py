@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -91,3 +92,12 @@ class AgreementUse(Base):
     agreement: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     points: Mapped[int] = mapped_column(Big, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The sides of an agreement, as the chain's numbers."""
+
+    source_merchant: int
+    target_merchant: int
+    target_program: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import newest_first
 from clearing.kit.upsert import insert_for
-from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse
+from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse, Route
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
 """States of agreements on the chain. Whether one can still be used depends on `valid_from` and `ends_at`."""
@@ -75,6 +75,15 @@ class AgreementRepository:
             Agreement.state.in_(REGISTERED), _is_party(merchant_number)
         )
         return {program for row in self._session.execute(query) for program in row if program}
+
+    def routes(self, numbers: Collection[int] | None = None) -> dict[int, Route]:
+        """The sides of agreements on chain, by number: of these, or of all."""
+        if numbers is not None and not numbers:
+            return {}
+        query = select(
+            Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program
+        ).where(Agreement.number.is_not(None) if numbers is None else Agreement.number.in_(numbers))
+        return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}
 
     def numbers_of(self, merchant_number: int) -> list[int]:
         """The numbers of a merchant's agreements."""

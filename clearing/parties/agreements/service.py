@@ -5,6 +5,8 @@ The rules that terms must keep are in `terms`, the ban on profitable cycles in `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,6 +16,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.viewer import Viewer
 from clearing.parties.agreements.cycles import check_cycles
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.agreements.repository import AgreementRepository
@@ -70,6 +73,17 @@ class AgreementService:
                 code="signature_required",
             )
         self._add_signature(merchant, agreement, made, actor)
+        return agreement
+
+    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Agreement]:
+        """The agreements that the viewer may see, newest first."""
+        return self._agreements.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+
+    def visible(self, viewer: Viewer, agreement_id: str) -> Agreement:
+        """The agreement with this id, or NotFound if the viewer is not one of its parties."""
+        agreement = self._agreements.by_id(agreement_id)
+        if agreement is None or not viewer.sees(agreement.source_merchant, agreement.target_merchant):
+            raise NotFound(f"there is no agreement {agreement_id}", code="unknown_agreement")
         return agreement
 
     # ---------------------------------------------------------------- accepting

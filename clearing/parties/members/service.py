@@ -12,10 +12,11 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
+from clearing.kit.viewer import Viewer
 from clearing.parties.members.models import LinkCode, Member
 from clearing.parties.members.repository import LinkCodeRepository, MemberRepository
 from clearing.parties.merchants.models import Merchant
-from clearing.parties.merchants.service import require_participating
+from clearing.parties.merchants.service import merchant_by_number, require_participating
 from tongdui.encoding import keccak256
 
 LINK_CODE_LIFETIME = timedelta(minutes=10)
@@ -60,9 +61,21 @@ class MemberService:
         self._events.record("member.link_code_created", member.id, actor=actor, merchants=[merchant.number], data={})
         return "-".join((code[:4], code[4:8], code[8:])), expires_at
 
-    def existing(self, merchant: Merchant, reference: str, pointer: str | None = None) -> Member:
-        """Deprecated: use require_member."""
-        return require_member(self._session, merchant, reference, pointer)
+    def visible(self, viewer: Viewer, reference: str) -> Member:
+        """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id."""
+        if viewer.merchant_number is not None:
+            merchant = merchant_by_number(self._session, viewer.merchant_number)
+            return require_member(self._session, merchant, reference)
+        member = self._members.by_id(reference)
+        if member is None:
+            raise NotFound(f"there is no member {reference}")
+        return member
+
+    def external_id(self, viewer: Viewer, member: Member) -> str | None:
+        """The external id by which the viewer knows the member; None if the viewer is no merchant."""
+        if viewer.merchant_number is None:
+            return None
+        return self._members.external_id(viewer.merchant_number, member.id)
 
     def _new(self) -> Member:
         secret = secrets.token_bytes(32)

@@ -33,6 +33,11 @@ class MerchantRepository:
         """The merchant with this number on the chain."""
         return self._session.get(Merchant, number)
 
+    def lock(self, number: int) -> Merchant:
+        """The merchant, locked until the transaction ends. Rows that only refer to the merchant (holds) can still be written."""
+        query = select(Merchant).where(Merchant.number == number).with_for_update(key_share=True)
+        return self._session.scalars(query.execution_options(populate_existing=True)).one()
+
     def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
         """Merchants, newest first."""
         return self._session.scalars(newest_first(select(Merchant), Merchant.id, after, limit)).all()

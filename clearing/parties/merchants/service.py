@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eth_utils.address import is_checksum_address, is_hex_address
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
+from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
@@ -52,6 +55,10 @@ class MerchantService:
         )
         return merchant
 
+    def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
+        """The network's merchants, newest first."""
+        return self._merchants.list(after=after, limit=limit)
+
     def _managed_key(self) -> SignerKey:
         address, keystore = self._keyring.create()
         return SignerKey(address=address, keystore=keystore)
@@ -71,6 +78,18 @@ def require_merchant(session: Session, merchant_id: str, pointer: str | None = N
     if merchant is None:
         raise NotFound.of("merchant", f"there is no merchant {merchant_id}", pointer)
     return merchant
+
+
+def merchant_by_number(session: Session, number: int) -> Merchant:
+    """The merchant with this number. It exists: the number comes from a column with a foreign key."""
+    merchant = MerchantRepository(session).by_number(number)
+    assert merchant is not None, number
+    return merchant
+
+
+def signer_of(session: Session, merchant: Merchant) -> SignerKey | None:
+    """The merchant's newest key that may sign now."""
+    return MerchantRepository(session).newest_key(merchant.number, clock_of(session).unix())
 
 
 def require_participating(merchant: Merchant) -> None:

@@ -37,6 +37,11 @@ class ProgramRepository:
         query = select(Program).where(Program.merchant_number == merchant_number).order_by(Program.number)
         return list(self._session.scalars(query))
 
+    def owners(self) -> dict[int, int]:
+        """The merchant of each program, by number."""
+        rows = self._session.execute(select(Program.number, Program.merchant_number))
+        return {number: owner for number, owner in rows}  # noqa: C416 (rows are not pairs to the type checker)
+
     def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
         """Programs, newest first."""
         return self._session.scalars(newest_first(select(Program), Program.id, after, limit)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
@@ -54,9 +55,9 @@ class ProgramService:
         )
         return program
 
-    def existing(self, code_or_id: str, pointer: str | None = None) -> Program:
-        """Deprecated: use require_program."""
-        return require_program(self._session, code_or_id, pointer)
+    def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
+        """The network's programs, newest first."""
+        return self._programs.list(after=after, limit=limit)
 
 
 def require_program(session: Session, code_or_id: str, pointer: str | None = None) -> Program:

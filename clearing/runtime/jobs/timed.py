@@ -49,10 +49,10 @@ def tidy_holds() -> int:
     at = now()
     while True:
         with context().database.reading() as session:
-            if not HoldService(session).any_lapsed(at):
+            if not HoldService(session, network=context().network).any_lapsed(at):
                 return total
         with context().database.session.begin() as session:
-            total += HoldService(session).tidy(_HOLDS)
+            total += HoldService(session, network=context().network).tidy(_HOLDS)
 
 
 @shared_task(name="points.expire", soft_time_limit=LONG, time_limit=LONG + MERCY)

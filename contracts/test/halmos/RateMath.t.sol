@@ -3,74 +3,77 @@ pragma solidity 0.8.37;
 
 import {RateMath} from "../../libraries/RateMath.sol";
 
-/// @notice Proofs by halmos for all inputs, at the full widths that the contract uses: points, amounts and prices of 64 bits, rates
-/// of 32 bits over 32 bits. An assertion that was proved is a lemma for those after it.
+/// @notice halmos proves these properties for all inputs at the full widths of the contract: points, amounts and prices have 64
+/// bits, numerators and denominators of rates 32. An assertion, once proved, is a lemma for those that follow it.
 contract RateMathProof {
-    /// @dev Never more than was given: what the rate leaves over stays with the member.
-    function check_burntIsNeverMoreThanGiven(uint64 points, uint32 num, uint32 den) external pure {
-        if (num == 0 || den == 0) return;
+    /// @dev An exchange burns at most what was given; what the rate leaves over stays with the member.
+    function check_burntIsNeverMoreThanGiven(uint64 points, uint32 rateNum, uint32 rateDen) external pure {
+        if (rateNum == 0 || rateDen == 0) return;
 
-        uint256 out = RateMath.targetPointsDown(points, num, den);
+        uint256 out = RateMath.targetPointsDown(points, rateNum, rateDen);
 
-        assert(RateMath.sourcePointsUp(out, num, den) <= points);
+        assert(RateMath.sourcePointsUp(out, rateNum, rateDen) <= points);
     }
 
-    /// @dev What is burnt is worth what is minted: at the exact rate it would buy no less.
-    function check_burntCoversMinted(uint64 points, uint32 num, uint32 den) external pure {
-        if (num == 0 || den == 0) return;
+    /// @dev What is burnt covers what is minted: at the exact rate it would buy no less.
+    function check_burntCoversMinted(uint64 points, uint32 rateNum, uint32 rateDen) external pure {
+        if (rateNum == 0 || rateDen == 0) return;
 
-        uint256 out = RateMath.targetPointsDown(points, num, den);
-        uint256 burnt = RateMath.sourcePointsUp(out, num, den);
+        uint256 out = RateMath.targetPointsDown(points, rateNum, rateDen);
+        uint256 burnt = RateMath.sourcePointsUp(out, rateNum, rateDen);
 
-        assert(out * den <= uint256(points) * num);
+        assert(out * rateDen <= uint256(points) * rateNum);
         assert(burnt <= points);
-        assert(burnt * num >= out * den);
+        assert(burnt * rateNum >= out * rateDen);
     }
 
-    /// @dev There and back at the inverse rate: never more than was burnt.
-    function check_roundTripNeverCreatesPoints(uint64 points, uint32 num, uint32 den) external pure {
-        if (num == 0 || den == 0) return;
+    /// @dev An exchange there and back at the inverse rate returns at most what was burnt.
+    function check_roundTripNeverCreatesPoints(uint64 points, uint32 rateNum, uint32 rateDen) external pure {
+        if (rateNum == 0 || rateDen == 0) return;
 
-        uint256 out = RateMath.targetPointsDown(points, num, den);
-        uint256 burnt = RateMath.sourcePointsUp(out, num, den);
-        uint256 back = RateMath.targetPointsDown(out, den, num);
+        uint256 out = RateMath.targetPointsDown(points, rateNum, rateDen);
+        uint256 burnt = RateMath.sourcePointsUp(out, rateNum, rateDen);
+        uint256 back = RateMath.targetPointsDown(out, rateDen, rateNum);
 
-        assert(out * den <= uint256(points) * num);
+        assert(out * rateDen <= uint256(points) * rateNum);
         assert(burnt <= points);
-        assert(burnt * num >= out * den);
-        assert(back * num <= out * den);
+        assert(burnt * rateNum >= out * rateDen);
+        assert(back * rateNum <= out * rateDen);
         assert(back <= burnt);
     }
 
-    /// @dev There and back at any rate that is not better than the inverse: never more than was given.
-    function check_worseRatesBackCreateNoPointsEither(uint64 points, uint32 num, uint32 den, uint32 back, uint32 per)
-        external
-        pure
-    {
-        if (num == 0 || den == 0 || per == 0 || uint256(num) * back > uint256(den) * per) return;
+    /// @dev An exchange there and back at any rate no better than the inverse returns at most what was given.
+    function check_worseRatesBackCreateNoPointsEither(
+        uint64 points,
+        uint32 rateNum,
+        uint32 rateDen,
+        uint32 backNum,
+        uint32 backDen
+    ) external pure {
+        if (rateNum == 0 || rateDen == 0 || backDen == 0 || uint256(rateNum) * backNum > uint256(rateDen) * backDen) return;
 
-        uint256 out = RateMath.targetPointsDown(points, num, den);
-        uint256 returned = RateMath.targetPointsDown(out, back, per);
+        uint256 out = RateMath.targetPointsDown(points, rateNum, rateDen);
+        uint256 returned = RateMath.targetPointsDown(out, backNum, backDen);
 
-        assert(out * den <= uint256(points) * num);
-        assert(returned * per <= out * back);
-        assert(returned * per * den <= out * back * den);
-        assert(out * den * back <= uint256(points) * num * back);
-        assert(uint256(points) * (uint256(num) * back) <= uint256(points) * (uint256(den) * per));
+        assert(out * rateDen <= uint256(points) * rateNum);
+        assert(returned * backDen <= out * backNum);
+        assert(returned * backDen * rateDen <= out * backNum * rateDen);
+        assert(out * rateDen * backNum <= uint256(points) * rateNum * backNum);
+        assert(uint256(points) * (uint256(rateNum) * backNum) <= uint256(points) * (uint256(rateDen) * backDen));
         assert(returned <= points);
     }
 
-    /// @dev The fee is at most the amount, and 0 only for nothing.
-    function check_feeIsAPartOfTheAmount(uint64 amount, uint16 bps) external pure {
-        if (bps > RateMath.BPS) return;
+    /// @dev The fee is at most the amount. It is 0 only if the amount or the rate is 0.
+    function check_feeIsAPartOfTheAmount(uint64 amount, uint16 feeBps) external pure {
+        if (feeBps > RateMath.BPS) return;
 
-        uint256 fee = RateMath.feeUp(amount, bps);
+        uint256 fee = RateMath.feeUp(amount, feeBps);
 
         assert(fee <= amount);
-        assert((fee == 0) == (amount == 0 || bps == 0));
+        assert((fee == 0) == (amount == 0 || feeBps == 0));
     }
 
-    /// @dev The share of a reversal is never more than the whole, and all of the whole at the end.
+    /// @dev The share of a reversal is at most the whole, and at the end it is all of it.
     function check_sharesNeverExceedTheWhole(uint64 whole, uint64 part, uint64 total) external pure {
         if (total == 0 || part > total) return;
 
@@ -83,7 +86,7 @@ contract RateMathProof {
         assert(RateMath.shareUp(whole, total, total) == whole);
     }
 
-    /// @dev A later share is not smaller, so no partial reversal gives a negative number of points.
+    /// @dev A later share is never smaller, so no partial reversal has a negative number of points.
     function check_sharesGrow(uint64 whole, uint64 before, uint64 part, uint64 total) external pure {
         if (total == 0) return;
 

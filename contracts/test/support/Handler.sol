@@ -8,24 +8,25 @@ import {console} from "forge-std/console.sol";
 import {
     AgreementKind,
     AgreementTerms,
+    Entry,
+    Evidence,
     IClearingHouse,
     Kind,
     MerchantStatus,
     ProgramTotals,
     Reason
 } from "../../interfaces/IClearingHouse.sol";
-import {Entry, Evidence} from "../../libraries/Entries.sol";
 import {Network} from "./Network.sol";
 
-/// @notice Lets a network live at random: good and bad orders in batches, money, keys, statuses, pauses, time. It keeps its own books
-/// from nothing but the events and what it asked for, and compares them with the contract's.
+/// @notice Drives a network at random: batches of good and bad orders, money, keys, statuses, pauses and time. From the events and its
+/// own orders alone it computes what the contract's state must be, and compares the two.
 contract Handler is Network {
     struct Dice {
         uint256 seed;
     }
 
-    uint32 private constant BAKERY = 5; // closed from the beginning
-    uint32 private constant FULL = 7; // a program that has minted all it ever can
+    uint32 private constant BAKERY = 5; // closed from the start
+    uint32 private constant FULL = 7; // a program that has minted all that it ever can
     uint32 private constant ALL_PROGRAMS = 7;
     uint32 private constant ALL_MERCHANTS = 6;
 
@@ -63,31 +64,31 @@ contract Handler is Network {
         "EmptyOrder"
     ];
 
-    /// @dev Accepted entries by kind, and refusals by reason.
+    /// @dev Entries by kind, and refusals by reason.
     uint256[8] public accepted;
     uint256[30] public refused;
     uint256 public batches;
     uint256 public atomics;
-    /// @dev Withdrawals for which there was not enough money in the bank.
+    /// @dev Withdrawals that failed because there was not enough money in the bank.
     uint256 public unfunded;
 
-    // The handler's own books.
-    mapping(address member => mapping(uint32 program => uint256)) private _balance;
+    // The expected state.
+    mapping(address member => mapping(uint32 program => uint256)) private _balances;
     mapping(uint32 program => ProgramTotals) private _totals;
     mapping(uint32 merchant => int256) private _positions;
-    mapping(uint32 merchant => int256) private _limits;
+    mapping(uint32 merchant => int256) private _creditLimits;
     mapping(uint32 agreement => mapping(uint256 day => uint256)) private _used;
     mapping(uint32 merchant => mapping(uint48 nonce => bool)) private _consumed;
-    mapping(bytes32 leaf => uint256) private _undone;
+    mapping(bytes32 leaf => uint256) private _reversed;
     int256 private _funds;
     bytes32[] private _leaves;
     AgreementTerms[] private _terms;
-    uint256 private _keys;
-    uint32 private _tight; // an agreement whose cap is soon used up
-    uint32 private _suspended;
-    uint32 private _paused;
-    /// @dev What a point is worth such that no agreement gives more than it takes; in twelfths.
-    uint256[8] private _worth = [0, 9, 10, 14, 1, 9, 6, 1];
+    uint256 private _keyCount;
+    uint32 private _tightAgreement; // an agreement with a cap that is soon used up
+    uint32 private _suspendedMerchant;
+    uint32 private _pausedProgram;
+    /// @dev A worth for one point of each program, in twelfths, under which no agreement gives more than it takes.
+    uint256[8] private _worthInTwelfths = [0, 9, 10, 14, 1, 9, 6, 1];
 
     constructor() {
         _openNetwork();
@@ -99,32 +100,36 @@ contract Handler is Network {
         _openProgram(SUPERMARKET, "FULL", "");
         _register(_exchangeTerms(FUEL, FULL, 1, 1, 0, 0, 3));
         _register(_acceptanceTerms(MART, CAR_WASH, type(uint64).max, 0, 3));
-        AgreementTerms memory t = _exchangeTerms(CINE, FUEL, 1, 2, 1, 0, 3);
-        t.validUntil = t.validFrom + 1;
-        _register(t);
-        t = _exchangeTerms(FUEL, CINE, 9, 10, 10_000, 10, 3);
-        (t.maxPoints, t.dailyCap, t.document) = (30_000, 30_000, "tight");
-        _tight = _register(t);
-        t = _acceptanceTerms(VIDEO, OPERATOR, 5000, 10_000, 1);
+        AgreementTerms memory terms = _exchangeTerms(CINE, FUEL, 1, 2, 1, 0, 3);
+        terms.validUntil = terms.validFrom + 1;
+        _register(terms);
+        terms = _exchangeTerms(FUEL, CINE, 9, 10, 10_000, 10, 3);
+        (terms.maxPoints, terms.dailyCap, terms.document) = (30_000, 30_000, "tight");
+        _tightAgreement = _register(terms);
+        terms = _acceptanceTerms(VIDEO, OPERATOR, 5000, 10_000, 1);
         vm.prank(admin);
         house.recoverSigner(OPERATOR, vm.addr(_key(OPERATOR, 0)));
         keyOf[OPERATOR] = _key(OPERATOR, 0);
-        _register(t);
+        _register(terms);
 
-        for (uint32 a = 1; a <= house.agreementCount(); ++a) {
-            _terms.push(house.agreementOf(a));
+        for (uint32 agreement = 1; agreement <= house.agreementCount(); ++agreement) {
+            _terms.push(house.agreementOf(agreement));
         }
-        for (uint32 m = GAS_STATION; m <= CAR_WASH; ++m) {
-            (_positions[m], _limits[m]) = (int96(DEPOSIT), int96(CREDIT));
+        for (uint32 merchant = GAS_STATION; merchant <= CAR_WASH; ++merchant) {
+            (_positions[merchant], _creditLimits[merchant]) = (int96(DEPOSIT), int96(CREDIT));
         }
         _funds = 4 * int96(DEPOSIT);
-        // One to begin with, so that early random orders find something to move.
+        // Give every member points, so that early random orders find something to move.
         for (uint256 i = 0; i < members.length; ++i) {
-            _do(_order(GAS_STATION, _list(_issue(FUEL, members[i], 150_000), _issue(FLEET, members[i], 1000))));
-            _do(_order(CINEMA, _list(_issue(CINE, members[i], 50_000), _issue(FILM, members[i], 1000))));
-            _do(_order(SUPERMARKET, _list(_issue(MART, members[i], 150_000), _issue(VIDEO, members[i], 900))));
+            _executeAndRecord(
+                _order(GAS_STATION, _list(_issue(FUEL, members[i], 150_000), _issue(FLEET, members[i], 1000)))
+            );
+            _executeAndRecord(_order(CINEMA, _list(_issue(CINE, members[i], 50_000), _issue(FILM, members[i], 1000))));
+            _executeAndRecord(
+                _order(SUPERMARKET, _list(_issue(MART, members[i], 150_000), _issue(VIDEO, members[i], 900)))
+            );
         }
-        _do(_order(SUPERMARKET, _issue(FULL, ann, type(uint64).max)));
+        _executeAndRecord(_order(SUPERMARKET, _issue(FULL, ann, type(uint64).max)));
         vm.warp(START + 2);
     }
 
@@ -132,26 +137,26 @@ contract Handler is Network {
 
     // ---------------------------------------------------------------- actions
 
-    /// @notice A batch of one to four orders, of one to four instructions each; most of them good.
+    /// @notice Executes a batch of one to four orders of one to four instructions each. Most of them are good.
     function trade(uint256 seed) public {
         Dice memory dice = Dice(seed);
-        Draft[] memory drafts = new Draft[](1 + _roll(dice, 4));
+        OrderDraft[] memory drafts = new OrderDraft[](1 + _roll(dice, 4));
         for (uint256 i = 0; i < drafts.length; ++i) {
-            drafts[i] = i != 0 && _one(dice, 12) ? drafts[i - 1] : _anyOrder(dice);
+            drafts[i] = i != 0 && _oneIn(dice, 12) ? drafts[i - 1] : _anyOrder(dice);
         }
-        _do(drafts);
+        _executeAndRecord(drafts);
     }
 
-    /// @notice There and back between two programs, whole or not at all: never a gain.
+    /// @notice Exchanges points there and back in one atomic order, which must never gain any.
     function roundTrip(uint256 seed) public {
         Dice memory dice = Dice(seed);
         address member = _anyMember(dice);
         uint64 points = uint64(2 + _roll(dice, 2000));
-        uint256 before = _balance[member][FUEL];
-        uint256 cine = _balance[member][CINE];
-        Line memory there = _exchange(FUEL_TO_CINE, FUEL, member, points);
-        Line memory back = _exchange(CINE_TO_FUEL, CINE, member, points * 9 / 10);
-        _do(_atomic(CINEMA, _list(there, back)));
+        uint256 before = _balances[member][FUEL];
+        uint256 cine = _balances[member][CINE];
+        Instruction memory there = _exchange(FUEL_TO_CINE, FUEL, member, points);
+        Instruction memory back = _exchange(CINE_TO_FUEL, CINE, member, points * 9 / 10);
+        _executeAndRecord(_atomic(CINEMA, _list(there, back)));
         if (posted.length == 0) return;
         assertLe(house.balanceOf(member, FUEL), before, "there and back gains nothing");
         assertGe(house.balanceOf(member, CINE), cine, "and takes nothing that was there");
@@ -165,7 +170,7 @@ contract Handler is Network {
         _funds += int96(micros);
     }
 
-    /// @notice Often everything there is, so that liquidity runs out; sometimes more, which must fail.
+    /// @notice Often withdraws the whole position, so that liquidity runs out. Sometimes tries more, which must fail.
     function withdrawMoney(uint32 merchant, uint96 micros) public {
         merchant = merchant % ALL_MERCHANTS;
         int256 position = _positions[merchant];
@@ -192,10 +197,10 @@ contract Handler is Network {
         }
     }
 
-    /// @notice Everybody asks for all that it has. The bank pays whom it can pay in full.
+    /// @notice Every merchant tries to withdraw its whole position. The bank pays those that it can pay in full.
     function emptyTheBank() public {
-        for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
-            if (_positions[m] > 0) withdrawMoney(m, 1);
+        for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
+            if (_positions[merchant] > 0) withdrawMoney(merchant, 1);
         }
     }
 
@@ -205,27 +210,27 @@ contract Handler is Network {
         vm.prank(operator);
         try house.setCreditLimit(merchant, micros) {
             assertGe(_positions[merchant], -int96(micros), "a limit below what is used");
-            _limits[merchant] = int96(micros);
+            _creditLimits[merchant] = int96(micros);
         } catch {
             assertLt(_positions[merchant], -int96(micros), "a limit was refused");
         }
     }
 
-    /// @notice At most one merchant is suspended at a time, so that the others have something to do.
+    /// @notice Suspends at most one merchant at a time, so that the others can still trade.
     function suspendOrResume(uint32 merchant) public {
-        if (_suspended != 0) _setStatus(_suspended, MerchantStatus.Active);
-        _suspended = _suspended != 0 ? 0 : GAS_STATION + merchant % 4;
-        if (_suspended != 0) _setStatus(_suspended, MerchantStatus.Suspended);
+        if (_suspendedMerchant != 0) _setStatus(_suspendedMerchant, MerchantStatus.Active);
+        _suspendedMerchant = _suspendedMerchant != 0 ? 0 : GAS_STATION + merchant % 4;
+        if (_suspendedMerchant != 0) _setStatus(_suspendedMerchant, MerchantStatus.Suspended);
     }
 
-    /// @notice Likewise with programs.
+    /// @notice Pauses at most one program at a time.
     function pauseOrRestart(uint32 program) public {
-        if (_paused != 0) _setPaused(_paused, false);
-        _paused = _paused != 0 ? 0 : 1 + program % PROGRAMS;
-        if (_paused != 0) _setPaused(_paused, true);
+        if (_pausedProgram != 0) _setPaused(_pausedProgram, false);
+        _pausedProgram = _pausedProgram != 0 ? 0 : 1 + program % PROGRAMS;
+        if (_pausedProgram != 0) _setPaused(_pausedProgram, true);
     }
 
-    /// @notice While the network is paused no batch is executed, not even an empty one.
+    /// @notice Pauses the network briefly. Meanwhile not even an empty batch may execute.
     function pauseTheNetworkForAMoment() public {
         vm.prank(pauser);
         house.pause();
@@ -239,10 +244,10 @@ contract Handler is Network {
         house.unpause();
     }
 
-    /// @notice A new key is added with the old one, which is then cut off.
+    /// @notice Adds a new key with the old one's signature, then revokes the old one.
     function rotateKey(uint32 merchant) public {
         merchant = GAS_STATION + merchant % 4;
-        uint256 fresh = _key(merchant, ++_keys);
+        uint256 fresh = _key(merchant, ++_keyCount);
         _consumed[merchant][nextNonce[merchant]] = true;
         _changeSigner(merchant, fresh, 0, FOREVER, keyOf[merchant]);
         vm.prank(operator);
@@ -250,16 +255,17 @@ contract Handler is Network {
         keyOf[merchant] = fresh;
     }
 
-    /// @notice A new version of an exchange, a little worse than the last one.
+    /// @notice Registers a new version of an exchange, with a slightly worse rate.
     function renew(uint256 seed) public {
         if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
-        AgreementTerms memory t = house.agreementOf(old);
-        (t.supersedes, t.graceSeconds, t.document) = (old, uint32(seed >> 8) % 1 days, bytes32(_terms.length));
-        (t.validFrom, t.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
-        (t.rateNum, t.rateDen) = (t.rateNum * 9, t.rateDen * 10);
-        uint32 id = _register(t);
-        _terms.push(t);
+        AgreementTerms memory terms = house.agreementOf(old);
+        (terms.supersedes, terms.graceSeconds, terms.document) =
+        (old, uint32(seed >> 8) % 1 days, bytes32(_terms.length));
+        (terms.validFrom, terms.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
+        (terms.rateNum, terms.rateDen) = (terms.rateNum * 9, terms.rateDen * 10);
+        uint32 id = _register(terms);
+        _terms.push(terms);
         uint256 day = (_now() + 8 hours) / 1 days;
         _used[id][day] = _used[old][day];
     }
@@ -270,100 +276,106 @@ contract Handler is Network {
 
     // ---------------------------------------------------------------- random orders
 
-    function _anyOrder(Dice memory dice) private returns (Draft memory d) {
+    function _anyOrder(Dice memory dice) private returns (OrderDraft memory draft) {
         uint32 merchant = uint32(_roll(dice, 5));
-        if (merchant == OPERATOR && !_one(dice, 4)) merchant = GAS_STATION;
-        if (_one(dice, 25)) merchant = BAKERY;
-        Line[] memory lines = new Line[](1 + _roll(dice, 4));
-        for (uint256 i = 0; i < lines.length; ++i) {
-            lines[i] = _anyLine(dice, merchant);
-            if (_one(dice, 10)) _spoil(dice, lines[i]);
+        if (merchant == OPERATOR && !_oneIn(dice, 4)) merchant = GAS_STATION;
+        if (_oneIn(dice, 25)) merchant = BAKERY;
+        Instruction[] memory instructions = new Instruction[](1 + _roll(dice, 4));
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            instructions[i] = _anyInstruction(dice, merchant);
+            if (_oneIn(dice, 10)) _spoil(dice, instructions[i]);
         }
-        d = _order(merchant, lines);
-        d.atomic = _one(dice, 4);
-        if (_one(dice, 30)) d.key = _key(merchant, type(uint256).max);
-        if (_one(dice, 40)) d.lines = new Line[](0);
-        if (_one(dice, 30)) d.deadline = uint40(_now() - 1);
-        if (_one(dice, 20) && d.nonce != 0) d.nonce = uint48(_roll(dice, d.nonce));
+        draft = _order(merchant, instructions);
+        draft.atomic = _oneIn(dice, 4);
+        if (_oneIn(dice, 30)) draft.key = _key(merchant, type(uint256).max);
+        if (_oneIn(dice, 40)) draft.instructions = new Instruction[](0);
+        if (_oneIn(dice, 30)) draft.deadline = uint40(_now() - 1);
+        if (_oneIn(dice, 20) && draft.nonce != 0) draft.nonce = uint48(_roll(dice, draft.nonce));
     }
 
-    /// @dev One that `merchant` could send, as far as possible.
-    function _anyLine(Dice memory dice, uint32 merchant) private view returns (Line memory l) {
+    /// @dev An instruction that `merchant` may send, if the dice find one.
+    function _anyInstruction(Dice memory dice, uint32 merchant) private view returns (Instruction memory instruction) {
         address member = _anyMember(dice);
-        uint256 what = _roll(dice, 10);
-        if (what >= 8) return _anyReversal(dice, merchant);
-        if (what >= 4 || merchant == CAR_WASH || merchant == OPERATOR) return _anyConversion(dice, merchant, member);
+        uint256 roll = _roll(dice, 10);
+        if (roll >= 8) return _anyReversal(dice, merchant);
+        if (roll >= 4 || merchant == CAR_WASH || merchant == OPERATOR) return _anyConversion(dice, merchant, member);
         uint32 program = uint32(1 + _roll(dice, ALL_PROGRAMS));
         for (uint256 i = 0; i < 8 && _merchantOfProgram(program) != merchant; ++i) {
             program = uint32(1 + _roll(dice, ALL_PROGRAMS));
         }
-        uint64 points = _anyPoints(dice, _balance[member][program]);
-        if (what == 0) {
-            l = _issue(program, member, uint64(1 + _roll(dice, 20_000)));
-            if (_one(dice, 3)) l.expiryDay = house.today() - 1 + uint32(_roll(dice, 20));
-        } else if (what == 1) {
-            l = _redeem(program, member, points);
-        } else if (what == 2) {
-            l = _expire(program, member, points);
+        uint64 points = _anyPoints(dice, _balances[member][program]);
+        if (roll == 0) {
+            instruction = _issue(program, member, uint64(1 + _roll(dice, 20_000)));
+            if (_oneIn(dice, 3)) instruction.expiryDay = house.today() - 1 + uint32(_roll(dice, 20));
+        } else if (roll == 1) {
+            instruction = _redeem(program, member, points);
+        } else if (roll == 2) {
+            instruction = _expire(program, member, points);
         } else {
-            l = _transfer(program, member, _anyMember(dice), points);
+            instruction = _transfer(program, member, _anyMember(dice), points);
         }
     }
 
-    function _anyConversion(Dice memory dice, uint32 merchant, address member) private view returns (Line memory l) {
+    function _anyConversion(Dice memory dice, uint32 merchant, address member)
+        private
+        view
+        returns (Instruction memory instruction)
+    {
         uint32 id;
         for (uint256 i = 0; i < 12; ++i) {
-            id = i == 0 && _one(dice, 5) ? _tight : uint32(1 + _roll(dice, _terms.length));
-            AgreementTerms storage t = _terms[id - 1];
-            bool may = (t.sourceMerchant == merchant && t.initiators & 1 != 0)
-                || (t.targetMerchant == merchant && t.initiators & 2 != 0);
-            if (may) break;
+            id = i == 0 && _oneIn(dice, 5) ? _tightAgreement : uint32(1 + _roll(dice, _terms.length));
+            if (_mayInitiate(_terms[id - 1], merchant)) break;
         }
         AgreementTerms storage terms = _terms[id - 1];
-        uint256 has = _balance[member][terms.sourceProgram];
+        uint256 has = _balances[member][terms.sourceProgram];
         uint64 points = _anyPoints(dice, has);
-        if (_one(dice, 6)) points = uint64(90_000 + _roll(dice, 20_000));
-        l = terms.kind == AgreementKind.Exchange
+        if (_oneIn(dice, 6)) points = uint64(90_000 + _roll(dice, 20_000));
+        instruction = terms.kind == AgreementKind.Exchange
             ? _exchange(id, terms.sourceProgram, member, points)
             : _spend(id, terms.sourceProgram, member, points);
-        if (_one(dice, 8)) l.minOut = points;
+        if (_oneIn(dice, 8)) instruction.minOut = points;
     }
 
-    function _anyReversal(Dice memory dice, uint32 merchant) private view returns (Line memory l) {
+    function _mayInitiate(AgreementTerms storage terms, uint32 merchant) private view returns (bool) {
+        if (terms.sourceMerchant == merchant && terms.initiators & 1 != 0) return true;
+        return terms.targetMerchant == merchant && terms.initiators & 2 != 0;
+    }
+
+    function _anyReversal(Dice memory dice, uint32 merchant) private view returns (Instruction memory instruction) {
         bytes32 leaf;
         for (uint256 i = 0; i < 8; ++i) {
             leaf = _leaves[_roll(dice, _leaves.length)];
-            Entry storage e = entryOf[leaf];
-            if (_kindOf(e) == Kind.Reverse ? _one(dice, 4) : _giverOf(e) == merchant) break;
+            Entry storage entry = entryOf[leaf];
+            if (_kindOf(entry) == Kind.Reverse ? _oneIn(dice, 4) : _giverOf(entry) == merchant) break;
         }
         Entry memory original = entryOf[leaf];
-        uint256 left = _pointsOf(original) - _undone[leaf];
-        uint64 points = left == 0 || _one(dice, 8) ? uint64(left + 1) : uint64(1 + _roll(dice, left));
-        if (left != 0 && _one(dice, 2)) points = uint64(left);
-        l = _reverse(original, points);
+        uint256 left = _pointsOf(original) - _reversed[leaf];
+        uint64 points = left == 0 || _oneIn(dice, 8) ? uint64(left + 1) : uint64(1 + _roll(dice, left));
+        if (left != 0 && _oneIn(dice, 2)) points = uint64(left);
+        instruction = _reverse(original, points);
     }
 
-    function _giverOf(Entry memory e) private view returns (uint32) {
-        uint32 agreement = _agreementOf(e);
-        return agreement == 0 ? _merchantOfProgram(_programOf(e)) : _terms[agreement - 1].targetMerchant;
+    function _giverOf(Entry memory entry) private view returns (uint32) {
+        uint32 agreement = _agreementOf(entry);
+        return agreement == 0 ? _merchantOfProgram(_programOf(entry)) : _terms[agreement - 1].targetMerchant;
     }
 
-    function _spoil(Dice memory dice, Line memory l) private pure {
+    function _spoil(Dice memory dice, Instruction memory instruction) private pure {
         uint256 how = _roll(dice, 9);
-        if (how == 0) l.points = 0;
-        else if (how == 1) l.points = type(uint64).max;
-        else if (how == 2) l.member = address(0);
-        else if (how == 3) l.kind = uint8(_roll(dice, 10));
-        else if (how == 4) l.program = uint32(_roll(dice, 9));
-        else if (how == 5) l.agreement = uint32(_roll(dice, 14));
-        else if (how == 6) l.link = bytes32(dice.seed);
-        else if (how == 7) l.link = 0;
-        else l.minOut = type(uint64).max;
+        if (how == 0) instruction.points = 0;
+        else if (how == 1) instruction.points = type(uint64).max;
+        else if (how == 2) instruction.member = address(0);
+        else if (how == 3) instruction.kind = uint8(_roll(dice, 10));
+        else if (how == 4) instruction.program = uint32(_roll(dice, 9));
+        else if (how == 5) instruction.agreement = uint32(_roll(dice, 14));
+        else if (how == 6) instruction.link = bytes32(dice.seed);
+        else if (how == 7) instruction.link = 0;
+        else instruction.minOut = type(uint64).max;
     }
 
     function _anyPoints(Dice memory dice, uint256 has) private pure returns (uint64) {
-        if (has == 0 || _one(dice, 12)) return uint64(1 + _roll(dice, 2000));
-        if (_one(dice, 20)) return uint64(Math.min(has + 1, type(uint64).max));
+        if (has == 0 || _oneIn(dice, 12)) return uint64(1 + _roll(dice, 2000));
+        if (_oneIn(dice, 20)) return uint64(Math.min(has + 1, type(uint64).max));
         return uint64(1 + _roll(dice, Math.min(has, 30_000)));
     }
 
@@ -376,177 +388,188 @@ contract Handler is Network {
         return dice.seed % sides;
     }
 
-    function _one(Dice memory dice, uint256 times) private pure returns (bool) {
+    function _oneIn(Dice memory dice, uint256 times) private pure returns (bool) {
         return _roll(dice, times) == 0;
     }
 
-    // ---------------------------------------------------------------- execution, and the handler's own books
+    // ---------------------------------------------------------------- execution and expected state
 
-    function _do(Draft memory d) private {
-        _do(_list(d));
+    function _executeAndRecord(OrderDraft memory draft) private {
+        _executeAndRecord(_list(draft));
     }
 
-    function _do(Draft[] memory drafts) private {
+    function _executeAndRecord(OrderDraft[] memory drafts) private {
         _execute(drafts);
         ++batches;
         for (uint256 i = 0; i < posted.length; ++i) {
-            Entry memory e = posted[i];
-            ++accepted[uint256(_kindOf(e))];
-            _leaves.push(_leaf(e));
-            _book(e, _askedFor(drafts, e));
+            Entry memory entry = posted[i];
+            ++accepted[uint256(_kindOf(entry))];
+            _leaves.push(_leaf(entry));
+            _recordEntry(entry, _askedFor(drafts, entry));
         }
         for (uint256 i = 0; i < refusals.length; ++i) {
             ++refused[uint256(refusals[i].reason)];
         }
         for (uint256 i = 0; i < drafts.length; ++i) {
             if (drafts[i].atomic) ++atomics;
-            _consume(drafts, i);
+            _recordNonce(drafts, i);
         }
     }
 
-    /// @dev Of all orders with this nonce that were ever sent, at most one was admitted.
-    function _consume(Draft[] memory drafts, uint256 which) private {
+    /// @dev Checks that at most one of all the orders ever sent with this nonce was admitted.
+    function _recordNonce(OrderDraft[] memory drafts, uint256 which) private {
         (uint32 merchant, uint48 nonce) = (drafts[which].merchant, drafts[which].nonce);
         uint256 sent;
         for (uint256 i = 0; i < drafts.length; ++i) {
             if (drafts[i].merchant != merchant || drafts[i].nonce != nonce) continue;
-            if (i < which) return; // was looked at with the first of them
+            if (i < which) return; // the first of them was checked already
             ++sent;
         }
         for (uint256 i = 0; i < refusals.length; ++i) {
-            Refusal memory r = refusals[i];
-            bool turnedAway = r.item == WHOLE && r.reason != Reason.AtomicFailed;
-            if (turnedAway && r.merchant == merchant && r.nonce == nonce) --sent;
+            Refusal memory refusal = refusals[i];
+            bool notAdmitted = refusal.item == WHOLE_ORDER && refusal.reason != Reason.AtomicFailed;
+            if (notAdmitted && refusal.merchant == merchant && refusal.nonce == nonce) --sent;
         }
         assertLe(sent + (_consumed[merchant][nonce] ? 1 : 0), 1, "a nonce was consumed twice");
         if (sent == 1) _consumed[merchant][nonce] = true;
         assertEq(house.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
     }
 
-    function _askedFor(Draft[] memory drafts, Entry memory e) private pure returns (Line memory) {
+    function _askedFor(OrderDraft[] memory drafts, Entry memory entry) private pure returns (Instruction memory) {
         for (uint256 i = 0; i < drafts.length; ++i) {
-            if (drafts[i].merchant != _merchantOf(e) || drafts[i].nonce != _nonceOf(e)) continue;
-            Line[] memory lines = drafts[i].lines;
-            uint256 item = _itemOf(e);
-            bool same = item < lines.length && lines[item].kind == uint8(_kindOf(e));
-            if (same && lines[item].ref == e.ref && lines[item].link == e.link) return lines[item];
+            if (drafts[i].merchant != _merchantOf(entry) || drafts[i].nonce != _nonceOf(entry)) continue;
+            Instruction[] memory instructions = drafts[i].instructions;
+            uint256 item = _itemOf(entry);
+            bool same = item < instructions.length && instructions[item].kind == uint8(_kindOf(entry));
+            if (same && instructions[item].ref == entry.ref && instructions[item].link == entry.link) {
+                return instructions[item];
+            }
         }
         revert("an entry that nobody asked for");
     }
 
-    /// @dev Books an accepted entry, and checks that it is what its instruction asked for.
-    function _book(Entry memory e, Line memory asked) private {
-        (Kind kind, uint32 program, uint64 points) = (_kindOf(e), _programOf(e), _pointsOf(e));
+    /// @dev Applies an entry to the expected state, and checks that the entry is what its instruction asked for.
+    function _recordEntry(Entry memory entry, Instruction memory asked) private {
+        (Kind kind, uint32 program, uint64 points) = (_kindOf(entry), _programOf(entry), _pointsOf(entry));
         ProgramTotals storage totals = _totals[program];
-        assertEq(e.member, asked.member, "member");
+        assertEq(entry.member, asked.member, "member");
         assertEq(program, asked.program, "program");
         if (kind != Kind.Exchange) assertEq(points, asked.points, "points");
         if (kind == Kind.Issue) {
-            assertEq(_expiryDayOf(e), asked.expiryDay, "expiry day");
+            assertEq(_expiryDayOf(entry), asked.expiryDay, "expiry day");
             totals.issued += points;
-            _balance[e.member][program] += points;
+            _balances[entry.member][program] += points;
         } else if (kind == Kind.Redeem) {
             totals.redeemed += points;
-            _balance[e.member][program] -= points;
+            _balances[entry.member][program] -= points;
         } else if (kind == Kind.Expire) {
             totals.expired += points;
-            _balance[e.member][program] -= points;
+            _balances[entry.member][program] -= points;
         } else if (kind == Kind.Transfer) {
-            _balance[e.member][program] -= points;
-            _balance[address(uint160(uint256(e.link)))][program] += points;
+            _balances[entry.member][program] -= points;
+            _balances[address(uint160(uint256(entry.link)))][program] += points;
         } else if (kind == Kind.Reverse) {
-            _bookReversal(e);
+            _recordReversal(entry);
         } else {
-            _bookConversion(e, asked);
+            _recordConversion(entry, asked);
         }
     }
 
-    function _bookConversion(Entry memory e, Line memory asked) private {
-        AgreementTerms storage t = _terms[asked.agreement - 1];
-        (uint64 points, uint64 out, uint64 settled) = (_pointsOf(e), _outOf(e), _settledOf(e));
-        assertEq(_agreementOf(e), asked.agreement, "agreement");
-        assertEq(_feeOf(e), Math.mulDiv(settled, t.feeBps, 10_000, Math.Rounding.Ceil), "fee");
-        if (t.kind == AgreementKind.Exchange) {
-            assertEq(out, Math.mulDiv(asked.points, t.rateNum, t.rateDen), "out");
-            assertEq(points, Math.mulDiv(out, t.rateDen, t.rateNum, Math.Rounding.Ceil), "points");
-            assertEq(settled, uint256(out) * t.unitPriceMicros, "settled");
+    function _recordConversion(Entry memory entry, Instruction memory asked) private {
+        AgreementTerms storage terms = _terms[asked.agreement - 1];
+        (uint64 points, uint64 out, uint64 settled) = (_pointsOf(entry), _outOf(entry), _settledOf(entry));
+        assertEq(_agreementOf(entry), asked.agreement, "agreement");
+        assertEq(_feeOf(entry), Math.mulDiv(settled, terms.feeBps, 10_000, Math.Rounding.Ceil), "fee");
+        if (terms.kind == AgreementKind.Exchange) {
+            assertEq(out, Math.mulDiv(asked.points, terms.rateNum, terms.rateDen), "out");
+            assertEq(points, Math.mulDiv(out, terms.rateDen, terms.rateNum, Math.Rounding.Ceil), "points");
+            assertEq(settled, uint256(out) * terms.unitPriceMicros, "settled");
             assertGe(out, asked.minOut, "the member's minimum");
-            assertLe(out * _worth[t.targetProgram], points * _worth[t.sourceProgram], "an exchange gained worth");
-            _totals[t.sourceProgram].exchangedOut += points;
-            _totals[t.targetProgram].exchangedIn += out;
-            _balance[e.member][t.targetProgram] += out;
+            assertLe(
+                out * _worthInTwelfths[terms.targetProgram],
+                points * _worthInTwelfths[terms.sourceProgram],
+                "an exchange gained worth"
+            );
+            _totals[terms.sourceProgram].exchangedOut += points;
+            _totals[terms.targetProgram].exchangedIn += out;
+            _balances[entry.member][terms.targetProgram] += out;
         } else {
-            assertEq(settled, uint256(points) * t.unitPriceMicros, "settled");
+            assertEq(settled, uint256(points) * terms.unitPriceMicros, "settled");
             assertEq(out, 0, "a spend mints nothing");
-            _totals[t.sourceProgram].spent += points;
+            _totals[terms.sourceProgram].spent += points;
         }
-        _balance[e.member][t.sourceProgram] -= points;
+        _balances[entry.member][terms.sourceProgram] -= points;
         uint256 day = (_now() + 8 hours) / 1 days;
         _used[asked.agreement][day] += points;
-        assertLe(_used[asked.agreement][day], t.dailyCap, "daily cap");
-        _pay(t.sourceMerchant, t.targetMerchant, settled);
-        _pay(t.sourceMerchant, OPERATOR, _feeOf(e));
+        assertLe(_used[asked.agreement][day], terms.dailyCap, "daily cap");
+        _pay(terms.sourceMerchant, terms.targetMerchant, settled);
+        _pay(terms.sourceMerchant, OPERATOR, _feeOf(entry));
     }
 
-    function _bookReversal(Entry memory e) private {
-        Entry memory original = entryOf[e.link];
-        (uint32 program, uint64 points) = (_programOf(original), _pointsOf(e));
+    function _recordReversal(Entry memory entry) private {
+        Entry memory original = entryOf[entry.link];
+        (uint32 program, uint64 points) = (_programOf(original), _pointsOf(entry));
         (Kind kind, uint32 agreement) = (_kindOf(original), _agreementOf(original));
-        _undone[e.link] += points;
-        assertLe(_undone[e.link], _pointsOf(original), "reversed more than the original");
-        assertEq(_agreementOf(e), agreement, "agreement");
-        assertEq(_feeOf(e), 0, "the fee stays");
-        assertEq(_merchantOf(e), _giverOf(original), "giver");
+        _reversed[entry.link] += points;
+        assertLe(_reversed[entry.link], _pointsOf(original), "reversed more than the original");
+        assertEq(_agreementOf(entry), agreement, "agreement");
+        assertEq(_feeOf(entry), 0, "the fee stays");
+        assertEq(_merchantOf(entry), _giverOf(original), "giver");
         if (kind == Kind.Issue) {
             _totals[program].revoked += points;
-            _balance[e.member][program] -= points;
+            _balances[entry.member][program] -= points;
         } else if (kind == Kind.Transfer) {
-            _balance[address(uint160(uint256(original.link)))][program] -= points;
-            _balance[e.member][program] += points;
+            _balances[address(uint160(uint256(original.link)))][program] -= points;
+            _balances[entry.member][program] += points;
         } else {
             _totals[program].restored += points;
-            _balance[e.member][program] += points;
+            _balances[entry.member][program] += points;
         }
         if (agreement == 0) return;
-        AgreementTerms storage t = _terms[agreement - 1];
+        AgreementTerms storage terms = _terms[agreement - 1];
         if (kind == Kind.Exchange) {
-            _totals[t.targetProgram].revoked += _outOf(e);
-            _balance[e.member][t.targetProgram] -= _outOf(e);
+            _totals[terms.targetProgram].revoked += _outOf(entry);
+            _balances[entry.member][terms.targetProgram] -= _outOf(entry);
         }
-        assertEq(_settledOf(e), (kind == Kind.Exchange ? _outOf(e) : uint256(points)) * t.unitPriceMicros, "settled");
-        _pay(t.targetMerchant, t.sourceMerchant, _settledOf(e));
+        assertEq(
+            _settledOf(entry),
+            (kind == Kind.Exchange ? _outOf(entry) : uint256(points)) * terms.unitPriceMicros,
+            "settled"
+        );
+        _pay(terms.targetMerchant, terms.sourceMerchant, _settledOf(entry));
     }
 
     function _pay(uint32 payer, uint32 payee, uint64 micros) private {
         _positions[payer] -= int256(uint256(micros));
         _positions[payee] += int256(uint256(micros));
-        assertGe(_positions[payer], -_limits[payer], "below the credit limit in the midst of a batch");
+        assertGe(_positions[payer], -_creditLimits[payer], "below the credit limit in the midst of a batch");
     }
 
-    // ---------------------------------------------------------------- the invariants of DESIGN 4
+    // ---------------------------------------------------------------- invariants
 
     function checkProgramsAddUp() external view {
-        for (uint32 p = 1; p <= ALL_PROGRAMS; ++p) {
-            ProgramTotals memory t = house.totalsOf(p);
+        for (uint32 program = 1; program <= ALL_PROGRAMS; ++program) {
+            ProgramTotals memory totals = house.totalsOf(program);
             uint256 sum;
-            for (uint256 m = 0; m < members.length; ++m) {
-                uint256 balance = house.balanceOf(members[m], p);
-                assertEq(balance, _balance[members[m]][p], "balance");
+            for (uint256 i = 0; i < members.length; ++i) {
+                uint256 balance = house.balanceOf(members[i], program);
+                assertEq(balance, _balances[members[i]][program], "balance");
                 sum += balance;
             }
-            uint256 entered = uint256(t.issued) + t.exchangedIn + t.restored;
-            uint256 left = uint256(t.redeemed) + t.spent + t.exchangedOut + t.expired + t.revoked;
+            uint256 entered = uint256(totals.issued) + totals.exchangedIn + totals.restored;
+            uint256 left =
+                uint256(totals.redeemed) + totals.spent + totals.exchangedOut + totals.expired + totals.revoked;
             assertEq(sum, entered - left, "balances are what entered less what left");
-            assertEq(sum, house.totalSupply(p), "supply");
-            assertEq(keccak256(abi.encode(t)), keccak256(abi.encode(_totals[p])), "totals");
+            assertEq(sum, house.totalSupply(program), "supply");
+            assertEq(keccak256(abi.encode(totals)), keccak256(abi.encode(_totals[program])), "totals");
         }
     }
 
     function checkPositionsSumToTheFunds() external view {
         int256 sum;
-        for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
-            assertEq(_position(m), _positions[m], "position");
-            sum += _position(m);
+        for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
+            assertEq(_position(merchant), _positions[merchant], "position");
+            sum += _position(merchant);
         }
         assertEq(sum, house.settlementFunds(), "positions");
         assertEq(sum, _funds, "deposits less withdrawals");
@@ -557,44 +580,44 @@ contract Handler is Network {
     }
 
     function checkNoPositionIsBelowItsLimit() external view {
-        for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
-            (, int96 position, uint96 limit) = house.merchantOf(m);
-            assertEq(int96(limit), _limits[m], "limit");
-            assertGe(position, -int96(limit), "below the limit");
+        for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
+            (, int96 position, uint96 creditLimit) = house.merchantOf(merchant);
+            assertEq(int96(creditLimit), _creditLimits[merchant], "limit");
+            assertGe(position, -int96(creditLimit), "below the limit");
         }
     }
 
     function checkNothingWasDoneTwice() external view {
-        for (uint32 m = 0; m < ALL_MERCHANTS; ++m) {
-            for (uint48 n = 0; n <= nextNonce[m]; ++n) {
-                assertEq(house.nonceUsed(m, n), _consumed[m][n], "nonce");
+        for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
+            for (uint48 nonce = 0; nonce <= nextNonce[merchant]; ++nonce) {
+                assertEq(house.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
             }
         }
         for (uint256 i = 0; i < _leaves.length; ++i) {
-            assertEq(house.reversedOf(_leaves[i]), _undone[_leaves[i]], "reversed");
+            assertEq(house.reversedOf(_leaves[i]), _reversed[_leaves[i]], "reversed");
         }
     }
 
-    /// @dev That no exchange gains worth is checked with each of them; here, that the days' caps are what was used.
+    /// @dev `_recordConversion` checks that no exchange gains worth. This checks each agreement's use of the day and its rate.
     function checkNoCycleGains() external view {
         uint256 day = (_now() + 8 hours) / 1 days;
         assertEq(house.today(), day, "day");
-        for (uint32 a = 1; a <= _terms.length; ++a) {
-            assertEq(house.usedToday(a), _used[a][day], "used today");
-            AgreementTerms storage t = _terms[a - 1];
-            if (t.kind != AgreementKind.Exchange) continue;
-            uint256 gives = uint256(t.rateNum) * _worth[t.targetProgram];
-            assertLe(gives, uint256(t.rateDen) * _worth[t.sourceProgram], "a rate that opens a cycle");
+        for (uint32 agreement = 1; agreement <= _terms.length; ++agreement) {
+            assertEq(house.usedToday(agreement), _used[agreement][day], "used today");
+            AgreementTerms storage terms = _terms[agreement - 1];
+            if (terms.kind != AgreementKind.Exchange) continue;
+            uint256 gives = uint256(terms.rateNum) * _worthInTwelfths[terms.targetProgram];
+            assertLe(gives, uint256(terms.rateDen) * _worthInTwelfths[terms.sourceProgram], "a rate that opens a cycle");
         }
     }
 
-    /// @dev `Network` rebuilds root and head from every batch's events; here, that all of them still stand.
+    /// @dev `Network` checks root and head after every batch. This checks that no earlier root changed since.
     function checkTheJournalIsRebuiltFromEvents() external view {
         bytes32 rebuilt;
-        for (uint40 b = 1; b <= closedBatches; ++b) {
-            bytes32 root = _root(leavesOf[b]);
-            assertEq(house.rootOf(b), root, "root");
-            rebuilt = keccak256(abi.encode(rebuilt, b, leavesOf[b].length, root));
+        for (uint40 batch = 1; batch <= closedBatches; ++batch) {
+            bytes32 root = _root(leavesOf[batch]);
+            assertEq(house.rootOf(batch), root, "root");
+            rebuilt = keccak256(abi.encode(rebuilt, batch, leavesOf[batch].length, root));
         }
         assertEq(house.head(), rebuilt, "head");
         assertEq(house.batchCount(), closedBatches, "batches");
@@ -605,21 +628,21 @@ contract Handler is Network {
     function report() external view {
         console.log("batches %s, atomic orders %s, entries %s", batches, atomics, _leaves.length);
         console.log("  withdrawals that the bank could not pay: %s", unfunded);
-        for (uint256 k = 1; k < accepted.length; ++k) {
-            console.log("  accepted %s: %s", KINDS[k], accepted[k]);
+        for (uint256 kind = 1; kind < accepted.length; ++kind) {
+            console.log("  accepted %s: %s", KINDS[kind], accepted[kind]);
         }
-        for (uint256 r = 1; r < refused.length; ++r) {
-            console.log("  refused  %s: %s", REASONS[r], refused[r]);
+        for (uint256 reason = 1; reason < refused.length; ++reason) {
+            console.log("  refused  %s: %s", REASONS[reason], refused[reason]);
         }
     }
 
-    /// @notice The kinds and reasons not met so far, by name; and whether the bank was ever short of money.
+    /// @notice The names of the kinds and reasons not reached so far, and `FundsTooLow` if the bank was never short of money.
     function missing() external view returns (string memory names) {
-        for (uint256 k = 1; k < accepted.length; ++k) {
-            if (accepted[k] == 0) names = string.concat(names, " ", KINDS[k]);
+        for (uint256 kind = 1; kind < accepted.length; ++kind) {
+            if (accepted[kind] == 0) names = string.concat(names, " ", KINDS[kind]);
         }
-        for (uint256 r = 1; r < refused.length; ++r) {
-            if (refused[r] == 0) names = string.concat(names, " ", REASONS[r]);
+        for (uint256 reason = 1; reason < refused.length; ++reason) {
+            if (refused[reason] == 0) names = string.concat(names, " ", REASONS[reason]);
         }
         if (unfunded == 0) names = string.concat(names, " FundsTooLow");
     }

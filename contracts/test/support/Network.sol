@@ -7,6 +7,8 @@ import {Vm} from "forge-std/Vm.sol";
 import {
     AgreementKind,
     AgreementTerms,
+    Entry,
+    Evidence,
     IClearingHouse,
     Kind,
     MerchantStatus,
@@ -15,33 +17,34 @@ import {
     Role,
     SignerChange
 } from "../../interfaces/IClearingHouse.sol";
-import {Entry, EntryAmounts, EntryHead, Evidence} from "../../libraries/Entries.sol";
+import {EntryAmounts} from "../../types/EntryAmounts.sol";
+import {EntryHead} from "../../types/EntryHead.sol";
 
-/// @notice The numbers of an instruction in the 32 bytes in which they travel.
-type LineHead is bytes32;
+/// @notice The first 32 bytes of an instruction as it travels: all its numbers.
+type InstructionHead is bytes32;
 
 /// @notice An instruction as it travels.
-struct Instruction {
-    LineHead head;
+struct PackedInstruction {
+    InstructionHead head;
     address member;
     bytes32 link;
     bytes32 ref;
 }
 
 /// @notice An order as it travels; `head` is its first 18 bytes.
-struct Order {
+struct PackedOrder {
     bytes18 head;
     bytes32 r;
     bytes32 vs;
-    Instruction[] instructions;
+    PackedInstruction[] instructions;
 }
 
-/// @notice A small network that every test begins with, and the pen and paper of its merchants: they compute digests, pack words,
-/// build Merkle trees and read events by themselves, with none of the contract's libraries.
-/// @dev The contract is deployed by name, not with `new`: its code is then compiled once, not into every test contract.
+/// @notice The small network with which every test starts. It computes digests, packs words, builds Merkle trees and reads events
+/// on its own, with none of the contract's libraries, so that a mistake in those cannot hide.
+/// @dev Deploys the contract by name, not with `new`, so that its code is compiled once and not into every test contract.
 abstract contract Network is Test {
-    /// @dev An instruction as it is signed: field by field the EIP-712 type.
-    struct Line {
+    /// @dev An instruction as it is signed: the fields of the EIP-712 type.
+    struct Instruction {
         uint8 kind;
         uint32 program;
         uint32 agreement;
@@ -53,17 +56,17 @@ abstract contract Network is Test {
         bytes32 ref;
     }
 
-    /// @dev An order before it is signed with `key`.
-    struct Draft {
+    /// @dev An order before its signature. `key` will sign it.
+    struct OrderDraft {
         uint32 merchant;
         uint48 nonce;
         uint40 deadline;
         bool atomic;
-        Line[] lines;
+        Instruction[] instructions;
         uint256 key;
     }
 
-    /// @dev What a batch refused: an instruction, or (`item` is `WHOLE`) an order.
+    /// @dev An instruction that a batch refused, or an order if `item` is `WHOLE_ORDER`.
     struct Refusal {
         uint32 merchant;
         uint48 nonce;
@@ -74,7 +77,7 @@ abstract contract Network is Test {
 
     bytes32 internal constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant LINE_TYPEHASH = keccak256(
+    bytes32 private constant INSTRUCTION_TYPEHASH = keccak256(
         "Instruction(uint8 kind,uint32 program,uint32 agreement,address member,uint64 points,uint64 minOut,uint32 expiryDay,bytes32 link,bytes32 ref)"
     );
     bytes32 private constant ORDER_TYPEHASH = keccak256(
@@ -87,7 +90,7 @@ abstract contract Network is Test {
     bytes32 private constant SIGNER_CHANGE_TYPEHASH =
         keccak256("SignerChange(uint32 merchant,address key,uint40 validFrom,uint40 validUntil,uint48 nonce)");
 
-    uint256 internal constant WHOLE = type(uint256).max;
+    uint256 internal constant WHOLE_ORDER = type(uint256).max;
     uint40 internal constant FOREVER = type(uint40).max;
 
     // 2026-01-01 12:00 in Shanghai.
@@ -98,22 +101,22 @@ abstract contract Network is Test {
     uint32 internal constant GAS_STATION = 1;
     uint32 internal constant CINEMA = 2;
     uint32 internal constant SUPERMARKET = 3;
-    uint32 internal constant CAR_WASH = 4; // runs no program: a pure acceptor
+    uint32 internal constant CAR_WASH = 4; // a pure acceptor: it runs no program
 
-    // Two pages of balances: 1 to 4 and 5 to 8.
+    // Programs 1 to 4 and 5 to 8 share a page of balances each.
     uint32 internal constant FUEL = 1;
     uint32 internal constant CINE = 2;
     uint32 internal constant MART = 3;
     uint32 internal constant VIDEO = 4;
-    uint32 internal constant FLEET = 5; // of the gas station, too
-    uint32 internal constant FILM = 6; // of the cinema, too
+    uint32 internal constant FLEET = 5; // the gas station's second program
+    uint32 internal constant FILM = 6; // the cinema's second program
     uint32 internal constant PROGRAMS = 6;
 
-    uint32 internal constant FUEL_TO_CINE = 1; // 9/10, either side may start, 0.10 % fee
+    uint32 internal constant FUEL_TO_CINE = 1; // 9/10, either side may initiate, 0.10 % fee
     uint32 internal constant CINE_TO_FUEL = 2; // 10/9, the way back
     uint32 internal constant FUEL_TO_FILM = 3; // 3/2, across pages
-    uint32 internal constant FUEL_AT_CAR_WASH = 4; // the car wash starts, 0.25 % fee
-    uint32 internal constant CINE_AT_GAS_STATION = 5; // the cinema starts, no fee
+    uint32 internal constant FUEL_AT_CAR_WASH = 4; // the car wash initiates, 0.25 % fee
+    uint32 internal constant CINE_AT_GAS_STATION = 5; // the cinema initiates, no fee
     uint32 internal constant FUEL_TO_FLEET = 6; // between programs of one merchant
     uint32 internal constant MART_TO_CINE = 7; // 7/5, uneven
 
@@ -140,10 +143,10 @@ abstract contract Network is Test {
     Entry[] internal posted;
     Refusal[] internal refusals;
 
-    /// @dev All that was ever posted, by leaf and by batch, and the head, all from events.
+    /// @dev Every entry ever posted, by leaf and by batch, and the head. All of it comes from events.
     mapping(bytes32 leaf => Entry) internal entryOf;
     mapping(uint40 batch => bytes32[]) internal leavesOf;
-    mapping(bytes32 order => bool) private _undone;
+    mapping(bytes32 order => bool) private _isUndone;
     bytes32 internal chainedHead;
     uint40 internal closedBatches;
 
@@ -165,11 +168,11 @@ abstract contract Network is Test {
         house.setRole(Role.Treasury, treasury, true);
         house.setRole(Role.Pauser, pauser, true);
         vm.stopPrank();
-        for (uint32 m = GAS_STATION; m <= CAR_WASH; ++m) {
-            keyOf[m] = _key(m, 0);
+        for (uint32 merchant = GAS_STATION; merchant <= CAR_WASH; ++merchant) {
+            keyOf[merchant] = _key(merchant, 0);
             vm.prank(operator);
-            house.registerMerchant(m, bytes32(uint256(m)), vm.addr(keyOf[m]), CREDIT);
-            _deposit(m, DEPOSIT);
+            house.registerMerchant(merchant, bytes32(uint256(merchant)), vm.addr(keyOf[merchant]), CREDIT);
+            _deposit(merchant, DEPOSIT);
         }
         _openProgram(GAS_STATION, "FUEL", "Fuel points");
         _openProgram(CINEMA, "CINE", "Cinema points");
@@ -221,7 +224,7 @@ abstract contract Network is Test {
         return uint256(keccak256(abi.encode("key", merchant, generation)));
     }
 
-    /// @dev Through the cheatcode: the compiler takes `block.timestamp` for constant within a function, warped or not.
+    /// @dev Asks the cheatcode, because the compiler assumes that `block.timestamp` is constant within a function, even after a warp.
     function _now() internal view returns (uint256) {
         return vm.getBlockTimestamp();
     }
@@ -239,57 +242,57 @@ abstract contract Network is Test {
     function _exchangeTerms(
         uint32 source,
         uint32 target,
-        uint32 num,
-        uint32 den,
+        uint32 rateNum,
+        uint32 rateDen,
         uint64 price,
         uint16 feeBps,
         uint8 initiators
-    ) internal view returns (AgreementTerms memory t) {
-        t.kind = AgreementKind.Exchange;
-        t.initiators = initiators;
-        t.feeBps = feeBps;
-        t.lifetimeDays = 365;
-        t.sourceMerchant = _merchantOfProgram(source);
-        t.targetMerchant = _merchantOfProgram(target);
-        t.sourceProgram = source;
-        t.targetProgram = target;
-        t.validFrom = uint40(_now());
-        t.validUntil = uint40(_now() + 365 days);
-        t.rateNum = num;
-        t.rateDen = den;
-        t.unitPriceMicros = price;
-        t.maxPoints = 100_000;
-        t.dailyCap = 250_000;
-        t.document = keccak256("paper");
+    ) internal view returns (AgreementTerms memory terms) {
+        terms.kind = AgreementKind.Exchange;
+        terms.initiators = initiators;
+        terms.feeBps = feeBps;
+        terms.lifetimeDays = 365;
+        terms.sourceMerchant = _merchantOfProgram(source);
+        terms.targetMerchant = _merchantOfProgram(target);
+        terms.sourceProgram = source;
+        terms.targetProgram = target;
+        terms.validFrom = uint40(_now());
+        terms.validUntil = uint40(_now() + 365 days);
+        terms.rateNum = rateNum;
+        terms.rateDen = rateDen;
+        terms.unitPriceMicros = price;
+        terms.maxPoints = 100_000;
+        terms.dailyCap = 250_000;
+        terms.document = keccak256("paper");
     }
 
     function _acceptanceTerms(uint32 source, uint32 acceptor, uint64 price, uint16 feeBps, uint8 initiators)
         internal
         view
-        returns (AgreementTerms memory t)
+        returns (AgreementTerms memory terms)
     {
-        t = _exchangeTerms(source, 0, 1, 1, price, feeBps, initiators);
-        t.kind = AgreementKind.Acceptance;
-        t.targetMerchant = acceptor;
-        t.lifetimeDays = 0;
+        terms = _exchangeTerms(source, 0, 1, 1, price, feeBps, initiators);
+        terms.kind = AgreementKind.Acceptance;
+        terms.targetMerchant = acceptor;
+        terms.lifetimeDays = 0;
     }
 
     /// @dev Registers terms that both sides signed, and returns the agreement's id.
-    function _register(AgreementTerms memory t) internal returns (uint32 id) {
+    function _register(AgreementTerms memory terms) internal returns (uint32 id) {
         id = house.agreementCount() + 1;
-        (bytes memory source, bytes memory target) = _signatures(t);
+        (bytes memory source, bytes memory target) = _signatures(terms);
         vm.prank(operator);
-        house.registerAgreement(id, t, source, target);
+        house.registerAgreement(id, terms, source, target);
     }
 
-    function _signatures(AgreementTerms memory t) internal view returns (bytes memory source, bytes memory target) {
-        bytes32 digest = _digest(keccak256(abi.encode(TERMS_TYPEHASH, t)));
-        source = _signature(keyOf[t.sourceMerchant], digest);
-        target = _signature(keyOf[t.targetMerchant], digest);
+    function _signatures(AgreementTerms memory terms) internal view returns (bytes memory source, bytes memory target) {
+        bytes32 digest = _digest(keccak256(abi.encode(TERMS_TYPEHASH, terms)));
+        source = _signature(keyOf[terms.sourceMerchant], digest);
+        target = _signature(keyOf[terms.targetMerchant], digest);
     }
 
-    function _termsDigest(AgreementTerms memory t) internal view returns (bytes32) {
-        return _digest(keccak256(abi.encode(TERMS_TYPEHASH, t)));
+    function _termsDigest(AgreementTerms memory terms) internal view returns (bytes32) {
+        return _digest(keccak256(abi.encode(TERMS_TYPEHASH, terms)));
     }
 
     function _terminationBy(uint32 merchant, uint32 agreement, uint40 effectiveAt)
@@ -314,287 +317,325 @@ abstract contract Network is Test {
         return abi.encodePacked(r, s, v);
     }
 
-    function _changeDigest(SignerChange memory c) internal view returns (bytes32) {
-        return _digest(keccak256(abi.encode(SIGNER_CHANGE_TYPEHASH, c)));
+    function _changeDigest(SignerChange memory change) internal view returns (bytes32) {
+        return _digest(keccak256(abi.encode(SIGNER_CHANGE_TYPEHASH, change)));
     }
 
-    /// @dev Gives `merchant` a key, or changes its window, signed with `by`.
+    /// @dev Gives `merchant` a key, or moves the window of one. `by` signs the change.
     function _changeSigner(uint32 merchant, uint256 key, uint40 from, uint40 until, uint256 by) internal {
-        SignerChange memory c = SignerChange(merchant, vm.addr(key), from, until, nextNonce[merchant]++);
-        bytes32 digest = _changeDigest(c);
-        house.changeSigner(c, _signature(by, digest), _signature(key, digest));
+        SignerChange memory change = SignerChange(merchant, vm.addr(key), from, until, nextNonce[merchant]++);
+        bytes32 digest = _changeDigest(change);
+        house.changeSigner(change, _signature(by, digest), _signature(key, digest));
     }
 
     // ---------------------------------------------------------------- instructions
 
-    function _line(Kind kind, uint32 program, address member, uint64 points) internal pure returns (Line memory l) {
-        l.kind = uint8(kind);
-        l.program = program;
-        l.member = member;
-        l.points = points;
-        l.ref = keccak256(abi.encode(kind, program, member, points));
+    function _instruction(Kind kind, uint32 program, address member, uint64 points)
+        internal
+        pure
+        returns (Instruction memory instruction)
+    {
+        instruction.kind = uint8(kind);
+        instruction.program = program;
+        instruction.member = member;
+        instruction.points = points;
+        instruction.ref = keccak256(abi.encode(kind, program, member, points));
     }
 
-    function _issue(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
-        return _line(Kind.Issue, program, member, points);
+    function _issue(uint32 program, address member, uint64 points) internal pure returns (Instruction memory) {
+        return _instruction(Kind.Issue, program, member, points);
     }
 
-    function _redeem(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
-        return _line(Kind.Redeem, program, member, points);
+    function _redeem(uint32 program, address member, uint64 points) internal pure returns (Instruction memory) {
+        return _instruction(Kind.Redeem, program, member, points);
     }
 
-    function _expire(uint32 program, address member, uint64 points) internal pure returns (Line memory) {
-        return _line(Kind.Expire, program, member, points);
+    function _expire(uint32 program, address member, uint64 points) internal pure returns (Instruction memory) {
+        return _instruction(Kind.Expire, program, member, points);
     }
 
     function _exchange(uint32 agreement, uint32 source, address member, uint64 points)
         internal
         pure
-        returns (Line memory l)
+        returns (Instruction memory instruction)
     {
-        l = _line(Kind.Exchange, source, member, points);
-        l.agreement = agreement;
+        instruction = _instruction(Kind.Exchange, source, member, points);
+        instruction.agreement = agreement;
     }
 
     function _spend(uint32 agreement, uint32 source, address member, uint64 points)
         internal
         pure
-        returns (Line memory l)
+        returns (Instruction memory instruction)
     {
-        l = _line(Kind.Spend, source, member, points);
-        l.agreement = agreement;
+        instruction = _instruction(Kind.Spend, source, member, points);
+        instruction.agreement = agreement;
     }
 
     function _transfer(uint32 program, address member, address to, uint64 points)
         internal
         pure
-        returns (Line memory l)
+        returns (Instruction memory instruction)
     {
-        l = _line(Kind.Transfer, program, member, points);
-        l.link = bytes32(uint256(uint160(to)));
+        instruction = _instruction(Kind.Transfer, program, member, points);
+        instruction.link = bytes32(uint256(uint160(to)));
     }
 
-    function _reverse(Entry memory original, uint64 points) internal pure returns (Line memory l) {
-        l = _line(Kind.Reverse, _programOf(original), original.member, points);
-        l.link = _leaf(original);
+    function _reverse(Entry memory original, uint64 points) internal pure returns (Instruction memory instruction) {
+        instruction = _instruction(Kind.Reverse, _programOf(original), original.member, points);
+        instruction.link = _leaf(original);
     }
 
     // ---------------------------------------------------------------- orders
 
-    function _list(Line memory a) internal pure returns (Line[] memory lines) {
-        lines = new Line[](1);
-        lines[0] = a;
+    function _list(Instruction memory first) internal pure returns (Instruction[] memory instructions) {
+        instructions = new Instruction[](1);
+        instructions[0] = first;
     }
 
-    function _list(Line memory a, Line memory b) internal pure returns (Line[] memory lines) {
-        lines = new Line[](2);
-        (lines[0], lines[1]) = (a, b);
+    function _list(Instruction memory first, Instruction memory second)
+        internal
+        pure
+        returns (Instruction[] memory instructions)
+    {
+        instructions = new Instruction[](2);
+        (instructions[0], instructions[1]) = (first, second);
     }
 
-    function _list(Line memory a, Line memory b, Line memory c) internal pure returns (Line[] memory lines) {
-        lines = new Line[](3);
-        (lines[0], lines[1], lines[2]) = (a, b, c);
+    function _list(Instruction memory first, Instruction memory second, Instruction memory third)
+        internal
+        pure
+        returns (Instruction[] memory instructions)
+    {
+        instructions = new Instruction[](3);
+        (instructions[0], instructions[1], instructions[2]) = (first, second, third);
     }
 
-    function _list(Draft memory a) internal pure returns (Draft[] memory drafts) {
-        drafts = new Draft[](1);
-        drafts[0] = a;
+    function _list(OrderDraft memory first) internal pure returns (OrderDraft[] memory drafts) {
+        drafts = new OrderDraft[](1);
+        drafts[0] = first;
     }
 
-    function _list(Draft memory a, Draft memory b) internal pure returns (Draft[] memory drafts) {
-        drafts = new Draft[](2);
-        (drafts[0], drafts[1]) = (a, b);
+    function _list(OrderDraft memory first, OrderDraft memory second)
+        internal
+        pure
+        returns (OrderDraft[] memory drafts)
+    {
+        drafts = new OrderDraft[](2);
+        (drafts[0], drafts[1]) = (first, second);
     }
 
-    /// @dev With the merchant's next nonce, an hour's deadline and its present key.
-    function _order(uint32 merchant, Line[] memory lines) internal returns (Draft memory d) {
-        d.merchant = merchant;
-        d.nonce = nextNonce[merchant]++;
-        d.deadline = uint40(_now() + 1 hours);
-        d.lines = lines;
-        d.key = keyOf[merchant];
+    /// @dev An order with the merchant's next nonce, its current key and a deadline in one hour.
+    function _order(uint32 merchant, Instruction[] memory instructions) internal returns (OrderDraft memory draft) {
+        draft.merchant = merchant;
+        draft.nonce = nextNonce[merchant]++;
+        draft.deadline = uint40(_now() + 1 hours);
+        draft.instructions = instructions;
+        draft.key = keyOf[merchant];
     }
 
-    function _order(uint32 merchant, Line memory line) internal returns (Draft memory) {
-        return _order(merchant, _list(line));
+    function _order(uint32 merchant, Instruction memory instruction) internal returns (OrderDraft memory) {
+        return _order(merchant, _list(instruction));
     }
 
-    function _atomic(uint32 merchant, Line[] memory lines) internal returns (Draft memory d) {
-        d = _order(merchant, lines);
-        d.atomic = true;
+    function _atomic(uint32 merchant, Instruction[] memory instructions) internal returns (OrderDraft memory draft) {
+        draft = _order(merchant, instructions);
+        draft.atomic = true;
     }
 
-    function _orderDigest(Draft memory d) internal view returns (bytes32) {
-        bytes32[] memory hashes = new bytes32[](d.lines.length);
+    function _orderDigest(OrderDraft memory draft) internal view returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](draft.instructions.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
-            hashes[i] = keccak256(abi.encode(LINE_TYPEHASH, d.lines[i]));
+            hashes[i] = keccak256(abi.encode(INSTRUCTION_TYPEHASH, draft.instructions[i]));
         }
         bytes32 list = keccak256(abi.encodePacked(hashes));
-        return _digest(keccak256(abi.encode(ORDER_TYPEHASH, d.merchant, d.nonce, d.deadline, d.atomic, list)));
+        return
+            _digest(
+                keccak256(abi.encode(ORDER_TYPEHASH, draft.merchant, draft.nonce, draft.deadline, draft.atomic, list))
+            );
     }
 
-    function _packOrderHead(Draft memory d) internal pure returns (bytes18) {
-        return bytes18(abi.encodePacked(d.merchant, d.nonce, d.deadline, d.atomic, uint16(d.lines.length)));
+    function _packOrderHead(OrderDraft memory draft) internal pure returns (bytes18) {
+        return bytes18(
+            abi.encodePacked(
+                draft.merchant, draft.nonce, draft.deadline, draft.atomic, uint16(draft.instructions.length)
+            )
+        );
     }
 
-    function _packLineHead(Line memory l, uint16 evidence) internal pure returns (LineHead) {
-        bytes memory packed = abi.encodePacked(l.link != 0, l.kind, l.program, l.agreement);
-        return LineHead.wrap(bytes32(abi.encodePacked(packed, l.expiryDay, l.points, l.minOut, evidence)));
+    function _packInstructionHead(Instruction memory instruction, uint16 evidence)
+        internal
+        pure
+        returns (InstructionHead)
+    {
+        bytes memory packed =
+            abi.encodePacked(instruction.link != 0, instruction.kind, instruction.program, instruction.agreement);
+        return InstructionHead.wrap(
+            bytes32(abi.encodePacked(packed, instruction.expiryDay, instruction.points, instruction.minOut, evidence))
+        );
     }
 
-    /// @dev The bytes in which orders travel.
-    function _pack(Order[] memory orders) internal pure returns (bytes memory packed) {
+    /// @dev The bytes of orders as they travel.
+    function _pack(PackedOrder[] memory orders) internal pure returns (bytes memory packed) {
         for (uint256 i = 0; i < orders.length; ++i) {
             packed = bytes.concat(packed, _pack(orders[i]));
         }
     }
 
-    function _pack(Order memory o) internal pure returns (bytes memory) {
-        return abi.encodePacked(o.head, o.r, o.vs, _pack(o.instructions));
+    function _pack(PackedOrder memory order) internal pure returns (bytes memory) {
+        return abi.encodePacked(order.head, order.r, order.vs, _pack(order.instructions));
     }
 
-    function _pack(Instruction[] memory instructions) internal pure returns (bytes memory packed) {
+    function _pack(PackedInstruction[] memory instructions) internal pure returns (bytes memory packed) {
         for (uint256 i = 0; i < instructions.length; ++i) {
-            Instruction memory line = instructions[i];
-            packed = abi.encodePacked(packed, LineHead.unwrap(line.head), line.member, line.ref);
-            if (line.link != 0) packed = bytes.concat(packed, line.link);
+            PackedInstruction memory instruction = instructions[i];
+            packed =
+                abi.encodePacked(packed, InstructionHead.unwrap(instruction.head), instruction.member, instruction.ref);
+            if (instruction.link != 0) packed = bytes.concat(packed, instruction.link);
         }
     }
 
-    /// @dev Signs and packs; `evidence[i]` is the evidence slot of line `i`, where there is one.
-    function _sign(Draft memory d, uint16[] memory evidence) internal view returns (Order memory o) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(d.key, _orderDigest(d));
-        o.head = _packOrderHead(d);
-        o.r = r;
-        o.vs = bytes32(uint256(s) | uint256(v - 27) << 255);
-        o.instructions = new Instruction[](d.lines.length);
-        for (uint256 i = 0; i < d.lines.length; ++i) {
-            Line memory l = d.lines[i];
-            uint16 slot = i < evidence.length ? evidence[i] : 0;
-            o.instructions[i] = Instruction(_packLineHead(l, slot), l.member, l.link, l.ref);
+    /// @dev Signs and packs an order. `evidence[i]` is the evidence index of instruction `i`; it is 0 for those beyond the list.
+    function _sign(OrderDraft memory draft, uint16[] memory evidence) internal view returns (PackedOrder memory order) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(draft.key, _orderDigest(draft));
+        order.head = _packOrderHead(draft);
+        order.r = r;
+        order.vs = bytes32(uint256(s) | uint256(v - 27) << 255);
+        order.instructions = new PackedInstruction[](draft.instructions.length);
+        for (uint256 i = 0; i < draft.instructions.length; ++i) {
+            Instruction memory instruction = draft.instructions[i];
+            uint16 evidenceIndex = i < evidence.length ? evidence[i] : 0;
+            order.instructions[i] = PackedInstruction(
+                _packInstructionHead(instruction, evidenceIndex), instruction.member, instruction.link, instruction.ref
+            );
         }
     }
 
-    function _sign(Draft memory d) internal view returns (Order memory) {
-        return _sign(d, new uint16[](0));
+    function _sign(OrderDraft memory draft) internal view returns (PackedOrder memory) {
+        return _sign(draft, new uint16[](0));
     }
 
-    /// @dev Signs all drafts and adds the evidence for every reversal of an entry that was posted.
-    function _sign(Draft[] memory drafts) internal view returns (Order[] memory orders, Evidence[] memory evidence) {
+    /// @dev Signs all drafts, and collects evidence for every reversal of a posted entry.
+    function _sign(OrderDraft[] memory drafts)
+        internal
+        view
+        returns (PackedOrder[] memory orders, Evidence[] memory evidence)
+    {
         uint256 proofs;
-        for (uint256 d = 0; d < drafts.length; ++d) {
-            for (uint256 i = 0; i < drafts[d].lines.length; ++i) {
-                if (_isProvable(drafts[d].lines[i])) ++proofs;
+        for (uint256 i = 0; i < drafts.length; ++i) {
+            for (uint256 item = 0; item < drafts[i].instructions.length; ++item) {
+                if (_isProvable(drafts[i].instructions[item])) ++proofs;
             }
         }
-        orders = new Order[](drafts.length);
+        orders = new PackedOrder[](drafts.length);
         evidence = new Evidence[](proofs);
         proofs = 0;
-        for (uint256 d = 0; d < drafts.length; ++d) {
-            uint16[] memory slots = new uint16[](drafts[d].lines.length);
-            for (uint256 i = 0; i < slots.length; ++i) {
-                if (!_isProvable(drafts[d].lines[i])) {
-                    slots[i] = type(uint16).max;
+        for (uint256 i = 0; i < drafts.length; ++i) {
+            uint16[] memory evidenceIndexes = new uint16[](drafts[i].instructions.length);
+            for (uint256 item = 0; item < evidenceIndexes.length; ++item) {
+                if (!_isProvable(drafts[i].instructions[item])) {
+                    evidenceIndexes[item] = type(uint16).max;
                     continue;
                 }
-                slots[i] = uint16(proofs);
-                evidence[proofs++] = _evidence(drafts[d].lines[i].link);
+                evidenceIndexes[item] = uint16(proofs);
+                evidence[proofs++] = _evidence(drafts[i].instructions[item].link);
             }
-            orders[d] = _sign(drafts[d], slots);
+            orders[i] = _sign(drafts[i], evidenceIndexes);
         }
     }
 
-    function _isProvable(Line memory l) private view returns (bool) {
-        return l.kind == uint8(Kind.Reverse) && entryOf[l.link].member != address(0);
+    function _isProvable(Instruction memory instruction) private view returns (bool) {
+        return instruction.kind == uint8(Kind.Reverse) && entryOf[instruction.link].member != address(0);
     }
 
     // ---------------------------------------------------------------- execution
 
-    function _execute(Draft memory d) internal {
-        _execute(_list(d));
+    function _execute(OrderDraft memory draft) internal {
+        _execute(_list(draft));
     }
 
-    function _execute(Draft[] memory drafts) internal {
-        (Order[] memory orders, Evidence[] memory evidence) = _sign(drafts);
+    function _execute(OrderDraft[] memory drafts) internal {
+        (PackedOrder[] memory orders, Evidence[] memory evidence) = _sign(drafts);
         _execute(orders, evidence);
     }
 
-    function _execute(Order[] memory orders, Evidence[] memory evidence) internal {
+    function _execute(PackedOrder[] memory orders, Evidence[] memory evidence) internal {
         vm.recordLogs();
         vm.prank(sequencer);
         house.execute(_pack(orders), evidence);
-        _read(vm.getRecordedLogs());
+        _readEvents(vm.getRecordedLogs());
     }
 
-    function _execute(Order memory order) internal {
-        Order[] memory orders = new Order[](1);
+    function _execute(PackedOrder memory order) internal {
+        PackedOrder[] memory orders = new PackedOrder[](1);
         orders[0] = order;
         _execute(orders, new Evidence[](0));
     }
 
-    /// @dev An order of one instruction that must be accepted; returns its entry.
-    function _accept(uint32 merchant, Line memory line) internal returns (Entry memory) {
-        _execute(_order(merchant, line));
+    /// @dev Executes an order of one instruction, which must be accepted, and returns its entry.
+    function _accept(uint32 merchant, Instruction memory instruction) internal returns (Entry memory) {
+        _execute(_order(merchant, instruction));
         assertEq(refusals.length, 0, "refused");
         assertEq(posted.length, 1, "one entry");
         return posted[0];
     }
 
-    /// @dev An order of one instruction that must be refused for `reason` and change nothing but the journal and its nonce.
-    function _refuse(uint32 merchant, Line memory line, Reason reason) internal {
-        Draft memory d = _order(merchant, line);
-        _refuse(d, reason);
-        assertTrue(house.nonceUsed(merchant, d.nonce), "an admitted order uses its nonce");
+    /// @dev Executes an order of one instruction, which must be refused for `reason` and change nothing but the journal and its nonce.
+    function _refuse(uint32 merchant, Instruction memory instruction, Reason reason) internal {
+        OrderDraft memory draft = _order(merchant, instruction);
+        _refuse(draft, reason);
+        assertTrue(house.nonceUsed(merchant, draft.nonce), "an admitted order uses its nonce");
     }
 
-    function _refuse(Draft memory d, Reason reason) internal {
-        _executeWithoutEffect(d, 3);
+    function _refuse(OrderDraft memory draft, Reason reason) internal {
+        _executeWithoutEffect(draft, 3);
         assertEq(refusals.length, 1, "one refusal");
-        assertEq(refusals[0].merchant, d.merchant, "merchant");
-        assertEq(refusals[0].nonce, d.nonce, "nonce");
+        assertEq(refusals[0].merchant, draft.merchant, "merchant");
+        assertEq(refusals[0].nonce, draft.nonce, "nonce");
         assertEq(refusals[0].item, 0, "item");
         assertEq(uint256(refusals[0].reason), uint256(reason), "reason");
     }
 
-    /// @dev An order that must be refused as a whole, before its nonce is used.
-    function _refuseOrder(Draft memory d, Reason reason) internal {
-        bool used = house.nonceUsed(d.merchant, d.nonce);
-        _executeWithoutEffect(d, 2);
-        _assertOrderRefusal(0, d, reason);
+    /// @dev Executes an order that must be refused as a whole and leave its nonce free.
+    function _refuseOrder(OrderDraft memory draft, Reason reason) internal {
+        bool used = house.nonceUsed(draft.merchant, draft.nonce);
+        _executeWithoutEffect(draft, 2);
+        _assertOrderRefusal(0, draft, reason);
         assertEq(refusals.length, 1, "one refusal");
-        assertEq(house.nonceUsed(d.merchant, d.nonce), used, "nonce");
+        assertEq(house.nonceUsed(draft.merchant, draft.nonce), used, "nonce");
     }
 
-    function _assertOrderRefusal(uint256 i, Draft memory d, Reason reason) internal view {
-        assertEq(refusals[i].merchant, d.merchant, "merchant");
-        assertEq(refusals[i].nonce, d.nonce, "nonce");
-        assertEq(refusals[i].item, WHOLE, "the whole order");
+    function _assertOrderRefusal(uint256 i, OrderDraft memory draft, Reason reason) internal view {
+        assertEq(refusals[i].merchant, draft.merchant, "merchant");
+        assertEq(refusals[i].nonce, draft.nonce, "nonce");
+        assertEq(refusals[i].item, WHOLE_ORDER, "the whole order");
         assertEq(uint256(refusals[i].reason), uint256(reason), "reason");
-        assertEq(refusals[i].digest, _orderDigest(d), "digest");
+        assertEq(refusals[i].digest, _orderDigest(draft), "digest");
     }
 
-    /// @dev Executes a batch of which nothing may be accepted. Nothing that can be asked may change, and at most `slots` words of
-    /// storage: the journal's two, and the word of an admitted order's nonce.
-    function _executeWithoutEffect(Draft memory d, uint256 slots) internal {
-        bytes32 before = _books();
+    /// @dev Executes a batch of which nothing may be accepted. No view may change, and at most `maxChangedSlots` slots of storage: two of
+    /// the journal, and the one with an admitted order's nonce.
+    function _executeWithoutEffect(OrderDraft memory draft, uint256 maxChangedSlots) internal {
+        bytes32 before = _stateHash();
         vm.startStateDiffRecording();
-        _execute(d);
+        _execute(draft);
         uint256 changed = _changedSlots(vm.stopAndReturnStateDiff());
-        assertEq(_books(), before, "the books changed");
-        assertLe(changed, slots, "some storage changed");
+        assertEq(_stateHash(), before, "the state changed");
+        assertLe(changed, maxChangedSlots, "some storage changed");
         assertEq(posted.length, 0, "an entry was posted");
     }
 
-    /// @dev How many words of the clearing house's storage have another value now.
+    /// @dev How many slots of the clearing house's storage changed their value.
     function _changedSlots(Vm.AccountAccess[] memory accesses) internal view returns (uint256 changed) {
         bytes32[] memory seen = new bytes32[](256);
         uint256 count;
-        for (uint256 a = 0; a < accesses.length; ++a) {
-            Vm.StorageAccess[] memory s = accesses[a].storageAccesses;
-            for (uint256 i = 0; i < s.length; ++i) {
-                if (s[i].account != address(house) || !s[i].isWrite || _contains(seen, count, s[i].slot)) continue;
-                seen[count++] = s[i].slot;
-                if (vm.load(address(house), s[i].slot) != s[i].previousValue) ++changed;
+        for (uint256 frame = 0; frame < accesses.length; ++frame) {
+            Vm.StorageAccess[] memory slots = accesses[frame].storageAccesses;
+            for (uint256 i = 0; i < slots.length; ++i) {
+                bool written = slots[i].account == address(house) && slots[i].isWrite;
+                if (!written || _contains(seen, count, slots[i].slot)) continue;
+                seen[count++] = slots[i].slot;
+                if (vm.load(address(house), slots[i].slot) != slots[i].previousValue) ++changed;
             }
         }
     }
@@ -606,33 +647,33 @@ abstract contract Network is Test {
         return false;
     }
 
-    /// @dev Everything that an instruction may change, as one hash.
-    function _books() internal view returns (bytes32 books) {
-        for (uint32 p = 1; p <= house.programCount(); ++p) {
-            books = keccak256(abi.encode(books, house.totalsOf(p), house.totalSupply(p)));
-            for (uint256 m = 0; m < members.length; ++m) {
-                books = keccak256(abi.encode(books, house.balanceOf(members[m], p)));
+    /// @dev One hash of everything that an instruction may change.
+    function _stateHash() internal view returns (bytes32 state) {
+        for (uint32 program = 1; program <= house.programCount(); ++program) {
+            state = keccak256(abi.encode(state, house.totalsOf(program), house.totalSupply(program)));
+            for (uint256 i = 0; i < members.length; ++i) {
+                state = keccak256(abi.encode(state, house.balanceOf(members[i], program)));
             }
         }
-        for (uint32 m = 0; m < house.merchantCount(); ++m) {
-            (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(m);
-            books = keccak256(abi.encode(books, status, position, limit));
+        for (uint32 merchant = 0; merchant < house.merchantCount(); ++merchant) {
+            (MerchantStatus status, int96 position, uint96 creditLimit) = house.merchantOf(merchant);
+            state = keccak256(abi.encode(state, status, position, creditLimit));
         }
-        for (uint32 a = 1; a <= house.agreementCount(); ++a) {
-            books = keccak256(abi.encode(books, house.usedToday(a), house.agreementOf(a)));
+        for (uint32 agreement = 1; agreement <= house.agreementCount(); ++agreement) {
+            state = keccak256(abi.encode(state, house.usedToday(agreement), house.agreementOf(agreement)));
         }
-        for (uint40 b = 1; b <= closedBatches; ++b) {
-            for (uint256 i = 0; i < leavesOf[b].length; ++i) {
-                books = keccak256(abi.encode(books, house.reversedOf(leavesOf[b][i])));
+        for (uint40 batch = 1; batch <= closedBatches; ++batch) {
+            for (uint256 i = 0; i < leavesOf[batch].length; ++i) {
+                state = keccak256(abi.encode(state, house.reversedOf(leavesOf[batch][i])));
             }
         }
-        books = keccak256(abi.encode(books, house.settlementFunds()));
+        state = keccak256(abi.encode(state, house.settlementFunds()));
     }
 
     // ---------------------------------------------------------------- the journal, read from events
 
-    /// @dev Reads what a batch's events say, rebuilds root and head from them, and compares.
-    function _read(Vm.Log[] memory logs) internal {
+    /// @dev Reads a batch's events, rebuilds root and head from them, and compares both with the contract's.
+    function _readEvents(Vm.Log[] memory logs) internal {
         delete posted;
         delete refusals;
         uint40 batch = closedBatches + 1;
@@ -651,7 +692,7 @@ abstract contract Network is Test {
                 _readRefusal(logs[i], item, reason, 0);
             } else if (topic == IClearingHouse.OrderRejected.selector) {
                 (bytes32 digest, Reason reason) = abi.decode(logs[i].data, (bytes32, Reason));
-                _readRefusal(logs[i], WHOLE, reason, digest);
+                _readRefusal(logs[i], WHOLE_ORDER, reason, digest);
             } else {
                 assertEq(topic, IClearingHouse.BatchClosed.selector, "an event that does not belong here");
                 assertEq(uint256(logs[i].topics[1]), batch, "batch");
@@ -663,27 +704,27 @@ abstract contract Network is Test {
         closedBatches = batch;
     }
 
-    /// @dev Forge records the events of frames that were undone, too. They are those of the atomic orders that failed.
+    /// @dev Finds the atomic orders that failed: Forge records the events of their undone frames too.
     function _findUndone(Vm.Log[] memory logs) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != IClearingHouse.OrderRejected.selector) continue;
             (, Reason reason) = abi.decode(logs[i].data, (bytes32, Reason));
             bytes32 order = keccak256(abi.encode(logs[i].topics[1], logs[i].topics[2]));
-            if (reason == Reason.AtomicFailed) _undone[order] = true;
+            if (reason == Reason.AtomicFailed) _isUndone[order] = true;
         }
     }
 
     function _readEntry(Vm.Log memory log, uint40 batch, bytes32 link) private {
         (uint256 head, uint256 amounts, bytes32 ref) = abi.decode(log.data, (uint256, uint256, bytes32));
         address member = address(uint160(uint256(log.topics[1])));
-        Entry memory e = Entry(member, EntryHead.wrap(head), EntryAmounts.wrap(amounts), ref, link);
-        if (_undone[keccak256(abi.encode(_merchantOf(e), _nonceOf(e)))]) return;
-        assertEq(_batchOf(e), batch, "an entry knows its batch");
-        assertEq(_indexOf(e), posted.length, "an entry knows its place");
-        bytes32 leaf = _leaf(e);
+        Entry memory entry = Entry(member, EntryHead.wrap(head), EntryAmounts.wrap(amounts), ref, link);
+        if (_isUndone[keccak256(abi.encode(_merchantOf(entry), _nonceOf(entry)))]) return;
+        assertEq(_batchOf(entry), batch, "an entry knows its batch");
+        assertEq(_indexOf(entry), posted.length, "an entry knows its index");
+        bytes32 leaf = _leaf(entry);
         assertEq(entryOf[leaf].member, address(0), "a leaf is unique");
-        posted.push(e);
-        entryOf[leaf] = e;
+        posted.push(entry);
+        entryOf[leaf] = entry;
         leavesOf[batch].push(leaf);
     }
 
@@ -703,13 +744,13 @@ abstract contract Network is Test {
         assertEq(house.batchCount(), batch, "batches");
     }
 
-    function _leaf(Entry memory e) internal pure returns (bytes32) {
-        return keccak256(abi.encode(e.member, e.head, e.amounts, e.ref, e.link));
+    function _leaf(Entry memory entry) internal pure returns (bytes32) {
+        return keccak256(abi.encode(entry.member, entry.head, entry.amounts, entry.ref, entry.link));
     }
 
     function _evidence(bytes32 leaf) internal view returns (Evidence memory) {
-        Entry memory e = entryOf[leaf];
-        return Evidence(e, _proof(leavesOf[uint40(_batchOf(e))], _indexOf(e)));
+        Entry memory entry = entryOf[leaf];
+        return Evidence(entry, _proof(leavesOf[uint40(_batchOf(entry))], _indexOf(entry)));
     }
 
     // ---------------------------------------------------------------- Merkle trees
@@ -737,8 +778,8 @@ abstract contract Network is Test {
         }
     }
 
-    function _hashPair(bytes32 a, bytes32 b) private pure returns (bytes32) {
-        return a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
+    function _hashPair(bytes32 left, bytes32 right) private pure returns (bytes32) {
+        return left < right ? keccak256(abi.encode(left, right)) : keccak256(abi.encode(right, left));
     }
 
     function _append(bytes32[] memory list, bytes32 last) private pure returns (bytes32[] memory longer) {
@@ -751,62 +792,62 @@ abstract contract Network is Test {
 
     // ---------------------------------------------------------------- entries' fields
 
-    function _batchOf(Entry memory e) internal pure returns (uint256) {
-        return EntryHead.unwrap(e.head) >> 216;
+    function _batchOf(Entry memory entry) internal pure returns (uint256) {
+        return EntryHead.unwrap(entry.head) >> 216;
     }
 
-    function _indexOf(Entry memory e) internal pure returns (uint256) {
-        return uint16(EntryHead.unwrap(e.head) >> 200);
+    function _indexOf(Entry memory entry) internal pure returns (uint256) {
+        return uint16(EntryHead.unwrap(entry.head) >> 200);
     }
 
-    function _merchantOf(Entry memory e) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(e.head) >> 168);
+    function _merchantOf(Entry memory entry) internal pure returns (uint32) {
+        return uint32(EntryHead.unwrap(entry.head) >> 168);
     }
 
-    function _nonceOf(Entry memory e) internal pure returns (uint48) {
-        return uint48(EntryHead.unwrap(e.head) >> 120);
+    function _nonceOf(Entry memory entry) internal pure returns (uint48) {
+        return uint48(EntryHead.unwrap(entry.head) >> 120);
     }
 
-    function _itemOf(Entry memory e) internal pure returns (uint16) {
-        return uint16(EntryHead.unwrap(e.head) >> 104);
+    function _itemOf(Entry memory entry) internal pure returns (uint16) {
+        return uint16(EntryHead.unwrap(entry.head) >> 104);
     }
 
-    function _kindOf(Entry memory e) internal pure returns (Kind) {
-        return Kind(uint8(EntryHead.unwrap(e.head) >> 96));
+    function _kindOf(Entry memory entry) internal pure returns (Kind) {
+        return Kind(uint8(EntryHead.unwrap(entry.head) >> 96));
     }
 
-    function _expiryDayOf(Entry memory e) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(e.head) >> 64);
+    function _expiryDayOf(Entry memory entry) internal pure returns (uint32) {
+        return uint32(EntryHead.unwrap(entry.head) >> 64);
     }
 
-    function _programOf(Entry memory e) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(e.head) >> 32);
+    function _programOf(Entry memory entry) internal pure returns (uint32) {
+        return uint32(EntryHead.unwrap(entry.head) >> 32);
     }
 
-    function _agreementOf(Entry memory e) internal pure returns (uint32) {
-        return uint32(EntryHead.unwrap(e.head));
+    function _agreementOf(Entry memory entry) internal pure returns (uint32) {
+        return uint32(EntryHead.unwrap(entry.head));
     }
 
-    function _pointsOf(Entry memory e) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(e.amounts) >> 192);
+    function _pointsOf(Entry memory entry) internal pure returns (uint64) {
+        return uint64(EntryAmounts.unwrap(entry.amounts) >> 192);
     }
 
-    function _outOf(Entry memory e) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(e.amounts) >> 128);
+    function _outOf(Entry memory entry) internal pure returns (uint64) {
+        return uint64(EntryAmounts.unwrap(entry.amounts) >> 128);
     }
 
-    function _settledOf(Entry memory e) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(e.amounts) >> 64);
+    function _settledOf(Entry memory entry) internal pure returns (uint64) {
+        return uint64(EntryAmounts.unwrap(entry.amounts) >> 64);
     }
 
-    function _feeOf(Entry memory e) internal pure returns (uint64) {
-        return uint64(EntryAmounts.unwrap(e.amounts));
+    function _feeOf(Entry memory entry) internal pure returns (uint64) {
+        return uint64(EntryAmounts.unwrap(entry.amounts));
     }
 
-    function _assertMoved(Entry memory e, uint64 points, uint64 out, uint64 settled, uint64 fee) internal pure {
-        assertEq(_pointsOf(e), points, "points");
-        assertEq(_outOf(e), out, "out");
-        assertEq(_settledOf(e), settled, "settled");
-        assertEq(_feeOf(e), fee, "fee");
+    function _assertMoved(Entry memory entry, uint64 points, uint64 out, uint64 settled, uint64 fee) internal pure {
+        assertEq(_pointsOf(entry), points, "points");
+        assertEq(_outOf(entry), out, "out");
+        assertEq(_settledOf(entry), settled, "settled");
+        assertEq(_feeOf(entry), fee, "fee");
     }
 }

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.terms import MAX_GRACE_SECONDS, Proposal
-from gateway.http.schemas import Body, Hex, Id, MicrosOrZero, Moment, Points, ProgramName, Signature, View, Word
+from gateway.http.schemas import Body, Hex, View
 from tongdui.encoding import bytes_of
 from tongdui.orders import signature_bytes
 
@@ -19,7 +20,7 @@ Rate = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 
 
 class AgreementCreate(Body):
-    """Terms to propose. To sign them at once, give `valid_from` and `document` too: they are part of what is signed."""
+    """Terms to propose. To sign them at once, give `valid_from` and `document` too: the signature covers them."""
 
     kind: KindName
     source_program: ProgramName
@@ -39,7 +40,7 @@ class AgreementCreate(Body):
     valid_until: Moment
     supersedes: Id | None = None
     grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS)] = 0
-    document: Word | None = Field(default=None, description="hash of the contract on paper; random, if it is missing")
+    document: Word | None = Field(default=None, description="hash of the written contract; random, if it is missing")
     signature: Signature | None = None
 
     @model_validator(mode="after")
@@ -49,11 +50,11 @@ class AgreementCreate(Body):
         if self.kind == "acceptance" and (self.target_merchant is None or self.target_program is not None):
             raise ValueError("an acceptance has a target_merchant (and no target_program)")
         if self.signature is not None and (self.valid_from is None or self.document is None):
-            raise ValueError("a signature needs valid_from and document: without them nobody knows what was signed")
+            raise ValueError("a signature needs valid_from and document, because it covers them")
         return self
 
     def proposal(self) -> Proposal:
-        """What the service takes."""
+        """The proposal, in the service's terms."""
         return Proposal(
             kind=AgreementKind[self.kind.upper()],
             source_program=self.source_program,
@@ -77,7 +78,7 @@ class AgreementCreate(Body):
 
 
 class SignatureAdd(Body):
-    """Your signature over the agreement's digest; without it the gateway signs with the key that it keeps for you."""
+    """Your signature over the agreement's digest. Without it, the gateway signs with the key that it keeps for you."""
 
     signature: Signature | None = None
 
@@ -126,7 +127,7 @@ class AgreementView(View):
     initiators: list[Side]
     valid_from: datetime
     valid_until: datetime = Field(description="as signed")
-    ends_at: datetime = Field(description="`valid_until`, or earlier where it was superseded or terminated")
+    ends_at: datetime = Field(description="`valid_until`, or earlier if it was superseded or terminated")
     supersedes: str | None
     grace_seconds: int
     document: Hex

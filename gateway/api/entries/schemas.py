@@ -1,9 +1,6 @@
-"""Entries, receipts and events."""
+"""Entries and receipts."""
 
 from __future__ import annotations
-
-from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
@@ -35,7 +32,7 @@ class EntryView(View):
 
 
 class WireEntry(View):
-    """The entry field by field as its leaf was hashed."""
+    """The entry, field by field, as it is hashed into its leaf."""
 
     batch: int
     index: int
@@ -67,15 +64,3 @@ class ReceiptView(View):
     block_number: int
     chain_id: int
     contract: str
-
-
-class EventView(View):
-    """Something that happened to `subject`."""
-
-    id: str
-    type: str = Field(examples=["order.settled"])
-    subject: str
-    actor: str
-    merchant: str | None
-    data: dict[str, Any]
-    created_at: datetime

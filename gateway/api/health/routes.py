@@ -1,17 +1,18 @@
-"""Whether the gateway lives, and whether the network does its work: for load balancers and people, without a key."""
+"""Whether the gateway answers, and whether the network works: for load balancers and people, without a key."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.health.checks import look
-from gateway.api.network.schemas import HealthView, LifeView
+from clearing.oversight.health.service import HealthService
+from gateway.api.health.schemas import HealthView, LifeView
+from gateway.api.health.view import health_view
 from gateway.http.context import Gateway
 
 router = APIRouter(tags=["network"])
 
 
-@router.get("/healthz", response_model=LifeView)
+@router.get("/healthz")
 async def get_life() -> LifeView:
     """Whether this process answers. It looks at nothing else: restart the process if it does not."""
     return LifeView()
@@ -19,11 +20,11 @@ async def get_life() -> LifeView:
 
 @router.get(
     "/readyz",
-    response_model=HealthView,
-    responses={503: {"model": HealthView, "description": "Some part does not do its work; `checks` says which"}},
+    responses={503: {"model": HealthView, "description": "Some part does not work; `checks` says which"}},
 )
-def get_readiness(request: Request) -> Response:
-    """The parts of the network and how they do: 200 if all do their work, else 503."""
+def get_readiness(request: Request, response: Response) -> HealthView:
+    """Whether every part of the network works: 200 if all do, else 503."""
     gateway: Gateway = request.app.state.gateway
-    health = look(gateway)
-    return Response(health.model_dump_json(), 200 if health.status == "ok" else 503, media_type="application/json")
+    health = HealthService(gateway.database, gateway.chain, gateway.network).check()
+    response.status_code = 200 if health.ok else 503
+    return health_view(health)

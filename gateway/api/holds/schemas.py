@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
-from clearing.ordering.holds.models import HoldState
-from clearing.ordering.orders.requests import InstructionRequest
-from gateway.api.movements.schemas import AuthorizationBody
-from gateway.http.schemas import MAX_SAFE, Body, Id, MemberName, Points, ProgramName, Reference, View, Word
-from tongdui.encoding import bytes_of
-from tongdui.orders import Kind
-
-_KINDS = {"redeem": Kind.REDEEM, "exchange": Kind.EXCHANGE}
+from clearing.kit.fields import MemberName, Points, ProgramName, Reference
+from clearing.ledger.availability.models import HoldState
+from clearing.ordering.orders.kinds import KINDS
+from gateway.api.movements.bodies import AuthorizationBody, one_of, request_fields
+from gateway.http.schemas import Body, View
 
 
 class HoldCreate(Body):
@@ -27,30 +24,37 @@ class HoldCreate(Body):
     reference: Reference | None = None
 
 
-class HoldCapture(Body):
+class CaptureBody(Body):
     """What the hold becomes. The member, the program and, unless it is less, the points are the hold's."""
 
-    kind: Literal["redeem", "exchange"]
+    kind: str
     points: Points | None = Field(default=None, description="all of the hold's, if it is missing; the rest is set free")
-    agreement: Id | None = None
-    target_program: ProgramName | None = None
-    min_out: Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE)] | None = None
-    reference: Reference | None = None
-    ref: Word | None = Field(default=None, description="salted hash of the reference, for the chain; zero if missing")
     authorization: AuthorizationBody | None = None
 
-    def request(self, points: int) -> InstructionRequest:
-        """What the service takes."""
-        return InstructionRequest(
-            _KINDS[self.kind],
-            "",
-            self.points or points,
-            agreement=self.agreement,
-            target_program=self.target_program,
-            min_out=self.min_out,
-            reference=self.reference,
-            ref=bytes_of(self.ref) if self.ref else None,
-        )
+    def captured(self) -> dict[str, Any]:
+        """What the body says beside the kind, the points and the signature."""
+        return self.model_dump(exclude={"kind", "points", "authorization"}, exclude_none=True)
+
+
+def _captured_fields() -> dict[str, Any]:
+    """The fields that some kind takes from whoever captures a hold; which kind takes which, the service knows."""
+    found: dict[str, Any] = {}
+    for kind in _CAPTURES:
+        own = kind.captured_fields()
+        found |= {name: field for name, field in request_fields(kind).items() if name in own}
+    return found
+
+
+_CAPTURES = [kind for kind in KINDS if kind.can_capture]
+
+HoldCapture: type[CaptureBody] = create_model(
+    "HoldCapture",
+    __base__=CaptureBody,
+    __doc__=CaptureBody.__doc__,
+    kind=(one_of(*(kind.label for kind in _CAPTURES)), ...),
+    **_captured_fields(),
+)
+"""`CaptureBody` with the fields of the kinds that a hold can become."""
 
 
 class HoldView(View):

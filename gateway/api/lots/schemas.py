@@ -6,7 +6,6 @@ from datetime import date
 
 from pydantic import Field
 
-from gateway.api.movements.schemas import AuthorizationBody, ExpireFields
 from gateway.http.schemas import Hex, View
 
 
@@ -16,12 +15,6 @@ class LotView(View):
     entry: Hex = Field(description="leaf of the entry that made the lot")
     points: int = Field(description="what the account has left of it")
     expires_on: date | None = Field(description="the first day without them; null for never")
-
-
-class ExpirationCreate(ExpireFields):
-    """An expiration."""
-
-    authorization: AuthorizationBody | None = None
 
 
 class DueView(View):

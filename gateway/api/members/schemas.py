@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from gateway.http.schemas import Body, Text, View
+from clearing.kit.fields import Text
+from gateway.http.schemas import Body, View
 
 
 class MemberCreate(Body):
-    """A customer to register under your own number; with a link code, one whom another merchant knows."""
+    """A customer to register under your own number. With a link code: one that another merchant has registered."""
 
     external_id: Annotated[Text, Field(min_length=1, max_length=128, examples=["8620017"])]
     link_code: Annotated[Text, Field(min_length=1, max_length=40)] | None = None
@@ -21,13 +22,13 @@ class MemberView(View):
     """A customer."""
 
     id: str
-    external_id: str | None = Field(description="as the caller knows the member")
+    external_id: str | None = Field(description="the caller's own number for the member")
     address: str = Field(description="the pseudonym on chain")
     created_at: datetime
 
 
 class LinkCodeView(View):
-    """A one-time code. It is shown once: a replay has null."""
+    """A one-time code. Only the first response shows it: a repeated one has null."""
 
     shown_once: ClassVar[frozenset[str]] = frozenset({"code"})
 

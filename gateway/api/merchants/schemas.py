@@ -7,12 +7,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from clearing.kit.fields import MicrosOrZero, Text
 from clearing.parties.merchants.models import MerchantStatus
-from gateway.http.schemas import Body, MicrosOrZero, Text, View
+from gateway.http.schemas import Body, View
 
 
 class MerchantCreate(Body):
-    """A merchant to onboard: with a key of its own, or one that the gateway keeps."""
+    """A merchant to onboard, with its own signer key or a managed one."""
 
     name: Annotated[Text, Field(min_length=1, max_length=32, description="at most 32 bytes of UTF-8")]
     signer_address: Annotated[str, Field(max_length=42)] | None = None

@@ -5,20 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from gateway.api.network.schemas import NetworkView
+from gateway.api.network.view import network_view
 from gateway.http.endpoint import Endpoint, Reading
-from gateway.http.schemas import View
 
 router = APIRouter(route_class=Endpoint, tags=["network"])
 
 
-@router.get("/v1/network", response_model=NetworkView)
-def get_network(call: Reading) -> View:
+@router.get("/v1/network")
+def get_network(call: Reading) -> NetworkView:
     """What signatures are bound to, and the network's day."""
-    network = call.gateway.network
-    return NetworkView(
-        chain_id=network.chain_id,
-        contract=network.contract,
-        currency=call.gateway.settings.currency,
-        utc_offset_seconds=network.utc_offset_seconds,
-        today=network.date_of(network.today()),
-    )
+    return network_view(call)

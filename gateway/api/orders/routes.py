@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from clearing.kit.errors import NotFound
-from clearing.ordering.orders.repository import OrderRepository
-from clearing.parties.access.service import Scope
-from gateway.api.movements.schemas import NonceRequest, NoncesView, OrderCreate, OrderView
-from gateway.api.orders.acceptance import accept, order_service
-from gateway.api.views import Views
+from clearing.ordering.orders.kinds import kind_labelled
+from clearing.ordering.orders.movements import MovementService
+from gateway.api.movements.acceptance import accept, order_service
+from gateway.api.orders.schemas import NonceRequest, NoncesView, OrderBody, OrderCreate, OrderView
+from gateway.api.orders.view import ORDERS, order_view
 from gateway.http.auth import missing_scope
 from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
 from gateway.http.results import Started
-from gateway.http.schemas import View
 
 router = APIRouter(route_class=Endpoint, tags=["orders"])
+
+if not TYPE_CHECKING:
+    OrderBody = OrderCreate  # what FastAPI reads: the body with the registered kinds' items
 
 
 @router.post(
     "/v1/orders",
     status_code=201,
-    response_model=OrderView,
     responses={202: {"model": OrderView, "description": "Accepted; the chain has not decided yet"}},
 )
-def create_order(body: OrderCreate, call: Waitable) -> Any:
+def create_order(body: OrderBody, call: Waitable) -> Started[OrderView]:
     """Hands in up to 500 instructions under one signature; your key needs the scope of each."""
-    lacking = {Scope(item.kind) for item in body.instructions} - call.caller.scopes
+    kinds = [kind_labelled(item.kind) for item in body.instructions]
+    lacking = {kind.scope for kind in kinds} - call.caller.scopes
     if lacking:
         raise missing_scope(*lacking)
-    requests = [item.request(f"/instructions/{position}") for position, item in enumerate(body.instructions)]
-    return Started(accept(call, requests, body.authorization, atomic=body.atomic).id)
+    requests = [item.instruction(kind) for item, kind in zip(body.instructions, kinds, strict=True)]
+    places = [f"/instructions/{position}" for position in range(len(requests))]
+    order = accept(call, requests, body.authorization, atomic=body.atomic, places=places)
+    return ORDERS.started(order.id)
 
 
-@router.get("/v1/orders/{order}", response_model=OrderView)
-def get_order(order: str, call: Reading) -> View:
+@router.get("/v1/orders/{order}")
+def get_order(order: str, call: Reading) -> OrderView:
     """One order with its movements."""
-    orders = OrderRepository(call.session)
-    found = orders.by_id(order)
-    if found is None or call.only_merchant not in (None, found.merchant_number):
-        raise NotFound(f"there is no order {order}")
-    return Views(call.session, call.gateway.network).order(found, orders.movements_of(found))
+    movements = MovementService(call.session)
+    found = movements.order(call.viewer, order)
+    return order_view(call, found, movements.movements_of(found))
 
 
-@router.post("/v1/nonces", status_code=201, response_model=NoncesView)
-def reserve_nonces(body: NonceRequest, call: Mutating) -> Any:
-    """Sets nonces aside for orders that you sign yourself."""
+@router.post("/v1/nonces", status_code=201)
+def reserve_nonces(body: NonceRequest, call: Mutating) -> NoncesView:
+    """Reserves nonces for orders that you sign yourself."""
     return NoncesView(first=order_service(call).reserve_nonces(call.merchant, body.count), count=body.count)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from clearing.kit.fields import Id, Text
 from clearing.parties.programs.models import ProgramStatus
-from gateway.http.schemas import Body, Id, Text, View
+from gateway.http.schemas import Body, View
 
 
 class ProgramCreate(Body):

@@ -1,24 +1,23 @@
-"""Quotes."""
+"""Quotes: what an exchange would give now, locked for a while."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 
 from clearing.ordering.quotes.service import QuoteService
-from clearing.parties.agreements.repository import AgreementRepository
-from gateway.api.movements.schemas import QuoteCreate, QuoteView
-from gateway.api.views import Views
+from gateway.api.quotes.schemas import QuoteCreate, QuoteView
+from gateway.api.quotes.view import quote_view
 from gateway.http.endpoint import Endpoint, Mutating
 
 router = APIRouter(route_class=Endpoint, tags=["quotes"])
 
 
-@router.post("/v1/quotes", status_code=201, response_model=QuoteView)
-def create_quote(body: QuoteCreate, call: Mutating) -> Any:
-    """What an exchange would give now. The amounts hold until `expires_at`; nothing is set aside."""
-    quote = QuoteService(call.session, network=call.gateway.network, quote_ttl=call.gateway.settings.quote_ttl).create(
+@router.post("/v1/quotes", status_code=201)
+def create_quote(body: QuoteCreate, call: Mutating) -> QuoteView:
+    """What an exchange would give now. The amounts hold until `expires_at`; nothing is reserved."""
+    quote, agreement = QuoteService(
+        call.session, network=call.gateway.network, quote_ttl=call.gateway.settings.quote_ttl
+    ).create(
         call.merchant,
         agreement_id=body.agreement,
         source_program=body.source_program,
@@ -26,6 +25,4 @@ def create_quote(body: QuoteCreate, call: Mutating) -> Any:
         points=body.points,
         member=body.member,
     )
-    agreement = AgreementRepository(call.session).by_id(quote.agreement_id)
-    assert agreement is not None
-    return Views(call.session, call.gateway.network).quote(quote, agreement)
+    return quote_view(quote, agreement)

@@ -2,98 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from fastapi import APIRouter
 
-from clearing.kit.errors import NotFound
-from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.ledger.settlement.service import BankKind, SettlementService
-from clearing.parties.merchants.repository import MerchantRepository
 from gateway.api.settlement.schemas import BankMovementCreate, BankMovementView, PositionView
-from gateway.api.views import Views
+from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS, bank_movement_view, position_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
 from gateway.http.results import Started
-from gateway.http.schemas import Page, View
+from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["settlement"])
 
 
-@router.get("/v1/positions", response_model=Page[PositionView])
-def list_positions(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> View:
+@router.get("/v1/positions")
+def list_positions(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[PositionView]:
     """Your position; for the operator, treasury and auditors, everyone's."""
     after = pair(cursor)
-    rows = PositionRepository(call.session).list(
-        merchant_number=call.only_merchant, after=after[0] if after else None, limit=limit + 1
-    )
-    views = Views(call.session, call.gateway.network)
-    return page_of(rows, limit, views.position, lambda position: pair_cursor(position.merchant_number, 0))
+    rows = SettlementService(call.session).positions(call.viewer, after=after[0] if after else None, limit=limit + 1)
+    return page_of(rows, limit, partial(position_view, call), lambda row: pair_cursor(row.merchant_number, 0))
 
 
-@router.get("/v1/positions/{merchant}", response_model=PositionView)
-def get_position(merchant: str, call: Reading) -> View:
+@router.get("/v1/positions/{merchant}")
+def get_position(merchant: str, call: Reading) -> PositionView:
     """One merchant's position."""
-    found = MerchantRepository(call.session).by_id(merchant)
-    if found is None or call.only_merchant not in (None, found.number):
-        raise NotFound(f"there is no position of {merchant}")
-    position = PositionRepository(call.session).get(found.number)
-    return Views(call.session, call.gateway.network).position(position)
+    return position_view(call, SettlementService(call.session).position(call.viewer, merchant))
 
 
-@router.post("/v1/deposits", status_code=201, response_model=BankMovementView)
-def create_deposit(body: BankMovementCreate, call: Waitable) -> Any:
+@router.post("/v1/deposits", status_code=201)
+def create_deposit(body: BankMovementCreate, call: Waitable) -> Started[BankMovementView]:
     """Books money that arrived at the bank. It is `pending` until the chain confirms it; `Prefer: wait=N` waits."""
     movement = SettlementService(call.session).deposit(
         merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
     )
-    return Started(movement.id)
+    return DEPOSITS.started(movement.id)
 
 
-@router.get("/v1/deposits", response_model=Page[BankMovementView])
-def list_deposits(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> View:
+@router.get("/v1/deposits")
+def list_deposits(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[BankMovementView]:
     """Deposits, newest first."""
-    return _listed(call, "deposit", limit, cursor)
+    return _bank_movements(call, "deposit", limit, cursor)
 
 
-@router.get("/v1/deposits/{movement}", response_model=BankMovementView)
-def get_deposit(movement: str, call: Reading) -> View:
+@router.get("/v1/deposits/{movement}")
+def get_deposit(movement: str, call: Reading) -> BankMovementView:
     """One deposit."""
-    return _one(call, "deposit", movement)
+    return _bank_movement(call, "deposit", movement)
 
 
-@router.post("/v1/withdrawals", status_code=201, response_model=BankMovementView)
-def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Any:
-    """Books money that is paid out. Credit cannot be withdrawn, nor more than there is in the bank."""
+@router.post("/v1/withdrawals", status_code=201)
+def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Started[BankMovementView]:
+    """Books money that is paid out. Neither credit nor more than the bank holds can be withdrawn."""
     movement = SettlementService(call.session).withdraw(
         merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
     )
-    return Started(movement.id)
+    return WITHDRAWALS.started(movement.id)
 
 
-@router.get("/v1/withdrawals", response_model=Page[BankMovementView])
-def list_withdrawals(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> View:
+@router.get("/v1/withdrawals")
+def list_withdrawals(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[BankMovementView]:
     """Withdrawals, newest first."""
-    return _listed(call, "withdrawal", limit, cursor)
+    return _bank_movements(call, "withdrawal", limit, cursor)
 
 
-@router.get("/v1/withdrawals/{movement}", response_model=BankMovementView)
-def get_withdrawal(movement: str, call: Reading) -> View:
+@router.get("/v1/withdrawals/{movement}")
+def get_withdrawal(movement: str, call: Reading) -> BankMovementView:
     """One withdrawal."""
-    return _one(call, "withdrawal", movement)
+    return _bank_movement(call, "withdrawal", movement)
 
 
-def _listed(call: Call, kind: BankKind, limit: int, cursor: str | None) -> View:
-    rows = BankMovementRepository(call.session).list(
-        kind=kind, merchant_number=call.only_merchant, after=cursor, limit=limit + 1
-    )
-    return page_of(rows, limit, Views(call.session, call.gateway.network).bank_movement, lambda row: row.id)
+def _bank_movements(call: Call, kind: BankKind, limit: int, cursor: str | None) -> Page[BankMovementView]:
+    rows = SettlementService(call.session).bank_movements(call.viewer, kind, after=cursor, limit=limit + 1)
+    return page_of(rows, limit, partial(bank_movement_view, call), lambda movement: movement.id)
 
 
-def _one(call: Call, kind: BankKind, movement_id: str) -> View:
-    movement = BankMovementRepository(call.session).by_id(movement_id)
-    visible = movement is not None and call.only_merchant in (None, movement.merchant_number)
-    if movement is None or not visible or movement.kind != kind:
-        raise NotFound(f"there is no {kind} {movement_id}")
-    return Views(call.session, call.gateway.network).bank_movement(movement)
+def _bank_movement(call: Call, kind: BankKind, movement_id: str) -> BankMovementView:
+    movement = SettlementService(call.session).bank_movement(call.viewer, kind, movement_id)
+    return bank_movement_view(call, movement)

@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from clearing.kit.fields import Id, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
-from gateway.http.schemas import Body, Id, Micros, Text, View
+from gateway.http.schemas import Body, View
 
 
 class BankMovementCreate(Body):
-    """Money that came in, or goes out."""
+    """Money that came in or will go out."""
 
     merchant: Id
     micros: Micros
-    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="can be booked once")]
+    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="it can be booked once")]
 
 
 class BankMovementView(View):

@@ -13,7 +13,7 @@ class StatementLineView(View):
     """What entries of one kind, program and agreement did on the day."""
 
     kind: str = Field(examples=["exchange"])
-    of: str | None = Field(description="of a reversal: what it reversed")
+    of: str | None = Field(description="the kind that a reversal reversed")
     program: str
     agreement: str | None
     count: int
@@ -31,7 +31,7 @@ class StatementView(View):
     id: str
     merchant: str
     day: date
-    revision: int = Field(description="counts up if the chain changed a day that had been told")
+    revision: int = Field(description="counts up when the chain changes a day that already had a statement")
     opening_micros: int
     closing_micros: int
     deposited_micros: int

@@ -1,4 +1,4 @@
-"""Webhook endpoints and what became of each event on its way there."""
+"""Webhook endpoints, and the deliveries of events to them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from clearing.kit.fields import Id, Moment, Text
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState
-from gateway.http.schemas import Body, Id, Moment, Text, View
+from gateway.http.schemas import Body, View
 
 Url = Annotated[Text, Field(min_length=9, max_length=2_048, examples=["https://partner.example/tongdui"])]
 Types = Annotated[
@@ -19,7 +20,7 @@ Description = Annotated[Text, Field(max_length=200)]
 
 
 class WebhookEndpointCreate(Body):
-    """Where you want to be told of your events."""
+    """A URL at which you want to be notified of your events."""
 
     url: Url
     types: Types = Field(default=[])
@@ -27,7 +28,7 @@ class WebhookEndpointCreate(Body):
 
 
 class WebhookEndpointChange(Body):
-    """What to change; what is missing stays."""
+    """Fields to change; those that are missing stay as they are."""
 
     url: Url | None = None
     types: Types | None = None
@@ -36,7 +37,7 @@ class WebhookEndpointChange(Body):
 
 
 class WebhookReplay(Body):
-    """Events to send again: these, or all that the endpoint wants since a moment."""
+    """Events to send again: these, or all since a moment that the endpoint subscribes to."""
 
     events: list[Id] = Field(default=[], max_length=500)
     since: Moment | None = None
@@ -49,7 +50,7 @@ class WebhookReplay(Body):
 
 
 class WebhookEndpointView(View):
-    """Where a merchant is told. Requests are signed as Standard Webhooks has it; `secret` is shown once."""
+    """Where a merchant is notified. Requests are signed according to Standard Webhooks; `secret` is shown once."""
 
     shown_once: ClassVar[frozenset[str]] = frozenset({"secret"})
 
@@ -72,7 +73,7 @@ class WebhookReplayView(View):
 
 
 class WebhookDeliveryView(View):
-    """One event on its way to an endpoint."""
+    """The delivery of one event to an endpoint."""
 
     event: str
     type: str
@@ -81,7 +82,7 @@ class WebhookDeliveryView(View):
     state: DeliveryState
     attempts: int
     next_attempt_at: datetime | None
-    status: int | None = Field(description="HTTP status of the last answer")
-    answer: str | None = Field(description="beginning of the last answer, or why there was none")
+    status: int | None = Field(description="HTTP status of the last response")
+    answer: str | None = Field(description="beginning of the last response, or why there was none")
     attempted_at: datetime | None
     delivered_at: datetime | None

@@ -1,1 +1,1 @@
-"""The gateway's resources, one class each, written once for both clients."""
+"""The gateway's resources other than single movements (`tongdui._kinds`), each written once for both clients."""

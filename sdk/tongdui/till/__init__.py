@@ -1,9 +1,10 @@
-"""Points for the sales of a till: reads its export, works out points by rule, and issues them exactly once.
+"""Points for the sales of a till: reads the till's export, works out points by rule, and issues them exactly once.
 
 ```
-sheet = read_till("fuel_day.csv")                      # every row is accounted for; nothing is issued yet
-result = TillImport(client, "FUEL").run(sheet.sales)   # run it again and nothing is issued twice
+sheet = read_till("fuel_day.csv")                      # accounts for every row, issues nothing yet
+result = TillImport(client, "FUEL").run(sheet.sales)   # run it again, and nothing is issued twice
 ```
+
 The format, the rules and the reasons for them are in `docs/issue-at-the-pump.md`.
 """
 

@@ -1,4 +1,4 @@
-"""Issues the points of a till's sales, each sale once, however often it is run and wherever it was interrupted."""
+"""Issues the points of a till's sales, each sale once, however often the import runs and wherever it was interrupted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tongdui._client import Client
 from tongdui._errors import APIError, DuplicateReferenceError, NotFoundError, UnprocessableError
-from tongdui._instructions import Issue
+from tongdui._kinds.issue import Issue
 from tongdui._models import Member, Movement, Order
 
 from ._sheet import Sale
@@ -17,15 +17,14 @@ ORDER_SIZE = 100
 """Instructions in one order."""
 
 Progress = Callable[[str, int, int], None]
-"""Hears of progress: what is being done (`members`, `orders`, `settling`, `comparing`), how much of it, of how much."""
+"""Called with the progress: the step (`members`, `orders`, `settling`, `comparing`), how much of it is done, and the total."""
 
 _POINTER = re.compile(r"/instructions/(\d+)(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A sale whose points were issued: now, or (`already`) by an earlier run. The movement may still be on its way to
-    the chain."""
+    """A sale whose points were issued, by this run or an earlier one. The movement may still be on its way to the chain."""
 
     sale: Sale
     movement: Movement
@@ -33,7 +32,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A sale that is not what it was when its points were issued. Nothing was issued for the difference."""
+    """A sale that has changed since its points were issued. Nothing was issued for the difference."""
 
     sale: Sale
     movement: Movement
@@ -42,8 +41,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A sale whose points were not issued, and why: a problem code of the gateway or the chain's reason. Run it again
-    when that is mended."""
+    """A sale whose points were not issued. Run the import again when the cause is fixed.
+
+    `code` is the gateway's code for the problem, or the chain's reason.
+    """
 
     sale: Sale
     code: str
@@ -52,24 +53,25 @@ class Refused:
 
 @dataclass(slots=True)
 class TillResult:
-    """What became of the sales; every one is in exactly one of the lists."""
+    """What became of the sales. Each is in exactly one of the lists; `orders` are those of this run."""
 
     issued: list[Issued] = field(default_factory=list)
     pending: list[Issued] = field(default_factory=list)
-    """Accepted, and not final when the time was up."""
+    """Accepted, but not final when the time was up."""
     already: list[Issued] = field(default_factory=list)
+    """Issued by an earlier run."""
     changed: list[Changed] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
 
     @property
     def points(self) -> int:
-        """Points issued in this run."""
-        return sum(found.movement.points for found in self.issued)
+        """The points that this run issued."""
+        return sum(issued.movement.points for issued in self.issued)
 
     @property
     def needs_attention(self) -> bool:
-        """Whether something was refused, changed or is still pending."""
+        """Whether a sale was refused, has changed, or is still pending."""
         return bool(self.refused or self.changed or self.pending)
 
 
@@ -77,24 +79,40 @@ class TillImport:
     """Issues points of one program for sales.
 
     Each sale's reference makes it unique at the gateway, so a second run, a crash in between, or two imports at the
-    same time issue nothing twice. Members are registered by their customer number when they are met for the first time.
+    same time issue nothing twice. A customer who is new is registered as a member.
+
+    Args:
+        client: A client of the program's merchant.
+        program: The program's code or id.
+        timeout: Seconds to wait, at the end, for each order to settle.
     """
 
     def __init__(self, client: Client, program: str, *, timeout: float = 60.0) -> None:
-        """`program`: code or id. `timeout`: seconds to wait, at the end, for each order to settle."""
         self.client = client
         self.program = program
         self.timeout = timeout
         self._members: dict[str, Member] = {}
 
     def run(self, sales: Sequence[Sale], on_progress: Progress | None = None) -> TillResult:
-        """Issues what has not been issued yet. Raises APIError and APIConnectionError when the gateway cannot be
-        worked with; what was issued until then stays issued, and the next run goes on from there."""
-        progress = on_progress or (lambda _what, _done, _of: None)
+        """Issue what has not been issued yet.
+
+        Args:
+            sales: The sales of a sheet.
+            on_progress: Called after every piece of work.
+
+        Returns:
+            What became of each sale.
+
+        Raises:
+            APIError: The gateway refused something other than a single sale. What was issued so far stays issued, and
+                the next run continues from there.
+            APIConnectionError: The gateway did not answer. Likewise.
+        """
+        progress = on_progress or (lambda _step, _done, _total: None)
         result = TillResult()
         known = self._register(sales, result, progress)
-        handed_in, duplicates = self._hand_in(known, result, progress)
-        self._settle(handed_in, result, progress)
+        accepted, duplicates = self._submit(known, result, progress)
+        self._settle(accepted, result, progress)
         for done, sale in enumerate(duplicates, start=1):
             self._compare(sale, result)
             progress("comparing", done, len(duplicates))
@@ -103,7 +121,7 @@ class TillImport:
     # ---------------------------------------------------------------- steps
 
     def _register(self, sales: Sequence[Sale], result: TillResult, progress: Progress) -> list[Sale]:
-        """The sales whose members are known or could be registered."""
+        """Register members, and return the sales whose members are registered."""
         customers = list(dict.fromkeys(sale.customer for sale in sales))
         refused: dict[str, UnprocessableError] = {}
         for done, customer in enumerate(customers, start=1):
@@ -118,10 +136,10 @@ class TillImport:
                 result.refused.append(Refused(sale, refusal.code, refusal.detail))
         return [sale for sale in sales if sale.customer not in refused]
 
-    def _hand_in(
+    def _submit(
         self, sales: Sequence[Sale], result: TillResult, progress: Progress
     ) -> tuple[list[tuple[Order, list[Sale]]], list[Sale]]:
-        """Orders that were accepted, with their sales; and the sales whose reference was used before."""
+        """Submit orders. Returns those that were accepted, with their sales, and the sales whose reference was used before."""
         accepted: list[tuple[Order, list[Sale]]] = []
         duplicates: list[Sale] = []
         for start in range(0, len(sales), ORDER_SIZE):
@@ -133,16 +151,17 @@ class TillImport:
         return accepted, duplicates
 
     def _order(self, sales: list[Sale], duplicates: list[Sale], result: TillResult) -> tuple[Order | None, list[Sale]]:
-        """Hands in one order, without those sales that the gateway points at, until it is accepted or empty."""
-        blind = 0
+        """Submit one order, again without the sales that the gateway points at, until it is accepted or empty."""
+        refusals_without_pointer = 0
         while sales:
             try:
                 return self.client.orders.create([self._instruction(sale) for sale in sales]), sales
             except (DuplicateReferenceError, UnprocessableError, NotFoundError) as error:
                 pointed = _pointed(error, len(sales))
-                blind += not pointed
-                # Without a pointer a duplicate was handed in by someone else at this very moment: next time it is known.
-                if not pointed and not (isinstance(error, DuplicateReferenceError) and blind < 3):
+                refusals_without_pointer += not pointed
+                # A duplicate without a pointer was submitted by someone else at this very moment: next time it is known.
+                may_retry = isinstance(error, DuplicateReferenceError) and refusals_without_pointer < 3
+                if not pointed and not may_retry:
                     raise
                 for index, detail in pointed.items():
                     if isinstance(error, DuplicateReferenceError):
@@ -164,10 +183,10 @@ class TillImport:
             progress("settling", done, len(accepted))
 
     def _compare(self, sale: Sale, result: TillResult) -> None:
-        """Whether what was issued under the sale's reference is what the sale is worth now."""
+        """Compare what was issued under the sale's reference with what the sale is worth now."""
         movement = self._issued_before(sale)
         if movement is None:
-            detail = f"{sale.reference} is used, but no issuance with it is to be seen"
+            detail = f"{sale.reference} was used, but no issuance with it can be seen"
             result.refused.append(Refused(sale, "duplicate_reference", detail))
             return
         differences = list(self._differences(sale, movement))
@@ -178,7 +197,7 @@ class TillImport:
 
     def _issued_before(self, sale: Sale) -> Movement | None:
         found = list(self.client.issuances.list(reference=sale.reference))
-        standing = [m for m in found if m.is_settled or not m.is_final]
+        standing = [movement for movement in found if movement.is_settled or not movement.is_final]
         return standing[0] if standing else None
 
     def _differences(self, sale: Sale, movement: Movement) -> Iterator[str]:
@@ -196,13 +215,13 @@ def _place(sale: Sale, movement: Movement, result: TillResult) -> None:
         result.issued.append(Issued(sale, movement))
     elif movement.is_final:
         reason = movement.reason or movement.state
-        result.refused.append(Refused(sale, reason, f"the chain did not take it: {reason}"))
+        result.refused.append(Refused(sale, reason, f"the chain rejected it: {reason}"))
     else:
         result.pending.append(Issued(sale, movement))
 
 
 def _pointed(error: APIError, size: int) -> dict[int, str]:
-    """The instructions that a problem points at, with what is wrong with them."""
+    """The instructions that an error points at, with what is wrong with them."""
     found = {}
     for field_error in error.errors:
         match = _POINTER.match(field_error.pointer)

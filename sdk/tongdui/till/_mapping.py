@@ -1,4 +1,4 @@
-"""What a till's export looks like, and what its sales are worth: a small TOML file, one a kind of till."""
+"""What a till's export looks like and what its sales are worth: a small TOML file for each kind of till."""
 
 from __future__ import annotations
 
@@ -28,9 +28,19 @@ _SECTIONS = {"till", "columns", "units", "returns", "articles", "points"}
 class TillMapping:
     """How to read one kind of till export.
 
-    Columns are named as in the file's header. There is either an `amount` column or a `unit_price` column (then the
-    amount is quantity x unit price, exactly). `times` are tried in turn: `rfc3339`, or strptime formats, whose times
-    are in `zone`. A sale whose number begins with `return_prefix` is a return; so is one with negative quantities only.
+    Attributes:
+        name: What the mapping is called in errors.
+        columns: The file's column names, by our names. There is either an `amount` column or a `unit_price` column; then
+            the amount is quantity x unit price, exactly.
+        rule: What amounts are worth.
+        times: Forms of a time, tried one after another: `rfc3339`, or strptime formats.
+        zone: The time zone of times that do not name one.
+        delimiter: What separates fields.
+        encoding: The file's encoding.
+        reference: The reference of a sale's issuance, with `{sale}` and perhaps `{day}` in it.
+        amount_decimals: The most decimals of an amount.
+        return_prefix: A sale whose number begins with it is a return. So is one with negative quantities only.
+        units: Units that the articles of a category are sold in. A row with a different one is malformed.
     """
 
     name: str
@@ -44,7 +54,6 @@ class TillMapping:
     amount_decimals: int = 2
     return_prefix: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Units that the articles of a category are sold in; a row with another one is malformed."""
 
     def __post_init__(self) -> None:
         missing = [name for name in _NEEDED if name not in self.columns]
@@ -72,8 +81,17 @@ class TillMapping:
 
     @classmethod
     def load(cls, name: str | Path) -> TillMapping:
-        """A mapping file by path, or one that ships with the SDK by name (`station`, `online_retail`). Raises
-        TillError."""
+        """Read a mapping file.
+
+        Args:
+            name: Its path, or the name of one that ships with the SDK (`station`, `online_retail`).
+
+        Returns:
+            The mapping.
+
+        Raises:
+            TillError: The file cannot be read, or has a mistake.
+        """
         path = Path(name)
         try:
             if path.suffix == "" and not path.exists():
@@ -88,8 +106,18 @@ class TillMapping:
 
     @classmethod
     def parse(cls, document: dict[str, Any], name: str) -> TillMapping:
-        """A mapping from a parsed TOML document. Unknown sections and settings are errors, since a typo would change
-        points."""
+        """Build a mapping from a parsed TOML document.
+
+        Args:
+            document: The document. Unknown sections and settings are errors, because a typo would change points.
+            name: What to call the mapping in errors.
+
+        Returns:
+            The mapping.
+
+        Raises:
+            TillError: The document has a mistake.
+        """
         if unknown := sorted(set(document) - _SECTIONS):
             raise TillError(f"mapping {name}: unknown section {', '.join(unknown)}")
         till = _table(document, "till", name)
@@ -104,7 +132,7 @@ class TillMapping:
             **{"name": name, **given},
             columns=_table(document, "columns", name),
             rule=_rule(document, name),
-            units={k: (v,) if isinstance(v, str) else tuple(v) for k, v in _table(document, "units", name).items()},
+            units=_units(document, name),
             return_prefix=str(returns.get("prefix", "")),
             **_times(till),
             **_zone(till, name),
@@ -115,13 +143,12 @@ class TillMapping:
 def _table(document: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
     found = document.get(section, {})
     if not isinstance(found, dict):
-        raise TillError(f"mapping {name}: [{section}] is a table")
+        raise TillError(f"mapping {name}: [{section}] must be a table")
     return found
 
 
 def _rule(document: Mapping[str, Any], name: str) -> PointsRule:
-    """[points] has points per unit of currency by category; [articles] has articles by category, `"*"` for all
-    others."""
+    """Read [points] (points for a unit of currency, by category) and [articles] (by category, `"*"` for all others)."""
     try:
         rates = {
             category: Fraction(0) if str(rate) == "0" else rate_of(rate, f"[points] {category}")
@@ -134,13 +161,19 @@ def _rule(document: Mapping[str, Any], name: str) -> PointsRule:
 
 
 def _articles(sections: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], str | None]:
-    """Each article's category, and that of all others."""
+    """The category of each article, and that of all others."""
     pairs = [(article, category) for category, articles in sections.items() for article in articles]
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = sorted({article for article, category in pairs if found[article] != category})
         raise ValueError(f"[articles] names {', '.join(map(repr, twice)) or 'an article'} twice")
     return {article: category for article, category in found.items() if article != "*"}, found.get("*")
+
+
+def _units(document: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
+    """The units of each category: [units] has one or several."""
+    units = _table(document, "units", name)
+    return {category: (unit,) if isinstance(unit, str) else tuple(unit) for category, unit in units.items()}
 
 
 def _times(till: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""How many points a sale is worth. Amounts are exact decimals, rates exact fractions; there is one rounding, at the
-end."""
+"""How many points a sale is worth. Amounts are exact decimals, rates are exact fractions; only the sum is rounded."""
 
 from __future__ import annotations
 
@@ -10,17 +9,19 @@ from fractions import Fraction
 from numbers import Rational
 
 EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
-"""Decimal arithmetic that would rather raise than round."""
+"""Decimal arithmetic that raises rather than round."""
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class PointsRule:
-    """Points by category of article: `rates` are points for one unit of currency, `articles` says which category an
-    article is in.
+    """What amounts are worth, by category of article.
 
-    An article that is not listed is in the `default` category; without one, its row is reported as malformed.
+    Attributes:
+        rates: Points for one unit of currency, by category.
+        articles: The category of each article.
+        default: The category of all other articles. Without one, their rows are malformed.
     """
 
     rates: Mapping[str, Fraction]
@@ -38,21 +39,20 @@ class PointsRule:
                 raise ValueError(f"{article!r} is in category {category!r}, which has no rate")
 
     def category_of(self, article: str) -> str | None:
-        """The article's category, None when it has none."""
+        """The article's category, or None when it has none."""
         return self.articles.get(article, self.default)
 
     def exact(self, amounts: Mapping[str, Decimal]) -> Fraction:
-        """What amounts by category are worth, before rounding."""
+        """The points for amounts by category, before rounding."""
         return sum((Fraction(amount) * self.rates[category] for category, amount in amounts.items()), Fraction(0))
 
     def points(self, amounts: Mapping[str, Decimal]) -> int:
-        """What amounts by category are worth: the exact sum, rounded down once (towards fewer points, also below
-        zero)."""
+        """The points for amounts by category: the exact sum, rounded down once (to fewer points, also below zero)."""
         return self.exact(amounts).__floor__()
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum, exactly."""
+    """Add up amounts, exactly."""
     total = ZERO
     for amount in amounts:
         total = EXACT.add(total, amount)

@@ -1,4 +1,4 @@
-"""Rows of a till export, parsed strictly one by one: a bad row costs itself, never its neighbours."""
+"""Parses the rows of a till export strictly, one by one: a bad row never spoils its neighbours."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST = 64
-"""Characters of a sale number, customer or article."""
+"""The most characters of a sale number, customer or article."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A malformed row: where it is, which field (the file's own name for it, or `row`), what stands there and why that
-    will not do."""
+    """A malformed row: where it is, which field is wrong, why, and what it contains.
+
+    `field` is the file's own name for the column, or `row`.
+    """
 
     file: str
     line: int
@@ -33,7 +35,7 @@ class RowProblem:
     reason: str
     value: str = ""
     sale: str = ""
-    """The sale number, as far as it could be read."""
+    """The sale number, if it could be read."""
 
     def __str__(self) -> str:
         shown = f" {self.value!r}" if self.value else ""
@@ -42,7 +44,7 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a sale. `amount` is in the currency's main unit, exact; `time` is UTC."""
+    """One line of a sale. `amount` is exact, in the currency's main unit; `time` is in UTC."""
 
     line: int
     time: datetime
@@ -55,7 +57,7 @@ class Row:
 
     @property
     def is_negative(self) -> bool:
-        """Whether something was given back."""
+        """Whether goods were given back."""
         return self.quantity < 0
 
 
@@ -68,7 +70,7 @@ class _BadFieldError(Exception):
 
 @dataclass(slots=True)
 class RowReader:
-    """Reads the rows of one file. A row is one line of the file: fields have no line breaks."""
+    """Reads the rows of one file. A row is one line: fields have no line breaks."""
 
     path: Path
     mapping: TillMapping
@@ -76,7 +78,7 @@ class RowReader:
     _width: int = 0
 
     def __iter__(self) -> Iterator[Row | RowProblem]:
-        """Every row that is not blank, good or bad. Raises TillError when the file or its header cannot be read."""
+        """Read every row that is not blank, good or bad. Raises TillError when the file or its header cannot be read."""
         try:
             with self.path.open(encoding=self.mapping.encoding, errors="surrogateescape", newline="\n") as file:
                 for number, line in enumerate(file, start=1):
@@ -85,7 +87,9 @@ class RowReader:
                         self._read_header(text)
                     elif text.strip(f" \t{self.mapping.delimiter}"):
                         yield self._row(number, text)
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
+            raise TillError(f"{self.path}: {error.strerror or error}") from error
+        except UnicodeError as error:
             raise TillError(f"{self.path}: {error}") from error
         if not self._width:
             raise TillError(f"{self.path}: the file is empty; its first line must name the columns")
@@ -109,11 +113,11 @@ class RowReader:
             return next(csv.reader([line], delimiter=self.mapping.delimiter, strict=True))
         except (csv.Error, StopIteration) as error:
             unclosed = line.count('"') % 2
-            reason = "has a quotation mark that is not closed" if unclosed else f"is no CSV: {str(error) or 'empty'}"
+            reason = "has a quotation mark that is not closed" if unclosed else f"is not CSV: {str(error) or 'empty'}"
             raise _BadFieldError("row", reason) from error
 
     def _row(self, number: int, line: str) -> Row | RowProblem:
-        # A line that is no CSV is taken apart all the same, to learn which sale it belongs to.
+        # Even a line that is not CSV is split, to learn which sale it belongs to.
         found = self._named(line.split(self.mapping.delimiter))
         try:
             values = self._split(line)
@@ -126,7 +130,7 @@ class RowReader:
             return RowProblem(self.path.name, number, column, bad.reason, _printable(bad.value), sale)
 
     def _named(self, values: list[str]) -> dict[str, str]:
-        return {name: values[i].strip() for name, i in self._index.items() if i < len(values)}
+        return {name: values[column].strip() for name, column in self._index.items() if column < len(values)}
 
     def _parsed(self, number: int, found: dict[str, str], width: int) -> Row:
         if width != self._width:
@@ -158,7 +162,7 @@ class RowReader:
             return EXACT.multiply(quantity, price)
         amount = _number(found, "amount", decimals=self.mapping.amount_decimals)
         if amount and (amount < 0) != (quantity < 0):
-            raise _BadFieldError("amount", f"has another sign than the quantity {quantity}", found["amount"])
+            raise _BadFieldError("amount", f"has the opposite sign of the quantity {quantity}", found["amount"])
         return amount
 
     def _check_unit(self, found: dict[str, str], category: str) -> None:
@@ -171,13 +175,13 @@ class RowReader:
             if (moment := self._moment(text, form)) is not None:
                 return moment
         expected = " or ".join("RFC 3339" if form == RFC3339 else form for form in self.mapping.times)
-        raise _BadFieldError("time", f"is no time in the form {expected}" if text else "is missing", text)
+        raise _BadFieldError("time", f"is not a time in the form {expected}" if text else "is missing", text)
 
     def _moment(self, text: str, form: str) -> datetime | None:
         try:
             if form == RFC3339:
                 return datetime.fromisoformat(text.upper()).astimezone(UTC) if _RFC3339.fullmatch(text) else None
-            local = datetime.strptime(text, form)  # noqa: DTZ007 - unless it says otherwise it is in the till's zone
+            local = datetime.strptime(text, form)  # noqa: DTZ007 - without a zone of its own it is in the till's
             return (local if local.tzinfo else local.replace(tzinfo=self.mapping.zone)).astimezone(UTC)
         except (ValueError, OverflowError):
             return None
@@ -190,7 +194,7 @@ def _text(found: dict[str, str], name: str, *, empty: bool = False) -> str:
     if len(value) > _LONGEST:
         raise _BadFieldError(name, f"is longer than {_LONGEST} characters", value[:20] + "…")
     if _CONTROL.search(value):
-        raise _BadFieldError(name, "has characters that are no text in the file's encoding", value)
+        raise _BadFieldError(name, "has characters that are not text in the file's encoding", value)
     return value
 
 
@@ -199,7 +203,7 @@ def _number(found: dict[str, str], name: str, *, decimals: int) -> Decimal:
     if not value:
         raise _BadFieldError(name, "is missing")
     if not _NUMBER.fullmatch(value):
-        raise _BadFieldError(name, 'is no decimal number such as "12.34"', value)
+        raise _BadFieldError(name, 'is not a decimal number such as "12.34"', value)
     if len(value.partition(".")[2]) > decimals:
         raise _BadFieldError(name, f"has more than {decimals} decimals", value)
     return Decimal(value)

@@ -1,5 +1,4 @@
-"""Rows put together to sales, and every row accounted for: to issue, worth nothing, held back, without customer, or
-returned."""
+"""Puts rows together to sales, and accounts for each: to issue, worth nothing, held back, without customer, returned."""
 
 from __future__ import annotations
 
@@ -18,12 +17,12 @@ from ._points import EXACT, ZERO, PointsRule, exact_sum
 from ._rows import Row, RowProblem, RowReader
 
 LONGEST_SALE = timedelta(hours=24)
-"""Rows with one sale number that lie further apart are two sales: the till has started counting again."""
+"""Rows with the same sale number that are further apart are two sales: the till has started counting again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One sale of one customer. `amount` is in the currency's main unit; `time` is that of its first row, UTC."""
+    """One sale to one customer. `amount` is in the currency's main unit; `time` is that of the first row, in UTC."""
 
     number: str
     customer: str
@@ -35,13 +34,13 @@ class Sale:
 
     @property
     def lines(self) -> tuple[int, ...]:
-        """Where its rows are in the file."""
+        """The line numbers of its rows in the file."""
         return tuple(row.line for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A sale of which nothing is issued, because part of it is unsure. `lines` are its good rows."""
+    """A sale for which nothing is issued, because part of it is uncertain. `lines` are its good rows."""
 
     number: str
     lines: tuple[int, ...]
@@ -50,20 +49,20 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """Points of an earlier sale in this file that a return takes back."""
+    """Points of an earlier sale in this file, which a return takes back."""
 
     sale: str
     reference: str
     points: int
     lines: tuple[int, ...]
-    """The rows of the return that it answers for."""
+    """The rows of the return that the points belong to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """Goods that came back. Never an issuance: points are taken back by reversing the original sale's.
+    """Goods that came back. Their points are taken back by reversing the original sale's.
 
-    `reversals` is what is known to be reversed; `unmatched` are the rows whose original is not in this file.
+    `reversals` says which points to reverse; `unmatched` are the rows whose original sale is not in this file.
     """
 
     number: str
@@ -77,7 +76,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class TillSheet:
-    """A till export, read. `sales` are to be issued; everything else says why it is not."""
+    """What a till export contains. Points of `sales` are to be issued; the other lists say why theirs are not."""
 
     file: str
     rows_read: int
@@ -91,24 +90,34 @@ class TillSheet:
 
     @property
     def points(self) -> int:
-        """Points to issue."""
+        """The points to issue."""
         return sum(sale.points for sale in self.sales)
 
     def rows_by_fate(self) -> dict[str, int]:
-        """How many rows ended up where; they add up to `rows_read`."""
+        """How many rows ended up where. The numbers add up to `rows_read`."""
         return {
             "issued": sum(len(sale.rows) for sale in self.sales),
             "worthless": sum(len(sale.rows) for sale in self.worthless),
             "no customer": sum(len(sale.rows) for sale in self.no_customer),
-            "returned": sum(len(back.rows) for back in self.returns),
-            "held back": sum(len(held.lines) for held in self.held_back),
+            "returned": sum(len(returned.rows) for returned in self.returns),
+            "held back": sum(len(sale.lines) for sale in self.held_back),
             "malformed": len(self.problems),
         }
 
 
 def read_till(path: str | Path, mapping: TillMapping | str | Path = "station") -> TillSheet:
-    """Reads a till export. Nothing is sent anywhere. Raises TillError when the file or the mapping cannot be read at
-    all."""
+    """Read a till export. Nothing is sent anywhere.
+
+    Args:
+        path: The export.
+        mapping: What the export looks like: a `TillMapping`, a mapping file, or the name of a shipped one.
+
+    Returns:
+        Every row, accounted for.
+
+    Raises:
+        TillError: The file or the mapping cannot be read at all.
+    """
     mapping = mapping if isinstance(mapping, TillMapping) else TillMapping.load(mapping)
     rows: list[Row] = []
     problems: list[RowProblem] = []
@@ -122,7 +131,7 @@ def read_till(path: str | Path, mapping: TillMapping | str | Path = "station") -
 
 @dataclass(slots=True)
 class _Sorter:
-    """Decides the fate of each sale."""
+    """Sorts sales into the lists of a sheet."""
 
     mapping: TillMapping
     file: str
@@ -178,7 +187,7 @@ class _Sorter:
 
 
 def amounts_of(rows: Iterable[Row]) -> dict[str, Decimal]:
-    """Amounts by category, exactly."""
+    """Add up amounts by category, exactly."""
     totals: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for row in rows:
         totals[row.category] = EXACT.add(totals[row.category], row.amount)
@@ -186,19 +195,22 @@ def amounts_of(rows: Iterable[Row]) -> dict[str, Decimal]:
 
 
 def _broken_sales(rows: Sequence[Row], problems: Iterable[RowProblem]) -> Iterator[tuple[str, str]]:
-    """Sales that a malformed row belongs to: by its sale number or, where that cannot be read, because it stands
-    between two rows of the same sale."""
+    """Sales that a malformed row belongs to, with the reason to hold them back.
+
+    A row belongs to the sale whose number it has. Where that cannot be read, a row between two rows of one sale belongs
+    to that sale.
+    """
     lines = [row.line for row in rows]
     for problem in problems:
-        sale, at = problem.sale, bisect(lines, problem.line)
-        if not sale and 0 < at < len(rows) and rows[at - 1].sale == rows[at].sale:
-            sale = rows[at].sale
+        sale, next_row = problem.sale, bisect(lines, problem.line)
+        if not sale and 0 < next_row < len(rows) and rows[next_row - 1].sale == rows[next_row].sale:
+            sale = rows[next_row].sale
         if sale:
             yield sale, f"line {problem.line} of it is malformed ({problem.field} {problem.reason})"
 
 
 def _contradiction(rows: Sequence[Row]) -> str | None:
-    """What keeps rows with the same number from being one sale."""
+    """Why rows with the same number cannot be one sale, or None."""
     customers = sorted({row.customer for row in rows if row.customer})
     if len(customers) > 1:
         return f"its rows name different customers: {', '.join(customers)}"
@@ -208,7 +220,7 @@ def _contradiction(rows: Sequence[Row]) -> str | None:
 
 
 def _unclear(sale: Sale, marked: bool) -> str | None:
-    """What keeps a sale from being either a sale or a return."""
+    """Why a sale is neither a clear sale nor a clear return, or None."""
     if len({row.is_negative for row in sale.rows}) > 1:
         if marked:
             return "it is marked as a return, but has rows that sell and rows that take back"
@@ -220,27 +232,35 @@ def _unclear(sale: Sale, marked: bool) -> str | None:
 
 
 def match_returns(returned: Iterable[Sale], sales: Sequence[Sale], rule: PointsRule) -> Iterator[Return]:
-    """Returns, in the order of time, with the sales whose points they take back.
+    """Match returns with the sales whose points they take back.
 
-    A returned row matches the customer's latest earlier sale of the same article of which at least that quantity, and
-    no less money, is left.
+    A returned row matches the customer's latest earlier sale of the same article, if at least that quantity and that
+    much money is left of it.
+
+    Args:
+        returned: The sales that take goods back.
+        sales: The sales that they may take back.
+        rule: What amounts are worth.
+
+    Yields:
+        The returns, in order of time.
     """
-    left = _Left(sales, rule)
+    remainders = _Remainders(sales, rule)
     for back in sorted(returned, key=lambda sale: (sale.time, sale.lines)):
         matched: dict[str, list[Row]] = defaultdict(list)
         unmatched = []
         for row in back.rows:
-            sale = left.take(back, row)
+            sale = remainders.take(back, row)
             if sale is None:
                 unmatched.append(row)
             else:
                 matched[sale.number].append(row)
-        reversals = tuple(left.reversal(number, rows) for number, rows in matched.items())
+        reversals = tuple(remainders.reversal(number, rows) for number, rows in matched.items())
         yield Return(back.number, back.customer, back.time, back.rows, -abs(back.amount), reversals, tuple(unmatched))
 
 
-class _Left:
-    """What is left of each sale after the returns seen so far."""
+class _Remainders:
+    """What remains of each sale after the returns seen so far."""
 
     def __init__(self, sales: Sequence[Sale], rule: PointsRule) -> None:
         self._rule = rule
@@ -249,7 +269,7 @@ class _Left:
         self._quantity: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self._amount: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self._amounts: dict[str, Mapping[str, Decimal]] = {}
-        for sale in sorted(sales, key=lambda s: s.time, reverse=True):
+        for sale in sorted(sales, key=lambda sale: sale.time, reverse=True):
             self._amounts[sale.number] = amounts_of(sale.rows)
             for row in sale.rows:
                 key = (sale.number, row.article)
@@ -259,7 +279,7 @@ class _Left:
                 self._bought[sale.customer, article].append(sale)
 
     def take(self, back: Sale, row: Row) -> Sale | None:
-        """The sale that the returned row matches, after taking the row off it."""
+        """Find the sale that a returned row matches, and subtract the row from it."""
         for sale in self._bought.get((back.customer, row.article), ()) if back.customer else ():
             key = (sale.number, row.article)
             enough = self._quantity[key] >= abs(row.quantity) and self._amount[key] >= abs(row.amount)
@@ -270,7 +290,7 @@ class _Left:
         return None
 
     def reversal(self, number: str, rows: Sequence[Row]) -> Reversal:
-        """What the rows take back of a sale: its points so far, less the points of what the customer keeps."""
+        """Work out the points that rows take back: the sale's points so far, less those of what the customer keeps."""
         before = self._amounts[number]
         after = dict(before)
         for row in rows:

@@ -1,0 +1,84 @@
+"""Table of holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from clearing.kit.clock import time_of_insert
+from clearing.kit.database import Base, Big, choice
+
+
+class HoldState(StrEnum):
+    """Only a pending hold can change, and only once."""
+
+    PENDING = "pending"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class HoldPurpose(StrEnum):
+    """Why the points are set aside."""
+
+    MERCHANT = "merchant"
+    """A merchant asked for it."""
+    EXPIRY = "expiry"
+    """Their lots are over: only an expire order may use them. Such a hold lasts until they are burnt."""
+
+
+class Hold(Base):
+    """Points of an account that are set aside. The account's `reserved` does not count them: a hold ends by itself, when
+    nobody writes anything."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        Index(
+            "ix_holds_pending",
+            "address",
+            "program",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_holds_due",
+            "expires_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        # An account has at most one hold for points whose lots are over.
+        Index(
+            "uq_holds_expiry",
+            "address",
+            "program",
+            unique=True,
+            postgresql_where=text("state = 'pending' AND purpose = 'expiry'"),
+            sqlite_where=text("state = 'pending' AND purpose = 'expiry'"),
+        ),
+        Index("ix_holds_merchant", "merchant_number", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
+    purpose: Mapped[HoldPurpose] = mapped_column(choice(HoldPurpose), default=HoldPurpose.MERCHANT)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True)
+    address: Mapped[str] = mapped_column(String(42))
+    program: Mapped[int]
+    points: Mapped[int] = mapped_column(Big)
+    captured: Mapped[int] = mapped_column(Big, default=0)
+    """Points that its order asked for; the rest became free."""
+    state: Mapped[HoldState] = mapped_column(choice(HoldState), default=HoldState.PENDING)
+    order_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
+    """The order that the hold became."""
+    movement_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    reference: Mapped[str | None] = mapped_column(String(140), default=None)
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    def state_at(self, at: datetime) -> HoldState:
+        """The state at a moment: a pending hold has expired once its time is over, whether or not a worker has noted it."""
+        return HoldState.EXPIRED if self.state is HoldState.PENDING and self.expires_at <= at else self.state

@@ -1,0 +1,118 @@
+"""Rules of the journal: what entries change, and which of them a viewer may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.errors import NotFound
+from clearing.kit.viewer import Viewer
+from clearing.ledger.journal.effects import Effects
+from clearing.ledger.journal.models import Batch, Entry
+from clearing.ledger.journal.repository import EntryFilter, EntryRepository, Proof
+from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.agreements.visibility import Visibility
+from clearing.parties.members.service import MemberService
+from clearing.parties.programs.service import require_program
+from tongdui import receipts
+from tongdui.encoding import hex_of
+from tongdui.orders import Kind
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+class JournalService:
+    """The journal in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._entries = EntryRepository(session)
+        self._agreements = AgreementRepository(session)
+
+    def effects_of(self, entries: Sequence[receipts.Entry]) -> Effects:
+        """Sums of what these entries change."""
+        numbers = {entry.agreement for entry in entries if entry.agreement}
+        return Effects.of(entries, self._agreements.routes(numbers), self.originals(entries))
+
+    def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
+        """The entries that reversals among these undo, by leaf."""
+        links = [entry.link for entry in entries if entry.kind == Kind.REVERSE]
+        return self._entries.by_leaves(links) if links else {}
+
+
+@dataclass(frozen=True, slots=True)
+class PostedEntry:
+    """An entry with the batch that posted it."""
+
+    entry: Entry
+    batch: Batch
+
+
+class EntryService:
+    """Entries as a viewer may see them. A merchant sees its own orders, its programs' and its agreements' entries."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._entries = EntryRepository(session)
+
+    def list(
+        self,
+        viewer: Viewer,
+        *,
+        program: str | None,
+        member: str | None,
+        batch: int | None,
+        after: tuple[int, int] | None,
+        limit: int,
+    ) -> Sequence[PostedEntry]:
+        """The entries that the viewer may see, newest first: all, or those of a program, a member (or address) or a batch."""
+        number = require_program(self._session, program).number if program else None
+        address = self._address(viewer, member) if member else None
+        wanted = self._visible(viewer, program=number, address=address, batch=batch)
+        return self._posted(self._entries.list(wanted, after, limit))
+
+    def visible(self, viewer: Viewer, leaf: bytes) -> PostedEntry:
+        """The entry with this leaf, or NotFound where the viewer may not see it."""
+        return self._posted([self._existing(viewer, leaf)])[0]
+
+    def receipt(self, viewer: Viewer, leaf: bytes) -> Proof:
+        """The receipt of an entry that the viewer may see."""
+        proof = self._entries.receipt(self._existing(viewer, leaf).leaf)
+        assert proof is not None, "the entry was there a moment ago, in the same snapshot"
+        return proof
+
+    def _existing(self, viewer: Viewer, leaf: bytes) -> Entry:
+        entry = self._entries.by_leaf(leaf)
+        if entry is None or not self._sees(viewer, entry):
+            raise NotFound(f"there is no entry {hex_of(leaf)}")
+        return entry
+
+    def _sees(self, viewer: Viewer, entry: Entry) -> bool:
+        if viewer.sees(entry.merchant) or viewer.merchant_number is None:
+            return True
+        visibility = Visibility(self._session, viewer.merchant_number)
+        return entry.program in visibility.own_programs() or entry.agreement in visibility.agreements()
+
+    def _visible(self, viewer: Viewer, *, program: int | None, address: str | None, batch: int | None) -> EntryFilter:
+        if viewer.merchant_number is None:
+            return EntryFilter(program=program, address=address, batch=batch)
+        visibility = Visibility(self._session, viewer.merchant_number)
+        return EntryFilter(
+            program=program,
+            address=address,
+            batch=batch,
+            merchant=viewer.merchant_number,
+            programs=visibility.own_programs(),
+            agreements=visibility.agreements(),
+        )
+
+    def _address(self, viewer: Viewer, member: str) -> str:
+        if _ADDRESS.fullmatch(member):
+            return member.lower()
+        return MemberService(self._session).visible(viewer, member).address
+
+    def _posted(self, entries: Sequence[Entry]) -> Sequence[PostedEntry]:
+        batches = self._entries.batches(entry.batch for entry in entries)
+        return [PostedEntry(entry, batches[entry.batch]) for entry in entries]

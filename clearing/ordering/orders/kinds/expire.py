@@ -1,0 +1,76 @@
+"""Expire: a merchant burns points of a program of its own whose day has come."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.errors import Pointer, Refused
+from clearing.kit.fields import ProgramName
+from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.availability.models import Hold, HoldState
+from clearing.ledger.availability.repository import HoldRepository
+from clearing.ledger.availability.service import AvailabilityService
+from clearing.ordering.orders.kinds.base import InstructionKind
+from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.resolution import Draft, Resolver
+from clearing.parties.access.service import Scope
+from tongdui.orders import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireRequest(InstructionRequest):
+    """Points whose day has come, of a program of yours. The member may be one whom you do not know."""
+
+    kind = Kind.EXPIRE
+
+    program: ProgramName
+
+
+class Expire(InstructionKind[ExpireRequest]):
+    """Burns expired points, and no others."""
+
+    kind = Kind.EXPIRE
+    noun = "expiration"
+    collection = "expirations"
+    id_prefix = "exp"
+    scope = Scope.EXPIRE
+    summary = "Burns points of a program of yours whose day has come, no more than have expired."
+    request = ExpireRequest
+
+    def resolve(self, resolver: Resolver, request: ExpireRequest, at: Pointer) -> Draft:
+        """Burns the member's points."""
+        program = resolver.own_program(request, request.program, at)
+        member = resolver.member_of_network(request, at)
+        return Draft(request, at, member, resolver.instruction(request, member, program), burns=True)
+
+    def admit(
+        self, session: Session, availability: AvailabilityService, drafts: Sequence[Draft]
+    ) -> Mapping[AccountKey, int]:
+        """Refuses to burn points before their day, and takes those that it burns out of the holds that were made for this."""
+        accounts = {draft.account for draft in drafts}
+        left = availability.expired(accounts)
+        holds = HoldRepository(session).expiry_holds(accounts)
+        burning: dict[AccountKey, int] = defaultdict(int)
+        for draft in drafts:
+            points, expired = draft.instruction.points, left.get(draft.account, 0)
+            if points > expired:
+                detail = f"{expired} points have expired and are not burnt yet, not {points}"
+                raise Refused.at(draft.at("points"), detail, code="not_expired")
+            left[draft.account] = expired - points
+            burning[draft.account] += points
+            if draft.account in holds:
+                _take_from(session, holds[draft.account], points)
+        session.flush()
+        return burning
+
+
+def _take_from(session: Session, hold: Hold, points: int) -> None:
+    hold.points = max(hold.points - points, 0)
+    if hold.points == 0:
+        hold.state = HoldState.CAPTURED
+        hold.ended_at = clock_of(session).now()

@@ -1,0 +1,109 @@
+"""What an order takes while it is pending: points of accounts, money of positions, source points of daily caps."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.errors import Refused
+from clearing.kit.identity import NetworkIdentity
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
+from clearing.ledger.availability.service import AvailabilityService
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.ledger.settlement.service import require_liquidity
+from clearing.ordering.orders.kinds import kind_of
+from clearing.ordering.orders.resolution import Draft
+from clearing.parties.agreements.usability import UsabilityService
+from tongdui.orders import Kind
+
+
+class ReservationService:
+    """Reservations in one transaction."""
+
+    def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
+        self._session = session
+        self._availability = AvailabilityService(session, network=network)
+        self._usability = UsabilityService(session, network=network)
+
+    # ---------------------------------------------------------------- points
+
+    def reserve_points(
+        self, drafts: Sequence[Draft], *, atomic: bool, captured: Mapping[AccountKey, int] | None
+    ) -> list[int]:
+        """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
+        accounts = {draft.account for draft in drafts if draft.burns}
+        balances = self._availability.lock(accounts)
+        burning = self._admit(drafts)
+        found = self._availability.of(accounts, balances=balances, captured=captured, burning=burning)
+        free = {account: availability.available for account, availability in found.items()}
+        gained: dict[AccountKey, int] = defaultdict(int)
+        changes: dict[AccountKey, Balance] = defaultdict(Balance)
+        reserved = []
+        for draft in drafts:
+            points = self._reserve_one(draft, free, gained) if draft.burns else 0
+            if draft.burns:
+                change = pending_balance(draft.request.kind, draft.instruction.points, points)
+                changes[draft.account] = changes[draft.account].plus(change)
+            if draft.gain is not None and atomic:
+                gained[draft.instruction.member, draft.gain.program] += draft.gain.points
+            reserved.append(points)
+        AccountRepository(self._session).add(changes)
+        return reserved
+
+    def _admit(self, drafts: Sequence[Draft]) -> dict[AccountKey, int]:
+        """Each kind's last look at its drafts, with their accounts locked; the expired points that the order may burn."""
+        by_kind: dict[Kind, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            by_kind[draft.request.kind].append(draft)
+        burning: Counter[AccountKey] = Counter()
+        for kind, some in by_kind.items():
+            burning.update(kind_of(kind).admit(self._session, self._availability, some))
+        return burning
+
+    @staticmethod
+    def _reserve_one(draft: Draft, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
+        account, points = draft.account, draft.instruction.points
+        own = min(gained[account], points)
+        needed = points - own
+        if needed > free[account]:
+            raise Refused.at(
+                draft.at("points"),
+                f"the member has {max(free[account], 0) + gained[account]} points available, {points} are needed",
+                code="insufficient_points",
+            )
+        gained[account] -= own
+        free[account] -= needed
+        return needed
+
+    # ---------------------------------------------------------------- money and daily caps
+
+    def reserve_charges(self, drafts: Sequence[Draft]) -> None:
+        """Reserves what the drafts' payers will pay, and what the drafts may use of daily caps.
+
+        Do this last: everybody who pays from the same position waits for the transaction to end.
+        """
+        positions = PositionRepository(self._session)
+        charged = [draft for draft in drafts if draft.charge is not None]
+        charges = [draft.charge for draft in charged if draft.charge is not None]
+        for payer in sorted({charge.payer for charge in charges}):
+            micros = sum(charge.micros for charge in charges if charge.payer == payer)
+            position = positions.lock(payer)
+            require_liquidity(position, micros)
+            position.reserved += micros
+        self._reserve_caps(charged)
+
+    def _reserve_caps(self, drafts: Sequence[Draft]) -> None:
+        """Nobody else reserves of these caps meanwhile: the payers' positions are locked."""
+        for agreement in sorted({draft.instruction.agreement for draft in drafts}):
+            mine = [draft for draft in drafts if draft.instruction.agreement == agreement]
+            charges = [draft.charge for draft in mine if draft.charge is not None]
+            burnt = sum(charge.burnt for charge in charges)
+            self._usability.require_left_today(agreement, charges[0].daily_cap, burnt, mine[0].at("points"))
+            self._usability.reserve(agreement, sum(draft.instruction.points for draft in mine))
+
+
+def pending_balance(kind: int, points: int, reserves: int) -> Balance:
+    """What a pending instruction of this kind, for so many points, adds to its account while it reserves `reserves` of them."""
+    return Balance(reserved=reserves, expiring=points if kind == Kind.EXPIRE else 0)

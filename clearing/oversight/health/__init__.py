@@ -1,0 +1,1 @@
+"""Health: whether every part of the network does its work."""

@@ -1,0 +1,128 @@
+"""Rules of the network's health: what each part must do to count as working. Looked up anew for every question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.kit.database import Database, newest_revision
+from clearing.kit.identity import NetworkIdentity
+from clearing.ledger.journal.repository import BlockRepository
+from clearing.oversight.progress.repository import ProgressRepository
+from clearing.pipeline.leadership import has_leader
+from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
+
+MAX_WAIT_SECONDS = 15
+"""The longest that an order may wait for the sequencer."""
+MAX_FLIGHT_SECONDS = 300
+"""The longest that a transaction may be on its way to a block."""
+MAX_LAG_BLOCKS = 15
+"""How far the projector may be behind the node, or the node behind the projector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether one part works, and what it does."""
+
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A check of each part."""
+
+    database: Check
+    migrations: Check
+    chain: Check
+    sequencer: Check
+    projector: Check
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part works."""
+        return all(check.ok for check in (self.database, self.migrations, self.chain, self.sequencer, self.projector))
+
+
+class HealthService:
+    """The health of the network that this database and this node serve."""
+
+    def __init__(self, database: Database, chain: ChainClient, network: NetworkIdentity) -> None:
+        self._database = database
+        self._chain = chain
+        self._network = network
+
+    def check(self) -> Health:
+        """Checks every part."""
+        return Health(
+            database=_checked(self._check_database),
+            migrations=_checked(self._check_migrations),
+            chain=_checked(self._check_chain),
+            sequencer=_checked(self._check_sequencer),
+            projector=_checked(self._check_projector),
+        )
+
+    def _check_database(self) -> Check:
+        began = time.perf_counter()
+        self._database.probe()
+        return Check(ok=True, detail=f"answers in {(time.perf_counter() - began) * 1000:.1f} ms")
+
+    def _check_migrations(self) -> Check:
+        has, needs = self._database.revision(), newest_revision()
+        if has == needs:
+            return Check(ok=True, detail=f"at {has}")
+        return Check(ok=False, detail=f"at {has}, but this version needs {needs}: run `clearing migrate`")
+
+    def _check_chain(self) -> Check:
+        chain_id = self._chain.chain_id()
+        if chain_id != self._network.chain_id:
+            return Check(ok=False, detail=f"the node serves chain {chain_id}, not {self._network.chain_id}")
+        return Check(ok=True, detail=f"chain {chain_id}, block {self._chain.head()}")
+
+    def _check_sequencer(self) -> Check:
+        with self._database.reading() as session:
+            progress = ProgressRepository(session)
+            waiting_since = progress.oldest_waiting()
+            signed_at = progress.oldest_in_flight()
+            pause = SwitchRepository(session).off(SEQUENCING)
+        now = self._database.clock.now()
+        if pause is not None:
+            return Check(ok=False, detail=f"paused by {pause.actor}: {pause.reason}")
+        if not has_leader(self._database, "sequencer"):
+            return Check(ok=False, detail="not running")
+        if signed_at is not None and now - signed_at > timedelta(seconds=MAX_FLIGHT_SECONDS):
+            detail = f"runs, but the transaction signed at {signed_at:%Y-%m-%d %H:%M} UTC is in no block yet"
+            return Check(ok=False, detail=detail)
+        if waiting_since is None:
+            return Check(ok=True, detail="runs; nothing waits")
+        waited = now - waiting_since
+        return Check(
+            ok=waited < timedelta(seconds=MAX_WAIT_SECONDS),
+            detail=f"runs; the oldest order or call has waited {waited.total_seconds():.0f} s",
+        )
+
+    def _check_projector(self) -> Check:
+        with self._database.reading() as session:
+            block = BlockRepository(session).last()
+        if not has_leader(self._database, "projector"):
+            return Check(ok=False, detail="not running")
+        head = self._chain.head()
+        projected = block.number if block else -1
+        return Check(
+            ok=abs(head - projected) <= MAX_LAG_BLOCKS,
+            detail=f"runs; at block {projected} of {head}",
+        )
+
+
+def _checked(check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except SQLAlchemyError as error:
+        return Check(ok=False, detail=f"the database does not answer ({type(error).__name__})")
+    except (ChainError, ChainUnreachable) as error:
+        return Check(ok=False, detail=f"the chain node does not answer ({type(error).__name__})")

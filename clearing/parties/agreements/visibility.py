@@ -1,0 +1,29 @@
+"""What a merchant may see because it runs a program or is a party to an agreement."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.programs.repository import ProgramRepository
+
+
+class Visibility:
+    """One merchant's view of programs and agreements, in one session."""
+
+    def __init__(self, session: Session, merchant_number: int) -> None:
+        self._merchant_number = merchant_number
+        self._programs = ProgramRepository(session)
+        self._agreements = AgreementRepository(session)
+
+    def own_programs(self) -> list[int]:
+        """Numbers of the programs that the merchant runs."""
+        return [program.number for program in self._programs.of_merchant(self._merchant_number)]
+
+    def agreements(self) -> list[int]:
+        """Numbers of the agreements to which it is a party."""
+        return self._agreements.numbers_of(self._merchant_number)
+
+    def programs(self) -> set[int]:
+        """Numbers of the programs that it deals with: its own, and both sides of its agreements on the chain."""
+        return set(self.own_programs()) | self._agreements.programs_seen_by(self._merchant_number)

@@ -1,0 +1,53 @@
+"""Entries and receipts as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from clearing.ledger.journal.repository import Proof
+from clearing.ledger.journal.service import PostedEntry
+from gateway.api.entries.schemas import EntryView, ReceiptView, WireEntry
+from gateway.http.context import Call
+from tongdui.orders import Kind
+
+
+def entry_view(call: Call, posted: PostedEntry) -> EntryView:
+    """An entry with its place on the chain."""
+    entry = posted.entry
+    return EntryView(
+        leaf=entry.leaf,
+        batch=entry.batch,
+        index=entry.index,
+        kind=Kind(entry.kind).label,
+        merchant=call.names.merchant(entry.merchant),
+        nonce=entry.nonce,
+        item=entry.item,
+        program=call.names.program(entry.program),
+        agreement=call.names.agreement(entry.agreement),
+        member_address=entry.address,
+        points=entry.points,
+        out=entry.out,
+        settled_micros=entry.settled,
+        fee_micros=entry.fee,
+        expiry_day=entry.expiry_day,
+        ref=entry.ref,
+        link=entry.link,
+        tx_hash=posted.batch.tx_hash,
+        block_number=entry.block_number,
+    )
+
+
+def receipt_view(call: Call, proof: Proof) -> ReceiptView:
+    """An entry with its Merkle proof."""
+    wire = proof.entry.wire()
+    return ReceiptView(
+        entry=WireEntry(**{field.name: getattr(wire, field.name) for field in fields(wire)}),
+        leaf=proof.entry.leaf,
+        proof=list(proof.path),
+        root=proof.batch.root,
+        batch=proof.batch.number,
+        tx_hash=proof.batch.tx_hash,
+        block_number=proof.batch.block_number,
+        chain_id=call.gateway.network.chain_id,
+        contract=call.gateway.network.contract,
+    )

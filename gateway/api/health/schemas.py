@@ -1,0 +1,39 @@
+"""Whether this process and every part of the network work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.http.schemas import View
+
+
+class LifeView(View):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class CheckView(View):
+    """Whether one part works, and what it does."""
+
+    ok: bool
+    detail: str
+
+
+class ChecksView(View):
+    """A check of each part."""
+
+    database: CheckView
+    migrations: CheckView
+    chain: CheckView
+    sequencer: CheckView
+    projector: CheckView
+
+
+class HealthView(View):
+    """`degraded` comes with status 503."""
+
+    status: Literal["ok", "degraded"] = Field(examples=["ok"])
+    checks: ChecksView

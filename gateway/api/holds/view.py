@@ -1,0 +1,26 @@
+"""Holds as the API shows them."""
+
+from __future__ import annotations
+
+from clearing.ledger.availability.models import Hold
+from gateway.api.holds.schemas import HoldView
+from gateway.http.context import Call
+
+
+def hold_view(call: Call, hold: Hold) -> HoldView:
+    """A hold in its state of this moment."""
+    return HoldView(
+        id=hold.id,
+        state=hold.state_at(call.clock.now()),
+        merchant=call.names.merchant(hold.merchant_number),
+        member=hold.member_id,
+        program=call.names.program(hold.program),
+        points=hold.points,
+        captured=hold.captured,
+        order=hold.order_id,
+        movement=hold.movement_id,
+        reference=hold.reference,
+        expires_at=hold.expires_at,
+        ended_at=hold.ended_at,
+        created_at=hold.created_at,
+    )

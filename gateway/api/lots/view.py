@@ -1,0 +1,20 @@
+"""Lots, and points whose day has come, as the API shows them."""
+
+from __future__ import annotations
+
+from clearing.ledger.availability.models import Hold
+from clearing.ledger.lots.service import Lot
+from gateway.api.lots.schemas import DueView, LotView
+from gateway.http.context import Call
+
+
+def lot_view(call: Call, lot: Lot) -> LotView:
+    """A lot of an account."""
+    day = call.gateway.network.date_of(lot.expiry_day) if lot.expiry_day else None
+    return LotView(entry=lot.leaf, points=lot.points, expires_on=day)
+
+
+def due_view(call: Call, hold: Hold) -> DueView:
+    """Points of an account whose day has come."""
+    program = call.names.program(hold.program)
+    return DueView(member=hold.member_id, address=hold.address, program=program, points=hold.points)

@@ -1,0 +1,377 @@
+"""Reference data that orders are built from: fetched once, checked, kept. What can be checked is never taken on trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, timedelta
+
+from ._chain import Node
+from ._errors import SigningError, VerificationError
+from ._flow import Flow
+from ._gateway import Gateway, segment
+from ._models import Agreement, Member, Merchant, Network, Program
+from ._pagination import Query
+from ._signing import Signer
+from ._verification import require_same
+from .encoding import bytes_of, hex_of, word
+from .orders import AgreementTerms, Domain
+
+EPOCH = date(1970, 1, 1)
+AGREEMENT_SECONDS = 60.0
+"""How long a client uses the agreement that it found between two programs before it looks for a newer one."""
+_TERM_NAMES = tuple(term.name for term in fields(AgreementTerms))
+
+
+@dataclass(slots=True)
+class Directory:
+    """Looks up numbers of programs, agreements and merchants, members' addresses, and the chain that signatures are bound to."""
+
+    gateway: Gateway
+    _network: Network | None = None
+    _own: int | None = None
+    _programs: dict[str, Program] = field(default_factory=dict)
+    _merchants: dict[str, Merchant] = field(default_factory=dict)
+    _agreements: dict[str, Agreement] = field(default_factory=dict)
+    _pairs: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+    _addresses: dict[str, str] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Drop everything that may have become stale. A member's address never changes, so it stays."""
+        self._network = self._own = None
+        for cache in (self._programs, self._merchants, self._agreements, self._pairs):
+            cache.clear()
+
+    @property
+    def signer(self) -> Signer:
+        """The client's signer. Raises SigningError when it has none."""
+        if self.gateway.options.signer is None:
+            raise SigningError("this client has no signer: Client(..., signer=LocalSigner.from_keystore(...))")
+        return self.gateway.options.signer
+
+    # ---------------------------------------------------------------- network
+
+    def network(self) -> Flow[Network]:
+        """Look up the network, and compare it with the pinned values and (with an `rpc_url`) with the chain.
+
+        Returns:
+            The network.
+
+        Raises:
+            VerificationError: The gateway serves another contract or chain.
+        """
+        if (known := self._network) is not None:
+            return known
+        found = yield from self.gateway.get(Network, "/v1/network")
+        options = self.gateway.options
+        if options.contract is not None:
+            require_same("contract", "the gateway serves another one", options.contract, found.contract)
+        if options.chain_id is not None:
+            require_same("chain_id", "the gateway serves another one", options.chain_id, found.chain_id)
+        node = self._node(found)
+        if node is not None:
+            yield from self._check_chain(node, found)
+        self._network = found
+        return found
+
+    def domain(self) -> Flow[Domain]:
+        """The chain and the contract that signatures are bound to."""
+        network = yield from self.network()
+        return Domain(network.chain_id, network.contract)
+
+    def today(self) -> Flow[date]:
+        """The network's day, by this machine's clock."""
+        network = yield from self.network()
+        local = datetime.fromtimestamp(self.gateway.now(), UTC) + timedelta(seconds=network.utc_offset_seconds)
+        return local.date()
+
+    def _node(self, network: Network) -> Node | None:
+        url = self.gateway.options.rpc_url
+        return Node(url, network.contract, self.gateway.options.timeout) if url else None
+
+    def _check_chain(self, node: Node, network: Network) -> Flow[None]:
+        chain_id = yield from node.chain_id()
+        require_same("chain_id", "the node is on another chain", network.chain_id, chain_id)
+        if not (yield from node.has_code()):
+            raise VerificationError("contract", f"there is no contract at {network.contract} on the chain")
+
+    # ---------------------------------------------------------------- merchants and programs
+
+    def own_number(self) -> Flow[int]:
+        """The number of the signer's merchant: from the chain if there is a node, else from the gateway."""
+        if (known := self._own) is not None:
+            return known
+        node = self._node((yield from self.network()))
+        if node is not None:
+            number = yield from self._number_on_chain(node)
+        else:
+            number = (yield from self._own_merchant()).number
+        self._own = number
+        return number
+
+    def _number_on_chain(self, node: Node) -> Flow[int]:
+        number, start, end = yield from node.merchant_of_signer(self.signer.address)
+        if not number:
+            raise SigningError(f"{self.signer.address} is not a merchant's key on the chain")
+        if not start <= self.gateway.now() < end:
+            raise SigningError(
+                f"{self.signer.address} is not a live key of merchant {number}: it has ended or not begun"
+            )
+        return number
+
+    def _own_merchant(self) -> Flow[Merchant]:
+        """The merchant that the client was given, or else the one that has this signer."""
+        if self.gateway.options.merchant:
+            return (yield from self.merchant(self.gateway.options.merchant))
+        query, cursor = Query("/v1/merchants", Merchant, {"limit": 200}), None
+        while True:
+            page = yield from query.page(self.gateway, cursor)
+            for merchant in page.data:
+                if merchant.signer and merchant.signer.address.lower() == self.signer.address.lower():
+                    return merchant
+            cursor = page.next_cursor
+            if cursor is None:
+                raise SigningError(
+                    f"no merchant visible to this API key signs with {self.signer.address}; is it the right keystore?"
+                )
+
+    def merchant(self, merchant_id: str) -> Flow[Merchant]:
+        """Look up a merchant by id."""
+        if (known := self._merchants.get(merchant_id)) is not None:
+            return known
+        found = yield from self.gateway.get(Merchant, f"/v1/merchants/{segment(merchant_id)}")
+        self._merchants[merchant_id] = found
+        return found
+
+    def program(self, code: str) -> Flow[Program]:
+        """Look up a program, and check its number against the chain if there is a node.
+
+        Args:
+            code: Its code or id.
+
+        Returns:
+            The program.
+
+        Raises:
+            VerificationError: The gateway serves another program, or the chain has another one under this number.
+        """
+        if (known := self._programs.get(code)) is not None:
+            return known
+        found = yield from self.gateway.get(Program, f"/v1/programs/{segment(code)}")
+        if code not in {found.code, found.id}:
+            raise VerificationError("program", "the gateway served another one", expected=code, found=found.code)
+        node = self._node((yield from self.network()))
+        if node is not None:
+            on_chain = yield from node.code_of_program(found.number)
+            require_same("program", f"program {found.number} is another one on the chain", found.code, on_chain)
+        self._programs[code] = found
+        return found
+
+    # ---------------------------------------------------------------- members
+
+    def address(self, member: str) -> Flow[str]:
+        """A member's address. Only the gateway knows it, so it is fetched once and stays pinned."""
+        if member not in self._addresses:
+            found = yield from self.gateway.get(Member, f"/v1/members/{segment(member)}")
+            self.learn(found, member)
+        return self._addresses[member]
+
+    def known_address(self, member: str) -> str | None:
+        """A member's address, if this client has seen it."""
+        return self._addresses.get(member)
+
+    def learn(self, member: Member, *names: str) -> None:
+        """Remember a member's address under its id and other names.
+
+        Args:
+            member: The member as the gateway served it.
+            names: Other names of the same member, such as `external:FC-1001`.
+
+        Raises:
+            VerificationError: One of these names had a different address before.
+        """
+        for name in {member.id, *names}:
+            known = self._addresses.setdefault(name, member.address)
+            require_same("member", f"the address of {name} changed", known, member.address)
+
+    # ---------------------------------------------------------------- agreements
+
+    def agreement(self, agreement_id: str) -> Flow[Agreement]:
+        """Look up an agreement and check its terms: against what the API shows, the digest and, with a node, the chain.
+
+        Args:
+            agreement_id: Its id.
+
+        Returns:
+            The agreement.
+
+        Raises:
+            VerificationError: A check failed.
+        """
+        if (known := self._agreements.get(agreement_id)) is not None:
+            return known
+        found = yield from self.gateway.get(Agreement, f"/v1/agreements/{segment(agreement_id)}")
+        require_same("agreement", "the gateway served another one", agreement_id, found.id)
+        terms = yield from self._terms_as_shown(found)
+        if found.number is None:
+            return found  # not on the chain yet: look again next time
+        node = self._node((yield from self.network()))
+        if node is not None:
+            compare_terms(terms, (yield from node.terms_of_agreement(found.number)))
+        self._agreements[agreement_id] = found
+        return found
+
+    def checked_terms(self, agreement: Agreement) -> Flow[AgreementTerms]:
+        """Check the terms of an agreement before they are signed.
+
+        Args:
+            agreement: The agreement as the gateway served it.
+
+        Returns:
+            Its wire terms. They say what the agreement's other members show, and end no agreement but the one in
+            `supersedes`.
+
+        Raises:
+            VerificationError: They say something else.
+        """
+        terms = yield from self._terms_as_shown(agreement)
+        ended: int | None = 0
+        if agreement.supersedes is not None:
+            ended = (yield from self.agreement(agreement.supersedes)).number
+        require_same("terms.supersedes", "the terms to sign differ from what is shown", ended, terms.supersedes)
+        return terms
+
+    def _terms_as_shown(self, agreement: Agreement) -> Flow[AgreementTerms]:
+        """The wire terms, all checked except `supersedes`, which would lead from agreement to agreement to the oldest."""
+        domain = yield from self.domain()
+        terms = wire_terms(agreement.terms)
+        digest = hex_of(terms.digest(domain))
+        require_same("digest", "the terms do not hash to the digest", digest, agreement.digest)
+        shown = yield from self._shown_terms(agreement)
+        for name, value in shown.items():
+            require_same(f"terms.{name}", "the terms to sign differ from what is shown", value, getattr(terms, name))
+        return terms
+
+    def _shown_terms(self, agreement: Agreement) -> Flow[dict[str, object]]:
+        """What the wire terms must be, according to the readable members of an agreement."""
+        source = yield from self.merchant(agreement.source_merchant)
+        target = yield from self.merchant(agreement.target_merchant)
+        source_program = yield from self.program(agreement.source_program)
+        target_number = 0
+        if agreement.target_program:
+            target_number = (yield from self.program(agreement.target_program)).number
+        shown: dict[str, object] = {
+            "kind": {"exchange": 1, "acceptance": 2}.get(agreement.kind),
+            "initiators": sum({"source": 1, "target": 2}.get(side, 0) for side in set(agreement.initiators)),
+            "source_merchant": source.number,
+            "target_merchant": target.number,
+            "source_program": source_program.number,
+            "target_program": target_number,
+            "valid_from": int(agreement.valid_from.timestamp()),
+            "valid_until": int(agreement.valid_until.timestamp()),
+            "document": bytes_of(agreement.document),
+        }
+        plain = ("fee_bps", "lifetime_days", "rate_num", "rate_den", "unit_price_micros", "max_points")
+        shown.update({name: getattr(agreement, name) for name in (*plain, "daily_cap", "grace_seconds")})
+        return shown
+
+    def agreement_between(self, source: str, target: str) -> Flow[Agreement]:
+        """Find the newest active exchange agreement between two programs that the signer's merchant may start.
+
+        Args:
+            source: Code or id of the program that the points leave.
+            target: Code or id of the program that they enter.
+
+        Returns:
+            The agreement, checked.
+
+        Raises:
+            SigningError: There is none.
+        """
+        kept = self._pairs.get((source, target))
+        if kept is not None and kept[0] > self.gateway.now():
+            return (yield from self.agreement(kept[1]))
+        own = yield from self.own_number()
+        candidates = yield from self._active_agreements(source, target)
+        for candidate in sorted(candidates, key=lambda agreement: agreement.number or 0, reverse=True):
+            if (yield from self._may_start(candidate, own)):
+                self._pairs[source, target] = (self.gateway.now() + AGREEMENT_SECONDS, candidate.id)
+                return (yield from self.agreement(candidate.id))
+        raise SigningError(f"there is no active agreement from {source} to {target} that this merchant may start")
+
+    def _active_agreements(self, source: str, target: str) -> Flow[list[Agreement]]:
+        source_code = (yield from self.program(source)).code
+        target_code = (yield from self.program(target)).code
+        found: list[Agreement] = []
+        query, cursor = Query("/v1/agreements", Agreement, {"limit": 200}), None
+        while True:
+            page = yield from query.page(self.gateway, cursor)
+            found += [
+                agreement
+                for agreement in page.data
+                if (agreement.kind, agreement.state) == ("exchange", "active")
+                and agreement.valid_from.timestamp() <= self.gateway.now() < agreement.valid_until.timestamp()
+                and (agreement.source_program, agreement.target_program) == (source_code, target_code)
+            ]
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    def _may_start(self, agreement: Agreement, own: int) -> Flow[bool]:
+        for side, merchant_id in (("source", agreement.source_merchant), ("target", agreement.target_merchant)):
+            if side in agreement.initiators and (yield from self.merchant(merchant_id)).number == own:
+                return True
+        return False
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as the chain counts them."""
+    return (day - EPOCH).days
+
+
+def wire_terms(served: dict[str, int | str]) -> AgreementTerms:
+    """Read the wire terms that the gateway served.
+
+    Args:
+        served: The `terms` of an agreement.
+
+    Returns:
+        The terms as they are signed.
+
+    Raises:
+        VerificationError: A field is missing or not a whole number.
+    """
+    numbers: dict[str, int] = {}
+    for name in _TERM_NAMES[:-1]:
+        value = served.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise VerificationError(f"terms.{name}", "must be a whole number", found=value)
+        numbers[name] = value
+    try:
+        document = bytes_of(str(served.get("document")))
+    except ValueError:
+        document = b""
+    if len(document) != 32:
+        raise VerificationError("terms.document", "must be 32 bytes of hex", found=served.get("document"))
+    return AgreementTerms(**numbers, document=document)
+
+
+def compare_terms(terms: AgreementTerms, on_chain: tuple[bytes, ...]) -> None:
+    """Compare terms with those that the chain has registered.
+
+    The chain may have an earlier end, after a termination; the document is not in the contract's storage.
+
+    Args:
+        terms: The wire terms.
+        on_chain: The words of the registered terms.
+
+    Raises:
+        VerificationError: The chain has registered other terms.
+    """
+    for name, found in zip(_TERM_NAMES, on_chain, strict=True):
+        if name == "document":
+            continue
+        value = getattr(terms, name)
+        expected = value if isinstance(value, bytes) else word(value)
+        if name == "valid_until" and found <= expected:
+            continue
+        require_same(f"terms.{name}", "the chain has registered other terms", hex_of(expected), hex_of(found))

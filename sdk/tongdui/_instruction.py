@@ -1,0 +1,102 @@
+"""What every kind of instruction has in common, and how a caller may name members and programs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeAlias
+
+from . import orders
+from ._directory import Directory
+from ._flow import Flow
+from ._gateway import Identified, given, name_of
+from ._models import EntryFields, Hold, Member, Program
+
+MemberName: TypeAlias = str | Identified
+"""A `Member`, its id (`mem_...`), or `external:` and your own number for the customer."""
+ProgramName: TypeAlias = str | Identified
+"""A `Program`, its code (`FUEL`) or its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignableInstruction:
+    """An instruction as it is signed, and the body that lets the gateway rebuild exactly that."""
+
+    wire: orders.Instruction
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureTerms:
+    """What the caller says of the movement that a hold becomes; the hold says the rest."""
+
+    points: int
+    agreement: str | Identified | None = None
+    target_program: ProgramName | None = None
+    min_out: int | None = None
+    reference: str | None = None
+
+
+class InstructionRequest(ABC):
+    """One instruction, as a caller writes it. Each kind is a subclass of its own in `tongdui._kinds`."""
+
+    __slots__ = ()
+
+    kind: ClassVar[orders.Kind]
+    label: ClassVar[str]
+    """The kind's name in the API: `issue`."""
+    noun: ClassVar[str]
+    """What a movement of this kind is called, and its `object` in the API: `issuance`."""
+    collection: ClassVar[str]
+    """The path segment of its resource, and the client's attribute: `issuances`."""
+
+    @abstractmethod
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the instruction when the gateway signs it."""
+
+    @abstractmethod
+    def signable(self, directory: Directory) -> Flow[SignableInstruction]:
+        """Work out what to sign.
+
+        Args:
+            directory: Looks up numbers and addresses.
+
+        Returns:
+            The instruction as it is signed, with the body to post.
+
+        Raises:
+            SigningError: The request does not say enough to sign it.
+            VerificationError: The gateway's data contradict themselves or the chain.
+        """
+
+    @abstractmethod
+    def expected_entry(self, directory: Directory) -> EntryFields:
+        """What is certain about the future entry when the gateway signs, without asking the gateway."""
+
+    @classmethod
+    def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:  # noqa: ARG003 - for kinds that can
+        """Build the instruction that captures a hold.
+
+        Args:
+            hold: The hold, with its member.
+            terms: What the caller says of the movement.
+
+        Returns:
+            The instruction, or None when the terms ask for a different kind or the kind cannot capture holds.
+        """
+        return None
+
+    def capture_body(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Reduce the instruction's body to what a hold does not say itself."""
+        return {name: value for name, value in body.items() if name not in {"member", "program"}}
+
+
+def code_of(program: ProgramName) -> str:
+    """A program's code; for a name, the name as it was given."""
+    return program.code if isinstance(program, Program) else name_of(program)
+
+
+def expected_member_entry(directory: Directory, kind: orders.Kind, member: MemberName, points: int) -> EntryFields:
+    """The expected entry of a kind that moves points of one member. The address is left out while it is unknown."""
+    address = member.address if isinstance(member, Member) else directory.known_address(name_of(member))
+    return {"kind": int(kind), **given(member=address), "points": points}

@@ -1,0 +1,123 @@
+"""Redeem: points taken in payment at the till of the program's own merchant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tongdui import orders
+from tongdui._amounts import whole_points
+from tongdui._directory import Directory
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import given, name_of
+from tongdui._instruction import (
+    CaptureTerms,
+    InstructionRequest,
+    MemberName,
+    ProgramName,
+    SignableInstruction,
+    code_of,
+    expected_member_entry,
+)
+from tongdui._models import EntryFields, Hold, Movement
+from tongdui._signing import reference_hash
+from tongdui.encoding import hex_of
+
+from ._movements import MovementResource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeem(InstructionRequest):
+    """Points taken in payment at the till of the program's own merchant.
+
+    Attributes:
+        program: The program whose points are taken.
+        member: Who pays with them.
+        points: How many.
+        reference: Your document number. A second movement with it is refused.
+    """
+
+    kind: ClassVar = orders.Kind.REDEEM
+    label: ClassVar = "redeem"
+    noun: ClassVar = "redemption"
+    collection: ClassVar = "redemptions"
+
+    program: ProgramName
+    member: MemberName
+    points: int
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        whole_points(self.points)
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the instruction when the gateway signs it."""
+        return given(
+            program=code_of(self.program),
+            member=name_of(self.member),
+            points=self.points,
+            reference=self.reference,
+        )
+
+    def signable(self, directory: Directory) -> Flow[SignableInstruction]:
+        """Work out what to sign."""
+        program = yield from directory.program(code_of(self.program))
+        address = yield from directory.address(name_of(self.member))
+        ref = reference_hash(directory.signer, self.reference)
+        wire = orders.Instruction(kind=self.kind, member=address, points=self.points, program=program.number, ref=ref)
+        return SignableInstruction(wire, {**self.body(), "ref": hex_of(ref)})
+
+    def expected_entry(self, directory: Directory) -> EntryFields:
+        """What is certain about the future entry when the gateway signs."""
+        return expected_member_entry(directory, self.kind, self.member, self.points)
+
+    @classmethod
+    def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:
+        """Redeem what a hold set aside, unless the terms name an agreement or another program."""
+        if hold.member is None or terms.agreement is not None or terms.target_program is not None:
+            return None
+        return cls(program=hold.program, member=hold.member, points=terms.points, reference=terms.reference)
+
+
+class _Redemptions(MovementResource):
+    request = Redeem
+
+    @operation
+    def create(
+        self,
+        *,
+        program: ProgramName,
+        member: MemberName,
+        points: int,
+        reference: str | None = None,
+        idempotency_key: str | None = None,
+        wait: float | None = None,
+    ) -> Flow[Movement]:
+        """Take a member's points of your program in payment.
+
+        Args:
+            program: The program whose points are taken.
+            member: Who pays with them.
+            points: How many.
+            reference: Your document number. A second movement with it is refused.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+            wait: Seconds to wait until the chain has decided.
+
+        Returns:
+            The movement. `movement.settled()` gives its entry, or raises RejectedError.
+
+        Raises:
+            InsufficientPointsError: The member has too few points.
+            DuplicateReferenceError: The reference was used before.
+            SigningError: The order cannot be signed on this machine.
+        """
+        instruction = Redeem(program=program, member=member, points=points, reference=reference)
+        return (yield from self._submit(instruction, idempotency_key, wait))
+
+
+class Redemptions(Blocking, _Redemptions):
+    """Redemptions: points of your program, taken in payment."""
+
+
+class AsyncRedemptions(Awaiting, _Redemptions):
+    """Redemptions: points of your program, taken in payment. Its methods are awaited."""

@@ -1,0 +1,75 @@
+"""API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._models import ApiKey
+from tongdui._pagination import Query, listing
+from tongdui._resource import Resource
+
+_PATH = "/v1/api_keys"
+
+
+class _ApiKeys(Resource):
+    @operation
+    def create(
+        self,
+        *,
+        role: str = "merchant",
+        merchant: str | Identified | None = None,
+        scopes: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[ApiKey]:
+        """Make a new API key.
+
+        Operators make keys for anyone. A merchant's key makes keys for its own merchant, with no more scopes than it
+        has itself.
+
+        Args:
+            role: What the key's holder is: merchant, operator, treasury or auditor.
+            merchant: The merchant that it acts for.
+            scopes: What it may do.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The key. Only this answer has its `secret`.
+
+        Raises:
+            ForbiddenError: You may not make such a key.
+        """
+        body = given(
+            role=role,
+            merchant=optional_name_of(merchant),
+            scopes=list(scopes) if scopes is not None else None,
+        )
+        return (yield from self._gateway.post(ApiKey, _PATH, body, key=idempotency_key))
+
+    @listing
+    def list(self, *, page_size: int | None = None) -> Query[ApiKey]:
+        """List the keys that you may see, without their secrets, `page_size` at a time."""
+        return Query(_PATH, ApiKey, {"limit": page_size})
+
+    @operation
+    def revoke(self, api_key: str | Identified, *, idempotency_key: str | None = None) -> Flow[ApiKey]:
+        """End a key at once.
+
+        Args:
+            api_key: The key, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The revoked key.
+        """
+        path = f"{_PATH}/{segment(name_of(api_key))}"
+        return self._gateway.parse(ApiKey, (yield from self._gateway.send("DELETE", path, key=idempotency_key)))
+
+
+class ApiKeys(Blocking, _ApiKeys):
+    """API keys: who may do what."""
+
+
+class AsyncApiKeys(Awaiting, _ApiKeys):
+    """API keys: who may do what. Its methods are awaited."""

@@ -1,0 +1,198 @@
+"""Holds: points set aside while a pump runs or a seat is chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tongdui._amounts import whole_number, whole_points
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._instruction import CaptureTerms, MemberName, ProgramName
+from tongdui._kinds import instruction_of_capture
+from tongdui._models import Hold, Movement
+from tongdui._pagination import Query, listing
+from tongdui._resource import Resource
+from tongdui._verification import require_same
+
+_PATH = "/v1/holds"
+_LONGEST_SECONDS = 31_536_000
+
+
+class _Holds(Resource):
+    @operation
+    def create(
+        self,
+        *,
+        program: ProgramName,
+        member: MemberName,
+        points: int,
+        expires_in: int = 900,
+        reference: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Hold]:
+        """Set points of your program aside, at once.
+
+        A client that signs compares the hold with what it asked for, because `capture` will sign what the hold says.
+
+        Args:
+            program: The program.
+            member: Whose points they are.
+            points: How many.
+            expires_in: Seconds until the points are free again by themselves.
+            reference: Your document number.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The hold.
+
+        Raises:
+            InsufficientPointsError: The member has too few points.
+            VerificationError: The gateway recorded another hold (`hold.points`, `hold.program` or `hold.member`).
+        """
+        body = given(
+            program=name_of(program),
+            member=name_of(member),
+            points=whole_points(points),
+            expires_in=whole_number(expires_in, "expires_in", least=1, most=_LONGEST_SECONDS, unit="seconds"),
+            reference=reference,
+        )
+        hold = yield from self._gateway.post(Hold, _PATH, body, key=idempotency_key)
+        if self._gateway.options.signer is not None:
+            yield from self._check_hold(body, hold)
+        return hold
+
+    def _check_hold(self, asked: dict[str, Any], hold: Hold) -> Flow[None]:
+        program = (yield from self._directory.program(asked["program"])).code
+        address = yield from self._directory.address(asked["member"])
+        recorded = (yield from self._directory.address(hold.member)) if hold.member is not None else None
+        comparisons = (
+            ("points", asked["points"], hold.points),
+            ("program", program, hold.program),
+            ("member", address, recorded),
+        )
+        for name, expected, found in comparisons:
+            require_same(f"hold.{name}", "the gateway recorded another hold", expected, found)
+
+    @operation
+    def capture(
+        self,
+        hold: str | Hold,
+        *,
+        points: int | None = None,
+        agreement: str | Identified | None = None,
+        target_program: ProgramName | None = None,
+        min_out: int | None = None,
+        reference: str | None = None,
+        idempotency_key: str | None = None,
+        wait: float | None = None,
+    ) -> Flow[Movement]:
+        """Turn a hold into a redemption, or with `agreement` or `target_program` into an exchange.
+
+        Points that are not captured are free at once.
+
+        Args:
+            hold: The hold. A client that signs takes member and program from the `Hold` that you pass; if you pass only
+                an id, it asks the gateway for them.
+            points: How many of its points to use. By default all.
+            agreement: Exchange under this agreement.
+            target_program: Exchange into this program.
+            min_out: The fewest target points that the member accepts.
+            reference: Your document number. A second movement with it is refused.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+            wait: Seconds to wait until the chain has decided.
+
+        Returns:
+            The movement.
+
+        Raises:
+            ConflictError: The hold was captured or released, or has expired (`hold_ended`).
+            SigningError: The order cannot be signed on this machine.
+        """
+        if isinstance(hold, str):
+            hold = yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}")
+        if hold.member is None:
+            raise ValueError(f"{hold.id} has no member: it cannot be captured")
+        terms = CaptureTerms(
+            points=hold.points if points is None else points,
+            agreement=agreement,
+            target_program=target_program,
+            min_out=min_out,
+            reference=reference,
+        )
+        instruction = instruction_of_capture(hold, terms)
+
+        def arrange(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+            return {"kind": instruction.label, **instruction.capture_body(bodies[0])}
+
+        return (
+            yield from self._submitter.submit(
+                Movement,
+                f"{_PATH}/{segment(hold.id)}/capture",
+                [instruction],
+                arrange,
+                key=idempotency_key,
+                wait=wait,
+                collection=f"/v1/{instruction.collection}",
+            )
+        )
+
+    @operation
+    def release(self, hold: str | Identified, *, idempotency_key: str | None = None) -> Flow[Hold]:
+        """Set the points free. Releasing twice does no harm.
+
+        Args:
+            hold: The hold, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The released hold.
+
+        Raises:
+            ConflictError: The hold was captured or has expired (`hold_ended`).
+        """
+        path = f"{_PATH}/{segment(name_of(hold))}/release"
+        return (yield from self._gateway.post(Hold, path, {}, key=idempotency_key))
+
+    @operation
+    def get(self, hold: str) -> Flow[Hold]:
+        """Fetch one hold by its id, as it is now. Raises NotFoundError."""
+        return (yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}"))
+
+    @listing
+    def list(
+        self,
+        *,
+        member: MemberName | None = None,
+        program: ProgramName | None = None,
+        state: str | None = None,
+        reference: str | None = None,
+        page_size: int | None = None,
+    ) -> Query[Hold]:
+        """List your holds, newest first.
+
+        Args:
+            member: Only those of this member.
+            program: Only those of this program.
+            state: Only those in this state: pending, captured, released or expired.
+            reference: Only those with this reference of yours.
+            page_size: Holds to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "member": optional_name_of(member),
+            "program": optional_name_of(program),
+            "state": state,
+            "reference": reference,
+            "limit": page_size,
+        }
+        return Query(_PATH, Hold, params)
+
+
+class Holds(Blocking, _Holds):
+    """Holds: points set aside for a while."""
+
+
+class AsyncHolds(Awaiting, _Holds):
+    """Holds: points set aside for a while. Its methods are awaited."""

@@ -1,0 +1,97 @@
+"""What happened: entries with their receipts, and events."""
+
+from __future__ import annotations
+
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import optional_name_of, segment
+from tongdui._instruction import MemberName, ProgramName
+from tongdui._models import Entry, Event, Movement
+from tongdui._pagination import Query, listing
+from tongdui._receipt import Receipt
+from tongdui._resource import Resource
+from tongdui._verification import require_same
+
+
+class _Entries(Resource):
+    @operation
+    def get(self, leaf: str) -> Flow[Entry]:
+        """Fetch one entry by its leaf. Raises NotFoundError."""
+        return (yield from self._gateway.get(Entry, f"/v1/entries/{segment(leaf)}"))
+
+    @operation
+    def receipt(self, movement: str | Movement) -> Flow[Receipt]:
+        """Fetch an entry with its Merkle proof.
+
+        If this client made the movement, the entry must be what was signed (or asked for) then. In any case it must be
+        what the movement shows.
+
+        Args:
+            movement: A settled movement, or the leaf of any entry.
+
+        Returns:
+            The receipt. `receipt.verify(...)` checks it against the chain, `receipt.save(...)` keeps it.
+
+        Raises:
+            VerificationError: The gateway served another entry (`leaf`), or the entry differs from the movement
+                (`entry.points`, `entry.nonce`, ...).
+            RejectedError: The movement did not take effect.
+            PendingError: The movement is not final yet.
+            NotFoundError: There is no such entry.
+        """
+        leaf = movement if isinstance(movement, str) else movement.settled().leaf
+        receipt = yield from self._gateway.get(Receipt, f"/v1/entries/{segment(leaf)}/receipt")
+        require_same("leaf", "the gateway served another entry", leaf, receipt.leaf)
+        if isinstance(movement, Movement):
+            receipt.check_movement(movement)
+        return receipt
+
+    @listing
+    def list(
+        self,
+        *,
+        program: ProgramName | None = None,
+        member: MemberName | None = None,
+        batch: int | None = None,
+        page_size: int | None = None,
+    ) -> Query[Entry]:
+        """List entries.
+
+        Args:
+            program: Only those of this program.
+            member: Only those of this member.
+            batch: Only those of this batch.
+            page_size: Entries to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "program": optional_name_of(program),
+            "member": optional_name_of(member),
+            "batch": batch,
+            "limit": page_size,
+        }
+        return Query("/v1/entries", Entry, params)
+
+
+class _Events(Resource):
+    @listing
+    def list(self, *, page_size: int | None = None) -> Query[Event]:
+        """List what happened to your movements, agreements and positions, `page_size` events at a time."""
+        return Query("/v1/events", Event, {"limit": page_size})
+
+
+class Entries(Blocking, _Entries):
+    """Entries: what the chain recorded, with receipts."""
+
+
+class AsyncEntries(Awaiting, _Entries):
+    """Entries: what the chain recorded, with receipts. Its methods are awaited."""
+
+
+class Events(Blocking, _Events):
+    """Events: what happened to your movements, agreements and positions."""
+
+
+class AsyncEvents(Awaiting, _Events):
+    """Events: what happened to your movements, agreements and positions. Its methods are awaited."""

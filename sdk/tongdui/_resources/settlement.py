@@ -1,0 +1,114 @@
+"""Money between merchants: positions, and what enters and leaves through the settlement bank."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tongdui._amounts import whole_number
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import Identified, name_of, segment
+from tongdui._models import BankMovement, Position
+from tongdui._pagination import Query, listing
+from tongdui._resource import Resource
+
+_MICROS_MAX = 2**95 - 1
+
+
+class _Positions(Resource):
+    @operation
+    def get(self, merchant: str | Identified) -> Flow[Position]:
+        """Fetch a merchant's position, credit limit and liquidity.
+
+        Args:
+            merchant: The merchant, or its id.
+
+        Returns:
+            The position, in micros.
+
+        Raises:
+            NotFoundError: There is no such merchant, or you may not see its position.
+        """
+        return (yield from self._gateway.get(Position, f"/v1/positions/{segment(name_of(merchant))}"))
+
+    @listing
+    def list(self, *, page_size: int | None = None) -> Query[Position]:
+        """List your own position, or everyone's for an operator, treasury or auditor, `page_size` at a time."""
+        return Query("/v1/positions", Position, {"limit": page_size})
+
+
+class _BankMovements(Resource):
+    _path: ClassVar[str]
+
+    @operation
+    def create(
+        self,
+        *,
+        merchant: str | Identified,
+        micros: int,
+        bank_reference: str,
+        idempotency_key: str | None = None,
+        wait: float | None = None,
+    ) -> Flow[BankMovement]:
+        """Book money at the settlement bank (treasury), once for each bank reference.
+
+        Args:
+            merchant: Whose money it is.
+            micros: How much, in millionths of the settlement currency.
+            bank_reference: The bank's own reference.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+            wait: Seconds to wait until the chain has booked it.
+
+        Returns:
+            The booking.
+
+        Raises:
+            InsufficientLiquidityError: A withdrawal exceeds what the merchant has.
+        """
+        body = {
+            "merchant": name_of(merchant),
+            "micros": whole_number(micros, "micros", least=1, most=_MICROS_MAX, unit="micros"),
+            "bank_reference": bank_reference,
+        }
+        return (yield from self._gateway.post(BankMovement, self._path, body, key=idempotency_key, wait=wait))
+
+    @operation
+    def get(self, movement: str) -> Flow[BankMovement]:
+        """Fetch one booking by its id. Raises NotFoundError."""
+        return (yield from self._gateway.get(BankMovement, f"{self._path}/{segment(movement)}"))
+
+    @listing
+    def list(self, *, page_size: int | None = None) -> Query[BankMovement]:
+        """List all bookings, newest first, `page_size` at a time."""
+        return Query(self._path, BankMovement, {"limit": page_size})
+
+
+class _Deposits(_BankMovements):
+    _path = "/v1/deposits"
+
+
+class _Withdrawals(_BankMovements):
+    _path = "/v1/withdrawals"
+
+
+class Positions(Blocking, _Positions):
+    """Positions: what merchants owe and are owed."""
+
+
+class AsyncPositions(Awaiting, _Positions):
+    """Positions: what merchants owe and are owed. Its methods are awaited."""
+
+
+class Deposits(Blocking, _Deposits):
+    """Deposits: money that arrived at the settlement bank."""
+
+
+class AsyncDeposits(Awaiting, _Deposits):
+    """Deposits: money that arrived at the settlement bank. Its methods are awaited."""
+
+
+class Withdrawals(Blocking, _Withdrawals):
+    """Withdrawals: money paid out at the settlement bank."""
+
+
+class AsyncWithdrawals(Awaiting, _Withdrawals):
+    """Withdrawals: money paid out at the settlement bank. Its methods are awaited."""

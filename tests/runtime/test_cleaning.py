@@ -1,0 +1,53 @@
+"""What nobody needs any more is removed, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import now
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.ordering.quotes.models import Quote
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.members.models import LinkCode
+from clearing.runtime.jobs import cleaning
+from tests.support.books import Books
+
+
+def test_cleaning_removes_what_is_over_and_nothing_else(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "_ROWS", 2)
+    old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
+    member = books.member()
+    with books.database.session.begin() as session:
+        for number in range(5):
+            at = old if number < 3 else fresh
+            session.add(LinkCode(code_hash=bytes([number]) * 32, member_id=member, expires_at=at))
+            record = IdempotencyRecord(principal="p", key=f"k{number}", fingerprint=bytes(32), status=200, body="")
+            record.created_at = at
+            session.add(record)
+            session.add(_quote(session, number, at))
+    before = now() - timedelta(days=1)
+    for remove in (cleaning.remove_quotes, cleaning.remove_link_codes, cleaning.remove_idempotency_records):
+        assert remove(books.database, before) == 3
+        assert remove(books.database, before) == 0
+    with books.database.session.begin() as session:
+        for table in (Quote, LinkCode, IdempotencyRecord):
+            assert session.scalar(select(func.count()).select_from(table)) == 2
+
+
+def _quote(session: Session, number: int, at: datetime) -> Quote:
+    agreement = session.scalars(select(Agreement.id)).one()
+    return Quote(
+        id=f"quo_{number}",
+        merchant_number=1,
+        agreement_id=agreement,
+        points=1,
+        points_burnt=1,
+        out=1,
+        settled=1,
+        fee=0,
+        expires_at=at,
+    )

@@ -1,0 +1,60 @@
+"""The registry of kinds: what follows from its line for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import tongdui
+from tests.sdk.stand_in import StandIn
+from tongdui import AsyncClient, Client, Exchange, InstructionRequest, Issue, Redeem
+from tongdui._kinds import KINDS
+from tongdui.orders import Kind
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
+def test_a_kind_has_its_place_everywhere(kind: type[InstructionRequest]) -> None:
+    assert kind.label == kind.kind.label
+    assert getattr(tongdui, kind.__name__) is kind
+    for client in (Client, AsyncClient):
+        assert getattr(client, kind.collection).request is kind
+
+
+def test_a_movement_is_called_by_its_kinds_noun(client: Client) -> None:
+    account: dict[str, Any] = {"program": "FUEL", "member": "mem_FC-1001"}
+    instructions: list[InstructionRequest] = [
+        Issue(**account, points=3),
+        Redeem(**account, points=2),
+        Exchange(agreement="agr_1", member="mem_FC-1001", points=10),
+    ]
+    movements = client.orders.create(instructions).movements
+    assert [movement.object for movement in movements] == [instruction.noun for instruction in instructions]
+    assert {type(instruction) for instruction in instructions} == set(KINDS)
+
+
+def test_no_two_kinds_share_a_name() -> None:
+    for names in ([kind.kind for kind in KINDS], [kind.noun for kind in KINDS], [kind.collection for kind in KINDS]):
+        assert len(set(names)) == len(KINDS)
+    assert {kind.kind for kind in KINDS} <= set(Kind)
+
+
+def test_each_client_has_its_own_variant_of_a_resource() -> None:
+    with Client("http://gateway") as client:
+        assert client.issuances is client.issuances
+        assert type(client.issuances) is Client.issuances is not AsyncClient.issuances
+
+
+@pytest.mark.parametrize("instruction", [{"kind": "issue", "points": 1}, "issue", None])
+def test_an_order_takes_instructions_only(client: Client, gateway: StandIn, instruction: Any) -> None:
+    good = Issue(program="FUEL", member="external:FC-1001", points=1)
+    with pytest.raises(TypeError, match=r"instruction 1 is a .*; an order takes Issue, Redeem, Exchange"):
+        client.orders.create([good, instruction])
+    assert gateway.calls == []
+
+
+def test_help_shows_what_a_caller_gets() -> None:
+    create, listed = Client.issuances.create, Client.issuances.list
+    assert create.__annotations__["return"] == "Movement"
+    assert listed.__annotations__["return"] == "Pages[Movement]"
+    assert "Args:" in (create.__doc__ or "")
