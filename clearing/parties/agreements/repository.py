@@ -77,7 +77,7 @@ class AgreementRepository:
         return {program for row in self._session.execute(query) for program in row if program}
 
     def routes(self, numbers: Collection[int] | None = None) -> dict[int, Route]:
-        """The sides of agreements on chain, by number: of these, or of all."""
+        """The sides of registered agreements by number: of these agreements, or of all."""
         if numbers is not None and not numbers:
             return {}
         query = select(
