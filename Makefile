@@ -1,4 +1,4 @@
-# Everything a developer runs. `make` alone lists it; each target sets up what it needs, once.
+# Everything a developer runs. `make` alone lists the targets; each sets up what it needs, once.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,19 +13,19 @@ SOAK_ARGS ?=
 FAULTS_ARGS ?=
 
 .PHONY: help
-help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }'
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }'
 
 # --- setting up ------------------------------------------------------------------------------------------------
 
 .PHONY: setup services browser lock
-setup: ## Python environment and Solidity toolchain, from the lock files
+setup: ## install the Python environment and the Solidity toolchain from the lock files
 	@scripts/dev/setup.sh
 
-services: ## PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
+services: ## install PostgreSQL, Redis and RabbitMQ from the system's packages, if missing
 	@scripts/dev/setup.sh services
 
-browser: ## Chromium, for looking at the console's pages
+browser: ## install Chromium, to look at the console's pages
 	@scripts/dev/setup.sh browser
 
 lock: setup ## renew the lock files from pyproject.toml and package.json
@@ -33,7 +33,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types artifacts slither
+.PHONY: compile format check lint formatted types imports duplication artifacts messages slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -42,87 +42,100 @@ format: setup ## format Python and Solidity
 	@$(IN) ruff format $(PYTHON)
 	@$(IN) forge fmt
 
-check: setup ## lint, format, types, and whether the shipped artifacts match the contracts
-	@$(MAKE) --keep-going lint formatted types artifacts
+check: setup ## everything that can be checked without running the system
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts messages
 
-lint: setup
+lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
+	@$(IN) ruff check --config .ruff-sql.toml $(wildcard clearing gateway)
 
-formatted: setup
+formatted: setup ## is everything formatted?
 	@$(IN) ruff format --check $(PYTHON)
 	@$(IN) forge fmt --check
 
-types: setup
+types: setup ## mypy, strict
 	@$(IN) mypy
 
-artifacts: setup
+imports: setup ## do parts, wings and concepts import only what they may?
+	@$(IN) lint-imports --no-logo --cache-dir .build/imports
+
+duplication: setup ## does any block of more than ten lines stand twice?
+	@node_modules/.bin/jscpd --fail-on-empty
+
+artifacts: setup ## do the shipped artifacts match the contracts?
 	@$(IN) python scripts/dev/compile.py --check
 
-slither: setup ## static analysis of the contracts; it compiles for itself, and forge's own build stays as it is
+messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
+	@$(IN) python scripts/dev/commit_messages.py
+
+hooks: setup ## have git run the quick checks before each commit
+	@$(IN) pre-commit install --hook-type pre-commit --hook-type commit-msg
+
+slither: setup ## analyse the contracts statically; forge's own build stays untouched
 	@$(IN) FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache slither .
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
 .PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
-test: setup services ## everything, with a summary at the end
+test: setup services ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
 test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
 	@$(IN) forge test --gas-snapshot-check=true
 
 test-ape: setup ## ape: the contracts as a Python user meets them, on anvil
-	@[ .build/__local__.json -nt ape-config.yaml ] || rm -f .build/__local__.json # ape does not see that settings changed
+	@[ .build/__local__.json -nt ape-config.yaml ] || rm -f .build/__local__.json # ape does not notice changed settings
 	@$(IN) ape test tests/ape --network ethereum:local:foundry
 
 test-python: setup services ## pytest: clearing, gateway, SDK, end to end
 	@$(IN) pytest $(PYTEST_ARGS)
 
-gas: setup ## has the cost of anything changed against snapshots/?
+gas: setup ## has any gas cost changed against snapshots/?
 	@$(IN) forge test --gas-snapshot-check=true --match-contract Gas
 
-gas-update: setup ## write the present costs into snapshots/
+gas-update: setup ## write the present gas costs into snapshots/
 	@$(IN) forge test --gas-snapshot-emit=true --match-contract Gas
 
 prove: setup ## prove the properties in contracts/test/halmos for all inputs
 	@$(IN) python scripts/dev/prove.py
 
-# The invariants repeat what the tests reach; gas is another build's, and one test is about exactly how much there is.
-coverage: setup ## lines and branches of the contracts that the forge tests reach, and what they miss
+# Left out: invariants, which reach nothing new; gas, which differs in this build; and a test that needs an exact amount of gas.
+coverage: setup ## show which lines and branches of the contracts the forge tests miss
 	@mkdir -p .build/coverage
 	@$(IN) FOUNDRY_PROFILE=coverage forge coverage --ir-minimum --report lcov --report-file .build/coverage/lcov.info \
 	  --no-match-contract 'Invariants|Gas' --no-match-test RunningOutOfGas \
 	  --no-match-coverage '(contracts/test|contracts/bench|node_modules)' >.build/coverage/log || { cat .build/coverage/log; exit 1; }
 	@$(IN) python scripts/dev/coverage.py
 
-nightly: setup services ## the long versions: more fuzzing, deeper invariants, static analysis, proofs
+nightly: setup services ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
 	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
-nightly-contracts: setup
+nightly-contracts: setup ## forge with more runs and deeper invariants
 	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 
-nightly-python: setup services
+nightly-python: setup services ## pytest with more examples
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
 
-faults: setup services ## stop the path of an order at every step, in every way (docs/faults.md)
+faults: setup services ## break the path of an order at every step, in every way (docs/faults.md)
 	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
 
-soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of mixed load with faults, then the books must balance
+soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faults; then everything must add up
 	@$(IN) python -m tests.soak $(SOAK_ARGS)
 
 # --- running ---------------------------------------------------------------------------------------------------
 
 .PHONY: demo up bench
-demo: setup ## the whole story on one machine: issue, exchange, spend, refund, settle, audit
+demo: setup ## the whole story on one machine: onboard, issue, exchange, redeem, refuse, verify, audit
 	@$(IN) python -m scripts.demo
 
-up: setup ## a whole network for development: chain, gateway, daemons, workers
+up: setup ## run a whole network for development: chain, gateway, daemons, workers
 	@$(IN) python -m clearing up
 
-bench: services compile ## measure; one JSON line a figure
+bench: services compile ## measure gas, speed and memory; one JSON object a line
 	@$(IN) python -m scripts.bench $(BENCH_ARGS)
 
 .PHONY: clean
-clean: ## remove everything that the other targets made
+clean: ## remove everything that the other targets make
 	rm -rf .build .venv node_modules crytic-export dist sdk/dist .hypothesis .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Servers and settings that every test may use. Each worker process has its own servers, started when first asked for."""
+"""Servers and settings for every test. Each worker process starts its own servers when a test first needs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.clock import MovableClock
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
-from tests.support.books import Books, prepare
+from tests.support.chainless import ChainlessNetwork, prepare
 from tests.support.harness import Harness
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -28,7 +28,7 @@ _UTC_OFFSET = 28_800
 
 
 def pytest_runtest_setup() -> None:
-    """A test begins and ends on the same day of the network's: what is about days would have to say so otherwise."""
+    """Waits for the next network day if this one is about to end, so that no test runs over midnight."""
     left = _DAY - (time.time() + _UTC_OFFSET) % _DAY
     if left < 60:
         time.sleep(left)
@@ -43,7 +43,7 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Anvil]:
-    """A chain for the tests of one file."""
+    """A chain shared by the tests of one file."""
     with anvil(arguments=["--code-size-limit", "60000"]) as node:
         yield node
 
@@ -75,7 +75,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture
 def harness(database_url: str, chain: Anvil, tmp_path: Path, clock: MovableClock) -> Iterator[Harness]:
-    """A network with its merchants on board; each test has a contract of its own on a shared chain."""
+    """A network with its merchants onboarded; each test has its own contract on a shared chain."""
     network = Harness(database_url, chain.url, tmp_path, clock)
     network.onboard()
     yield network
@@ -84,7 +84,7 @@ def harness(database_url: str, chain: Anvil, tmp_path: Path, clock: MovableClock
 
 @pytest.fixture
 def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path, clock: MovableClock) -> Iterator[Harness]:
-    """The same on a chain of its own, whose history the test may rewrite."""
+    """The same on its own chain, whose history the test may rewrite."""
     network = Harness(database_url, own_chain.url, tmp_path, clock)
     network.onboard()
     yield network
@@ -93,29 +93,29 @@ def lone_harness(database_url: str, own_chain: Anvil, tmp_path: Path, clock: Mov
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with a small network in it."""
-    path = tmp_path_factory.mktemp("prepared") / "books.db"
+    """A SQLite file that holds the small network of `ChainlessNetwork`."""
+    path = tmp_path_factory.mktemp("prepared") / "chainless.db"
     prepare(f"sqlite:///{path}")
     return path
 
 
 @pytest.fixture(scope="session")
 def prepared_template(postgres_server: Postgres) -> str:
-    """A PostgreSQL database with the same in it, to be copied."""
-    name = f"books_{os.getpid()}"
+    """A PostgreSQL database that holds the same, as a template."""
+    name = f"chainless_{os.getpid()}"
     prepare(postgres_server.new_database(name))
     return name
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def books(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) -> Iterator[Books]:
+def chainless(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) -> Iterator[ChainlessNetwork]:
     """A network without a chain, on each database."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "books.db")
-        url = f"sqlite:///{tmp_path / 'books.db'}"
+        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "chainless.db")
+        url = f"sqlite:///{tmp_path / 'chainless.db'}"
     else:
         template = request.getfixturevalue("prepared_template")
         url = request.getfixturevalue("postgres_server").new_database(f"{template}_{next(_numbers)}", template)
-    network = Books(url, tmp_path, clock)
+    network = ChainlessNetwork(url, tmp_path, clock)
     yield network
     network.close()

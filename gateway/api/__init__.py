@@ -1,1 +1,1 @@
-"""The API's routes: one file a concept. Each handler reads the request, calls a service or repository, and shows the result."""
+"""The API: one folder a concept, with its routes, schemas and view. A route calls a service, and a view shows the result."""

@@ -10,6 +10,7 @@ from clearing.ordering.orders.kinds import KINDS
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller, Scope
 from gateway.http.problems import HttpError
+from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,16 @@ def _only(*roles: Role) -> Rule:
 _ANYONE = Rule(frozenset(Role))
 _READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
 _READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
-_MOVERS = _merchant(*(kind.scope for kind in KINDS))
+_MOVERS = _merchant(*(Scope(kind.label) for kind in Kind))
+"""Keys that may sign orders of some kind. For an order, the key also needs the scope of each instruction."""
 _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
-_HOOKS = _merchant(Scope.WEBHOOKS)
+"""Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
+_SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
 
 RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/network"): _ANYONE,
+    # Parties
     ("POST", "/v1/merchants"): _only(Role.OPERATOR),
     ("GET", "/v1/merchants"): _READERS_AND_TREASURY,
     ("GET", "/v1/merchants/{merchant}"): _READERS_AND_TREASURY,
@@ -59,17 +63,32 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/programs"): _READERS_AND_TREASURY,
     ("GET", "/v1/programs/{program}"): _READERS_AND_TREASURY,
     ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
+    ("GET", "/v1/members/{member:path}"): _READERS,
     ("POST", "/v1/members/{member:path}/link_codes"): _merchant(Scope.MEMBERS),
     ("GET", "/v1/members/{member:path}/accounts"): _READERS,
-    ("GET", "/v1/members/{member:path}"): _READERS,
+    ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
     ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
     ("GET", "/v1/agreements"): _READERS,
     ("GET", "/v1/agreements/{agreement}"): _READERS,
+    ("POST", "/v1/api_keys"): _KEY_MAKERS,
+    ("GET", "/v1/api_keys"): _READERS,
+    ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
+    # Orders, and their movements: three routes for each kind
     ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE),
     ("POST", "/v1/nonces"): _MOVERS,
     ("POST", "/v1/orders"): _MOVERS,
     ("GET", "/v1/orders/{order}"): _READERS,
+    **{("POST", f"/v1/{kind.collection}"): _merchant(kind.scope) for kind in KINDS},
+    **{("GET", f"/v1/{kind.collection}"): _READERS for kind in KINDS},
+    **{("GET", f"/v1/{kind.collection}/{{movement}}"): _READERS for kind in KINDS},
+    ("GET", "/v1/expirations/due"): _READERS,
+    ("POST", "/v1/holds"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,
+    ("POST", "/v1/holds/{hold}/release"): _HOLDERS,
+    ("GET", "/v1/holds"): _READERS,
+    ("GET", "/v1/holds/{hold}"): _READERS,
+    # Settlement
     ("GET", "/v1/positions"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
@@ -78,36 +97,22 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/withdrawals"): _only(Role.TREASURY),
     ("GET", "/v1/withdrawals"): _READERS_AND_TREASURY,
     ("GET", "/v1/withdrawals/{movement}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/statements"): _READERS_AND_TREASURY,
+    ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
+    # What happened
     ("GET", "/v1/entries"): _READERS,
     ("GET", "/v1/entries/{leaf}"): _READERS,
     ("GET", "/v1/entries/{leaf}/receipt"): _READERS,
-    ("POST", "/v1/api_keys"): _KEY_MAKERS,
-    ("GET", "/v1/api_keys"): _READERS,
-    ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
     ("GET", "/v1/events"): _READERS_AND_TREASURY,
-    ("POST", "/v1/holds"): _HOLDERS,
-    ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,
-    ("POST", "/v1/holds/{hold}/release"): _HOLDERS,
-    ("GET", "/v1/holds"): _READERS,
-    ("GET", "/v1/holds/{hold}"): _READERS,
-    ("GET", "/v1/members/{member:path}/accounts/{program}/lots"): _READERS,
-    ("GET", "/v1/expirations/due"): _READERS,
-    ("GET", "/v1/statements"): _READERS_AND_TREASURY,
-    ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
-    ("POST", "/v1/webhook_endpoints"): _HOOKS,
+    ("POST", "/v1/webhook_endpoints"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints"): _READERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}"): _READERS,
-    ("PATCH", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
-    ("DELETE", "/v1/webhook_endpoints/{endpoint}"): _HOOKS,
-    ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _HOOKS,
-    ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _HOOKS,
+    ("PATCH", "/v1/webhook_endpoints/{endpoint}"): _SUBSCRIBERS,
+    ("DELETE", "/v1/webhook_endpoints/{endpoint}"): _SUBSCRIBERS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _SUBSCRIBERS,
+    ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
 }
-
-for _kind in KINDS:
-    RULES["POST", f"/v1/{_kind.collection}"] = _merchant(_kind.scope)
-    RULES["GET", f"/v1/{_kind.collection}"] = _READERS
-    RULES["GET", f"/v1/{_kind.collection}/{{movement}}"] = _READERS
 
 
 def authenticate(database: Database, header: str | None) -> Caller:

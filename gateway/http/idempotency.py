@@ -1,4 +1,4 @@
-"""A mutation and its Idempotency-Key in one transaction (docs/decisions/idempotency.md)."""
+"""A mutation and its Idempotency-Key in one transaction (docs/decisions/0004-one-effect-a-key.md)."""
 
 from __future__ import annotations
 

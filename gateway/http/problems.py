@@ -30,7 +30,7 @@ class ProblemError(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, and how to mend it (RFC 9457)."""
+    """What went wrong, and how to correct it (RFC 9457)."""
 
     type: str = Field(examples=[TYPE_BASE + "insufficient-points"])
     title: str

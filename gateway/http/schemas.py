@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Generic, TypeVar
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, create_model
 
 
 class Body(BaseModel):
@@ -40,3 +41,12 @@ class Page(View, Generic[V]):
 
 Hex = Annotated[bytes, PlainSerializer(lambda raw: "0x" + raw.hex(), return_type=str)]
 """Bytes, shown as hex."""
+
+
+def view_of(wire: type[Any], name: str, doc: str) -> type[View]:
+    """A view with the fields of a wire dataclass of the SDK, so that they are listed once; bytes are shown as hex."""
+    types = get_type_hints(wire)
+    shown: dict[str, Any] = {
+        field.name: (Hex if types[field.name] is bytes else types[field.name], ...) for field in fields(wire)
+    }
+    return create_model(name, __base__=View, __doc__=doc, **shown)

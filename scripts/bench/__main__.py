@@ -1,6 +1,6 @@
-"""`make bench`: the numbers, one JSON object a line. Everything that is compared is measured in the same run.
+"""`make bench`: measurements, one JSON object a line. One run measures everything that is compared.
 
-Gas is exact. Speed depends on the machine: read a figure next to the ceiling and the baseline of its own run.
+Gas is exact. Speed depends on the machine: compare a figure with the ceiling and the baseline of the same run.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from tongdui.orders import Instruction, Kind, SignedOrder
 ENTRIES = 100
 """Instructions in a batch whose gas is measured."""
 ORDER = 400
-"""Exchanges in an order of the bulk path: as many as surely get into one transaction, so the gateway takes no more."""
+"""Exchanges in an order of the bulk path: the gateway takes no more, because more might not fit into one transaction."""
 CLIENTS = 8
-"""Who hand in such orders at once; each for members of its own."""
+"""Clients that submit such orders at once, each for its own members."""
 CHAIN_ARGUMENTS = ("--gas-limit", "60000000")
 
 
@@ -57,13 +57,13 @@ def report(figure: str, value: float, unit: str, **details: Any) -> None:
 
 
 def issue_to_all(bare: BareChain, points: int) -> None:
-    """Gives every member points in every program, so that what follows meets existing balances."""
+    """Gives every member points in every program, so that later entries change existing balances."""
     for program in range(1, PROGRAMS + 1):
         bare.execute([bare.order(program, issues(program, points))])
 
 
 def issues(program: int, points: int, expiry_day: int = 0) -> list[Instruction]:
-    """An issue to each member."""
+    """Makes an issue to each member."""
     return [
         Instruction(Kind.ISSUE, member(i), points + i, program, expiry_day=expiry_day, ref=reference(i))
         for i in range(ENTRIES)
@@ -71,7 +71,7 @@ def issues(program: int, points: int, expiry_day: int = 0) -> list[Instruction]:
 
 
 def exchange(bare: BareChain, number: int, source: int, target: int, points: int = 1_000) -> Instruction:
-    """An exchange of the n-th member."""
+    """Makes an exchange of the n-th member."""
     agreement = bare.agreements[source, target]
     return Instruction(
         Kind.EXCHANGE, member(number), points + number, source, agreement, min_out=points // 2, ref=reference(number)
@@ -83,7 +83,7 @@ RING = ((1, 2), (2, 3), (3, 4), (4, 1))
 
 
 def own_orders(bare: BareChain, pairs: Sequence[tuple[int, int]] = RING) -> list[SignedOrder]:
-    """An exchange of each member, each in an order of its own, over some pairs of the four programs."""
+    """Makes an exchange of each member, each in an order of its own, over some pairs of the four programs."""
     orders = []
     for number in range(ENTRIES):
         source, target = pairs[number % len(pairs)]
@@ -92,16 +92,16 @@ def own_orders(bare: BareChain, pairs: Sequence[tuple[int, int]] = RING) -> list
 
 
 def one_order(bare: BareChain) -> SignedOrder:
-    """An exchange of each member, all signed once."""
+    """Makes one order with an exchange of each member."""
     return bare.order(1, [exchange(bare, number, 1, 2 + number % 3) for number in range(ENTRIES)])
 
 
 def bench_gas(chain: Anvil) -> None:
-    """Gas an entry, with everything in it: calldata, signature, event, leaf, caps, positions, fee, nonce."""
+    """Measures the whole gas of an entry: calldata, signature, event, leaf, caps, positions, fee, nonce."""
     bare = BareChain(chain.url)
     issue_to_all(bare, 10**6)
     every_pair = list(bare.agreements)
-    bare.execute(own_orders(bare, every_pair))  # the day's counters of every agreement exist from here on
+    bare.execute(own_orders(bare, every_pair))  # from here on the day's counters of every agreement exist
     report("gas_issue_in_order_of_100", bare.execute([bare.order(1, issues(1, 500, 30_000))]).gas_per_entry, "gas")
     for pairs in (RING, every_pair):
         cost = bare.execute(own_orders(bare, pairs)).gas_per_entry
@@ -119,7 +119,7 @@ def bench_gas(chain: Anvil) -> None:
 
 
 def bench_ceiling(chain: Anvil, batches: int) -> dict[str, float]:
-    """What the chain executes when batches are encoded and signed beforehand: exchanges a second, by what is signed."""
+    """Measures how many exchanges a second the chain executes if batches are encoded and signed beforehand."""
     bare = BareChain(chain.url)
     issue_to_all(bare, 10**9)
     ceilings = {}
@@ -133,13 +133,13 @@ def bench_ceiling(chain: Anvil, batches: int) -> dict[str, float]:
 
 
 def send_all(bare: BareChain, raws: Sequence[bytes]) -> None:
-    """Sends transactions one by one and waits until the last one is in a block."""
+    """Sends transactions one by one and waits until a block contains the last one."""
     hashes = [bare.send(raw) for raw in raws]
     bare.wait(hashes[-1])
 
 
 def bench_usual_way(chain: Anvil, transfers: int) -> float:
-    """One transaction a transfer through web3.py, pipelined: every one sent before the first one is awaited."""
+    """Measures one transaction per transfer through web3.py, all of them sent before the first is awaited."""
     baseline = Baseline(chain.url)
     rate = transfers / timed(lambda: baseline.exchange_many(transfers))
     report("usual_way", rate, "exchanges/s", exchanges=transfers)
@@ -147,7 +147,7 @@ def bench_usual_way(chain: Anvil, transfers: int) -> float:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
+    """Returns the seconds that `work` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -158,7 +158,7 @@ def timed(work: Callable[[], object]) -> float:
 
 @dataclass(slots=True)
 class Partners:
-    """A small network on board, driven over HTTP."""
+    """A small onboarded network, driven over HTTP."""
 
     network: EmbeddedNetwork
     database: Postgres
@@ -168,7 +168,7 @@ class Partners:
 
 @contextmanager
 def partners() -> Iterator[Partners]:
-    """The whole network on PostgreSQL, with two merchants, an agreement, and members who have points."""
+    """Runs the whole network on PostgreSQL, with two merchants, an agreement, and members who have points."""
     with tempfile.TemporaryDirectory() as directory, postgres() as database:
         network = EmbeddedNetwork(Path(directory), database_url=database.url)
         with network:
@@ -182,7 +182,7 @@ def partners() -> Iterator[Partners]:
 
 
 def onboard(network: EmbeddedNetwork) -> Client:
-    """Registers `fuel` and `cine` with programs, an agreement and money; the client of `fuel`."""
+    """Registers `fuel` and `cine` with programs, an agreement and money; returns the client of `fuel`."""
     operator = Client(network.url, network.api_keys["operator"])
     treasury = Client(network.url, network.api_keys["treasury"])
     clients = []
@@ -216,13 +216,13 @@ def onboard(network: EmbeddedNetwork) -> Client:
 
 
 def register(fuel: Client, names: Sequence[str]) -> list[str]:
-    """Ids of new members with these names."""
+    """Registers members with these names; returns their ids."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         return list(pool.map(lambda name: fuel.members.create(external_id=name).id, names))
 
 
 def bench_network(seconds: float, usual: float, ceilings: Mapping[str, float]) -> None:
-    """Settled exchanges a second through the bulk path and where the time goes; the time to settle at half that load; memory."""
+    """Measures settled exchanges a second on the bulk path and CPU time; the time to settle at half that load; memory."""
     with partners() as around:
         run_bulk(around, 2.0)
         before = cpu_by_part(around)
@@ -246,7 +246,7 @@ def bench_network(seconds: float, usual: float, ceilings: Mapping[str, float]) -
 
 
 def cpu_by_part(around: Partners) -> dict[str, float]:
-    """CPU seconds that each part of the network has used so far, and this process, which is its clients."""
+    """Returns the CPU seconds that each part of the network has used, and this process, which runs its clients."""
     roots = {name: child.process.pid for name, child in around.network.children.items() if child.process}
     seconds = {name: cpu_seconds(pid) for name, pid in roots.items()}
     seconds["postgres"] = cpu_seconds(around.database.pid)
@@ -255,7 +255,7 @@ def cpu_by_part(around: Partners) -> dict[str, float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its children, those that are running and those that have ended."""
+    """Returns the CPU time of a process and all its children, also those that have ended."""
     tree = Path(f"/proc/{pid}")
     fields = (tree / "stat").read_text().rpartition(")")[2].split()
     used = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
@@ -265,7 +265,7 @@ def cpu_seconds(pid: int) -> float:
 
 @dataclass(slots=True)
 class Run:
-    """What came of a load."""
+    """The result of a load."""
 
     count: int
     seconds: float
@@ -273,14 +273,14 @@ class Run:
 
     @property
     def settled_per_second(self) -> float:
-        """Exchanges that were settled, over the time from the first request to the last settlement."""
+        """Settled exchanges, divided by the time from the first request to the last settlement."""
         return self.count / self.seconds
 
 
 def run_bulk(around: Partners, seconds: float, size: int = ORDER, pace: float | None = None) -> Run:
-    """Orders of so many exchanges from several clients at once, each waiting for its own settlement.
+    """Has several clients submit orders of `size` exchanges at once; each waits for its own settlement.
 
-    `pace` is how many exchanges a second all of them hand in together, if they can; without it, as many as they can.
+    `pace` limits how many exchanges a second they submit together.
     """
     latencies: list[float] = []
     failures: list[BaseException] = []
@@ -312,7 +312,7 @@ def run_bulk(around: Partners, seconds: float, size: int = ORDER, pace: float | 
 
 
 def bench_projection(around: Partners) -> None:
-    """How fast an auditor's machine replays the whole chain into an empty database."""
+    """Measures how fast an auditor's machine replays the whole chain into an empty database."""
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{directory}/audit.db")
         database.upgrade()
@@ -332,12 +332,12 @@ def bench_projection(around: Partners) -> None:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """A percentile of at least two values."""
+    """Returns a percentile of at least two values."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process."""
+    """Returns the resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
@@ -345,8 +345,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def main() -> int:
-    """Runs the benchmarks that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Runs the chosen benchmarks."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["gas", "speed", "all"], default="all", help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     chosen = parser.parse_args()

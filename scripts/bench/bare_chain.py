@@ -1,4 +1,4 @@
-"""A clearing house on a chain, driven by raw transactions: no gateway, no database. What the chain itself can do."""
+"""A clearing house driven by raw transactions, without gateway and database: what the chain itself can do."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BareChain:
         """Closes the connection."""
         self.client.close()
 
-    # ---------------------------------------------------------------- setting up
+    # ---------------------------------------------------------------- setup
 
     def _deploy(self) -> str:
         code = contract.deployment_code(self.admin.address, text_word("Bench"), 28_800)
@@ -100,11 +100,11 @@ class BareChain:
     # ---------------------------------------------------------------- transactions
 
     def do(self, function: str, *arguments: Any) -> dict[str, Any]:
-        """A privileged call, and its receipt."""
+        """Makes a privileged call; returns its receipt."""
         return self.wait(self.send(self.signed(contract.encode_call(function, list(arguments)))))
 
     def signed(self, data: bytes, *, to: str | None = "", gas: int = _DEPLOY_GAS) -> bytes:
-        """A signed transaction with the next nonce, ready to be sent."""
+        """Signs a transaction with the next nonce."""
         transaction: dict[str, Any] = {
             "chainId": 31_337,
             "nonce": self._transaction_nonce,
@@ -119,14 +119,14 @@ class BareChain:
         return bytes(self.admin.sign_transaction(transaction).raw_transaction)
 
     def send(self, raw: bytes) -> str:
-        """Sends a signed transaction; its hash."""
+        """Sends a signed transaction; returns its hash."""
         (error,) = self.client.send_raw([raw])
         if error is not None:
             raise error
         return hex_of(keccak256(raw))
 
     def wait(self, tx_hash: str) -> dict[str, Any]:
-        """The receipt of a transaction, which must have succeeded."""
+        """Waits for the receipt of a transaction, which must succeed."""
         while True:
             receipt: dict[str, Any] | None = self.client.call("eth_getTransactionReceipt", tx_hash)
             if receipt is not None:
@@ -139,18 +139,18 @@ class BareChain:
     # ---------------------------------------------------------------- orders
 
     def order(self, merchant: int, instructions: Sequence[Instruction], *, atomic: bool = False) -> SignedOrder:
-        """An order with the merchant's next nonce, signed."""
+        """Signs an order with the merchant's next nonce."""
         nonce = self._order_nonces[merchant]
         self._order_nonces[merchant] = nonce + 1
         order = Order(merchant, nonce, FAR_FUTURE, tuple(instructions), atomic)
         return SignedOrder(order, sign_digest(order.digest(self.domain), self.keys[merchant - 1]))
 
     def batch(self, orders: Sequence[SignedOrder]) -> bytes:
-        """A batch as a signed transaction."""
+        """Makes a signed transaction of a batch."""
         return self.signed(execute_calldata(orders), gas=BATCH_GAS)
 
     def execute(self, orders: Sequence[SignedOrder]) -> Executed:
-        """Executes a batch in which nothing may be refused."""
+        """Executes a batch in which every instruction must be accepted."""
         receipt = self.wait(self.send(self.batch(orders)))
         entries = len(receipt["logs"]) - 1
         wanted = sum(len(signed.order.instructions) for signed in orders)
@@ -161,24 +161,24 @@ class BareChain:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A batch in a block: all of its gas (calldata included), and how many entries it posted."""
+    """An executed batch: all of its gas, calldata included, and its number of entries."""
 
     gas: int
     entries: int
 
     @property
     def gas_per_entry(self) -> int:
-        """Rounded up."""
+        """Gas for each entry, rounded up."""
         return -(-self.gas // self.entries)
 
 
 def member(number: int) -> str:
-    """The address of the bench's n-th member."""
+    """Returns the address of the n-th member."""
     return "0x" + keccak256(word(number))[12:].hex()
 
 
 def reference(number: int) -> bytes:
-    """A document hash, with no zero bytes that would make calldata cheap."""
+    """Returns a hash without the zero bytes that would make calldata cheap."""
     return keccak256(word(10**9 + number))
 
 

@@ -1,4 +1,4 @@
-"""The usual way, to measure against: an ERC-20 a program, one transaction an exchange, sent through web3.py."""
+"""The usual way, as a baseline: one ERC-20 per program, one transaction per exchange, sent through web3.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEMBERS = 100
 
 
 class Baseline:
-    """The baseline contract with four programs, funded merchants and members who have points in each program."""
+    """The baseline contract with four programs, funded merchants, and members who have points in each program."""
 
     def __init__(self, rpc_url: str) -> None:
         self._web3 = Web3(Web3.HTTPProvider(rpc_url))
@@ -38,12 +38,12 @@ class Baseline:
         self._settle()
 
     def gas_of_one(self) -> int:
-        """Gas of an exchange between existing balances."""
+        """Returns the gas of an exchange between existing balances."""
         self._do(self._exchange(0))
         return self._do(self._exchange(0))["gasUsed"]
 
     def exchange_many(self, count: int) -> None:
-        """Sends `count` exchanges, each in a transaction of its own, and waits until all of them are in blocks."""
+        """Sends `count` exchanges, each in its own transaction, and waits until blocks contain all of them."""
         for number in range(count):
             self._send(self._exchange(number))
         self._settle()

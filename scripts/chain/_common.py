@@ -1,7 +1,7 @@
-"""What the chain scripts share: who signs, which clearing house, and how a plan is shown, confirmed and carried out.
+"""What the chain scripts share: the account that signs, the clearing house, and how to show, confirm and make the calls.
 
-Each script looks at the chain, lists the calls that are still to be made, and stops when there are none; so it can be run again
-after whatever happened.
+Each script reads the chain, lists the calls that are still missing, and stops when there are none. So it can be run again after any
+failure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Step:
-    """One call that is still to be made, and why, in words."""
+    """One call that is still missing, and the reason for it."""
 
     why: str
     function: str
@@ -44,25 +44,25 @@ class Step:
 
 
 class Session:
-    """A connected chain, the account that sends, and the clearing house once it is known."""
+    """A connected chain and the account that sends."""
 
     def __init__(self, account: Any, *, yes: bool) -> None:
-        """`account` is an account, or the alias of one, or None for the one in the environment."""
+        """`account` is an account, an alias in ape's keystore, or None for the key in the environment."""
         self.sender = load_account(account, "TONGDUI_KEY") if account is None or isinstance(account, str) else account
         self.yes = yes
         self.provider = ape.networks.provider
         self.chain_id = int(self.provider.make_request("eth_chainId", []), 16)
         if self.chain_id != self.provider.chain_id:
-            mistaken = f"the node is of chain {self.chain_id}, but ape signs for chain {self.provider.chain_id}"
+            mistaken = f"the node runs chain {self.chain_id}, but ape signs for chain {self.provider.chain_id}"
             raise click.ClickException(f"{mistaken}; name the network by the node's address: --network http://...")
 
     @property
     def now(self) -> int:
-        """Time of the latest block."""
+        """The timestamp of the latest block."""
         return int(ape.chain.blocks.head.timestamp)
 
     def house(self, address: str | None) -> Any:
-        """The clearing house at `address`, or the one that `deploy` has recorded for this chain."""
+        """Returns the clearing house at `address`, or the one that `deploy` recorded for this chain."""
         address = address or recorded_house(self.chain_id)
         if not address:
             raise click.UsageError(f"no clearing house is recorded for chain {self.chain_id}; name one with --house")
@@ -71,14 +71,14 @@ class Session:
         return ape.Contract(address, abi=artifact()["abi"])
 
     def require_role(self, house: Any, role: str) -> None:
-        """Says so at once when the account may not do this, before anything is sent."""
+        """Fails before anything is sent if the account lacks the role."""
         if not house.hasRole(ROLES.index(role), self.sender.address):
             raise click.ClickException(f"{self.sender.address} does not have the role {role} of {house.address}")
 
     def carry_out(self, house: Any, steps: Sequence[Step]) -> None:
-        """Shows the steps, asks, and makes the calls one after another."""
+        """Shows the steps, asks for consent, and makes the calls in order."""
         if not steps:
-            click.echo("Nothing to do: the chain is in this state already.")
+            click.echo("Nothing to do: the chain is already in this state.")
             return
         click.echo(f"On chain {self.chain_id}, clearing house {house.address}, {self.sender.address} will:")
         for number, step in enumerate(steps, 1):
@@ -89,7 +89,7 @@ class Session:
             click.echo(f"  {number}. done in block {receipt.block_number}, transaction {receipt.txn_hash}")
 
     def confirm(self) -> None:
-        """Asks whether to go on, unless the user has said so in advance; then signs without asking again."""
+        """Asks for consent unless `--yes` was given; the account then signs without asking again."""
         if not self.yes:
             click.confirm("Go on?", abort=True)
         unlock(self.sender)
@@ -103,33 +103,33 @@ class Session:
 
 
 def chain_command(command: _Command) -> click.Command:
-    """A command with the options that all chain scripts have."""
+    """Makes a command with the options that all chain scripts share."""
     for option in (
-        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--yes", is_flag=True, help="Do not ask for consent."),
         click.option("--house", callback=_address, envvar="TONGDUI_CONTRACT", help="Address of the clearing house."),
-        click.option("--account", metavar="ALIAS", help="Keystore account of ape; else the key in TONGDUI_KEY."),
+        click.option("--account", metavar="ALIAS", help="Account in ape's keystore (default: the key in TONGDUI_KEY)."),
     ):
         command = option(command)
     return click.command(cls=ConnectedProviderCommand)(command)
 
 
 def address_option(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
-    """An option whose value must be an address."""
+    """Makes an option whose value must be an address."""
     return click.option(*names, callback=_address, metavar="ADDRESS", **settings)
 
 
 def load_account(alias: str | None, variable: str) -> Any:
-    """An account from ape's keystore, or from a private key in an environment variable."""
+    """Loads an account from ape's keystore, or from a private key in an environment variable."""
     if alias:
         return ape.accounts.load(alias)
     key = os.environ.get(variable)
     if not key:
-        raise click.UsageError(f"name a keystore account, or put a private key into {variable}")
+        raise click.UsageError(f"name a keystore account, or set {variable} to a private key")
     return ApeSigner(private_key=key)
 
 
 def unlock(account: Any) -> None:
-    """Lets a keystore account sign without asking each time; ape asks for its password or takes it from the environment."""
+    """Lets a keystore account sign without asking each time. Ape asks for the password once, or reads it from the environment."""
     if isinstance(account, KeyfileAccount):
         account.set_autosign(True)
 
@@ -138,19 +138,19 @@ def unlock(account: Any) -> None:
 
 
 def recorded_house(chain_id: int) -> str | None:
-    """Address of the clearing house that was deployed from here to this chain."""
+    """Returns the address of the clearing house that was deployed from this checkout to the chain."""
     path = record_of(chain_id)
     return str(json.loads(path.read_text())["house"]) if path.exists() else None
 
 
 def record_of(chain_id: int) -> Path:
-    """Where `deploy` writes down what it deployed."""
+    """Returns the file in which `deploy` records what it deployed."""
     directory = Path(os.environ.get("TONGDUI_DEPLOYMENTS", ROOT / "var" / "deployments"))
     return directory / f"{chain_id}.json"
 
 
 def runs_our_code(deployed: bytes) -> bool:
-    """Whether this is the code that ships with the package, whatever its constructor was told."""
+    """Whether this is the code that ships with the package, whatever the constructor's arguments were."""
     ours = bytearray(bytes_of(artifact()["deployedBytecode"]))
     theirs = bytearray(deployed)
     if len(ours) != len(theirs):
@@ -161,18 +161,18 @@ def runs_our_code(deployed: bytes) -> bool:
     return ours == theirs
 
 
-# -------------------------------------------------------------------- words
+# -------------------------------------------------------------------- output
 
 
 def money(micros: int) -> str:
-    """Micros as units of the currency."""
+    """Formats micros as units of the currency."""
     sign = "-" if micros < 0 else ""
     return f"{sign}{abs(micros) // 1_000_000:,}.{abs(micros) % 1_000_000:06}"
 
 
 def moment(seconds: int) -> str:
-    """The end of a window, in words."""
-    return "for ever" if seconds == FOREVER else f"until {datetime.fromtimestamp(seconds, UTC).isoformat()}"
+    """Says how long a key stays valid."""
+    return "forever" if seconds == FOREVER else f"until {datetime.fromtimestamp(seconds, UTC).isoformat()}"
 
 
 def _shown(value: Any) -> str:

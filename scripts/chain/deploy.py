@@ -1,9 +1,9 @@
-"""Deploys the clearing house and hands out its roles.
+"""Deploys the clearing house and grants its roles.
 
     ape run chain deploy --network http://127.0.0.1:8545 --account admin
 
-Deploys what ships with the package; no compiler is needed. The address is written down under var/deployments, so that a second
-run finds it and only hands out the roles that are missing.
+Deploys the bytecode that ships with the package, so no compiler is needed. Records the address under var/deployments; a second run
+finds it there and grants only the missing roles.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ from tongdui.encoding import text_word
 
 
 @chain_command
-@click.option("--name", default="Tongdui", show_default=True, help="Name of the operator, which is merchant 0.")
-@click.option("--utc-offset", default=28_800, show_default=True, help="Seconds east of UTC at which the day begins.")
-@address_option("--operator", help="Who gets the role; the sender, if nobody is named.")
-@address_option("--sequencer", help="Likewise.")
-@address_option("--treasury", help="Likewise.")
-@address_option("--pauser", help="Likewise.")
+@click.option("--name", default="Tongdui", show_default=True, help="Name of the operator, who is merchant 0.")
+@click.option(
+    "--utc-offset", default=28_800, show_default=True, help="The network's time zone, in seconds east of UTC."
+)
+@address_option("--operator", help="Who gets the role (default: the sender).")
+@address_option("--sequencer", help="As --operator.")
+@address_option("--treasury", help="As --operator.")
+@address_option("--pauser", help="As --operator.")
 def cli(account: str | None, house: str | None, yes: bool, name: str, utc_offset: int, **roles: str | None) -> None:
-    """Deploy the clearing house and hand out its roles."""
+    """Deploy the clearing house and grant its roles."""
     session = Session(account, yes=yes)
     known = house or recorded_house(session.chain_id)
     deployed = session.house(known) if known and session.provider.get_code(known) else None
@@ -48,14 +50,14 @@ def cli(account: str | None, house: str | None, yes: bool, name: str, utc_offset
         raise click.ClickException(f"{deployed.address} does not run the code of this package")
     steps = _missing_roles(session, deployed, roles)
     if steps and deployed.owner() != session.sender.address:
-        raise click.ClickException(f"only {deployed.owner()}, the owner, can hand out roles")
+        raise click.ClickException(f"only the owner, {deployed.owner()}, can grant roles")
     session.carry_out(deployed, steps)
     click.echo(f"TONGDUI_CONTRACT={deployed.address}")
 
 
 def _deploy(session: Session, name: str, utc_offset: int) -> Any:
-    click.echo(f"On chain {session.chain_id}, {session.sender.address} will deploy the clearing house of {name}")
-    click.echo(f"  and own it; its day begins {utc_offset} seconds east of UTC.")
+    click.echo(f"On chain {session.chain_id}, {session.sender.address} will deploy the clearing house of {name},")
+    click.echo(f"  own it, and set its time zone to {utc_offset} seconds east of UTC.")
     session.confirm()
     kind = ContractType(
         name="ClearingHouse",

@@ -1,9 +1,9 @@
-"""Registers a merchant with its first key, and its programs.
+"""Registers a merchant with its first signer key, and its programs.
 
     ape run chain onboard --network http://127.0.0.1:8545 --name "Car wash" --key 0x... --limit 1000000000 \\
         --program "WASH=Wash points"
 
-A merchant is known by its key, a program by its code: what is registered already is left as it is.
+A key identifies a merchant and a code identifies a program; those that are already registered stay as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from tongdui.encoding import text_word, word_text
 @click.option("--name", required=True, help="The merchant's name, at most 32 bytes.")
 @address_option("--key", required=True, help="Address of its first signer key.")
 @click.option("--limit", default=0, show_default=True, help="Credit limit in micros.")
-@click.option("--program", "programs", multiple=True, metavar="CODE=NAME", help="A program that it runs; repeatable.")
+@click.option(
+    "--program", "programs", multiple=True, metavar="CODE=NAME", help="A program that it runs; can be repeated."
+)
 def cli(
     account: str | None, house: str | None, yes: bool, name: str, key: str, limit: int, programs: tuple[str, ...]
 ) -> None:
@@ -35,7 +37,7 @@ def cli(
         why = f"register {name} as merchant {merchant} with credit limit {money(limit)} and key {key}"
         steps.append(Step(why, "registerMerchant", (merchant, _word("name", name), key, limit)))
     else:
-        click.echo(f"{key} is a key of merchant {merchant}, which is registered.")
+        click.echo(f"Merchant {merchant} is already registered with the key {key}.")
     steps += _missing_programs(clearing_house, merchant, [_split(program) for program in programs])
     session.carry_out(clearing_house, steps)
 
@@ -46,7 +48,7 @@ def _missing_programs(house: Any, merchant: int, wanted: list[tuple[str, str]]) 
     steps: list[Step] = []
     for code, name in wanted:
         if known.get(code, merchant) != merchant:
-            raise click.ClickException(f"the code {code} is that of a program of merchant {known[code]}")
+            raise click.ClickException(f"a program of merchant {known[code]} already has the code {code}")
         if code not in known:
             number = count + len(steps) + 1
             why = f"register {name} ({code}) as program {number} of merchant {merchant}"

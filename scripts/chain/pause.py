@@ -1,4 +1,4 @@
-"""Stops a program or the whole network, and lets it run again.
+"""Pauses a program or the whole network, or resumes it.
 
 ape run chain pause --network http://127.0.0.1:8545 --program 2
 ape run chain pause --network http://127.0.0.1:8545 --everything
@@ -16,12 +16,12 @@ from scripts.chain._common import Session, Step, chain_command
 
 @chain_command
 @click.option("--program", type=int, help="Number of the program.")
-@click.option("--everything", is_flag=True, help="The whole network: no batch is executed any more.")
-@click.option("--resume", is_flag=True, help="Let it run again.")
+@click.option("--everything", is_flag=True, help="The whole network: the contract executes no more batches.")
+@click.option("--resume", is_flag=True, help="Resume instead of pausing.")
 def cli(account: str | None, house: str | None, yes: bool, program: int | None, everything: bool, resume: bool) -> None:
     """Pause or resume a program or the network."""
     if everything == (program is not None):
-        raise click.UsageError("say either --program or --everything")
+        raise click.UsageError("give either --program or --everything")
     session = Session(account, yes=yes)
     clearing_house = session.house(house)
     session.require_role(clearing_house, "pauser")
@@ -32,7 +32,7 @@ def cli(account: str | None, house: str | None, yes: bool, program: int | None, 
 def _network(house: Any, resume: bool) -> Step | None:
     if house.paused() != resume:
         return None
-    return Step("let the network run again", "unpause", ()) if resume else Step("stop the network", "pause", ())
+    return Step("resume the network", "unpause", ()) if resume else Step("pause the network", "pause", ())
 
 
 def _program(house: Any, program: int, resume: bool) -> Step | None:

@@ -1,11 +1,11 @@
-"""Gives a merchant a new signer key and lets the old one run out.
+"""Gives a merchant a new signer key and ends the old one after an overlap.
 
     ape run chain rotate_key --network http://127.0.0.1:8545 --merchant 3 --signer market --new-signer market-2 --overlap 86400
 
 The merchant's present key (`--signer`, or TONGDUI_MERCHANT_KEY) signs both changes. The new key (`--new-signer`, or
-TONGDUI_NEW_KEY) signs its own addition; where it is one of the merchant's already, its address (`--new-key`) is enough.
-Anyone may send the changes, so the sender is the signer where no other account is named. With --overlap 0 the old key
-ends at once.
+TONGDUI_NEW_KEY) signs its own addition; if the merchant already has it, its address (`--new-key`) is enough. Anyone may
+send the changes, so the present key sends them unless another account is named. With --overlap 0 the old key ends at
+once.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Window = tuple[str, int, int]  # key, from, until
 
 @chain_command
 @click.option("--merchant", type=int, required=True, help="The merchant's number.")
-@click.option("--signer", metavar="ALIAS", help="Keystore account of the present key; else TONGDUI_MERCHANT_KEY.")
-@click.option("--new-signer", metavar="ALIAS", help="Keystore account of the new key; else TONGDUI_NEW_KEY.")
-@address_option("--new-key", help="Address of the new key, if it is one of the merchant's already.")
-@click.option("--overlap", default=DAY, show_default=True, help="Seconds for which the old key stays good.")
+@click.option("--signer", metavar="ALIAS", help="Keystore account of the present key (default: TONGDUI_MERCHANT_KEY).")
+@click.option("--new-signer", metavar="ALIAS", help="Keystore account of the new key (default: TONGDUI_NEW_KEY).")
+@address_option("--new-key", help="Address of the new key, if the merchant already has it.")
+@click.option("--overlap", default=DAY, show_default=True, help="Seconds for which the old key stays valid.")
 def cli(
     account: str | None,
     house: str | None,
@@ -64,17 +64,17 @@ def cli(
 
 
 def _changes(house: Any, merchant: int, old: str, new: str, end: int, *, proven: bool) -> list[Window]:
-    """What has to be said about the two keys that the chain does not say already."""
+    """Lists the windows of the two keys that the chain does not have yet."""
     owner, since, until = house.signerOf(old)
     if owner != merchant or not until:
         raise click.ClickException(f"{old} is not a key of merchant {merchant}")
     if new == old:
-        raise click.ClickException("the new key is the old one")
+        raise click.ClickException("the new key is the present one")
     owner_of_new, _, until_of_new = house.signerOf(new)
     if until_of_new and owner_of_new != merchant:
         raise click.ClickException(f"{new} is a key of merchant {owner_of_new}")
     if not until_of_new and not proven:
-        raise click.ClickException(f"{new} is new to the chain, so it has to sign: name it with --new-signer")
+        raise click.ClickException(f"the chain does not know {new} yet, so it has to sign: name it with --new-signer")
     windows = []
     if until_of_new != FOREVER:
         windows.append((new, 0, FOREVER))
@@ -84,7 +84,7 @@ def _changes(house: Any, merchant: int, old: str, new: str, end: int, *, proven:
 
 
 def _sign(session: Session, house: Any, merchant: int, signer: Any, new: Any, windows: list[Window]) -> list[Step]:
-    """Signed changes, under nonces from the far end, where no order's will ever be."""
+    """Signs the changes under the highest free nonces, which no order will ever use."""
     steps = []
     nonce = NONCE_MAX + 1
     if windows:
@@ -98,7 +98,7 @@ def _sign(session: Session, house: Any, merchant: int, signer: Any, new: Any, wi
         signature = _signature(session, house, signer, change)
         proof = _signature(session, house, new, change) if new and key == new.address else b""
         what = "new key" if until == FOREVER else "old key"
-        steps.append(Step(f"make {key}, the {what}, good {moment(until)}", "changeSigner", (change, signature, proof)))
+        steps.append(Step(f"make {key}, the {what}, valid {moment(until)}", "changeSigner", (change, signature, proof)))
     return steps
 
 

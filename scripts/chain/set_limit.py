@@ -23,7 +23,7 @@ def cli(account: str | None, house: str | None, yes: bool, merchant: int, limit:
         raise click.ClickException(f"there is no merchant {merchant}")
     click.echo(f"Merchant {merchant}: position {money(position)}, credit limit {money(present)}.")
     if position < -limit:
-        raise click.ClickException(f"{money(-position)} of the credit are used; the limit cannot go below that")
+        raise click.ClickException(f"the merchant has used {money(-position)} of its credit; the limit cannot be lower")
     why = f"set the credit limit of merchant {merchant} from {money(present)} to {money(limit)}"
     steps = [] if limit == present else [Step(why, "setCreditLimit", (merchant, limit))]
     session.carry_out(clearing_house, steps)

@@ -1,4 +1,4 @@
-"""`make demo`: the whole story on one machine, from a till's export to audited books. Exits non-zero if anything is off."""
+"""`make demo`: the whole story on one machine, from a till's export to an audit. Exits non-zero if anything does not add up."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from pathlib import Path
 from clearing.runtime.embedded import EmbeddedNetwork, NetworkError
 from scripts.demo.audit import Node
 from scripts.demo.chapters import Story
-from scripts.demo.stage import Stage
-from scripts.demo.town import Town
+from scripts.demo.display import Display
+from scripts.demo.participants import Participants
 from tongdui import TongduiError
 
 
 def main() -> int:
     """Tells the story; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the figures to FILE, one JSON object a line")
     chosen = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode shows a question mark, not a traceback
-    stage = Stage()
+    display = Display()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tongdui-demo-") as directory:
         try:
-            failures = run(Path(directory), stage)
+            failures = run(Path(directory), display)
         except (NetworkError, TongduiError) as error:
             failures = [f"{type(error).__name__}: {error}"]
         except KeyboardInterrupt:
             failures = ["interrupted"]
     seconds = time.monotonic() - begun
-    stage.figure("demo_seconds", round(seconds, 1), "s", "the whole demo")
+    display.figure("demo_seconds", round(seconds, 1), "s", "the whole demo")
     if chosen.json:
-        stage.write_figures(chosen.json)
+        display.write_figures(chosen.json)
     if failures:
-        stage.end(f"Not everything is as it should be, after {seconds:.0f} s:", failures)
+        display.end(f"Some checks failed, after {seconds:.0f} s:", failures)
         return 1
-    stage.end(f"Everything adds up, after {seconds:.0f} s.")
+    display.end(f"Everything adds up, after {seconds:.0f} s.")
     return 0
 
 
-def run(directory: Path, stage: Stage) -> list[str]:
-    """Starts a network in `directory` and tells the story on it; what is not as it should be."""
+def run(directory: Path, display: Display) -> list[str]:
+    """Starts a network in `directory`, tells the story on it, and returns what failed."""
     network = EmbeddedNetwork(directory, worker=False)  # nothing in this story waits for a day to end
-    with stage.waiting("Starting chain, database, gateway, sequencer and projector"):
+    with display.waiting("Starting chain, database, gateway, sequencer and projector"):
         network.start()
     try:
-        town = Town(network)
+        participants = Participants(network)
         node = Node(network.rpc_url, network.settings.contract)
-        story = Story(town, node, stage)
+        story = Story(participants, node, display)
         story.introduce()
         story.onboard()
         story.import_day()
@@ -64,10 +64,10 @@ def run(directory: Path, stage: Stage) -> list[str]:
         story.hundred()
         story.balances()
         receipts = story.receipts()
-        story.books(receipts)
+        story.audit(receipts)
         story.figures()
         node.close()
-        town.close()
+        participants.close()
     finally:
         network.stop()
     return story.failures

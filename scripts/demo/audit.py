@@ -1,4 +1,4 @@
-"""Checks the books with nothing but a node's JSON-RPC and receipts: no database, no gateway, no code of the server."""
+"""Audits the network with a node's JSON-RPC and receipts alone: no database, no gateway, no code of the server."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BATCH_CLOSED = "BatchClosed(uint40,uint16,bytes32,bytes32)"
 
 OPERATOR_MERCHANT = 0
 _TARGET_PROGRAM, _SOURCE_MERCHANT, _TARGET_MERCHANT = 7, 4, 5
-"""Where they stand among the words of an agreement's terms."""
+"""Their places among the words of an agreement's terms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event: its indexed arguments, its data, and where it is."""
+    """A chain event: its indexed arguments, its data, and its place on the chain."""
 
     topics: tuple[bytes, ...]
     data: bytes
@@ -39,7 +39,7 @@ class Log:
 
 
 class Node:
-    """A chain node and one contract on it. Reads only, many in one round trip."""
+    """A chain node and one contract on it. Only reads, many in one round trip."""
 
     def __init__(self, rpc_url: str, contract: str) -> None:
         self._http = httpx.Client(base_url=rpc_url, timeout=30, transport=httpx.HTTPTransport(verify=False))
@@ -50,21 +50,21 @@ class Node:
         self._http.close()
 
     def view(self, signature: str, arguments: bytes = b"") -> bytes:
-        """What a view of the contract returns."""
+        """Returns the result of a view of the contract."""
         return self.views(signature, [arguments])[0]
 
     def views(self, signature: str, arguments: Sequence[bytes]) -> list[bytes]:
-        """What a view returns for each of the arguments."""
+        """Returns a view's result for each of the arguments."""
         selector = keccak256(signature.encode())[:4]
         calls = [{"to": self.contract, "data": hex_of(selector + given)} for given in arguments]
         return [bytes_of(found) for found in self._ask("eth_call", [[call, "latest"] for call in calls])]
 
     def numbers(self, signature: str, arguments: Sequence[bytes]) -> list[int]:
-        """The first word of what a view returns, as a number."""
+        """Returns the first word of each result as a number."""
         return [number(found) for found in self.views(signature, arguments)]
 
     def logs(self, event: str) -> list[Log]:
-        """All logs of an event, oldest first."""
+        """Returns all logs of an event, oldest first."""
         topic = hex_of(keccak256(event.encode()))
         wanted = {"address": self.contract, "fromBlock": "0x0", "toBlock": "latest", "topics": [topic]}
         return [
@@ -78,7 +78,7 @@ class Node:
         ]
 
     def gas_used(self, transactions: Iterable[str]) -> dict[str, int]:
-        """Gas that each transaction used, by its receipt on the chain."""
+        """Returns the gas that each transaction used, from its receipt on the chain."""
         hashes = list(dict.fromkeys(transactions))
         found = self._ask("eth_getTransactionReceipt", [[tx_hash] for tx_hash in hashes])
         return {tx_hash: int(receipt["gasUsed"], 16) for tx_hash, receipt in zip(hashes, found, strict=True)}
@@ -94,13 +94,13 @@ class Node:
 
 
 def number(raw: bytes, at: int = 0, *, signed: bool = False) -> int:
-    """A word of ABI-encoded data."""
+    """Reads one word of ABI-encoded data as a number."""
     return int.from_bytes(raw[32 * at : 32 * at + 32], "big", signed=signed)
 
 
 @dataclass(slots=True)
-class Books:
-    """Points and money as they follow from entries and bank movements alone."""
+class Totals:
+    """Points and money, added up from entries and bank movements alone."""
 
     balances: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     """Points by (member's address, program number)."""
@@ -109,12 +109,12 @@ class Books:
     """Micros by merchant number."""
 
     def move(self, member: str, program: int, points: int) -> None:
-        """Points that a member gains (or, below zero, gives)."""
+        """Adds points to a member's balance; negative points leave it."""
         self.balances[member.lower(), program] += points
         self.supplies[program] += points
 
     def post(self, entry: Entry, terms: dict[int, bytes]) -> None:
-        """One entry, with the terms of the agreements."""
+        """Adds one entry, given the terms of all agreements."""
         match Kind(entry.kind):
             case Kind.ISSUE:
                 self.move(entry.member, entry.program, entry.points)
@@ -133,45 +133,45 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison: what the receipts say and what others say about the same thing."""
+    """One comparison: what the receipts say, and what other sources say about the same thing."""
 
     subject: str
     expected: int | str
     found: dict[str, int | str]
-    """By who says it."""
+    """By source."""
 
     @property
     def is_good(self) -> bool:
-        """Whether all say the same."""
+        """Whether all sources agree."""
         return all(value == self.expected for value in self.found.values())
 
 
 @dataclass(slots=True)
 class Audit:
-    """Books from receipts, compared with the contract."""
+    """Totals from receipts, compared with the contract."""
 
     node: Node
     entries: Sequence[Entry]
-    books: Books = field(default_factory=Books)
+    totals: Totals = field(default_factory=Totals)
     funds: int = 0
 
     @classmethod
     def of(cls, node: Node, receipts: Iterable[Receipt]) -> Audit:
-        """Reads the money's events and the agreements' terms from the chain, and posts every receipt."""
+        """Reads bank movements and agreement terms from the chain, and adds up every receipt."""
         audit = cls(node, sorted((r.entry.wire() for r in receipts), key=lambda e: (e.batch, e.index)))
         for event, sign in ((DEPOSITED, 1), (WITHDRAWN, -1)):
             for log in node.logs(event):
-                audit.books.positions[number(log.topics[0])] += sign * number(log.data)
+                audit.totals.positions[number(log.topics[0])] += sign * number(log.data)
                 audit.funds += sign * number(log.data)
         count = number(node.view("agreementCount()"))
         found = node.views("agreementOf(uint32)", [word(i) for i in range(1, count + 1)])
         terms = dict(enumerate(found, start=1))
         for entry in audit.entries:
-            audit.books.post(entry, terms)
+            audit.totals.post(entry, terms)
         return audit
 
     def journal(self) -> Iterator[Check]:
-        """The receipts are all there are: they fill every batch, give its root, and the roots give the head."""
+        """Checks that no receipt is missing: they fill every batch and give its root, and the roots give the head."""
         leaves: dict[int, list[bytes]] = defaultdict(list)
         for entry in self.entries:
             leaves[entry.batch].append(entry.leaf())
@@ -187,32 +187,32 @@ class Audit:
         yield Check("journal head", hex_of(head), {"contract": hex_of(self.node.view("head()"))})
 
     def supplies(self) -> Iterator[tuple[int, Check]]:
-        """Each program's points: from receipts, the contract's total, and the sum of its members' balances there."""
-        members = sorted({member for member, _ in self.books.balances})
+        """Checks each program's points: the receipts against the contract's total and its members' balances."""
+        members = sorted({member for member, _ in self.totals.balances})
         for program in range(1, number(self.node.view("programCount()")) + 1):
             (total,) = self.node.numbers("totalSupply(uint32)", [word(program)])
             arguments = [address_word(member) + word(program) for member in members]
             balances = self.node.numbers("balanceOf(address,uint32)", arguments)
             wrong = sum(
-                balance != self.books.balances[member, program]
+                balance != self.totals.balances[member, program]
                 for member, balance in zip(members, balances, strict=True)
             )
             found: dict[str, int | str] = {"contract": total, "sum of balances": sum(balances)}
             if wrong:
                 found["balances"] = f"{wrong} differ"
-            yield program, Check("supply", self.books.supplies[program], found)
+            yield program, Check("supply", self.totals.supplies[program], found)
 
     def positions(self) -> Iterator[tuple[int, Check]]:
-        """Each merchant's position: from receipts and bank movements, and the contract's."""
+        """Checks each merchant's position: receipts and bank movements against the contract."""
         count = number(self.node.view("merchantCount()"))
         numbers = range(count)
         accounts = self.node.views("merchantOf(uint32)", [word(merchant) for merchant in numbers])
         for merchant, account in zip(numbers, accounts, strict=True):
             position = number(account, 1, signed=True)
-            yield merchant, Check("position", self.books.positions[merchant], {"contract": position})
+            yield merchant, Check("position", self.totals.positions[merchant], {"contract": position})
 
     def money(self) -> Check:
-        """All positions together are the money in the bank."""
+        """Checks that all positions together are the money in the bank."""
         funds = number(self.node.view("settlementFunds()"), signed=True)
         found = {"settlementFunds": funds, "deposits - withdrawals": self.funds}
-        return Check("sum of positions", sum(self.books.positions.values()), dict(found))
+        return Check("sum of positions", sum(self.totals.positions.values()), dict(found))

@@ -1,4 +1,4 @@
-"""The chapters of the story, in the order in which they are told. Everything goes through the SDK and HTTP."""
+"""The chapters of the story, in order. Everything goes through the SDK and HTTP."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from pathlib import Path
 
 import httpx
 
+from scripts.demo.audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
+from scripts.demo.display import Display, percentile, short_hash
+from scripts.demo.participants import WAIT, Participants
 from tongdui import (
     APIError,
     Client,
@@ -30,16 +33,12 @@ from tongdui import (
 )
 from tongdui.till import TillImport, TillResult, TillSheet, read_till
 
-from .audit import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Audit, Check, Log, Node, number
-from .stage import Stage, percentile, short_hash
-from .town import WAIT, Town
-
 DATA = Path(__file__).resolve().parent / "data"
 LIN, ZHAO, CHEN = "external:FC-1015", "external:FC-1006", "external:FC-1003"
-"""Customers of the gas station with many points, as it calls them."""
+"""The gas station's ids of three customers with many points."""
 NAMES = {LIN: "Lin", ZHAO: "Zhao", CHEN: "Chen"}
 CARDS = {"CINE": "GY-{}", "MART": "FS-{}", "VIP": "{}@xinghe"}
-"""What the other merchants call their members."""
+"""How the other merchants number their members."""
 HUNDRED = 100
 RUSH = 60
 
@@ -55,57 +54,57 @@ class Step:
 
 @dataclass(slots=True)
 class Story:
-    """What has happened so far."""
+    """Tells the chapters and remembers what happened."""
 
-    town: Town
+    participants: Participants
     node: Node
-    stage: Stage
+    display: Display
     stalled: set[str] = field(default_factory=set)
-    """Orders that waited because the story made them wait."""
+    """Orders that waited because the story stopped the sequencer."""
     members: dict[str, str] = field(default_factory=dict)
     """Ids of all members, by address."""
     before: dict[str, Position] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Remembers what is not as it should be; the demo then ends with a failure."""
+        """Remembers a failed expectation; the demo then ends with a failure."""
         if not holds:
             self.failures.append(otherwise)
-            self.stage.say(f"[red bold]✗ {otherwise}[/]")
+            self.display.say(f"[red bold]✗ {otherwise}[/]")
 
     def client(self, code: str) -> Client:
         """The client of the merchant that runs the program."""
-        return self.town[code].client
+        return self.participants[code].client
 
-    # ---------------------------------------------------------------- on board
+    # ---------------------------------------------------------------- onboarding
 
     def introduce(self) -> None:
-        """What runs where."""
-        network = self.town.network
-        self.stage.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
-        self.stage.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
+        """Shows what runs where."""
+        network = self.participants.network
+        self.display.chapter("A network on this machine: a chain, a database, a gateway, two daemons")
+        self.display.say(f"gateway   {network.url}\nchain     {network.rpc_url}\ncontract  {network.settings.contract}")
 
     def onboard(self) -> None:
-        """The merchants, their agreements and their money."""
-        self.stage.chapter("Four merchants come on board")
-        with self.stage.progress("Onboarding", self.town.steps) as bar:
-            self.town.onboard(bar.step)
+        """Onboards the merchants and shows their agreements and money."""
+        self.display.chapter("Four merchants are onboarded")
+        with self.display.progress("Onboarding", self.participants.steps) as bar:
+            self.participants.onboard(bar.step)
         registered = self.node.logs(MERCHANT_REGISTERED)
-        self.stage.table(
+        self.display.table(
             ["merchant", "program", "signs with", ">credit limit", "transaction", ">block"],
             [
                 (
                     party.merchant.name,
-                    f"{party.code} {party.charter.program}",
+                    f"{party.code} {party.profile.program}",
                     short_hash(party.signer.address),
-                    format_micros(yuan(party.charter.credit)),
+                    format_micros(yuan(party.profile.credit)),
                     *_where(registered, party.merchant.number),
                 )
-                for party in self.town.parties.values()
+                for party in self.participants.parties.values()
             ],
         )
         signed = self.node.logs(AGREEMENT_REGISTERED)
-        self.stage.table(
+        self.display.table(
             ["agreement, signed by both", ">rate", ">a target point costs", ">fee", "transaction", ">block"],
             [
                 (
@@ -115,14 +114,14 @@ class Story:
                     f"{agreement.fee_bps / 100} %",
                     *_where(signed, agreement.number or 0),
                 )
-                for (source, target), agreement in self.town.agreements.items()
+                for (source, target), agreement in self.participants.agreements.items()
             ],
         )
-        self.stage.table(
+        self.display.table(
             ["deposit at the settlement bank", ">amount", "transaction", ">block"],
             [
                 (
-                    self.town.merchant_name(number(log.topics[0])),
+                    self.participants.merchant_name(number(log.topics[0])),
                     format_micros(number(log.data)),
                     short_hash(log.tx_hash),
                     log.block_number,
@@ -135,44 +134,44 @@ class Story:
     # ---------------------------------------------------------------- at the pump
 
     def import_day(self) -> None:
-        """A day of sales becomes points, once."""
-        self.stage.chapter("A day at the pump: fuel_day.csv")
+        """Turns a day of sales into points, once."""
+        self.display.chapter("A day at the pump: fuel_day.csv")
         sheet = read_till(DATA / "fuel_day.csv")
         fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
-        self.stage.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
+        self.display.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
         first = self._import(sheet, "Importing the day")
         second = self._import(sheet, "Importing it again")
         rows = []
         for name, result in (("first import", first), ("the same file again", second)):
             transactions, gas = self._cost([found.movement for found in result.issued])
             rows.append((name, len(result.issued), result.points, len(result.already), transactions, gas))
-        self.stage.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
+        self.display.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
         self.expect(len(first.issued) == len(sheet.sales), "the import did not issue every sale")
         self.expect(not second.issued, "the second import issued something")
         self.expect(len(second.already) == len(sheet.sales), "the second import did not find every sale issued")
-        self.stage.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
+        self.display.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
 
     def import_malformed(self) -> None:
-        """Bad rows are reported; the good ones go through."""
-        self.stage.chapter("A file with malformed rows: fuel_malformed.csv")
+        """Reports malformed rows and imports the good ones."""
+        self.display.chapter("A file with malformed rows: fuel_malformed.csv")
         sheet = read_till(DATA / "fuel_malformed.csv")
-        self.stage.table(
+        self.display.table(
             [">line", "field", "value", "reason"],
             [(problem.line, problem.field, problem.value, problem.reason) for problem in sheet.problems],
             title=sheet.problems[0].file,
         )
         for held in sheet.held_back:
-            self.stage.say(f"Sale {held.number} is held back: {held.reason}.")
+            self.display.say(f"Sale {held.number} is held back: {held.reason}.")
         result = self._import(sheet, "Importing the good rows")
-        self.stage.say(
+        self.display.say(
             f"{len(result.issued)} good sales: {result.points} points issued. "
             f"{len(sheet.problems)} malformed rows: nothing issued, nothing lost."
         )
         self.expect(len(result.issued) == len(sheet.sales), "not every good sale was issued")
 
     def _import(self, sheet: TillSheet, what: str) -> TillResult:
-        """Imports with a memory of nothing, as a new process would."""
-        with self.stage.progress(what, len(sheet.sales)) as bar:
+        """Imports without remembering earlier imports, as a new process would."""
+        with self.display.progress(what, len(sheet.sales)) as bar:
             result = TillImport(self.client("FUEL"), "FUEL").run(sheet.sales, bar.at)
         self.expect(not result.needs_attention, "some sales were refused, changed or are pending")
         for found in (*result.issued, *result.already):
@@ -182,8 +181,8 @@ class Story:
     # ---------------------------------------------------------------- elsewhere
 
     def link_members(self) -> None:
-        """The member shows a one-time code; the other merchant then knows the same member by its own number."""
-        self.stage.chapter("Members become known elsewhere")
+        """A member shows a one-time link code; the other merchant then knows the member by its own external id."""
+        self.display.chapter("Members become known elsewhere")
         rows = []
         for member, name in NAMES.items():
             own = self.client("FUEL").members.get(member)
@@ -197,10 +196,10 @@ class Story:
                 self.expect(known.address == own.address, f"{name} became somebody else at {code}")
                 row.append(card)
             rows.append([*(cell.removeprefix("external:") for cell in row), short_hash(own.address)])
-        self.stage.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
+        self.display.table(["member", "known to FUEL as", *(f"to {code}" for code in CARDS), "on chain"], rows)
 
     def card(self, code: str, member: str) -> str:
-        """What a merchant calls a member."""
+        """Returns a merchant's own id of a member."""
         if code == "FUEL":
             return member
         number = member.rpartition("-")[2]
@@ -209,10 +208,10 @@ class Story:
     # ---------------------------------------------------------------- points move
 
     def move_points(self) -> None:
-        """Exchanges and redemptions; the merchants are settled in the same transaction."""
-        self.stage.chapter("Points move, and the merchants are settled in the same transaction")
+        """Exchanges and redeems points; the same transactions settle the merchants."""
+        self.display.chapter("Points move, and the merchants are settled in the same transaction")
         quote = self.client("FUEL").quotes.create(source_program="FUEL", target_program="MART", points=1_500)
-        self.stage.say(
+        self.display.say(
             f"Zhao asks first: {quote.points} FUEL give {quote.out} MART, locked until {quote.expires_at:%H:%M:%S} UTC."
         )
         moves: Sequence[Callable[[], Movement]] = (
@@ -229,10 +228,10 @@ class Story:
         )
         names = {id_: name for name, id_ in self._ids().items()}
         steps = []
-        with self.stage.progress("Moving points", len(moves)) as bar:
+        with self.display.progress("Moving points", len(moves)) as bar:
             for move in moves:
                 movement = move()
-                steps.append(Step(names[str(movement.member)], _told(movement, self.town), movement))
+                steps.append(Step(names[str(movement.member)], _summary(movement, self.participants), movement))
                 bar.step(steps[-1].what)
         self._show_steps(steps)
 
@@ -274,15 +273,15 @@ class Story:
                     f"{seconds[step.movement.order] * 1000:.0f} ms",
                 )
             )
-        self.stage.table(
+        self.display.table(
             ["member", "what", ">paid", ">fee", "transaction", ">block", ">gas", ">settled"],
             rows,
         )
 
     def _settling(self) -> dict[str, float]:
-        """Seconds from accepted to settled, by order, as the gateway's events tell them."""
+        """Returns the seconds from accepted to settled of each order, from the gateway's events."""
         moments: dict[str, dict[str, datetime]] = defaultdict(dict)
-        for event in self.town.auditor.events.list(page_size=200):
+        for event in self.participants.auditor.events.list(page_size=200):
             if event.type in {"order.accepted", "order.settled"} and event.created_at is not None:
                 moments[event.data["order"]][event.type] = event.created_at
         return {
@@ -294,15 +293,15 @@ class Story:
     # ---------------------------------------------------------------- what must not happen
 
     def retry(self) -> None:
-        """The answer got lost, the client asks again: one effect."""
-        self.stage.chapter("A retry with the same Idempotency-Key")
+        """Repeats a request whose answer was lost: one effect."""
+        self.display.chapter("A retry with the same Idempotency-Key")
         before = self._points(LIN, "MART")
         key = "till-4-receipt-88231"
         first = self._exchange(LIN, "FUEL", "MART", 700, key)
         again = self._exchange(LIN, "FUEL", "MART", 700, key)
         gained = self._points(LIN, "MART") - before
         out = first.settled().out
-        self.stage.table(
+        self.display.table(
             ["request", "answer", "transaction", ">Lin's MART"],
             [
                 ("first", first.id, short_hash(first.settled().tx_hash), f"{before:,} → {before + out:,}"),
@@ -313,8 +312,8 @@ class Story:
         self.expect(gained == out, "the retry moved points again")
 
     def refusals(self) -> None:
-        """Too few points, too little liquidity; nothing changes, and money mends the second."""
-        self.stage.chapter("What is refused changes nothing")
+        """Tries what must be refused; nothing changes, and a deposit then lets the second attempt pass."""
+        self.display.chapter("A refusal changes nothing")
         rows = []
         for what, code, attempt in (
             ("Chen redeems 900 VIP, has fewer", "insufficient_points", lambda: self._redeem(CHEN, "VIP", 900)),
@@ -330,25 +329,23 @@ class Story:
             rows.append((what, refusal.code if refusal else "accepted!", refusal.detail if refusal else "", same))
             self.expect(refusal is not None and refusal.code == code, f"{what}: expected {code}")
             self.expect(same, f"{what}: something changed")
-        self.stage.table(["attempt", "code", "says", "unchanged"], rows)
-        self.town.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
-        self.stage.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
+        self.display.table(["attempt", "code", "says", "unchanged"], rows)
+        self.participants.deposit("VIP", yuan(100), "ICBC-20260415-VIP-2")
+        self.display.say("The video platform deposits 100.00 at the settlement bank; the treasury confirms it. Then:")
         movement = self._exchange(LIN, "VIP", "CINE", 300)
-        self._show_steps([Step("Lin", _told(movement, self.town), movement)])
+        self._show_steps([Step("Lin", _summary(movement, self.participants), movement)])
 
     # ---------------------------------------------------------------- gas
 
     def hundred(self) -> None:
-        """One exchange alone, and a hundred together."""
-        self.stage.chapter("An exchange alone, and a hundred in one batch")
+        """Compares one exchange alone with a hundred together."""
+        self.display.chapter("An exchange alone, and a hundred in one batch")
         members = self._more_members(HUNDRED + 1)
         alone = self._exchange(members[0], "FUEL", "CINE", 20)
         with self._sequencer_stalled():
-            self.stage.say(
-                "The sequencer is made to sleep; the gateway goes on accepting. 100 members exchange points."
-            )
-            waiting = self._hand_in(members[1:])
-        with self.stage.progress("Settling", HUNDRED) as bar:
+            self.display.say("The sequencer is stopped; the gateway still accepts orders. 100 members exchange points.")
+            waiting = self._submit_all(members[1:])
+        with self.display.progress("Settling", HUNDRED) as bar:
             orders = []
             for movement in waiting:
                 orders.append(self.client("FUEL").exchanges.wait(movement, WAIT))
@@ -368,13 +365,13 @@ class Story:
         ):
             transactions, gas = self._cost(movements)
             rows.append((what, len(movements), transactions, gas))
-            self.stage.figure(name, gas, "gas", what)
-        self.stage.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
+            self.display.figure(name, gas, "gas", what)
+        self.display.table(["", ">entries", "transactions (blocks)", ">gas per entry"], rows)
 
     def _more_members(self, count: int) -> list[str]:
-        """New members of the gas station with 100 points each."""
+        """Registers new members of the gas station with 100 points each."""
         fuel = self.client("FUEL")
-        with self.stage.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress(f"{count} more members", count) as bar, ThreadPoolExecutor(4) as pool:
 
             def join(number: int) -> str:
                 name = f"FC-{2000 + number}"
@@ -387,10 +384,10 @@ class Story:
         fuel.orders.create([Issue(program="FUEL", member=m, points=100) for m in members], wait=WAIT).settled()
         return members
 
-    def _hand_in(self, members: Sequence[str]) -> list[Movement]:
-        """An exchange of each member, in an order of its own; nobody waits for the chain."""
+    def _submit_all(self, members: Sequence[str]) -> list[Movement]:
+        """Submits an exchange for each member, in an order of its own, without waiting for the chain."""
         fuel = self.client("FUEL")
-        with self.stage.progress("Handing in 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress("Submitting 100 orders", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
             def exchange(member: str) -> Movement:
                 found = fuel.exchanges.create(member=member, source_program="FUEL", target_program="CINE", points=20)
@@ -400,9 +397,9 @@ class Story:
             return list(pool.map(exchange, members))
 
     def _rush(self, members: Sequence[str]) -> list[Movement]:
-        """Four pumps redeem points at the same time, each one customer after the other."""
+        """Has four pumps redeem points at once, each for one customer after the other."""
         fuel = self.client("FUEL")
-        with self.stage.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
+        with self.display.progress("Four pumps redeem points", len(members)) as bar, ThreadPoolExecutor(4) as pool:
 
             def redeem(member: str) -> Movement:
                 found = fuel.redemptions.create(program="FUEL", member=member, points=5, wait=WAIT)
@@ -413,24 +410,24 @@ class Story:
 
     @contextmanager
     def _sequencer_stalled(self) -> Iterator[None]:
-        """The sequencer's process sleeps, and not in the middle of writing to the database, which would stop all others."""
-        process = self.town.network.children["sequencer"].process
+        """Stops the sequencer's process, but not while it writes to the database, which would block everyone else."""
+        process = self.participants.network.children["sequencer"].process
         assert process is not None
         try:
             for _ in range(20):
                 process.send_signal(signal.SIGSTOP)
-                if self.town.can_write():
+                if self.participants.can_write():
                     break
                 process.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
             else:
-                raise TongduiError("nobody can write to the database while the sequencer sleeps")
+                raise TongduiError("nobody can write to the database while the sequencer is stopped")
             yield
         finally:
             process.send_signal(signal.SIGCONT)
 
     def _cost(self, movements: Sequence[Movement]) -> tuple[str, int]:
-        """How many transactions in which blocks, and the gas per movement, by the chain's receipts."""
+        """Returns how many transactions in which blocks, and the gas per movement, from the chain's receipts."""
         if not movements:
             return "none", 0
         entries = [movement.settled() for movement in movements]
@@ -442,20 +439,22 @@ class Story:
     # ---------------------------------------------------------------- who has what
 
     def balances(self) -> None:
-        """The members' points, and the merchants' positions before and after."""
-        self.stage.chapter("Who has what")
+        """Shows the members' points, and the merchants' positions before and after."""
+        self.display.chapter("Who has what")
         rows = []
         for name, member in self._ids().items():
-            accounts = {a.program: a for a in self.town.auditor.members.accounts(member)}
-            rows.append((name, *(accounts[code].posted if code in accounts else 0 for code in self.town.parties)))
-        self.stage.table(["member", *(f">{code}" for code in self.town.parties)], rows)
+            accounts = {a.program: a for a in self.participants.auditor.members.accounts(member)}
+            rows.append(
+                (name, *(accounts[code].posted if code in accounts else 0 for code in self.participants.parties))
+            )
+        self.display.table(["member", *(f">{code}" for code in self.participants.parties)], rows)
         after = self._positions()
         total = [sum(p.position_micros for p in some.values()) for some in (self.before, after)]
-        self.stage.table(
+        self.display.table(
             ["merchant", ">position before", ">after", ">change", ">can still pay"],
             [
                 (
-                    self.town.merchant_name(self._number(merchant)),
+                    self.participants.merchant_name(self._number(merchant)),
                     format_micros(self.before[merchant].position_micros),
                     format_micros(now.position_micros),
                     format_micros(now.position_micros - self.before[merchant].position_micros),
@@ -465,22 +464,22 @@ class Story:
             ],
             footer=("all", format_micros(total[0]), format_micros(total[1]), format_micros(total[1] - total[0]), ""),
         )
-        self.stage.say("All positions together changed by what was deposited: 100.00.")
+        self.display.say("All positions together changed by the deposit: 100.00.")
 
     # ---------------------------------------------------------------- proofs
 
     def receipts(self) -> list[Receipt]:
-        """Every entry's receipt, verified by asking the chain only; a forged one is found out."""
-        self.stage.chapter("Receipts, verified against the chain without the gateway")
-        leaves = [entry.leaf for entry in self.town.auditor.entries.list(page_size=200)]
+        """Verifies every entry's receipt against the chain alone, and shows that a forged one fails."""
+        self.display.chapter("Receipts, verified against the chain without the gateway")
+        leaves = [entry.leaf for entry in self.participants.auditor.entries.list(page_size=200)]
         found = []
-        with self.stage.progress("Fetching receipts from the gateway", len(leaves)) as bar:
+        with self.display.progress("Fetching receipts from the gateway", len(leaves)) as bar:
             for leaf in leaves:
-                found.append(self.town.auditor.entries.receipt(leaf))
+                found.append(self.participants.auditor.entries.receipt(leaf))
                 bar.step()
         kept = _KeptTransport()
         verified = 0
-        with self.stage.progress("Verifying them at the chain node", len(found)) as bar:
+        with self.display.progress("Verifying them against the chain", len(found)) as bar:
             for receipt in found:
                 try:
                     self._verify(receipt, kept)
@@ -493,22 +492,22 @@ class Story:
         )
         try:
             self._verify(forged, kept)
-            told = ""
+            failed_check = ""
         except VerificationError as error:
-            told = error.check
+            failed_check = error.check
         kept.really_close()
-        self.stage.say(
-            f"{verified} of {len(found)} receipts are good. One with a point added by hand is refused (check: {told})."
+        self.display.say(
+            f"{verified} of {len(found)} receipts are valid. One with a point added by hand fails (check: {failed_check})."
         )
-        self.expect(told == "leaf", "a forged receipt passed")
-        self.stage.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
+        self.expect(failed_check == "leaf", "a forged receipt passed")
+        self.display.figure("receipts_verified", verified, "receipts", "receipts verified against the chain")
         with tempfile.TemporaryDirectory() as directory:  # a receipt is a file that anyone can check years later
             path = found[0].save(Path(directory) / "receipt.json")
             self._verify(Receipt.load(path), _KeptTransport())
         return found
 
     def _verify(self, receipt: Receipt, transport: httpx.BaseTransport) -> None:
-        network = self.town.network
+        network = self.participants.network
         receipt.verify(
             rpc_url=network.rpc_url,
             contract=network.settings.contract,
@@ -516,28 +515,28 @@ class Story:
             transport=transport,
         )
 
-    def books(self, receipts: Sequence[Receipt]) -> None:
-        """Totals from the receipts alone, against the contract and against what the gateway says."""
-        self.stage.chapter("The books: recomputed from receipts, compared with the contract and the gateway")
+    def audit(self, receipts: Sequence[Receipt]) -> None:
+        """Compares totals from the receipts alone with the contract and the gateway."""
+        self.display.chapter("The audit: totals from receipts, compared with the contract and the gateway")
         audit = Audit.of(self.node, receipts)
         posted, reserved = self._posted()
         rows: list[tuple[object, ...]] = []
         for program, check in audit.supplies():
-            code = self.town.code_of(program)
+            code = self.participants.code_of(program)
             said = {**check.found, "gateway": posted[code]}
             rows.append(self._compared(f"{code}: points in circulation", Check("", check.expected, said), _points))
         rows.append(self._compared("points still reserved", Check("", 0, {"gateway": reserved}), str))
         gateway = {self._number(p.merchant): p.position_micros for p in self._positions().values()}
         for merchant, check in audit.positions():
             said = {**check.found, "gateway": gateway.get(merchant, "missing")}
-            name = self.town.merchant_name(merchant)
+            name = self.participants.merchant_name(merchant)
             rows.append(self._compared(f"{name}: position", Check("", check.expected, said), _money))
         rows.append(self._compared("sum of positions", audit.money(), _money))
         rows += [self._compared(check.subject, check, _brief) for check in audit.journal()]
-        self.stage.table(["", ">from receipts", "the same say", ""], rows)
+        self.display.table(["", ">from receipts", "agrees with", ""], rows)
 
     def _compared(self, subject: str, check: Check, form: Callable[[object], str]) -> tuple[object, ...]:
-        """A row: who says the same as the receipts, or what they say instead."""
+        """Makes a row: which sources agree with the receipts, or what they say instead."""
         self.expect(check.is_good, f"{subject}: expected {check.expected}, found {check.found}")
         said = " = ".join(check.found)
         if not check.is_good:
@@ -545,12 +544,12 @@ class Story:
         return subject, form(check.expected), said, check.is_good
 
     def _posted(self) -> tuple[Counter[str], int]:
-        """Points by program as the gateway knows them, over all members; and what is reserved."""
+        """Returns the points by program over all members, as the gateway knows them, and the reserved points."""
         posted: Counter[str] = Counter()
         reserved = 0
-        with self.stage.progress("Asking the gateway for every balance", len(self.members)) as bar:
+        with self.display.progress("Asking the gateway for every balance", len(self.members)) as bar:
             for member, name in self.members.items():
-                for account in self.town.auditor.members.accounts(member):
+                for account in self.participants.auditor.members.accounts(member):
                     posted[account.program] += account.posted
                     reserved += account.reserved
                 bar.step(name)
@@ -559,15 +558,15 @@ class Story:
     # ---------------------------------------------------------------- the end
 
     def figures(self) -> None:
-        """What was measured."""
-        self.stage.chapter("Figures")
+        """Shows what was measured."""
+        self.display.chapter("Figures")
         seconds = [value for order, value in self._settling().items() if order not in self.stalled]
         for share in (0.5, 0.99):
             name = f"p{share * 100:.0f}"
             milliseconds = round(percentile(seconds, share) * 1000)
             what = f"from accepted to settled, {name} of {len(seconds)} orders"
-            self.stage.figure(f"accepted_to_settled_{name}", milliseconds, "ms", what)
-        self.stage.show_figures()
+            self.display.figure(f"accepted_to_settled_{name}", milliseconds, "ms", what)
+        self.display.show_figures()
 
     # ---------------------------------------------------------------- asking
 
@@ -576,25 +575,25 @@ class Story:
 
     def _points(self, member: str, code: str) -> int:
         accounts = self.client("FUEL").members.get(member)
-        found = self.town.auditor.members.accounts(accounts.id)
+        found = self.participants.auditor.members.accounts(accounts.id)
         return next((account.posted for account in found if account.program == code), 0)
 
     def _all_points(self) -> list[object]:
-        return [list(self.town.auditor.members.accounts(member)) for member in self._ids().values()]
+        return [list(self.participants.auditor.members.accounts(member)) for member in self._ids().values()]
 
     def _positions(self) -> dict[str, Position]:
-        return {position.merchant: position for position in self.town.auditor.positions.list()}
+        return {position.merchant: position for position in self.participants.auditor.positions.list()}
 
     def _number(self, merchant: str) -> int:
-        return next((p.merchant.number for p in self.town.parties.values() if p.merchant.id == merchant), 0)
+        return next((p.merchant.number for p in self.participants.parties.values() if p.merchant.id == merchant), 0)
 
 
-def _told(movement: Movement, town: Town) -> str:
-    """A settled movement in a few words."""
+def _summary(movement: Movement, participants: Participants) -> str:
+    """Describes a settled movement in a few words."""
     entry = movement.settled()
     match movement.object:
         case "exchange":
-            target = next(a.target_program for a in town.agreements.values() if a.id == movement.agreement)
+            target = next(a.target_program for a in participants.agreements.values() if a.id == movement.agreement)
             return f"{entry.points:,} {movement.program} → {entry.out:,} {target}"
         case "issuance":
             return f"gets {entry.points:,} {movement.program}"
@@ -611,7 +610,7 @@ def _refused(attempt: Callable[[], object]) -> APIError | None:
 
 
 def _where(logs: Iterable[Log], wanted: int) -> tuple[str, int | str]:
-    """Transaction and block of the event whose first topic is this number."""
+    """Returns transaction and block of the event whose first topic is this number."""
     found = next((log for log in logs if number(log.topics[0]) == wanted), None)
     return (short_hash(found.tx_hash), found.block_number) if found else ("missing", "missing")
 
@@ -630,13 +629,13 @@ def _brief(value: object) -> str:
 
 
 class _KeptTransport(httpx.HTTPTransport):
-    """A connection that outlives the client which uses it."""
+    """A connection that outlives the client that uses it."""
 
     def __init__(self) -> None:
         super().__init__(verify=False)  # plain HTTP on this machine
 
     def close(self) -> None:
-        """Stays open: the next receipt uses it."""
+        """Stays open for the next receipt."""
 
     def really_close(self) -> None:
         """Closes it."""

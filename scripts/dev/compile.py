@@ -1,7 +1,7 @@
 """Compiles the contracts into the artifacts that the Python package ships, and checks that they are current.
 
-Forge and ape compile for their own tests; what runs in production is what this writes. The settings are read
-from foundry.toml, so that all three speak of the same bytecode.
+Forge and ape compile for their own tests; production runs what this writes. It reads its settings from foundry.toml,
+so that all three make the same bytecode.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 class Target(NamedTuple):
-    """One source file whose contracts are written to one directory."""
+    """A source file and the directory for the artifacts of its contracts."""
 
     source: str
     directory: Path
@@ -61,7 +61,7 @@ def _targets(*, check: bool) -> list[Target]:
 
 
 def _process(target: Target, profile: Json, *, check: bool) -> int:
-    """Compiles one target, writes or checks its artifacts, and returns how many of them are no good."""
+    """Compiles one target, writes or checks its artifacts, and returns how many of them are stale or too large."""
     failures = 0
     for artifact in compile_file(target.source, profile):
         path = target.directory / f"{artifact['contractName']}.json"
@@ -86,7 +86,7 @@ def _fits(path: Path, artifact: Json) -> bool:
     size = (len(artifact["deployedBytecode"]) - 2) // 2
     print(f"{_shown(path)}: {size:,} of {RUNTIME_LIMIT:,} bytes of runtime code")
     if size > RUNTIME_LIMIT:
-        print(f"{_shown(path)}: too large by {size - RUNTIME_LIMIT:,} bytes to be deployed", file=sys.stderr)
+        print(f"{_shown(path)}: {size - RUNTIME_LIMIT:,} bytes too large to deploy", file=sys.stderr)
     return size <= RUNTIME_LIMIT
 
 
@@ -99,14 +99,14 @@ def _shown(path: Path) -> str:
 
 
 def _difference(old: Json, new: Json) -> str:
-    """Names what changed, so that a stale artifact can be told from a broken compiler."""
+    """Names what changed, to tell a stale artifact from a broken compiler."""
     before, after = old.get("sources", {}), new["sources"]
     files = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     return ", ".join(files or sorted(key for key in new if old.get(key) != new[key])) + " changed"
 
 
 def compile_file(source: str, profile: Json) -> list[Json]:
-    """Compiles one source file and returns the artifact of each deployable contract that it defines."""
+    """Compiles one source file; returns the artifact of each deployable contract in it."""
     sources = _with_imports(source, _remappings(profile))
     settings = _settings(profile)
     request = {
@@ -139,7 +139,7 @@ def compile_file(source: str, profile: Json) -> list[Json]:
 
 
 def _print_warnings(answer: Json) -> None:
-    """Prints what the compiler says about our own sources; the size we report ourselves."""
+    """Prints the compiler's warnings about our own sources, except the one about size, which `_fits` reports."""
     for problem in answer.get("errors", []):
         place = problem.get("sourceLocation", {}).get("file", "")
         if not place.startswith("node_modules/") and problem.get("errorCode") != CODE_SIZE_WARNING:
@@ -162,7 +162,7 @@ def _remappings(profile: Json) -> dict[str, str]:
 
 
 def _with_imports(source: str, remappings: dict[str, str]) -> dict[str, str]:
-    """Reads a source and all it imports, under the names by which the compiler will ask for them."""
+    """Reads a source and all its imports, under the names that the compiler uses for them."""
     found: dict[str, str] = {}
     wanted = [source]
     while wanted:
@@ -183,12 +183,12 @@ def _resolve(importer: str, path: str, remappings: dict[str, str]) -> str:
 
 def _code(name: str, output: Json) -> str:
     if output["linkReferences"]:
-        raise SystemExit(f"{name} needs libraries to be linked; make their functions internal")
+        raise SystemExit(f"{name} links to libraries; make their functions internal")
     return f"0x{output['object']}"
 
 
 def _immutables(output: Json) -> list[Json]:
-    """Where the deployed code holds values set by the constructor; who compares code on chain masks them."""
+    """Lists where the deployed code holds values from the constructor; masking them lets deployed code be compared."""
     places = [place for places in output.get("immutableReferences", {}).values() for place in places]
     return sorted(places, key=lambda place: int(place["start"]))
 

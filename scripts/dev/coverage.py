@@ -1,7 +1,7 @@
-"""What the forge tests reach of the contracts: lines and branches a file, and every line that they miss.
+"""Shows which lines and branches of the contracts the forge tests reach, by file, and every line that they miss.
 
-Reads what `make coverage` had forge write. Forge cannot say which lines of an assembly block ran, and shows all of them as
-missed; they are counted apart here.
+Reads the report that `make coverage` has forge write. Forge cannot say which lines of an assembly block ran and reports all of them
+as missed, so those are counted apart.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ REPORT = ROOT / ".build" / "coverage" / "lcov.info"
 
 @dataclass
 class Source:
-    """A contract's file: how often each line ran, and each way out of a branch."""
+    """A contract's file: how often each line ran, and whether each way out of a branch was taken."""
 
     path: Path
     lines: dict[int, int] = field(default_factory=dict)
     branches: list[tuple[int, bool]] = field(default_factory=list)
 
     def text(self) -> list[str]:
-        """Its lines as they stand."""
+        """Its lines."""
         return self.path.read_text().splitlines()
 
 
 def main() -> int:
-    """Prints the table and what is missed."""
+    """Prints the table and the missed lines."""
     sources = read(REPORT.read_text())
     reached, of, taken, ways, inside = (0,) * 5
     missed = []
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def read(report: str) -> list[Source]:
-    """The files of an lcov report."""
+    """Returns the files of an lcov report."""
     sources: list[Source] = []
     for line in report.splitlines():
         what, _, values = line.partition(":")
@@ -66,7 +66,7 @@ def read(report: str) -> list[Source]:
 
 
 def assembly_lines(text: list[str]) -> set[int]:
-    """Numbers of the lines inside assembly blocks."""
+    """Returns the numbers of the lines inside assembly blocks."""
     inside: set[int] = set()
     depth = 0
     for number, line in enumerate(text, 1):

@@ -1,5 +1,5 @@
-# Puts the project's own tools first on PATH, and its compiler where ape looks. Source it: `. scripts/dev/env.sh`; the
-# Makefile does the same.
+# Puts the project's own tools first on PATH and tells ape where the compiler is. Source it, as the Makefile does:
+# `. scripts/dev/env.sh`.
 _root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/../.." && pwd)"
 _tools=""
 if [ "$(uname -sm)" = "Linux x86_64" ]; then

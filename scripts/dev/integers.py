@@ -1,8 +1,8 @@
-"""An SMT solver's command for `scripts/prove.py`: answers questions about 256-bit products and quotients as ones about integers.
+"""The SMT solver that `scripts/dev/prove.py` uses for 256-bit products and quotients: it reads bit vectors as integers.
 
-Bit-vector solvers multiply bit by bit and drown in 64-bit products. Here each term is a whole number with known bounds, so that
-almost every `mod 2^256` turns out to do nothing and is dropped; a quotient q of x by y is any q with q*y <= x < q*y + y. What has
-no such reading is left out, which only makes proving harder. So `unsat` can be trusted, and everything else is `unknown`.
+Bit-vector solvers multiply bit by bit and drown in 64-bit products. Here each term is a whole number with known bounds, which show
+that almost every `mod 2^256` does nothing and can be dropped; a quotient q of x by y is any q with q*y <= x < q*y + y. A term that
+cannot be read this way is left out, which only makes proving harder. So `unsat` can be trusted, and anything else is `unknown`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 
 import z3  # type: ignore[import-untyped]
 
-# Halmos first asks with products and quotients left open; for a model that depends on them it asks again, with definitions.
+# Halmos first leaves products and quotients open. If a model depends on them, it asks again, with their definitions.
 ASK_AGAIN = "sat\n; f_evm_"
 SECONDS = 600  # halmos ends it earlier
 
 
 class Unreadable(Exception):
-    """A term that has no reading as an integer here."""
+    """A term that cannot be read as an integer."""
 
 
 class Number(NamedTuple):
-    """An integer term and the bounds within which its value lies."""
+    """An integer term and the bounds of its value."""
 
     term: Any
     low: int
@@ -38,10 +38,10 @@ class Reader:
         self.facts: list[Any] = []
         self._numbers: dict[int, Number] = {}
         self._not_zero: set[int] = set()
-        self._kept: list[Any] = []  # z3 reuses the identity of terms that nobody holds
+        self._kept: list[Any] = []  # z3 reuses the ids of terms that nobody holds
 
     def note(self, e: Any) -> None:
-        """Takes notice that an asserted formula says of a term that it is not zero; must come before the reading."""
+        """Remembers a term that an asserted formula says is not zero. Call it before reading any formula."""
         if not (z3.is_not(e) and z3.is_eq(e.arg(0)) and z3.is_bv(e.arg(0).arg(0))):
             return
         for term, other in (e.arg(0).children(), e.arg(0).children()[::-1]):
@@ -52,7 +52,7 @@ class Reader:
     # ---------------------------------------------------------------- formulas
 
     def formula(self, e: Any) -> Any:
-        """The formula about integers. Raises Unreadable."""
+        """Returns the formula about integers. Raises Unreadable."""
         kind = e.decl().kind()
         if kind in (z3.Z3_OP_TRUE, z3.Z3_OP_FALSE):
             return e
@@ -70,7 +70,7 @@ class Reader:
     # ---------------------------------------------------------------- numbers
 
     def number(self, e: Any) -> Number:
-        """The unsigned value of a bit-vector term."""
+        """Returns the unsigned value of a bit-vector term."""
         key = e.get_id()
         if key not in self._numbers:
             self._kept.append(e)
@@ -96,7 +96,7 @@ class Reader:
         return Number(term, low, high)
 
     def _fold(self, e: Any) -> Number:
-        """A sum or product as it is before it wraps. A summand in the upper half, such as the -1 of `x - 1`, counts as negative."""
+        """Returns a sum or product before it wraps. A summand in the upper half, such as the -1 of `x - 1`, counts as negative."""
         numbers = [self.number(child) for child in e.children()]
         if e.decl().kind() == z3.Z3_OP_BADD:
             numbers = [self._signed(n, e.size()) for n in numbers]
@@ -112,7 +112,7 @@ class Reader:
         return Number(n.term - 2**size, n.low - 2**size, n.high - 2**size)
 
     def _wrap(self, n: Number, size: int) -> Number:
-        """The value modulo 2^size; the same value, where the bounds say that it fits."""
+        """Returns the value modulo 2^size: the same value, if its bounds fit."""
         if n.low >= 0 and n.high < 2**size:
             return self._bounded(*n)
         turns = z3.FreshInt("turns")
@@ -120,7 +120,7 @@ class Reader:
 
     def _divide(self, x: Number, y: Number) -> Number:
         if y.low == 0:
-            raise Unreadable("division by what may be zero")
+            raise Unreadable("division by a term that may be zero")
         q = self._bounded(z3.FreshInt("q"), x.low // y.high, x.high // y.low)
         self.facts += [q.term * y.term <= x.term, x.term < q.term * y.term + y.term]
         return q
@@ -146,7 +146,7 @@ class Reader:
         return whole
 
     def _choice(self, e: Any) -> Number:
-        """`x / y` in the EVM is 0 where y is 0; where y cannot be 0, only the quotient is left."""
+        """Returns one of two terms. In the EVM `x / y` is 0 if y is 0; if y cannot be 0, only the quotient is left."""
         zero = e.arg(0)
         if zero.decl().kind() == z3.Z3_OP_EQ and z3.is_bv(zero.arg(0)):
             left, right = map(self.number, zero.children())
@@ -176,7 +176,7 @@ _READINGS: dict[int, Callable[[Reader, Any], Number]] = {
 
 
 def answer(text: str, seconds: int = SECONDS) -> str:
-    """`unsat` or `unknown`, for a file in SMT-LIB."""
+    """Answers `unsat` or `unknown` to a question in SMT-LIB."""
     reader = Reader()
     solver = z3.Solver()
     solver.set("timeout", seconds * 1_000)

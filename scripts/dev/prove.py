@@ -1,7 +1,7 @@
 """Proves properties of the contracts for all inputs: halmos runs contracts/test/halmos symbolically and asks an SMT solver.
 
-Products and quotients of symbolic numbers go to `integers.py`, which reasons about whole numbers; shifts and masks go to yices,
-which reasons about bits. Exits non-zero unless everything is proved.
+`integers.py` answers questions about products and quotients, since it reasons about whole numbers; yices answers those about shifts
+and masks, since it reasons about bits. Exits non-zero unless everything is proved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BUILD = ".build/halmos"
 
 
 class Proof(NamedTuple):
-    """A contract full of properties, and the solver that is good at them."""
+    """A contract full of properties, and whether they are about integers or about bits."""
 
     contract: str
     integers: bool
@@ -30,7 +30,7 @@ PROOFS = (Proof("RateMathProof", True), Proof("TypesProof", False), Proof("Settl
 
 
 def main() -> int:
-    """Runs all proofs, or halmos in a process of its own."""
+    """Runs all proofs; with `--halmos`, runs halmos itself."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--timeout", default=120, type=int, help="seconds for each question to the solver")
     parser.add_argument("--halmos", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -52,19 +52,19 @@ def run(proof: Proof, timeout: int) -> int:
         *("--contract", proof.contract, "--solver-timeout-assertion", f"{timeout}s", "--solver-threads", "2"),
         *("--loop", "4", "--no-status", *solver),
     ]
-    # Halmos has forge compile all there is; only the proofs are wanted, with the syntax trees that nothing else needs.
+    # Halmos has forge compile everything, with syntax trees that nothing else needs; this limits it to the proofs.
     forge = {f"FOUNDRY_{what}": SOURCES for what in ("SRC", "TEST", "SCRIPT")}
     forge |= {"FOUNDRY_OUT": f"{BUILD}/out", "FOUNDRY_CACHE_PATH": f"{BUILD}/cache"}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **forge}, check=False).returncode
 
 
 def halmos(arguments: list[str]) -> int:
-    """Runs halmos in this process, mended for the present version of rich."""
+    """Runs halmos in this process, adapted to the present version of rich."""
     from halmos.__main__ import main as halmos_main  # type: ignore[import-untyped]
     from rich.console import Console
 
     console: Any = Console
-    console.clear_live = lambda _self: None  # halmos clears even when there is nothing to clear, which is an error now
+    console.clear_live = lambda _self: None  # halmos clears even if nothing is shown, which newer versions refuse
     sys.argv = ["halmos", *arguments]
     return int(halmos_main())
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs make targets one after another, whatever becomes of each, and closes with a line for each.
+# Runs make targets one after another, even if some fail, and ends with a summary.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

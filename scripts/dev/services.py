@@ -1,14 +1,14 @@
-"""Servers of one's own: PostgreSQL, Redis, RabbitMQ and anvil, each on a free port with its own data.
+"""Runs private servers: PostgreSQL, Redis, RabbitMQ and anvil, each on a free port with its own data.
 
-Tests, the demo and the benchmarks start real servers here and may kill them at any moment; nothing is shared
-with a server that happens to run on the machine, and nothing is left behind, not even when Python is killed.
+Tests, the demo and the benchmarks start real servers here and may kill them at any moment. They share nothing with
+servers that already run on the machine, and they leave nothing behind, even if Python is killed.
 
     with postgres() as database, anvil() as chain:
         run(database.url, chain.url)
-        chain.kill()        # SIGKILL, in the middle of whatever it was doing
+        chain.kill()        # SIGKILL, in the middle of its work
         chain.restart()     # same port, same data
 
-From a shell, `python scripts/services.py postgres anvil` prints the addresses and runs until interrupted.
+From a shell, `python scripts/dev/services.py postgres anvil` prints the addresses and runs until interrupted.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import httpx
+import psycopg
+from psycopg import sql
 
 START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 60.0
 ANSWER_TIMEOUT: Final = 10.0
 HOST: Final = "127.0.0.1"
-# Below the range from which the system takes ports for outgoing connections: one of those could otherwise sit
-# on a killed server's port when it comes back.
+# Below the range from which the system takes ports for outgoing connections. One of those could otherwise take a
+# killed server's port before it restarts.
 PORTS: Final = range(20_000, 32_000)
 
 
@@ -62,22 +64,22 @@ class Service(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address, in the form that the client library of this kind of server takes."""
+        """The address, in the form that this server's client library takes."""
 
     @property
     def log(self) -> Path:
-        """What the server printed, over all its starts."""
+        """What the server has printed since its first start."""
         return self.directory / "log"
 
     @property
     def pid(self) -> int:
-        """The server's process; it must have been started."""
+        """The server's process id; the server must have been started."""
         assert self._process is not None, f"{self.name} was not started"
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process is there; it may still be deaf."""
+        """Whether the process runs; it may not answer yet."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Self:
@@ -89,12 +91,12 @@ class Service(ABC):
         try:
             self._launch()
         except ServiceError:
-            self.port = free_port()  # another process may have taken the port since it was found free
+            self.port = free_port()  # another process may have taken the port meanwhile
             self._launch()
         return self
 
     def stop(self) -> None:
-        """Asks the server to shut down in good order and waits for it."""
+        """Asks the server to shut down and waits for it."""
         process = self._process
         if process is None:
             return
@@ -117,7 +119,7 @@ class Service(ABC):
         self._forget(process)
 
     def restart(self) -> Self:
-        """Starts the server again on the same port with the same data, stopping it first if it still runs."""
+        """Stops the server if it runs, and starts it again on the same port with the same data."""
         self.stop()
         return self.start()
 
@@ -139,7 +141,7 @@ class Service(ABC):
 
     def _launch(self) -> None:
         if not _is_free(self.port):
-            raise ServiceError(f"{self.name} did not start: somebody else listens on port {self.port}")
+            raise ServiceError(f"{self.name} did not start: another process listens on port {self.port}")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 self._command(),
@@ -153,7 +155,7 @@ class Service(ABC):
         self._process = process
         _reaper.watch(process.pid)
         deadline = time.monotonic() + START_TIMEOUT
-        # Alive before and after: the answer may be that of another server, which was on the port first.
+        # Check that it runs before and after: another server that had the port first may have answered.
         while not (self.running and self._answers() and self.running):
             if not self.running or time.monotonic() > deadline:
                 self.kill()
@@ -174,7 +176,7 @@ class Service(ABC):
             return False
 
     def _prepare(self) -> None:
-        """Makes the data directory, once, before the first start."""
+        """Prepares the data directory before the first start."""
 
     def _environment(self) -> Mapping[str, str]:
         return {}
@@ -187,10 +189,10 @@ class Service(ABC):
 
 
 class Postgres(Service):
-    """A PostgreSQL cluster, without fsync, which guards against a dead machine, not a killed process."""
+    """A PostgreSQL cluster without fsync, which protects against a dead machine, not against a killed process."""
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": ends the sessions instead of waiting for them
+    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
 
     @property
     def url(self) -> str:
@@ -202,10 +204,7 @@ class Postgres(Service):
         return f"postgresql+psycopg://postgres@{HOST}:{self.port}/{name}"
 
     def new_database(self, name: str, template: str = "template1") -> str:
-        """Creates a database and returns its address; copying a migrated template takes some 50 ms."""
-        import psycopg
-        from psycopg import sql
-
+        """Creates a database and returns its address. Copying a migrated template takes about 50 ms."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         with psycopg.connect(host=HOST, port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
@@ -238,8 +237,6 @@ class Postgres(Service):
         return [*self._program("postgres"), "-D", str(self.directory / "data"), *options]
 
     def _ping(self) -> bool:
-        import psycopg
-
         try:
             psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)).close()
         except psycopg.OperationalError:
@@ -247,7 +244,7 @@ class Postgres(Service):
         return True
 
     def _program(self, name: str) -> list[str]:
-        """Debian keeps the server's programs off PATH; the server refuses to run as root."""
+        """Finds a program of the server, which Debian keeps off PATH, and has it run as another user than root."""
         found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
         program = str(found[-1]) if found else find_program(name)
         if os.geteuid() != 0:
@@ -256,7 +253,7 @@ class Postgres(Service):
 
 
 class Redis(Service):
-    """A Redis that logs each change before it answers, so that a kill loses nothing it confirmed."""
+    """A Redis that logs each change before it answers, so that a kill loses nothing that it confirmed."""
 
     name = "redis"
 
@@ -293,7 +290,7 @@ class RabbitMQ(Service):
         return f"amqp://guest:guest@{HOST}:{self.port}//"
 
     def kill(self) -> None:
-        """Ends the node, and the mapper too, which knows nothing that must be kept."""
+        """Ends the node and its port mapper, which holds nothing worth keeping."""
         super().kill()
         if self._mapper is not None:
             self._mapper.kill()
@@ -345,8 +342,8 @@ class RabbitMQ(Service):
 class Anvil(Service):
     """A chain in one process, with free gas as on a permissioned chain.
 
-    Anvil keeps everything in memory, but a real node has a block on disk before anyone hears of it. So a kill
-    first saves what was mined; transactions that wait for a block are lost, as when a real node dies.
+    Anvil keeps everything in memory, but a real node writes a block to disk before anyone learns of it. So `kill`
+    first saves the mined blocks; transactions that wait for a block are lost, as when a real node dies.
     """
 
     name = "anvil"
@@ -360,7 +357,7 @@ class Anvil(Service):
         hardfork: str | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        """With `state`, begins with the chain in that file, if any, and leaves the chain there at the end."""
+        """With `state`, loads the chain from that file if it exists, and saves the chain there at the end."""
         super().__init__()
         self.chain_id = chain_id
         self._block_time = block_time
@@ -375,7 +372,7 @@ class Anvil(Service):
 
     @property
     def websocket_url(self) -> str:
-        """The same over a web socket, for subscriptions."""
+        """The RPC endpoint over a web socket, for subscriptions."""
         return f"ws://{HOST}:{self.port}"
 
     def rpc(self, method: str, *parameters: Any) -> Any:
@@ -392,22 +389,22 @@ class Anvil(Service):
         super().stop()
 
     def kill(self) -> None:
-        """Ends the process with SIGKILL; the blocks it had mined are there again after a restart."""
+        """Ends the process with SIGKILL; a restart brings its mined blocks back."""
         self._save()
         super().kill()
 
     def close(self) -> None:
-        """Ends the process; the chain is saved only where somebody will find it."""
+        """Ends the process; saves the chain only if its file outlives the service."""
         if self._state.parent == self.directory:
             super().kill()
         super().close()
 
     def _save(self) -> None:
-        """Writes the chain to its file; a process that no longer answers has nothing more to say."""
+        """Writes the chain to its file, if the process still answers."""
         if not self.running:
             return
         with contextlib.suppress(httpx.HTTPError, ServiceError):
-            # No block may come between the saving and the end: it would have been seen, and then be gone.
+            # No block may be mined between saving and ending: clients would see it, and then it would be gone.
             self.rpc("evm_setAutomine", False)
             self.rpc("evm_setIntervalMining", 0)
             packed = bytes.fromhex(self._dump().removeprefix("0x"))
@@ -416,7 +413,7 @@ class Anvil(Service):
             unfinished.replace(self._state)
 
     def _dump(self) -> str:
-        """The chain between two blocks: one in progress changes the state first, and is among the blocks only later."""
+        """Dumps the chain between two blocks. Mining changes the state first and adds the block later."""
         found = self.rpc("anvil_dumpState")
         while True:
             before, mining, found = found, self._is_mining(), self.rpc("anvil_dumpState")
@@ -425,7 +422,7 @@ class Anvil(Service):
             time.sleep(0.02)
 
     def _is_mining(self) -> bool:
-        """Whether a transaction has changed the state and still waits for its block."""
+        """Whether a transaction has changed the state but is not in a block yet."""
         pending = self.rpc("txpool_content")["pending"]
         executed = {sender: int(self.rpc("eth_getTransactionCount", sender, "latest"), 16) for sender in pending}
         return any(int(nonce) < executed[sender] for sender, nonces in pending.items() for nonce in nonces)
@@ -451,21 +448,21 @@ class Anvil(Service):
 
 @contextlib.contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL cluster for the length of a block."""
+    """Runs a PostgreSQL cluster within a `with` block."""
     with Postgres() as service:
         yield service
 
 
 @contextlib.contextmanager
 def redis() -> Iterator[Redis]:
-    """A Redis for the length of a block."""
+    """Runs a Redis within a `with` block."""
     with Redis() as service:
         yield service
 
 
 @contextlib.contextmanager
 def rabbitmq() -> Iterator[RabbitMQ]:
-    """A RabbitMQ node for the length of a block."""
+    """Runs a RabbitMQ node within a `with` block."""
     with RabbitMQ() as service:
         yield service
 
@@ -479,7 +476,7 @@ def anvil(
     hardfork: str | None = None,
     arguments: Sequence[str] = (),
 ) -> Iterator[Anvil]:
-    """A chain for the length of a block."""
+    """Runs a chain within a `with` block."""
     with Anvil(
         state=state, block_time=block_time, chain_id=chain_id, hardfork=hardfork, arguments=arguments
     ) as service:
@@ -487,10 +484,10 @@ def anvil(
 
 
 def _own_ports() -> Iterator[int]:
-    """All ports again and again, in any order; each of pytest's workers has ports that no other one takes."""
+    """Yields all ports again and again in random order; each of pytest's workers has its own share of them."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     own = PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
-    # Hypothesis seeds the common generator, which then gives the same ports to processes that run side by side.
+    # Hypothesis seeds the shared generator, which would then give the same ports to parallel processes.
     return itertools.cycle(random.SystemRandom().sample(own, len(own)))
 
 
@@ -498,7 +495,7 @@ _ports = _own_ports()
 
 
 def free_port() -> int:
-    """Finds a port on which nothing listens at this moment, another one each time."""
+    """Finds a port on which nothing listens at this moment; a different one each time."""
     for port in itertools.islice(_ports, 100):
         if _is_free(port):
             return port
@@ -516,7 +513,7 @@ def _is_free(port: int) -> bool:
 
 
 def find_program(name: str) -> str:
-    """Finds a program on PATH or among those that npm installed."""
+    """Finds a program on PATH or among the packages of npm."""
     here = Path(__file__).resolve().parents[2]
     installed = sorted(here.glob(f"node_modules/@foundry-rs/{name}-*/bin/{name}"))
     program = shutil.which(name) or next((str(path) for path in installed), None)
@@ -526,17 +523,17 @@ def find_program(name: str) -> str:
 
 
 def kill_tree(pid: int) -> None:
-    """Kills a process and its descendants and waits for their end: until then they hold ports and shared memory."""
+    """Kills a process and its descendants, and waits for their end: until then they hold ports and shared memory."""
     killed = list(_killed_tree(pid))
     deadline = time.monotonic() + STOP_TIMEOUT
     while any(is_alive(pid) for pid in killed):
         if time.monotonic() > deadline:
-            raise ServiceError(f"killed, but still there: {[pid for pid in killed if is_alive(pid)]}")
+            raise ServiceError(f"processes still run after being killed: {[pid for pid in killed if is_alive(pid)]}")
         time.sleep(0.005)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended but was not waited for does not count."""
+    """Whether a process runs; a zombie does not count."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -546,7 +543,7 @@ def is_alive(pid: int) -> bool:
 
 
 def _killed_tree(pid: int) -> Iterator[int]:
-    """Kills, holding each process still while its children are looked up."""
+    """Kills a process tree; stops each process while listing its children."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
         for child in _children(pid):
@@ -572,9 +569,9 @@ def _converse(port: int, message: bytes) -> bytes:
 
 
 class Reaper:
-    """A child process that outlives this one just long enough to clear up, should this one be killed.
+    """A child process that outlives this one just long enough to clean up if this one is killed.
 
-    It reads from a pipe which processes and directories there are; the pipe ends when this process does.
+    It reads the names of processes and directories from a pipe, which ends when this process does.
     """
 
     def __init__(self) -> None:
@@ -582,14 +579,14 @@ class Reaper:
         self._owner = 0
 
     def watch(self, thing: int | Path) -> None:
-        """Puts a process or a directory on the list."""
-        self._tell("+", thing)
+        """Adds a process or a directory to the list."""
+        self._send("+", thing)
 
     def release(self, thing: int | Path) -> None:
-        """Takes it off again."""
-        self._tell("-", thing)
+        """Removes it from the list."""
+        self._send("-", thing)
 
-    def _tell(self, sign: str, thing: int | Path) -> None:
+    def _send(self, sign: str, thing: int | Path) -> None:
         if self._process is None or self._owner != os.getpid():
             self._owner = os.getpid()
             self._process = subprocess.Popen(
@@ -608,7 +605,7 @@ _reaper = Reaper()
 
 
 def _reap() -> None:
-    """What the reaper's process does."""
+    """Runs in the reaper's process."""
     things: set[str] = set()
     for line in sys.stdin:
         (things.add if line[0] == "+" else things.discard)(line[1:].rstrip("\n"))

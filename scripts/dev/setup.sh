@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings a checkout to the state in which everything runs. Idempotent: each step leaves a stamp named after the
-# hash of what it was made from, so a second run does nothing.
+# Prepares a checkout so that everything runs. Idempotent: each step leaves a stamp named after the hash of its
+# inputs, so a second run does nothing.
 #
 #   scripts/dev/setup.sh            Python environment, Solidity toolchain
 #   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
@@ -17,7 +17,7 @@ UV_VERSION="$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)"
 say() { printf '\033[1msetup:\033[0m %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# unless_done STEP MADE INPUT...: runs setup_STEP unless MADE exists and came from exactly these inputs
+# unless_done STEP RESULT INPUT...: runs setup_STEP unless RESULT exists and was made from exactly these inputs
 unless_done() {
   local step=$1 made=$2 stamp
   shift 2
@@ -35,7 +35,7 @@ as_root() {
 apt_install() {
   command -v apt-get >/dev/null || die "please install: $*"
   say "installing $*"
-  # Services are started by the tests themselves, on ports of their own; nothing should start at boot.
+  # Tests start services themselves, on their own ports; nothing should start at boot.
   local policy=/usr/sbin/policy-rc.d made_policy=
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
@@ -61,7 +61,7 @@ check_interpreters() {
 setup_python() {
   say "Python environment in $VENV"
   [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-  # uv is much faster but not to be had everywhere; pip installs the same locked set.
+  # uv is much faster but not available everywhere; pip installs the same locked set.
   if "$VENV/bin/python" -m pip install -q --disable-pip-version-check "uv==$UV_VERSION" 2>/dev/null &&
      "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --require-hashes -r requirements.lock; then
     "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --no-deps --no-build-isolation -e sdk -e .
@@ -74,21 +74,21 @@ setup_python() {
 
 setup_node() {
   say "Solidity toolchain in node_modules"
-  # Foundry's packages ask for a newer Node than Debian's, but their programs need none. --force takes them as they are; on other
-  # machines than Linux on x86-64 they are of no use (scripts/dev/env.sh leaves them out), and Foundry's own installer serves.
+  # Foundry's packages ask for a newer Node than Debian has, but their programs need no Node at all; --force accepts that.
+  # Only Linux on x86-64 can use them. Elsewhere scripts/dev/env.sh leaves them out, and Foundry has its own installer.
   npm ci --force --loglevel=error
   [ "$(uname -sm)" = "Linux x86_64" ] || command -v forge >/dev/null || die "please install Foundry 1.7"
 }
 
-# ape takes its compilers from a directory and would download what is not there. scripts/dev/env.sh names the first of
-# these two; the second is for an ape that is called without it.
+# ape takes its compilers from a directory and would download a missing one. scripts/dev/env.sh names the first of these
+# two directories; the second serves an ape that is called without it.
 setup_ape_compiler() {
   local version directory
   version="$(sed -n 's/.*"solc": "\([0-9.]*\)".*/\1/p' package.json)"
   for directory in "$PWD/.build/solcx" "$HOME/.solcx"; do
     [ ! -e "$directory/solc-v$version" ] || continue
     mkdir -p "$directory"
-    ln -sfn "$PWD/scripts/dev/solc" "$directory/solc-v$version" # also over the link of a checkout that is gone
+    ln -sfn "$PWD/scripts/dev/solc" "$directory/solc-v$version" # replaces the link of a deleted checkout, too
   done
 }
 
@@ -107,7 +107,7 @@ setup_browser() {
   command -v chromium >/dev/null || apt_install chromium fonts-noto-cjk
 }
 
-# Locks name no index and no path, so that they hold on any machine.
+# Locks name no index and no path, so that they work on any machine.
 renew_locks() {
   "$VENV/bin/uv" pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
     --upgrade --extra dev --no-emit-package tongdui pyproject.toml -o requirements.lock
@@ -116,7 +116,7 @@ renew_locks() {
 
 mkdir -p "$STAMPS"
 exec 9>"$STAMPS/lock"
-flock 9 # two runs at once, say `make -j`, would trip over each other
+flock 9 # two runs at once, as in `make -j`, would disturb each other
 
 case "${1:-base}" in
   base)

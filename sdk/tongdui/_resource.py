@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar, overload
 
+from pydantic import BaseModel
+
 from ._flow import AsyncDriver, Awaiting, Blocking, Driver
+from ._gateway import optional_name_of
+from ._instruction import MemberName, ProgramName
+from ._pagination import Query, listing
 from ._submission import OrderSubmitter
 
 
@@ -18,6 +23,48 @@ class Resource:
         self._gateway = submitter.gateway
         self._directory = submitter.directory
         self._driver = driver
+
+
+ElementT = TypeVar("ElementT", bound=BaseModel)
+
+
+class MemberCollection(Resource, Generic[ElementT]):
+    """A collection whose elements belong to members of programs: movements, holds."""
+
+    _model: type[ElementT]
+    _path: str
+
+    @listing
+    def list(
+        self,
+        *,
+        member: MemberName | None = None,
+        program: ProgramName | None = None,
+        state: str | None = None,
+        reference: str | None = None,
+        page_size: int | None = None,
+    ) -> Query[ElementT]:
+        """List the collection, newest first.
+
+        Args:
+            member: Only what belongs to this member.
+            program: Only what is of this program.
+            state: Only what is in this state: for movements accepted, submitted, settled, rejected or expired; for holds
+                pending, captured, released or expired.
+            reference: Only what has this reference of yours.
+            page_size: Elements to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "member": optional_name_of(member),
+            "program": optional_name_of(program),
+            "state": state,
+            "reference": reference,
+            "limit": page_size,
+        }
+        return Query(self._path, self._model, params)
 
 
 BlockingT = TypeVar("BlockingT", bound=Resource)

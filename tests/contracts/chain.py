@@ -1,4 +1,4 @@
-"""A clearing house on anvil, called through its ABI: what it was told, what it says, at times that the test chooses.
+"""A clearing house on anvil, called through its ABI: calls, events and views, at times that the test chooses.
 
 Speaks JSON-RPC and eth-abi directly, because the state machine makes some hundred thousand calls.
 """

@@ -130,7 +130,7 @@ def test_a_keystore_account_signs_as_well(operator: Operator) -> None:
     assert operator.house().merchantOf(1).call()[2] == 7_000_000
 
 
-def test_who_lacks_the_role_is_told_before_anything_is_sent(operator: Operator) -> None:
+def test_a_missing_role_is_reported_before_anything_is_sent(operator: Operator) -> None:
     code, printed = operator.run("pause", "--yes", "--everything", TONGDUI_KEY="0x" + STRANGER.hex())
 
     assert code == 1
@@ -161,7 +161,7 @@ def test_the_network_is_paused_and_resumed(operator: Operator) -> None:
     ("wanted", "shown"),
     [
         (("onboard", "--name", "Bakery", "--key", address(STRANGER)), "register Bakery as merchant 2"),
-        (("pause", "--everything"), "stop the network"),
+        (("pause", "--everything"), "pause the network"),
         (("rotate_key", "--merchant", "1", "--overlap", "0"), "is a key of merchant 1"),
     ],
 )

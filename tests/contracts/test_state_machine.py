@@ -322,7 +322,7 @@ class Lives(RuleBasedStateMachine):
     # ---------------------------------------------------------------- what always holds
 
     @invariant()
-    def contract_model_and_events_tell_the_same(self) -> None:
+    def contract_model_and_events_agree(self) -> None:
         if self.compared_at != self.model.now:  # else nothing happened
             self.twins.compare(MEMBERS)
             self.twins.compare_rebuilt()

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.contracts.chain import ChainHouse
 from tests.reference.clearing_house import ClearingHouse, Event
-from tests.reference.rebuild import Books
+from tests.reference.rebuild import RebuiltState
 from tests.reference.records import Reverted, Role
 from tongdui.encoding import text_word
 from tongdui.orders import Instruction, Kind, Reason, SignedOrder
@@ -22,7 +22,7 @@ BEGIN = 2_000_000_000  # 2033-05-18, 11:33:20 in Shanghai
 
 
 class Twins:
-    """A contract on anvil and a model that must not be told apart."""
+    """A contract on anvil and a model that must behave alike."""
 
     def __init__(self, url: str) -> None:
         name = text_word("Tongdui")
@@ -33,8 +33,8 @@ class Twins:
         self.now = BEGIN
         self.tried: set[tuple[int, int]] = set()  # nonces
         self.refs_tried: set[bytes] = set()
-        self.books = Books(UTC_OFFSET)
-        self.books_height = 0
+        self.rebuilt = RebuiltState(UTC_OFFSET)
+        self.rebuilt_height = 0
         self.seen: Counter[str] = Counter()
         assert self.chain.creation == [(event, _flat(values)) for event, values in self.model.events]
         for role, account in zip(Role, accounts[1:5], strict=True):
@@ -91,7 +91,7 @@ class Twins:
     # ---------------------------------------------------------------- comparison
 
     def compare(self, members: Sequence[str]) -> None:
-        """All state that can be read from the contract is the model's, and is what the events tell."""
+        """Asserts that all state that the contract shows is the model's, and follows from the events."""
         expected = self.model.state()
         # The contract keeps no documents: they are in the events, where `compare_rebuilt` looks for them.
         expected["agreements"] = {n: terms[:-1] for n, terms in expected["agreements"].items()}
@@ -102,11 +102,11 @@ class Twins:
     def compare_rebuilt(self) -> None:
         """What an auditor rebuilds from the events alone is the model's state, too."""
         height = self.chain.height()
-        for time, (event, values) in self.chain.history(self.books_height + 1, height):
-            self.books.read(time, event, values)
-        self.books_height = height
+        for time, (event, values) in self.chain.history(self.rebuilt_height + 1, height):
+            self.rebuilt.read(time, event, values)
+        self.rebuilt_height = height
         expected = self.model.state()
-        rebuilt = self.books.state(self.model.now)
+        rebuilt = self.rebuilt.state(self.model.now)
         for part, value in expected.items():
             assert rebuilt[part] == value, f"{part} cannot be rebuilt"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from clearing.runtime.embedded import EmbeddedNetwork
-from scripts.demo.town import Town
+from scripts.demo.participants import Participants
 from tests.e2e.witness import Witness
 
 
@@ -15,9 +15,9 @@ from tests.e2e.witness import Witness
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Somebody who sees everything and can sign anything."""
     with EmbeddedNetwork(tmp_path_factory.mktemp("network"), worker=False) as network:
-        town = Town(network)
-        town.onboard(lambda _: None)
-        found = Witness(town)
+        participants = Participants(network)
+        participants.onboard(lambda _: None)
+        found = Witness(participants)
         yield found
         found.close()
-        town.close()
+        participants.close()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.demo import demo
+from scripts.demo import __main__ as demo
 from scripts.demo.audit import Check
-from scripts.demo.stage import Stage
+from scripts.demo.display import Display
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_demo_ends_well(tmp_path: Path) -> None:
     figures = tmp_path / "figures.jsonl"
     done = subprocess.run(
-        [sys.executable, "scripts/demo.py", "--json", str(figures)],
+        [sys.executable, "-m", "scripts.demo", "--json", str(figures)],
         cwd=ROOT,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
@@ -43,12 +43,12 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
 def test_the_demo_fails_when_something_is_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(directory: Path, stage: Stage) -> list[str]:
-        stage.figure("one", 1, "gas", "a figure that is kept all the same")
+    def run(directory: Path, display: Display) -> list[str]:
+        display.figure("one", 1, "gas", "a figure that is kept all the same")
         return ["FUEL: expected 5, found 6"]
 
     monkeypatch.setattr(demo, "run", run)
-    monkeypatch.setattr(sys, "argv", ["demo.py", "--json", str(tmp_path / "figures.jsonl")])
+    monkeypatch.setattr(sys, "argv", ["demo", "--json", str(tmp_path / "figures.jsonl")])
     assert demo.main() == 1
     assert "FUEL: expected 5, found 6" in capsys.readouterr().out
     assert json.loads((tmp_path / "figures.jsonl").read_text().splitlines()[0])["figure"] == "one"

@@ -134,7 +134,7 @@ def test_with_a_wait_the_answer_has_the_block(witness: Witness) -> None:
 def receipt(witness: Witness) -> Receipt:
     """Of one exchange in a batch of several."""
     members = [witness.member(100) for _ in range(3)]
-    agreement = witness.town.agreements["FUEL", "CINE"]
+    agreement = witness.participants.agreements["FUEL", "CINE"]
     order = witness.fuel.client.orders.create(
         [Exchange(agreement=agreement, member=member, points=20) for member in members], wait=WAIT
     )

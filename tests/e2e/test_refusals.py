@@ -46,7 +46,7 @@ def test_an_unknown_member(witness: Witness, name: str) -> None:
 
 
 def test_a_member_of_another_merchant_is_unknown_here(witness: Witness) -> None:
-    stranger = witness.town["VIP"].client.members.create(external_id="only-at-vip")
+    stranger = witness.participants["VIP"].client.members.create(external_id="only-at-vip")
     body = {"program": "FUEL", "member": stranger.id, "points": 5}
     assert_refused(witness, lambda: witness.request("POST", "/v1/issuances", body), 404, "unknown_member", stranger)
 
@@ -107,10 +107,10 @@ def test_more_points_than_the_member_has(witness: Witness) -> None:
 
 def test_more_money_than_the_merchant_has(witness: Witness) -> None:
     """The video platform has no deposit and a credit of one yuan; 300 of its points cost it 21.60."""
-    vip = witness.town["VIP"]
+    vip = witness.participants["VIP"]
     member = vip.client.members.create(external_id="rich-member")
     vip.client.issuances.create(program="VIP", member=member, points=300, wait=WAIT).settled()
-    agreement = witness.town.agreements["VIP", "CINE"]
+    agreement = witness.participants.agreements["VIP", "CINE"]
     wire = Instruction(Kind.EXCHANGE, member.address, 300, vip.program.number, agreement.number or 0)
     body = {"agreement": agreement.id, "member": member.id, "points": 300}
     body["authorization"] = witness.sign(wire, code="VIP")
@@ -166,13 +166,13 @@ def test_an_agreement_that_only_one_side_signed(witness: Witness) -> None:
 
 def test_an_agreement_that_has_not_begun(witness: Witness) -> None:
     future = propose(witness, valid_from=datetime.now(UTC) + timedelta(days=1))
-    signed = witness.town["CINE"].client.agreements.sign(future, wait=WAIT)
+    signed = witness.participants["CINE"].client.agreements.sign(future, wait=WAIT)
     assert signed.state == "active"
     assert_exchange_refused(witness, signed, 422, "agreement_not_live")
 
 
 def test_an_agreement_that_another_one_replaced(witness: Witness) -> None:
-    cinema = witness.town["CINE"].client
+    cinema = witness.participants["CINE"].client
     old = cinema.agreements.sign(propose(witness), wait=WAIT)
     member = witness.member(10)
     witness.fuel.client.exchanges.create(agreement=old, member=member, points=3, wait=WAIT).settled()
@@ -182,7 +182,7 @@ def test_an_agreement_that_another_one_replaced(witness: Witness) -> None:
 
 @pytest.mark.slow
 def test_an_agreement_whose_time_is_over(witness: Witness) -> None:
-    signed = witness.town["CINE"].client.agreements.sign(propose_short(witness), wait=WAIT)
+    signed = witness.participants["CINE"].client.agreements.sign(propose_short(witness), wait=WAIT)
     member = witness.member(10)
     witness.fuel.client.exchanges.create(agreement=signed, member=member, points=3, wait=WAIT).settled()
     time.sleep(max(0.0, (signed.valid_until - datetime.now(UTC)).total_seconds() + 0.5))
@@ -191,22 +191,22 @@ def test_an_agreement_whose_time_is_over(witness: Witness) -> None:
 
 def test_an_agreement_for_another_program(witness: Witness) -> None:
     member = witness.member(10)
-    agreement = witness.town.agreements["FUEL", "MART"]
+    agreement = witness.participants.agreements["FUEL", "MART"]
     body = {**exchange_by(witness, member, agreement), "source_program": "VIP"}
     assert_refused(witness, lambda: witness.request("POST", "/v1/exchanges", body), 422, "wrong_agreement", member)
 
 
 def test_an_agreement_between_others_is_unknown(witness: Witness) -> None:
-    assert_exchange_refused(witness, witness.town.agreements["CINE", "MART"], 404, "unknown_agreement")
+    assert_exchange_refused(witness, witness.participants.agreements["CINE", "MART"], 404, "unknown_agreement")
 
 
 def test_an_agreement_that_the_other_side_starts(witness: Witness) -> None:
     """The supermarket is the target of FUEL to MART: it may not draw on the gas station's points by itself."""
-    mart = witness.town["MART"]
+    mart = witness.participants["MART"]
     member = witness.member(10)
     code = witness.fuel.client.members.create_link_code(member).code
     mart.client.members.create(external_id=f"M-{member.id[-6:]}", link_code=code)
-    agreement = witness.town.agreements["FUEL", "MART"]
+    agreement = witness.participants.agreements["FUEL", "MART"]
     wire = Instruction(Kind.EXCHANGE, member.address, 5, witness.fuel.program.number, agreement.number or 0)
     body = {"agreement": agreement.id, "member": member.id, "points": 5}
     body["authorization"] = witness.sign(wire, code="MART")
@@ -223,7 +223,7 @@ def stranger(_witness: Witness) -> LocalSigner:
 
 
 def another_merchant(witness: Witness) -> LocalSigner:
-    return witness.town["CINE"].signer
+    return witness.participants["CINE"].signer
 
 
 @pytest.mark.parametrize("whose", [stranger, another_merchant])

@@ -39,7 +39,7 @@ class Party:
 
 
 @dataclass
-class Town:
+class Participants:
     """A gas station and a cinema in a network of their own."""
 
     network: EmbeddedNetwork
@@ -72,12 +72,12 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def participants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Participants]:
     with EmbeddedNetwork(tmp_path_factory.mktemp("network")) as network:
         operator = Client(network.url, network.api_keys["operator"])
         treasury = Client(network.url, network.api_keys["treasury"])
-        town = Town(network, operator, treasury)
-        station, cinema = town.join("FUEL", "Station"), town.join("CINE", "Cinema")
+        participants = Participants(network, operator, treasury)
+        station, cinema = participants.join("FUEL", "Station"), participants.join("CINE", "Cinema")
         proposed = station.client.agreements.propose(
             source_program="FUEL",
             target_program="CINE",
@@ -94,12 +94,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             merchant=station.merchant, micros=yuan(500), bank_reference="BANK-1", wait=WAIT
         )
         assert deposit.state == "posted"
-        yield town
+        yield participants
 
 
 @pytest.fixture
-def station(town: Town) -> Party:
-    return town.parties["FUEL"]
+def station(participants: Participants) -> Party:
+    return participants.parties["FUEL"]
 
 
 def member_with(station: Party, external_id: str, points: int) -> tongdui.Member:
@@ -112,11 +112,13 @@ def available(client: Client, member: tongdui.Member) -> dict[str, int]:
     return {account.program: account.available for account in client.members.accounts(member)}
 
 
-def test_the_network_is_healthy(town: Town) -> None:
-    assert set(_until_healthy(town).checks) == {"database", "migrations", "chain", "sequencer", "projector"}
+def test_the_network_is_healthy(participants: Participants) -> None:
+    assert set(_until_healthy(participants).checks) == {"database", "migrations", "chain", "sequencer", "projector"}
 
 
-def test_points_are_issued_exchanged_redeemed_and_proven(town: Town, station: Party, tmp_path: Path) -> None:
+def test_points_are_issued_exchanged_redeemed_and_proven(
+    participants: Participants, station: Party, tmp_path: Path
+) -> None:
     client = station.client
     member = member_with(station, "story", 1_000)
     before = client.positions.get(station.merchant)
@@ -138,8 +140,11 @@ def test_points_are_issued_exchanged_redeemed_and_proven(town: Town, station: Pa
     assert available(client, member) == {"FUEL": 600, "CINE": 274}
 
     receipt = client.entries.receipt(exchange)
-    trusted: dict[str, Any] = {"rpc_url": town.network.rpc_url, "contract": town.network.settings.contract}
-    receipt.verify(**trusted, chain_id=town.network.settings.chain_id)
+    trusted: dict[str, Any] = {
+        "rpc_url": participants.network.rpc_url,
+        "contract": participants.network.settings.contract,
+    }
+    receipt.verify(**trusted, chain_id=participants.network.settings.chain_id)
     asyncio.run(receipt.averify(**trusted))
     path = receipt.save(tmp_path / "receipt.json")
     command = ["verify", str(path), "--rpc", trusted["rpc_url"], "--contract", trusted["contract"]]
@@ -171,16 +176,16 @@ def test_an_order_of_several_takes_effect_as_a_whole(station: Party) -> None:
     assert (issued.points, exchanged.out) == (100, 90)
 
 
-def test_a_member_is_linked_to_another_merchant(town: Town, station: Party) -> None:
+def test_a_member_is_linked_to_another_merchant(participants: Participants, station: Party) -> None:
     member = member_with(station, "linked", 10)
     code = station.client.members.create_link_code(member)
-    cinema = town.parties["CINE"].client
+    cinema = participants.parties["CINE"].client
     same = cinema.members.create(external_id="C-1", link_code=code.code)
     assert (same.id, same.address, same.external_id) == (member.id, member.address, "C-1")
     assert cinema.members.get("external:C-1").id == member.id
 
 
-def test_refusals_have_their_own_exceptions(town: Town, station: Party) -> None:
+def test_refusals_have_their_own_exceptions(participants: Participants, station: Party) -> None:
     client = station.client
     member = member_with(station, "refusals", 50)
     with pytest.raises(tongdui.InsufficientPointsError) as short:
@@ -202,14 +207,14 @@ def test_refusals_have_their_own_exceptions(town: Town, station: Party) -> None:
     with pytest.raises(tongdui.AgreementError, match="below_minimum"):
         client.exchanges.create(source_program="FUEL", target_program="CINE", member=member, points=10, min_out=10)
     with pytest.raises(tongdui.AuthenticationError):
-        Client(town.network.url, "tdk_nobody_x").network.get()
+        Client(participants.network.url, "tdk_nobody_x").network.get()
     with pytest.raises(tongdui.ForbiddenError):
         client.merchants.create(name="Me too", managed_key=True)
 
 
-def test_liquidity_ends_somewhere(town: Town) -> None:
+def test_liquidity_ends_somewhere(participants: Participants) -> None:
     """A merchant without deposit may owe its credit limit of 100 yuan, and not one micro more."""
-    poor, cinema = town.join("POOR", "Poor"), town.parties["CINE"]
+    poor, cinema = participants.join("POOR", "Poor"), participants.parties["CINE"]
     proposed = poor.client.agreements.propose(
         source_program="POOR",
         target_program="CINE",
@@ -227,31 +232,31 @@ def test_liquidity_ends_somewhere(town: Town) -> None:
     assert poor.client.positions.get(poor.merchant).liquidity_micros == 0
 
 
-def test_a_stranger_cannot_sign_for_the_station(town: Town, station: Party) -> None:
+def test_a_stranger_cannot_sign_for_the_station(participants: Participants, station: Party) -> None:
     """With the station's API key, but another merchant's signing key."""
-    cinema = town.parties["CINE"]
+    cinema = participants.parties["CINE"]
     merchant = station.merchant.id
-    with Client(town.network.url, station.api_key, signer=cinema.signer, merchant=merchant) as thief:
+    with Client(participants.network.url, station.api_key, signer=cinema.signer, merchant=merchant) as thief:
         member = station.client.members.create(external_id="victim")
         with pytest.raises(tongdui.AuthorizationError, match="wrong_signer"):
             thief.issuances.create(program="FUEL", member=member, points=1)
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(-5, "deadline_passed"), (10**6, "deadline_too_far")])
-def test_deadlines_have_limits(town: Town, station: Party, seconds: int, code: str) -> None:
-    with Client(town.network.url, station.api_key, signer=station.signer, deadline_seconds=seconds) as client:
+def test_deadlines_have_limits(participants: Participants, station: Party, seconds: int, code: str) -> None:
+    with Client(participants.network.url, station.api_key, signer=station.signer, deadline_seconds=seconds) as client:
         member = client.members.create(external_id="deadline")
         with pytest.raises(tongdui.AuthorizationError, match=code):
             client.issuances.create(program="FUEL", member=member, points=1)
 
 
-def test_a_restart_with_the_same_key_pays_once(town: Town) -> None:
+def test_a_restart_with_the_same_key_pays_once(participants: Participants) -> None:
     """The points do not expire: at midnight the same sale would become another request, with another day to sign."""
-    shop = town.join("KEEP", "Shop", lifetime_days=None)
+    shop = participants.join("KEEP", "Shop", lifetime_days=None)
     member = shop.client.members.create(external_id="restart")
     found = []
     for _ in range(2):
-        with Client(town.network.url, shop.api_key, signer=shop.signer) as client:
+        with Client(participants.network.url, shop.api_key, signer=shop.signer) as client:
             movement = client.issuances.create(
                 program="KEEP", member=member, points=7, reference="r-1", idempotency_key="restart-1", wait=WAIT
             )
@@ -274,7 +279,7 @@ def test_a_replayed_nonce_is_refused_and_not_used_again(station: Party) -> None:
     assert available(client, member)["FUEL"] == 5
 
 
-def test_a_proposal_survives_the_gateways_defaults(town: Town, station: Party) -> None:
+def test_a_proposal_survives_the_gateways_defaults(participants: Participants, station: Party) -> None:
     """valid_from and document are chosen by the gateway; the client checks and signs them all the same."""
     proposed = station.client.agreements.propose(
         source_program="FUEL",
@@ -289,9 +294,9 @@ def test_a_proposal_survives_the_gateways_defaults(town: Town, station: Party) -
     assert (proposed.rate, proposed.state) == (Fraction(1, 3), "proposed")
 
 
-def test_a_round_that_would_make_points_is_refused(town: Town) -> None:
+def test_a_round_that_would_make_points_is_refused(participants: Participants) -> None:
     with pytest.raises(tongdui.AgreementError, match="rate_cycle"):
-        town.parties["CINE"].client.agreements.propose(
+        participants.parties["CINE"].client.agreements.propose(
             source_program="CINE",
             target_program="FUEL",
             rate="3/2",
@@ -302,11 +307,11 @@ def test_a_round_that_would_make_points_is_refused(town: Town) -> None:
         )
 
 
-def test_the_async_client_issues_many_at_once(town: Town, station: Party) -> None:
+def test_the_async_client_issues_many_at_once(participants: Participants, station: Party) -> None:
     member = station.client.members.create(external_id="async")
 
     async def issue() -> int:
-        async with AsyncClient(town.network.url, station.api_key, signer=station.signer) as client:
+        async with AsyncClient(participants.network.url, station.api_key, signer=station.signer) as client:
             movements = await asyncio.gather(
                 *(client.issuances.create(program="FUEL", member=member, points=n, wait=WAIT) for n in range(1, 31))
             )
@@ -316,11 +321,11 @@ def test_the_async_client_issues_many_at_once(town: Town, station: Party) -> Non
     assert available(station.client, member)["FUEL"] == sum(range(1, 31))
 
 
-def test_a_managed_merchant_needs_no_signer(town: Town) -> None:
-    merchant = town.operator.merchants.create(name="Managed", managed_key=True, wait=WAIT)
-    town.operator.programs.create(merchant=merchant, code="EASY", name="Easy", wait=WAIT)
-    key = town.operator.api_keys.create(merchant=merchant, scopes=SCOPES)
-    with Client(town.network.url, key.secret) as client:
+def test_a_managed_merchant_needs_no_signer(participants: Participants) -> None:
+    merchant = participants.operator.merchants.create(name="Managed", managed_key=True, wait=WAIT)
+    participants.operator.programs.create(merchant=merchant, code="EASY", name="Easy", wait=WAIT)
+    key = participants.operator.api_keys.create(merchant=merchant, scopes=SCOPES)
+    with Client(participants.network.url, key.secret) as client:
         member = client.members.create(external_id="E-1")
         movement = client.issuances.create(program="EASY", member=member, points=3, wait=WAIT)
         assert movement.settled().points == 3
@@ -338,12 +343,14 @@ def test_a_managed_merchant_needs_no_signer(town: Town) -> None:
 # --- the till
 
 
-def test_a_day_at_the_pump_is_issued_once(town: Town, station: Party, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_day_at_the_pump_is_issued_once(
+    participants: Participants, station: Party, tmp_path: Path, monkeypatch: Any
+) -> None:
     """Through the command, as a station would run it each night; the second run issues nothing."""
     sheet = read_till(DATA / "fuel_day.csv")
     keystore = station.signer.save_keystore(tmp_path / "station.json", "secret")
     environment = {
-        "TONGDUI_URL": town.network.url,
+        "TONGDUI_URL": participants.network.url,
         "TONGDUI_API_KEY": station.api_key,
         "TONGDUI_KEYSTORE": str(keystore),
         "TONGDUI_KEYSTORE_PASSWORD": "secret",
@@ -356,8 +363,8 @@ def test_a_day_at_the_pump_is_issued_once(town: Town, station: Party, tmp_path: 
     assert _issued(station, sheet.sales) == {sale.reference: sale.points for sale in sheet.sales}
 
 
-def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(town: Town, tmp_path: Path) -> None:
-    party = town.join("KILL", "Killed")
+def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(participants: Participants, tmp_path: Path) -> None:
+    party = participants.join("KILL", "Killed")
     rows = [f"2026-04-15 08:00:00,K{n},C-{n % 7},95#,1,L,{n}.00" for n in range(1, 601)]
     path = tmp_path / "day.csv"
     path.write_text("time,sale number,customer,article,quantity,unit,amount\n" + "\n".join(rows))
@@ -367,11 +374,11 @@ def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(town: Town, 
     def kill_at_some_moments(what: str, done: int, _total: int) -> None:
         if (what, done) in moments:
             moments.remove((what, done))
-            town.network.children["gateway"].kill()
+            participants.network.children["gateway"].kill()
 
     result = _stubborn(party.client, sheet.sales, kill_at_some_moments)
     assert moments == set()
-    _until_healthy(town)
+    _until_healthy(participants)
     again = TillImport(party.client, "KILL").run(sheet.sales)
     assert (len(again.issued), len(again.already), again.needs_attention) == (0, 600, False)
     assert len(result.issued) + len(result.already) == 600
@@ -379,12 +386,12 @@ def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(town: Town, 
     assert _issued(party, sheet.sales) == {f"till:K{n}": n for n in range(1, 601)}
 
 
-def test_a_real_shops_export_is_imported_whole(town: Town) -> None:
+def test_a_real_shops_export_is_imported_whole(participants: Participants) -> None:
     shared = Path(os.environ.get("TONGDUI_SHARED_DATA") or ROOT / ".." / "shared" / "data")
     path = shared / "online_retail.csv"
     if not path.exists():
         pytest.skip("online_retail.csv is not here; see TONGDUI_SHARED_DATA")
-    market = town.join("MART", "Supermarket")
+    market = participants.join("MART", "Supermarket")
     sheet = read_till(path, "online_retail")
     result = TillImport(market.client, "MART", timeout=300).run(sheet.sales)
     assert (len(result.issued), result.points, result.needs_attention) == (61, 24_603, False)
@@ -418,12 +425,12 @@ def _stubborn(client: Client, sales: Any, on_progress: Any) -> Any:
     raise AssertionError("it never got through")
 
 
-def _until_healthy(town: Town) -> tongdui.Health:
+def _until_healthy(participants: Participants) -> tongdui.Health:
     seen: list[tongdui.Health] = []
 
     def is_ok() -> bool:
         with suppress(tongdui.APIConnectionError, tongdui.APIError):
-            seen.append(town.operator.health.get())
+            seen.append(participants.operator.health.get())
             return seen[-1].status == "ok"
         return False
 

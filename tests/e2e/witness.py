@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from scripts.demo.audit import Audit, Node
-from scripts.demo.town import Town
+from scripts.demo.participants import Participants
 from tongdui import LocalSigner, Member
 from tongdui.encoding import hex_of
 from tongdui.orders import Domain, Instruction, Kind, Order
@@ -23,10 +23,10 @@ _numbers = count(1)
 class Witness:
     """Raw HTTP as the gas station, and everything that can be known about the network."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.network = town.network
-        self.fuel = town["FUEL"]
+    def __init__(self, participants: Participants) -> None:
+        self.participants = participants
+        self.network = participants.network
+        self.fuel = participants["FUEL"]
         self.node = Node(self.network.rpc_url, self.network.settings.contract)
         self.http = httpx.Client(base_url=self.network.url, timeout=120)
 
@@ -49,7 +49,7 @@ class Witness:
     ) -> httpx.Response:
         """A request with a merchant's API key and a fresh Idempotency-Key."""
         sent = {
-            "Authorization": f"Bearer {self.town[code].api_key}",
+            "Authorization": f"Bearer {self.participants[code].api_key}",
             "Idempotency-Key": key or secrets.token_hex(8),
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
@@ -67,7 +67,7 @@ class Witness:
 
     def nonce(self, code: str = "FUEL") -> int:
         """A reserved nonce."""
-        return self.town[code].client.nonces.reserve(1).first
+        return self.participants[code].client.nonces.reserve(1).first
 
     def sign(
         self,
@@ -78,7 +78,7 @@ class Witness:
         code: str = "FUEL",
     ) -> Json:
         """The `authorization` of an order, right unless told otherwise."""
-        party = self.town[code]
+        party = self.participants[code]
         nonce = self.nonce(code) if nonce is None else nonce
         deadline = int(time.time()) + 600 if deadline is None else deadline
         order = Order(party.merchant.number, nonce, deadline, instructions)
@@ -88,7 +88,7 @@ class Witness:
 
     def redeem(self, member: Member, points: int, program: str = "FUEL") -> Instruction:
         """A redemption as it is signed."""
-        number = self.town[program].program.number
+        number = self.participants[program].program.number
         return Instruction(Kind.REDEEM, member.address, points, number)
 
     def redemption(self, member: Member, points: Any, **signing: Any) -> Json:
@@ -100,7 +100,7 @@ class Witness:
 
     def everything(self, *members: Member) -> Json:
         """All that a refused request must leave as it was: the journal's head on chain, positions, accounts, queued orders."""
-        auditor = self.town.auditor
+        auditor = self.participants.auditor
         events = (event.id for event in auditor.events.list(page_size=50) if event.type.startswith("order."))
         return {
             "head": self.node.view("head()"),
@@ -112,12 +112,12 @@ class Witness:
 
     def points(self, member: Member, program: str = "FUEL") -> int:
         """Points that the chain says the member has."""
-        number = self.town[program].program.number
+        number = self.participants[program].program.number
         return self.node.numbers("balanceOf(address,uint32)", [_words(member.address, number)])[0]
 
     def assert_books_balance(self) -> None:
         """Receipts, contract and gateway agree on every total; nothing is in the chain that is not in the receipts."""
-        auditor = self.town.auditor
+        auditor = self.participants.auditor
         receipts = [auditor.entries.receipt(entry.leaf) for entry in auditor.entries.list(page_size=200)]
         audit = Audit.of(self.node, receipts)
         checks = [*audit.journal(), audit.money()]

@@ -1,4 +1,4 @@
-"""Seeds: printed by every test of this directory, and given back with `pytest tests/faults --seed N`."""
+"""Seeds: every test of this directory prints one, and `pytest tests/faults --seed N` repeats its faults."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tests.faults.world import World
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=None, help="repeats the faults of an earlier run")
-    parser.addoption("--every-step", action="store_true", default=False, help="stops at every step, not at some")
+    parser.addoption("--seed", type=int, default=None, help="repeat the faults of an earlier run")
+    parser.addoption("--every-step", action="store_true", default=False, help="stop at every step instead of some")
 
 
 @pytest.fixture(scope="session")
 def seed(request: pytest.FixtureRequest) -> int:
-    """What decides where things break."""
+    """Decides where things break."""
     given = request.config.getoption("--seed", default=None)
     return int(given) if given is not None else random.randrange(10**9)
 
 
 @pytest.fixture(scope="session")
 def every_step(request: pytest.FixtureRequest) -> bool:
-    """Whether there is time for all of them."""
+    """Whether to stop at every step."""
     nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
     return bool(request.config.getoption("--every-step", default=False)) or nightly
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A network on a PostgreSQL and an anvil of its own: both will be killed."""
+    """A network on its own PostgreSQL and anvil, which the tests kill."""
     directory: Path = tmp_path_factory.mktemp("world")
     with Postgres() as server, anvil(arguments=["--code-size-limit", "60000"]) as node:
         found = World(server, node, directory)

@@ -36,10 +36,10 @@ def _restart_database(world: World, child: Connection, pid: int, rng: random.Ran
 
 
 def _kill_chain(world: World, child: Connection, pid: int, rng: random.Random) -> None:
-    """What was mined is there again; what waited for a block is gone."""
+    """Restarts the chain with its mined blocks; transactions that waited for a block are lost."""
     world.node.kill()
     world.node.start()
-    # A restarted anvil has no state of older blocks: it cannot reorganise them.
+    # A restarted anvil lacks the state of older blocks, so it cannot reorganise them.
     world.base = world.harness.client.head()
     child.send("go on")
 
@@ -71,7 +71,7 @@ def test_an_order_settles_exactly_once_whatever_happens_between_two_steps(
     for at in _steps(world, rng, times, every_step):
         stop = world.run(world.plan(rng), at=at, fault=lambda child, pid: fault(world, child, pid, rng))
         _note(stop)
-        world.check(told_once=fault is not _reorganise)
+        world.check(recorded_once=fault is not _reorganise)
 
 
 def test_an_order_settles_exactly_once_when_the_chain_loses_its_last_blocks(
@@ -89,11 +89,11 @@ def test_an_order_settles_exactly_once_when_the_chain_loses_its_last_blocks(
             child.send("go on")
 
         _note(world.run(world.plan(rng), at=at, fault=lose))
-        world.check(told_once=False)
+        world.check(recorded_once=False)
 
 
 def test_the_steps_cover_the_whole_path(world: World, seed: int) -> None:
-    """Were the hooks to miss accepting, batching, sending or projecting, the tests above would prove nothing."""
+    """If the hooks missed accepting, batching, sending or projecting, the tests above would prove nothing."""
     path = world.run(world.plan(random.Random(seed))).name.split("; ")
     print(path)
     for step in (
@@ -117,7 +117,7 @@ def test_the_steps_cover_the_whole_path(world: World, seed: int) -> None:
 
 
 def _steps(world: World, rng: random.Random, times: int, every: bool) -> Sequence[int]:
-    """Where to stop: as many steps as there is time for."""
+    """Chooses the steps to stop at: every one, or some at random."""
     last = world.run(world.plan(rng)).step
     assert last > 30
     return range(1, last + 1) if every else [rng.randint(1, last) for _ in range(times)]

@@ -1,9 +1,8 @@
-"""A network that is broken on purpose: the whole path of an order runs in a process of its own and stops at a given step.
+"""A network that the tests break on purpose: the whole path of an order runs in its own process and stops at a given step.
 
-A step is every statement that goes to the database, every commit before and after, and every request to the node before and after
-its answer. At the chosen one the process reports and waits, and something is done to it, to its connections, to the database or to
-the chain. Then everything is started again, the client repeats what it had no answer to, and the books must be as if nothing had
-happened.
+A step is a statement to the database, the moment before or after a commit, or the moment before or after a request to the node.
+At the chosen step the process reports and waits while a fault hits it, its connections, the database or the chain. Then everything
+restarts, the client repeats the request that got no answer, and all balances must be as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -55,15 +54,15 @@ from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
 from tests.support.harness import Harness
-from tests.support.receiver import Receiver
+from tests.support.webhook_receiver import WebhookReceiver
 from tongdui.encoding import keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 
 TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
-"""What a daemon takes as a reason to try again."""
+"""Errors after which a daemon tries again."""
 
 PATIENCE = 180.0
-"""Seconds after which whatever does not end has failed: the way of an order, the wait for a process, the return to rest."""
+"""Seconds after which an order that does not settle, a silent process or a busy network fails the test."""
 
 _WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
 
@@ -72,20 +71,20 @@ TABLES = set(Base.metadata.tables)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a merchant's client wants, exactly once: an order whose first instruction has a reference of its own."""
+    """An order that a merchant's client wants exactly once. Its first instruction has a unique reference."""
 
     merchant: int
     requests: tuple[InstructionRequest, ...]
 
     @property
     def reference(self) -> str:
-        """By which the client recognises it."""
+        """The reference by which the client recognises the order."""
         return self.requests[0].reference or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where the process stood when it happened."""
+    """Where the process was when the fault hit."""
 
     step: int
     name: str
@@ -93,7 +92,7 @@ class Stop:
 
 @dataclass(slots=True)
 class World:
-    """The network, what was wanted of it, and the reference model that had an easy life."""
+    """The network, the orders that it was given, and the reference model, which meets no faults."""
 
     server: Postgres
     node: Anvil
@@ -105,8 +104,8 @@ class World:
     modelled: int = 0
     base: int = field(init=False)
     """The newest block that no fault may take away."""
-    receiver: Receiver = field(default_factory=Receiver)
-    """The merchants' server, where they are told of their orders."""
+    receiver: WebhookReceiver = field(default_factory=WebhookReceiver)
+    """The merchants' server, which gets the webhooks about their orders."""
 
     def __post_init__(self) -> None:
         url = self.server.new_database("world")
@@ -137,7 +136,7 @@ class World:
     # ---------------------------------------------------------------- plans
 
     def plan(self, rng: random.Random) -> Plan:
-        """Something that will be accepted and settled, if nothing is lost."""
+        """Makes a plan that will be accepted and settled if nothing is lost."""
         merchant = rng.choice((1, 2))
         requests = [self._request(rng, merchant) for _ in range(rng.randint(1, 3))]
         return Plan(merchant, (_named(requests[0], f"doc-{len(self.plans)}-{rng.randrange(10**9)}"), *requests[1:]))
@@ -155,7 +154,7 @@ class World:
     # ---------------------------------------------------------------- running
 
     def run(self, plan: Plan, *, at: int | None = None, fault: Callable[[Connection, int], None] | None = None) -> Stop:
-        """Runs a plan in a process of its own. At step `at` it waits while `fault` is done; then all is run to its end."""
+        """Runs a plan in its own process, which waits at step `at` while `fault` happens; then finishes all open work."""
         ours, theirs = Pipe()
         self.plans.append(plan)
         child = os.fork()
@@ -171,18 +170,18 @@ class World:
             ours.close()
         self._restart()
         deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyring)
-        _carry_out(self.harness, plan, deliverer)  # the client asks again: it cannot know
+        _carry_out(self.harness, plan, deliverer)  # the client asks again: it cannot know what happened
         self._settle_everything()
-        _tell(self.harness, deliverer)
+        _deliver(self.harness, deliverer)
         deliverer.close()
         return stop
 
     def _watch(self, child: Connection, pid: int, fault: Callable[[Connection, int], None] | None) -> Stop:
-        """What the process reports: where it stopped, or that it came to its end after so many steps."""
+        """Returns what the process reports: where it stopped, or how many steps it took to the end."""
         stop = Stop(0, "nowhere")
         while True:
             if not child.poll(PATIENCE):
-                raise TimeoutError(f"the process says nothing for {PATIENCE:.0f} seconds, after {stop}")
+                raise TimeoutError(f"the process has said nothing for {PATIENCE:.0f} seconds, after {stop}")
             try:
                 word, step, name = child.recv()
             except EOFError:
@@ -194,7 +193,7 @@ class World:
             fault(child, pid)
 
     def _restart(self) -> None:
-        """As after a crash: nothing is left of the daemons but the database and the chain."""
+        """Restarts the daemons as after a crash that left only the database and the chain."""
         self.harness.close()
         self.harness.database = Database(self.harness.settings.database_url)
         self.harness.client = ChainClient(self.harness.settings.rpc_url)
@@ -207,41 +206,41 @@ class World:
                 self.harness.sequencer.step()
                 if not self.harness.projector.step() and not _is_open(self.harness):
                     return
-            assert time.monotonic() < deadline, "it does not come to rest"
+            assert time.monotonic() < deadline, "the network does not come to rest"
 
     # ---------------------------------------------------------------- faults
 
     def keep_chain(self) -> bytes:
-        """The chain as it is now."""
+        """Returns the chain as it is now."""
         packed = bytes.fromhex(self.node.rpc("anvil_dumpState").removeprefix("0x"))
         return gzip.decompress(packed)
 
     def lose_blocks(self, state: bytes) -> None:
-        """Kills the chain, which comes back as it was some blocks ago."""
+        """Kills the chain and restarts it as it was some blocks ago."""
         self.node.kill()
         self.node._state.write_bytes(state)
         self.node.start()
         self.base = self.harness.client.head()
 
     def depth(self, most: int) -> int:
-        """How many of the newest blocks may be lost."""
+        """Returns how many of the newest blocks may be lost."""
         return max(min(most, self.harness.client.head() - self.base), 0)
 
     # ---------------------------------------------------------------- what must be true, whatever happened
 
-    def check(self, *, told_once: bool = True) -> None:
-        """Nothing lost, nothing twice; balances as in the reference model; database, contract and events agree."""
+    def check(self, *, recorded_once: bool = True) -> None:
+        """Asserts: nothing lost, nothing done twice; balances as in the model; database, contract and events agree."""
         with self.harness.database.reading() as session:
             for plan in self.plans:
                 query = select(Order).join(Order.instructions).where(Instruction.reference == plan.reference)
                 (order,) = session.scalars(query).all()
                 assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
                 assert order.size == len(plan.requests)
-                told = select(func.count()).select_from(Event)
-                settled = session.scalar(told.where(Event.subject == order.id, Event.type == "order.settled")) or 0
-                assert settled >= 1, f"nobody was told of {plan}"
-                if told_once and plan is self.plans[-1]:
-                    assert settled == 1, f"{plan} was told {settled} times"
+                count = select(func.count()).select_from(Event)
+                settled = session.scalar(count.where(Event.subject == order.id, Event.type == "order.settled")) or 0
+                assert settled >= 1, f"{plan} has no event order.settled"
+                if recorded_once and plan is self.plans[-1]:
+                    assert settled == 1, f"{plan} has {settled} events order.settled"
             entries = session.scalar(select(func.count()).select_from(Entry))
             events = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
         assert {request.headers["webhook-id"] for request in self.receiver.seen} == events
@@ -252,7 +251,7 @@ class World:
         self._compare_with_model()
 
     def _compare_with_model(self) -> None:
-        """The model carries out each plan once, one after the other, and has the same balances and positions."""
+        """Has the model execute each plan once, in order, and compares balances and positions."""
         model = self.model
         with self.harness.database.reading() as session:
             for plan in self.plans[self.modelled :]:
@@ -261,7 +260,7 @@ class World:
                 model.now = int(time.time())
                 before = len(model.events)
                 model.execute(self.harness.keys.address("sequencer"), [signed], lambda _: None)
-                assert not [told for told in model.events[before:] if told[0].endswith("Rejected")]
+                assert not [name for name, _ in model.events[before:] if name.endswith("Rejected")]
             self.modelled = len(self.plans)
             balances = {(a.address, a.program): a.posted for a in session.scalars(select(Account)) if a.posted}
             positions = {p.merchant_number: p.position for p in session.scalars(select(Position))}
@@ -293,11 +292,11 @@ class World:
         return model
 
 
-# -------------------------------------------------------------------- in the other process
+# -------------------------------------------------------------------- in the order's own process
 
 
 class Steps:
-    """Counts the steps of this process, and waits at one of them."""
+    """Counts the steps of this process and waits at one of them."""
 
     def __init__(self, parent: Connection, at: int | None) -> None:
         self._parent = parent
@@ -307,7 +306,7 @@ class Steps:
         self.names: list[str] = []
 
     def take(self, name: str) -> bool:
-        """One more step; True if the connection that it is about is to be cut."""
+        """Counts one more step; returns True if its connection must be cut."""
         with self._lock:  # webhooks are sent by threads of their own
             self.count += 1
             self.names.append(name)
@@ -350,7 +349,7 @@ class Steps:
         return counted
 
     def _watch_copies(self) -> None:
-        """COPY goes past SQLAlchemy."""
+        """Hooks into COPY, which bypasses SQLAlchemy's events."""
         copy_rows = bulk._copy
 
         def counted(session: Session, model: type[Base], rows: Any) -> None:
@@ -379,10 +378,10 @@ def _cut(connection: Any) -> None:
 
 
 def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> None:
-    """The life of the other process: never returns."""
+    """Runs in the order's own process; never returns."""
     code = 1
     try:
-        mine = copy.copy(harness)  # its connections belong to the parent
+        mine = copy.copy(harness)  # the connections belong to the parent
         mine.database = Database(harness.settings.database_url)
         mine.client = ChainClient(harness.settings.rpc_url)
         mine.restart()
@@ -397,30 +396,30 @@ def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> N
 
 
 def _carry_out(harness: Harness, plan: Plan, deliverer: Deliverer) -> None:
-    """The whole path: accept, sequence, send, confirm, project and tell; what fails is tried again, as clients and daemons do."""
+    """Runs the whole path: accept, sequence, send, confirm, project, deliver. Repeats what fails, as clients and daemons do."""
     _insist(lambda: _accept_once(harness, plan))
     deadline = time.monotonic() + PATIENCE
     while _insist(lambda: _is_open(harness)):
         _insist(harness.sequencer.step)
         _insist(harness.projector.step)
         assert time.monotonic() < deadline, f"the order of {plan.reference} does not settle"
-    _tell(harness, deliverer)
+    _deliver(harness, deliverer)
 
 
-def _tell(harness: Harness, deliverer: Deliverer) -> None:
-    """Until every merchant knows. Time passes: what a process that died had taken to deliver is due again."""
+def _deliver(harness: Harness, deliverer: Deliverer) -> None:
+    """Delivers until every merchant is notified. What a dead process had taken to deliver is due again."""
     deadline = time.monotonic() + PATIENCE
-    while _insist(lambda: _is_untold(harness)):
-        assert time.monotonic() < deadline, "somebody is not told"
+    while _insist(lambda: _is_undelivered(harness)):
+        assert time.monotonic() < deadline, "a merchant is not notified"
         _insist(deliverer.step)
 
 
-def _is_untold(harness: Harness) -> bool:
+def _is_undelivered(harness: Harness) -> bool:
     with harness.database.session.begin() as session:
         waiting = update(WebhookDelivery).where(WebhookDelivery.state == DeliveryState.PENDING)
         due = session.execute(waiting.values(next_attempt_at=now()).returning(WebhookDelivery.id)).all()
         reader = EventReader(session)
-        cursor = reader.cursor(CURSOR)  # it waits some seconds for the numbers that a crash left out; nobody else does
+        cursor = reader.cursor(CURSOR)  # the fan-out waits some seconds for numbers that a crash left out
         return bool(due) or cursor is None or reader.newest() > cursor.seq
 
 

@@ -47,3 +47,11 @@ def cine(site: Site) -> Party:
 def exchange_agreement(fuel: Party, cine: Party) -> str:
     """The id of an active agreement: 9 CINE for 10 FUEL."""
     return str(agree(fuel, cine)["id"])
+
+
+@pytest.fixture
+def member(site: Site, fuel: Party) -> str:
+    """A member with 100 points of FUEL."""
+    member = fuel.member()
+    site.give(member, "FUEL", 100)
+    return member

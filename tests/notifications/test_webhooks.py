@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import subprocess
@@ -36,37 +37,37 @@ from clearing.notifications.webhooks.models import (
 from clearing.notifications.webhooks.sending import ForbiddenAddress, Message, Sender, Undelivered, is_public
 from clearing.notifications.webhooks.service import WebhookService, check_url
 from clearing.parties.merchants.models import Merchant
-from tests.support.books import Books
-from tests.support.receiver import Receiver
+from tests.support.chainless import ChainlessNetwork
+from tests.support.webhook_receiver import WebhookReceiver
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as server:
         yield server
 
 
 @pytest.fixture
-def hooked(books: Books) -> Iterator[Hooked]:
-    hooked = Hooked(books)
+def hooked(chainless: ChainlessNetwork) -> Iterator[Hooked]:
+    hooked = Hooked(chainless)
     yield hooked
     hooked.deliverer.close()
 
 
 class Hooked:
-    """A network whose first merchant wants to be notified."""
+    """A network whose first merchant subscribes to events."""
 
-    def __init__(self, books: Books) -> None:
-        self.books = books
-        self.settings = books.settings.model_copy(
+    def __init__(self, chainless: ChainlessNetwork) -> None:
+        self.chainless = chainless
+        self.settings = chainless.settings.model_copy(
             update={"webhook_allow_local": True, "webhook_timeout": 20.0, "webhook_first_retry": 1e-6}
         )
-        self.deliverer = Deliverer(books.database, self.settings, books.keyring)
+        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyring)
 
     def endpoint(self, url: str, types: list[str] | None = None, merchant: int = 1) -> tuple[str, str]:
         """A new endpoint; its id and its secret."""
-        with self.books.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.books.keyring, settings=self.settings)
+        with self.chainless.database.session.begin() as session:
+            service = WebhookService(session, keyring=self.chainless.keyring, settings=self.settings)
             endpoint, secret = service.create(
                 session.get_one(Merchant, merchant), url=url, types=types or ["test.*"], description="", actor="test"
             )
@@ -74,7 +75,7 @@ class Hooked:
 
     def record(self, subject: str, number: int = 0, kind: str = "test.happened", merchant: int = 1) -> str:
         """An event; its id."""
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             EventRecorder(session).record(kind, subject, actor="test", merchants=[merchant], data={"number": number})
             session.flush()
             return session.scalars(select(Event.id).order_by(Event.seq.desc()).limit(1)).one()
@@ -87,26 +88,26 @@ class Hooked:
         raise AssertionError("there is always something due")
 
     def deliveries(self) -> list[WebhookDelivery]:
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             return list(session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.event_seq)))
 
     def stored(self, endpoint_id: str) -> WebhookEndpoint:
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             return session.get_one(WebhookEndpoint, endpoint_id)
 
     def change(self, table: type[WebhookDelivery | WebhookEndpoint], **values: Any) -> None:
         """Time passes, in the rows."""
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             for row in session.scalars(select(table)):
                 for name, value in values.items():
                     setattr(row, name, value)
 
     def events(self, kind: str) -> list[Event]:
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             return list(session.scalars(select(Event).where(Event.type == kind)))
 
 
-def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, receiver: Receiver) -> None:
+def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, receiver: WebhookReceiver) -> None:
     _, secret = hooked.endpoint(receiver.url)
     event = hooked.record("ord_1", 7)
     hooked.deliver()
@@ -122,7 +123,7 @@ def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, r
 
 
 def test_an_endpoint_hears_of_its_merchants_events_of_its_types_from_its_creation_on(
-    hooked: Hooked, receiver: Receiver
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     hooked.record("before")
     hooked.endpoint(receiver.url, ["test.happened", "other.*"])
@@ -135,7 +136,7 @@ def test_an_endpoint_hears_of_its_merchants_events_of_its_types_from_its_creatio
 
 
 def test_an_event_waits_for_the_one_before_it_of_the_same_subject_and_for_no_other(
-    hooked: Hooked, receiver: Receiver
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     hooked.endpoint(receiver.url)
     broken = True
@@ -154,7 +155,7 @@ def test_an_event_waits_for_the_one_before_it_of_the_same_subject_and_for_no_oth
 
 
 def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_fresh_signature(
-    hooked: Hooked, receiver: Receiver
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     _, secret = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 503 if len(receiver.requests) < 3 else 200
@@ -168,7 +169,7 @@ def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_fresh_signature(
 
 
 def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
-    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    hooked: Hooked, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooked.endpoint(receiver.url)
     hooked.record("a", 1)
@@ -183,8 +184,8 @@ def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
     assert [request.body["data"]["number"] for request in receiver.requests] == [1, 1, 2]
 
 
-def test_what_one_server_answered_is_noted_though_another_one_makes_the_task_run_out_of_time(
-    hooked: Hooked, receiver: Receiver
+def test_what_one_server_answered_is_noted_though_another_one_makes_the_job_run_out_of_time(
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     hooked.endpoint(receiver.url)
     hooked.record("slow")
@@ -207,8 +208,8 @@ def test_what_one_server_answered_is_noted_though_another_one_makes_the_task_run
     assert {delivery.state for delivery in hooked.deliveries()} == {DeliveryState.DELIVERED}
 
 
-def test_a_step_that_is_told_to_end_begins_nothing_more(
-    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+def test_a_step_that_must_end_begins_nothing_more(
+    hooked: Hooked, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooked.endpoint(receiver.url)
     for number in range(40):
@@ -231,7 +232,7 @@ def test_a_step_that_is_told_to_end_begins_nothing_more(
 
 
 def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_event_goes_on(
-    hooked: Hooked, receiver: Receiver
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     hooked.endpoint(receiver.url)
     receiver.reply = lambda request: 500 if request.body["data"]["number"] == 1 else 200
@@ -244,7 +245,7 @@ def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_ev
 
 
 def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_where_it_was(
-    hooked: Hooked, receiver: Receiver
+    hooked: Hooked, receiver: WebhookReceiver
 ) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 500
@@ -263,15 +264,15 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
     assert (event.subject, event.merchant_number) == (endpoint, 1)
 
     receiver.reply = lambda _: 200
-    with hooked.books.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
+    with hooked.chainless.database.session.begin() as session:
+        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
         found = service.visible(Viewer(1), endpoint)
         service.change(found, url=None, types=None, description=None, enabled=True, actor="test")
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.seen] == [1, 2]
 
 
-def test_a_server_that_is_gone_is_not_asked_again(hooked: Hooked, receiver: Receiver) -> None:
+def test_a_server_that_is_gone_is_not_asked_again(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 410
     hooked.record("a")
@@ -280,7 +281,9 @@ def test_a_server_that_is_gone_is_not_asked_again(hooked: Hooked, receiver: Rece
     assert hooked.stored(endpoint).state is EndpointState.DISABLED
 
 
-def test_a_server_that_fails_time_after_time_is_left_alone_for_a_while(hooked: Hooked, receiver: Receiver) -> None:
+def test_a_server_that_fails_time_after_time_is_left_alone_for_a_while(
+    hooked: Hooked, receiver: WebhookReceiver
+) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     receiver.reply = lambda _: 500
     for subject in range(40):
@@ -305,12 +308,12 @@ def test_pauses_double_with_a_random_part_up_to_a_limit() -> None:
         assert len(pauses) > 10
 
 
-def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, receiver: Receiver) -> None:
+def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, receiver: WebhookReceiver) -> None:
     hooked.endpoint(receiver.url)
-    with hooked.books.database.session.begin() as session:
+    with hooked.chainless.database.session.begin() as session:
         for number in range(120):
             _happened(session, f"s{number % 8}", number=number)
-    other = Deliverer(hooked.books.database, hooked.settings, hooked.books.keyring)
+    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyring)
 
     def run(deliverer: Deliverer) -> None:
         deadline = time.monotonic() + 120
@@ -332,11 +335,11 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
 # -------------------------------------------------------------------- events that commit late
 
 
-def test_an_event_that_commits_behind_a_later_one_is_not_missed(hooked: Hooked, receiver: Receiver) -> None:
-    if hooked.books.database.is_sqlite:
+def test_an_event_that_commits_behind_a_later_one_is_not_missed(hooked: Hooked, receiver: WebhookReceiver) -> None:
+    if hooked.chainless.database.is_sqlite:
         pytest.skip("with one writer at a time nothing commits late")
     hooked.endpoint(receiver.url)
-    slow = hooked.books.database.session()
+    slow = hooked.chainless.database.session()
     _happened(slow, "slow")
     slow.flush()
     hooked.record("fast")
@@ -349,17 +352,17 @@ def test_an_event_that_commits_behind_a_later_one_is_not_missed(hooked: Hooked, 
 
 
 def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_runs(
-    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    hooked: Hooked, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if hooked.books.database.is_sqlite:
+    if hooked.chainless.database.is_sqlite:
         pytest.skip("SQLite gives a lost number to the next event")
     monkeypatch.setattr(fanout, "_GAP_SECONDS", -1)
     hooked.endpoint(receiver.url)
     hooked.deliver()
-    running = hooked.books.database.session()
+    running = hooked.chainless.database.session()
     _happened(running, "slow")
     running.flush()
-    failed = hooked.books.database.session()
+    failed = hooked.chainless.database.session()
     _happened(failed, "never")
     failed.flush()
     failed.rollback()
@@ -377,14 +380,14 @@ def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_
 
 
 def _gaps(hooked: Hooked) -> list[list[int]]:
-    with hooked.books.database.session.begin() as session:
+    with hooked.chainless.database.session.begin() as session:
         return session.get_one(EventCursor, fanout.CURSOR).gaps
 
 
 # -------------------------------------------------------------------- again
 
 
-def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receiver: Receiver) -> None:
+def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     early = [hooked.record("a", number) for number in range(2)]
     since = SYSTEM_CLOCK.now()
@@ -393,8 +396,8 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
     receiver.requests.clear()
 
     def replay(**wanted: Any) -> int:
-        with hooked.books.database.session.begin() as session:
-            service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
+        with hooked.chainless.database.session.begin() as session:
+            service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
             return service.replay(service.visible(Viewer(1), endpoint), actor="test", **wanted)
 
     assert replay(since=None, event_ids=[early[1]]) == 1
@@ -407,7 +410,7 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
 
 
 def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
-    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    hooked: Hooked, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     event = hooked.record("a")
@@ -416,8 +419,8 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
     def send_and_be_asked(sender: Sender, *arguments: Any) -> Any:
         answer = send(sender, *arguments)
         if len(receiver.requests) == 1:
-            with hooked.books.database.session.begin() as session:
-                service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
+            with hooked.chainless.database.session.begin() as session:
+                service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
                 service.replay(service.visible(Viewer(1), endpoint), actor="test", since=None, event_ids=[event])
         return answer
 
@@ -427,10 +430,10 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
     assert [delivery.state for delivery in hooked.deliveries()] == [DeliveryState.DELIVERED]
 
 
-def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Receiver) -> None:
+def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, old = hooked.endpoint(receiver.url)
-    with hooked.books.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.books.keyring, settings=hooked.settings)
+    with hooked.chainless.database.session.begin() as session:
+        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
         new = service.renew_secret(service.visible(Viewer(1), endpoint), "test")
     hooked.record("a", 1)
     hooked.deliver()
@@ -445,13 +448,11 @@ def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Rece
         Webhook(old).verify(second.raw, second.headers)
 
 
-def test_secrets_are_not_in_the_database(hooked: Hooked, receiver: Receiver) -> None:
-    import base64
-
+def test_secrets_are_not_in_the_database(hooked: Hooked, receiver: WebhookReceiver) -> None:
     _, secret = hooked.endpoint(receiver.url)
     encoded = secret.removeprefix("whsec_")
     raw = base64.b64decode(encoded)
-    with hooked.books.database.session.begin() as session:
+    with hooked.chainless.database.session.begin() as session:
         for table in ("webhook_endpoints", "events"):
             row = repr(session.execute(text(f"SELECT * FROM {table}")).all())
             assert encoded not in row
@@ -480,14 +481,14 @@ MESSAGE = Message("evt_1", SYSTEM_CLOCK.now(), "{}")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
-def test_a_request_into_our_own_network_is_not_made(receiver: Receiver, host: str) -> None:
+def test_a_request_into_our_own_network_is_not_made(receiver: WebhookReceiver, host: str) -> None:
     with pytest.raises(ForbiddenAddress):
         Sender(seconds=20).send(f"http://{host}:{receiver.port}/", MESSAGE, [b"secret"])
     assert receiver.requests == []
 
 
 def test_a_name_that_leads_to_a_public_and_a_private_address_is_refused(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _resolve(monkeypatch, ["8.8.8.8", "127.0.0.1"])
     with pytest.raises(ForbiddenAddress, match=r"hook.example is 127.0.0.1"):
@@ -496,7 +497,7 @@ def test_a_name_that_leads_to_a_public_and_a_private_address_is_refused(
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name server that gives another answer the second time is not asked a second time."""
     lookups = _resolve(monkeypatch, ["127.0.0.1"])
@@ -507,8 +508,8 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     assert receiver.requests[0].headers["host"] == f"hook.example:{receiver.port}"
 
 
-def test_redirects_are_not_followed(hooked: Hooked, receiver: Receiver) -> None:
-    with Receiver() as elsewhere:
+def test_redirects_are_not_followed(hooked: Hooked, receiver: WebhookReceiver) -> None:
+    with WebhookReceiver() as elsewhere:
         location = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n".encode()
         receiver.reply = lambda _: location
         hooked.endpoint(receiver.url)
@@ -541,7 +542,7 @@ def test_a_server_that_drips_bytes_gains_no_time() -> None:
         assert time.monotonic() - began < 15  # the whole answer takes twenty
 
 
-def test_of_a_long_answer_only_the_beginning_is_read(receiver: Receiver) -> None:
+def test_of_a_long_answer_only_the_beginning_is_read(receiver: WebhookReceiver) -> None:
     receiver.reply = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"y" * 50_000
     answer = Sender(seconds=20, allow_local=True).send(receiver.url, MESSAGE, [b"secret"])
     assert answer.beginning == "y" * 1_024
@@ -566,7 +567,7 @@ def test_over_tls_the_certificate_must_be_the_names(tmp_path: Path, monkeypatch:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with Receiver(tls=context) as receiver:
+    with WebhookReceiver(tls=context) as receiver:
         _resolve(monkeypatch, ["127.0.0.1"])
         sender = Sender(seconds=20, allow_local=True)
         assert sender.send(f"https://hook.example:{receiver.port}/", MESSAGE, [b"secret"]).is_success

@@ -20,9 +20,9 @@ from clearing.ordering.orders.kinds.expire import ExpireRequest
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from tests.ordering.test_holds import capture, hold
-from tests.support.books import Books
+from tests.support.chainless import ChainlessNetwork
+from tests.support.entry_history import ROUTES, EntryHistory, store
 from tests.support.harness import Harness
-from tests.support.ledger import ROUTES, Ledger, store
 from tongdui.orders import Kind
 
 TODAY = 20_000
@@ -40,60 +40,60 @@ def today(clock: MovableClock) -> Callable[[int], None]:
 
 
 class Story:
-    """A ledger whose points are on the books."""
+    """A member whose history is written into the database."""
 
-    def __init__(self, books: Books) -> None:
-        self.books = books
-        self.ledger = Ledger(day=TODAY - 50)
-        self.member = books.member()
-        self.address, _ = books.account(self.member)
+    def __init__(self, chainless: ChainlessNetwork) -> None:
+        self.chainless = chainless
+        self.history = EntryHistory(day=TODAY - 50)
+        self.member = chainless.member()
+        self.address, _ = chainless.account(self.member)
 
-    def tell(self) -> None:
-        """Writes the ledger down, once."""
-        with self.books.database.session.begin() as session:
-            store(session, self.ledger)
-            entries = [entry for entry, _ in self.ledger.entries]
+    def write(self) -> None:
+        """Writes the history, once."""
+        with self.chainless.database.session.begin() as session:
+            store(session, self.history)
+            entries = [entry for entry, _ in self.history.entries]
             originals = {entry.leaf(): entry for entry in entries}
             effects = Effects.of(entries, ROUTES, originals)
             effects.micros.clear()
             OrderFinalisation(session).settle({}, block_number=0, effects=effects, day=0)
 
     def expire(self) -> None:
-        ExpiryRound(self.books.database, self.books.settings, self.books.keyring).run()
+        ExpiryRound(self.chainless.database, self.chainless.settings, self.chainless.keyring).run()
 
     def available(self) -> int:
-        return self.books.available(self.member)
+        return self.chainless.available(self.member)
 
     def burnt(self) -> list[int]:
         """Points of the expire instructions that were accepted, in order."""
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             query = select(Instruction.points).where(Instruction.kind == int(Kind.EXPIRE))
             return list(session.scalars(query.order_by(Instruction.order_seq)))
 
     def events(self, kind: str) -> list[Event]:
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             return list(session.scalars(select(Event).where(Event.type == kind).order_by(Event.seq)))
 
     def fail_orders(self) -> None:
         """Every open order ends without effect, as the sequencer would end it."""
-        with self.books.database.session.begin() as session:
+        with self.chainless.database.session.begin() as session:
             orders = session.scalars(select(Order).where(Order.state == OrderState.ACCEPTED)).all()
             OrderFinalisation(session).withdraw(orders, OrderState.EXPIRED, "deadline_passed", "test")
 
 
 @pytest.fixture
-def story(books: Books) -> Story:
-    return Story(books)
+def story(chainless: ChainlessNetwork) -> Story:
+    return Story(chainless)
 
 
 # -------------------------------------------------------------------- expiry
 
 
 def test_points_are_burnt_on_their_day_and_not_before_and_once(story: Story, today: Callable[[int], None]) -> None:
-    story.ledger.issue(story.address, 100, TODAY + 1)
-    story.ledger.issue(story.address, 50, TODAY + 2)
-    story.ledger.issue(story.address, 30)
-    story.tell()
+    story.history.issue(story.address, 100, TODAY + 1)
+    story.history.issue(story.address, 50, TODAY + 2)
+    story.history.issue(story.address, 30)
+    story.write()
     story.expire()
     assert (story.burnt(), story.available()) == ([], 180)
     today(TODAY + 1)
@@ -103,15 +103,15 @@ def test_points_are_burnt_on_their_day_and_not_before_and_once(story: Story, tod
     today(TODAY + 2)
     story.expire()
     assert (story.burnt(), story.available()) == ([100, 50], 30)
-    with story.books.database.session.begin() as session:
+    with story.chainless.database.session.begin() as session:
         references = set(session.scalars(select(Instruction.reference)))
     assert references == {f"expiry:{day}:{story.address}:1" for day in (TODAY + 1, TODAY + 2)}
 
 
 def test_points_that_an_order_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
-    story.ledger.issue(story.address, 100, TODAY + 1)
-    story.tell()
-    story.books.redeem(story.member, 70, "FUEL")
+    story.history.issue(story.address, 100, TODAY + 1)
+    story.write()
+    story.chainless.redeem(story.member, 70, "FUEL")
     today(TODAY + 1)
     assert story.available() == 0
     story.expire()
@@ -122,89 +122,89 @@ def test_points_whose_day_has_come_cannot_be_used_though_no_round_has_run(
     story: Story, today: Callable[[int], None]
 ) -> None:
     story.expire()
-    story.ledger.issue(story.address, 100, TODAY + 1)
-    story.ledger.issue(story.address, 30)
-    story.tell()
+    story.history.issue(story.address, 100, TODAY + 1)
+    story.history.issue(story.address, 30)
+    story.write()
     assert story.available() == 130
     today(TODAY + 1)
     assert story.available() == 30
     with pytest.raises(Refused, match="30 points available"):
-        story.books.redeem(story.member, 31, "FUEL")
+        story.chainless.redeem(story.member, 31, "FUEL")
     with pytest.raises(Refused, match="30 points available"):
-        hold(story.books, story.member, 31)
-    story.books.redeem(story.member, 10, "FUEL")
-    story.books.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
+        hold(story.chainless, story.member, 31)
+    story.chainless.redeem(story.member, 10, "FUEL")
+    story.chainless.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
     assert story.available() == 20
     story.expire()
     assert (story.burnt(), story.available()) == ([60, 40], 20)
 
 
 def test_points_that_a_hold_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
-    story.ledger.issue(story.address, 100, TODAY + 1)
-    story.tell()
-    held = hold(story.books, story.member, 70, seconds=2 * SECONDS_A_DAY)
+    story.history.issue(story.address, 100, TODAY + 1)
+    story.write()
+    held = hold(story.chainless, story.member, 70, seconds=2 * SECONDS_A_DAY)
     today(TODAY + 1)
     assert story.available() == 0
-    capture(story.books, held, 70)
+    capture(story.chainless, held, 70)
     story.expire()
     assert (story.burnt(), story.available()) == ([30], 0)
 
 
 def test_an_expiry_that_came_to_nothing_is_tried_again_the_next_day(story: Story, today: Callable[[int], None]) -> None:
-    story.ledger.issue(story.address, 100, TODAY)
-    story.ledger.day = TODAY
-    story.ledger.issue(story.address, 30)
-    story.tell()
+    story.history.issue(story.address, 100, TODAY)
+    story.history.day = TODAY
+    story.history.issue(story.address, 30)
+    story.write()
     story.expire()
     story.fail_orders()
     assert story.available() == 130
     story.expire()
-    assert story.available() == 30  # set aside, and its reference is free: burnt again at once
+    assert story.available() == 30  # reserved, and its reference is free: burnt again at once
     assert story.burnt() == [100, 100]
 
 
 def test_points_of_yesterday_that_the_projector_brings_after_the_round_expire_too(story: Story) -> None:
-    early = Story(story.books)
-    early.ledger.issue(early.address, 10, TODAY)
-    early.tell()
+    early = Story(story.chainless)
+    early.history.issue(early.address, 10, TODAY)
+    early.write()
     story.expire()
-    story.ledger = early.ledger.after(TODAY - 1)
-    story.ledger.issue(story.address, 100, TODAY)
-    story.ledger.issue(story.address, 30)
-    story.tell()
+    story.history = early.history.after(TODAY - 1)
+    story.history.issue(story.address, 100, TODAY)
+    story.history.issue(story.address, 30)
+    story.write()
     assert story.available() == 30
     story.expire()
     assert (story.burnt(), story.available()) == ([10, 100], 30)
 
 
 def test_points_of_yesterday_that_a_reorganisation_brings_after_todays_round_expire_at_the_next(story: Story) -> None:
-    other = Story(story.books)
-    other.ledger.day = TODAY
-    other.ledger.issue(other.address, 10)
-    other.tell()
+    other = Story(story.chainless)
+    other.history.day = TODAY
+    other.history.issue(other.address, 10)
+    other.write()
     story.expire()
-    story.ledger = other.ledger.after(TODAY - 1)
-    story.ledger.issue(story.address, 100, TODAY)
-    story.tell()
+    story.history = other.history.after(TODAY - 1)
+    story.history.issue(story.address, 100, TODAY)
+    story.write()
     story.expire()
     assert (story.burnt(), story.available()) == ([100], 0)
 
 
 def test_what_a_refund_gives_back_too_late_expires_too(story: Story, today: Callable[[int], None]) -> None:
-    story.ledger.issue(story.address, 100, TODAY - 1)
-    spent = story.ledger.burn(Kind.REDEEM, story.address, 100)
-    story.ledger.day = TODAY
-    story.ledger.reverse(spent, 40)
-    story.tell()
+    story.history.issue(story.address, 100, TODAY - 1)
+    spent = story.history.burn(Kind.REDEEM, story.address, 100)
+    story.history.day = TODAY
+    story.history.reverse(spent, 40)
+    story.write()
     story.expire()
     assert (story.burnt(), story.available()) == ([40], 0)
 
 
-def test_a_merchant_that_signs_for_itself_is_told_once_and_its_points_are_not_spent_meanwhile(story: Story) -> None:
-    story.books.take_key_away(1)
-    story.ledger.issue(story.address, 100, TODAY)
-    story.ledger.issue(story.address, 50, TODAY + 9)
-    story.tell()
+def test_a_merchant_that_signs_for_itself_is_notified_once_and_its_points_are_not_spent_meanwhile(story: Story) -> None:
+    story.chainless.take_key_away(1)
+    story.history.issue(story.address, 100, TODAY)
+    story.history.issue(story.address, 50, TODAY + 9)
+    story.write()
     for _ in range(3):
         story.expire()
     (event,) = story.events("points.expiry_due")
@@ -213,19 +213,19 @@ def test_a_merchant_that_signs_for_itself_is_told_once_and_its_points_are_not_sp
     assert (story.burnt(), story.available()) == ([], 50)
 
 
-def test_an_expire_order_uses_the_points_that_were_set_aside_and_no_others(story: Story) -> None:
-    story.ledger.issue(story.address, 100, TODAY)
-    story.ledger.issue(story.address, 50, TODAY + 9)
-    story.tell()
+def test_an_expire_order_uses_the_points_that_were_reserved_and_no_others(story: Story) -> None:
+    story.history.issue(story.address, 100, TODAY)
+    story.history.issue(story.address, 50, TODAY + 9)
+    story.write()
     expiry = [ExpireRequest(member=story.member, points=101, program="FUEL")]
     with pytest.raises(Refused) as refusal:
-        story.books.accept(1, expiry)
+        story.chainless.accept(1, expiry)
     assert (refusal.value.code, refusal.value.errors[0].pointer) == ("not_expired", "/points")
-    story.books.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
+    story.chainless.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
     story.expire()
     assert (story.burnt(), story.available()) == ([60, 40], 50)
     with pytest.raises(Refused, match="0 points have expired"):
-        story.books.accept(1, [ExpireRequest(member=story.member, points=1, program="FUEL")])
+        story.chainless.accept(1, [ExpireRequest(member=story.member, points=1, program="FUEL")])
 
 
 def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int], None]) -> None:
@@ -251,32 +251,32 @@ def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int],
 def test_members_merchants_are_reminded_once_thirty_seven_and_one_days_ahead(
     story: Story, today: Callable[[int], None]
 ) -> None:
-    story.ledger.issue(story.address, 100, TODAY + 30)
-    story.ledger.issue(story.address, 20, TODAY + 30)
-    story.ledger.issue(story.address, 5)
-    story.tell()
+    story.history.issue(story.address, 100, TODAY + 30)
+    story.history.issue(story.address, 20, TODAY + 30)
+    story.history.issue(story.address, 5)
+    story.write()
     for day in range(TODAY, TODAY + 31):
         today(day)
         for _ in range(2):
-            ReminderRound(story.books.database, story.books.settings).run()
-    told = [(event.data["days"], event.data["points"], event.subject) for event in story.events("points.expiring")]
-    assert told == [(30, 120, story.member), (7, 120, story.member), (1, 120, story.member)]
+            ReminderRound(story.chainless.database, story.chainless.settings).run()
+    reminders = [(event.data["days"], event.data["points"], event.subject) for event in story.events("points.expiring")]
+    assert reminders == [(30, 120, story.member), (7, 120, story.member), (1, 120, story.member)]
 
 
 def test_reminders_of_days_without_a_worker_are_made_up_for(story: Story, today: Callable[[int], None]) -> None:
     for day in (8, 9, 10):
-        story.ledger.issue(story.address, day, TODAY + day)
-    story.tell()
-    ReminderRound(story.books.database, story.books.settings).run()
+        story.history.issue(story.address, day, TODAY + day)
+    story.write()
+    ReminderRound(story.chainless.database, story.chainless.settings).run()
     today(TODAY + 3)
-    ReminderRound(story.books.database, story.books.settings).run()
+    ReminderRound(story.chainless.database, story.chainless.settings).run()
     events = story.events("points.expiring")
     assert [(event.data["points"], event.data["days"]) for event in events] == [(8, 5), (9, 6), (10, 7)]
 
 
 def test_nobody_is_reminded_of_points_that_are_spent(story: Story) -> None:
-    story.ledger.issue(story.address, 100, TODAY + 7)
-    story.ledger.burn(Kind.REDEEM, story.address, 100)
-    story.tell()
-    ReminderRound(story.books.database, story.books.settings).run()
+    story.history.issue(story.address, 100, TODAY + 7)
+    story.history.burn(Kind.REDEEM, story.address, 100)
+    story.write()
+    ReminderRound(story.chainless.database, story.chainless.settings).run()
     assert story.events("points.expiring") == []

@@ -19,18 +19,18 @@ from clearing.ordering.holds.service import HoldEnded, HoldService
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.merchants.models import Merchant
-from tests.support.books import Books
+from tests.support.chainless import ChainlessNetwork
 from tests.support.harness import Harness
 from tongdui.orders import Kind
 
 T = TypeVar("T")
 
 
-def hold(books: Harness, member: str, points: int, seconds: int = 600, *, program: str = "FUEL") -> str:
-    with books.database.session.begin() as session:
+def hold(chainless: Harness, member: str, points: int, seconds: int = 600, *, program: str = "FUEL") -> str:
+    with chainless.database.session.begin() as session:
         merchant = session.get_one(Merchant, 1)
         return (
-            HoldService(session, network=books.network)
+            HoldService(session, network=chainless.network)
             .create(
                 merchant,
                 program=program,
@@ -45,71 +45,73 @@ def hold(books: Harness, member: str, points: int, seconds: int = 600, *, progra
         )
 
 
-def capture(books: Harness, hold_id: str, points: int, kind: Kind = Kind.REDEEM, *, merchant: int = 1) -> str:
+def capture(chainless: Harness, hold_id: str, points: int, kind: Kind = Kind.REDEEM, *, merchant: int = 1) -> str:
     fields = {"target_program": "CINE"} if kind is Kind.EXCHANGE else {}
-    with books.database.session.begin() as session:
-        orders = OrderService(session, network=books.network, keyring=books.keyring, settings=books.settings)
+    with chainless.database.session.begin() as session:
+        orders = OrderService(
+            session, network=chainless.network, keyring=chainless.keyring, settings=chainless.settings
+        )
         found = session.get_one(Merchant, merchant)
-        service = HoldService(session, network=books.network)
+        service = HoldService(session, network=chainless.network)
         order = service.capture(
             found, hold_id, kind, points=points, fields=fields, orders=orders, authorization=None, actor="test"
         )
         return order.id
 
 
-def release(books: Harness, hold_id: str) -> None:
-    with books.database.session.begin() as session:
-        HoldService(session, network=books.network).release(session.get_one(Merchant, 1), hold_id, actor="test")
+def release(chainless: Harness, hold_id: str) -> None:
+    with chainless.database.session.begin() as session:
+        HoldService(session, network=chainless.network).release(session.get_one(Merchant, 1), hold_id, actor="test")
 
 
-def available(books: Harness, member: str) -> int:
-    return books.available(member)
+def available(chainless: Harness, member: str) -> int:
+    return chainless.available(member)
 
 
-def read(books: Harness, hold_id: str) -> Hold:
-    with books.database.session.begin() as session:
+def read(chainless: Harness, hold_id: str) -> Hold:
+    with chainless.database.session.begin() as session:
         return session.get_one(Hold, hold_id)
 
 
-def let_pass(books: Harness, hold_id: str) -> None:
+def let_pass(chainless: Harness, hold_id: str) -> None:
     """The hold's time is over. Nobody has been told."""
-    with books.database.session.begin() as session:
+    with chainless.database.session.begin() as session:
         session.get_one(Hold, hold_id).expires_at = now() - timedelta(seconds=1)
 
 
 @pytest.fixture
-def member(books: Books) -> str:
+def member(chainless: ChainlessNetwork) -> str:
     """A member with 100 points of FUEL."""
-    member = books.member()
-    books.give(member, 100)
+    member = chainless.member()
+    chainless.give(member, 100)
     return member
 
 
-def test_points_on_hold_cannot_be_spent_or_held_again(books: Books, member: str) -> None:
-    hold(books, member, 70)
-    assert available(books, member) == 30
+def test_points_on_hold_cannot_be_spent_or_held_again(chainless: ChainlessNetwork, member: str) -> None:
+    hold(chainless, member, 70)
+    assert available(chainless, member) == 30
     with pytest.raises(Refused, match="30 points available, 31 are needed"):
-        books.redeem(member, 31, "FUEL")
+        chainless.redeem(member, 31, "FUEL")
     with pytest.raises(Refused, match="30 points available, 31 are needed"):
-        hold(books, member, 31)
-    books.redeem(member, 30, "FUEL")
+        hold(chainless, member, 31)
+    chainless.redeem(member, 30, "FUEL")
     with pytest.raises(Refused, match="0 points available"):
-        hold(books, member, 1)
+        hold(chainless, member, 1)
 
 
-def test_points_that_a_pending_order_uses_cannot_be_held(books: Books, member: str) -> None:
-    books.redeem(member, 80, "FUEL")
+def test_points_that_a_pending_order_uses_cannot_be_held(chainless: ChainlessNetwork, member: str) -> None:
+    chainless.redeem(member, 80, "FUEL")
     with pytest.raises(Refused) as refusal:
-        hold(books, member, 21)
+        hold(chainless, member, 21)
     assert (refusal.value.code, refusal.value.errors[0].pointer) == ("insufficient_points", "/points")
-    hold(books, member, 20)
+    hold(chainless, member, 20)
 
 
-def test_a_hold_is_captured_in_part_and_the_rest_is_free_at_once(books: Books, member: str) -> None:
-    held = hold(books, member, 70)
-    order = capture(books, held, 45)
-    assert available(books, member) == 55
-    ended = read(books, held)
+def test_a_hold_is_captured_in_part_and_the_rest_is_free_at_once(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 70)
+    order = capture(chainless, held, 45)
+    assert available(chainless, member) == 55
+    ended = read(chainless, held)
     assert (ended.state, ended.captured, ended.order_id) == (HoldState.CAPTURED, 45, order)
 
 
@@ -128,98 +130,104 @@ def test_captured_holds_settle_on_chain_as_what_they_became(harness: Harness) ->
     harness.check()
 
 
-def test_a_hold_is_captured_once_and_not_beyond_its_points(books: Books, member: str) -> None:
-    held = hold(books, member, 40)
+def test_a_hold_is_captured_once_and_not_beyond_its_points(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 40)
     with pytest.raises(Refused) as refusal:
-        capture(books, held, 41)
+        capture(chainless, held, 41)
     assert refusal.value.code == "over_hold"
-    capture(books, held, 40)
+    capture(chainless, held, 40)
     with pytest.raises(HoldEnded, match="the hold is captured"):
-        capture(books, held, 1)
+        capture(chainless, held, 1)
     with pytest.raises(HoldEnded, match="the hold is captured"):
-        release(books, held)
-    assert available(books, member) == 60
+        release(chainless, held)
+    assert available(chainless, member) == 60
 
 
-def test_a_refused_capture_leaves_the_hold_as_it_was(books: Books, member: str) -> None:
-    held = hold(books, member, 50)
+def test_a_refused_capture_leaves_the_hold_as_it_was(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 50)
     with pytest.raises(Refused, match="fewer than the minimum"):
-        capture(books, held, 1, Kind.EXCHANGE)
-    assert read(books, held).state is HoldState.PENDING
-    assert available(books, member) == 50
-    capture(books, held, 50)
+        capture(chainless, held, 1, Kind.EXCHANGE)
+    assert read(chainless, held).state is HoldState.PENDING
+    assert available(chainless, member) == 50
+    capture(chainless, held, 50)
 
 
-def test_a_released_hold_frees_its_points_and_may_be_released_again(books: Books, member: str) -> None:
-    held = hold(books, member, 100)
-    release(books, held)
-    release(books, held)
-    assert read(books, held).state is HoldState.RELEASED
+def test_a_released_hold_frees_its_points_and_may_be_released_again(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 100)
+    release(chainless, held)
+    release(chainless, held)
+    assert read(chainless, held).state is HoldState.RELEASED
     with pytest.raises(HoldEnded, match="the hold is released"):
-        capture(books, held, 1)
-    books.redeem(member, 100, "FUEL")
+        capture(chainless, held, 1)
+    chainless.redeem(member, 100, "FUEL")
 
 
-def test_a_hold_is_over_when_its_time_is_even_if_no_sweeper_ever_runs(books: Books, member: str) -> None:
-    held = hold(books, member, 100)
-    let_pass(books, held)
-    assert available(books, member) == 100
+def test_a_hold_is_over_when_its_time_is_even_if_no_sweeper_ever_runs(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 100)
+    let_pass(chainless, held)
+    assert available(chainless, member) == 100
     with pytest.raises(HoldEnded, match="the hold is expired"):
-        capture(books, held, 1)
-    books.redeem(member, 100, "FUEL")
-    with books.database.session.begin() as session:
+        capture(chainless, held, 1)
+    chainless.redeem(member, 100, "FUEL")
+    with chainless.database.session.begin() as session:
         assert [found.id for found in _list(session, HoldState.EXPIRED)] == [held]
         assert _list(session, HoldState.PENDING) == []
 
 
-def test_the_sweeper_tells_of_each_expired_hold_once(books: Books, member: str) -> None:
-    held = hold(books, member, 60)
-    hold(books, member, 40)
-    let_pass(books, held)
+def test_the_sweeper_records_each_lapsed_hold_once(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 60)
+    hold(chainless, member, 40)
+    let_pass(chainless, held)
     for expected in (1, 0):
-        with books.database.session.begin() as session:
-            assert HoldService(session, network=books.network).tidy(100) == expected
-    with books.database.session.begin() as session:
+        with chainless.database.session.begin() as session:
+            assert HoldService(session, network=chainless.network).tidy(100) == expected
+    with chainless.database.session.begin() as session:
         events = session.scalars(select(Event).where(Event.type == "hold.expired")).all()
         assert [(event.subject, event.merchant_number) for event in events] == [(held, 1)]
-    assert available(books, member) == 60
+    assert available(chainless, member) == 60
 
 
-def test_only_the_programs_own_merchant_holds_its_points_and_sees_the_hold(books: Books, member: str) -> None:
+def test_only_the_programs_own_merchant_holds_its_points_and_sees_the_hold(
+    chainless: ChainlessNetwork, member: str
+) -> None:
     with pytest.raises(Forbidden) as refusal:
-        hold(books, member, 10, program="CINE")
+        hold(chainless, member, 10, program="CINE")
     assert refusal.value.code == "not_program_merchant"
-    held = hold(books, member, 10)
+    held = hold(chainless, member, 10)
     with pytest.raises(NotFound):
-        capture(books, held, 10, merchant=2)
+        capture(chainless, held, 10, merchant=2)
 
 
-def test_of_fifty_concurrent_holds_and_redemptions_exactly_the_covered_ones_succeed(books: Books, member: str) -> None:
+def test_of_fifty_concurrent_holds_and_redemptions_exactly_the_covered_ones_succeed(
+    chainless: ChainlessNetwork, member: str
+) -> None:
     outcomes = at_once(
-        [lambda: hold(books, member, 10)] * 25 + [lambda: books.redeem(member, 10, "FUEL")] * 25,
+        [lambda: hold(chainless, member, 10)] * 25 + [lambda: chainless.redeem(member, 10, "FUEL")] * 25,
     )
     assert sum(outcome is not None for outcome in outcomes) == 10
-    assert available(books, member) == 0
+    assert available(chainless, member) == 0
 
 
-def test_of_ten_concurrent_captures_of_one_hold_one_succeeds(books: Books, member: str) -> None:
-    held = hold(books, member, 100)
-    outcomes = at_once([lambda: capture(books, held, 60)] * 10)
+def test_of_ten_concurrent_captures_of_one_hold_one_succeeds(chainless: ChainlessNetwork, member: str) -> None:
+    held = hold(chainless, member, 100)
+    outcomes = at_once([lambda: capture(chainless, held, 60)] * 10)
     assert sum(outcome is not None for outcome in outcomes) == 1
-    assert available(books, member) == 40
-    with books.database.session.begin() as session:
+    assert available(chainless, member) == 40
+    with chainless.database.session.begin() as session:
         assert session.scalar(select(func.count()).select_from(Order)) == 1
 
 
-def test_captures_and_other_orders_of_one_member_do_not_lock_each_other_out(books: Books, member: str) -> None:
-    holds = [hold(books, member, 5) for _ in range(10)]
+def test_captures_and_other_orders_of_one_member_do_not_lock_each_other_out(
+    chainless: ChainlessNetwork, member: str
+) -> None:
+    holds = [hold(chainless, member, 5) for _ in range(10)]
 
     def captured(hold_id: str) -> Callable[[], str]:
-        return lambda: capture(books, hold_id, 5)
+        return lambda: capture(chainless, hold_id, 5)
 
-    outcomes = at_once([*map(captured, holds), *[lambda: books.redeem(member, 5, "FUEL")] * 10])
+    outcomes = at_once([*map(captured, holds), *[lambda: chainless.redeem(member, 5, "FUEL")] * 10])
     assert None not in outcomes
-    assert available(books, member) == 0
+    assert available(chainless, member) == 0
 
 
 def at_once(actions: list[Callable[[], str]]) -> list[str | None]:

@@ -38,8 +38,8 @@ def test_a_kind_is_found_by_each_of_its_names(kind: InstructionKind[InstructionR
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=label)
-def test_a_kind_has_its_routes_and_their_rules(kind: InstructionKind[InstructionRequest], books: Harness) -> None:
-    paths = create_app(books.settings, books.database).openapi()["paths"]
+def test_a_kind_has_its_routes_and_their_rules(kind: InstructionKind[InstructionRequest], chainless: Harness) -> None:
+    paths = create_app(chainless.settings, chainless.database).openapi()["paths"]
     path = f"/v1/{kind.collection}"
     assert {"post", "get"} == set(paths[path])
     assert {"get"} == set(paths[f"{path}/{{movement}}"])

@@ -137,7 +137,7 @@ def test_a_node_of_another_chain_does_not_take_the_read_model_back(harness: Harn
 # -------------------------------------------------------------------- poison
 
 
-def test_an_event_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(harness: Harness) -> None:
+def test_an_event_that_cannot_be_read_is_quarantined_and_the_rest_goes_on(harness: Harness) -> None:
     member = harness.member()
     order = harness.issue(member, 100)
     _inject(

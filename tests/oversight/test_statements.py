@@ -68,7 +68,7 @@ def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_eac
     check_statements(harness, every[-1], {s.merchant_number: s.closing for s in every[-2]})
 
 
-def test_a_day_is_not_told_before_all_of_its_transactions_are_seen(
+def test_a_day_has_no_statement_before_all_of_its_transactions_are_seen(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = datetime.now(UTC) + timedelta(days=1, minutes=6)

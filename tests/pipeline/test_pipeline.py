@@ -391,7 +391,7 @@ def test_a_key_that_is_not_there_stops_no_order(harness: Harness) -> None:
     harness.check()
 
 
-def test_an_order_that_was_given_up_but_is_carried_out_tells_what_the_chain_did(harness: Harness) -> None:
+def test_an_order_that_was_given_up_but_executed_shows_what_the_chain_did(harness: Harness) -> None:
     """As after a restored backup: the database has forgotten that it sent the order."""
     member = harness.member()
     harness.issue(member, 100)

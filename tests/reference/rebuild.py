@@ -16,7 +16,7 @@ TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_
 VALID_UNTIL, SUPERSEDES = 9, 15  # places in the terms
 
 
-class Books:
+class RebuiltState:
     """What the events have told so far."""
 
     def __init__(self, utc_offset: int) -> None:

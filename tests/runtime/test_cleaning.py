@@ -14,14 +14,16 @@ from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
 from clearing.runtime.jobs import cleaning
-from tests.support.books import Books
+from tests.support.chainless import ChainlessNetwork
 
 
-def test_cleaning_removes_what_is_over_and_nothing_else(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cleaning_removes_what_is_over_and_nothing_else(
+    chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cleaning, "_ROWS", 2)
     old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
-    member = books.member()
-    with books.database.session.begin() as session:
+    member = chainless.member()
+    with chainless.database.session.begin() as session:
         for number in range(5):
             at = old if number < 3 else fresh
             session.add(LinkCode(code_hash=bytes([number]) * 32, member_id=member, expires_at=at))
@@ -31,9 +33,9 @@ def test_cleaning_removes_what_is_over_and_nothing_else(books: Books, monkeypatc
             session.add(_quote(session, number, at))
     before = now() - timedelta(days=1)
     for remove in (cleaning.remove_quotes, cleaning.remove_link_codes, cleaning.remove_idempotency_records):
-        assert remove(books.database, before) == 3
-        assert remove(books.database, before) == 0
-    with books.database.session.begin() as session:
+        assert remove(chainless.database, before) == 3
+        assert remove(chainless.database, before) == 0
+    with chainless.database.session.begin() as session:
         for table in (Quote, LinkCode, IdempotencyRecord):
             assert session.scalar(select(func.count()).select_from(table)) == 2
 

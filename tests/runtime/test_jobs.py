@@ -40,10 +40,10 @@ from clearing.runtime.jobs import app as tasks
 from clearing.runtime.jobs import directory, timed
 from clearing.runtime.jobs.context import Context
 from scripts.dev.services import free_port, is_alive, rabbitmq, redis
-from tests.support.books import CONTRACT, Books
+from tests.support.chainless import CONTRACT, ChainlessNetwork
+from tests.support.entry_history import EntryHistory, store
 from tests.support.harness import PASSWORD
-from tests.support.ledger import Ledger, store
-from tests.support.receiver import Receiver
+from tests.support.webhook_receiver import WebhookReceiver
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,14 +51,14 @@ ROOT = Path(__file__).resolve().parents[2]
 class Workers:
     """Celery processes on a copy of the prepared network."""
 
-    def __init__(self, books: Books, broker_url: str, directory: Path) -> None:
-        self.books = books
+    def __init__(self, chainless: ChainlessNetwork, broker_url: str, directory: Path) -> None:
+        self.chainless = chainless
         self.metrics_port = free_port()
         self.log = directory / "celery.log"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.environment = {
             **os.environ,
-            "TONGDUI_DATABASE_URL": books.settings.database_url,
+            "TONGDUI_DATABASE_URL": chainless.settings.database_url,
             "TONGDUI_CONTRACT": CONTRACT,
             "TONGDUI_RPC_URL": "http://127.0.0.1:9",
             "TONGDUI_KEYSTORE_PASSWORD": PASSWORD,
@@ -109,17 +109,19 @@ def broker(kind: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def network(prepared: Path, tmp_path: Path) -> Iterator[Books]:
-    shutil.copy(prepared, tmp_path / "books.db")
-    books = Books(f"sqlite:///{tmp_path / 'books.db'}", tmp_path, webhook_allow_local=True)
-    yield books
-    books.close()
+def network(prepared: Path, tmp_path: Path) -> Iterator[ChainlessNetwork]:
+    shutil.copy(prepared, tmp_path / "chainless.db")
+    chainless = ChainlessNetwork(f"sqlite:///{tmp_path / 'chainless.db'}", tmp_path, webhook_allow_local=True)
+    yield chainless
+    chainless.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
-def test_a_worker_does_what_a_beat_gives_out_over_a_broker(network: Books, tmp_path: Path, kind: str) -> None:
-    with Receiver() as receiver, broker(kind) as url:
+def test_a_worker_does_what_a_beat_gives_out_over_a_broker(
+    network: ChainlessNetwork, tmp_path: Path, kind: str
+) -> None:
+    with WebhookReceiver() as receiver, broker(kind) as url:
         workers = Workers(network, url, tmp_path)
         try:
             _endpoint(network, receiver.url)
@@ -136,9 +138,9 @@ def test_a_worker_does_what_a_beat_gives_out_over_a_broker(network: Books, tmp_p
 
 @pytest.mark.slow
 def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_ends_in_order(
-    network: Books, tmp_path: Path
+    network: ChainlessNetwork, tmp_path: Path
 ) -> None:
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         workers = Workers(network, "", tmp_path)
         try:
             _endpoint(network, receiver.url)
@@ -163,7 +165,7 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
             workers.close()
 
 
-def test_every_task_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
+def test_every_job_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
     scheduled = {entry["task"] for entry in tasks.schedule(Settings()).values()}
     assert all(entry["options"]["expires"] > 0 for entry in tasks.schedule(Settings()).values())
     assert scheduled == set(_ours())
@@ -174,11 +176,11 @@ def test_every_task_has_limits_and_a_place_in_the_schedule_and_acknowledges_late
         assert task.time_limit < tasks.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
 
 
-def test_every_task_does_its_work_once_however_often_it_runs_and_is_counted(
-    network: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
+    network: ChainlessNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What each task finds to do is done by its first run; a second one, as after a lost acknowledgement, changes no row."""
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         _endpoint(network, receiver.url)
         _work_for_everybody(network)
         settings = network.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
@@ -211,18 +213,18 @@ _FINDS_WORK = {
 """The others have nothing to do here (no chain, no old delivery) and are tested by themselves."""
 
 
-def _work_for_everybody(network: Books) -> None:
+def _work_for_everybody(network: ChainlessNetwork) -> None:
     _lapsed_hold(network)
     _tell(network, "first")
     today = network.today()
     member = network.member()
     address, _ = network.account(member)
-    ledger = Ledger(day=today - 50)
-    ledger.issue(address, 10, today)
-    ledger.issue(address, 10, today + 1)
+    history = EntryHistory(day=today - 50)
+    history.issue(address, 10, today)
+    history.issue(address, 10, today + 1)
     long_ago = now() - timedelta(days=365)
     with network.database.session.begin() as session:
-        store(session, ledger)
+        store(session, history)
         AccountRepository(session).add({(address, 1): Balance(posted=20)})
         PositionRepository(session).lock(1).position = -(10**6)
         session.add(_old_record())
@@ -249,12 +251,12 @@ def _old_record() -> IdempotencyRecord:
     return record
 
 
-def _idempotency_records(network: Books) -> int:
+def _idempotency_records(network: ChainlessNetwork) -> int:
     with network.database.reading() as session:
         return session.scalar(select(func.count()).select_from(IdempotencyRecord)) or 0
 
 
-def _rows(network: Books) -> dict[str, list[tuple[object, ...]]]:
+def _rows(network: ChainlessNetwork) -> dict[str, list[tuple[object, ...]]]:
     with network.database.reading() as session:
         return {
             name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
@@ -312,13 +314,13 @@ def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_pa
 # -------------------------------------------------------------------- what the workers find and do
 
 
-def _endpoint(network: Books, url: str) -> None:
+def _endpoint(network: ChainlessNetwork, url: str) -> None:
     with network.database.session.begin() as session:
         service = WebhookService(session, keyring=network.keyring, settings=network.settings)
         service.create(session.get_one(Merchant, 1), url=url, types=["test.*"], description="", actor="test")
 
 
-def _lapsed_hold(network: Books) -> str:
+def _lapsed_hold(network: ChainlessNetwork) -> str:
     with network.database.session.begin() as session:
         hold = Hold(
             id=new_id("hld"),
@@ -333,17 +335,17 @@ def _lapsed_hold(network: Books) -> str:
         return hold.id
 
 
-def _tell(network: Books, subject: str) -> None:
+def _tell(network: ChainlessNetwork, subject: str) -> None:
     with network.database.session.begin() as session:
         EventRepository(session).add("test.happened", subject, "test", 1, {})
 
 
-def _state(network: Books, hold: str) -> HoldState:
+def _state(network: ChainlessNetwork, hold: str) -> HoldState:
     with network.database.reading() as session:
         return session.get_one(Hold, hold).state
 
 
-def _subjects(receiver: Receiver) -> list[str]:
+def _subjects(receiver: WebhookReceiver) -> list[str]:
     """Which events arrived, each of them once: a kill may make one arrive twice."""
     return list(dict.fromkeys(request.body["subject"] for request in receiver.seen))
 

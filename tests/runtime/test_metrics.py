@@ -19,7 +19,7 @@ from tests.support.harness import Harness
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def test_the_metrics_tell_the_queue_the_chain_and_the_positions(harness: Harness) -> None:
+def test_the_metrics_show_the_queue_the_chain_and_the_positions(harness: Harness) -> None:
     with _scraping(harness) as scrape:
         before = scrape()
         member = harness.member()
@@ -49,7 +49,7 @@ def test_the_metrics_tell_the_queue_the_chain_and_the_positions(harness: Harness
     assert after["tongdui_up", (("part", "chain"),)] == after["tongdui_up", (("part", "database"),)] == 1
 
 
-def test_a_chain_that_is_away_is_told_and_the_rest_with_it(harness: Harness) -> None:
+def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> None:
     with _scraping(harness) as scrape:
         harness.client._url = "http://127.0.0.1:9"
         found = scrape()
@@ -59,7 +59,7 @@ def test_a_chain_that_is_away_is_told_and_the_rest_with_it(harness: Harness) -> 
     assert ("tongdui_chain_head", ()) not in found
 
 
-def test_a_task_counts_with_its_outcome() -> None:
+def test_a_job_counts_with_its_outcome() -> None:
     def count(outcome: str) -> float:
         found = metrics.REGISTRY.get_sample_value("tongdui_job_seconds_count", {"job": "tidy", "outcome": outcome})
         return found or 0.0

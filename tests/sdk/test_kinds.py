@@ -54,7 +54,7 @@ def test_an_order_takes_instructions_only(client: Client, gateway: StandIn, inst
 
 
 def test_help_shows_what_a_caller_gets() -> None:
-    create, listed = Client.issuances.create, Client.issuances.list
+    create, listed = Client.issuances.create, Client.merchants.list
     assert create.__annotations__["return"] == "Movement"
-    assert listed.__annotations__["return"] == "Pages[Movement]"
+    assert listed.__annotations__["return"] == "Pages[Merchant]"
     assert "Args:" in (create.__doc__ or "")

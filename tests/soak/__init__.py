@@ -1,1 +1,1 @@
-"""The parts of the soak (scripts/soak.py): the load, what is killed, memory, and what must be true afterwards."""
+"""The soak (`make soak`): a whole network under load while its parts are killed at random."""

@@ -1,9 +1,9 @@
-"""A soak: a whole network under load while its parts are killed at random; afterwards everything must add up.
+"""A soak: puts a whole network under load and kills its parts at random; afterwards everything must add up.
 
-Gateway, sequencer, projector, worker, PostgreSQL and the chain are processes; merchants trade through the SDK, ask again when they
-have no answer, and send some requests twice. The last part of a run has no faults. `make soak` takes minutes;
-`python -m tests.soak --hours 8` takes a night. Every run prints its seed, which decides what is asked and what is killed (not, of
-course, in which order processes get to run).
+Gateway, sequencer, projector, worker, PostgreSQL and the chain are processes. Merchants trade through the SDK, repeat requests that
+got no answer, and send some requests twice. The last part of a run has no faults. `make soak` takes minutes;
+`python -m tests.soak --hours 8` takes a night. Every run prints its seed, which decides the requests and the faults (but not, of
+course, how processes are scheduled).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.soak.load import Trader, chance, onboard  # noqa: E402
 console = Console() if sys.stdout.isatty() else Console(width=130)
 
 CALM = 1 / 3
-"""Part of the run, at its end and for ten minutes at most, without faults: so that memory is seen in lives of some length."""
+"""The share of the run without faults, at its end and for ten minutes at most, so that memory is measured over long lives."""
 
 _OVERRIDES = {
     "TONGDUI_WEBHOOK_ALLOW_LOCAL": "true",
@@ -47,12 +47,12 @@ _OVERRIDES = {
     "TONGDUI_WEBHOOK_LONGEST_RETRY": "4",
     "TONGDUI_WEBHOOK_REST": "4",
 }
-"""So that webhooks which a killed worker took, or that were refused, come again before the checks."""
+"""Short times, so that webhooks that a killed worker took, or that were refused, come again before the checks."""
 
 
 @contextmanager
 def merchants_server(seed: int) -> Iterator[tuple[str, set[str]]]:
-    """A server that merchants are told at, and the ids of the events that it took. Some it refuses the first time."""
+    """Runs the merchants' webhook server; yields its URL and the ids of the events that it took. It refuses some at first."""
     rng, taken = chance(seed), set[str]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,13 +65,13 @@ def merchants_server(seed: int) -> Iterator[tuple[str, set[str]]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A worker that is killed while it sends is part of the soak."""
+            """Ignores errors: the soak kills workers while they send."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -83,7 +83,7 @@ def merchants_server(seed: int) -> Iterator[tuple[str, set[str]]]:
 
 
 def soak(minutes: float, seed: int, pause: float, threads: int) -> bool:
-    """One run; whether everything held."""
+    """Makes one run; returns whether everything held."""
     rng = chance(seed)
     console.print(f"[bold]Soak[/bold] for {minutes:g} minutes, seed {seed}")
     with (
@@ -170,11 +170,13 @@ def _show(chaos: Chaos, traders: Sequence[Trader], findings: Findings) -> None:
 
 
 def main() -> int:
-    """Runs it; exit code 0 if everything held."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=3.0, help="how long (default: %(default)s)")
-    parser.add_argument("--hours", type=float, help="how long, in hours")
-    parser.add_argument("--seed", type=int, default=None, help="repeats an earlier run's wishes and faults")
+    """Runs the soak; returns exit code 0 if everything held."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=3.0, help="length of the run (default: %(default)s)")
+    parser.add_argument("--hours", type=float, help="length of the run in hours")
+    parser.add_argument("--seed", type=int, default=None, help="repeat the requests and faults of an earlier run")
     parser.add_argument(
         "--pause", type=float, default=6.0, help="seconds between faults, on average (default: %(default)s)"
     )

@@ -1,4 +1,4 @@
-"""What goes wrong, and how much memory the processes take meanwhile."""
+"""Injects faults, and measures the memory of the processes meanwhile."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from clearing.runtime.embedded import Child, EmbeddedNetwork
 from scripts.dev.services import Postgres, kill_tree
 
 GROWTH = 1.3
-"""How much more memory a process may take at the end of its longest life than after it had warmed up ..."""
+"""How many times the memory after its warm-up a process may take at the end of its longest life ..."""
 SLACK = 24 * 2**20
-"""... plus so many bytes."""
+"""... plus these bytes."""
 _WARM_UP = 25.0
-"""Seconds. A worker imports everything again in each of its processes."""
+"""Seconds. A worker imports everything anew in each of its processes."""
 _SAMPLES = 20
 
 
 class Chaos:
-    """Kills something every few seconds."""
+    """Kills or freezes a process every few seconds."""
 
     def __init__(self, network: EmbeddedNetwork, server: Postgres, rng: random.Random, pause: float) -> None:
         self._network = network
@@ -37,7 +37,7 @@ class Chaos:
         self.injected: Counter[str] = Counter()
 
     def run(self, stop: threading.Event) -> None:
-        """Until told to stop."""
+        """Runs until `stop` is set."""
         while not stop.wait(self._pause * self._rng.uniform(0.5, 1.5)):
             what = self._rng.choices(
                 ["gateway", "sequencer", "projector", "worker", "database", "chain", "freeze"], [3, 4, 4, 2, 2, 2, 2]
@@ -55,12 +55,12 @@ class Chaos:
         child = self._network.children[name]
         if child.process is not None and child.running:
             kill_tree(child.process.pid)
-            child.starts = 1  # we, not it, are to blame: start it again soon
+            child.starts = 1  # it did not fail by itself: restart it soon
             lost = " (and lost its newest blocks)" if name == "chain" else ""
             self.injected[f"{name} killed{lost}"] += 1
 
     def _freeze(self, name: str) -> None:
-        """A process that stands still is not dead: its locks and connections are there."""
+        """Freezes a process for a while; it keeps its locks and connections."""
         child = self._network.children[name]
         if child.process is None or not child.running:
             return
@@ -73,12 +73,12 @@ class Chaos:
 
 @dataclass(slots=True)
 class Memory:
-    """Resident memory of every process, over its life."""
+    """The resident memory of every process over its life."""
 
     samples: dict[tuple[str, int], list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
 
     def run(self, children: dict[str, Child], stop: threading.Event) -> None:
-        """Samples every second until told to stop."""
+        """Samples every second until `stop` is set."""
         while not stop.wait(1.0):
             for name, child in list(children.items()):
                 if child.process is not None and child.running:
@@ -86,7 +86,7 @@ class Memory:
                     self.samples[name, child.process.pid].append((time.monotonic(), size))
 
     def rows(self) -> Iterator[tuple[str, str, bool]]:
-        """Process, what was seen, and whether that is within the bound."""
+        """Yields each process, its memory, and whether that is within the bound."""
         for name in sorted({name for name, _ in self.samples}):
             lives = [life for (owner, _), life in self.samples.items() if owner == name]
             longest = max(lives, key=lambda life: life[-1][0] - life[0][0])
@@ -99,7 +99,7 @@ class Memory:
             early, late = statistics.median(warm[:quarter]), statistics.median(warm[-quarter:])
             seen = f"{seen}; from {_mib(early)} to {_mib(late)} in its longest life"
             if name == "chain":  # anvil keeps every block in memory
-                yield name, f"{seen}, which is anvil's own affair", True
+                yield name, f"{seen}, which anvil decides", True
                 continue
             bound = early * GROWTH + SLACK
             yield name, f"{seen}, bound {_mib(bound)}", late <= bound
@@ -119,7 +119,7 @@ def _tree(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> int:
-    """Its proportional share: what a worker's processes have in common counts once."""
+    """Returns its proportional share, which counts memory shared by a worker's processes once."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What must be true when the storm is over."""
+"""What must be true when the faults are over."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(slots=True)
 class Findings:
-    """What was checked."""
+    """The results of all checks."""
 
     rows: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def check(self, what: str, detail: object, holds: bool) -> None:
-        """Notes one check."""
+        """Adds the result of one check."""
         self.rows.append((what, str(detail), holds))
 
     @property
     def good(self) -> bool:
-        """Whether all of them hold."""
+        """Whether all checks hold."""
         return all(holds for _, _, holds in self.rows)
 
 
 def verify(network: EmbeddedNetwork, server: Postgres, wishes: list[Wish], delivered: Iterable[str]) -> Findings:
-    """All checks. `delivered` are the ids of events that the merchants' servers were told of; read when all is at rest."""
+    """Runs all checks. `delivered` holds the ids of the events that the merchants' server took; it is read when all is at rest."""
     findings = Findings()
     database = Database(network.settings.database_url)
     waits = quiesce(network, database)
@@ -95,7 +95,7 @@ def verify(network: EmbeddedNetwork, server: Postgres, wishes: list[Wish], deliv
 
 
 def quiesce(network: EmbeddedNetwork, database: Database, seconds: float = 180.0) -> str:
-    """Waits until nothing is on its way and the gateway calls everything ready; what is not, when time is up."""
+    """Waits until nothing is on its way and the gateway is ready; returns what still waits when time is up."""
     deadline = time.monotonic() + seconds
     while True:
         with database.reading() as session:
@@ -131,7 +131,7 @@ def _waiting(session: Session) -> str:
 
 
 def check_wishes(findings: Findings, session: Session, wishes: list[Wish]) -> None:
-    """Every wish has one answer and one effect, and nothing happened that nobody wished for."""
+    """Checks that every wish has one answer and one effect, and that nothing else happened."""
     effects = Counter(session.scalars(select(Instruction.reference)))
     states = dict.fromkeys(OrderState, 0)
     for state, count in session.execute(select(Order.state, func.count()).group_by(Order.state)):
@@ -157,7 +157,7 @@ def check_wishes(findings: Findings, session: Session, wishes: list[Wish]) -> No
 
 
 def check_holds(findings: Findings, session: Session, wishes: list[Wish]) -> None:
-    """A hold for each wish, ended once and as its merchant wanted, and told once."""
+    """Checks that each wish made one hold, which ended once, as its merchant wanted, and was recorded once."""
     holds = {hold.id: hold for hold in session.scalars(select(Hold))}
     wanted = {next(iter(wish.answers)): wish for wish in wishes if wish.kind.startswith("hold") and wish.answers}
     findings.check("a hold for each that was accepted, no other", len(holds), set(holds) == set(wanted))
@@ -174,16 +174,16 @@ def check_holds(findings: Findings, session: Session, wishes: list[Wish]) -> Non
     text = ", ".join(f"{count} {state}" for state, count in sorted(ends.items()))
     findings.check("each ended as it was wanted", text, not wrong)
     query = select(Event.subject, Event.type, func.count()).where(Event.type.like("hold.%"))
-    told = {
+    recorded = {
         (subject, kind): count for subject, kind, count in session.execute(query.group_by(Event.subject, Event.type))
     }
     expected_events = {(hold.id, f"hold.{hold.state}"): 1 for hold in holds.values()}
     expected_events |= {(hold_id, "hold.created"): 1 for hold_id in holds}
-    findings.check("each beginning and end of one is told once", len(told), told == expected_events)
+    findings.check("each beginning and end of a hold has one event", len(recorded), recorded == expected_events)
 
 
 def check_money(findings: Findings, session: Session, wishes: list[Wish]) -> None:
-    """A deposit or withdrawal for each wish, booked once."""
+    """Checks that each wish made one deposit or withdrawal."""
     rows = {row.bank_reference: row for row in session.scalars(select(BankMovement))}
     wanted = {wish.key for wish in wishes if wish.kind in ("deposit", "withdrawal") and wish.answers}
     booked = all(row.state is BankMovementState.POSTED for row in rows.values())
@@ -193,19 +193,19 @@ def check_money(findings: Findings, session: Session, wishes: list[Wish]) -> Non
 
 
 def check_entries(findings: Findings, session: Session, delivered: set[str]) -> None:
-    """An entry for every instruction of a settled order, and no other; and every merchant knows of it."""
+    """Checks that every settled instruction, and nothing else, has an entry, and that every merchant was notified."""
     settled = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.SETTLED)
     wanted, found = session.scalar(settled), session.scalar(select(func.count()).select_from(Entry))
     findings.check("an entry for each settled instruction", f"{found} of {wanted}", wanted == found)
-    told = select(func.count(func.distinct(Event.subject))).where(Event.type == "order.settled")
+    recorded = select(func.count(func.distinct(Event.subject))).where(Event.type == "order.settled")
     orders = session.scalar(select(func.count()).select_from(Order).where(Order.state == OrderState.SETTLED))
-    findings.check("an event for each settled order", orders, session.scalar(told) == orders)
+    findings.check("an event for each settled order", orders, session.scalar(recorded) == orders)
     ids = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
     findings.check("a webhook for each of these events", f"{len(delivered)} of {len(ids)}", ids == delivered)
 
 
 def check_model(findings: Findings, session: Session, network: EmbeddedNetwork) -> None:
-    """The reference model, told the same story, ends with the same balances and positions."""
+    """Checks that the reference model, given the same calls, ends with the same balances and positions."""
     model, wrong = replay(session, network)
     findings.check("the reference model accepts what the chain accepted", f"{wrong} differ", wrong == 0)
     balances = {(a.address, a.program): a.posted for a in session.scalars(select(Account)) if a.posted}
@@ -220,9 +220,9 @@ def check_model(findings: Findings, session: Session, network: EmbeddedNetwork) 
 
 
 def replay(session: Session, network: EmbeddedNetwork) -> tuple[ClearingHouse, int]:
-    """The model after everything that was registered and every order that settled; how many orders it saw otherwise.
+    """Replays all registrations and settled orders; returns the model and the number of orders that it saw otherwise.
 
-    Orders and rare events are told in the order of their blocks; both in one block happens here only when neither needs the other.
+    Orders and rare events are replayed in the order of their blocks. If one block has both, neither needs the other here.
     """
     admin, by = "0x" + "ad" * 20, "0x" + "0b" * 20
     identity = NetworkIdentity.of(network.settings)
@@ -238,22 +238,22 @@ def replay(session: Session, network: EmbeddedNetwork) -> tuple[ClearingHouse, i
     firsts = select(Entry.merchant, Entry.nonce, func.min(Entry.block_number), func.count())
     firsts = firsts.group_by(Entry.merchant, Entry.nonce, Entry.batch).order_by(Entry.batch, func.min(Entry.index))
     rare = select(ChainEvent).order_by(ChainEvent.block_number, ChainEvent.log_index)
-    stories: list[tuple[int, Callable[[], bool]]] = [
-        (row.block_number, partial(_retell, session, model, by, keys, row)) for row in session.scalars(rare)
+    steps: list[tuple[int, Callable[[], bool]]] = [
+        (row.block_number, partial(_apply, session, model, by, keys, row)) for row in session.scalars(rare)
     ]
-    stories += [
-        (block, partial(_repeat, session, model, by, (merchant, nonce), count))
+    steps += [
+        (block, partial(_execute, session, model, by, (merchant, nonce), count))
         for merchant, nonce, block, count in session.execute(firsts)
     ]
     wrong = 0
-    for block, tell in sorted(stories, key=itemgetter(0)):
+    for block, apply in sorted(steps, key=itemgetter(0)):
         model.now = times[block]
-        wrong += not tell()
+        wrong += not apply()
     return model, wrong
 
 
-def _repeat(session: Session, model: ClearingHouse, by: str, key: tuple[int, int], entries: int) -> bool:
-    """Has the model carry out an order; whether it made as many entries of it."""
+def _execute(session: Session, model: ClearingHouse, by: str, key: tuple[int, int], entries: int) -> bool:
+    """Has the model execute an order; returns whether that made as many entries."""
     query = select(Order).where(Order.merchant_number == key[0], Order.nonce == key[1])
     order = session.scalars(query).one()
     before = len(model.events)
@@ -261,22 +261,24 @@ def _repeat(session: Session, model: ClearingHouse, by: str, key: tuple[int, int
     return sum(name == "EntryPosted" for name, _ in model.events[before:]) == entries
 
 
-def _retell(session: Session, model: ClearingHouse, by: str, keys: dict[int, str], row: ChainEvent) -> bool:
-    told = row.arguments
+def _apply(session: Session, model: ClearingHouse, by: str, keys: dict[int, str], row: ChainEvent) -> bool:
+    arguments = row.arguments
     match row.name:
-        case "MerchantRegistered" if told["merchant"]:
-            number = told["merchant"]
-            model.register_merchant(by, number, bytes_of(told["name"]), keys[number], told["creditLimitMicros"])
+        case "MerchantRegistered" if arguments["merchant"]:
+            number = arguments["merchant"]
+            model.register_merchant(
+                by, number, bytes_of(arguments["name"]), keys[number], arguments["creditLimitMicros"]
+            )
         case "ProgramRegistered":
-            words = bytes_of(told["code"]), bytes_of(told["name"])
-            model.register_program(by, told["program"], told["merchant"], *words)
+            words = bytes_of(arguments["code"]), bytes_of(arguments["name"])
+            model.register_program(by, arguments["program"], arguments["merchant"], *words)
         case "AgreementRegistered":
-            agreement = session.scalars(select(Agreement).where(Agreement.number == told["agreement"])).one()
+            agreement = session.scalars(select(Agreement).where(Agreement.number == arguments["agreement"])).one()
             terms = AgreementTerms(**{f.name: getattr(agreement, f.name) for f in dataclasses.fields(AgreementTerms)})
             signatures = [full_signature(s) for s in (agreement.source_signature, agreement.target_signature) if s]
-            model.register_agreement(by, told["agreement"], terms, *signatures)
+            model.register_agreement(by, arguments["agreement"], terms, *signatures)
         case "Deposited":
-            model.deposit(by, told["merchant"], told["micros"], bytes_of(told["bankRef"]))
+            model.deposit(by, arguments["merchant"], arguments["micros"], bytes_of(arguments["bankRef"]))
         case "Withdrawn":
-            model.withdraw(by, told["merchant"], told["micros"], bytes_of(told["bankRef"]))
+            model.withdraw(by, arguments["merchant"], arguments["micros"], bytes_of(arguments["bankRef"]))
     return True

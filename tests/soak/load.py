@@ -1,4 +1,4 @@
-"""What merchants ask for while things break: each wish under one idempotency key, asked until it is answered, and again."""
+"""What merchants ask for while things break: each wish has one idempotency key and is repeated until it is answered, and again."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 NO_ANSWER = (APIConnectionError, ServerError, RateLimitedError, IdempotencyInFlightError)
 REFUSALS = frozenset({"insufficient_points", "hold_ended", "insufficient_position", "insufficient_funds"})
-"""What may be refused in this town: too few points, a hold that ended meanwhile, money that is not there to be withdrawn."""
+"""What the gateway may refuse here: too few points, a hold that has ended, a withdrawal without the money for it."""
 MEMBERS = 12
 PROGRAMS = ("FUEL", "CINE")
 FIRST_DEPOSIT = "first deposit of "
 LAPSE = 2
-"""Seconds that a hold lasts which nobody ends."""
+"""Seconds until a hold lapses."""
 
 
 class Identified(Protocol):
@@ -58,18 +58,18 @@ class Wish:
     kind: str
     key: str
     references: tuple[str, ...] = ()
-    """Of the instructions that are its effect, if it is accepted."""
+    """The references of the instructions that are its effect, if it is accepted."""
     answers: set[str] = field(default_factory=set)
-    """Ids that the gateway gave it: one, however often it was asked."""
+    """The ids that the gateway answered with: one, however often it was asked."""
     refused: str | None = None
     asked: int = 0
     restarts: int = 0
-    """How often a client that knew nothing of the earlier ones asked for it."""
+    """How often a restarted client asked for it."""
 
 
 @dataclass(slots=True)
 class Trader:
-    """A client program: each thread has one, with connections of its own."""
+    """A client program: each thread has one, with its own connections."""
 
     name: str
     url: str
@@ -78,14 +78,14 @@ class Trader:
     rng: random.Random
     wishes: list[Wish] = field(default_factory=list)
     fault: BaseException | None = None
-    """What ended it before it was told to stop."""
+    """The error that ended it early."""
 
     def client(self) -> Client:
-        """Connections of one's own; a lease of nonces of one's own, too."""
+        """Makes a client with its own connections and its own nonces."""
         return Client(self.url, self.key, signer=self.signer, timeout=10.0, max_retries=1)
 
     def run(self, stop: threading.Event) -> None:
-        """Asks for one thing after another until told to stop; what it began, it brings to an answer."""
+        """Makes one wish after another until `stop` is set; every wish gets its answer."""
         try:
             with self.client() as client, self.client() as twin:
                 while not stop.is_set():
@@ -96,11 +96,11 @@ class Trader:
             raise
 
     def next(self, client: Client, twin: Client) -> None:
-        """One thing more."""
+        """Makes one more wish."""
         raise NotImplementedError
 
     def ask(self, client: Client, twin: Client, wish: Wish, send: Callable[[Client], I]) -> I | None:
-        """Asks until there is an answer: sometimes twice at the same time, sometimes again, also by a client that was restarted."""
+        """Asks until there is an answer: sometimes twice at once, sometimes again, sometimes from a restarted client."""
         self.wishes.append(wish)
         if self.rng.random() < 0.15:
             double = threading.Thread(target=self._insist, args=(twin, wish, send))
@@ -139,7 +139,7 @@ class Shop(Trader):
     target: str = ""
 
     def next(self, client: Client, twin: Client) -> None:
-        """One thing more."""
+        """Makes one more wish."""
         kinds = ["issue", "redeem", "exchange", "bulk", "atomic", "hold"]
         kind = self.rng.choices(kinds, [4, 2, 3, 1, 1, 2])[0]
         key = f"{self.name}-{self.rng.getrandbits(64):x}"
@@ -176,7 +176,7 @@ class Shop(Trader):
         instructions: list[InstructionRequest]
         if kind == "bulk":
             instructions = [self._issue_or_redeem(reference) for reference in references]
-        else:  # what is issued is used in the same order
+        else:  # the order uses what it issues
             points = self.rng.randint(20, 40)
             first = Issue(program=self.program, member=member, points=points, reference=references[0])
             rest = [self._use(member, points // len(references), reference) for reference in references[1:]]
@@ -205,7 +205,7 @@ class Shop(Trader):
         )
 
     def _hold(self, client: Client, twin: Client, key: str) -> None:
-        """Sets points aside, then captures a part or all of them, releases them, or does nothing until their time is over."""
+        """Makes a hold, then captures a part or all of it, releases it, or lets it lapse."""
         end = self.rng.choice(("capture", "capture", "release", "lapse"))
         member, points = self._member(), self.rng.randint(2, 20)
         part = self.rng.randint(2, points)
@@ -254,7 +254,7 @@ class Bank(Trader):
     merchants: tuple[str, ...] = ()
 
     def next(self, client: Client, twin: Client) -> None:
-        """One thing more, not as often as at a till."""
+        """Makes one more wish, less often than a till does."""
         kind = self.rng.choice(("deposit", "withdrawal"))
         key = f"{self.name}-{self.rng.getrandbits(64):x}"
         merchant, micros = self.rng.choice(self.merchants), self.rng.randint(1, 10**9)
@@ -268,7 +268,7 @@ class Bank(Trader):
 
 
 def insist(ask: Callable[[], T], seconds: float = 180.0) -> T:
-    """Asks again as long as there is no answer."""
+    """Asks again until there is an answer."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -280,14 +280,14 @@ def insist(ask: Callable[[], T], seconds: float = 180.0) -> T:
 
 
 def chance(seed: int) -> random.Random:
-    """A source of decisions that a seed repeats. (Nothing here is a secret.)"""
+    """Returns a source of decisions that a seed repeats. (Nothing here is a secret.)"""
     return random.Random(seed)
 
 
 def onboard(network: EmbeddedNetwork, rng: random.Random, threads: int, hook: str) -> list[Trader]:
-    """Two merchants, one of which signs by itself, with programs, agreements, money, members, and a webhook endpoint each.
+    """Onboards two merchants, one of which signs for itself, with programs, agreements, money, members and webhook endpoints.
 
-    Returns their client programs, `threads` each, and the treasury's.
+    Returns their client programs, `threads` for each, and the treasury's.
     """
     operator = Client(network.url, network.api_keys["operator"])
     treasury = Client(network.url, network.api_keys["treasury"])
@@ -347,7 +347,7 @@ def _agree(gas: Client, cinema: Client) -> None:
             valid_until=until,
             wait=30.0,
         )
-        if proposer is cinema:  # whose key the gateway holds: it signs when it is told to
+        if proposer is cinema:  # the gateway holds its key and signs when asked
             agreement = proposer.agreements.sign(agreement, wait=30.0)
         agreement = signer.agreements.sign(agreement, wait=30.0)
         assert agreement.state == "active", agreement.state

@@ -1,4 +1,4 @@
-"""A clearing network without HTTP: database, chain, sequencer and projector, stepped by hand so that a test can stop anywhere."""
+"""A clearing network without HTTP: a test steps database, chain, sequencer and projector by hand and can stop anywhere."""
 
 from __future__ import annotations
 
@@ -68,22 +68,22 @@ TERMS = AgreementTerms(
 
 
 class PatientClient(ChainClient):
-    """A node answers a moment before it mines, and tests look at once: this client returns when what it sent is in a block."""
+    """A client that returns when a block contains what it sent. Nodes answer a moment before they mine, but tests look at once."""
 
     def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
-        """As `ChainClient`; waits for the blocks of a node that mines at once."""
+        """Sends, then waits for the blocks of a node that mines at once."""
         results = super().send_raw(transactions)
         if self.call("anvil_getAutomine"):
             taken = [hex_of(keccak256(raw)) for raw, error in zip(transactions, results, strict=True) if error is None]
             deadline = time.monotonic() + 30
             while None in self.batch([("eth_getTransactionReceipt", (tx_hash,)) for tx_hash in taken]):
-                assert time.monotonic() < deadline, "the node took a transaction and does not mine it"
+                assert time.monotonic() < deadline, "the node took a transaction but does not mine it"
                 time.sleep(0.002)
         return results
 
 
 class Harness:
-    """Everything but the gateway. Merchants are `fuel` (program FUEL) and `cine` (CINE), with a FUEL to CINE agreement at 9/10."""
+    """Everything but the gateway. Merchants: `fuel` (program FUEL), `cine` (CINE). An agreement exchanges FUEL for CINE at 9/10."""
 
     def __init__(
         self, database_url: str, rpc_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object
@@ -117,24 +117,24 @@ class Harness:
         return self.network.day_at(self.database.clock.unix())
 
     def restart(self) -> None:
-        """New daemons, as after a crash: nothing but the database and the chain is left."""
+        """Starts new daemons, as after a crash that left only the database and the chain."""
         self.sequencer = Sequencer(self.database, self.client, self.settings, self.keys)
         self.projector = Projector(self.database, self.client, self.settings)
 
     def settle(self, seconds: float = 120) -> None:
-        """Steps both daemons until neither has anything to do."""
+        """Steps both daemons until neither has work."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             worked = self.sequencer.step()
             worked |= self.projector.step()
             if not worked:
                 return
-        raise TimeoutError("the daemons never came to rest")
+        raise TimeoutError("the daemons never ran out of work")
 
     # ---------------------------------------------------------------- a small network
 
     def onboard(self) -> None:
-        """Registers the merchants, their programs, the agreement and 1,000 CNY of deposits each."""
+        """Registers the merchants, their programs and the agreement, and deposits 1,000 CNY for each merchant."""
         self._merchant(1, "fuel")
         self._merchant(2, "cine")
         self._program(1, 1, "FUEL")
@@ -164,7 +164,7 @@ class Harness:
             request_call(session, "operator", "registerProgram", arguments, "")
 
     def agree(self, number: int, *, signed_by: tuple[int, int] = (1, 2), **changes: int) -> str:
-        """Has an agreement signed and asks for its registration; its id. The terms are the usual ones, but for `changes`."""
+        """Signs an agreement with the usual terms, except for `changes`, requests its registration, and returns its id."""
         terms = replace(TERMS, document=secrets.token_bytes(32), **changes)
         digest = terms.digest(self.network.domain)
         signatures = [self.sign(merchant, digest) for merchant in signed_by]
@@ -186,13 +186,13 @@ class Harness:
         return agreement.id
 
     def sign(self, merchant: int, digest: bytes) -> bytes:
-        """A managed merchant's signature."""
+        """Signs with a merchant's managed key."""
         with self.database.session.begin() as session:
             query = select(SignerKey.keystore).where(SignerKey.merchant_number == merchant)
             return self.keyring.sign(session.scalars(query).one() or "", digest)
 
     def member(self) -> str:
-        """A new member, known to both merchants; the id."""
+        """Registers a new member with both merchants; returns its id."""
         secret = secrets.token_bytes(32)
         member = Member(id=new_id("mem"), secret=secret, address=hex_of(keccak256(secret)[12:]))
         with self.database.session.begin() as session:
@@ -205,7 +205,7 @@ class Harness:
     # ---------------------------------------------------------------- orders
 
     def accept(self, merchant: int, requests: Sequence[InstructionRequest], *, atomic: bool = False) -> str:
-        """Accepts an order in one transaction, as the gateway does; its id."""
+        """Accepts an order in one transaction, as the gateway does; returns its id."""
         with self.database.session.begin() as session:
             service = OrderService(session, network=self.network, keyring=self.keyring, settings=self.settings)
             found = session.get_one(Merchant, merchant)
@@ -237,7 +237,7 @@ class Harness:
             return AvailabilityService(session, network=self.network).of_account(account).available
 
     def order(self, order_id: str) -> Order:
-        """An order as it is now."""
+        """Returns an order as it is now."""
         with self.database.session.begin() as session:
             return session.scalars(select(Order).where(Order.id == order_id)).one()
 
@@ -249,13 +249,13 @@ class Harness:
         self.database.close()
 
     def call(self, function: str, *arguments: object) -> int:
-        """A view of the contract that returns one number."""
+        """Returns the number that a view of the contract returns."""
         return int.from_bytes(
             self.client.eth_call(self.settings.contract, encode_call(function, list(arguments))), "big"
         )
 
     def check(self) -> None:
-        """The read model equals the contract, nothing is reserved for nobody, and every root recomputes."""
+        """Asserts that the read model equals the contract, that only open orders reserve points, and that every root is right."""
         with self.database.session.begin() as session:
             for account in session.scalars(select(Account)):
                 assert account.posted == self.call("balanceOf", account.address, account.program)

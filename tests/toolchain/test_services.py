@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from kombu import Connection
 from redis import Redis as RedisClient
 
 from scripts.dev.services import RabbitMQ, anvil, is_alive, postgres, rabbitmq, redis
@@ -40,8 +41,6 @@ def test_redis_keeps_what_it_confirmed_when_it_is_killed() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_rabbitmq_keeps_a_durable_message_when_it_is_killed() -> None:
-    from kombu import Connection
-
     def queue(service: RabbitMQ) -> Connection:
         # the broker confirms a durable message once it is on disk
         return Connection(service.url, connect_timeout=60, transport_options={"confirm_publish": True})
@@ -105,7 +104,7 @@ def test_a_chain_can_be_handed_on_in_a_file(tmp_path: Path) -> None:
 
 def test_nothing_is_left_when_the_tests_themselves_are_killed() -> None:
     program = (
-        "import time; from scripts.services import *; p, c = Postgres().start(), Anvil().start()\n"
+        "import time; from scripts.dev.services import *; p, c = Postgres().start(), Anvil().start()\n"
         "print(p.directory, p._process.pid, c.directory, c._process.pid, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

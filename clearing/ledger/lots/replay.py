@@ -1,6 +1,6 @@
 """How many points of each lot are left: a pure function of the chain's entries, so that anyone with the chain can repeat it.
 
-The rules (a decision in docs/decisions says why):
+The rules (docs/decisions/0001-lots-are-replayed.md says why):
 
 - An issue makes a lot, and so does the target side of an exchange. A lot is over on the day `expiry_day` (0: never).
 - Points leave the lots that are not over yet: the first to expire goes first, lots that never expire go last, and the older of two

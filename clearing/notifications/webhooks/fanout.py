@@ -1,7 +1,7 @@
 """From events to deliveries: each committed event once, in order of its number, for every endpoint that wants it.
 
 An event gets its number before its transaction commits, so it may appear after events with higher numbers. The cursor keeps
-missing numbers as gaps until their transactions have ended one way or the other (docs/decisions/webhooks.md).
+missing numbers as gaps until their transactions have ended one way or the other (docs/decisions/0003-webhooks-by-cursor.md).
 """
 
 from __future__ import annotations

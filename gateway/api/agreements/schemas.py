@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.terms import MAX_GRACE_SECONDS, Proposal
-from gateway.http.schemas import Body, Hex, View
+from gateway.http.schemas import Body, Hex, View, view_of
 from tongdui.encoding import bytes_of
-from tongdui.orders import signature_bytes
+from tongdui.orders import AgreementTerms, signature_bytes
 
 Side = Literal["source", "target"]
 KindName = Literal["exchange", "acceptance"]
@@ -83,27 +83,10 @@ class SignatureAdd(Body):
     signature: Signature | None = None
 
 
-class TermsView(View):
-    """The terms as they are signed (EIP-712 type `AgreementTerms`)."""
-
-    kind: int
-    initiators: int
-    fee_bps: int
-    lifetime_days: int
-    source_merchant: int
-    target_merchant: int
-    source_program: int
-    target_program: int
-    valid_from: int
-    valid_until: int
-    rate_num: int
-    rate_den: int
-    unit_price_micros: int
-    max_points: int
-    daily_cap: int
-    supersedes: int
-    grace_seconds: int
-    document: Hex
+if TYPE_CHECKING:
+    TermsView = View
+else:
+    TermsView = view_of(AgreementTerms, "TermsView", "The terms as they are signed (EIP-712 type `AgreementTerms`).")
 
 
 class AgreementView(View):

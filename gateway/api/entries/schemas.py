@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
-from gateway.http.schemas import Hex, View
+from gateway.http.schemas import Hex, View, view_of
+from tongdui.receipts import Entry
 
 
 class EntryView(View):
@@ -31,25 +34,10 @@ class EntryView(View):
     block_number: int
 
 
-class WireEntry(View):
-    """The entry, field by field, as it is hashed into its leaf."""
-
-    batch: int
-    index: int
-    merchant: int
-    nonce: int
-    item: int
-    kind: int
-    expiry_day: int
-    program: int
-    agreement: int
-    member: str
-    points: int
-    out: int
-    settled: int
-    fee: int
-    ref: Hex
-    link: Hex
+if TYPE_CHECKING:
+    WireEntry = View
+else:
+    WireEntry = view_of(Entry, "WireEntry", "The entry, field by field, as it is hashed into its leaf.")
 
 
 class ReceiptView(View):

@@ -49,7 +49,7 @@ def create_hold(body: HoldCreate, call: Mutating) -> HoldView:
 
 @router.post("/v1/holds/{hold}/capture", status_code=201, responses=PENDING)
 def capture_hold(hold: str, body: CaptureBody, call: Waitable) -> Started[MovementView]:
-    """Turns the hold, or a part of it, into a redemption or an exchange, which is the answer. The rest is free at once."""
+    """Turns the hold, or part of it, into the redemption or exchange that it returns. The rest is free at once."""
     kind = kind_labelled(body.kind)
     if kind.scope not in call.caller.scopes:
         raise missing_scope(kind.scope)

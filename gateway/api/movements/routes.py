@@ -11,13 +11,12 @@ from clearing.ordering.orders.kinds import KINDS
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.models import OrderState
 from clearing.ordering.orders.movements import MovementService
-from clearing.ordering.orders.repository import Movement
 from gateway.api.movements.acceptance import accept
 from gateway.api.movements.bodies import CREATE_BODIES, CreateBody
 from gateway.api.movements.schemas import MovementView
-from gateway.api.movements.view import MOVEMENTS, movement_view
+from gateway.api.movements.view import MOVEMENTS, movement_cursor, movement_view
 from gateway.http.endpoint import Endpoint, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair
 from gateway.http.problems import documented
 from gateway.http.results import Started
 from gateway.http.schemas import Page
@@ -62,7 +61,7 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
             after=pair(wanted.cursor),
             limit=wanted.limit + 1,
         )
-        return page_of(rows, wanted.limit, partial(movement_view, call), _cursor)
+        return page_of(rows, wanted.limit, partial(movement_view, call), movement_cursor)
 
     def one(movement: str, call: Reading) -> MovementView:
         return movement_view(call, MovementService(call.session).visible(call.viewer, kind.kind, movement))
@@ -96,10 +95,6 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         description=f"One {kind.noun}.",
         **common,
     )
-
-
-def _cursor(movement: Movement) -> str:
-    return pair_cursor(movement.instruction.order_seq, movement.instruction.item)
 
 
 for registered in KINDS:

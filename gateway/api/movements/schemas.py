@@ -1,4 +1,4 @@
-"""Movements of points, as answers show them. Their request bodies follow from the kinds, see `bodies`."""
+"""Movements of points, as responses show them. Their request bodies follow from the kinds, see `bodies`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from clearing.ordering.orders.movements import MovementService
 from clearing.ordering.orders.repository import Movement
 from gateway.api.movements.schemas import MovementEntryView, MovementView
 from gateway.http.context import Call, ChainResource, Shown
+from gateway.http.pagination import pair_cursor
 
 
 def movement_view(call: Call, movement: Movement) -> MovementView:
@@ -32,6 +33,11 @@ def movement_view(call: Call, movement: Movement) -> MovementView:
         created_at=order.created_at,
         entry=_entry_view(movement),
     )
+
+
+def movement_cursor(movement: Movement) -> str:
+    """The cursor of a page that ends with this movement."""
+    return pair_cursor(movement.instruction.order_seq, movement.instruction.item)
 
 
 def _expiry(call: Call, movement: Movement) -> date | None:

@@ -25,11 +25,11 @@ class QuoteView(View):
 
     id: str
     agreement: str
-    points: int
-    points_burnt: int
-    out: int
-    settled_micros: int
-    fee_micros: int
-    rate_num: int
-    rate_den: int
+    points: int = Field(description="source points, as asked for")
+    points_burnt: int = Field(description="source points that the exchange takes; the rest stays with the member")
+    out: int = Field(description="target points that the member gets")
+    settled_micros: int = Field(description="what the source merchant pays the target merchant")
+    fee_micros: int = Field(description="what the source merchant pays the operator on top")
+    rate_num: int = Field(description="target points ...")
+    rate_den: int = Field(description="... for so many source points")
     expires_at: datetime

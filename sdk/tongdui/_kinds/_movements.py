@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tongdui._flow import Flow, operation
-from tongdui._gateway import Identified, name_of, optional_name_of, segment
-from tongdui._instruction import InstructionRequest, MemberName, ProgramName
+from tongdui._gateway import Identified, name_of, segment
+from tongdui._instruction import InstructionRequest
 from tongdui._models import Movement, expect, expectations_of
-from tongdui._pagination import Query, listing
-from tongdui._resource import Resource
+from tongdui._resource import MemberCollection
 
 
-class MovementResource(Resource):
+class MovementResource(MemberCollection[Movement]):
     """Movements of one kind."""
+
+    _model = Movement
 
     request: ClassVar[type[InstructionRequest]]
     """The kind of instruction that these movements come from."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._path = f"/v1/{cls.request.collection}"
 
     @operation
     def get(self, movement: str) -> Flow[Movement]:
@@ -51,41 +56,6 @@ class MovementResource(Resource):
         found = yield from self._gateway.get(Movement, path)
         found = yield from self._gateway.follow(found, path, self._gateway.now() + timeout)
         return expect(found, expectations_of(movement))
-
-    @listing
-    def list(
-        self,
-        *,
-        member: MemberName | None = None,
-        program: ProgramName | None = None,
-        state: str | None = None,
-        reference: str | None = None,
-        page_size: int | None = None,
-    ) -> Query[Movement]:
-        """List movements, newest first.
-
-        Args:
-            member: Only those of this member.
-            program: Only those of this program.
-            state: Only those in this state: accepted, submitted, settled, rejected or expired.
-            reference: Only those with this reference of yours.
-            page_size: Movements to fetch at a time.
-
-        Returns:
-            An iterator that fetches pages as you go.
-        """
-        params = {
-            "member": optional_name_of(member),
-            "program": optional_name_of(program),
-            "state": state,
-            "reference": reference,
-            "limit": page_size,
-        }
-        return Query(self._path, Movement, params)
-
-    @property
-    def _path(self) -> str:
-        return f"/v1/{self.request.collection}"
 
     def _path_of(self, movement: str) -> str:
         return f"{self._path}/{segment(movement)}"

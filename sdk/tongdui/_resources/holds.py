@@ -6,19 +6,21 @@ from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._gateway import Identified, given, name_of, segment
 from tongdui._instruction import CaptureTerms, MemberName, ProgramName
 from tongdui._kinds import instruction_of_capture
 from tongdui._models import Hold, Movement
-from tongdui._pagination import Query, listing
-from tongdui._resource import Resource
+from tongdui._resource import MemberCollection
 from tongdui._verification import require_same
 
 _PATH = "/v1/holds"
 _LONGEST_SECONDS = 31_536_000
 
 
-class _Holds(Resource):
+class _Holds(MemberCollection[Hold]):
+    _model = Hold
+    _path = _PATH
+
     @operation
     def create(
         self,
@@ -157,37 +159,6 @@ class _Holds(Resource):
     def get(self, hold: str) -> Flow[Hold]:
         """Fetch one hold by its id, as it is now. Raises NotFoundError."""
         return (yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}"))
-
-    @listing
-    def list(
-        self,
-        *,
-        member: MemberName | None = None,
-        program: ProgramName | None = None,
-        state: str | None = None,
-        reference: str | None = None,
-        page_size: int | None = None,
-    ) -> Query[Hold]:
-        """List your holds, newest first.
-
-        Args:
-            member: Only those of this member.
-            program: Only those of this program.
-            state: Only those in this state: pending, captured, released or expired.
-            reference: Only those with this reference of yours.
-            page_size: Holds to fetch at a time.
-
-        Returns:
-            An iterator that fetches pages as you go.
-        """
-        params = {
-            "member": optional_name_of(member),
-            "program": optional_name_of(program),
-            "state": state,
-            "reference": reference,
-            "limit": page_size,
-        }
-        return Query(_PATH, Hold, params)
 
 
 class Holds(Blocking, _Holds):
