@@ -1,1 +1,1 @@
-"""The chain: reading blocks, sending transactions, and keeping the read model in step with it."""
+"""The chain as seen from outside: node client, contract, fees, node errors, deployment, privileged calls."""

@@ -1,4 +1,4 @@
-"""JSON-RPC to a chain node: the few methods we need, batched, with typed results. No contract knowledge."""
+"""JSON-RPC to a chain node: the few methods that we need, batched, with typed results. Knows nothing of the contract."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ChainUnreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event of the contract."""
+    """A log entry of the contract, not decoded."""
 
     topics: tuple[bytes, ...]
     data: bytes
@@ -38,7 +38,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a transaction in a block."""
+    """The outcome of a transaction in a block."""
 
     tx_hash: bytes
     succeeded: bool
@@ -48,7 +48,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class BlockData:
-    """A block with the receipts of its transactions and the logs of one contract."""
+    """A block with its transactions' receipts and one contract's logs."""
 
     number: int
     hash: bytes
@@ -71,19 +71,19 @@ class ChainClient:
         self._http.close()
 
     def call(self, method: str, *params: Any) -> Any:
-        """One request. Raises ChainError or ChainUnreachable."""
+        """Makes one request. Raises ChainError or ChainUnreachable."""
         return _result(method, self._post(self._request(method, params)))
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Several requests in one round trip; an element is the result, or the ChainError."""
+        """Makes several requests in one round trip. Each element is a result or a ChainError."""
         if not calls:
             return []
         requests = [self._request(method, params) for method, params in calls]
-        answers = {answer["id"]: answer for answer in self._post(requests)}
+        responses = {response["id"]: response for response in self._post(requests)}
         results: list[Any] = []
         for (method, _), request in zip(calls, requests, strict=True):
             try:
-                results.append(_result(method, answers[request["id"]]))
+                results.append(_result(method, responses[request["id"]]))
             except ChainError as error:
                 results.append(error)
         return results
@@ -95,20 +95,20 @@ class ChainClient:
         return int(self.call("eth_chainId"), 16)
 
     def head(self) -> int:
-        """Number of the newest block."""
+        """The number of the newest block."""
         return int(self.call("eth_blockNumber"), 16)
 
     def block_hash(self, number: int) -> bytes | None:
-        """Hash of a block, or None where the chain is not that long."""
+        """The hash of a block; None if the chain is not that long."""
         block = self.call("eth_getBlockByNumber", hex(number), False)
         return bytes_of(block["hash"]) if block else None
 
     def next_nonce(self, address: str, block: str = "latest") -> int:
-        """Transactions of `address` in the blocks up to `block`: the nonce of its next one."""
+        """The nonce of the next transaction of `address`: how many it has in the blocks up to `block`."""
         return int(self.call("eth_getTransactionCount", address, block), 16)
 
     def blocks(self, first: int, last: int, contract: str) -> list[BlockData]:
-        """Blocks with receipts, and with the logs of `contract`, in one round trip. Stops before a block that is not there."""
+        """Blocks with receipts and the logs of `contract`, in one round trip. Stops at the first block that is missing."""
         numbers = range(first, last + 1)
         calls: list[tuple[str, Sequence[Any]]] = []
         for number in numbers:
@@ -123,18 +123,18 @@ class ChainClient:
             if not block or receipts is None:
                 break
             if any(receipt["blockHash"] != block["hash"] for receipt in receipts):
-                break  # the block was replaced between the two reads: the next step sees the new one
+                break  # the chain replaced the block between our two reads; the next step sees the new one
             blocks.append(_block_data(block, receipts, contract))
         return blocks
 
     def eth_call(self, to: str, data: bytes) -> bytes:
-        """Result of a read-only call against the newest block."""
+        """The result of a read-only call at the newest block."""
         return bytes_of(self.call("eth_call", {"to": to, "data": hex_of(data)}, "latest"))
 
     # ---------------------------------------------------------------- writing
 
     def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
-        """Sends signed transactions in one round trip; an element is None, or why the node refused it."""
+        """Sends signed transactions in one round trip. Each element is None, or the error with which the node refused it."""
         results = self.batch([("eth_sendRawTransaction", (hex_of(raw),)) for raw in transactions])
         return [result if isinstance(result, ChainError) else None for result in results]
 
@@ -152,11 +152,11 @@ class ChainClient:
             raise ChainUnreachable(f"the chain node does not answer: {error}") from error
 
 
-def _result(method: str, answer: dict[str, Any]) -> Any:
-    error = answer.get("error")
+def _result(method: str, response: dict[str, Any]) -> Any:
+    error = response.get("error")
     if error:
         raise ChainError(method, error.get("code", 0), error.get("message", ""), error.get("data"))
-    return answer["result"]
+    return response["result"]
 
 
 def _block_data(block: dict[str, Any], receipts: list[dict[str, Any]], contract: str) -> BlockData:

@@ -1,4 +1,4 @@
-"""The ClearingHouse as compiled: its artefact, the encoding of privileged calls and the decoding of its events."""
+"""The compiled ClearingHouse: its artifact, encoding of privileged calls, decoding of its events and errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clearing.chain.client import Log
 from tongdui.encoding import bytes_of, hex_of, keccak256
 
 OPERATOR, SEQUENCER, TREASURY, PAUSER = range(4)
-"""Numbers of the contract's `Role`."""
+"""The numbers of the contract's `Role`."""
 
 ENTRY_POSTED = keccak256(b"EntryPosted(address,uint256,uint256,bytes32)")
 LINKED_ENTRY_POSTED = keccak256(b"LinkedEntryPosted(address,bytes32,uint256,uint256,bytes32)")
@@ -25,7 +25,7 @@ BATCH_CLOSED = keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)")
 
 @dataclass(frozen=True, slots=True)
 class ContractEvent:
-    """A decoded event; bytes are 0x-prefixed hex, so that arguments can be stored as JSON."""
+    """A decoded event of the contract. Bytes are hex with 0x, so that the arguments can be stored as JSON."""
 
     name: str
     arguments: dict[str, Any]
@@ -33,27 +33,27 @@ class ContractEvent:
 
 @lru_cache
 def artifact() -> dict[str, Any]:
-    """The compiled contract that ships with the package (`scripts/compile.py` writes it)."""
+    """The compiled contract that ships with the package (`scripts/dev/compile.py` writes it)."""
     text = files("clearing.chain").joinpath("artifacts/ClearingHouse.json").read_text()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
 
 def deployment_code(admin: str, operator_name: bytes, utc_offset_seconds: int) -> bytes:
-    """Initcode that deploys the contract."""
+    """The initcode that deploys the contract."""
     arguments = encode(["address", "bytes32", "int32"], [admin, operator_name, utc_offset_seconds])
     return bytes_of(artifact()["bytecode"]) + arguments
 
 
 def encode_call(function: str, arguments: list[Any]) -> bytes:
-    """Calldata of a function; `arguments` are JSON values (bytes as 0x-prefixed hex, tuples as lists)."""
+    """The calldata of a function. `arguments` are JSON values: bytes as hex with 0x, tuples as lists."""
     abi = _by_name("function", function)
     values = [_from_json(spec, value) for spec, value in zip(abi["inputs"], arguments, strict=True)]
     return _selector(abi) + encode([_type(spec) for spec in abi["inputs"]], values)
 
 
 def decode_error(data: bytes) -> str:
-    """A custom error's name and arguments, readable; the hex where it is none of ours."""
+    """A custom error as `Name(arguments)`; plain hex if the contract has no such error."""
     for abi in artifact()["abi"]:
         if abi["type"] == "error" and _selector(abi) == data[:4]:
             values = decode([_type(spec) for spec in abi["inputs"]], data[4:])
@@ -62,18 +62,18 @@ def decode_error(data: bytes) -> str:
 
 
 def decode_log(log: Log) -> ContractEvent | None:
-    """A log as an event of the contract; None where the contract has no such event."""
+    """The event of the contract that a log holds; None if the contract has no such event."""
     abi = _events().get(log.topics[0])
     if abi is None:
         return None
     indexed = [spec for spec in abi["inputs"] if spec["indexed"]]
-    plain = [spec for spec in abi["inputs"] if not spec["indexed"]]
+    unindexed = [spec for spec in abi["inputs"] if not spec["indexed"]]
     arguments = {
         spec["name"]: _to_json(decode([_type(spec)], topic)[0])
         for spec, topic in zip(indexed, log.topics[1:], strict=True)
     }
-    values = decode([_type(spec) for spec in plain], log.data)
-    arguments |= {spec["name"]: _named(spec, value) for spec, value in zip(plain, values, strict=True)}
+    values = decode([_type(spec) for spec in unindexed], log.data)
+    arguments |= {spec["name"]: _named(spec, value) for spec, value in zip(unindexed, values, strict=True)}
     return ContractEvent(abi["name"], arguments)
 
 
@@ -100,8 +100,8 @@ def _type(spec: dict[str, Any]) -> str:
     kind: str = spec["type"]
     if not kind.startswith("tuple"):
         return kind
-    inside = ",".join(_type(component) for component in spec["components"])
-    return f"({inside}){kind.removeprefix('tuple')}"
+    members = ",".join(_type(component) for component in spec["components"])
+    return f"({members}){kind.removeprefix('tuple')}"
 
 
 def _from_json(spec: dict[str, Any], value: Any) -> Any:
@@ -113,7 +113,7 @@ def _from_json(spec: dict[str, Any], value: Any) -> Any:
 
 
 def _named(spec: dict[str, Any], value: Any) -> Any:
-    """Like `_to_json`, with the fields of a struct by name."""
+    """Like `_to_json`, but with a struct's fields by name."""
     if spec["type"] == "tuple":
         return {c["name"]: _named(c, v) for c, v in zip(spec["components"], value, strict=True)}
     return _to_json(value)

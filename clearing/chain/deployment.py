@@ -1,4 +1,4 @@
-"""Deploys the contract and grants its roles. Can be run again: it does what is missing, and nothing else."""
+"""Deploys the contract and grants its roles. Running it again does only what is still missing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from clearing.chain.fees import Fees
 from clearing.kit.signing.keyring import RoleKeys
 from tongdui.encoding import hex_of, text_word
 
-_GAS = 12_000_000
-_CALL_GAS = 200_000
+_DEPLOYMENT_GAS = 12_000_000
+_ROLE_GAS = 200_000
 _ROLES = {
     "operator": (contract.OPERATOR, contract.PAUSER),
     "sequencer": (contract.SEQUENCER,),
@@ -28,7 +28,7 @@ _ROLES = {
 
 
 def contract_address(admin: str) -> str:
-    """Where the contract is, or will be: it is the first thing that the admin key makes."""
+    """The address of the contract, deployed or not: the admin key's first transaction creates it."""
     return str(get_create_address(HexAddress(HexStr(admin)), Nonce(0)))
 
 
@@ -40,26 +40,26 @@ def deploy(
     utc_offset_seconds: int,
     max_fee_per_gas: int | None = None,
 ) -> str:
-    """Deploys with the admin key and grants each role to its key. Address of the contract, checksummed."""
+    """Deploys with the admin key and grants each role to its key. Returns the contract's address, checksummed."""
     admin: LocalAccount = Account.from_key(keys.private_key("admin"))
     fees = Fees(client, max_fee_per_gas).first()
     address = contract_address(admin.address)
     if client.call("eth_getCode", address, "latest") == "0x":
         code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        _send(client, admin, None, code, _GAS, fees)
+        _send(client, admin, None, code, _DEPLOYMENT_GAS, fees)
     for role, numbers in _ROLES.items():
         holder = to_checksum_address(keys.address(role))
         for number in numbers:
             held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
             if int.from_bytes(held, "big") == 0:
-                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _CALL_GAS, fees)
+                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _ROLE_GAS, fees)
     return address
 
 
 def deployment_block(client: ChainClient, address: str) -> int:
-    """The block that made the contract, by bisection; 0 where the node cannot tell the past.
+    """The block that created the contract, found by bisection; 0 if the node keeps no old states.
 
-    Raises ChainError where there is no contract: then there is nothing to follow yet.
+    Raises ChainError if there is no contract yet.
     """
     missing, present = -1, client.head()
     if client.call("eth_getCode", address, hex(present)) == "0x":
@@ -72,7 +72,7 @@ def deployment_block(client: ChainClient, address: str) -> int:
             else:
                 present = middle
     except ChainError:
-        return 0  # a node that keeps no old states
+        return 0
     return present
 
 

@@ -1,4 +1,4 @@
-"""What a transaction offers for its gas: nothing where gas is free, and under EIP-1559 as much as it takes, up to a ceiling."""
+"""What a transaction pays for gas: nothing where gas is free; under EIP-1559 what the market asks, up to a ceiling."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hexbytes import HexBytes
 
 from clearing.chain.client import ChainClient
 
-_TIP = 1_000_000_000
-_RAISE = 8
-"""A node takes a replacement that offers at least a tenth more; we offer an eighth more."""
+_TIP_WEI = 1_000_000_000
+_RAISE_DIVISOR = 8
+"""A node accepts a replacement that pays at least a tenth more; we pay an eighth more."""
 
 
 class Fees:
-    """The fee policy. `ceiling` is the most that a unit of gas may cost, in wei; None means that gas is free."""
+    """The fee policy. `ceiling` is the most that a unit of gas may cost, in wei. None means that gas is free."""
 
     def __init__(self, client: ChainClient, ceiling: int | None) -> None:
         self._client = client
@@ -23,26 +23,28 @@ class Fees:
 
     @property
     def free(self) -> bool:
-        """Whether gas is free: then nothing can be raised."""
+        """Whether gas is free, so that no fee can be raised."""
         return self._ceiling is None
 
     def first(self) -> dict[str, Any]:
-        """The fee fields of a new transaction: room for the base fee to double."""
+        """The fee fields of a new transaction. They stay good until the base fee has doubled."""
         if self._ceiling is None:
             return {"gasPrice": 0}
-        tip = min(_TIP, self._ceiling)
+        tip = min(_TIP_WEI, self._ceiling)
         return {"maxFeePerGas": min(self._ceiling, 2 * self._base_fee() + tip), "maxPriorityFeePerGas": tip}
 
     def raised(self, raw: bytes) -> dict[str, Any] | None:
-        """The fee fields with which these signed bytes can be replaced; None where that would go over the ceiling."""
+        """The fee fields of a transaction that can replace these signed bytes; None if they would exceed the ceiling."""
         if self._ceiling is None:
             return None
         before = decoded(raw)
-        tip = min(_more(before["maxPriorityFeePerGas"]), self._ceiling)
-        fee = max(_more(before["maxFeePerGas"]), 2 * self._base_fee() + tip)
+        tip = min(_raise(before["maxPriorityFeePerGas"]), self._ceiling)
+        fee = max(_raise(before["maxFeePerGas"]), 2 * self._base_fee() + tip)
         if fee > self._ceiling and before["maxFeePerGas"] < self._ceiling:
             fee = self._ceiling
-        enough = fee >= _least(before["maxFeePerGas"]) and tip >= _least(before["maxPriorityFeePerGas"])
+        enough = fee >= _least_replacement(before["maxFeePerGas"]) and tip >= _least_replacement(
+            before["maxPriorityFeePerGas"]
+        )
         return {"maxFeePerGas": fee, "maxPriorityFeePerGas": tip} if enough and fee <= self._ceiling else None
 
     def _base_fee(self) -> int:
@@ -56,9 +58,9 @@ def decoded(raw: bytes) -> dict[str, Any]:
     return fields
 
 
-def _more(wei: int) -> int:
-    return wei + wei // _RAISE + 1
+def _raise(wei: int) -> int:
+    return wei + wei // _RAISE_DIVISOR + 1
 
 
-def _least(wei: int) -> int:
+def _least_replacement(wei: int) -> int:
     return wei + wei // 10

@@ -1,4 +1,4 @@
-"""Why a node refuses a transaction, or a call of the contract fails: the words of geth, Besu, anvil and their kin, as kinds."""
+"""Node errors: sorts the messages of geth, Besu, anvil and their relatives by what they mean for a transaction or call."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from clearing.chain.contract import decode_error
 
 
 class Refusal(Enum):
-    """What a node's answer to a transaction means for it."""
+    """Why a node refuses a transaction."""
 
     KNOWN = auto()
     NONCE_USED = auto()
     TOO_CHEAP = auto()
     TOO_LARGE = auto()
     OTHER = auto()
-    """For now: a full pool, an account without funds, a fault of the node. It is sent again later."""
+    """A passing reason: a full pool, an account without funds, a fault of the node. The transaction is sent again later."""
 
 
-_WORDS = (
+_REFUSAL_PHRASES = (
     (Refusal.KNOWN, ("already known", "already imported", "known transaction")),
     (Refusal.NONCE_USED, ("nonce too low", "nonce is too low", "nonce below current nonce")),
     (
@@ -51,12 +51,15 @@ _WORDS = (
 
 
 def refusal_of(error: ChainError) -> Refusal:
-    """What kind of refusal an answer to `eth_sendRawTransaction` is."""
+    """The kind of refusal that an error of `eth_sendRawTransaction` is."""
     message = error.message.lower()
-    return next((kind for kind, words in _WORDS if any(word in message for word in words)), Refusal.OTHER)
+    return next(
+        (refusal for refusal, phrases in _REFUSAL_PHRASES if any(phrase in message for phrase in phrases)),
+        Refusal.OTHER,
+    )
 
 
-_FAILED = (
+_FAILURE_PHRASES = (
     "revert",
     "evm error",
     "out of gas",
@@ -66,30 +69,34 @@ _FAILED = (
     "insufficient_gas",
     "gas required exceeds",
 )
-"""What nodes say when a call ended in the contract without a word of its own."""
+"""What nodes say when a call failed in the contract without a custom error."""
 
 
-def is_of_contract(error: ChainError) -> bool:
-    """Whether the contract was asked and failed. Anything else (a block that the node has not, a limit) is the node's own trouble
-    and says nothing about the call."""
+def is_contract_failure(error: ChainError) -> bool:
+    """Whether the call failed in the contract. Any other error (a missing block, a limit) is the node's own trouble and says
+    nothing about the call."""
     message = error.message.lower()
-    return bool(revert_data(error)) or any(words in message for words in _FAILED)
+    return bool(revert_data(error)) or any(phrase in message for phrase in _FAILURE_PHRASES)
 
 
-def is_want_of_room(error: ChainError) -> bool:
-    """Whether the contract failed because there was too much in a call, rather than because it refuses it."""
+def is_batch_too_large(error: ChainError) -> bool:
+    """Whether the call failed because it contains too much, and not because the contract objects to its content."""
     data = revert_data(error)
-    return is_of_contract(error) and (not data or decode_error(data).startswith("BatchTooLarge"))
+    return is_contract_failure(error) and (not data or decode_error(data).startswith("BatchTooLarge"))
 
 
 def revert_data(error: ChainError) -> bytes:
-    """What the contract reverted with; nothing where it ran out of gas."""
+    """The data with which the contract reverted; empty if it ran out of gas."""
     if isinstance(error.data, str) and error.data.startswith("0x"):
         return bytes.fromhex(error.data[2:])
     return b""
 
 
-def explained(error: ChainError) -> str:
-    """The contract's words, or else the node's."""
+def explanation_of(error: ChainError) -> str:
+    """The contract's error if there is one; otherwise the node's message."""
     data = revert_data(error)
     return decode_error(data) if data else error.message
+
+
+is_of_contract, is_want_of_room, explained = is_contract_failure, is_batch_too_large, explanation_of
+"""Deprecated: the old names."""

@@ -1,1 +1,1 @@
-"""What every wing builds on: database, clock, ids, errors, locks, events, idempotency, signing, counters."""
+"""What every wing builds on: database, clock, ids, errors, locks, events, idempotency, signing, metrics."""

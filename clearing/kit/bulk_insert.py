@@ -1,4 +1,4 @@
-"""Many rows at once: PostgreSQL gets them in one COPY; SQLite, which has no round trips to save, one by one."""
+"""Many rows at once: one COPY on PostgreSQL; ordinary inserts on SQLite, which has no round trips to save."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clearing.kit.database import Base, dialect_of
 
 
 def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows that all have the same columns (no defaults are filled in). Raises IntegrityError like any insert."""
+    """Inserts rows that all name the same columns; column defaults do not apply. Raises IntegrityError like any insert."""
     if not rows:
         return
     if dialect_of(session) == "postgresql":

@@ -5,6 +5,8 @@ Durations within a process (how long to wait, how often to look) are `time.monot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -24,18 +26,28 @@ class Clock:
 
 
 class MovableClock(Clock):
-    """The system's time, ahead of or behind itself by an offset that a test or a sandbox sets."""
+    """The system's time, ahead of or behind itself by an offset that a test or a sandbox sets; or stopped at a moment."""
 
     def __init__(self) -> None:
         self._offset = timedelta()
+        self._stopped_at: datetime | None = None
 
     def now(self) -> datetime:
         """The moved moment, in UTC."""
-        return super().now() + self._offset
+        return self._stopped_at or super().now() + self._offset
 
     def move(self, offset: timedelta) -> None:
-        """Moves the clock by `offset`, on top of earlier moves."""
+        """Moves the clock by `offset`, on top of earlier moves. A stopped clock shows it once it runs again."""
         self._offset += offset
+
+    @contextmanager
+    def stopped(self, at: datetime) -> Iterator[None]:
+        """Stops the clock at this moment for as long as the block runs."""
+        before, self._stopped_at = self._stopped_at, at
+        try:
+            yield
+        finally:
+            self._stopped_at = before
 
 
 SYSTEM_CLOCK = Clock()
@@ -63,8 +75,3 @@ def time_of_insert(context: DefaultExecutionContext) -> datetime:
 def now() -> datetime:
     """Deprecated: ask `clock_of(session)` or `database.clock`."""
     return SYSTEM_CLOCK.now()
-
-
-def unix_now() -> int:
-    """Deprecated: ask `clock_of(session)` or `database.clock`."""
-    return SYSTEM_CLOCK.unix()

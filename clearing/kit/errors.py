@@ -1,11 +1,11 @@
-"""Refusals. Each class is one kind of problem with a stable code; the gateway turns them into RFC 9457 problem documents.
+"""Refusals. Each class is a kind of problem with a stable code; the gateway turns it into an RFC 9457 problem document.
 
 ClearingError
 ├── InvalidRequest (422)        the request is wrong in itself
 ├── NotFound (404)
 ├── Forbidden (403)
 ├── Conflict (409)
-├── Refused (422)               the request is well-formed, but the state of the network does not allow it
+├── Refused (422)               the request is well-formed, but the state of the network forbids it
 └── Unavailable (503)           try again later
 """
 
@@ -32,7 +32,7 @@ class FieldError:
 
 
 class ClearingError(Exception):
-    """A refusal with a stable `code`. `detail` says what is wrong and how to mend it."""
+    """A refusal with a stable `code`. `detail` says what is wrong and what to do about it."""
 
     status = 500
     code = "internal_error"
@@ -45,12 +45,12 @@ class ClearingError(Exception):
 
     @classmethod
     def at(cls, pointer: str, detail: str, *, code: str | None = None) -> ClearingError:
-        """A refusal because of one field."""
+        """A refusal that one field of the body caused."""
         return cls(detail, code=code, errors=(FieldError(pointer, detail),))
 
 
 class InvalidRequest(ClearingError):
-    """The request is wrong in itself: mend it before sending it again."""
+    """The request is wrong in itself: correct it before you send it again."""
 
     status = 422
     code = "validation_failed"
@@ -62,30 +62,35 @@ class NotFound(ClearingError):
     status = 404
     code = "not_found"
 
+    @classmethod
+    def of(cls, noun: str, detail: str, pointer: str | None = None) -> ClearingError:
+        """A missing resource: the request's own one, or the one that the body named at `pointer` (code `unknown_<noun>`)."""
+        return cls(detail) if pointer is None else cls.at(pointer, detail, code=f"unknown_{noun}")
+
 
 class Forbidden(ClearingError):
-    """The caller is known, but may not do this."""
+    """We know the caller, but it may not do this."""
 
     status = 403
     code = "forbidden"
 
 
 class Conflict(ClearingError):
-    """It collides with something that exists."""
+    """The request collides with something that exists."""
 
     status = 409
     code = "conflict"
 
 
 class Refused(ClearingError):
-    """A business refusal: final for the request's idempotency key."""
+    """The state of the network forbids it. This answer is final for the request's idempotency key."""
 
     status = 422
     code = "refused"
 
 
 class Unavailable(ClearingError):
-    """Not now: `retry_after` says in how many seconds to try again."""
+    """Not now. Try again in `retry_after` seconds."""
 
     status = 503
     code = "unavailable"

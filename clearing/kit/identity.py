@@ -1,4 +1,4 @@
-"""Which network this is: the chain, the contract, and the clock of its days."""
+"""Which network this is: its chain, its contract, and when its days begin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class NetworkIdentity:
-    """The chain and contract that signatures are bound to, and where the network's day begins."""
+    """The chain and contract to which signatures are bound, and when the network's day begins."""
 
     chain_id: int
     contract: str
@@ -22,30 +22,30 @@ class NetworkIdentity:
 
     @classmethod
     def of(cls, settings: Settings) -> NetworkIdentity:
-        """The network that the settings name."""
+        """The network that the settings describe."""
         return cls(settings.chain_id, settings.contract, settings.utc_offset_seconds)
 
     @property
     def domain(self) -> Domain:
-        """The EIP-712 domain."""
+        """The EIP-712 domain of everything that is signed."""
         return Domain(self.chain_id, self.contract)
 
     def day_at(self, unix_seconds: int) -> int:
-        """The network's day of a moment in Unix seconds, counted from 1970-01-01, as the contract counts."""
+        """The network day of a moment (Unix seconds), counted from 1970-01-01 as the contract counts."""
         return day_at(unix_seconds, self.utc_offset_seconds)
 
     def date_of(self, day: int) -> date:
-        """The calendar date of a day number."""
+        """The calendar date of a network day."""
         return _EPOCH + timedelta(days=day)
 
     @staticmethod
     def day_of(day: date) -> int:
-        """The day number of a calendar date."""
+        """The network day of a calendar date."""
         return (day - _EPOCH).days
 
 
 def day_at(timestamp: int, utc_offset_seconds: int) -> int:
-    """The network's day of a moment in Unix seconds."""
+    """The network day of a moment (Unix seconds)."""
     return (timestamp + utc_offset_seconds) // SECONDS_A_DAY
 
 

@@ -1,4 +1,7 @@
-"""Prefixed ids: `mer_01k...`. They sort by time of creation and never carry meaning."""
+"""Prefixed ids such as `mer_01k...`. They sort by the time of their creation and mean nothing else.
+
+They keep the system's time even where a clock was moved: ids must stay unique and sorted.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _CROCKFORD = bytes.maketrans(
 
 
 def new_id(prefix: str) -> str:
-    """`prefix` + `_` + 26 characters: 48 bits of milliseconds, then 80 random bits (a ULID)."""
+    """A new id: the prefix, `_` and a ULID of 26 characters (48 bits of milliseconds, 80 random bits)."""
     value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
-    digits = b32hexencode(value.to_bytes(20, "big"))  # 32 digits, of which the first six are zeros
+    digits = b32hexencode(value.to_bytes(20, "big"))  # 32 digits; the first six are zeros
     return f"{prefix}_{digits[6:].translate(_CROCKFORD).decode()}"

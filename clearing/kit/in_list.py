@@ -1,4 +1,4 @@
-"""Rows for many keys in one statement whose text does not depend on how many: it is compiled, planned and cached once."""
+"""Finding rows by many keys with a statement whose text does not depend on their number: it is compiled and cached once."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Column = InstrumentedAttribute[Any]
 
 
 def in_list(session: Session, column: Column, values: Collection[Any]) -> ColumnElement[bool]:
-    """Whether the column (text or a whole number) is one of these values."""
+    """True where the column (text or an integer) has one of these values."""
     return _in_list(session, (column,), [(value,) for value in values])
 
 
 def pairs_in_list(
-    session: Session, first: Column, second: Column, keys: Iterable[tuple[Any, Any]]
+    session: Session, first: Column, second: Column, pairs: Iterable[tuple[Any, Any]]
 ) -> ColumnElement[bool]:
-    """Whether the pair of columns (texts or whole numbers) is one of these keys."""
-    return _in_list(session, (first, second), list(keys))
+    """True where the two columns (text or integers) together have one of these pairs."""
+    return _in_list(session, (first, second), list(pairs))
 
 
 def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
     if dialect_of(session) == "postgresql":
-        arrays = [literal([key[place] for key in keys], ARRAY(column.type)) for place, column in enumerate(columns)]
+        arrays = [literal([key[index] for key in keys], ARRAY(column.type)) for index, column in enumerate(columns)]
         wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
         query = select(*wanted.c)
     else:
         rows = func.json_each(literal(json.dumps(keys))).table_valued("value")
-        query = select(*(func.json_extract(rows.c.value, f"$[{place}]") for place in range(len(columns))))
+        query = select(*(func.json_extract(rows.c.value, f"$[{index}]") for index in range(len(columns))))
     return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)

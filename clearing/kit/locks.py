@@ -1,4 +1,4 @@
-"""Locks that last until the transaction ends."""
+"""Named locks that last until the transaction ends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 
-_SPACE = 0x7D01
-"""First half of our advisory locks' keys, so that they meet nobody else's."""
+_NAMESPACE = 0x7D01
+"""First half of every advisory lock's key, so that ours never collide with another application's."""
 
 
 def lock_until_commit(session: Session, name: str) -> None:
-    """Lets one transaction at a time pass here. SQLite has a single writer anyway."""
+    """Lets only one transaction at a time past this point. SQLite needs no lock: it has a single writer."""
     if dialect_of(session) == "postgresql":
         key = crc32(name.encode()) - 2**31
-        session.execute(text("SELECT pg_advisory_xact_lock(:space, :key)"), {"space": _SPACE, "key": key})
+        session.execute(text("SELECT pg_advisory_xact_lock(:namespace, :key)"), {"namespace": _NAMESPACE, "key": key})

@@ -1,4 +1,4 @@
-"""INSERT ... ON CONFLICT, which both databases have and SQLAlchemy keeps in their dialects."""
+"""INSERT ... ON CONFLICT: both databases have it, but SQLAlchemy offers it only in their dialects."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from clearing.kit.database import Base, dialect_of
 
 
 def insert_for(session: Session) -> Callable[[type[Base]], Any]:
-    """The `insert` construct of this session's database."""
+    """The `insert` of this session's database, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return postgresql.insert if dialect_of(session) == "postgresql" else sqlite.insert

@@ -1,1 +1,1 @@
-"""How merchants hear of what happened."""
+"""How merchants are notified of what happened."""

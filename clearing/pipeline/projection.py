@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
+from clearing.kit.clock import clock_of
 from clearing.ledger.journal.models import Batch, Block, PoisonEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.repository import OrderKey
-from clearing.parties.agreements.repository import UseRepository
+from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_set_aside, poison_event, set_aside
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.submission import give_back
@@ -79,7 +80,7 @@ def project_block(session: Session, block: BlockData, day: int) -> None:
     effects = JournalService(session).effects_of(content.entries)
     ended = OrderFinalisation(session).settle(content.decisions, block_number=block.number, effects=effects, day=day)
     for order in ended:
-        metrics.order_ended(order.state, order.created_at)
+        metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
     if content.batches:
         log.info("projected", block=block.number, entries=len(content.entries), rejected=len(content.rejections))
 
@@ -162,7 +163,7 @@ def _batch(event: contract.ContractEvent, tx_hash: bytes, gas_used: int, block_n
 
 def inherit_uses(session: Session, events: Iterable[Told], day: int, sign: int) -> None:
     """A successor begins with its predecessor's use of the day."""
-    uses = UseRepository(session)
+    uses = AgreementUseRepository(session)
     for event in events:
         terms = event.arguments["terms"] if event.name == "AgreementRegistered" else {}
         if terms.get("supersedes") and (points := uses.burnt(terms["supersedes"], day)):

@@ -80,7 +80,7 @@ def set_aside(session: Session, poison: PoisonEvent) -> None:
             data=data,
         )
     )
-    metrics.SET_ASIDE.inc()
+    metrics.EVENTS_QUARANTINED.inc()
     log.error("event set aside", **data)
 
 

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.kit import logs
+from clearing.kit.clock import MovableClock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.ledger.accounts.models import Account
@@ -74,7 +75,8 @@ class Site:
             **overrides,
         }
         self.settings = Settings.model_validate(values)
-        self.database = Database(database_url)
+        self.clock = MovableClock()
+        self.database = Database(database_url, clock=self.clock)
         self.database.upgrade()
         with self.database.session.begin() as session:
             self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from clearing.chain.calls.models import Call
+from clearing.kit.identity import instant
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.merchants.models import SignerKey
 from tests.gateway.site import Party, Site, agree, later, terms, together
@@ -169,16 +171,14 @@ def test_a_signature_by_a_key_revoked_since_does_not_count(site: Site, cine: Par
     assert (row.number, row.target_signature) == (None, None)
 
 
-def test_terms_that_have_ended_are_not_sent_to_the_chain(
-    fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terms_that_have_ended_are_not_sent_to_the_chain(site: Site, fuel: Party, cine: Party) -> None:
     proposal = fuel.post("/v1/agreements", terms(fuel, cine, valid_until="2040-01-01T00:00:00Z"))
-    a_minute_before = proposal["terms"]["valid_until"] - 60
-    monkeypatch.setattr("clearing.parties.agreements.service.unix_now", lambda: a_minute_before)
-    problem = cine.refused(f"/v1/agreements/{proposal['id']}/signatures", {}, "validation_failed")
+    a_minute_before = instant(proposal["terms"]["valid_until"] - 60)
+    with site.clock.stopped(a_minute_before):
+        problem = cine.refused(f"/v1/agreements/{proposal['id']}/signatures", {}, "validation_failed")
     assert [error["pointer"] for error in problem["errors"]] == ["/valid_until"]
-    monkeypatch.setattr("clearing.parties.agreements.service.unix_now", lambda: a_minute_before - 1)
-    assert cine.post(f"/v1/agreements/{proposal['id']}/signatures", {})["state"] == "accepted"
+    with site.clock.stopped(a_minute_before - timedelta(seconds=1)):
+        assert cine.post(f"/v1/agreements/{proposal['id']}/signatures", {})["state"] == "accepted"
 
 
 def test_a_new_version_supersedes_its_route_only(site: Site, fuel: Party, cine: Party) -> None:

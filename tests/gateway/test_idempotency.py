@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.idempotency import service as idempotency
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ordering.orders.models import Instruction, Order, OrderState
@@ -122,7 +122,7 @@ def test_a_fault_of_ours_does_not_use_the_key_up(site: Site, monkeypatch: pytest
     before = _count(site, Merchant)
     body = {"name": "Crash", "managed_key": True}
     with monkeypatch.context() as patch:
-        patch.setattr(EventRepository, "add", lambda *_: 1 / 0)
+        patch.setattr(EventRecorder, "record", lambda *_, **__: 1 / 0)
         response = site.call("POST", "/v1/merchants", body, key="crashed")
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert "division" not in response.text

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from sqlalchemy import func, select, update
 
-from clearing.kit.clock import now
 from clearing.parties.members.models import LinkCode, Member
 from tests.gateway.site import Party, Site, together
 from tongdui.encoding import keccak256
@@ -65,8 +64,11 @@ def test_a_code_lasts_ten_minutes(site: Site, fuel: Party, cine: Party) -> None:
     code = fuel.post("/v1/members/external:late/link_codes", {})["code"]
     with site.database.session.begin() as session:
         codes = session.scalars(select(LinkCode).where(LinkCode.used_at.is_(None))).all()
-        assert all(now() + timedelta(minutes=11) > row.expires_at > now() + timedelta(minutes=9) for row in codes)
-        session.execute(update(LinkCode).values(expires_at=now()))
+        assert all(
+            site.clock.now() + timedelta(minutes=11) > row.expires_at > site.clock.now() + timedelta(minutes=9)
+            for row in codes
+        )
+        session.execute(update(LinkCode).values(expires_at=site.clock.now()))
     cine.refused("/v1/members", {"external_id": "late", "link_code": code}, "link_code_invalid")
 
 

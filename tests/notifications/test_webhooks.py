@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
 from clearing.kit.events.models import Event
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks import fanout
 from clearing.notifications.webhooks.delivery import Deliverer, pause_after
@@ -75,7 +76,9 @@ class Hooked:
     def record(self, subject: str, number: int = 0, kind: str = "test.happened", merchant: int = 1) -> str:
         """An event; its id."""
         with self.chainless.database.session.begin() as session:
-            return EventRepository(session).add(kind, subject, "test", merchant, {"number": number}).id
+            EventRecorder(session).record(kind, subject, actor="test", merchants=[merchant], data={"number": number})
+            session.flush()
+            return session.scalars(select(Event.id).order_by(Event.seq.desc()).limit(1)).one()
 
     def deliver(self, steps: int = 50) -> None:
         """Steps until nothing is due."""
@@ -112,7 +115,7 @@ def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, r
     body = Webhook(secret).verify(request.raw, request.headers)
     assert request.headers["webhook-id"] == event == body["id"]
     assert (body["type"], body["subject"], body["data"]) == ("test.happened", "ord_1", {"number": 7})
-    assert abs(datetime.fromisoformat(body["timestamp"]) - now()) < timedelta(seconds=20)
+    assert abs(datetime.fromisoformat(body["timestamp"]) - SYSTEM_CLOCK.now()) < timedelta(seconds=20)
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(request.raw.replace(b"7", b"8"), request.headers)
     (delivery,) = hooked.deliveries()
@@ -172,11 +175,11 @@ def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
     hooked.record("a", 1)
     hooked.record("a", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(hooked.deliverer, "_note", lambda *_: (_ for _ in ()).throw(ConnectionError("killed")))
+        patch.setattr(hooked.deliverer, "_save", lambda *_: (_ for _ in ()).throw(ConnectionError("killed")))
         with pytest.raises(ConnectionError):
             hooked.deliverer.step()
     assert hooked.deliverer.step() == 0  # the claim of the dead process still holds
-    hooked.change(WebhookDelivery, next_attempt_at=now())
+    hooked.change(WebhookDelivery, next_attempt_at=SYSTEM_CLOCK.now())
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.requests] == [1, 1, 2]
 
@@ -236,7 +239,7 @@ def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_ev
     hooked.record("a", 1)
     hooked.record("a", 2)
     hooked.deliverer.step()
-    hooked.change(WebhookDelivery, created_at=now() - timedelta(days=4))
+    hooked.change(WebhookDelivery, created_at=SYSTEM_CLOCK.now() - timedelta(days=4))
     hooked.deliver()
     assert [delivery.state for delivery in hooked.deliveries()] == [DeliveryState.FAILED, DeliveryState.DELIVERED]
 
@@ -249,7 +252,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
     hooked.record("a", 1)
     hooked.deliverer.step()
     assert hooked.stored(endpoint).state is EndpointState.ENABLED
-    hooked.change(WebhookEndpoint, failing_since=now() - timedelta(days=6), rests_until=None)
+    hooked.change(WebhookEndpoint, failing_since=SYSTEM_CLOCK.now() - timedelta(days=6), rests_until=None)
     hooked.deliverer.step()
     hooked.record("a", 2)
     assert hooked.deliverer.step() == 0
@@ -290,8 +293,8 @@ def test_a_server_that_fails_time_after_time_is_left_alone_for_a_while(
     assert hooked.deliverer.step() == 0
     rests_until = hooked.stored(endpoint).rests_until
     assert rests_until is not None
-    assert rests_until > now()
-    hooked.change(WebhookEndpoint, rests_until=now())
+    assert rests_until > SYSTEM_CLOCK.now()
+    hooked.change(WebhookEndpoint, rests_until=SYSTEM_CLOCK.now())
     receiver.reply = lambda _: 200
     hooked.deliver()
     assert len(receiver.requests) == first + 40
@@ -309,7 +312,7 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
     hooked.endpoint(receiver.url)
     with hooked.chainless.database.session.begin() as session:
         for number in range(120):
-            EventRepository(session).add("test.happened", f"s{number % 8}", "test", 1, {"number": number})
+            _happened(session, f"s{number % 8}", number=number)
     other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyring)
 
     def run(deliverer: Deliverer) -> None:
@@ -337,7 +340,7 @@ def test_an_event_that_commits_behind_a_later_one_is_not_missed(hooked: Hooked, 
         pytest.skip("with one writer at a time nothing commits late")
     hooked.endpoint(receiver.url)
     slow = hooked.chainless.database.session()
-    EventRepository(slow).add("test.happened", "slow", "test", 1, {})
+    _happened(slow, "slow")
     slow.flush()
     hooked.record("fast")
     hooked.deliver()
@@ -357,10 +360,10 @@ def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_
     hooked.endpoint(receiver.url)
     hooked.deliver()
     running = hooked.chainless.database.session()
-    EventRepository(running).add("test.happened", "slow", "test", 1, {})
+    _happened(running, "slow")
     running.flush()
     failed = hooked.chainless.database.session()
-    EventRepository(failed).add("test.happened", "never", "test", 1, {})
+    _happened(failed, "never")
     failed.flush()
     failed.rollback()
     hooked.record("fast")
@@ -387,7 +390,7 @@ def _gaps(hooked: Hooked) -> list[list[int]]:
 def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, _ = hooked.endpoint(receiver.url)
     early = [hooked.record("a", number) for number in range(2)]
-    since = now()
+    since = SYSTEM_CLOCK.now()
     late = [hooked.record("a", number) for number in (2, 3)]
     hooked.deliver()
     receiver.requests.clear()
@@ -434,7 +437,7 @@ def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: Webh
         new = service.renew_secret(service.visible(Viewer(1), endpoint), "test")
     hooked.record("a", 1)
     hooked.deliver()
-    hooked.change(WebhookEndpoint, old_secret_until=now())
+    hooked.change(WebhookEndpoint, old_secret_until=SYSTEM_CLOCK.now())
     hooked.record("a", 2)
     hooked.deliver()
     first, second = receiver.requests
@@ -474,7 +477,7 @@ def test_public_addresses_are_public() -> None:
     assert all(map(is_public, ("8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8")))
 
 
-MESSAGE = Message("evt_1", now(), "{}")
+MESSAGE = Message("evt_1", SYSTEM_CLOCK.now(), "{}")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
@@ -598,6 +601,10 @@ def test_for_development_a_setting_allows_this_machine_only() -> None:
     check_url("https://example.com/hook", allow_local=False)
     with pytest.raises(InvalidRequest):
         check_url("http://example.com/hook", allow_local=True)
+
+
+def _happened(session: Session, subject: str, **data: int) -> None:
+    EventRecorder(session).record("test.happened", subject, actor="test", merchants=[1], data=data)
 
 
 def _resolve(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> list[str]:

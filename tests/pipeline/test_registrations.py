@@ -11,7 +11,7 @@ from clearing.kit.errors import Refused
 from clearing.kit.ids import new_id
 from clearing.ordering.orders.models import OrderState
 from clearing.parties.agreements.models import Agreement, AgreementState
-from clearing.parties.agreements.repository import UseRepository
+from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
 from scripts.dev.services import Anvil
@@ -105,8 +105,8 @@ def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness,
 
 def test_what_an_agreement_has_used_may_be_as_large_as_its_cap(harness: Harness) -> None:
     with harness.database.session.begin() as session:
-        uses = UseRepository(session)
-        for day in (harness.today(), UseRepository.PENDING):
+        uses = AgreementUseRepository(session)
+        for day in (harness.today(), AgreementUseRepository.RESERVED):
             uses.add(1, day, 2**64 - 2)
             uses.add(1, day, 1)
     assert _used(harness, 1) == 2 * (2**64 - 1)
@@ -114,7 +114,7 @@ def test_what_an_agreement_has_used_may_be_as_large_as_its_cap(harness: Harness)
 
 def _used(harness: Harness, agreement: int) -> int:
     with harness.database.reading() as session:
-        return UseRepository(session).of(agreement, harness.today())
+        return AgreementUseRepository(session).burnt_or_reserved(agreement, harness.today())
 
 
 def _register_merchant(harness: Harness, number: int, name: str, key: str) -> None:

@@ -265,8 +265,8 @@ def _rows(network: ChainlessNetwork) -> dict[str, list[tuple[object, ...]]]:
 
 
 def _counted(name: str) -> float:
-    labels = {"task": name, "outcome": "done"}
-    return REGISTRY.get_sample_value("tongdui_task_seconds_count", labels) or 0.0
+    labels = {"job": name, "outcome": "done"}
+    return REGISTRY.get_sample_value("tongdui_job_seconds_count", labels) or 0.0
 
 
 def _ours() -> dict[str, Task]:

@@ -61,12 +61,12 @@ def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> N
 
 def test_a_job_counts_with_its_outcome() -> None:
     def count(outcome: str) -> float:
-        found = metrics.REGISTRY.get_sample_value("tongdui_task_seconds_count", {"task": "tidy", "outcome": outcome})
+        found = metrics.REGISTRY.get_sample_value("tongdui_job_seconds_count", {"job": "tidy", "outcome": outcome})
         return found or 0.0
 
-    with metrics.task("tidy"):
+    with metrics.job("tidy"):
         pass
-    with pytest.raises(ZeroDivisionError), metrics.task("tidy"):
+    with pytest.raises(ZeroDivisionError), metrics.job("tidy"):
         raise ZeroDivisionError
     assert (count("done"), count("failed")) == (1, 1)
 

@@ -1,1 +1,1 @@
-"""Privileged calls of the contract: who asks for which, and what became of it."""
+"""Privileged calls of the contract: who asked for which, and what became of it."""

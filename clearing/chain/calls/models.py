@@ -14,7 +14,7 @@ from clearing.kit.database import Base, BigInt, choice
 
 
 class CallState(StrEnum):
-    """`pending` waits for the sequencer daemon; `submitted` is in a transaction; the rest is final."""
+    """`pending` waits for the sequencer; `submitted` is in a transaction; the others are final."""
 
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -23,7 +23,7 @@ class CallState(StrEnum):
 
 
 class Call(Base):
-    """A privileged call of the contract (onboarding, limits, deposits) that a role key will sign and send."""
+    """A call of the contract (onboarding, limits, deposits) that a role key signs."""
 
     __tablename__ = "calls"
 
@@ -33,7 +33,7 @@ class Call(Base):
     arguments: Mapped[list[Any]] = mapped_column(JSON)
     """JSON values; bytes as 0x-prefixed hex."""
     subject: Mapped[str] = mapped_column(String(40), index=True)
-    """Id of the resource that asked for it."""
+    """Id of the resource for which it is made."""
     state: Mapped[CallState] = mapped_column(choice(CallState), default=CallState.PENDING, index=True)
     error: Mapped[str | None] = mapped_column(default=None)
     transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), index=True, default=None)

@@ -1,4 +1,4 @@
-"""Privileged calls of the contract: requested here in the caller's transaction, signed and sent by the sequencer daemon."""
+"""Requests privileged calls in the caller's transaction. The sequencer signs and sends them later."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clearing.chain.contract import encode_call
 
 
 def request_call(session: Session, role: str, function: str, arguments: list[Any], subject: str) -> Call:
-    """Asks for `function(arguments)` to be sent by the key of `role`, on behalf of the resource `subject`.
+    """Requests `function(arguments)`, signed by the key of `role`, on behalf of the resource `subject`.
 
-    Encodes the call now, so that arguments that the contract cannot take fail here and not in the daemon.
+    Encodes the call already now, so that arguments that do not fit fail here and not in the daemon.
     """
     encode_call(function, arguments)
     call = Call(role=role, function=function, arguments=arguments, subject=subject)

@@ -1,1 +1,1 @@
-"""Events: what happened, written in the transaction in which it happened."""
+"""Events: what happened, recorded in the transaction that made it happen."""

@@ -13,7 +13,7 @@ from clearing.kit.database import Base, BigInt
 
 
 class Event(Base):
-    """Something that happened to `subject`. `merchant_number` is who may see it, besides the operator and auditors."""
+    """Something that happened to `subject`. The merchant `merchant_number` may see it, and the network's own roles."""
 
     __tablename__ = "events"
 
@@ -23,7 +23,7 @@ class Event(Base):
     """`source.action`, such as `order.settled`."""
     subject: Mapped[str] = mapped_column(String(66), index=True)
     actor: Mapped[str] = mapped_column(String(40))
-    """Who did it: an API key's id, or the process (`sequencer`, `projector`)."""
+    """Who caused it: an API key's id, or a process (`sequencer`, `projector`)."""
     merchant_number: Mapped[int | None] = mapped_column(index=True, default=None)
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

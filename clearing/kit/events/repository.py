@@ -1,15 +1,17 @@
-"""SQL of events."""
+"""SQL that reads events. `EventRecorder` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
 from clearing.kit.ids import new_id
+from clearing.kit.paging import newest_first, where_given
 
 
 class EventRepository:
@@ -26,7 +28,7 @@ class EventRepository:
         merchant_number: int | None,
         data: dict[str, Any],
     ) -> Event:
-        """Writes an event in the transaction of what it tells."""
+        """Deprecated: use EventRecorder."""
         event = Event(
             id=new_id("evt"),
             type=type,
@@ -47,14 +49,21 @@ class EventRepository:
         after: str | None = None,
         limit: int,
     ) -> Sequence[Event]:
-        """Events newest first, one merchant's or everybody's; `after` is the id of the last one of the page before."""
-        query = select(Event).order_by(Event.seq.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(Event.merchant_number == merchant_number)
-        if type is not None:
-            query = query.where(Event.type == type)
-        if subject is not None:
-            query = query.where(Event.subject == subject)
-        if after is not None:
-            query = query.where(Event.seq < select(Event.seq).where(Event.id == after).scalar_subquery())
-        return self._session.scalars(query).all()
+        """Events, newest first: one merchant's, or everybody's. `after` is the id of the previous page's last event."""
+        query = where_given(
+            select(Event), (Event.merchant_number, merchant_number), (Event.type, type), (Event.subject, subject)
+        )
+        last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
+        return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()
+
+    def by_ids(self, merchant_number: int, ids: Collection[str]) -> Sequence[Event]:
+        """The merchant's events with these ids, oldest first."""
+        return self._session.scalars(_of(merchant_number).where(Event.id.in_(ids))).all()
+
+    def since(self, merchant_number: int, moment: datetime, limit: int) -> Sequence[Event]:
+        """At most `limit` of the merchant's events from this moment on, oldest first."""
+        return self._session.scalars(_of(merchant_number).where(Event.created_at >= moment).limit(limit)).all()
+
+
+def _of(merchant_number: int) -> Select[Event]:
+    return select(Event).where(Event.merchant_number == merchant_number).order_by(Event.seq)

@@ -1,9 +1,8 @@
-"""Who is told what: an event is seen by one merchant, the operator and the auditors."""
+"""Reading events: a merchant sees its own, the network's own roles see all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -31,17 +30,3 @@ class EventService:
         return self._events.list(
             merchant_number=viewer.merchant_number, type=type, subject=subject, after=after, limit=limit
         )
-
-
-def tell_merchants(
-    session: Session,
-    type: str,  # noqa: A002
-    subject: str,
-    actor: str,
-    merchants: set[int],
-    data: dict[str, Any],
-) -> None:
-    """Writes the same event once for each of the merchants that it concerns."""
-    events = EventRepository(session)
-    for merchant in sorted(merchants):
-        events.add(type, subject, actor, merchant, data)

@@ -1,1 +1,1 @@
-"""Idempotency keys: one effect and one answer for a request, however often it is sent."""
+"""Idempotency keys: a request has one effect and one answer, however often it is sent."""

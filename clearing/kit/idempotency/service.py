@@ -1,4 +1,4 @@
-"""Rules of idempotency keys: one effect a key, and the first answer to whoever asks again."""
+"""Rules of idempotency keys: a key has one effect, and every repetition gets the first answer."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from clearing.kit.errors import ClearingError, Conflict, InvalidRequest
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import IdempotencyRepository
 
-PATIENCE = 2.0
-"""Seconds that a request waits for an earlier one with the same key."""
+PATIENCE_SECONDS = 2.0
+"""How long a request waits for an earlier one with the same key, in seconds."""
 
 
 class KeyReused(InvalidRequest):
-    """The key was used for another request."""
+    """The key was used for a different request."""
 
     code = "idempotency_key_reused"
 
 
 class InFlight(Conflict):
-    """The first request with this key has no answer yet."""
+    """The first request with this key is still running."""
 
     code = "idempotency_in_flight"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key in this transaction. `is_first`: the record is ours to fill; else it holds the first answer."""
+    """A claimed key. If `is_first`, the record is empty and ours to fill; otherwise it holds the first answer."""
 
     record: IdempotencyRecord
     is_first: bool
@@ -45,9 +45,9 @@ class IdempotencyService:
         self._records = IdempotencyRepository(session)
 
     def claim(self, principal: str, key: str, fingerprint: bytes) -> Claim:
-        """Takes the key, or finds the answer that it got before. Raises KeyReused or InFlight."""
+        """Claims the key, or finds the answer that it had before. Raises KeyReused or InFlight."""
         try:
-            record = self._records.claim(principal, key, fingerprint, patience=PATIENCE)
+            record = self._records.claim(principal, key, fingerprint, patience=PATIENCE_SECONDS)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_not_available
                 raise _in_flight() from error
@@ -63,7 +63,7 @@ class IdempotencyService:
 
 
 def fingerprint(method: str, path: str, body: Any) -> bytes:
-    """What makes two requests the same. The `authorization` is left out: a client that restarts signs anew."""
+    """The same for two requests that ask for the same. Leaves out `authorization`: a client that restarts signs again."""
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name != "authorization"}
     return sha256(json.dumps([method, path, body], sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -77,13 +77,13 @@ WEAK_KEY_CODES = frozenset({"insufficient_scope", "forbidden"})
 
 
 def is_final(error: ClearingError) -> bool:
-    """Whether a refusal is the answer to its key for ever.
+    """Whether this refusal is the key's answer for good.
 
-    Not a malformed request (it never counted), not a failure of ours, and not one because of the `authorization` or the
-    API key, which the fingerprint leaves out so that they can be mended under the same key.
+    A malformed request never counted, and a failure of ours is not the client's. A wrong `authorization` or API key can be
+    corrected under the same key, because the fingerprint leaves both out.
     """
-    is_mendable = isinstance(error, InvalidRequest) or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
-    return 400 <= error.status < 500 and not is_mendable
+    is_correctable = isinstance(error, InvalidRequest) or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
+    return 400 <= error.status < 500 and not is_correctable
 
 
 def _in_flight() -> ClearingError:

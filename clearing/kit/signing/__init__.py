@@ -1,1 +1,1 @@
-"""Signing keys: encrypted at rest, opened once, never logged."""
+"""Signing keys: encrypted at rest, decrypted once per process, never logged."""

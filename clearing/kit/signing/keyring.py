@@ -1,4 +1,4 @@
-"""Opens encrypted keys (Ethereum keystore V3) and signs with them. A KMS or a remote signer would take this class's place."""
+"""Decrypts keys (Ethereum keystore V3) and signs with them. A KMS or a remote signer would replace `Keyring`."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from eth_account import Account
 from tongdui.orders import address_of_key, sign_digest
 
 _SCRYPT_N = 2**14
-"""Work factor of the keystore's scrypt. The password is a long random secret of the deployment, not something a person chose."""
+"""Work factor of the keystore's scrypt. It may be low: the password is a long random secret, not a person's choice."""
 
 
 class Keyring:
-    """Keys under one password. Opened keys stay in memory: opening one is slow on purpose."""
+    """Keys under one password. Decrypted keys stay in memory, because scrypt is slow on purpose."""
 
     def __init__(self, password: str) -> None:
         self._password = password
-        self._opened: dict[str, bytes] = {}
+        self._decrypted: dict[str, bytes] = {}
         self._lock = Lock()
 
     def create(self) -> tuple[str, str]:
-        """A new key: its address (lower-case) and its encrypted keystore (JSON)."""
+        """Creates a key. Returns its address (lower-case) and its encrypted keystore (JSON)."""
         return self.encrypt(secrets.token_bytes(32))
 
     def encrypt(self, private_key: bytes) -> tuple[str, str]:
-        """Address (lower-case) and encrypted keystore (JSON) of a private key."""
+        """Encrypts a private key. Returns its address (lower-case) and its keystore (JSON)."""
         if not self._password:
             raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: managed keys cannot be encrypted")
         keystore = Account.encrypt(private_key, self._password, kdf="scrypt", iterations=_SCRYPT_N)
         return address_of_key(private_key).lower(), json.dumps(keystore)
 
     def sign(self, keystore: str, digest: bytes) -> bytes:
-        """Compact signature (64 bytes) of `digest` with the key in `keystore`."""
+        """The compact signature (64 bytes) of `digest` by the key in `keystore`."""
         return sign_digest(digest, self.private_key(keystore))
 
     def private_key(self, keystore: str) -> bytes:
-        """The key in `keystore`. Raises ValueError when the password does not open it."""
+        """The key in `keystore`. Raises ValueError if the password is wrong."""
         with self._lock:
-            if keystore not in self._opened:
-                self._opened[keystore] = bytes(Account.decrypt(keystore, self._password))
-            return self._opened[keystore]
+            if keystore not in self._decrypted:
+                self._decrypted[keystore] = bytes(Account.decrypt(keystore, self._password))
+            return self._decrypted[keystore]
 
 
 class RoleKeys:
-    """The network operator's own keys, one file a role: operator, sequencer, treasury, admin."""
+    """The network operator's own keys, one file per role: operator, sequencer, treasury, admin."""
 
     def __init__(self, directory: Path, keyring: Keyring) -> None:
         self._directory = directory
         self._keyring = keyring
 
     def private_key(self, role: str) -> bytes:
-        """The role's key. Raises FileNotFoundError when there is none."""
+        """The role's key. Raises FileNotFoundError if there is none."""
         return self._keyring.private_key(self._path(role).read_text())
 
     def address(self, role: str) -> str:
@@ -62,7 +62,7 @@ class RoleKeys:
         return address_of_key(self.private_key(role)).lower()
 
     def ensure(self, role: str) -> str:
-        """Makes the role's key if there is none yet; its address. A half-written file is never left behind."""
+        """Creates the role's key unless there is one, and returns its address. Never leaves a half-written file behind."""
         path = self._path(role)
         if not path.exists():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

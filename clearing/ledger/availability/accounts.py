@@ -14,7 +14,7 @@ from clearing.ledger.availability.service import Availability, AvailabilityServi
 from clearing.ledger.lots.service import Lot, LotService
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.models import Member
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 
 
 class AccountService:
@@ -37,7 +37,7 @@ class AccountService:
 
     def lots(self, viewer: Viewer, member: Member, program: str) -> Sequence[Lot]:
         """The lots of the member's account in a program (by code or id), in the order in which they will be used."""
-        found = ProgramService(self._session).existing(program)
+        found = require_program(self._session, program)
         programs = self._programs(viewer)
         if programs is not None and found.number not in programs:
             raise NotFound(f"there is no program {program} that you deal with")

@@ -16,7 +16,7 @@ from clearing.ledger.journal.repository import EntryFilter, EntryRepository, Pro
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.service import MemberService
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 from tongdui import receipts
 from tongdui.encoding import hex_of
 from tongdui.orders import Kind
@@ -68,7 +68,7 @@ class EntryService:
         limit: int,
     ) -> Sequence[PostedEntry]:
         """The entries that the viewer may see, newest first: all, or those of a program, a member (or address) or a batch."""
-        number = ProgramService(self._session).existing(program).number if program else None
+        number = require_program(self._session, program).number if program else None
         address = self._address(viewer, member) if member else None
         wanted = self._visible(viewer, program=number, address=address, batch=batch)
         return self._posted(self._entries.list(wanted, after, limit))

@@ -1,1 +1,1 @@
-"""Webhooks: merchants are told of their events by signed HTTP requests, at least once and in order per subject."""
+"""Webhooks: signed HTTP requests notify merchants of their events, at least once, and in order for each subject."""

@@ -1,4 +1,4 @@
-"""Sends what is due: claim, send, note the answer. A crash in between means that an event is sent again, never that it is lost."""
+"""Sends the deliveries that are due: claim, send, save the answer. A crash in between repeats an event, but never loses one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.webhooks.fanout import fan_out, nothing_new
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
@@ -24,18 +23,18 @@ from clearing.notifications.webhooks.sending import Answer, ForbiddenAddress, Se
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE = 16
-_CLAIM = 64
-_NOTE_EVERY = 0.5
-"""Seconds between the transactions that note what was answered: a slow server must not keep back what others said."""
+_THREADS = 16
+_CLAIM_LIMIT = 64
+_SAVE_INTERVAL = 0.5
+"""Seconds between saving answers: one slow server must not keep the others' answers waiting."""
 _GONE = 410
-_REST_AFTER = 5
-"""Failures in a row after which an endpoint is left alone for a while."""
+_REST_AFTER_FAILURES = 5
+"""After so many failures in a row an endpoint gets a rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What a thread needs to send one event; no session reaches it."""
+    """What a thread needs to send one event without a session."""
 
     delivery_id: int
     endpoint_id: str
@@ -46,7 +45,7 @@ class _Attempt:
 
     @property
     def order(self) -> tuple[str, int]:
-        """In which outcomes are noted: always the same, so that two processes do not wait for each other."""
+        """The order in which outcomes are saved. It is always the same, so that two processes cannot deadlock."""
         return self.endpoint_id, self.delivery_id
 
 
@@ -62,35 +61,36 @@ class _Outcome:
 
 
 class Deliverer:
-    """Delivers webhooks. Several may run at the same time, in as many processes."""
+    """Delivers webhooks. Several processes may run one each at the same time."""
 
     def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
         self._database = database
+        self._clock = database.clock
         self._settings = settings
         self._keyring = keyring
         self._sender = Sender(seconds=settings.webhook_timeout, allow_local=settings.webhook_allow_local)
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook")
 
     def close(self) -> None:
-        """Waits for what is being sent."""
+        """Waits until nothing is being sent any more."""
         self._pool.shutdown()
 
     def step(self) -> int:
-        """Fans out what is new and attempts some of what is due; how many attempts. 0 with nothing new means: all done."""
+        """Fans out new events and attempts some of the due deliveries. Returns how many; after 0 there is nothing left to do."""
         self.fan_out()
         attempts = self._claimed()
         waiting = {self._pool.submit(self._send, attempt) for attempt in attempts}
         try:
             while waiting:
-                done, waiting = wait(waiting, _NOTE_EVERY)
-                self._note_all([future.result() for future in done])
+                done, waiting = wait(waiting, _SAVE_INTERVAL)
+                self._save_all([future.result() for future in done])
         finally:
-            for future in waiting:  # this was told to end: who was not asked yet is asked when the claim has run out
+            for future in waiting:  # the process must end: what was not sent yet is sent once its claim has run out
                 future.cancel()
         return len(attempts)
 
     def fan_out(self) -> None:
-        """Makes deliveries of all new events, some of them a transaction."""
+        """Makes deliveries of all new events, a limited number per transaction."""
         more = True
         while more:
             with self._database.reading() as session:
@@ -102,14 +102,14 @@ class Deliverer:
     # ---------------------------------------------------------------- claim
 
     def _claimed(self) -> list[_Attempt]:
-        at = now()
+        at = self._clock.now()
         with self._database.reading() as session:
             if not DeliveryRepository(session).any_due(at):
                 return []
-        # Longer than all attempts of this step can take, should they time out one batch of threads after the other.
-        lease = timedelta(seconds=self._settings.webhook_timeout * (_CLAIM / _AT_ONCE + 1) + 10)
+        # Longer than this step can take even if every attempt times out, one set of threads after the other.
+        lease = timedelta(seconds=self._settings.webhook_timeout * (_CLAIM_LIMIT / _THREADS + 1) + 10)
         with self._database.session.begin() as session:
-            claimed = DeliveryRepository(session).claim(at, at + lease, _CLAIM)
+            claimed = DeliveryRepository(session).claim(at, at + lease, _CLAIM_LIMIT)
             return [self._attempt(*row, at) for row in claimed]
 
     def _attempt(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint, event: Event, at: datetime) -> _Attempt:
@@ -123,45 +123,47 @@ class Deliverer:
 
     def _send(self, attempt: _Attempt) -> _Outcome:
         try:
-            answer: Answer = self._sender.send(attempt.url, message_of(attempt.event, now()), attempt.secrets)
+            answer: Answer = self._sender.send(
+                attempt.url, message_of(attempt.event, self._clock.now()), attempt.secrets
+            )
         except (ForbiddenAddress, Undelivered) as error:
             return _Outcome(attempt, None, str(error)[:1_024])
         return _Outcome(attempt, answer.status, answer.beginning)
 
-    # ---------------------------------------------------------------- note the answer
+    # ---------------------------------------------------------------- save the answer
 
-    def _note_all(self, outcomes: list[_Outcome]) -> None:
+    def _save_all(self, outcomes: list[_Outcome]) -> None:
         if outcomes:
             with self._database.session.begin() as session:
                 for outcome in sorted(outcomes, key=lambda outcome: outcome.attempt.order):
-                    self._note(session, outcome)
+                    self._save(session, outcome)
 
-    def _note(self, session: Session, outcome: _Outcome) -> None:
+    def _save(self, session: Session, outcome: _Outcome) -> None:
         attempt = outcome.attempt
         endpoint = EndpointRepository(session).lock(attempt.endpoint_id)
         delivery = DeliveryRepository(session).lock(attempt.delivery_id)
         if endpoint is None or delivery is None or delivery.state is not DeliveryState.PENDING:
             return
         if delivery.next_attempt_at != attempt.claimed_until:
-            return  # meanwhile somebody asked for it again, or claimed it again: this is not the answer that counts
+            return  # replayed or claimed again in the meantime: another answer will count
         delivery.status = outcome.status
         delivery.answer = outcome.answer
         if outcome.is_success:
             delivery.state = DeliveryState.DELIVERED
-            delivery.delivered_at = now()
+            delivery.delivered_at = self._clock.now()
             endpoint.failures = 0
             endpoint.failing_since = endpoint.rests_until = None
         else:
-            self._note_failure(session, endpoint, delivery)
+            self._save_failure(session, endpoint, delivery)
 
-    def _note_failure(self, session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> None:
-        at = now()
+    def _save_failure(self, session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> None:
+        at = self._clock.now()
         settings = self._settings
         log.info("webhook failed", endpoint=endpoint.id, number=delivery.event_seq, status=delivery.status)
         endpoint.failures += 1
         endpoint.failing_since = endpoint.failing_since or at
-        if endpoint.failures >= _REST_AFTER:
-            pause = pause_after(endpoint.failures - _REST_AFTER + 1, 1.0, settings.webhook_rest)
+        if endpoint.failures >= _REST_AFTER_FAILURES:
+            pause = pause_after(endpoint.failures - _REST_AFTER_FAILURES + 1, 1.0, settings.webhook_rest)
             endpoint.rests_until = at + timedelta(seconds=pause)
         if at - delivery.created_at > timedelta(seconds=settings.webhook_give_up_after):
             delivery.state = DeliveryState.FAILED
@@ -178,10 +180,12 @@ class Deliverer:
         endpoint.state = EndpointState.DISABLED
         endpoint.reason = reason
         data = {"webhook_endpoint": endpoint.id, "url": endpoint.url, "reason": reason}
-        EventRepository(session).add("webhook_endpoint.disabled", endpoint.id, "worker", endpoint.merchant_number, data)
+        EventRecorder(session).record(
+            "webhook_endpoint.disabled", endpoint.id, actor="worker", merchants=[endpoint.merchant_number], data=data
+        )
 
 
 def pause_after(attempts: int, first: float, longest: float) -> float:
-    """Seconds until the next attempt: twice as long each time, up to `longest`, and anywhere in the upper half of that."""
+    """Seconds until the next attempt: a random part of a pause that doubles each time up to `longest`, at least half of it."""
     whole = min(first * 2.0 ** min(attempts - 1, 40), longest)
     return whole * random.uniform(0.5, 1.0)  # noqa: S311 (spreads load, guards nothing)

@@ -1,4 +1,4 @@
-"""Tables of webhooks: where to, what is on its way, and how far the events were looked through."""
+"""Tables of webhooks: endpoints, deliveries, and how far events have become deliveries."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from clearing.kit.database import Base, BigInt, choice
 
 
 class EndpointState(StrEnum):
-    """A disabled endpoint keeps what is on its way until somebody enables it again."""
+    """A disabled endpoint keeps its pending deliveries until somebody enables it again."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
 
 
 class WebhookEndpoint(Base):
-    """Where a merchant wants to be told. Its secrets are encrypted like managed keys."""
+    """Where a merchant wants to be notified. Its secrets are encrypted like managed keys."""
 
     __tablename__ = "webhook_endpoints"
 
@@ -29,27 +29,27 @@ class WebhookEndpoint(Base):
     url: Mapped[str] = mapped_column(String(2048))
     description: Mapped[str] = mapped_column(String(200), default="")
     types: Mapped[list[str]] = mapped_column(JSON, default=list)
-    """Types of events, `order.settled` or `order.*`; none means all."""
+    """The types of events that it wants, such as `order.settled` or `order.*`; none means all."""
     secret: Mapped[str]
-    """Keystore of the secret with which requests are signed."""
+    """Keystore of the secret that signs the requests."""
     old_secret: Mapped[str | None] = mapped_column(default=None)
     old_secret_until: Mapped[datetime | None] = mapped_column(default=None)
-    """Until then requests carry a signature with the old secret, too."""
+    """Until then requests carry a signature by the old secret, too."""
     state: Mapped[EndpointState] = mapped_column(choice(EndpointState), default=EndpointState.ENABLED)
     reason: Mapped[str | None] = mapped_column(String(200), default=None)
     """Why it is disabled."""
     after_seq: Mapped[int] = mapped_column(BigInt)
-    """It hears of the events after this one."""
+    """It receives the events after this one."""
     failures: Mapped[int] = mapped_column(default=0)
-    """Attempts that failed since the last one that did not."""
+    """Attempts that have failed since the last success."""
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     rests_until: Mapped[datetime | None] = mapped_column(default=None)
-    """Nothing is sent there before: it failed several times in a row."""
+    """Nothing is sent there until then, because it failed several times in a row."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
 class DeliveryState(StrEnum):
-    """`failed` is given up: nothing more is tried unless it is replayed."""
+    """A `failed` delivery was given up: it is not attempted again unless it is replayed."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -62,7 +62,7 @@ class WebhookDelivery(Base):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "event_seq"),
-        # What may not be sent yet, because something older of the same subject is still on its way.
+        # Finds deliveries that must wait for an older one of the same subject.
         Index(
             "ix_webhook_deliveries_order",
             "endpoint_id",
@@ -86,23 +86,23 @@ class WebhookDelivery(Base):
     state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState), default=DeliveryState.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-    """While an attempt runs: when somebody else may take it to have died."""
+    """While an attempt runs: when another process may take the delivery over."""
     status: Mapped[int | None] = mapped_column(default=None)
-    """HTTP status of the last answer."""
+    """The HTTP status of the last answer."""
     answer: Mapped[str | None] = mapped_column(String(1024), default=None)
-    """Beginning of the last answer, or why there was none."""
+    """The beginning of the last answer, or why there was none."""
     attempted_at: Mapped[datetime | None] = mapped_column(default=None)
     delivered_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert, index=True)
 
 
 class EventCursor(Base):
-    """How far a reader has looked through the events. `gaps` are numbers below `seq` that were missing when it did: an event in a
-    transaction that had not committed yet, or in one that never will."""
+    """How far a reader has read the events. `gaps` are numbers up to `seq` that were missing at the time: their transactions had
+    not committed yet, or never will."""
 
     __tablename__ = "event_cursors"
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInt, default=0)
     gaps: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
-    """[first, last, bound, Unix time of its discovery]; transactions from `bound` on are known not to have taken the number."""
+    """[first, last, bound, Unix time of discovery]; transactions from `bound` on cannot have taken these numbers."""

@@ -1,4 +1,4 @@
-"""An event as it is sent. Its form is part of the API."""
+"""The body of a webhook request. Its form is part of the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clearing.notifications.webhooks.sending import Message
 
 
 def message_of(event: Event, at: datetime) -> Message:
-    """The message of an event; `at` is the time of this attempt, the event's own time is in the body."""
+    """The message for an event. `at` is the time of this attempt; the event's own time is in the body."""
     body = {
         "id": event.id,
         "type": event.type,

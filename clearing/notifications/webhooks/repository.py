@@ -1,4 +1,4 @@
-"""SQL of webhooks: endpoints, deliveries, and the events that are to become deliveries."""
+"""SQL of webhooks: endpoints, deliveries, and the events that will become deliveries."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
+from clearing.kit.bulk_delete import delete_some
 from clearing.kit.database import dialect_of
 from clearing.kit.events.models import Event
+from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.notifications.webhooks.models import (
     DeliveryState,
@@ -20,7 +22,7 @@ from clearing.notifications.webhooks.models import (
     WebhookEndpoint,
 )
 
-# Word for word as in the partial indexes: with a parameter, SQLite would not see that they apply.
+# Exactly the text of the partial indexes: given a parameter instead, SQLite would not use them.
 _IS_PENDING: ColumnElement[DeliveryState] = literal_column("'pending'")
 _PENDING = WebhookDelivery.state == _IS_PENDING
 _CHUNK = 500
@@ -42,18 +44,14 @@ class EndpointRepository:
         return self._session.get(WebhookEndpoint, id)
 
     def lock(self, id: str) -> WebhookEndpoint | None:  # noqa: A002
-        """The endpoint with this id, locked until the transaction ends; deliveries that refer to it may still be made."""
+        """The endpoint with this id, locked until the transaction ends. Others can still add deliveries that refer to it."""
         lock = {"key_share": True}
         return self._session.get(WebhookEndpoint, id, with_for_update=lock, populate_existing=True)
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[WebhookEndpoint]:
-        """Endpoints newest first: one merchant's, or all."""
-        query = select(WebhookEndpoint).order_by(WebhookEndpoint.id.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(WebhookEndpoint.merchant_number == merchant_number)
-        if after is not None:
-            query = query.where(WebhookEndpoint.id < after)
-        return self._session.scalars(query).all()
+        """Endpoints, newest first: one merchant's, or all."""
+        query = where_given(select(WebhookEndpoint), (WebhookEndpoint.merchant_number, merchant_number))
+        return self._session.scalars(newest_first(query, WebhookEndpoint.id, after, limit)).all()
 
     def count(self, merchant_number: int) -> int:
         """How many endpoints a merchant has."""
@@ -61,31 +59,31 @@ class EndpointRepository:
         return self._session.scalar(query) or 0
 
     def all(self) -> Sequence[WebhookEndpoint]:
-        """Every endpoint, disabled ones too: they are told when they are enabled again."""
+        """Every endpoint, disabled ones too: their deliveries wait until they are enabled again."""
         return self._session.scalars(select(WebhookEndpoint)).all()
 
     def remove(self, endpoint: WebhookEndpoint) -> None:
-        """Removes an endpoint with what is on its way there."""
+        """Removes an endpoint with its deliveries."""
         self._session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id))
         self._session.delete(endpoint)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Which transactions are over: those below `oldest_running`. Those from `next_to_begin` on have not begun."""
+    """Transactions below `oldest_running` are over; those from `next_to_begin` on have not begun."""
 
     oldest_running: int
     next_to_begin: int
 
 
 class EventReader:
-    """Reads events in the order of their numbers, without missing one that commits late."""
+    """Reads events in order of their numbers, without missing those that commit late."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def lock_cursor(self, name: str) -> EventCursor:
-        """The cursor of a reader, locked until the transaction ends; made where there is none."""
+        """A reader's cursor, locked until the transaction ends; a new one if there is none yet."""
         cursor = self._session.get(EventCursor, name, with_for_update=True, populate_existing=True)
         if cursor is None:
             values = {"name": name, "seq": 0, "gaps": []}
@@ -94,11 +92,11 @@ class EventReader:
         return cursor
 
     def cursor(self, name: str) -> EventCursor | None:
-        """The cursor, only to look at."""
+        """A reader's cursor, not locked."""
         return self._session.get(EventCursor, name)
 
     def snapshot(self) -> Snapshot:
-        """Which transactions are over now. SQLite has one writer, and that is us."""
+        """Which transactions are over now. On SQLite all others are: it has one writer, and that is us."""
         if dialect_of(self._session) != "postgresql":
             return Snapshot(1, 1)
         functions = "pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text"
@@ -106,15 +104,15 @@ class EventReader:
         return Snapshot(int(oldest), int(following))
 
     def newest(self) -> int:
-        """The highest number of an event."""
+        """The highest number that an event has."""
         return self._session.scalar(select(func.max(Event.seq))) or 0
 
     def after(self, seq: int, limit: int) -> Sequence[Event]:
-        """Events after a number."""
+        """At most `limit` events after this number."""
         return self._session.scalars(select(Event).where(Event.seq > seq).order_by(Event.seq).limit(limit)).all()
 
     def within(self, ranges: Sequence[Sequence[int]]) -> list[Event]:
-        """Events with numbers in these ranges ([first, last, ...])."""
+        """The events in these ranges of numbers ([first, last, ...])."""
         found: list[Event] = []
         for start in range(0, len(ranges), _CHUNK):
             some = or_(*(Event.seq.between(first, last) for first, last, *_ in ranges[start : start + _CHUNK]))
@@ -129,7 +127,7 @@ class DeliveryRepository:
         self._session = session
 
     def add(self, endpoint_id: str, events: Sequence[Event], at: datetime) -> None:
-        """Sends these events on their way to an endpoint. What is there already stays as it is."""
+        """Adds deliveries of these events to an endpoint. Leaves those that exist as they are."""
         for start in range(0, len(events), _CHUNK):
             rows = [
                 {
@@ -146,7 +144,7 @@ class DeliveryRepository:
             self._session.execute(insert_for(self._session)(WebhookDelivery).values(rows).on_conflict_do_nothing())
 
     def again(self, endpoint_id: str, events: Sequence[Event], at: datetime) -> None:
-        """Sends these events on their way once more, whatever became of them."""
+        """Adds deliveries of these events to an endpoint; those that exist start again."""
         self.add(endpoint_id, events, at)
         for start in range(0, len(events), _CHUNK):
             numbers = [event.seq for event in events[start : start + _CHUNK]]
@@ -157,12 +155,12 @@ class DeliveryRepository:
             )
 
     def any_due(self, at: datetime) -> bool:
-        """Whether something may be sent now."""
+        """Whether any delivery is due."""
         return self._session.scalar(select(WebhookDelivery.id).where(*_due(at)).limit(1)) is not None
 
     def claim(self, at: datetime, until: datetime, limit: int) -> list[tuple[WebhookDelivery, WebhookEndpoint, Event]]:
-        """Deliveries to attempt now, which nobody else will take before `until`. The oldest of each subject only: an event
-        waits for the one before it."""
+        """Claims deliveries that are due: nobody else will take them before `until`. Takes only the oldest of each subject,
+        because an event waits for the one before it."""
         query = (
             select(WebhookDelivery, WebhookEndpoint, Event)
             .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
@@ -181,45 +179,35 @@ class DeliveryRepository:
         return claimed
 
     def lock(self, id: int) -> WebhookDelivery | None:  # noqa: A002
-        """The delivery with this id, locked until the transaction ends; None if its endpoint was removed."""
+        """The delivery with this id, locked until the transaction ends. None if its endpoint was removed."""
         return self._session.get(WebhookDelivery, id, with_for_update=True, populate_existing=True)
 
     def list(
         self, endpoint_id: str, *, state: DeliveryState | None, after: int | None, limit: int
     ) -> Sequence[tuple[WebhookDelivery, Event]]:
-        """An endpoint's deliveries with their events, newest first; `after` is the event's number of the last one seen."""
+        """An endpoint's deliveries with their events, newest first. `after` is the number of the previous page's last event."""
         query = (
             select(WebhookDelivery, Event)
             .join(Event, Event.seq == WebhookDelivery.event_seq)
             .where(WebhookDelivery.endpoint_id == endpoint_id)
-            .order_by(WebhookDelivery.event_seq.desc())
-            .limit(limit)
         )
-        if state is not None:
-            query = query.where(WebhookDelivery.state == state)
-        if after is not None:
-            query = query.where(WebhookDelivery.event_seq < after)
-        return [(delivery, event) for delivery, event in self._session.execute(query)]
+        page = newest_first(where_given(query, (WebhookDelivery.state, state)), WebhookDelivery.event_seq, after, limit)
+        return [(delivery, event) for delivery, event in self._session.execute(page)]
 
     def waiting(self) -> tuple[int, datetime | None]:
-        """How many deliveries wait, and since when the oldest does."""
+        """How many deliveries are pending, and since when the oldest is."""
         query = select(func.count(), func.min(WebhookDelivery.created_at)).where(_PENDING)
         count, oldest = self._session.execute(query).one()
         return count, oldest
 
-    def forget(self, before: datetime, limit: int) -> int:
-        """Removes old deliveries that are over; how many."""
-        old = (
-            select(WebhookDelivery.id)
-            .where(WebhookDelivery.created_at < before, WebhookDelivery.state != DeliveryState.PENDING)
-            .limit(limit)
-        )
-        ids = list(self._session.scalars(old))
-        self._session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
-        return len(ids)
+    def remove_expired(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` deliveries older than this moment that are no longer pending; returns how many."""
+        is_over = and_(WebhookDelivery.created_at < before, WebhookDelivery.state != DeliveryState.PENDING)
+        return delete_some(self._session, WebhookDelivery, is_over, limit)
 
 
 def _due(at: datetime) -> list[ColumnElement[bool]]:
+    """Pending, and its time has come; no older delivery of its subject is pending; its endpoint is enabled and not resting."""
     older = aliased(WebhookDelivery)
     waits = (
         select(older.id)

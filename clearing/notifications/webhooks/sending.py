@@ -1,7 +1,7 @@
-"""One request to a merchant's server: signed, bounded in time and size, and never to an address of our own network.
+"""One request to a merchant's server: signed, limited in time and size, and never to an address in our own network.
 
-The name is resolved here and the connection made to the very address that was checked, so a name that answers differently the
-second time gains nothing. Redirects are not followed; proxies from the environment are not used.
+We resolve the name here and connect to the very address that we checked, so a name server gains nothing by giving another answer
+the second time. We follow no redirects and use no proxies from the environment.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import httpcore
 from standardwebhooks import Webhook
 
 ANSWER_BYTES = 1_024
-"""As much of an answer as is kept."""
+"""How much of an answer we keep."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _USER_AGENT = "Tongdui-Webhooks/1"
 
 
 class ForbiddenAddress(Exception):
-    """The URL leads to an address that is not on the public internet."""
+    """The URL leads to an address outside the public internet."""
 
 
 class Undelivered(Exception):
@@ -36,14 +36,14 @@ class Undelivered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent. `id` stays the same over all attempts, so that the receiver can tell a repetition."""
+    """What we send. `id` is the same for all attempts, so that the receiver can recognise a repetition."""
 
     id: str
     at: datetime
     body: str
 
     def headers(self, host: str, secrets: Iterable[bytes]) -> list[tuple[str, str]]:
-        """Headers as Standard Webhooks has them, with one signature for each secret."""
+        """The headers of Standard Webhooks, with one signature per secret."""
         signatures = [Webhook(secret).sign(self.id, self.at, self.body) for secret in secrets]
         return [
             ("Host", host),
@@ -58,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the merchant's server said."""
+    """What the merchant's server answered."""
 
     status: int
     beginning: str
@@ -70,10 +70,10 @@ class Answer:
 
 
 class Sender:
-    """Sends messages. One for a process; safe to share between threads."""
+    """Sends messages. One per process; threads may share it."""
 
     def __init__(self, *, seconds: float, allow_local: bool = False) -> None:
-        """`seconds` for everything from the name's resolution to the answer. `allow_local` is for development only."""
+        """`seconds` limits everything from resolving the name to the answer. `allow_local` is for development only."""
         self._seconds = seconds
         self._allow_local = allow_local
         self._ssl = ssl.create_default_context()
@@ -108,7 +108,7 @@ def _beginning(response: httpcore.Response) -> str:
 
 
 def addresses_of(host: str, port: int, *, allow_local: bool) -> list[str]:
-    """The addresses of a host. Raises ForbiddenAddress if any of them is not public, OSError if there are none."""
+    """The addresses of a host. Raises ForbiddenAddress if one of them is not public, OSError if there are none."""
     found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     for address in found:
         if not is_public(address) and not (allow_local and ipaddress.ip_address(address).is_loopback):
@@ -117,7 +117,7 @@ def addresses_of(host: str, port: int, *, allow_local: bool) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is on the public internet, also where it wraps an IPv4 address."""
+    """Whether an address is on the public internet. Looks inside IPv6 addresses that wrap an IPv4 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -129,7 +129,7 @@ def is_public(address: str) -> bool:
 
 
 class _GuardedBackend(httpcore.SyncBackend):
-    """Connects to checked addresses only, and ends everything at a deadline."""
+    """Connects only to addresses that it has checked, and ends everything at a deadline."""
 
     def __init__(self, deadline: float, *, allow_local: bool) -> None:
         super().__init__()
@@ -144,12 +144,12 @@ class _GuardedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Resolves, checks, connects; the addresses one after the other."""
+        """Resolves the name, checks the addresses, and tries them one after the other."""
         addresses = addresses_of(host, port, allow_local=self._allow_local)
         for position, address in enumerate(addresses):
-            left = _left(self._deadline) / (len(addresses) - position)
+            remaining = _remaining(self._deadline) / (len(addresses) - position)
             try:
-                stream = super().connect_tcp(address, port, left, local_address, socket_options)
+                stream = super().connect_tcp(address, port, remaining, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(addresses) - 1:
                     raise
@@ -159,7 +159,7 @@ class _GuardedBackend(httpcore.SyncBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A stream whose every operation ends at the deadline, so that a server which drips bytes gains no time."""
+    """A stream whose operations all end at the deadline, so that a server cannot gain time by sending byte after byte."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
@@ -167,11 +167,11 @@ class _DeadlineStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         """Reads."""
-        return self._stream.read(max_bytes, _left(self._deadline))
+        return self._stream.read(max_bytes, _remaining(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         """Writes."""
-        self._stream.write(buffer, _left(self._deadline))
+        self._stream.write(buffer, _remaining(self._deadline))
 
     def close(self) -> None:
         """Closes."""
@@ -183,18 +183,18 @@ class _DeadlineStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Begins TLS, for the name in the URL."""
+        """Starts TLS for the name in the URL."""
         return _DeadlineStream(
-            self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline
+            self._stream.start_tls(ssl_context, server_hostname, _remaining(self._deadline)), self._deadline
         )
 
     def get_extra_info(self, info: str) -> Any:
-        """What the stream knows."""
+        """Details of the underlying connection."""
         return self._stream.get_extra_info(info)
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the time for this request is over")
-    return left
+def _remaining(deadline: float) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise httpcore.ReadTimeout("the time for this request has run out")
+    return seconds

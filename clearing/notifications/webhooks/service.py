@@ -1,4 +1,4 @@
-"""Rules of webhook endpoints: what may be one, its secret, and sending things again."""
+"""Rules of webhook endpoints: which URLs are allowed, their secrets, and replaying events."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import InvalidRequest, NotFound, Refused
 from clearing.kit.events.models import Event
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.viewer import Viewer
-from clearing.notifications.webhooks.fanout import matches
+from clearing.notifications.webhooks.fanout import wants_type
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository, EventReader
 from clearing.parties.merchants.models import Merchant
 
-MOST_ENDPOINTS = 20
-MOST_REPLAYED = 10_000
-OLD_SECRET_LASTS = timedelta(hours=24)
+MAX_ENDPOINTS = 20
+MAX_REPLAYED = 10_000
+OLD_SECRET_LIFETIME = timedelta(hours=24)
 _TYPE = re.compile(r"[a-z_]+\.(\*|[a-z_]+)")
 
 
@@ -43,10 +43,10 @@ class WebhookService:
     def create(
         self, merchant: Merchant, *, url: str, types: Sequence[str], description: str, actor: str
     ) -> tuple[WebhookEndpoint, str]:
-        """An endpoint, and its secret, which is not shown again. It hears of events from now on."""
+        """Creates an endpoint that receives events from now on. Returns it with its secret, which is not shown again."""
         self._check(url, types)
-        if self._endpoints.count(merchant.number) >= MOST_ENDPOINTS:
-            raise Refused(f"a merchant has at most {MOST_ENDPOINTS} endpoints", code="too_many_endpoints")
+        if self._endpoints.count(merchant.number) >= MAX_ENDPOINTS:
+            raise Refused(f"a merchant may have at most {MAX_ENDPOINTS} endpoints", code="too_many_endpoints")
         keystore, shown = self._new_secret()
         endpoint = WebhookEndpoint(
             id=new_id("whe"),
@@ -58,7 +58,7 @@ class WebhookService:
             after_seq=EventReader(self._session).newest(),
         )
         self._endpoints.add(endpoint)
-        self._tell("created", endpoint, actor)
+        self._record("created", endpoint, actor)
         return endpoint, shown
 
     def change(
@@ -71,11 +71,11 @@ class WebhookService:
         enabled: bool | None,
         actor: str,
     ) -> WebhookEndpoint:
-        """Changes what is not None. Enabling it again starts with what has waited."""
+        """Changes whatever is not None. Enabling an endpoint again begins with the deliveries that have waited."""
         self._check(endpoint.url if url is None else url, endpoint.types if types is None else types)
         if url is not None and url != endpoint.url:
             endpoint.url = url
-            self._start_afresh(endpoint)
+            self._reset_failures(endpoint)
         if types is not None:
             endpoint.types = list(types)
         if description is not None:
@@ -83,42 +83,42 @@ class WebhookService:
         if enabled is not None:
             endpoint.state = EndpointState.ENABLED if enabled else EndpointState.DISABLED
             endpoint.reason = None if enabled else "switched off"
-            self._start_afresh(endpoint)
+            self._reset_failures(endpoint)
         self._session.flush()
-        self._tell("changed", endpoint, actor)
+        self._record("changed", endpoint, actor)
         return endpoint
 
     def renew_secret(self, endpoint: WebhookEndpoint, actor: str) -> str:
-        """A new secret. For a day requests carry a signature with the old one, too."""
+        """Makes a new secret and returns it. For a day requests carry a signature by the old one, too."""
         keystore, shown = self._new_secret()
         endpoint.old_secret, endpoint.secret = endpoint.secret, keystore
-        endpoint.old_secret_until = now() + OLD_SECRET_LASTS
+        endpoint.old_secret_until = clock_of(self._session).now() + OLD_SECRET_LIFETIME
         self._session.flush()
-        self._tell("secret_renewed", endpoint, actor)
+        self._record("secret_renewed", endpoint, actor)
         return shown
 
     def remove(self, endpoint: WebhookEndpoint, actor: str) -> None:
-        """Removes an endpoint with what is on its way there."""
+        """Removes an endpoint with its deliveries."""
         self._endpoints.remove(endpoint)
-        self._tell("removed", endpoint, actor)
+        self._record("removed", endpoint, actor)
 
     def replay(self, endpoint: WebhookEndpoint, *, since: datetime | None, event_ids: Sequence[str], actor: str) -> int:
-        """Sends events again, in order: those named, or all that it wants since a moment; how many."""
-        query = select(Event).where(Event.merchant_number == endpoint.merchant_number).order_by(Event.seq)
+        """Sends events again, in order: those with these ids, or all that the endpoint wants since a moment. Returns how many."""
+        stored = EventRepository(self._session)
         if event_ids:
-            events = list(self._session.scalars(query.where(Event.id.in_(event_ids))))
+            events = list(stored.by_ids(endpoint.merchant_number, event_ids))
             missing = sorted(set(event_ids) - {event.id for event in events})
             if missing:
-                raise NotFound.at("/events", f"there is no event {missing[0]}", code="unknown_event")
+                raise NotFound.of("event", f"there is no event {missing[0]}", "/events")
         else:
             assert since is not None
-            found = self._session.scalars(query.where(Event.created_at >= since).limit(MOST_REPLAYED + 1)).all()
-            if len(found) > MOST_REPLAYED:
-                detail = f"more than {MOST_REPLAYED} events; choose a later moment"
+            found = stored.since(endpoint.merchant_number, since, MAX_REPLAYED + 1)
+            if len(found) > MAX_REPLAYED:
+                detail = f"more than {MAX_REPLAYED} events; choose a later moment"
                 raise Refused.at("/since", detail, code="too_many_events")
-            events = [event for event in found if _asked_for(endpoint, event)]
-        DeliveryRepository(self._session).again(endpoint.id, events, now())
-        self._tell("replayed", endpoint, actor, events=len(events))
+            events = [event for event in found if wants_type(endpoint, event.type)]
+        DeliveryRepository(self._session).again(endpoint.id, events, clock_of(self._session).now())
+        self._record("replayed", endpoint, actor, events=len(events))
         return len(events)
 
     def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[WebhookEndpoint]:
@@ -151,23 +151,19 @@ class WebhookService:
         _, keystore = self._keyring.encrypt(raw)
         return keystore, "whsec_" + b64encode(raw).decode()
 
-    def _start_afresh(self, endpoint: WebhookEndpoint) -> None:
+    def _reset_failures(self, endpoint: WebhookEndpoint) -> None:
         endpoint.failures = 0
         endpoint.failing_since = endpoint.rests_until = None
 
-    def _tell(self, action: str, endpoint: WebhookEndpoint, actor: str, **more: int) -> None:
+    def _record(self, action: str, endpoint: WebhookEndpoint, actor: str, **more: int) -> None:
         data = {"webhook_endpoint": endpoint.id, "url": endpoint.url, **more}
-        EventRepository(self._session).add(
-            f"webhook_endpoint.{action}", endpoint.id, actor, endpoint.merchant_number, data
+        EventRecorder(self._session).record(
+            f"webhook_endpoint.{action}", endpoint.id, actor=actor, merchants=[endpoint.merchant_number], data=data
         )
 
 
-def _asked_for(endpoint: WebhookEndpoint, event: Event) -> bool:
-    return not endpoint.types or any(matches(pattern, event.type) for pattern in endpoint.types)
-
-
 def check_url(url: str, *, allow_local: bool) -> None:
-    """Refuses what cannot be an endpoint. Where the name leads is checked each time that something is sent."""
+    """Refuses a URL that no endpoint may have. `sending` checks the address behind the name, each time anew."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -179,6 +175,6 @@ def check_url(url: str, *, allow_local: bool) -> None:
     if not host or not url.isascii() or any(character.isspace() for character in url):
         raise InvalidRequest.at("/url", "is not a URL")
     if parts.username is not None or parts.password is not None:
-        raise InvalidRequest.at("/url", "may not hold a user name or password")
+        raise InvalidRequest.at("/url", "may not contain a user name or password")
     if parts.fragment:
         raise InvalidRequest.at("/url", "may not have a fragment")

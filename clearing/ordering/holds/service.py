@@ -22,12 +22,12 @@ from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.members.models import Member
-from clearing.parties.members.service import MemberService
+from clearing.parties.members.service import MemberService, require_member
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_participating
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 from tongdui.orders import Kind
 
 
@@ -63,7 +63,7 @@ class HoldService:
             raise InvalidRequest.at("/expires_in", f"a hold lasts at most {most_seconds} seconds")
         require_participating(merchant)
         found = self._own_program(merchant, program)
-        holder = MemberService(self._session).existing(merchant, member, "/member")
+        holder = require_member(self._session, merchant, member, "/member")
         self._require_available(holder, found, points)
         hold = Hold(
             id=new_id("hld"),
@@ -158,7 +158,7 @@ class HoldService:
         wanted = HoldFilter(
             merchant=viewer.merchant_number,
             member_id=MemberService(self._session).visible(viewer, member).id if member else None,
-            program=ProgramService(self._session).existing(program).number if program else None,
+            program=require_program(self._session, program).number if program else None,
             state=state,
             reference=reference,
         )
@@ -191,7 +191,7 @@ class HoldService:
     # ---------------------------------------------------------------- checks
 
     def _own_program(self, merchant: Merchant, code_or_id: str) -> Program:
-        program = ProgramService(self._session).existing(code_or_id, "/program")
+        program = require_program(self._session, code_or_id, "/program")
         if program.merchant_number != merchant.number:
             detail = f"{program.code} belongs to another merchant; only that one may hold its points"
             raise Forbidden.at("/program", detail, code="not_program_merchant")

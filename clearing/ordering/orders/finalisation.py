@@ -17,7 +17,7 @@ from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderKey, OrderRepository
 from clearing.ordering.orders.reservation import pending_balance
-from clearing.parties.agreements.repository import UseRepository
+from clearing.parties.agreements.repository import AgreementUseRepository
 from tongdui.orders import Reason
 
 log = structlog.get_logger(__name__)
@@ -156,12 +156,12 @@ class OrderFinalisation:
         merchants = {*effects.micros, *reserved.micros}
         micros = {m: (effects.micros.get(m, 0), -sign * reserved.micros.get(m, 0)) for m in merchants}
         PositionRepository(self._session).shift(micros)
-        uses = UseRepository(self._session)
+        uses = AgreementUseRepository(self._session)
         for agreement in sorted({*effects.uses, *reserved.uses}):
             if points := effects.uses.get(agreement, 0):
                 uses.add(agreement, day, points)
             if points := reserved.uses.get(agreement, 0):
-                uses.add(agreement, UseRepository.PENDING, -sign * points)
+                uses.add(agreement, AgreementUseRepository.RESERVED, -sign * points)
 
 
 def record_state(session: Session, order: Order, actor: str) -> None:

@@ -13,7 +13,7 @@ from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import Movement, MovementFilter, OrderRepository
 from clearing.parties.members.service import MemberService
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 from tongdui.orders import Kind
 
 
@@ -41,7 +41,7 @@ class MovementService:
             kind=kind,
             merchant=viewer.merchant_number,
             member_id=MemberService(self._session).visible(viewer, member).id if member else None,
-            program=ProgramService(self._session).existing(program).number if program else None,
+            program=require_program(self._session, program).number if program else None,
             state=state,
             reference=reference,
         )

@@ -18,7 +18,7 @@ from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.conversion import Conversion
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.usability import UsabilityService
-from clearing.parties.members.service import MemberService
+from clearing.parties.members.service import require_member
 from clearing.parties.merchants.models import Merchant
 
 _AT = pointer_into("")
@@ -61,7 +61,7 @@ class QuoteService:
         return self._stored(merchant, agreement, points, conversion), agreement
 
     def _require_points(self, merchant: Merchant, member: str, program: int, points: int) -> None:
-        address = MemberService(self._session).existing(merchant, member, _AT("member")).address
+        address = require_member(self._session, merchant, member, _AT("member")).address
         availability = AvailabilityService(self._session, network=self._network).of_account((address, program))
         if points > availability.available:
             detail = f"the member has {max(availability.available, 0)} points available, {points} are needed"

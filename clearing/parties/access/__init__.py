@@ -1,1 +1,1 @@
-"""API keys: who calls, and what the caller may do."""
+"""API keys: who is calling, and what the caller may do."""

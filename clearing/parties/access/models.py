@@ -14,7 +14,7 @@ from clearing.kit.database import Base, Hash, choice
 
 
 class Role(StrEnum):
-    """Whose hand a key is in."""
+    """Who holds a key."""
 
     MERCHANT = "merchant"
     OPERATOR = "operator"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class ApiKey(Base):
-    """A key: shown once, stored as SHA-256 of a 256-bit random secret (which needs no slow hash)."""
+    """A key. Its secret is shown once and stored as SHA-256: 256 random bits need no slow hash."""
 
     __tablename__ = "api_keys"
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first, where_given
 from clearing.parties.access.models import ApiKey, Role
 
 
@@ -27,16 +28,12 @@ class ApiKeyRepository:
         return self._session.get(ApiKey, id)
 
     def count_live(self, role: Role) -> int:
-        """Keys of a role that are not revoked; nobody else counts or revokes any before this transaction ends."""
+        """How many keys of this role are not revoked. Until this transaction ends, nobody else can count or revoke them."""
         lock_until_commit(self._session, f"{role} keys")
         query = select(func.count()).where(ApiKey.role == role, ApiKey.revoked_at.is_(None))
         return self._session.scalar(query) or 0
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[ApiKey]:
-        """Keys newest first: one merchant's, or all."""
-        query = select(ApiKey).order_by(ApiKey.id.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(ApiKey.merchant_number == merchant_number)
-        if after is not None:
-            query = query.where(ApiKey.id < after)
-        return self._session.scalars(query).all()
+        """Keys, newest first: one merchant's, or all."""
+        query = where_given(select(ApiKey), (ApiKey.merchant_number, merchant_number))
+        return self._session.scalars(newest_first(query, ApiKey.id, after, limit)).all()

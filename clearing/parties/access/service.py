@@ -1,4 +1,4 @@
-"""Rules of API keys: how they look, who may make which, and which one a caller showed."""
+"""Rules of API keys: their form, who may create and revoke them, and whom a token authenticates."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
+from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
-from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.merchants.service import require_merchant
 
 
 class Scope(StrEnum):
-    """What a merchant's key may do. The other roles' powers are fixed."""
+    """What a merchant's key may do. What the other roles may do is fixed."""
 
     ISSUE = "issue"
     REDEEM = "redeem"
@@ -40,7 +40,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: an API key's bearer."""
+    """Who is calling: the bearer of an API key."""
 
     key_id: str
     role: Role
@@ -49,7 +49,7 @@ class Caller:
 
     @property
     def principal(self) -> str:
-        """On whose behalf it calls: rotating a key does not change it."""
+        """On whose behalf: a role or a merchant. Rotating the key does not change it."""
         return self.role if self.merchant_number is None else f"merchant:{self.merchant_number}"
 
     @property
@@ -64,9 +64,10 @@ class AccessService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._keys = ApiKeyRepository(session)
+        self._events = EventRecorder(session)
 
     def authenticate(self, token: str) -> Caller | None:
-        """Whose token this is, or None. Takes the same time whichever part of it is wrong."""
+        """Whose token this is, or None. Takes equally long whichever part of the token is wrong."""
         id, _, secret = token.removeprefix("tdk_").partition("_")  # noqa: A001
         key = self._keys.by_id(f"key_{id}") if token.startswith("tdk_") and id.isalnum() else None
         expected = key.secret_hash if key is not None else bytes(32)
@@ -82,66 +83,68 @@ class AccessService:
     def create(
         self, caller: Caller, *, role: Role, merchant_id: str | None, scopes: Iterable[Scope], actor: str
     ) -> tuple[ApiKey, str]:
-        """A new key and its token, which is shown this once."""
+        """Creates a key. Returns it with its token, which is shown only this once."""
         merchant_number = self._merchant_number(caller, role, merchant_id)
         wanted = frozenset(scopes)
         if role is not Role.MERCHANT and wanted:
-            raise InvalidRequest.at("/scopes", f"only merchants' keys have scopes; what a {role} may do is fixed")
+            raise InvalidRequest.at("/scopes", f"only a merchant's key has scopes; what the {role} may do is fixed")
         if role is Role.MERCHANT and not wanted:
             raise InvalidRequest.at("/scopes", "a merchant's key needs at least one scope")
         if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
             missing = ", ".join(sorted(wanted - caller.scopes))
-            raise Forbidden.at("/scopes", f"your key cannot give what it does not have: {missing}")
+            raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
         key, token = _make(role, merchant_number, wanted)
         self._keys.add(key)
         data = {"role": role, "scopes": key.scopes}
-        EventRepository(self._session).add("api_key.created", key.id, actor, merchant_number, data)
+        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
         return key, token
 
     def revoke(self, caller: Caller, key_id: str, actor: str) -> ApiKey:
-        """Ends a key's life. Repeating it changes nothing."""
+        """Revokes a key. Repeating it changes nothing."""
         key = self._keys.by_id(key_id)
         if key is None or not caller.viewer.sees(key.merchant_number):
             raise NotFound(f"there is no API key {key_id}")
         if caller.role is Role.MERCHANT and not frozenset(key.scopes) <= caller.scopes:
-            raise Forbidden("your key cannot revoke one that may do more")
+            raise Forbidden("your key cannot revoke a key that may do more")
         if key.revoked_at is not None:
             return key
         if key.role is Role.OPERATOR and self._keys.count_live(Role.OPERATOR) == 1:
             raise Conflict("this is the last operator key; create another one first", code="last_operator_key")
-        key.revoked_at = now()
-        EventRepository(self._session).add("api_key.revoked", key.id, actor, key.merchant_number, {})
+        key.revoked_at = clock_of(self._session).now()
+        self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data={})
         return key
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
         if caller.role is Role.MERCHANT and role is not Role.MERCHANT:
-            raise Forbidden.at("/role", "a merchant can only make keys of its own")
+            raise Forbidden.at("/role", "a merchant can create keys only for itself")
         if role is not Role.MERCHANT:
             if merchant_id is not None:
-                raise InvalidRequest.at("/merchant", f"a {role} key belongs to no merchant")
+                raise InvalidRequest.at("/merchant", f"the {role}'s keys belong to no merchant")
             return None
         if merchant_id is None:
             if caller.merchant_number is None:
                 raise InvalidRequest.at("/merchant", "a merchant's key needs a merchant")
             return caller.merchant_number
-        merchant = MerchantRepository(self._session).by_id(merchant_id)
-        if merchant is None:
-            raise NotFound.at("/merchant", f"there is no merchant {merchant_id}", code="unknown_merchant")
+        merchant = require_merchant(self._session, merchant_id, "/merchant")
         if caller.role is Role.MERCHANT and merchant.number != caller.merchant_number:
-            raise Forbidden.at("/merchant", "a merchant can only make keys of its own")
+            raise Forbidden.at("/merchant", "a merchant can create keys only for itself")
         return merchant.number
 
 
 def bootstrap_keys(session: Session) -> dict[Role, str]:
-    """Tokens of the network's first keys: one for each role (but merchants) that has none yet."""
+    """Creates the network's first keys: one for each of its own roles that has none. Returns their tokens."""
     keys = ApiKeyRepository(session)
     tokens = {}
     for role in (Role.OPERATOR, Role.TREASURY, Role.AUDITOR):
         if keys.count_live(role) == 0:
             key, tokens[role] = _make(role, None, frozenset())
             keys.add(key)
-            EventRepository(session).add("api_key.created", key.id, "bootstrap", None, {"role": role})
+            EventRecorder(session).record("api_key.created", key.id, actor="bootstrap", data={"role": role})
     return tokens
+
+
+def _owner(key: ApiKey) -> list[int]:
+    return [] if key.merchant_number is None else [key.merchant_number]
 
 
 def _make(role: Role, merchant_number: int | None, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:

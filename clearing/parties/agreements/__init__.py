@@ -1,1 +1,1 @@
-"""Agreements: versioned, dual-signed terms between two merchants."""
+"""Agreements: versioned terms between two merchants, signed by both."""

@@ -1,10 +1,19 @@
-"""Invariant 5: no round of exchanges returns more points than went in. Exact fractions, no floats."""
+"""Invariant 5: no cycle of exchanges returns more points than went in. Exact fractions, no floats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.errors import Refused
+from clearing.parties.agreements.models import AgreementKind
+from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.programs.repository import ProgramRepository
+from tongdui.orders import AgreementTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,35 +24,62 @@ class Exchange:
     target: int
     rate: Fraction
 
+    @classmethod
+    def under(cls, terms: AgreementTerms) -> Exchange:
+        """The exchange that these terms allow."""
+        return cls(terms.source_program, terms.target_program, Fraction(terms.rate_num, terms.rate_den))
+
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """Programs in the order in which the points go, ending where they began, and what comes back of one point."""
+class Cycle:
+    """Programs in the order in which points pass them, the first one again at the end; one point becomes `gain` points."""
 
     programs: tuple[int, ...]
     gain: Fraction
 
 
-def profitable_round(existing: Iterable[Exchange], new: Exchange) -> Round | None:
-    """The most profitable round that `new` would open, or None.
+def check_cycles(session: Session, terms: AgreementTerms) -> None:
+    """Refuses terms that would let points multiply by being exchanged in a cycle.
 
-    The existing exchanges open none among themselves, so the best way back from the new one's target to its source
-    visits no program twice: as many steps as there are programs find it (Bellman-Ford, with products for sums).
+    An agreement that these terms supersede counts as long as it can be used, which includes its grace.
+    """
+    if terms.kind != AgreementKind.EXCHANGE:
+        return
+    new = Exchange.under(terms)
+    signed = AgreementRepository(session).exchanges_after(clock_of(session).unix())
+    found = profitable_cycle([Exchange.under(agreement.terms) for agreement in signed], new)
+    if found is None:
+        return
+    programs = ProgramRepository(session)
+    codes = [program.code if (program := programs.by_number(n)) else str(n) for n in found.programs]
+    raise Refused.at(
+        "/rate_num",
+        f"exchanging {' → '.join(codes)} would turn one point into {found.gain}: "
+        f"lower the rate to at most {new.rate / found.gain}, or end one of the other agreements first",
+        code="rate_cycle",
+    )
+
+
+def profitable_cycle(existing: Iterable[Exchange], new: Exchange) -> Cycle | None:
+    """The most profitable cycle that `new` would close, or None.
+
+    The existing exchanges contain no profitable cycle, so the best way back from the new target to the new source visits
+    no program twice: Bellman-Ford (with products for sums) finds it in as many rounds as there are programs.
     """
     edges = list(existing)
     best: dict[int, Fraction] = {new.target: Fraction(1)}
-    way: dict[int, tuple[int, ...]] = {new.target: (new.target,)}
+    path: dict[int, tuple[int, ...]] = {new.target: (new.target,)}
     for _ in range(len({edge.source for edge in edges})):
         improved = False
         for edge in edges:
-            if edge.source not in best or edge.target in way[edge.source]:
+            if edge.source not in best or edge.target in path[edge.source]:
                 continue
             value = best[edge.source] * edge.rate
             if value > best.get(edge.target, Fraction(0)):
                 best[edge.target] = value
-                way[edge.target] = (*way[edge.source], edge.target)
+                path[edge.target] = (*path[edge.source], edge.target)
                 improved = True
         if not improved:
             break
     gain = best.get(new.source, Fraction(0)) * new.rate
-    return Round((new.source, *way[new.source]), gain) if gain > 1 else None
+    return Cycle((new.source, *path[new.source]), gain) if gain > 1 else None

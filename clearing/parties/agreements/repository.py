@@ -1,4 +1,4 @@
-"""SQL of agreements."""
+"""SQL of agreements, and of what they have used of their daily caps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.kit.upsert import insert_for
-from clearing.parties.agreements.models import Agreement, AgreementState, AgreementUse, Route
+from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse, Route
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
-"""On chain. Whether it can still be used, its window says (`valid_from`, `ends_at`)."""
+"""States of agreements on the chain. Whether one can still be used depends on `valid_from` and `ends_at`."""
 
 
 class AgreementRepository:
@@ -31,7 +32,7 @@ class AgreementRepository:
         return self._session.get(Agreement, id)
 
     def by_number(self, number: int) -> Agreement | None:
-        """The agreement with this number on chain."""
+        """The agreement with this number on the chain."""
         return self._session.scalar(select(Agreement).where(Agreement.number == number))
 
     def by_digest(self, digest: bytes) -> Agreement | None:
@@ -45,7 +46,7 @@ class AgreementRepository:
     def usable(
         self, kind: int, source_program: int, target_program: int | None, target_merchant: int | None, at: int
     ) -> Agreement | None:
-        """The newest agreement on chain for this route that can be used at Unix time `at`."""
+        """The newest registered agreement for this route that can be used at Unix time `at`."""
         query = select(Agreement).where(
             Agreement.kind == kind,
             Agreement.source_program == source_program,
@@ -60,23 +61,23 @@ class AgreementRepository:
         return self._session.scalars(query.order_by(Agreement.number.desc()).limit(1)).first()
 
     def exchanges_after(self, at: int) -> Sequence[Agreement]:
-        """Exchange agreements that both sides signed and that have not ended at Unix time `at`."""
+        """Exchange agreements that both sides have signed and that end after Unix time `at`."""
         query = select(Agreement).where(
-            Agreement.kind == 1,
+            Agreement.kind == AgreementKind.EXCHANGE,
             Agreement.state.in_((AgreementState.ACCEPTED, *REGISTERED)),
             Agreement.ends_at > at,
         )
         return self._session.scalars(query.order_by(Agreement.number)).all()
 
     def programs_seen_by(self, merchant_number: int) -> set[int]:
-        """Programs on either side of a merchant's agreements on chain."""
+        """The programs on either side of a merchant's registered agreements."""
         query = select(Agreement.source_program, Agreement.target_program).where(
-            Agreement.state.in_(REGISTERED), _party(merchant_number)
+            Agreement.state.in_(REGISTERED), _is_party(merchant_number)
         )
         return {program for row in self._session.execute(query) for program in row if program}
 
     def routes(self, numbers: Collection[int] | None = None) -> dict[int, Route]:
-        """The sides of agreements on chain, by number: of these, or of all."""
+        """The sides of registered agreements by number: of these agreements, or of all."""
         if numbers is not None and not numbers:
             return {}
         query = select(
@@ -85,51 +86,54 @@ class AgreementRepository:
         return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}
 
     def numbers_of(self, merchant_number: int) -> list[int]:
-        """Numbers of the agreements to which a merchant is a party."""
-        query = select(Agreement.number).where(Agreement.number.is_not(None), _party(merchant_number))
+        """The numbers of a merchant's agreements."""
+        query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))
         return [number for number in self._session.scalars(query) if number is not None]
 
     def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Agreement]:
-        """Agreements newest first: one merchant's, or all."""
-        query = select(Agreement).order_by(Agreement.id.desc()).limit(limit)
+        """Agreements, newest first: one merchant's, or all."""
+        query = newest_first(select(Agreement), Agreement.id, after, limit)
         if merchant_number is not None:
-            query = query.where(_party(merchant_number))
-        if after is not None:
-            query = query.where(Agreement.id < after)
+            query = query.where(_is_party(merchant_number))
         return self._session.scalars(query).all()
 
     def hold_numbers(self) -> None:
-        """Lets nobody else number an agreement, or open a cycle with one, before this transaction ends."""
+        """Until this transaction ends, nobody else can number an agreement or close a cycle with one."""
         lock_until_commit(self._session, "agreement numbers")
 
     def next_number(self) -> int:
-        """The number the chain will expect next. Call `hold_numbers` first."""
+        """The number that the chain will expect next. Call `hold_numbers` first."""
         return (self._session.scalar(select(func.max(Agreement.number))) or 0) + 1
 
 
-class UseRepository:
+class AgreementUseRepository:
     """What agreements have used of their daily caps, in one session."""
 
-    PENDING = 0
-    """In place of a day: what pending orders may burn."""
+    RESERVED = 0
+    """In place of a day: the points that orders on their way to the chain have reserved."""
+    PENDING = RESERVED
+    """Deprecated: use RESERVED."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def of(self, agreement: int, day: int) -> int:
-        """Source points burnt under an agreement on a day, and those that pending orders may burn."""
+    def burnt_or_reserved(self, agreement: int, day: int) -> int:
+        """The source points that an agreement has burnt on a day, and those that orders on their way have reserved."""
         query = select(AgreementUse.points).where(
-            AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.PENDING))
+            AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.RESERVED))
         )
         return sum(self._session.scalars(query))
 
+    of = burnt_or_reserved
+    """Deprecated: use burnt_or_reserved."""
+
     def burnt(self, agreement: int, day: int) -> int:
-        """Source points burnt under an agreement on a day."""
+        """The source points that an agreement has burnt on a day."""
         query = select(AgreementUse.points).where(AgreementUse.agreement == agreement, AgreementUse.day == day)
         return self._session.scalar(query) or 0
 
     def add(self, agreement: int, day: int, points: int) -> None:
-        """Adds to a sum. Whoever adds to several does so in their order: no deadlocks."""
+        """Adds to what an agreement has burnt on a day, or reserved. To avoid deadlocks, add to several in their order."""
         empty = {"agreement": agreement, "day": day, "points": 0}
         self._session.execute(insert_for(self._session)(AgreementUse).values(empty).on_conflict_do_nothing())
         use = self._session.get_one(AgreementUse, (agreement, day), with_for_update=True, populate_existing=True)
@@ -137,5 +141,9 @@ class UseRepository:
         self._session.flush()
 
 
-def _party(merchant_number: int) -> ColumnElement[bool]:
+UseRepository = AgreementUseRepository
+"""Deprecated: the old name."""
+
+
+def _is_party(merchant_number: int) -> ColumnElement[bool]:
     return or_(Agreement.source_merchant == merchant_number, Agreement.target_merchant == merchant_number)

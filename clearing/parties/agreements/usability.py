@@ -12,13 +12,13 @@ from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Re
 from clearing.kit.identity import NetworkIdentity
 from clearing.parties.agreements.conversion import Conversion, convert
 from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
-from clearing.parties.agreements.repository import REGISTERED, AgreementRepository, UseRepository
+from clearing.parties.agreements.repository import REGISTERED, AgreementRepository, AgreementUseRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_participating
 from clearing.parties.programs.models import ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 
 MAX_SETTLED_MICROS = 2**64 - 1
 """Most that the contract settles for one instruction."""
@@ -32,7 +32,7 @@ class UsabilityService:
         self._network = network
         self._clock = clock_of(session)
         self._agreements = AgreementRepository(session)
-        self._uses = UseRepository(session)
+        self._uses = AgreementUseRepository(session)
         self._merchants = MerchantRepository(session)
         self._programs = ProgramRepository(session)
 
@@ -54,7 +54,7 @@ class UsabilityService:
             agreement = self._by_programs(merchant, source_program, target_program, at)
         self.require_exchange(merchant, agreement, at)
         if source_program is not None:
-            program = ProgramService(self._session).existing(source_program, at("source_program"))
+            program = require_program(self._session, source_program, at("source_program"))
             if program.number != agreement.source_program:
                 detail = f"{agreement.id} does not exchange {program.code}"
                 raise Refused.at(at("source_program"), detail, code="wrong_agreement")
@@ -73,9 +73,8 @@ class UsabilityService:
             if program is None:
                 detail = f"{field} is missing: name the agreement, or the source program and the target program"
                 raise InvalidRequest.at(at(field), detail)
-        programs = ProgramService(self._session)
-        source = programs.existing(source_program or "", at("source_program"))
-        target = programs.existing(target_program or "", at("target_program"))
+        source = require_program(self._session, source_program or "", at("source_program"))
+        target = require_program(self._session, target_program or "", at("target_program"))
         found = self._agreements.usable(AgreementKind.EXCHANGE, source.number, target.number, None, self._clock.unix())
         if found is None or not _is_party(merchant, found):
             detail = f"no agreement in force exchanges {source.code} for {target.code}"
@@ -133,14 +132,14 @@ class UsabilityService:
     def require_left_today(self, agreement_number: int, daily_cap: int, points: int, pointer: str) -> None:
         """Refuses more source points than are left of the agreement's daily cap, pending orders counted."""
         today = self._network.day_at(self._clock.unix())
-        left = daily_cap - self._uses.of(agreement_number, today)
+        left = daily_cap - self._uses.burnt_or_reserved(agreement_number, today)
         if points > left:
             detail = f"{max(left, 0)} points are left of today's cap of the agreement, {points} are needed"
             raise Refused.at(pointer, detail, code="over_daily_cap")
 
     def reserve(self, agreement_number: int, points: int) -> None:
         """Counts points that a pending order may burn against the daily cap, whichever day its block will be of."""
-        self._uses.add(agreement_number, UseRepository.PENDING, points)
+        self._uses.add(agreement_number, AgreementUseRepository.RESERVED, points)
 
 
 def _is_party(merchant: Merchant, agreement: Agreement) -> bool:

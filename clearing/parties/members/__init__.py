@@ -1,1 +1,1 @@
-"""Members: one identity a customer, known to each merchant by the merchant's own external id."""
+"""Members: one identity per customer, which each merchant knows by its own external id."""

@@ -1,4 +1,4 @@
-"""Tables of members. No personal data goes on chain: the address there is derived from `secret`, a random number."""
+"""Tables of members. No personal data goes on the chain: a member's address there comes from `secret`, a random number."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from clearing.kit.database import Base, Hash
 
 
 class Member(Base):
-    """A customer, network-wide. Erasure destroys `secret`, `address` and the links."""
+    """A customer, network-wide. To erase a member is to destroy `secret`, `address` and the links."""
 
     __tablename__ = "members"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     secret: Mapped[bytes] = mapped_column(Hash)
     address: Mapped[str] = mapped_column(String(42), unique=True)
-    """Lower-case, 0x-prefixed; last 20 bytes of keccak256(secret)."""
+    """The last 20 bytes of keccak256(secret); lower-case, with 0x."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
 class MemberLink(Base):
-    """The name by which one merchant knows a member."""
+    """The external id by which one merchant knows a member."""
 
     __tablename__ = "member_links"
 
@@ -35,7 +35,7 @@ class MemberLink(Base):
 
 
 class LinkCode(Base):
-    """A one-time code that lets another merchant register the same member. Stored hashed."""
+    """A one-time code that lets another merchant register the same member. Only its hash is stored."""
 
     __tablename__ = "link_codes"
 

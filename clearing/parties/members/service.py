@@ -1,4 +1,4 @@
-"""Rules of members: who knows whom, and how a second merchant gets to know a member."""
+"""Rules of members: which merchant knows whom, and how a second merchant gets to know a member."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
+from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, NotFound, Refused
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
 from clearing.parties.members.models import LinkCode, Member
-from clearing.parties.members.repository import MemberRepository
+from clearing.parties.members.repository import LinkCodeRepository, MemberRepository
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number, require_participating
 from tongdui.encoding import keccak256
@@ -30,11 +30,13 @@ class MemberService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._members = MemberRepository(session)
+        self._codes = LinkCodeRepository(session)
+        self._events = EventRecorder(session)
 
     def register(
         self, merchant: Merchant, *, external_id: str, link_code: str | None, actor: str
     ) -> tuple[Member, bool]:
-        """The member that the merchant calls `external_id`, and whether that is new.
+        """The member that the merchant knows by `external_id`, and whether the merchant knows it only from now on.
 
         A link code names a member that another merchant knows already.
         """
@@ -46,40 +48,31 @@ class MemberService:
         if known is not None:
             return self._same(known, member), False
         if not self._members.link(merchant.number, external_id, member.id):
-            return self._raced(merchant, external_id, member, is_new=link_code is None), False
-        EventRepository(self._session).add("member.registered", member.id, actor, merchant.number, {})
+            return self._lost_race(merchant, external_id, member, is_new=link_code is None), False
+        self._events.record("member.registered", member.id, actor=actor, merchants=[merchant.number], data={})
         return member, True
 
     def create_link_code(self, merchant: Merchant, reference: str, actor: str) -> tuple[str, datetime]:
-        """A code by which another merchant can register this member, once, within ten minutes; and when it expires."""
-        member = self.existing(merchant, reference)
+        """A code with which another merchant can register this member, once, within ten minutes; and when it expires."""
+        member = require_member(self._session, merchant, reference)
         code = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-        expires_at = now() + LINK_CODE_LIFETIME
-        self._members.add_code(LinkCode(code_hash=_hash(code), member_id=member.id, expires_at=expires_at))
-        EventRepository(self._session).add("member.link_code_created", member.id, actor, merchant.number, {})
+        expires_at = clock_of(self._session).now() + LINK_CODE_LIFETIME
+        self._codes.add(LinkCode(code_hash=_hash(code), member_id=member.id, expires_at=expires_at))
+        self._events.record("member.link_code_created", member.id, actor=actor, merchants=[merchant.number], data={})
         return "-".join((code[:4], code[4:8], code[8:])), expires_at
 
-    def existing(self, merchant: Merchant, reference: str, pointer: str | None = None) -> Member:
-        """The member that the merchant means, or NotFound."""
-        member = self._members.resolve(merchant.number, reference)
-        if member is not None:
-            return member
-        detail = f"merchant {merchant.name} knows no member {reference}; register it with POST /v1/members"
-        if pointer is None:
-            raise NotFound(detail)
-        raise NotFound.at(pointer, detail, code="unknown_member")
-
     def visible(self, viewer: Viewer, reference: str) -> Member:
-        """The member that the viewer means, or NotFound: a merchant names those that it knows, everyone else any by id."""
+        """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id."""
         if viewer.merchant_number is not None:
-            return self.existing(merchant_by_number(self._session, viewer.merchant_number), reference)
+            merchant = merchant_by_number(self._session, viewer.merchant_number)
+            return require_member(self._session, merchant, reference)
         member = self._members.by_id(reference)
         if member is None:
             raise NotFound(f"there is no member {reference}")
         return member
 
     def external_id(self, viewer: Viewer, member: Member) -> str | None:
-        """The viewer's own number for the member; None where the viewer is no merchant."""
+        """The external id by which the viewer knows the member; None if the viewer is no merchant."""
         if viewer.merchant_number is None:
             return None
         return self._members.external_id(viewer.merchant_number, member.id)
@@ -91,40 +84,51 @@ class MemberService:
         return member
 
     def _linked(self, link_code: str) -> Member:
-        member_id = self._members.use_code(_hash(link_code), now())
+        member_id = self._codes.use(_hash(link_code), clock_of(self._session).now())
         member = self._members.by_id(member_id) if member_id else None
         if member is None:
             raise Refused.at(
                 "/link_code",
-                "this code is unknown, used or older than ten minutes; ask the member for a new one",
+                "this code is unknown, used, or older than ten minutes; ask the member for a new one",
                 code="link_code_invalid",
             )
         return member
 
-    def _raced(self, merchant: Merchant, external_id: str, member: Member, *, is_new: bool) -> Member:
-        """Another request gave the name away at this moment."""
+    def _lost_race(self, merchant: Merchant, external_id: str, member: Member, *, is_new: bool) -> Member:
+        """Another request has just registered this external id: the member that it registered."""
         winner = self._members.by_external_id(merchant.number, external_id)
         if winner is None:
             raise NotFound(f"there is no member {external_id}", code="unknown_member")
         if not is_new:
             return self._same(winner, member)
-        self._session.delete(member)
+        self._members.remove(member)
         return winner
 
     @staticmethod
     def _same(known: Member, member: Member) -> Member:
         if known.id != member.id:
             raise Conflict.at(
-                "/external_id", "you know another member by this id; choose another one", code="external_id_taken"
+                "/external_id",
+                "you already know another member by this id; choose another id",
+                code="external_id_taken",
             )
         return known
 
 
+def require_member(session: Session, merchant: Merchant, reference: str, pointer: str | None = None) -> Member:
+    """The member that the merchant means, or NotFound. `pointer` says where in the body the request named it."""
+    member = MemberRepository(session).resolve(merchant.number, reference)
+    if member is None:
+        detail = f"merchant {merchant.name} knows no member {reference}; register it with POST /v1/members"
+        raise NotFound.of("member", detail, pointer)
+    return member
+
+
 def address_of(secret: bytes) -> str:
-    """A member's address on chain: the last 20 bytes of its secret's hash."""
+    """A member's address on the chain: the last 20 bytes of its secret's hash."""
     return "0x" + keccak256(secret)[-20:].hex()
 
 
 def _hash(code: str) -> bytes:
-    """The stored form of a code, however a person typed it."""
+    """The hash of a code, however a person typed it."""
     return sha256(code.upper().translate(_MISREAD).encode()).digest()

@@ -13,7 +13,7 @@ from clearing.kit.database import Base, BigInt, choice
 
 
 class MerchantStatus(StrEnum):
-    """`pending` until the chain confirms the registration; then as on chain."""
+    """`pending` until the chain confirms the registration; then what the contract says."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -22,7 +22,7 @@ class MerchantStatus(StrEnum):
 
 
 class Merchant(Base):
-    """A legal entity. `number` is its id on chain; number 0 is the network operator."""
+    """A legal entity. `number` is its id on the chain; number 0 is the network operator."""
 
     __tablename__ = "merchants"
 
@@ -31,12 +31,12 @@ class Merchant(Base):
     name: Mapped[str] = mapped_column(String(64))
     status: Mapped[MerchantStatus] = mapped_column(choice(MerchantStatus), default=MerchantStatus.PENDING)
     next_nonce: Mapped[int] = mapped_column(BigInt, default=0)
-    """First order nonce that was not handed out yet."""
+    """The first nonce that no order has reserved yet."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
 class SignerKey(Base):
-    """A key that may sign for a merchant. `keystore` is set where the gateway manages it (encrypted, Ethereum keystore V3)."""
+    """A key that may sign for a merchant. A managed key has a `keystore`: the key, encrypted (Ethereum keystore V3)."""
 
     __tablename__ = "signer_keys"
 
@@ -45,5 +45,5 @@ class SignerKey(Base):
     keystore: Mapped[str | None] = mapped_column(default=None)
     valid_from: Mapped[int] = mapped_column(BigInt, default=0)
     valid_until: Mapped[int] = mapped_column(BigInt, default=2**40 - 1)
-    """Unix seconds, as on chain."""
+    """Unix seconds, as on the chain."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

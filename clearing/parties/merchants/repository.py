@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.parties.merchants.models import Merchant, SignerKey
 
 
@@ -29,7 +30,7 @@ class MerchantRepository:
         return self._session.scalar(select(Merchant).where(Merchant.id == id))
 
     def by_number(self, number: int) -> Merchant | None:
-        """The merchant with this number on chain."""
+        """The merchant with this number on the chain."""
         return self._session.get(Merchant, number)
 
     def lock(self, number: int) -> Merchant:
@@ -38,32 +39,29 @@ class MerchantRepository:
         return self._session.scalars(query.execution_options(populate_existing=True)).one()
 
     def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
-        """Merchants newest first."""
-        query = select(Merchant).order_by(Merchant.id.desc()).limit(limit)
-        if after is not None:
-            query = query.where(Merchant.id < after)
-        return self._session.scalars(query).all()
+        """Merchants, newest first."""
+        return self._session.scalars(newest_first(select(Merchant), Merchant.id, after, limit)).all()
 
     def next_number(self) -> int:
-        """The number the chain will expect next; nobody else gets it before this transaction ends."""
+        """The number that the chain will expect next. Nobody else can take it until this transaction ends."""
         lock_until_commit(self._session, "merchant numbers")
         return (self._session.scalar(select(func.max(Merchant.number))) or 0) + 1
 
     # ---------------------------------------------------------------- signer keys
 
     def key(self, address: str) -> SignerKey | None:
-        """The key with this address (lower-case), whoever has it."""
+        """The key with this address (lower-case), whichever merchant's it is."""
         return self._session.get(SignerKey, address)
 
     def live_key(self, number: int, address: str, at: int) -> SignerKey | None:
-        """The key with this address if it may sign for the merchant at Unix time `at`."""
+        """The key with this address, if it may sign for the merchant at Unix time `at`."""
         key = self.key(address)
         if key is None or key.merchant_number != number or not key.valid_from <= at < key.valid_until:
             return None
         return key
 
     def managed_key(self, number: int, at: int) -> SignerKey | None:
-        """The newest live key of the merchant that the gateway can sign with."""
+        """The merchant's newest live managed key."""
         query = _live(number, at).where(SignerKey.keystore.is_not(None))
         return self._session.scalars(query.limit(1)).first()
 

@@ -1,4 +1,4 @@
-"""Rules of merchants: onboarding, and who may take part."""
+"""Rules of merchants: onboarding, who may take part, and what the chain can hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
@@ -19,7 +19,7 @@ from tongdui.encoding import hex_of, text_word
 from tongdui.orders import ZERO_ADDRESS
 
 MAX_MICROS = 2**95 - 1
-"""Largest position or credit limit that the contract can hold."""
+"""The largest position or credit limit that the contract can hold."""
 
 
 class MerchantService:
@@ -31,12 +31,12 @@ class MerchantService:
         self._merchants = MerchantRepository(session)
 
     def register(self, *, name: str, signer_address: str | None, credit_limit_micros: int, actor: str) -> Merchant:
-        """Onboards a merchant. Without `signer_address` the gateway makes and keeps its key."""
+        """Onboards a merchant. Without a `signer_address` the gateway creates and keeps its key."""
         check_chain_text(name, "/name")
         check_micros(credit_limit_micros, "/credit_limit_micros", least=0)
         key = self._managed_key() if signer_address is None else self._own_key(signer_address)
         merchant = Merchant(number=self._merchants.next_number(), id=new_id("mer"), name=name)
-        self._refuse_taken(key)  # after the number: from there on nobody else registers a merchant
+        self._refuse_taken(key)  # only now: next_number keeps others from registering
         key.merchant_number = merchant.number
         self._merchants.add(merchant, key)
         request_call(
@@ -46,12 +46,12 @@ class MerchantService:
             [merchant.number, hex_of(text_word(name)), key.address, credit_limit_micros],
             merchant.id,
         )
-        EventRepository(self._session).add(
+        EventRecorder(self._session).record(
             "merchant.registered",
             merchant.id,
-            actor,
-            merchant.number,
-            {"name": name, "signer": key.address, "credit_limit_micros": credit_limit_micros},
+            actor=actor,
+            merchants=[merchant.number],
+            data={"name": name, "signer": key.address, "credit_limit_micros": credit_limit_micros},
         )
         return merchant
 
@@ -69,18 +69,15 @@ class MerchantService:
 
     def _refuse_taken(self, key: SignerKey) -> None:
         if self._merchants.key(key.address) is not None:
-            raise Conflict.at("/signer_address", "this key belongs to a merchant already", code="key_taken")
+            raise Conflict.at("/signer_address", "this key already belongs to a merchant", code="key_taken")
 
 
 def require_merchant(session: Session, merchant_id: str, pointer: str | None = None) -> Merchant:
-    """The merchant with this id, or NotFound; `pointer` is where a request's body named it."""
+    """The merchant with this id, or NotFound. `pointer` says where in the body the request named it."""
     merchant = MerchantRepository(session).by_id(merchant_id)
-    if merchant is not None:
-        return merchant
-    detail = f"there is no merchant {merchant_id}"
-    if pointer is None:
-        raise NotFound(detail)
-    raise NotFound.at(pointer, detail, code="unknown_merchant")
+    if merchant is None:
+        raise NotFound.of("merchant", f"there is no merchant {merchant_id}", pointer)
+    return merchant
 
 
 def merchant_by_number(session: Session, number: int) -> Merchant:
@@ -102,25 +99,25 @@ def require_participating(merchant: Merchant) -> None:
 
 
 def checked_address(address: str, pointer: str) -> str:
-    """A key's address in lower case. Where it is in mixed case, its EIP-55 checksum must be right."""
+    """A key's address in lower case. In mixed case its EIP-55 checksum must be right."""
     mixed = address[2:] not in (address[2:].lower(), address[2:].upper())
     if not address.startswith("0x") or not is_hex_address(address):
         raise InvalidRequest.at(pointer, "must be 0x and 40 hexadecimal digits")
     if mixed and not is_checksum_address(address):
-        raise InvalidRequest.at(pointer, "its checksum (EIP-55) is wrong: is there a typing error?")
+        raise InvalidRequest.at(pointer, "has a wrong checksum (EIP-55); is there a typo?")
     if address == ZERO_ADDRESS:
-        raise InvalidRequest.at(pointer, "the zero address cannot sign")
+        raise InvalidRequest.at(pointer, "is the zero address, which cannot sign")
     return address.lower()
 
 
 def check_chain_text(text: str, pointer: str) -> None:
-    """Refuses text that the chain's 32 bytes cannot hold."""
+    """Refuses text of more than the 32 bytes that the chain stores."""
     size = len(text.encode())
     if size > 32:
-        raise InvalidRequest.at(pointer, f"takes {size} bytes in UTF-8; the chain stores at most 32")
+        raise InvalidRequest.at(pointer, f"is {size} bytes long in UTF-8; the chain stores at most 32")
 
 
 def check_micros(micros: int, pointer: str, *, least: int) -> None:
-    """Refuses an amount that the contract would not take."""
+    """Refuses an amount that the contract cannot hold."""
     if not least <= micros <= MAX_MICROS:
         raise InvalidRequest.at(pointer, f"must be from {least} to {MAX_MICROS} micros")

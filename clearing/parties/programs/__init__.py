@@ -1,1 +1,1 @@
-"""Programs: points currencies, each issued by one merchant."""
+"""Programs: points currencies, each run by one merchant."""

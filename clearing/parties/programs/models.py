@@ -13,7 +13,7 @@ from clearing.kit.database import Base, choice
 
 
 class ProgramStatus(StrEnum):
-    """`pending` until the chain confirms the registration; then as on chain."""
+    """`pending` until the chain confirms the registration; then what the contract says."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -21,7 +21,7 @@ class ProgramStatus(StrEnum):
 
 
 class Program(Base):
-    """A points currency. `number` is its id on chain, counted from 1."""
+    """A points currency. `number` is its id on the chain, counted from 1."""
 
     __tablename__ = "programs"
 
@@ -32,5 +32,5 @@ class Program(Base):
     name: Mapped[str] = mapped_column(String(64))
     status: Mapped[ProgramStatus] = mapped_column(choice(ProgramStatus), default=ProgramStatus.PENDING)
     default_lifetime_days: Mapped[int | None] = mapped_column(default=None)
-    """Days until issued points expire where the issuance does not say; None for never."""
+    """After how many days points expire if their issuance does not say; None means never."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

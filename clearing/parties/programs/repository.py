@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
+from clearing.kit.paging import newest_first
 from clearing.parties.programs.models import Program
 
 
@@ -28,11 +29,11 @@ class ProgramRepository:
         return self._session.scalar(select(Program).where(column == text))
 
     def by_number(self, number: int) -> Program | None:
-        """The program with this number on chain."""
+        """The program with this number on the chain."""
         return self._session.get(Program, number)
 
     def of_merchant(self, merchant_number: int) -> list[Program]:
-        """A merchant's programs, by number."""
+        """A merchant's programs, in order of their numbers."""
         query = select(Program).where(Program.merchant_number == merchant_number).order_by(Program.number)
         return list(self._session.scalars(query))
 
@@ -42,13 +43,10 @@ class ProgramRepository:
         return {number: owner for number, owner in rows}  # noqa: C416 (rows are not pairs to the type checker)
 
     def list(self, *, after: str | None, limit: int) -> Sequence[Program]:
-        """Programs newest first."""
-        query = select(Program).order_by(Program.id.desc()).limit(limit)
-        if after is not None:
-            query = query.where(Program.id < after)
-        return self._session.scalars(query).all()
+        """Programs, newest first."""
+        return self._session.scalars(newest_first(select(Program), Program.id, after, limit)).all()
 
     def next_number(self) -> int:
-        """The number the chain will expect next; nobody else gets it before this transaction ends."""
+        """The number that the chain will expect next. Nobody else can take it until this transaction ends."""
         lock_until_commit(self._session, "program numbers")
         return (self._session.scalar(select(func.max(Program.number))) or 0) + 1

@@ -1,4 +1,4 @@
-"""Rules of programs."""
+"""Rules of programs: registration, and finding the program that a request names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
 from clearing.kit.errors import Conflict, InvalidRequest, NotFound
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
-from clearing.parties.merchants.repository import MerchantRepository
-from clearing.parties.merchants.service import check_chain_text, require_participating
+from clearing.parties.merchants.service import check_chain_text, require_merchant, require_participating
 from clearing.parties.programs.models import Program
 from clearing.parties.programs.repository import ProgramRepository
 from tongdui.encoding import hex_of, text_word
@@ -30,17 +29,15 @@ class ProgramService:
     def register(
         self, *, merchant_id: str, code: str, name: str, default_lifetime_days: int | None, actor: str
     ) -> Program:
-        """Starts a points currency for a merchant."""
+        """Registers a program for a merchant."""
         check_chain_text(name, "/name")
         if not CODE.fullmatch(code):
-            raise InvalidRequest.at("/code", "must be 2 to 12 of A-Z and 0-9")
-        merchant = MerchantRepository(self._session).by_id(merchant_id)
-        if merchant is None:
-            raise NotFound.at("/merchant", f"there is no merchant {merchant_id}", code="unknown_merchant")
+            raise InvalidRequest.at("/code", "must be 2 to 12 characters from A-Z and 0-9")
+        merchant = require_merchant(self._session, merchant_id, "/merchant")
         require_participating(merchant)
         number = self._programs.next_number()
         if self._programs.by_code_or_id(code) is not None:
-            raise Conflict.at("/code", f"there is a program {code} already", code="code_taken")
+            raise Conflict.at("/code", f"there is already a program {code}", code="code_taken")
         program = Program(
             number=number,
             id=new_id("prg"),
@@ -52,8 +49,9 @@ class ProgramService:
         self._programs.add(program)
         arguments = [number, merchant.number, hex_of(text_word(code)), hex_of(text_word(name))]
         request_call(self._session, "operator", "registerProgram", arguments, program.id)
-        EventRepository(self._session).add(
-            "program.registered", program.id, actor, merchant.number, {"code": code, "name": name}
+        data = {"code": code, "name": name}
+        EventRecorder(self._session).record(
+            "program.registered", program.id, actor=actor, merchants=[merchant.number], data=data
         )
         return program
 
@@ -61,12 +59,10 @@ class ProgramService:
         """The network's programs, newest first."""
         return self._programs.list(after=after, limit=limit)
 
-    def existing(self, code_or_id: str, pointer: str | None = None) -> Program:
-        """The program with this code or id, or NotFound."""
-        program = self._programs.by_code_or_id(code_or_id)
-        if program is not None:
-            return program
-        detail = f"there is no program {code_or_id}"
-        if pointer is None:
-            raise NotFound(detail)
-        raise NotFound.at(pointer, detail, code="unknown_program")
+
+def require_program(session: Session, code_or_id: str, pointer: str | None = None) -> Program:
+    """The program with this code or id, or NotFound. `pointer` says where in the body the request named it."""
+    program = ProgramRepository(session).by_code_or_id(code_or_id)
+    if program is None:
+        raise NotFound.of("program", f"there is no program {code_or_id}", pointer)
+    return program

@@ -36,7 +36,7 @@ def remove_deliveries(database: Database, before: datetime) -> int:
     total = 0
     while True:
         with database.session.begin() as session:
-            removed = DeliveryRepository(session).forget(before, _ROWS)
+            removed = DeliveryRepository(session).remove_expired(before, _ROWS)
         total += removed
         if removed < _ROWS:
             return total

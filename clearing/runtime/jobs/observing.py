@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from clearing.kit import logs
 from clearing.kit.config import settings
-from clearing.kit.metrics import TASK_SECONDS
+from clearing.kit.metrics import JOB_SECONDS
 from clearing.runtime.jobs.context import context
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ def _task_begins(task_id: str, **_: Any) -> None:
 
 def _task_ends(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     seconds = time.monotonic() - _began.pop(task_id, time.monotonic())
-    TASK_SECONDS.labels(task.name, "done" if state == "SUCCESS" else "failed").observe(seconds)
+    JOB_SECONDS.labels(task.name, "done" if state == "SUCCESS" else "failed").observe(seconds)
 
 
 def _task_fails(sender: Any, exception: BaseException, **_: Any) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
-from clearing.parties.agreements.service import MAX_GRACE, Proposal
+from clearing.parties.agreements.terms import MAX_GRACE_SECONDS, Proposal
 from gateway.http.schemas import Body, Hex, View, view_of
 from tongdui.encoding import bytes_of
 from tongdui.orders import AgreementTerms, signature_bytes
@@ -39,7 +39,7 @@ class AgreementCreate(Body):
     )
     valid_until: Moment
     supersedes: Id | None = None
-    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE)] = 0
+    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS)] = 0
     document: Word | None = Field(default=None, description="hash of the written contract; random, if it is missing")
     signature: Signature | None = None
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import ProgramService, require_program
 from gateway.api.programs.schemas import ProgramCreate, ProgramView
 from gateway.api.programs.view import PROGRAMS, program_view
 from gateway.http.endpoint import Endpoint, Reading, Waitable
@@ -40,4 +40,4 @@ def list_programs(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = 
 @router.get("/v1/programs/{program}")
 def get_program(program: str, call: Reading) -> ProgramView:
     """One program, by code or id."""
-    return program_view(call, ProgramService(call.session).existing(program))
+    return program_view(call, require_program(call.session, program))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearing.parties.programs.models import Program
-from clearing.parties.programs.service import ProgramService
+from clearing.parties.programs.service import require_program
 from gateway.api.programs.schemas import ProgramView
 from gateway.http.context import Call, ChainResource, Shown
 
@@ -23,7 +23,7 @@ def program_view(call: Call, program: Program) -> ProgramView:
 
 
 def _show(call: Call, program_id: str) -> Shown[ProgramView]:
-    program = ProgramService(call.session).existing(program_id)
+    program = require_program(call.session, program_id)
     return Shown(program_view(call, program), is_open=call.is_unfinished(program_id))
 
 

@@ -1,0 +1,25 @@
+"""Lists of rows: filters that may be left out, and pages with the newest row first."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.orm import InstrumentedAttribute
+
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
+Column = InstrumentedAttribute[Any]
+
+
+def newest_first(query: S, key: Column, after: Any, limit: int) -> S:
+    """One page of the query's rows, in descending order of `key`, a column that grows with time (ids do).
+
+    `after` is the key of the last row of the previous page; None asks for the first page.
+    """
+    page = query.order_by(key.desc()).limit(limit)
+    return page if after is None else page.where(key < after)
+
+
+def where_given(query: S, *filters: tuple[Column, Any]) -> S:
+    """The query, narrowed by `column == value` for each filter whose value is not None."""
+    return query.where(*(column == value for column, value in filters if value is not None))
