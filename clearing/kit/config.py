@@ -1,4 +1,4 @@
-"""Settings of every process, from environment variables that begin with TONGDUI_ (or a file named by TONGDUI_ENV_FILE)."""
+"""The settings of every process: environment variables that begin with TONGDUI_, or the file that TONGDUI_ENV_FILE names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What the operator may set. Durations are seconds, money is micros, gas is gas."""
+    """What the operator may set. Durations are in seconds, amounts of money in micros."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
 
@@ -42,94 +42,94 @@ class Settings(BaseSettings):
     """JSON-RPC endpoint of a chain node."""
 
     chain_id: int = Field(default=31_337, ge=1)
-    """The chain that signatures are bound to; checked against the node by every daemon."""
+    """The chain to which signatures are bound. Every daemon checks that its node follows this chain."""
 
     contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
 
     keystore_dir: Path = Path("keys")
-    """Directory of the encrypted role keys: operator.json, sequencer.json, treasury.json."""
+    """Directory of the encrypted role keys: admin.json, operator.json, sequencer.json, treasury.json."""
 
     keystore_password: SecretStr = SecretStr("")
-    """Opens the role keys and the managed merchant keys."""
+    """Decrypts the role keys and the merchants' managed keys."""
 
     currency: str = "CNY"
     utc_offset_seconds: int = 28_800
-    """Where the network's day begins; must equal the contract's. Asia/Shanghai has no daylight saving time."""
+    """How far ahead of UTC the network's day begins; must equal the contract's. Asia/Shanghai has no daylight saving time."""
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65_535)
     health_timeout: float = Field(default=2.0, gt=0)
-    """How long the gateway waits for the chain node when it is asked how it does; then the node counts as silent."""
+    """How long a health check waits for the chain node before it reports the node as silent."""
 
     node_patience: float = Field(default=60.0, ge=0)
-    """Seconds that the node may be behind what was read from the chain, before the blocks that it has not count as lost."""
+    """How long a node may lack blocks that we have already read before we take those blocks for lost."""
 
     quote_ttl: int = 60
-    """How long a quote holds."""
+    """How long a quote lasts."""
     max_deadline: int = 3_600
-    """The furthest deadline an order may have."""
+    """How far in the future an order's deadline may lie."""
     managed_deadline: int = 600
-    """Deadline of orders that the gateway signs with a managed key."""
+    """How far in the future the gateway sets the deadline of an order that it signs with a managed key."""
     queue_limit: int = Field(default=20_000, ge=1)
-    """Instructions waiting for the chain above which the gateway answers 503."""
+    """With more instructions than this waiting for the chain, the gateway answers 503."""
 
     batch_max_instructions: int = Field(default=500, ge=1)
     batch_max_gas: int = Field(default=15_000_000, ge=1)
-    """Below the 16,777,216 gas that Osaka chains allow a transaction."""
+    """Less than the 16,777,216 gas that chains since Osaka allow a transaction."""
     batch_max_bytes: int = Field(default=126_000, ge=1)
-    """Below the 128 KiB that geth and its kin allow a transaction."""
+    """Less than the 128 KiB that geth and its relatives allow a transaction."""
     batch_max_age: float = 0.02
-    """How long the sequencer lets a batch fill up when the queue is not empty."""
+    """How long the sequencer waits for a batch to fill up while there are orders in the queue."""
     batches_in_flight: int = Field(default=4, ge=1)
     confirmations: int = Field(default=0, ge=0)
-    """Blocks on top of an entry's block before it counts as settled; 0 where blocks are final at once (QBFT)."""
+    """Blocks that must lie on top of an entry's block before the entry counts as settled; 0 where blocks are final (QBFT)."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Where this process answers `/metrics`; None is nowhere. Each process needs a port of its own."""
+    """Where this process serves `/metrics`; None serves none. Each process needs a port of its own."""
     metrics_host: str = "127.0.0.1"
     start_block: int | None = None
-    """Where the projector begins in an empty database; None looks for the block in which the contract was deployed."""
+    """Where the projector begins in an empty database; None means the block that deployed the contract."""
     poll_interval: float = Field(default=0.05, gt=0)
     """How often the sequencer and the projector look for work."""
     resend_after: float = 5.0
-    """How long a sent transaction may stay unseen before the same bytes are sent again."""
+    """How long a transaction may be missing from every block before the same bytes are sent again."""
     max_fee_per_gas: int | None = None
-    """Fee ceiling in wei where gas costs money (EIP-1559); None means free gas (gas price 0)."""
+    """The most that a unit of gas may cost, in wei (EIP-1559); None means that gas is free (gas price 0)."""
 
     webhook_timeout: float = Field(default=10.0, gt=0)
-    """For one attempt, from resolving the name to the answer."""
+    """For one attempt, from resolving the host name to the end of the response."""
     webhook_first_retry: float = Field(default=5.0, gt=0)
-    """Before the second attempt; each further pause is twice as long, less a random part."""
+    """The pause before the second attempt; each further pause is twice as long, less a random part."""
     webhook_longest_retry: float = 21_600.0
     webhook_rest: float = 300.0
-    """The longest that an endpoint which fails time after time is left alone."""
+    """The longest pause that an endpoint gets after repeated failures."""
     webhook_give_up_after: float = 259_200.0
-    """An event that could not be delivered for so long is given up; three days."""
+    """After so long a delivery is given up; three days."""
     webhook_disable_after: float = 432_000.0
-    """An endpoint to which nothing could be delivered for so long is disabled; five days."""
+    """An endpoint that has received nothing for so long is disabled; five days."""
     webhook_keep_days: int = 30
-    """How long one can look up what became of a delivery."""
+    """How long the outcome of a delivery can be looked up."""
     webhook_allow_local: bool = False
-    """Allows http://localhost, for development. Never set it where others can register endpoints."""
+    """Allows http://localhost, for development. Never set this where others can register endpoints."""
 
     hold_longest: int = 604_800
-    """The longest that a hold may last."""
+    """How long a hold may last."""
 
     broker_url: str = ""
-    """Celery's broker: `redis://...` or `amqp://...`; empty keeps messages in `broker_dir`, for one machine."""
+    """Celery's broker: `redis://...` or `amqp://...`. If it is empty, messages are files in `broker_dir`: for one machine only."""
     broker_dir: Path = Path("broker")
     webhook_interval: float = Field(default=1.0, gt=0)
     """How often a worker looks for webhooks to deliver."""
     daily_interval: float = Field(default=300.0, gt=0)
-    """How often a worker looks whether the work of a day is due: points expiry, reminders, statements, cleaning up."""
+    """How often a worker checks whether daily work is due: points expiry, reminders, statements, cleaning up."""
     reconcile_interval: float = Field(default=3_600.0, gt=0)
     idempotency_days: int = Field(default=30, ge=1)
-    """How long a request's first answer is kept for its repetitions."""
+    """How long the first answer to a request is kept, to be repeated."""
     liquidity_low_percent: int = 20
-    """Of the credit limit: a merchant that can pay less is told."""
+    """Percent of the credit limit: a merchant that can pay less is notified."""
     liquidity_critical_percent: int = 5
     liquidity_floor_micros: int = 100_000_000
-    """The line for merchants with a small credit limit, or none."""
+    """The threshold for merchants with a small credit limit, or none."""
 
 
 @lru_cache

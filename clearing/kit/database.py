@@ -1,4 +1,4 @@
-"""The database: engine, sessions, declarative base, column types. Who opens a session decides when it commits."""
+"""The database: engine, sessions, declarative base, column types. Whoever opens a session decides when it commits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Hash = LargeBinary(32)
 
 
 class Big(TypeDecorator[int]):
-    """Whole numbers beyond 63 bits (points are uint64, positions int96): NUMERIC on PostgreSQL, sortable text on SQLite."""
+    """Integers of more than 63 bits (points are uint64, positions int96): NUMERIC on PostgreSQL, text on SQLite."""
 
     impl = Numeric(39, 0)
     cache_ok = True
@@ -69,7 +69,7 @@ class Big(TypeDecorator[int]):
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment in UTC. Refuses naive values; SQLite, which has no time zones, gives them back in UTC."""
+    """A moment in UTC. Refuses naive values; adds the zone to what SQLite returns, which has no time zones."""
 
     impl = String
     cache_ok = True
@@ -92,7 +92,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 def choice(kind: type[StrEnum]) -> Enum:
-    """A column of one of an enumeration's values, stored as text; a new value needs no migration."""
+    """A column that holds one value of an enumeration, as text; a new value needs no migration."""
     return Enum(
         kind, native_enum=False, create_constraint=False, length=16, values_callable=lambda _: [m.value for m in kind]
     )
@@ -128,7 +128,7 @@ class Database:
             expire_on_commit=False,
             info=carried(clock),
         )
-        """Sessions that cannot write; on SQLite they do not wait for the one that does."""
+        """Sessions that cannot write. On SQLite they need not wait for the writer."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -136,7 +136,7 @@ class Database:
         return self.url.startswith("sqlite")
 
     def upgrade(self) -> None:
-        """Brings the schema to the newest migration. Safe to repeat."""
+        """Migrates the schema to the newest revision. Safe to repeat."""
         config = _migrations()
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
@@ -149,18 +149,18 @@ class Database:
             session.execute(text("SELECT 1"))
 
     def revision(self) -> str | None:
-        """The migration that the schema is at; None where there is no schema."""
+        """The schema's revision; None if there is no schema yet."""
         with self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def close(self) -> None:
-        """Closes the pool."""
+        """Closes all connections."""
         self.engine.dispose()
 
 
 @cache
 def newest_revision() -> str | None:
-    """The migration that this version of the program needs."""
+    """The revision that this version of the program needs."""
     return ScriptDirectory.from_config(_migrations()).get_current_head()
 
 
@@ -182,7 +182,7 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+    connection.isolation_level = None  # so that the BEGIN below is the only one
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
@@ -192,6 +192,6 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """Takes the write lock at the start: SQLite cannot upgrade a read lock without risking `database is locked`."""
+    """Takes the write lock at once: SQLite may refuse to upgrade a read lock later (`database is locked`)."""
     reads = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -36,8 +36,8 @@ from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
 from clearing.parties.merchants.models import Merchant
-from clearing.runtime.jobs import app as tasks
-from clearing.runtime.jobs import directory, timed
+from clearing.runtime.jobs import app as jobs
+from clearing.runtime.jobs import definitions, file_broker
 from clearing.runtime.jobs.context import Context
 from scripts.dev.services import free_port, is_alive, rabbitmq, redis
 from tests.support.chainless import CONTRACT, ChainlessNetwork
@@ -173,7 +173,7 @@ def test_every_job_has_limits_and_a_place_in_the_schedule_and_acknowledges_late(
         assert task.soft_time_limit, name
         assert task.time_limit > task.soft_time_limit, name
         assert task.acks_late, name
-        assert task.time_limit < tasks.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
+        assert task.time_limit < jobs.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
 
 
 def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
@@ -185,7 +185,7 @@ def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
         _work_for_everybody(network)
         settings = network.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
         shared = Context.of(settings)
-        monkeypatch.setattr(timed, "context", lambda: shared)
+        monkeypatch.setattr(definitions, "context", lambda: shared)
         for name, task in _ours().items():
             before = _rows(network)
             counted = _counted(name)
@@ -270,15 +270,15 @@ def _counted(name: str) -> float:
 
 
 def _ours() -> dict[str, Task]:
-    return {name: task for name, task in tasks.app.tasks.items() if not name.startswith("celery.")}
+    return {name: task for name, task in jobs.app.tasks.items() if not name.startswith("celery.")}
 
 
 def test_rabbitmq_must_confirm_what_is_published() -> None:
-    assert tasks.transport_options(Settings(broker_url="amqp://guest@localhost//")) == {"confirm_publish": True}
+    assert jobs.transport_options(Settings(broker_url="amqp://guest@localhost//")) == {"confirm_publish": True}
 
 
 def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_path: Path) -> None:
-    directory.register()
+    file_broker.register()
     options = {"directory": str(tmp_path / "broker"), "polling_interval": 0.01}
     total, seen, lock = 300, [], threading.Lock()
 

@@ -13,14 +13,14 @@ from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
-from clearing.runtime.jobs import cleaning
+from clearing.runtime.jobs import cleanup
 from tests.support.chainless import ChainlessNetwork
 
 
 def test_cleaning_removes_what_is_over_and_nothing_else(
     chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaning, "_ROWS", 2)
+    monkeypatch.setattr(cleanup, "_ROWS", 2)
     old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
     member = chainless.member()
     with chainless.database.session.begin() as session:
@@ -32,7 +32,7 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
             session.add(record)
             session.add(_quote(session, number, at))
     before = now() - timedelta(days=1)
-    for remove in (cleaning.remove_quotes, cleaning.remove_link_codes, cleaning.remove_idempotency_records):
+    for remove in (cleanup.remove_quotes, cleanup.remove_link_codes, cleanup.remove_idempotency_records):
         assert remove(chainless.database, before) == 3
         assert remove(chainless.database, before) == 0
     with chainless.database.session.begin() as session:

@@ -1,4 +1,4 @@
-"""SQL that removes what nobody needs any more, some rows a transaction."""
+"""Removes rows that nobody needs any more, a limited number in each transaction."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _ROWS = 5_000
 
 
 def remove_quotes(database: Database, before: datetime) -> int:
-    """Removes quotes that expired before a moment."""
+    """Removes quotes that expired before this moment."""
     return _remove(database, Quote, Quote.expires_at < before)
 
 
 def remove_link_codes(database: Database, before: datetime) -> int:
-    """Removes link codes that expired before a moment, used or not."""
+    """Removes link codes that expired before this moment, used or not."""
     return _remove(database, LinkCode, LinkCode.expires_at < before)
 
 
 def remove_idempotency_records(database: Database, before: datetime) -> int:
-    """Removes the answers to requests before a moment: their keys may be used again."""
+    """Removes the recorded answers to requests from before this moment: their keys may be used again."""
     return _remove(database, IdempotencyRecord, IdempotencyRecord.created_at < before)
 
 
 def remove_deliveries(database: Database, before: datetime) -> int:
-    """Removes what is remembered of deliveries that ended before a moment."""
+    """Removes deliveries that ended before this moment."""
     total = 0
     while True:
         with database.session.begin() as session:

@@ -1,4 +1,4 @@
-"""The tasks. Each does what is due now, in short transactions, and can be run at any time, twice, or by two workers at once."""
+"""The jobs. Each does what is due now, in short transactions. It may run at any time, twice, or in two workers at once."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from clearing.ordering.holds.service import HoldService
 from clearing.oversight.liquidity.service import LiquidityService
 from clearing.oversight.reconciliation.service import CannotReconcile, ReconciliationService, record
 from clearing.oversight.statements.service import StatementService
-from clearing.runtime.jobs import cleaning
+from clearing.runtime.jobs import cleanup
 from clearing.runtime.jobs.context import context
 
 log = structlog.get_logger(__name__)
 
 SHORT, LONG = 60, 1_500
-"""Seconds after which a task is told to end."""
-MERCY = 30
-"""Seconds after which it is killed then."""
-_DELIVERING = 10.0
-"""Seconds for which one task keeps delivering while there is something to deliver."""
-_HOLDS = 500
+"""Seconds after which a job is told to end."""
+GRACE = 30
+"""Seconds that it then has before it is killed."""
+_DELIVERY_SECONDS = 10.0
+"""For so long one job keeps delivering while there is something to deliver."""
+_HOLDS_PER_TRANSACTION = 500
 
 
-@shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def deliver_webhooks() -> int:
-    """Sends what is due to the merchants' endpoints."""
+    """Delivers what is due to the merchants' endpoints."""
     attempts = 0
-    until = time.monotonic() + _DELIVERING
-    while time.monotonic() < until:
+    deadline = time.monotonic() + _DELIVERY_SECONDS
+    while time.monotonic() < deadline:
         some = context().deliverer.step()
         if not some:
             break
@@ -42,9 +42,9 @@ def deliver_webhooks() -> int:
     return attempts
 
 
-@shared_task(name="holds.tidy", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="holds.tidy", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def tidy_holds() -> int:
-    """Writes down that holds have expired."""
+    """Ends the holds that have expired."""
     total = 0
     at = now()
     while True:
@@ -52,25 +52,25 @@ def tidy_holds() -> int:
             if not HoldService(session, network=context().network).any_lapsed(at):
                 return total
         with context().database.session.begin() as session:
-            total += HoldService(session, network=context().network).tidy(_HOLDS)
+            total += HoldService(session, network=context().network).tidy(_HOLDS_PER_TRANSACTION)
 
 
-@shared_task(name="points.expire", soft_time_limit=LONG, time_limit=LONG + MERCY)
+@shared_task(name="points.expire", soft_time_limit=LONG, time_limit=LONG + GRACE)
 def expire_points() -> int:
-    """Burns the points whose day has come, or tells their merchants to."""
+    """Burns the points that expire today, or notifies the merchants that must burn them."""
     shared = context()
     return ExpiryRound(shared.database, shared.settings, shared.keyring).run()
 
 
-@shared_task(name="points.remind", soft_time_limit=LONG, time_limit=LONG + MERCY)
+@shared_task(name="points.remind", soft_time_limit=LONG, time_limit=LONG + GRACE)
 def remind_of_points() -> int:
-    """Tells merchants whose points will expire in 30, 7 and 1 days."""
+    """Notifies merchants of points that expire in 30, 7 and 1 days."""
     return ReminderRound(context().database, context().settings).run()
 
 
-@shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def alert_liquidity() -> int:
-    """Tells merchants that they can pay little more, or again enough."""
+    """Notifies merchants whose liquidity has become low, or sufficient again."""
     with context().database.reading() as session:
         if not LiquidityService(session, context().thresholds).crossings():
             return 0
@@ -78,9 +78,9 @@ def alert_liquidity() -> int:
         return LiquidityService(session, context().thresholds).alert()
 
 
-@shared_task(name="statements.make", soft_time_limit=LONG, time_limit=LONG + MERCY)
+@shared_task(name="statements.make", soft_time_limit=LONG, time_limit=LONG + GRACE)
 def make_statements() -> int:
-    """Makes the statements of the days that are over, the oldest first."""
+    """Makes the statements of past days, the oldest first."""
     made = 0
     while True:
         with context().database.reading() as session:
@@ -91,12 +91,12 @@ def make_statements() -> int:
             some = StatementService(session, network=context().network).make(day)
         made += len(some)
         if not some:
-            return made  # another worker was faster, or there is no block to make them from
+            return made  # another worker made them, or there is no block to make them from
 
 
-@shared_task(name="reconciliation.run", soft_time_limit=LONG, time_limit=LONG + MERCY)
+@shared_task(name="reconciliation.run", soft_time_limit=LONG, time_limit=LONG + GRACE)
 def reconcile() -> bool:
-    """Compares database, contract and events; the event `reconciliation.drifted` tells if they differ."""
+    """Compares database, contract and events; records `reconciliation.drifted` if they differ."""
     shared = context()
     try:
         report = ReconciliationService(shared.database, shared.chain, shared.settings).run()
@@ -108,28 +108,28 @@ def reconcile() -> bool:
     return report.is_clean
 
 
-@shared_task(name="quotes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="quotes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def clean_up_quotes() -> int:
     """Removes quotes a day after they expired."""
-    return cleaning.remove_quotes(context().database, _days_ago(1))
+    return cleanup.remove_quotes(context().database, _days_ago(1))
 
 
-@shared_task(name="idempotency.clean_up", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="idempotency.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def clean_up_idempotency_records() -> int:
-    """Removes answers that no client will ask for any more."""
-    return cleaning.remove_idempotency_records(context().database, _days_ago(context().settings.idempotency_days))
+    """Removes answers to requests that no client will repeat any more."""
+    return cleanup.remove_idempotency_records(context().database, _days_ago(context().settings.idempotency_days))
 
 
-@shared_task(name="link_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="link_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def clean_up_link_codes() -> int:
     """Removes link codes a day after they expired."""
-    return cleaning.remove_link_codes(context().database, _days_ago(1))
+    return cleanup.remove_link_codes(context().database, _days_ago(1))
 
 
-@shared_task(name="webhooks.clean_up", soft_time_limit=SHORT, time_limit=SHORT + MERCY)
+@shared_task(name="webhooks.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def clean_up_deliveries() -> int:
-    """Removes what is remembered of old deliveries."""
-    return cleaning.remove_deliveries(context().database, _days_ago(context().settings.webhook_keep_days))
+    """Removes old deliveries."""
+    return cleanup.remove_deliveries(context().database, _days_ago(context().settings.webhook_keep_days))
 
 
 def _days_ago(days: int) -> datetime:
