@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 
 from clearing.runtime.commands import daemons, database, deployment, network, queue, reconciliation, workers
 
@@ -33,11 +32,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="clearing",
-        description="Runs and operates a Tongdui clearing network.",
-        formatter_class=partial(argparse.HelpFormatter, max_help_position=16),
-    )
+    parser = argparse.ArgumentParser(prog="clearing", description="Runs and operates a Tongdui clearing network.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in _GROUPS:
         group.add_to(commands)

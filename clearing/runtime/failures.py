@@ -9,13 +9,10 @@ import sys
 from collections.abc import Callable
 
 from clearing.kit.config import SettingsError
+from clearing.runtime.preflight.refusal import CannotRun
 
 FAILED = 2
 """Exit code of a command that could not do its work."""
-
-
-class CannotRun(Exception):
-    """A command cannot run here; the message says why and what to do about it."""
 
 
 def run_or_explain(run: Callable[[], int]) -> int:

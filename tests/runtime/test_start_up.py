@@ -54,7 +54,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_help_lists_every_command() -> None:
     _, _, printed = _run("--help")
-    assert re.findall(r"^    (\w+)  ", printed, re.MULTILINE) == COMMANDS
+    assert re.findall(r"^    (\w+)\b", printed, re.MULTILINE) == COMMANDS
 
 
 def test_wrong_settings_are_refused_before_anything_heavy_is_loaded() -> None:

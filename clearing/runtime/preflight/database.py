@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from clearing.kit.config import Settings, variable
 from clearing.kit.database import Database, newest_revision
-from clearing.runtime.failures import CannotRun
+from clearing.runtime.preflight.refusal import CannotRun
 
 _URL = variable("database_url")
 

@@ -7,7 +7,7 @@ from json import JSONDecodeError
 
 from clearing.kit.config import Settings, variable
 from clearing.kit.signing.keyring import Keyring, RoleKeys
-from clearing.runtime.failures import CannotRun
+from clearing.runtime.preflight.refusal import CannotRun
 
 _DIRECTORY, _PASSWORD = variable("keystore_dir"), variable("keystore_password")
 

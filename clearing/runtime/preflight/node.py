@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
 from clearing.kit.config import Settings, variable
-from clearing.runtime.failures import CannotRun
+from clearing.runtime.preflight.refusal import CannotRun
 
 _TIMEOUT = 120.0
 """Seconds; reconciling and rebuilding ask the node for much at a time."""
