@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("program", sa.Integer(), nullable=False),
         sa.Column("posted", Big(), nullable=False),
         sa.Column("reserved", Big(), nullable=False),
+        sa.Column("expiring", Big(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", name=op.f("accounts_pkey")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
