@@ -166,8 +166,8 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
 
 
 def test_every_job_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
-    scheduled = {entry["task"] for entry in tasks.schedule(Settings()).values()}
-    assert all(entry["options"]["expires"] > 0 for entry in tasks.schedule(Settings()).values())
+    scheduled = {entry["task"] for entry in jobs.schedule(Settings()).values()}
+    assert all(entry["options"]["expires"] > 0 for entry in jobs.schedule(Settings()).values())
     assert scheduled == set(_ours())
     for name, task in _ours().items():
         assert task.soft_time_limit, name
