@@ -1,4 +1,4 @@
-"""Initial schema.
+"""Initial.
 
 Revision 0001.
 """
