@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
@@ -21,7 +20,7 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
     chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cleanup, "_ROWS", 2)
-    old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
+    old, fresh = datetime.now(UTC) - timedelta(days=40), datetime.now(UTC) + timedelta(days=1)
     member = chainless.member()
     with chainless.database.session.begin() as session:
         for number in range(5):
@@ -31,7 +30,7 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
             record.created_at = at
             session.add(record)
             session.add(_quote(session, number, at))
-    before = now() - timedelta(days=1)
+    before = datetime.now(UTC) - timedelta(days=1)
     for remove in (cleanup.remove_quotes, cleanup.remove_link_codes, cleanup.remove_idempotency_records):
         assert remove(chainless.database, before) == 3
         assert remove(chainless.database, before) == 0

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty
 
@@ -22,7 +22,6 @@ from kombu import Connection
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
-from clearing.kit.clock import now
 from clearing.kit.config import Settings
 from clearing.kit.database import Base
 from clearing.kit.events.repository import EventRepository
@@ -222,7 +221,7 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
     history = EntryHistory(day=today - 50)
     history.issue(address, 10, today)
     history.issue(address, 10, today + 1)
-    long_ago = now() - timedelta(days=365)
+    long_ago = datetime.now(UTC) - timedelta(days=365)
     with network.database.session.begin() as session:
         store(session, history)
         AccountRepository(session).add({(address, 1): Balance(posted=20)})
@@ -247,7 +246,7 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
 
 def _old_record() -> IdempotencyRecord:
     record = IdempotencyRecord(principal="mer", key="k", fingerprint=bytes(32), status=201, body="")
-    record.created_at = now() - timedelta(days=365)
+    record.created_at = datetime.now(UTC) - timedelta(days=365)
     return record
 
 
@@ -329,7 +328,7 @@ def _lapsed_hold(network: ChainlessNetwork) -> str:
             address="0x" + "11" * 20,
             program=1,
             points=5,
-            expires_at=now() - timedelta(seconds=1),
+            expires_at=datetime.now(UTC) - timedelta(seconds=1),
         )
         session.add(hold)
         return hold.id

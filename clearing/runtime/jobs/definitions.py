@@ -9,7 +9,6 @@ import structlog
 from celery import shared_task
 
 from clearing.chain.client import ChainUnreachable
-from clearing.kit.clock import now
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.holds.service import HoldService
 from clearing.oversight.liquidity.service import LiquidityService
@@ -46,7 +45,7 @@ def deliver_webhooks() -> int:
 def tidy_holds() -> int:
     """Ends the holds that have expired."""
     total = 0
-    at = now()
+    at = context().database.clock.now()
     while True:
         with context().database.reading() as session:
             if not HoldService(session, network=context().network).any_lapsed(at):
@@ -133,4 +132,4 @@ def clean_up_deliveries() -> int:
 
 
 def _days_ago(days: int) -> datetime:
-    return now() - timedelta(days=days)
+    return context().database.clock.now() - timedelta(days=days)
