@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+PREFIX = "TONGDUI_"
+ENV_FILE = f"{PREFIX}ENV_FILE"
+OF_CLIENTS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE"),
+        *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
+    )
+)
+"""Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+
+
+class SettingsError(Exception):
+    """Settings that no process can run with: one sentence a line, each of which names the variable."""
 
 
 class Settings(BaseSettings):
     """What the operator may set. Durations are in seconds, amounts of money in micros."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", env_file=os.environ.get("TONGDUI_ENV_FILE"))
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
-    database_url: str = "sqlite:///tongdui.db"
+    database_url: str = Field(default="sqlite:///tongdui.db", pattern=r"^(sqlite:///|postgresql\+psycopg://).")
     """SQLAlchemy URL; `sqlite:///file` or `postgresql+psycopg://...`."""
 
-    rpc_url: str = "http://127.0.0.1:8545"
+    rpc_url: str = Field(default="http://127.0.0.1:8545", pattern=r"^https?://.")
     """JSON-RPC endpoint of a chain node."""
 
-    chain_id: int = 31_337
+    chain_id: int = Field(default=31_337, ge=1)
     """The chain to which signatures are bound. Every daemon checks that its node follows this chain."""
 
-    contract: str = ""
+    contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
 
     keystore_dir: Path = Path("keys")
@@ -38,7 +58,7 @@ class Settings(BaseSettings):
     """How far ahead of UTC the network's day begins; must equal the contract's. Asia/Shanghai has no daylight saving time."""
 
     gateway_host: str = "127.0.0.1"
-    gateway_port: int = 8080
+    gateway_port: int = Field(default=8080, ge=0, le=65_535)
     health_timeout: float = Field(default=2.0, gt=0)
     """How long a health check waits for the chain node before it reports the node as silent."""
 
@@ -51,20 +71,20 @@ class Settings(BaseSettings):
     """How far in the future an order's deadline may lie."""
     managed_deadline: int = 600
     """How far in the future the gateway sets the deadline of an order that it signs with a managed key."""
-    queue_limit: int = 20_000
+    queue_limit: int = Field(default=20_000, ge=1)
     """With more instructions than this waiting for the chain, the gateway answers 503."""
 
-    batch_max_instructions: int = 500
-    batch_max_gas: int = 15_000_000
+    batch_max_instructions: int = Field(default=500, ge=1)
+    batch_max_gas: int = Field(default=15_000_000, ge=1)
     """Less than the 16,777,216 gas that chains since Osaka allow a transaction."""
-    batch_max_bytes: int = 126_000
+    batch_max_bytes: int = Field(default=126_000, ge=1)
     """Less than the 128 KiB that geth and its relatives allow a transaction."""
     batch_max_age: float = 0.02
     """How long the sequencer waits for a batch to fill up while there are orders in the queue."""
-    batches_in_flight: int = 4
-    confirmations: int = 0
+    batches_in_flight: int = Field(default=4, ge=1)
+    confirmations: int = Field(default=0, ge=0)
     """Blocks that must lie on top of an entry's block before the entry counts as settled; 0 where blocks are final (QBFT)."""
-    metrics_port: int | None = None
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where this process serves `/metrics`; None serves none. Each process needs a port of its own."""
     metrics_host: str = "127.0.0.1"
     start_block: int | None = None
@@ -114,5 +134,64 @@ class Settings(BaseSettings):
 
 @lru_cache
 def settings() -> Settings:
-    """This process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises SettingsError."""
+    return load_settings()
+
+
+def load_settings(**given: Any) -> Settings:
+    """Reads the settings; what is `given` wins over the environment, and that over the file. Raises SettingsError."""
+    path = os.environ.get(ENV_FILE)
+    if path and not Path(path).is_file():
+        raise SettingsError(f"{ENV_FILE}: there is no file {path}")
+    faults = [_unknown(name) for name in sorted(os.environ) if name.startswith(PREFIX) and not _is_known(name)]
+    try:
+        found = Settings(_env_file=path or None, **given)
+    except ValidationError as error:
+        faults += [_sentence(fault) for fault in error.errors()]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return found
+
+
+# -------------------------------------------------------------------- what is wrong, in sentences
+
+_SHOULD = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+}
+_PATTERNS = {
+    "database_url": "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+    "rpc_url": "must begin with http:// or https://",
+    "contract": "must be an address: 0x and 40 hexadecimal digits",
+}
+_NEVER_SHOWN = frozenset({"database_url", "rpc_url", "keystore_password", "broker_url"})
+"""Settings that may contain a password."""
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _is_known(name: str) -> bool:
+    return name in OF_CLIENTS or name == ENV_FILE or name.removeprefix(PREFIX).lower() in Settings.model_fields
+
+
+def _unknown(name: str) -> str:
+    """A typo must not be silent: the network would run with a default in the place of what the operator set."""
+    near = get_close_matches(name, [variable(field) for field in Settings.model_fields], n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    field = str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":  # only from the file: the environment may hold what is not ours
+        return _unknown(field.upper())
+    should = _PATTERNS.get(field) or _SHOULD.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
+    shown = "" if field in _NEVER_SHOWN else f', this is "{fault["input"]}"'
+    return f"{variable(field)}: {should}{shown}"

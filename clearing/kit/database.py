@@ -33,12 +33,13 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from clearing.kit.clock import SYSTEM_CLOCK, Clock, carried
 
 NAMING = {
-    "ix": "ix_%(column_0_N_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
+    "ix": "%(table_name)s_%(column_0_N_name)s_index",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
 }
+"""Names say table, columns and what is protected, because a person meets them in an error: `orders_merchant_nonce_unique`."""
 
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 """64 bits, signed. SQLite only auto-increments INTEGER."""

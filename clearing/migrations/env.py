@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs on the connection it is handed (`Database.upgrade`), or on TONGDUI_DATABASE_URL."""
+"""Alembic's entry point: works on the connection that it is given (`Database.upgrade`), or on TONGDUI_DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection, Enum
 
-import clearing.models  # noqa: F401 (fills the metadata)
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import settings
 from clearing.kit.database import Base, Big, Database, Instant
 

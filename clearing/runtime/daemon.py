@@ -1,4 +1,4 @@
-"""The loop around a daemon's `step()`: leadership, pauses when idle, patience when the chain or the database is away."""
+"""The loop around a daemon's `step()`: leadership, pauses while idle, retries while the chain or the database is away."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _STANDBY_PAUSE = 0.5
 
 
 class Steps(Protocol):
-    """Something that works in bounded steps."""
+    """A daemon that works in bounded steps."""
 
     def step(self) -> bool:
-        """One step; False when there was nothing to do."""
+        """Takes one step; False if there was nothing to do."""
         ...
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
+    """An event that SIGTERM or SIGINT sets."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -36,7 +36,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def run(name: str, worker: Steps, leadership: Leadership, poll_interval: float, stop: threading.Event) -> None:
-    """Steps until `stop` is set. Whoever is not the leader waits for the leader's death."""
+    """Steps until `stop` is set. A process that is not the leader waits until the leader is gone."""
     log.info("started", daemon=name)
     pause = 0.0
     while not stop.wait(pause):
@@ -46,12 +46,12 @@ def run(name: str, worker: Steps, leadership: Leadership, poll_interval: float, 
         try:
             pause = 0.0 if worker.step() else poll_interval
         except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
-            # Whatever a step had stored is committed or not; the next one starts from there.
+            # A step commits or it does not; the next one starts from what is stored.
             pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
             metrics.STEPS_FAILED.labels(name).inc()
             log.warning("step failed, will try again", daemon=name, error=str(error), seconds=pause)
         except Exception:
-            # A fault of ours or an answer that no node should give: nothing of it is committed, and dying would not mend it.
+            # A bug of ours, or an answer that no node should give. Nothing is committed, and dying would not repair it.
             pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
             metrics.STEPS_FAILED.labels(name).inc()
             log.exception("step failed unexpectedly, will try again", daemon=name, seconds=pause)

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the network as a whole, and the port on which a process answers it."""
+"""The metrics of the network as a whole, and the port on which a process serves them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.oversight.operations.repository import OverviewRepository
 
 log = structlog.get_logger(__name__)
 
 
 class NetworkCollector(Collector):
-    """The state of the network: the queue, the chain's lag, positions. From the database, when it is asked."""
+    """The state of the network: queue, lag behind the chain, positions. Read from the database at each scrape."""
 
     def __init__(self, database: Database, client: ChainClient) -> None:
         self._database = database
         self._client = client
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: to be registered must not need a database."""
+        """Nothing, so that registering needs no database."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Looks everything up. What does not answer is down, and no reason to say nothing."""
+        """Reads everything. A part that does not answer is reported as down, and the rest is reported all the same."""
         up = GaugeMetricFamily("tongdui_up", "Whether a part answers", labels=["part"])
         block: int | None = None
         try:
@@ -46,16 +47,12 @@ class NetworkCollector(Collector):
             up.add_metric(["chain"], 1)
             families.append(_gauge("tongdui_chain_head", "Number of the newest block", head))
             lag = head - (block if block is not None else -1)
-            families.append(_gauge("tongdui_chain_lag_blocks", "Blocks that the read model is behind", lag))
+            families.append(_gauge("tongdui_chain_lag_blocks", "Blocks by which the read model is behind", lag))
         except (ChainError, ChainUnreachable):
             up.add_metric(["chain"], 0)
         return [up, *families]
 
     def _from_database(self) -> tuple[list[Metric], int | None]:
-        from clearing.oversight.operations.repository import (
-            OverviewRepository,  # it needs models, and those need nothing of this
-        )
-
         with self._database.reading() as session:
             repository = OverviewRepository(session)
             queue = repository.queue()
@@ -68,14 +65,16 @@ class NetworkCollector(Collector):
                 _gauge("tongdui_transactions_in_flight", "Transactions that no block contains", queue.in_flight),
                 _gauge("tongdui_calls_waiting", "Privileged calls that wait for a transaction", queue.calls),
                 _gauge("tongdui_sequencing_paused", "Whether the operator paused sequencing", int(queue.paused)),
-                _gauge("tongdui_events_set_aside", "Events that wait for a person", queue.poison),
+                _gauge("tongdui_events_quarantined", "Chain events in quarantine", queue.poison),
             ]
             if block is not None:
-                families.append(_gauge("tongdui_projected_block", "Block that the read model is at", block))
+                families.append(_gauge("tongdui_projected_block", "Newest block in the read model", block))
         labels = ["merchant"]
         position = GaugeMetricFamily("tongdui_position_micros", "Net settlement position", labels=labels)
-        limit = GaugeMetricFamily("tongdui_credit_limit_micros", "How far below zero it may go", labels=labels)
-        liquidity = GaugeMetricFamily("tongdui_liquidity_micros", "What the merchant can still pay", labels=labels)
+        limit = GaugeMetricFamily(
+            "tongdui_credit_limit_micros", "How far below zero the position may go", labels=labels
+        )
+        liquidity = GaugeMetricFamily("tongdui_liquidity_micros", "How much the merchant can still pay", labels=labels)
         for row in positions:
             label = [str(row.merchant_number)]
             position.add_metric(label, row.position)
@@ -90,7 +89,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 @contextmanager
 def serving(settings: Settings, database: Database, client: ChainClient) -> Iterator[None]:
-    """Answers `/metrics` on the settings' port, where there is one. A port that is taken is logged, and no reason not to work."""
+    """Serves `/metrics` if the settings name a port. If the port is taken, that is logged and the process works all the same."""
     served = _serve(settings, database, client) if settings.metrics_port is not None else None
     try:
         yield
@@ -102,7 +101,7 @@ def serving(settings: Settings, database: Database, client: ChainClient) -> Iter
 
 def _serve(settings: Settings, database: Database, client: ChainClient) -> tuple[WSGIServer, Thread] | None:
     registry = CollectorRegistry()
-    registry.register(_Everything(NetworkCollector(database, client)))
+    registry.register(_ProcessAndNetwork(NetworkCollector(database, client)))
     assert settings.metrics_port is not None
     try:
         return start_http_server(settings.metrics_port, settings.metrics_host, registry)
@@ -111,8 +110,8 @@ def _serve(settings: Settings, database: Database, client: ChainClient) -> tuple
         return None
 
 
-class _Everything(Collector):
-    """What this process counted, and what the database knows."""
+class _ProcessAndNetwork(Collector):
+    """What this process has counted, and the state of the network."""
 
     def __init__(self, network: NetworkCollector) -> None:
         self._network = network

@@ -31,7 +31,7 @@ from clearing.kit import logs
 from clearing.kit.database import Database
 from clearing.ledger.journal.models import Entry
 from clearing.pipeline.projector import Projector
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline
 from scripts.dev.services import Anvil, Postgres, anvil, postgres

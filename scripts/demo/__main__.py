@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from clearing.runtime.embedded import EmbeddedNetwork, NetworkError
+from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from scripts.demo.audit import Node
 from scripts.demo.chapters import Story
 from scripts.demo.display import Display

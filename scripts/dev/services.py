@@ -36,6 +36,8 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from clearing.runtime.embedded.ports import first_free, is_free
+
 START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 60.0
 ANSWER_TIMEOUT: Final = 10.0
@@ -140,7 +142,7 @@ class Service(ABC):
         self.close()
 
     def _launch(self) -> None:
-        if not _is_free(self.port):
+        if not is_free(self.port):
             raise ServiceError(f"{self.name} did not start: another process listens on port {self.port}")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
@@ -496,20 +498,7 @@ _ports = _own_ports()
 
 def free_port() -> int:
     """Finds a port on which nothing listens at this moment; a different one each time."""
-    for port in itertools.islice(_ports, 100):
-        if _is_free(port):
-            return port
-    raise ServiceError("no free port")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last run may linger
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+    return first_free(itertools.islice(_ports, 100))
 
 
 def find_program(name: str) -> str:

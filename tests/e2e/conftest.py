@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.demo.participants import Participants
 from tests.e2e.witness import Witness
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clearing.kit.config import Settings
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from tests.e2e.witness import Witness
 
 pytestmark = pytest.mark.timeout(900)

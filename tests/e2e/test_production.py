@@ -40,11 +40,11 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start(self, name: str, command: str, **environment: str) -> None:
-        """Starts a process of `clearing`."""
+    def start(self, name: str, *command: str, **environment: str) -> None:
+        """Starts a process."""
         with (self.directory / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "clearing", command],
+                [sys.executable, "-m", *command],
                 cwd=ROOT, env={**self.environment, **environment}, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -98,8 +98,8 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
 
     second_port = str(free_port())
     for name in ("sequencer", "projector"):
-        site.start(f"{name}-1", name)
-        site.start(f"{name}-2", name)
+        site.start(f"{name}-1", "clearing", name)
+        site.start(f"{name}-2", "clearing", name)
     site.start("gateway-1", "gateway")
     site.start("gateway-2", "gateway", TONGDUI_GATEWAY_PORT=second_port)
     urls = [f"http://127.0.0.1:{port}" for port in (site.environment["TONGDUI_GATEWAY_PORT"], second_port)]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import tongdui
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Receipt, yuan
 from tongdui._cli import main
 from tongdui.till import TillImport, read_till

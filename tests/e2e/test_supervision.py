@@ -20,7 +20,8 @@ import pytest
 from clearing.chain.client import ChainClient
 from clearing.kit.database import Database
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
-from clearing.runtime.embedded import Child, EmbeddedNetwork, with_client
+from clearing.runtime.embedded.network import EmbeddedNetwork, with_client
+from clearing.runtime.embedded.supervisor import Child
 from scripts.demo.audit import Audit, Node
 from scripts.dev.services import free_port
 from tongdui import APIError, Client, LocalSigner, TongduiError

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from clearing.kit import logs
 from clearing.kit.config import settings
 from clearing.kit.errors import Conflict, NotFound, Unavailable
 from clearing.kit.events.models import Event
@@ -35,7 +36,7 @@ def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clea
         "KEYSTORE_PASSWORD": PASSWORD,
     }.items():
         monkeypatch.setenv(f"TONGDUI_{name}", value)
-    monkeypatch.setattr(cli.logs, "configure", lambda: None)  # it would hold on to this test's standard error
+    monkeypatch.setattr(logs, "configure", lambda: None)  # it would hold on to this test's standard error
     settings.cache_clear()
 
     def run(*arguments: str) -> int:
@@ -144,7 +145,7 @@ def test_the_commands_say_by_their_exit_code_how_it_stands(
     assert clearing("cancel", order) == 2
     assert "the order is cancelled" in capsys.readouterr().err
     assert clearing("resume") == 0
-    assert clearing("poison") == 0
+    assert clearing("quarantine") == 0
 
     harness.issue(harness.member(), 100)
     harness.settle()
@@ -164,8 +165,8 @@ def test_the_commands_say_by_their_exit_code_how_it_stands(
                 block_number=1, log_index=1, name=None, topics=["0x77"], data=b"", tx_hash=bytes(32), error="odd"
             )
         )
-    assert clearing("poison") == 1
-    assert clearing("poison", "--retry") == 1
+    assert clearing("quarantine") == 1
+    assert clearing("quarantine", "--retry") == 1
 
 
 def test_the_rebuild_command_compares_bit_for_bit(

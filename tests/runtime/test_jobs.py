@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty
 
@@ -22,7 +22,6 @@ from kombu import Connection
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
-from clearing.kit.clock import now
 from clearing.kit.config import Settings
 from clearing.kit.database import Base
 from clearing.kit.events.repository import EventRepository
@@ -36,8 +35,8 @@ from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
 from clearing.parties.merchants.models import Merchant
-from clearing.runtime.jobs import app as tasks
-from clearing.runtime.jobs import directory, timed
+from clearing.runtime.jobs import app as jobs
+from clearing.runtime.jobs import definitions, file_broker
 from clearing.runtime.jobs.context import Context
 from scripts.dev.services import free_port, is_alive, rabbitmq, redis
 from tests.support.chainless import CONTRACT, ChainlessNetwork
@@ -166,14 +165,14 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
 
 
 def test_every_job_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
-    scheduled = {entry["task"] for entry in tasks.schedule(Settings()).values()}
-    assert all(entry["options"]["expires"] > 0 for entry in tasks.schedule(Settings()).values())
+    scheduled = {entry["task"] for entry in jobs.schedule(Settings()).values()}
+    assert all(entry["options"]["expires"] > 0 for entry in jobs.schedule(Settings()).values())
     assert scheduled == set(_ours())
     for name, task in _ours().items():
         assert task.soft_time_limit, name
         assert task.time_limit > task.soft_time_limit, name
         assert task.acks_late, name
-        assert task.time_limit < tasks.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
+        assert task.time_limit < jobs.transport_options(Settings(broker_url="redis://x"))["visibility_timeout"]
 
 
 def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
@@ -185,7 +184,7 @@ def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
         _work_for_everybody(network)
         settings = network.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
         shared = Context.of(settings)
-        monkeypatch.setattr(timed, "context", lambda: shared)
+        monkeypatch.setattr(definitions, "context", lambda: shared)
         for name, task in _ours().items():
             before = _rows(network)
             counted = _counted(name)
@@ -222,7 +221,7 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
     history = EntryHistory(day=today - 50)
     history.issue(address, 10, today)
     history.issue(address, 10, today + 1)
-    long_ago = now() - timedelta(days=365)
+    long_ago = datetime.now(UTC) - timedelta(days=365)
     with network.database.session.begin() as session:
         store(session, history)
         AccountRepository(session).add({(address, 1): Balance(posted=20)})
@@ -247,7 +246,7 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
 
 def _old_record() -> IdempotencyRecord:
     record = IdempotencyRecord(principal="mer", key="k", fingerprint=bytes(32), status=201, body="")
-    record.created_at = now() - timedelta(days=365)
+    record.created_at = datetime.now(UTC) - timedelta(days=365)
     return record
 
 
@@ -270,15 +269,15 @@ def _counted(name: str) -> float:
 
 
 def _ours() -> dict[str, Task]:
-    return {name: task for name, task in tasks.app.tasks.items() if not name.startswith("celery.")}
+    return {name: task for name, task in jobs.app.tasks.items() if not name.startswith("celery.")}
 
 
 def test_rabbitmq_must_confirm_what_is_published() -> None:
-    assert tasks.transport_options(Settings(broker_url="amqp://guest@localhost//")) == {"confirm_publish": True}
+    assert jobs.transport_options(Settings(broker_url="amqp://guest@localhost//")) == {"confirm_publish": True}
 
 
 def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_path: Path) -> None:
-    directory.register()
+    file_broker.register()
     options = {"directory": str(tmp_path / "broker"), "polling_interval": 0.01}
     total, seen, lock = 300, [], threading.Lock()
 
@@ -329,7 +328,7 @@ def _lapsed_hold(network: ChainlessNetwork) -> str:
             address="0x" + "11" * 20,
             program=1,
             points=5,
-            expires_at=now() - timedelta(seconds=1),
+            expires_at=datetime.now(UTC) - timedelta(seconds=1),
         )
         session.add(hold)
         return hold.id

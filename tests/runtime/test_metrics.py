@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from clearing.kit import metrics
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime import daemon
+from clearing.runtime.metrics import serving
 from scripts.dev.services import free_port
 from tests.support.harness import Harness
 
@@ -61,7 +63,7 @@ def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> N
 
 def test_a_job_counts_with_its_outcome() -> None:
     def count(outcome: str) -> float:
-        found = metrics.REGISTRY.get_sample_value("tongdui_job_seconds_count", {"job": "tidy", "outcome": outcome})
+        found = REGISTRY.get_sample_value("tongdui_job_seconds_count", {"job": "tidy", "outcome": outcome})
         return found or 0.0
 
     with metrics.job("tidy"):
@@ -72,9 +74,9 @@ def test_a_job_counts_with_its_outcome() -> None:
 
 
 def test_without_a_port_nothing_is_served_and_a_taken_port_stops_nobody(harness: Harness) -> None:
-    with metrics.serving(harness.settings, harness.database, harness.client):
+    with serving(harness.settings, harness.database, harness.client):
         pass
-    with _scraping(harness) as scrape, metrics.serving(harness.settings, harness.database, harness.client):
+    with _scraping(harness) as scrape, serving(harness.settings, harness.database, harness.client):
         assert scrape()
 
 
@@ -92,7 +94,7 @@ def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
 
     daemon.run("clumsy", Clumsy(), Leadership(harness.database, "clumsy"), 0.001, stop)
     assert len(steps) == 3
-    failed = metrics.REGISTRY.get_sample_value("tongdui_daemon_steps_failed_total", {"daemon": "clumsy"})
+    failed = REGISTRY.get_sample_value("tongdui_daemon_steps_failed_total", {"daemon": "clumsy"})
     assert failed is not None
     assert failed >= 3
 
@@ -100,7 +102,7 @@ def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
 @contextmanager
 def _scraping(harness: Harness) -> Iterator[Scrape]:
     harness.settings.metrics_port = free_port()
-    with metrics.serving(harness.settings, harness.database, harness.client):
+    with serving(harness.settings, harness.database, harness.client):
         yield Scrape(harness.settings.metrics_port)
 
 

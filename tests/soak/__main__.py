@@ -29,7 +29,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from clearing.kit import logs  # noqa: E402
-from clearing.runtime.embedded import EmbeddedNetwork  # noqa: E402
+from clearing.runtime.embedded.network import EmbeddedNetwork  # noqa: E402
 from scripts.dev.services import Postgres  # noqa: E402
 from tests.soak.chaos import Chaos, Memory  # noqa: E402
 from tests.soak.checks import Findings, verify  # noqa: E402

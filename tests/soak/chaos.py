@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clearing.runtime.embedded import Child, EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
+from clearing.runtime.embedded.supervisor import Child
 from scripts.dev.services import Postgres, kill_tree
 
 GROWTH = 1.3

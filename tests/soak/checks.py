@@ -34,7 +34,7 @@ from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.oversight.reconciliation.rebuild import RebuildService
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.agreements.models import Agreement
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.dev.services import Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role

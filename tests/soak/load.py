@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from clearing.runtime.embedded import EmbeddedNetwork
+from clearing.runtime.embedded.network import EmbeddedNetwork
 from tongdui import (
     APIConnectionError,
     APIError,

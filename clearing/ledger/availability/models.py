@@ -37,28 +37,28 @@ class Hold(Base):
     __tablename__ = "holds"
     __table_args__ = (
         Index(
-            "ix_holds_pending",
+            "holds_pending_account_index",
             "address",
             "program",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
         Index(
-            "ix_holds_due",
+            "holds_pending_due_index",
             "expires_at",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
         # An account has at most one hold for points whose lots are over.
         Index(
-            "uq_holds_expiry",
+            "holds_pending_expiry_unique",
             "address",
             "program",
             unique=True,
             postgresql_where=text("state = 'pending' AND purpose = 'expiry'"),
             sqlite_where=text("state = 'pending' AND purpose = 'expiry'"),
         ),
-        Index("ix_holds_merchant", "merchant_number", "id"),
+        Index("holds_merchant_page_index", "merchant_number", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -71,17 +71,17 @@ class Entry(Base):
 
     __tablename__ = "entries"
     __table_args__ = (
-        Index("ix_entries_instruction", "merchant", "nonce", "item", unique=True),
-        Index("ix_entries_account", "address", "program"),
+        Index("entries_instruction_unique", "merchant", "nonce", "item", unique=True),
+        Index("entries_account_index", "address", "program"),
         # What lots are replayed from: who has points that expire on a day, who got transfers (5), what was reversed (6).
         Index(
-            "ix_entries_expiry_day",
+            "entries_expiry_day_index",
             "expiry_day",
             postgresql_where=text("expiry_day > 0"),
             sqlite_where=text("expiry_day > 0"),
         ),
         Index(
-            "ix_entries_link",
+            "entries_link_index",
             "link",
             postgresql_where=text("kind IN (5, 6)"),
             sqlite_where=text("kind IN (5, 6)"),
@@ -141,4 +141,4 @@ class Rejection(Base):
     item: Mapped[int]
     reason: Mapped[str] = mapped_column(String(40))
 
-    __table_args__ = (Index("ix_rejections_instruction", "merchant", "nonce", "item"),)
+    __table_args__ = (Index("rejections_instruction_index", "merchant", "nonce", "item"),)

@@ -61,10 +61,10 @@ class WebhookDelivery(Base):
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
-        UniqueConstraint("endpoint_id", "event_seq"),
+        UniqueConstraint("endpoint_id", "event_seq", name="webhook_deliveries_endpoint_event_unique"),
         # Finds deliveries that must wait for an older one of the same subject.
         Index(
-            "ix_webhook_deliveries_order",
+            "webhook_deliveries_pending_order_index",
             "endpoint_id",
             "subject",
             "event_seq",
@@ -72,7 +72,7 @@ class WebhookDelivery(Base):
             sqlite_where=text("state = 'pending'"),
         ),
         Index(
-            "ix_webhook_deliveries_due",
+            "webhook_deliveries_pending_due_index",
             "next_attempt_at",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),

@@ -35,9 +35,9 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        UniqueConstraint("merchant_number", "nonce"),
+        UniqueConstraint("merchant_number", "nonce", name="orders_merchant_nonce_unique"),
         Index(
-            "ix_orders_queue",
+            "orders_queue_index",
             "seq",
             postgresql_where=text("state = 'accepted'"),
             sqlite_where=text("state = 'accepted'"),
@@ -84,7 +84,7 @@ class Instruction(Base):
     __table_args__ = (
         # A merchant's document number has one effect: while one instruction with it stands, a second one is a duplicate.
         Index(
-            "uq_instructions_reference",
+            "instructions_live_reference_unique",
             "merchant_number",
             "kind",
             "reference",
@@ -94,7 +94,7 @@ class Instruction(Base):
         ),
         # Expire instructions (7): those that came to nothing are looked up by the daily round.
         Index(
-            "ix_instructions_expire",
+            "instructions_expiry_account_index",
             "address",
             "program",
             postgresql_where=text("kind = 7"),

@@ -16,7 +16,7 @@ class Statement(Base):
     """One merchant's day. `closing` = `opening` + what its lines and bank movements say, exactly."""
 
     __tablename__ = "statements"
-    __table_args__ = (UniqueConstraint("merchant_number", "day"),)
+    __table_args__ = (UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))

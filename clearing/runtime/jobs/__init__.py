@@ -1,1 +1,4 @@
-"""Celery: the timed work. Tasks look at what is due in the database, so a lost, late or repeated message does no harm."""
+"""The jobs that Celery runs on a schedule. A job asks the database what is due, so a lost, late or repeated message does no harm.
+
+Celery calls a job a task; that word stands only where Celery's own interface asks for it.
+"""

@@ -9,22 +9,22 @@ from kombu import Queue
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings, settings
-from clearing.runtime.jobs import directory, observing, timed  # noqa: F401 (defines the tasks)
+from clearing.runtime.jobs import definitions, file_broker, signal_handlers  # noqa: F401 (importing it defines the jobs)
 
 QUEUE = "tongdui"
 _REDELIVER_AFTER = 3_600
-"""Seconds after which Redis gives a message to another worker; longer than any task may take."""
+"""Seconds after which Redis gives a message to another worker; longer than any job may take."""
 
 _TAKEN_AHEAD = 32
-"""Messages a process that a worker takes from the embedded broker before it has done them. Without an event loop, Celery notices
-only every two seconds that one is done; with fewer of them the queue would grow."""
+"""How many messages for each of its processes a worker takes from the embedded broker at once. Celery notices only every two
+seconds that a job is done, as there is no event loop; if it took fewer messages, the queue would grow."""
 
 
 def create_app(configured: Settings) -> Celery:
     """The application for these settings."""
     app = Celery("tongdui", set_as_current=True)
     app.conf.update(
-        broker_url=configured.broker_url or f"{directory.ALIAS}://localhost/",
+        broker_url=configured.broker_url or f"{file_broker.SCHEME}://localhost/",
         broker_transport_options=transport_options(configured),
         broker_connection_retry_on_startup=True,
         worker_enable_remote_control=bool(configured.broker_url),
@@ -39,24 +39,24 @@ def create_app(configured: Settings) -> Celery:
         accept_content=["json"],
         timezone="UTC",
         beat_schedule=schedule(configured),
-        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due, the database knows
+        beat_scheduler="celery.beat:Scheduler",  # keeps no file: the database knows what is due
         beat_max_loop_interval=1,
     )
     return app
 
 
 def transport_options(configured: Settings) -> dict[str, Any]:
-    """What the broker's kind needs."""
+    """What this kind of broker needs."""
     scheme = configured.broker_url.partition(":")[0]
     if scheme in ("redis", "rediss", "sentinel"):
         return {"visibility_timeout": _REDELIVER_AFTER}
     if scheme in ("amqp", "amqps", "pyamqp"):
-        return {"confirm_publish": True}  # or a message that the server never got counts as sent
+        return {"confirm_publish": True}  # otherwise a message that never reached the server counts as sent
     return {"directory": str(configured.broker_dir.absolute())} if not scheme else {}
 
 
 def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
-    """How often each task looks whether something is due. A message that waits longer than that is dropped."""
+    """How often each job looks for work. A message that waits for two intervals is dropped."""
     seconds = {
         "webhooks.deliver": configured.webhook_interval,
         "holds.tidy": 10,
@@ -76,6 +76,6 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-directory.register()
-observing.connect()
+file_broker.register()
+signal_handlers.connect()
 app = create_app(settings())

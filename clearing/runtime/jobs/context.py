@@ -1,4 +1,4 @@
-"""What the tasks of one process share: opened after the fork, closed with the process."""
+"""What the jobs of one process share. It is opened after the fork and closed with the process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Context:
 
     @property
     def thresholds(self) -> Thresholds:
-        """Where liquidity alerts begin."""
+        """When a merchant's liquidity counts as low."""
         return Thresholds(
             self.settings.liquidity_low_percent,
             self.settings.liquidity_critical_percent,
@@ -57,5 +57,5 @@ class Context:
 
 @lru_cache
 def context() -> Context:
-    """This process's context, made when a task first asks."""
+    """This process's context, made when a job first asks for it."""
     return Context.of(settings())

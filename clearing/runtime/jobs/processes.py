@@ -1,4 +1,4 @@
-"""Becoming a Celery worker or its beat: the same process, so that signals reach it without a go-between."""
+"""Turns this process into a Celery worker or beat, so that signals reach it directly."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import sys
 import tempfile
 from typing import NoReturn
 
-from clearing.kit.config import settings
+from clearing.kit.config import Settings
 
 _APP = ["-m", "celery", "-A", "clearing.runtime.jobs.app", "--quiet"]
 _ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 def worker_command(*, processes: int, beat: bool) -> list[str]:
-    """The command of a worker; with `beat`, of one that gives the timed work out, too."""
+    """The command of a worker; with `beat`, of one that also sends out the jobs."""
     arguments = ["worker", "--pool", "prefork", "--concurrency", str(processes), "--loglevel", "WARNING", *_ALONE]
     return [sys.executable, *_APP, *arguments, *(["--beat"] if beat else [])]
 
 
-def run_worker(*, processes: int, beat: bool) -> NoReturn:
+def become_worker(settings: Settings, *, processes: int, beat: bool) -> NoReturn:
     """Becomes a worker."""
-    _become(worker_command(processes=processes, beat=beat))
+    _become(settings, worker_command(processes=processes, beat=beat))
 
 
-def run_beat() -> NoReturn:
-    """Becomes the beat. Two of them do no harm."""
-    _become([sys.executable, *_APP, "beat", "--loglevel", "WARNING", "--pidfile", ""])
+def become_beat(settings: Settings) -> NoReturn:
+    """Becomes the beat. A second one does no harm."""
+    _become(settings, [sys.executable, *_APP, "beat", "--loglevel", "WARNING", "--pidfile", ""])
 
 
-def _become(command: list[str]) -> NoReturn:
+def _become(settings: Settings, command: list[str]) -> NoReturn:
     environment = dict(os.environ)
-    if settings().metrics_port is not None:
+    if settings.metrics_port is not None:
         environment["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="tongdui-metrics-")
     os.execve(sys.executable, command, environment)  # noqa: S606 (our own command)

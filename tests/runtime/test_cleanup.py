@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import now
 from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.ordering.quotes.models import Quote
+from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import LinkCode
-from clearing.runtime.jobs import cleaning
+from clearing.parties.members.repository import LinkCodeRepository
+from clearing.runtime.jobs import cleanup
 from tests.support.chainless import ChainlessNetwork
 
 
 def test_cleaning_removes_what_is_over_and_nothing_else(
     chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaning, "_ROWS", 2)
-    old, fresh = now() - timedelta(days=40), now() + timedelta(days=1)
+    monkeypatch.setattr(cleanup, "_ROWS", 2)
+    old, fresh = datetime.now(UTC) - timedelta(days=40), datetime.now(UTC) + timedelta(days=1)
     member = chainless.member()
     with chainless.database.session.begin() as session:
         for number in range(5):
@@ -31,10 +33,10 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
             record.created_at = at
             session.add(record)
             session.add(_quote(session, number, at))
-    before = now() - timedelta(days=1)
-    for remove in (cleaning.remove_quotes, cleaning.remove_link_codes, cleaning.remove_idempotency_records):
-        assert remove(chainless.database, before) == 3
-        assert remove(chainless.database, before) == 0
+    before = datetime.now(UTC) - timedelta(days=1)
+    for repository in (QuoteRepository, LinkCodeRepository, IdempotencyRepository):
+        assert cleanup.remove_expired(chainless.database, repository, before) == 3
+        assert cleanup.remove_expired(chainless.database, repository, before) == 0
     with chainless.database.session.begin() as session:
         for table in (Quote, LinkCode, IdempotencyRecord):
             assert session.scalar(select(func.count()).select_from(table)) == 2

@@ -1,8 +1,8 @@
-"""The embedded broker: messages are files of a directory. For one machine without Redis or RabbitMQ.
+"""The embedded broker: each message is a file. For one machine without Redis or RabbitMQ.
 
-Kombu's own `filesystem` transport shows a message before it is written, so that a worker may read half of it. Here it is written
-aside and renamed. A message that a worker has taken is not given again when the worker dies; our tasks do not need that. Messages
-go to a queue by its name; exchanges that other processes would have to know of are not kept.
+Kombu's own `filesystem` transport shows a message before it is complete, so a worker may read half of it. This one writes a draft
+and renames it. A message that a worker has taken is not delivered again when the worker dies; our jobs do not need that. A message
+goes to the queue of its name; exchanges, which other processes would have to know, are not stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, virtual
 
-ALIAS = "directory"
+SCHEME = "directory"
 _SUFFIX = ".message"
 
 
@@ -34,7 +34,7 @@ class Channel(virtual.Channel):
 
     @property
     def transport_options(self) -> dict[str, Any]:
-        """As the application set them."""
+        """The options that the application set."""
         connection: Any = self.connection
         options: dict[str, Any] = connection.client.transport_options
         return options
@@ -54,7 +54,7 @@ class Channel(virtual.Channel):
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
         for path in self._waiting(queue):
             mine = path.with_name(f".{path.stem}.{os.getpid()}.taken")
-            with contextlib.suppress(FileNotFoundError):  # another worker was faster
+            with contextlib.suppress(FileNotFoundError):  # another worker took it first
                 path.rename(mine)
                 text = mine.read_text()
                 mine.unlink()
@@ -79,8 +79,8 @@ class Transport(virtual.Transport):
 
     Channel = Channel
     default_port = 0
-    driver_type = ALIAS
-    driver_name = ALIAS
+    driver_type = SCHEME
+    driver_name = SCHEME
     polling_interval = 0.2
     implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset({"direct"}))
 
@@ -91,4 +91,4 @@ class Transport(virtual.Transport):
 
 def register() -> None:
     """Makes `directory://` known to kombu."""
-    TRANSPORT_ALIASES[ALIAS] = f"{__name__}:Transport"
+    TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"

@@ -1,12 +1,10 @@
-"""What is seen of the tasks: metrics over all of a worker's processes, JSON logs; and that none of them outlives its parent."""
+"""What happens at Celery's signals: logging, metrics over all processes of a worker, and an end to orphans."""
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
-import sys
 import time
 from typing import Any
 
@@ -19,36 +17,36 @@ from clearing.kit import logs
 from clearing.kit.config import settings
 from clearing.kit.metrics import JOB_SECONDS
 from clearing.runtime.jobs.context import context
+from clearing.runtime.parent_death import die_with_parent
 
 log = structlog.get_logger(__name__)
 
 _began: dict[str, float] = {}
-_PR_SET_PDEATHSIG = 1
 
 
 def connect() -> None:
-    """Listens to Celery's signals."""
+    """Connects the handlers."""
     signals.setup_logging.connect(_set_up_logging, weak=False)
     signals.worker_init.connect(_serve_metrics, weak=False)
     signals.worker_process_init.connect(_die_with_parent, weak=False)
     signals.beat_embedded_init.connect(_die_with_parent, weak=False)
     signals.worker_process_shutdown.connect(_process_ends, weak=False)
-    signals.task_prerun.connect(_task_begins, weak=False)
-    signals.task_postrun.connect(_task_ends, weak=False)
-    signals.task_failure.connect(_task_fails, weak=False)
+    signals.task_prerun.connect(_job_begins, weak=False)
+    signals.task_postrun.connect(_job_ends, weak=False)
+    signals.task_failure.connect(_job_fails, weak=False)
 
 
-def _task_begins(task_id: str, **_: Any) -> None:
+def _job_begins(task_id: str, **_: Any) -> None:
     _began[task_id] = time.monotonic()
 
 
-def _task_ends(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+def _job_ends(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     seconds = time.monotonic() - _began.pop(task_id, time.monotonic())
     JOB_SECONDS.labels(task.name, "done" if state == "SUCCESS" else "failed").observe(seconds)
 
 
-def _task_fails(sender: Any, exception: BaseException, **_: Any) -> None:
-    log.error("task failed", task=sender.name, error=f"{type(exception).__name__}: {exception}")
+def _job_fails(sender: Any, exception: BaseException, **_: Any) -> None:
+    log.error("job failed", job=sender.name, error=f"{type(exception).__name__}: {exception}")
 
 
 def _set_up_logging(**_: Any) -> None:
@@ -57,7 +55,7 @@ def _set_up_logging(**_: Any) -> None:
 
 
 def _serve_metrics(**_: Any) -> None:
-    """In the worker's main process, for all of its processes."""
+    """The worker's main process answers for all of its processes."""
     port = settings().metrics_port
     if port is None or "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return
@@ -74,7 +72,6 @@ def _process_ends(pid: int | None = None, **_: Any) -> None:
 
 
 def _die_with_parent(**_: Any) -> None:
-    """A pool process or a beat that outlives a killed worker would go on, next to the ones of its successor."""
+    """Otherwise a pool process or a beat would outlive its killed worker and go on beside those of the next worker."""
     context.cache_clear()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(signal.SIGKILL)

@@ -1,23 +1,17 @@
-"""The embedded network: chain, database, gateway, sequencer and projector on one machine, supervised.
+"""The embedded network. Everything it keeps is in one directory: deleting the directory deletes the network.
 
-Everything it keeps is in one directory: the chain's state, the database, the encrypted keys with their password, and the first API
-keys. Deleting the directory deletes the network.
+The directory holds the chain's state, the database, the encrypted keys with their password, and the first API keys.
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,82 +25,30 @@ from pydantic import SecretStr
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient, ChainUnreachable
 from clearing.chain.deployment import deploy
-from clearing.kit.config import Settings
+from clearing.kit.config import Settings, load_settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.parties.access.service import bootstrap_keys
-from clearing.runtime.jobs.commands import worker_command
+from clearing.runtime.embedded.chain_state_file import ChainStateFile
+from clearing.runtime.embedded.ports import HOST, free_port, is_free
+from clearing.runtime.embedded.supervisor import Child, Supervisor
+from clearing.runtime.jobs.processes import worker_command
 
 T = TypeVar("T")
 
-HOST = "127.0.0.1"
 CHAIN_ID = 31_337
-_PORTS = range(10_000, 20_000)
-"""Below those that the system takes for outgoing connections: one of these could sit on the port of a child that starts again."""
 _START_TIMEOUT = 180.0
-_STOP_TIMEOUT = 20.0
-_PR_SET_PDEATHSIG = 1
 _ROLES = ("admin", "operator", "sequencer", "treasury")
+_STOP_ORDER = ("gateway", "worker", "sequencer", "projector", "chain")
 
 
 class NetworkError(Exception):
-    """The network cannot start; the message says why and how to mend it."""
-
-
-@dataclass(slots=True)
-class Child:
-    """A supervised process. It is started again when it dies by itself."""
-
-    name: str
-    command: Sequence[str]
-    environment: dict[str, str]
-    log: Path
-    stop_signal: signal.Signals = signal.SIGTERM
-    before_start: Callable[[], None] = lambda: None
-    process: subprocess.Popen[bytes] | None = None
-    starts: int = 0
-
-    def start(self) -> None:
-        """Starts the process, with its output appended to its log."""
-        self.before_start()
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 (our own command)
-                self.command,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C reaches the supervisor only, which then stops the children in order
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call into libc)
-            )
-        self.starts += 1
-
-    @property
-    def running(self) -> bool:
-        """Whether it runs now."""
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self) -> None:
-        """Asks it to end; kills it when it does not."""
-        if self.process is None or not self.running:
-            return
-        self.process.send_signal(self.stop_signal)
-        try:
-            self.process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def kill(self) -> None:
-        """Ends it at once, as a power cut would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+    """The network cannot start; the message says why and what to do about it."""
 
 
 @dataclass(slots=True)
 class EmbeddedNetwork:
-    """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 takes a free one."""
+    """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 means a free one."""
 
     directory: Path
     gateway_port: int = 0
@@ -115,50 +57,40 @@ class EmbeddedNetwork:
     overrides: dict[str, str] = field(default_factory=dict)
     """More settings for the children, by environment variable."""
     worker: bool = True
-    """Whether to do the timed work, too: webhooks, expiry, alerts, statements."""
+    """Whether to run the jobs too: webhooks, expiry, alerts, statements."""
     settings: Settings = field(init=False)
     api_keys: dict[str, str] = field(init=False, default_factory=dict)
     """The first API keys: operator, treasury, auditor."""
-    children: dict[str, Child] = field(init=False, default_factory=dict)
-    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
-    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
-    _restarting: threading.Lock = field(init=False, default_factory=threading.Lock)
-    _watcher: threading.Thread | None = field(init=False, default=None)
-    _state: ChainState = field(init=False)
+    _supervisor: Supervisor = field(init=False, default_factory=Supervisor)
+    _chain_state: ChainStateFile = field(init=False)
     _lock: TextIO | None = field(init=False, default=None)
 
     # ---------------------------------------------------------------- life
 
     def start(self) -> None:
-        """Starts everything and returns when the gateway reports that all is ready."""
+        """Starts everything and returns when the gateway reports that every part is ready."""
         self.directory = self.directory.absolute()
+        load_settings()  # the children read the environment too: wrong settings are refused before anything is made
         (self.directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._claim()
         self.settings = self._settings()
         try:
             self._start_chain()
             self._prepare()
-            for name in ("projector", "sequencer", "gateway"):
+            for name in ("projector", "sequencer"):
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
+            self._start_child("gateway", [sys.executable, "-m", "gateway"])
             if self.worker:
                 self._start_child("worker", worker_command(processes=2, beat=True))
             self._await_ready()
         except BaseException:
             self.stop()
             raise
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
+        self._supervisor.watch(self._chain_state.keep)
 
     def stop(self) -> None:
         """Stops everything, the chain last. Safe to call twice."""
-        self._stopping.set()
-        with self._restarting:  # what the watcher is starting at this moment is there to be stopped
-            for name in ("gateway", "worker", "sequencer", "projector", "chain"):
-                if name in self.children:
-                    self.children[name].stop()
-        self._stopped.set()
-        if self._watcher is not None:
-            self._watcher.join()
+        self._supervisor.stop(_STOP_ORDER)
         if self._lock is not None:
             self._lock.close()
 
@@ -181,6 +113,11 @@ class EmbeddedNetwork:
         """The chain node's address."""
         return f"http://{HOST}:{self.rpc_port}"
 
+    @property
+    def children(self) -> dict[str, Child]:
+        """The supervised processes, by name."""
+        return self._supervisor.children
+
     # ---------------------------------------------------------------- parts
 
     def _claim(self) -> None:
@@ -191,14 +128,14 @@ class EmbeddedNetwork:
         except BlockingIOError:
             raise NetworkError(f"a network is running in {self.directory} already") from None
         for name, port in (("gateway", self.gateway_port), ("chain", self.rpc_port)):
-            if port and not _is_free(port):
-                raise NetworkError(f"somebody listens on port {port} already; give the {name} another one")
+            if port and not is_free(port):
+                raise NetworkError(f"something listens on port {port} already; give the {name} another one")
         self.gateway_port = self.gateway_port or free_port()
         self.rpc_port = self.rpc_port or free_port()
 
     def _settings(self) -> Settings:
         database = self.database_url or f"sqlite:///{self.directory / 'tongdui.db'}"
-        return Settings(
+        return load_settings(
             database_url=database,
             rpc_url=self.rpc_url,
             chain_id=CHAIN_ID,
@@ -218,7 +155,7 @@ class EmbeddedNetwork:
         return path.read_text()
 
     def _environment(self) -> dict[str, str]:
-        """The settings as the children's environment."""
+        """The children's environment: ours, and this network's settings."""
         own = {
             "TONGDUI_DATABASE_URL": self.settings.database_url,
             "TONGDUI_RPC_URL": self.settings.rpc_url,
@@ -227,18 +164,14 @@ class EmbeddedNetwork:
             "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),
             "TONGDUI_KEYSTORE_PASSWORD": self.settings.keystore_password.get_secret_value(),
             "TONGDUI_BROKER_DIR": str(self.directory / "broker"),
-            "TONGDUI_NODE_PATIENCE": "0",  # the only node: what it has not, it has lost
+            "TONGDUI_NODE_PATIENCE": "0",  # there is no other node: a block that it lacks is lost
             "TONGDUI_GATEWAY_HOST": HOST,
             "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
         }
         return {**os.environ, **own, **self.overrides}
 
     def _start_child(self, name: str, command: Sequence[str]) -> None:
-        self._add(Child(name, command, self._environment(), self._log(name)))
-
-    def _add(self, child: Child) -> None:
-        child.start()
-        self.children[child.name] = child
+        self._supervisor.start(Child(name, command, self._environment(), self._log(name)))
 
     def _log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
@@ -247,13 +180,14 @@ class EmbeddedNetwork:
         anvil = shutil.which("anvil")
         if anvil is None:
             raise NetworkError("anvil is not on PATH; `make setup` installs it, or set PATH to where it is")
-        self._state = ChainState(self.directory / "chain.json")
+        self._chain_state = ChainStateFile(self.directory / "chain.json")
         command = [anvil, "--host", HOST, "--port", str(self.rpc_port), "--chain-id", str(CHAIN_ID), "--silent"]
         command += ["--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"]
         command += ["--gas-limit", "60000000", "--order", "fifo", "--accounts", "1"]
-        command += ["--state", str(self._state.path), "--state-interval", "5"]
-        chain = Child("chain", command, self._environment(), self._log("chain"), signal.SIGINT, self._state.mend)
-        self._add(chain)
+        command += ["--state", str(self._chain_state.path), "--state-interval", "5"]
+        self._supervisor.start(
+            Child("chain", command, self._environment(), self._log("chain"), signal.SIGINT, self._chain_state.repair)
+        )
         with_client(self.rpc_url, self._await_chain)
 
     def _await_chain(self, client: ChainClient) -> None:
@@ -269,7 +203,7 @@ class EmbeddedNetwork:
         raise NetworkError(f"the chain does not answer at {self.rpc_url}; see {self.children['chain'].log}")
 
     def _prepare(self) -> None:
-        """Database, keys, contract and the first API keys: makes what is not there yet."""
+        """Makes what is missing: database, keys, contract and the first API keys."""
         keys = RoleKeys(self.settings.keystore_dir, Keyring(self.settings.keystore_password.get_secret_value()))
         for role in _ROLES:
             keys.ensure(role)
@@ -285,12 +219,12 @@ class EmbeddedNetwork:
         with database.session.begin() as session:
             self.api_keys |= bootstrap_keys(session)
             path.touch(mode=0o600)
-            path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a key that is stored is known
+            path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a stored key is a known key
         database.close()
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
-        with httpx.Client(base_url=self.url, timeout=5) as http:  # one: each loads the system's certificates
+        with httpx.Client(base_url=self.url, timeout=5) as http:  # one for all: each loads the system's certificates
             while time.monotonic() < deadline:
                 try:
                     if _is_up(http.get("/readyz")):
@@ -303,62 +237,14 @@ class EmbeddedNetwork:
     def _refuse_dead(self, name: str) -> None:
         child = self.children[name]
         if not child.running:
-            last = child.log.read_text(errors="replace").strip().splitlines()[-5:]
-            raise NetworkError(f"{name} ended while starting:\n" + "\n".join(last))
-
-    def _watch(self) -> None:
-        """Starts children again that died by themselves, slower each time."""
-        while not self._stopping.wait(0.2):
-            self._state.keep()
-            for child in self.children.values():
-                if not child.running and not self._stopping.wait(min(0.1 * 2**child.starts, 10.0)):
-                    self._start_again(child)
-        self._stopped.wait()  # the children's parent is the thread that started them: they would die with it, in any order
-
-    def _start_again(self, child: Child) -> None:
-        with self._restarting:
-            if not self._stopping.is_set():
-                child.start()
-
-
-class ChainState:
-    """The file in which anvil keeps its chain. It is written in place, so a kill may leave half of it: a whole one is kept, too."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._copy = path.with_suffix(".whole.json")
-        self._copied = 0
-
-    def keep(self) -> None:
-        """Copies the file if it is new and whole."""
-        written = self.path.stat().st_mtime_ns if self.path.exists() else 0
-        if written == self._copied or (content := self._whole()) is None:
-            return
-        draft = self._copy.with_suffix(".new")
-        draft.write_bytes(content)
-        draft.replace(self._copy)
-        self._copied = written
-
-    def mend(self) -> None:
-        """Puts the copy in the place of a broken file; what is younger is lost, as after a reorganisation."""
-        if self.path.exists() and self._copy.exists() and self._whole() is None:
-            shutil.copyfile(self._copy, self.path)
-
-    def _whole(self) -> bytes | None:
-        content = self.path.read_bytes()  # of any beginning of it, the first bracket is still open
-        return content if content.count(b"{") == content.count(b"}") > 0 else None
+            raise NetworkError("\n".join([f"{name} ended while starting:", *child.last_lines(5)]))
 
 
 def _is_up(answer: httpx.Response) -> bool:
-    """Whether all parts do their work; a network that was paused comes up paused."""
+    """Whether every part works. A network that was paused comes up paused."""
     if answer.status_code not in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE):
         return False
     return all(check["ok"] or check["detail"].startswith("paused") for check in answer.json()["checks"].values())
-
-
-def _die_with_parent() -> None:
-    """In the child: a supervisor that is killed takes its children along, so that the directory has one network at a time."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def with_client(url: str, use: Callable[[ChainClient], T]) -> T:
@@ -368,21 +254,3 @@ def with_client(url: str, use: Callable[[ChainClient], T]) -> T:
         return use(client)
     finally:
         client.close()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last run may linger
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    for port in random.SystemRandom().sample(_PORTS, 100):
-        if _is_free(port):
-            return port
-    raise NetworkError(f"no free port between {_PORTS.start} and {_PORTS.stop - 1}")

@@ -1,0 +1,838 @@
+"""Initial.
+
+Revision 0001.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from clearing.kit.database import Big, Instant
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("posted", Big(), nullable=False),
+        sa.Column("reserved", Big(), nullable=False),
+        sa.Column("expiring", Big(), nullable=False),
+        sa.PrimaryKeyConstraint("address", "program", name=op.f("accounts_pkey")),
+    )
+    with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("accounts_program_index"), ["program"], unique=False)
+
+    op.create_table(
+        "agreement_uses",
+        sa.Column("agreement", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.PrimaryKeyConstraint("agreement", "day", name=op.f("agreement_uses_pkey")),
+    )
+    op.create_table(
+        "batches",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("head", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("gas_used", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("batches_pkey")),
+    )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("batches_block_number_index"), ["block_number"], unique=False)
+
+    op.create_table(
+        "blocks",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("parent_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("timestamp", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("blocks_pkey")),
+    )
+    with op.batch_alter_table("blocks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("blocks_timestamp_index"), ["timestamp"], unique=False)
+
+    op.create_table(
+        "chain_events",
+        sa.Column(
+            "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("arguments", sa.JSON(), nullable=False),
+        sa.Column("undo", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("chain_events_pkey")),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("leaf", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("merchant", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("expiry_day", sa.Integer(), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("agreement", sa.Integer(), nullable=False),
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("out", Big(), nullable=False),
+        sa.Column("settled", Big(), nullable=False),
+        sa.Column("fee", Big(), nullable=False),
+        sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("link", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("batch", "index", name=op.f("entries_pkey")),
+        sa.UniqueConstraint("leaf", name=op.f("entries_leaf_unique")),
+    )
+    with op.batch_alter_table("entries", schema=None) as batch_op:
+        batch_op.create_index("entries_account_index", ["address", "program"], unique=False)
+        batch_op.create_index(batch_op.f("entries_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index(
+            "entries_expiry_day_index",
+            ["expiry_day"],
+            unique=False,
+            postgresql_where=sa.text("expiry_day > 0"),
+            sqlite_where=sa.text("expiry_day > 0"),
+        )
+        batch_op.create_index("entries_instruction_unique", ["merchant", "nonce", "item"], unique=True)
+        batch_op.create_index(
+            "entries_link_index",
+            ["link"],
+            unique=False,
+            postgresql_where=sa.text("kind IN (5, 6)"),
+            sqlite_where=sa.text("kind IN (5, 6)"),
+        )
+
+    op.create_table(
+        "event_cursors",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("gaps", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("event_cursors_pkey")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("type", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=66), nullable=False),
+        sa.Column("actor", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=True),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("events_pkey")),
+        sa.UniqueConstraint("id", name=op.f("events_id_unique")),
+    )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("events_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index(batch_op.f("events_subject_index"), ["subject"], unique=False)
+        batch_op.create_index(batch_op.f("events_type_index"), ["type"], unique=False)
+
+    op.create_table(
+        "expiry_marks",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("expiry_marks_pkey")),
+    )
+    op.create_table(
+        "expiry_reminders",
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("expiry_day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("days_ahead", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("address", "program", "expiry_day", "days_ahead", name=op.f("expiry_reminders_pkey")),
+    )
+    op.create_table(
+        "idempotency_records",
+        sa.Column("principal", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("location", sa.String(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "key", name=op.f("idempotency_records_pkey")),
+    )
+    with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("idempotency_records_created_at_index"), ["created_at"], unique=False)
+
+    op.create_table(
+        "members",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("members_pkey")),
+        sa.UniqueConstraint("address", name=op.f("members_address_unique")),
+    )
+    op.create_table(
+        "merchants",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("next_nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("merchants_pkey")),
+        sa.UniqueConstraint("id", name=op.f("merchants_id_unique")),
+    )
+    op.create_table(
+        "poison_events",
+        sa.Column(
+            "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=True),
+        sa.Column("topics", sa.JSON(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("poison_events_pkey")),
+    )
+    op.create_table(
+        "positions",
+        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", Big(), nullable=False),
+        sa.Column("credit_limit", Big(), nullable=False),
+        sa.Column("reserved", Big(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant_number", name=op.f("positions_pkey")),
+    )
+    op.create_table(
+        "rejections",
+        sa.Column(
+            "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("merchant", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("rejections_pkey")),
+    )
+    with op.batch_alter_table("rejections", schema=None) as batch_op:
+        batch_op.create_index("rejections_instruction_index", ["merchant", "nonce", "item"], unique=False)
+
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("switches_pkey")),
+    )
+    op.create_table(
+        "transactions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sender", sa.String(length=42), nullable=False),
+        sa.Column("orders", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("gas_used", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("sent_at", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("transactions_pkey")),
+        sa.UniqueConstraint("hash", name=op.f("transactions_hash_unique")),
+        sa.UniqueConstraint("sender", "nonce", name=op.f("transactions_sender_nonce_unique")),
+    )
+    with op.batch_alter_table("transactions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("transactions_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index(batch_op.f("transactions_state_index"), ["state"], unique=False)
+
+    op.create_table(
+        "agreements",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("initiators", sa.Integer(), nullable=False),
+        sa.Column("fee_bps", sa.Integer(), nullable=False),
+        sa.Column("lifetime_days", sa.Integer(), nullable=False),
+        sa.Column("source_merchant", sa.Integer(), nullable=False),
+        sa.Column("target_merchant", sa.Integer(), nullable=False),
+        sa.Column("source_program", sa.Integer(), nullable=False),
+        sa.Column("target_program", sa.Integer(), nullable=False),
+        sa.Column("valid_from", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("valid_until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rate_num", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rate_den", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("unit_price_micros", Big(), nullable=False),
+        sa.Column("max_points", Big(), nullable=False),
+        sa.Column("daily_cap", Big(), nullable=False),
+        sa.Column("supersedes", sa.Integer(), nullable=False),
+        sa.Column("grace_seconds", sa.Integer(), nullable=False),
+        sa.Column("document", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("source_signature", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("target_signature", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("ends_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source_merchant"], ["merchants.number"], name=op.f("agreements_source_merchant_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["target_merchant"], ["merchants.number"], name=op.f("agreements_target_merchant_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("agreements_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("agreements_digest_unique")),
+        sa.UniqueConstraint("number", name=op.f("agreements_number_unique")),
+    )
+    with op.batch_alter_table("agreements", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("agreements_source_merchant_index"), ["source_merchant"], unique=False)
+        batch_op.create_index(batch_op.f("agreements_state_index"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("agreements_target_merchant_index"), ["target_merchant"], unique=False)
+
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=True),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("revoked_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("api_keys_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_keys_pkey")),
+    )
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("api_keys_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "bank_movements",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("micros", Big(), nullable=False),
+        sa.Column("bank_reference", sa.String(length=140), nullable=False),
+        sa.Column("bank_ref", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("bank_movements_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("bank_movements_pkey")),
+        sa.UniqueConstraint("bank_ref", name=op.f("bank_movements_bank_ref_unique")),
+    )
+    with op.batch_alter_table("bank_movements", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("bank_movements_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "calls",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("function", sa.String(length=40), nullable=False),
+        sa.Column("arguments", sa.JSON(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("calls_transaction_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("calls_pkey")),
+    )
+    with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("calls_state_index"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("calls_subject_index"), ["subject"], unique=False)
+        batch_op.create_index(batch_op.f("calls_transaction_id_index"), ["transaction_id"], unique=False)
+
+    op.create_table(
+        "holds",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=True),
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("captured", Big(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("order_id", sa.String(length=40), nullable=True),
+        sa.Column("movement_id", sa.String(length=40), nullable=True),
+        sa.Column("reference", sa.String(length=140), nullable=True),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("holds_member_id_fkey")),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("holds_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("holds_pkey")),
+    )
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("holds_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index("holds_merchant_page_index", ["merchant_number", "id"], unique=False)
+        batch_op.create_index(batch_op.f("holds_order_id_index"), ["order_id"], unique=False)
+        batch_op.create_index(
+            "holds_pending_account_index",
+            ["address", "program"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index(
+            "holds_pending_due_index",
+            ["expires_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index(
+            "holds_pending_expiry_unique",
+            ["address", "program"],
+            unique=True,
+            postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+            sqlite_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+        )
+
+    op.create_table(
+        "link_codes",
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("link_codes_member_id_fkey")),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("link_codes_pkey")),
+    )
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("link_codes_member_id_index"), ["member_id"], unique=False)
+
+    op.create_table(
+        "liquidity_levels",
+        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("liquidity", Big(), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("liquidity_levels_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("merchant_number", name=op.f("liquidity_levels_pkey")),
+    )
+    op.create_table(
+        "member_links",
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("external_id", sa.String(length=128), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_links_member_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("member_links_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("merchant_number", "external_id", name=op.f("member_links_pkey")),
+    )
+    with op.batch_alter_table("member_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("member_links_member_id_index"), ["member_id"], unique=False)
+
+    op.create_table(
+        "orders",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("deadline", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("atomic", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("submitted_at", Instant(), nullable=True),
+        sa.Column("settled_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("orders_merchant_number_fkey")),
+        sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("orders_transaction_id_fkey")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("orders_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("orders_digest_unique")),
+        sa.UniqueConstraint("id", name=op.f("orders_id_unique")),
+        sa.UniqueConstraint("merchant_number", "nonce", name="orders_merchant_nonce_unique"),
+    )
+    with op.batch_alter_table("orders", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("orders_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index(
+            "orders_queue_index",
+            ["seq"],
+            unique=False,
+            postgresql_where=sa.text("state = 'accepted'"),
+            sqlite_where=sa.text("state = 'accepted'"),
+        )
+        batch_op.create_index(batch_op.f("orders_transaction_id_index"), ["transaction_id"], unique=False)
+
+    op.create_table(
+        "programs",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("default_lifetime_days", sa.Integer(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("programs_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("number", name=op.f("programs_pkey")),
+        sa.UniqueConstraint("code", name=op.f("programs_code_unique")),
+        sa.UniqueConstraint("id", name=op.f("programs_id_unique")),
+    )
+    with op.batch_alter_table("programs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("programs_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "signer_keys",
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("keystore", sa.String(), nullable=True),
+        sa.Column("valid_from", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("valid_until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("signer_keys_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("address", name=op.f("signer_keys_pkey")),
+    )
+    with op.batch_alter_table("signer_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("signer_keys_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "statements",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("opening", Big(), nullable=False),
+        sa.Column("closing", Big(), nullable=False),
+        sa.Column("deposited", Big(), nullable=False),
+        sa.Column("withdrawn", Big(), nullable=False),
+        sa.Column("lines", sa.JSON(), nullable=False),
+        sa.Column("last_block", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("last_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("statements_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("statements_pkey")),
+        sa.UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),
+    )
+    with op.batch_alter_table("statements", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("statements_day_index"), ["day"], unique=False)
+
+    op.create_table(
+        "transaction_attempts",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"], ["transactions.id"], name=op.f("transaction_attempts_transaction_id_fkey")
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("transaction_attempts_pkey")),
+    )
+    with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("transaction_attempts_transaction_id_index"), ["transaction_id"], unique=False)
+
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("description", sa.String(length=200), nullable=False),
+        sa.Column("types", sa.JSON(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("old_secret", sa.String(), nullable=True),
+        sa.Column("old_secret_until", Instant(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("after_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", Instant(), nullable=True),
+        sa.Column("rests_until", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("webhook_endpoints_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("webhook_endpoints_pkey")),
+    )
+    with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("webhook_endpoints_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "instructions",
+        sa.Column("order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=True),
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("agreement", sa.Integer(), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("min_out", Big(), nullable=False),
+        sa.Column("expiry_day", sa.Integer(), nullable=False),
+        sa.Column("link", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("reference", sa.String(length=140), nullable=True),
+        sa.Column("reserves", Big(), nullable=False),
+        sa.Column("payer", sa.Integer(), nullable=True),
+        sa.Column("pays", Big(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("instructions_member_id_fkey")),
+        sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name=op.f("instructions_order_seq_fkey")),
+        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("instructions_pkey")),
+        sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
+    )
+    with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.create_index(
+            "instructions_expiry_account_index",
+            ["address", "program"],
+            unique=False,
+            postgresql_where=sa.text("kind = 7"),
+            sqlite_where=sa.text("kind = 7"),
+        )
+        batch_op.create_index(
+            "instructions_live_reference_unique",
+            ["merchant_number", "kind", "reference"],
+            unique=True,
+            postgresql_where=sa.text("live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("live AND reference IS NOT NULL"),
+        )
+        batch_op.create_index(batch_op.f("instructions_member_id_index"), ["member_id"], unique=False)
+
+    op.create_table(
+        "quotes",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("agreement_id", sa.String(length=40), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("points_burnt", Big(), nullable=False),
+        sa.Column("out", Big(), nullable=False),
+        sa.Column("settled", Big(), nullable=False),
+        sa.Column("fee", Big(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["agreement_id"], ["agreements.id"], name=op.f("quotes_agreement_id_fkey")),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("quotes_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("quotes_pkey")),
+    )
+    with op.batch_alter_table("quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("quotes_expires_at_index"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=40), nullable=False),
+        sa.Column("event_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject", sa.String(length=66), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", Instant(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.String(length=1024), nullable=True),
+        sa.Column("attempted_at", Instant(), nullable=True),
+        sa.Column("delivered_at", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("webhook_deliveries_endpoint_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("webhook_deliveries_event_seq_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("webhook_deliveries_pkey")),
+        sa.UniqueConstraint("endpoint_id", "event_seq", name="webhook_deliveries_endpoint_event_unique"),
+    )
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("webhook_deliveries_created_at_index"), ["created_at"], unique=False)
+        batch_op.create_index(
+            "webhook_deliveries_pending_due_index",
+            ["next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index(
+            "webhook_deliveries_pending_order_index",
+            ["endpoint_id", "subject", "event_seq"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "webhook_deliveries_pending_order_index",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(
+            "webhook_deliveries_pending_due_index",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(batch_op.f("webhook_deliveries_created_at_index"))
+
+    op.drop_table("webhook_deliveries")
+    with op.batch_alter_table("quotes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("quotes_expires_at_index"))
+
+    op.drop_table("quotes")
+    with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("instructions_member_id_index"))
+        batch_op.drop_index(
+            "instructions_live_reference_unique",
+            postgresql_where=sa.text("live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("live AND reference IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_expiry_account_index", postgresql_where=sa.text("kind = 7"), sqlite_where=sa.text("kind = 7")
+        )
+
+    op.drop_table("instructions")
+    with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("webhook_endpoints_merchant_number_index"))
+
+    op.drop_table("webhook_endpoints")
+    with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("transaction_attempts_transaction_id_index"))
+
+    op.drop_table("transaction_attempts")
+    with op.batch_alter_table("statements", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("statements_day_index"))
+
+    op.drop_table("statements")
+    with op.batch_alter_table("signer_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("signer_keys_merchant_number_index"))
+
+    op.drop_table("signer_keys")
+    with op.batch_alter_table("programs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("programs_merchant_number_index"))
+
+    op.drop_table("programs")
+    with op.batch_alter_table("orders", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("orders_transaction_id_index"))
+        batch_op.drop_index(
+            "orders_queue_index",
+            postgresql_where=sa.text("state = 'accepted'"),
+            sqlite_where=sa.text("state = 'accepted'"),
+        )
+        batch_op.drop_index(batch_op.f("orders_block_number_index"))
+
+    op.drop_table("orders")
+    with op.batch_alter_table("member_links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("member_links_member_id_index"))
+
+    op.drop_table("member_links")
+    op.drop_table("liquidity_levels")
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("link_codes_member_id_index"))
+
+    op.drop_table("link_codes")
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.drop_index(
+            "holds_pending_expiry_unique",
+            postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+            sqlite_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+        )
+        batch_op.drop_index(
+            "holds_pending_due_index",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(
+            "holds_pending_account_index",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(batch_op.f("holds_order_id_index"))
+        batch_op.drop_index("holds_merchant_page_index")
+        batch_op.drop_index(batch_op.f("holds_member_id_index"))
+
+    op.drop_table("holds")
+    with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("calls_transaction_id_index"))
+        batch_op.drop_index(batch_op.f("calls_subject_index"))
+        batch_op.drop_index(batch_op.f("calls_state_index"))
+
+    op.drop_table("calls")
+    with op.batch_alter_table("bank_movements", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("bank_movements_merchant_number_index"))
+
+    op.drop_table("bank_movements")
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("api_keys_merchant_number_index"))
+
+    op.drop_table("api_keys")
+    with op.batch_alter_table("agreements", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("agreements_target_merchant_index"))
+        batch_op.drop_index(batch_op.f("agreements_state_index"))
+        batch_op.drop_index(batch_op.f("agreements_source_merchant_index"))
+
+    op.drop_table("agreements")
+    with op.batch_alter_table("transactions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("transactions_state_index"))
+        batch_op.drop_index(batch_op.f("transactions_block_number_index"))
+
+    op.drop_table("transactions")
+    op.drop_table("switches")
+    with op.batch_alter_table("rejections", schema=None) as batch_op:
+        batch_op.drop_index("rejections_instruction_index")
+
+    op.drop_table("rejections")
+    op.drop_table("positions")
+    op.drop_table("poison_events")
+    op.drop_table("merchants")
+    op.drop_table("members")
+    with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
+
+    op.drop_table("idempotency_records")
+    op.drop_table("expiry_reminders")
+    op.drop_table("expiry_marks")
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("events_type_index"))
+        batch_op.drop_index(batch_op.f("events_subject_index"))
+        batch_op.drop_index(batch_op.f("events_merchant_number_index"))
+
+    op.drop_table("events")
+    op.drop_table("event_cursors")
+    with op.batch_alter_table("entries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "entries_link_index", postgresql_where=sa.text("kind IN (5, 6)"), sqlite_where=sa.text("kind IN (5, 6)")
+        )
+        batch_op.drop_index("entries_instruction_unique")
+        batch_op.drop_index(
+            "entries_expiry_day_index",
+            postgresql_where=sa.text("expiry_day > 0"),
+            sqlite_where=sa.text("expiry_day > 0"),
+        )
+        batch_op.drop_index(batch_op.f("entries_block_number_index"))
+        batch_op.drop_index("entries_account_index")
+
+    op.drop_table("entries")
+    op.drop_table("chain_events")
+    with op.batch_alter_table("blocks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("blocks_timestamp_index"))
+
+    op.drop_table("blocks")
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("batches_block_number_index"))
+
+    op.drop_table("batches")
+    op.drop_table("agreement_uses")
+    with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("accounts_program_index"))
+
+    op.drop_table("accounts")

@@ -1,0 +1,36 @@
+"""Runs the sequencer or the projector."""
+
+from __future__ import annotations
+
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from clearing.chain.client import ChainClient
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.pipeline.leadership import Leadership
+from clearing.pipeline.projector import Projector
+from clearing.pipeline.sequencer import Sequencer
+from clearing.runtime import daemon, metrics
+from clearing.runtime.preflight.keys import open_role_keys
+from clearing.runtime.preflight.process import check_process
+
+
+def run_sequencer(settings: Settings) -> int:
+    """Runs the sequencer until it is told to stop."""
+    check_process(settings)
+    keys = open_role_keys(settings, ["sequencer"])  # the others are opened for the calls that need them
+    database, client = Database(settings.database_url), ChainClient(settings.rpc_url)
+    return _run("sequencer", Sequencer(database, client, settings, keys), settings, database, client)
+
+
+def run_projector(settings: Settings) -> int:
+    """Runs the projector until it is told to stop."""
+    check_process(settings)
+    database, client = Database(settings.database_url), ChainClient(settings.rpc_url)
+    return _run("projector", Projector(database, client, settings), settings, database, client)
+
+
+def _run(name: str, steps: daemon.Steps, settings: Settings, database: Database, client: ChainClient) -> int:
+    stop = daemon.stop_on_signals()
+    with metrics.serving(settings, database, client):
+        daemon.run(name, steps, Leadership(database, name), settings.poll_interval, stop)
+    return 0

@@ -1,0 +1,36 @@
+"""Makes what a new network needs once: role keys, contract, first API keys."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from clearing.chain.deployment import deploy as deploy_contract
+from clearing.kit.config import Settings
+from clearing.parties.access.service import bootstrap_keys
+from clearing.runtime.preflight.database import open_database
+from clearing.runtime.preflight.keys import existing_roles, open_role_keys
+from clearing.runtime.preflight.node import open_node
+
+_ROLES = ("admin", "operator", "sequencer", "treasury")
+
+
+def deploy(settings: Settings) -> int:
+    """Makes the role keys, deploys the contract and grants the roles."""
+    keys = open_role_keys(settings, existing_roles(settings, _ROLES))
+    with open_node(settings) as client:
+        for role in _ROLES:
+            keys.ensure(role)
+        address = deploy_contract(client, keys, operator_name="Tongdui", utc_offset_seconds=settings.utc_offset_seconds)
+    sys.stdout.write(f"TONGDUI_CONTRACT={address}\n")
+    return 0
+
+
+def make_api_keys(settings: Settings) -> int:
+    """Makes the first API keys and prints them as JSON, this once."""
+    with open_database(settings) as database, database.session.begin() as session:
+        tokens = bootstrap_keys(session)
+        sys.stdout.write(json.dumps(tokens, indent=2) + "\n")
+        sys.stdout.flush()  # before the commit: a stored key is a known key
+    return 0

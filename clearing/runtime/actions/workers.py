@@ -1,0 +1,18 @@
+"""Becomes a Celery worker or its beat."""
+
+from __future__ import annotations
+
+from clearing.kit.config import Settings
+from clearing.runtime.jobs.processes import become_beat, become_worker
+from clearing.runtime.preflight.process import check_process
+
+
+def run_worker(settings: Settings, *, processes: int, beat: bool) -> int:
+    """Becomes a worker."""
+    check_process(settings)
+    become_worker(settings, processes=processes, beat=beat)
+
+
+def run_beat(settings: Settings) -> int:
+    """Becomes the beat, which needs nothing but the broker."""
+    become_beat(settings)

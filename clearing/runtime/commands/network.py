@@ -1,0 +1,33 @@
+"""`clearing up`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clearing.runtime.commands.group import Commands, add_command
+
+if TYPE_CHECKING:
+    from clearing.kit.config import Settings
+
+
+def add_to(commands: Commands) -> None:
+    """Describes the command."""
+    up = add_command(commands, "up", run_up, "run a whole network on this machine until Ctrl-C")
+    up.add_argument(
+        "--dir", type=Path, default=Path(".tongdui"), help="where the network keeps everything (default: %(default)s)"
+    )
+    up.add_argument(
+        "--port", type=int, default=8080, help="the gateway's port; 0 for a free one (default: %(default)s)"
+    )
+    up.add_argument(
+        "--rpc-port", type=int, default=8545, help="the chain's port; 0 for a free one (default: %(default)s)"
+    )
+
+
+def run_up(chosen: argparse.Namespace, _configured: Settings) -> int:
+    """Runs the embedded network in the foreground."""
+    from clearing.runtime.actions import network
+
+    return network.run(chosen.dir, gateway_port=chosen.port, rpc_port=chosen.rpc_port)

@@ -1,0 +1,26 @@
+"""What a failure of the database, the node or the domain means to the person who runs a command."""
+
+from __future__ import annotations
+
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.kit.config import variable
+from clearing.kit.errors import ClearingError
+from clearing.oversight.reconciliation.rebuild import NotEmpty
+from clearing.oversight.reconciliation.service import CannotReconcile
+from clearing.runtime.preflight.database import reason
+
+
+def explanation(error: Exception) -> str | None:
+    """The failure as a sentence; None for a bug of ours, which wants a traceback."""
+    if isinstance(error, ClearingError):
+        return error.detail
+    if isinstance(error, CannotReconcile | NotEmpty | ChainError | ChainUnreachable):
+        return str(error)
+    if isinstance(error, CommandError):
+        return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"
+    if isinstance(error, SQLAlchemyError):
+        return f"{variable('database_url')}: the database failed: {reason(error)}"
+    return None

@@ -1,0 +1,24 @@
+"""Removes rows that nobody needs any more, a limited number in each transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.bulk_delete import Expiring
+from clearing.kit.database import Database
+
+_ROWS = 5_000
+
+
+def remove_expired(database: Database, repository: Callable[[Session], Expiring], before: datetime) -> int:
+    """Removes the rows of a repository that were over before this moment; how many."""
+    total = 0
+    while True:
+        with database.session.begin() as session:
+            removed = repository(session).remove_expired(before, _ROWS)
+        total += removed
+        if removed < _ROWS:
+            return total

@@ -1,0 +1,139 @@
+"""The jobs. Each does what is due now, in short transactions. It may run at any time, twice, or in two workers at once."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+import structlog
+from celery import shared_task
+
+from clearing.chain.client import ChainUnreachable
+from clearing.kit.idempotency.repository import IdempotencyRepository
+from clearing.notifications.webhooks.repository import DeliveryRepository
+from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
+from clearing.ordering.holds.service import HoldService
+from clearing.ordering.quotes.repository import QuoteRepository
+from clearing.oversight.liquidity.service import LiquidityService
+from clearing.oversight.reconciliation.service import CannotReconcile, ReconciliationService, record
+from clearing.oversight.statements.service import StatementService
+from clearing.parties.members.repository import LinkCodeRepository
+from clearing.runtime.jobs.cleanup import remove_expired
+from clearing.runtime.jobs.context import context
+
+log = structlog.get_logger(__name__)
+
+SHORT, LONG = 60, 1_500
+"""Seconds after which a job is told to end."""
+GRACE = 30
+"""Seconds that it then has before it is killed."""
+_DELIVERY_SECONDS = 10.0
+"""For so long one job keeps delivering while there is something to deliver."""
+_HOLDS_PER_TRANSACTION = 500
+
+
+@shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def deliver_webhooks() -> int:
+    """Delivers what is due to the merchants' endpoints."""
+    attempts = 0
+    deadline = time.monotonic() + _DELIVERY_SECONDS
+    while time.monotonic() < deadline:
+        some = context().deliverer.step()
+        if not some:
+            break
+        attempts += some
+    return attempts
+
+
+@shared_task(name="holds.tidy", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def tidy_holds() -> int:
+    """Ends the holds that have expired."""
+    total = 0
+    at = context().database.clock.now()
+    while True:
+        with context().database.reading() as session:
+            if not HoldService(session, network=context().network).any_lapsed(at):
+                return total
+        with context().database.session.begin() as session:
+            total += HoldService(session, network=context().network).tidy(_HOLDS_PER_TRANSACTION)
+
+
+@shared_task(name="points.expire", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def expire_points() -> int:
+    """Burns the points that expire today, or notifies the merchants that must burn them."""
+    shared = context()
+    return ExpiryRound(shared.database, shared.settings, shared.keyring).run()
+
+
+@shared_task(name="points.remind", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def remind_of_points() -> int:
+    """Notifies merchants of points that expire in 30, 7 and 1 days."""
+    return ReminderRound(context().database, context().settings).run()
+
+
+@shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def alert_liquidity() -> int:
+    """Notifies merchants whose liquidity has become low, or sufficient again."""
+    with context().database.reading() as session:
+        if not LiquidityService(session, context().thresholds).crossings():
+            return 0
+    with context().database.session.begin() as session:
+        return LiquidityService(session, context().thresholds).alert()
+
+
+@shared_task(name="statements.make", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def make_statements() -> int:
+    """Makes the statements of past days, the oldest first."""
+    made = 0
+    while True:
+        with context().database.reading() as session:
+            day = StatementService(session, network=context().network).next_day()
+        if day is None:
+            return made
+        with context().database.session.begin() as session:
+            some = StatementService(session, network=context().network).make(day)
+        made += len(some)
+        if not some:
+            return made  # another worker made them, or there is no block to make them from
+
+
+@shared_task(name="reconciliation.run", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def reconcile() -> bool:
+    """Compares database, contract and events; records `reconciliation.drifted` if they differ."""
+    shared = context()
+    try:
+        report = ReconciliationService(shared.database, shared.chain, shared.settings).run()
+    except (CannotReconcile, ChainUnreachable) as error:
+        log.warning("not reconciled", reason=str(error))
+        return False
+    with shared.database.session.begin() as session:
+        record(session, report, "worker")
+    return report.is_clean
+
+
+@shared_task(name="quotes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def clean_up_quotes() -> int:
+    """Removes quotes a day after they expired."""
+    return remove_expired(context().database, QuoteRepository, _days_ago(1))
+
+
+@shared_task(name="idempotency.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def clean_up_idempotency_records() -> int:
+    """Removes answers to requests that no client will repeat any more."""
+    return remove_expired(context().database, IdempotencyRepository, _days_ago(context().settings.idempotency_days))
+
+
+@shared_task(name="link_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def clean_up_link_codes() -> int:
+    """Removes link codes a day after they expired."""
+    return remove_expired(context().database, LinkCodeRepository, _days_ago(1))
+
+
+@shared_task(name="webhooks.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def clean_up_deliveries() -> int:
+    """Removes old deliveries."""
+    return remove_expired(context().database, DeliveryRepository, _days_ago(context().settings.webhook_keep_days))
+
+
+def _days_ago(days: int) -> datetime:
+    return context().database.clock.now() - timedelta(days=days)

@@ -1,0 +1,77 @@
+"""Checks the database: does it answer, and does it have the schema of this version?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from clearing.kit.config import Settings, variable
+from clearing.kit.database import Database, newest_revision
+from clearing.runtime.preflight.refusal import CannotRun
+
+_URL = variable("database_url")
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The database, with the schema of this version."""
+    check_schema(settings)
+    database = Database(settings.database_url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def check_schema(settings: Settings, *, wait_for_server: bool = False) -> None:
+    """Refuses a database without the schema of this version."""
+    check_location(settings.database_url)
+    path = _sqlite_file(settings.database_url)
+    if path is not None and not path.exists():  # connecting would make an empty file
+        raise CannotRun(f"{_URL}: there is no database at {path} yet; run `clearing migrate`")
+    database = Database(settings.database_url)
+    try:
+        found = database.revision()
+    except SQLAlchemyError as error:
+        if wait_for_server:
+            return
+        raise CannotRun(f"{_URL}: the database at {_shown(database.url)} does not answer: {reason(error)}") from error
+    finally:
+        database.close()
+    if found is None:
+        raise CannotRun(f"{_URL}: the database at {_shown(database.url)} has no tables; run `clearing migrate`")
+    if found != newest_revision():
+        raise CannotRun(
+            f"{_URL}: the schema of {_shown(database.url)} is at migration {found}, and this version needs "
+            f"{newest_revision()}; run `clearing migrate` with the newer version"
+        )
+
+
+def check_location(url: str, name: str = _URL) -> None:
+    """Refuses a URL that names no database, and a SQLite file in a directory that does not exist."""
+    try:
+        path = _sqlite_file(url)
+    except ArgumentError:
+        raise CannotRun(f"{name}: this is not the URL of a database") from None
+    if path is not None and not path.absolute().parent.is_dir():
+        raise CannotRun(f"{name}: there is no directory {path.parent}")
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """Why the database failed, in the driver's words, without the statement."""
+    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return said.strip().partition("\n")[0]
+
+
+def _sqlite_file(url: str) -> Path | None:
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def _shown(url: str) -> str:
+    """Where the database is, without the password."""
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,258 @@
+"""What a command says that cannot do its work: a sentence that names the variable, exit code 2, and no stray file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clearing.kit.database import Database
+from clearing.kit.signing.keyring import Keyring, RoleKeys
+from scripts.dev.services import Anvil, free_port
+
+CONTRACT = "0x" + "11" * 20
+NOBODY = "http://127.0.0.1:9"
+
+
+class Shell:
+    """An operator's shell in a directory of its own, with no other settings than those that a test gives."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.settings: dict[str, str] = {}
+
+    def set(self, **settings: str) -> None:
+        """Sets variables, without their prefix."""
+        self.settings |= {f"TONGDUI_{name}": value for name, value in settings.items()}
+
+    def environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
+        return {**clean, **self.settings}
+
+    def refused(self, *command: str) -> str:
+        """What the command says, which must fail as it should and leave nothing behind."""
+        before = self.files()
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.directory, env=self.environment(), capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stdout + done.stderr
+        for trace in ("Traceback", "[SQL", "SELECT", "sqlalche.me", "pydantic.dev"):
+            assert trace not in done.stdout + done.stderr
+        assert self.files() == before
+        return done.stderr.strip()
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.directory)) for path in self.directory.rglob("*")}
+
+    def migrated(self) -> Path:
+        """A SQLite database with the schema, which the settings name."""
+        path = self.directory / "tongdui.db"
+        database = Database(f"sqlite:///{path}")
+        database.upgrade()
+        database.close()
+        self.set(DATABASE_URL=f"sqlite:///{path}")
+        return path
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+# -------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("BATCH_MAX_GAS", "abc", 'must be a whole number, this is "abc"'),
+        ("BATCH_MAX_GAS", "1.5", 'must be a whole number, this is "1.5"'),
+        ("BATCH_MAX_GAS", "", 'must be a whole number, this is ""'),
+        ("QUEUE_LIMIT", "0", 'must be at least 1, this is "0"'),
+        ("BATCH_MAX_AGE", "soon", 'must be a number, this is "soon"'),
+        ("POLL_INTERVAL", "0", 'must be greater than 0, this is "0"'),
+        ("GATEWAY_PORT", "99999", 'must be at most 65535, this is "99999"'),
+        ("WEBHOOK_ALLOW_LOCAL", "maybe", 'must be true or false, this is "maybe"'),
+        ("CONTRACT", "0x12", 'must be an address: 0x and 40 hexadecimal digits, this is "0x12"'),
+        ("RPC_URL", "node:8545", "must begin with http:// or https://"),
+        (
+            "DATABASE_URL",
+            "postgres://u:hunter2@db/x",
+            "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_and_shown_unless_it_may_be_secret(
+    shell: Shell, name: str, value: str, sentence: str
+) -> None:
+    shell.set(**{name: value})
+    assert shell.refused("clearing", "queue") == f"TONGDUI_{name}: {sentence}"
+
+
+def test_all_wrong_values_are_named_at_once(shell: Shell) -> None:
+    shell.set(BATCH_MAX_GAS="abc", CONFIRMATIONS="-1", CONFIRMATION="3")
+    assert shell.refused("clearing", "sequencer").splitlines() == [
+        "TONGDUI_CONFIRMATION: there is no such setting; did you mean TONGDUI_CONFIRMATIONS?",
+        'TONGDUI_BATCH_MAX_GAS: must be a whole number, this is "abc"',
+        'TONGDUI_CONFIRMATIONS: must be at least 0, this is "-1"',
+    ]
+
+
+@pytest.mark.parametrize("command", ["up", "migrate", "worker", "beat", "deploy"])
+def test_every_command_refuses_wrong_settings(shell: Shell, command: str) -> None:
+    shell.set(CHAIN_ID="main")
+    assert shell.refused("clearing", command) == 'TONGDUI_CHAIN_ID: must be a whole number, this is "main"'
+
+
+def test_variables_of_clients_are_left_alone(shell: Shell) -> None:
+    shell.set(URL="https://gateway.example", API_KEY="tdk_1_x", KEYSTORE="station.json")
+    assert shell.refused("clearing", "queue").startswith("TONGDUI_DATABASE_URL: there is no database")
+
+
+def test_the_file_of_settings_must_be_there_and_have_no_typo(shell: Shell) -> None:
+    shell.set(ENV_FILE="network.env")
+    assert shell.refused("clearing", "queue") == "TONGDUI_ENV_FILE: there is no file network.env"
+    (shell.directory / "network.env").write_text("TONGDUI_RPC_URI=http://node:8545\n")
+    assert shell.refused("clearing", "queue") == (
+        "TONGDUI_RPC_URI: there is no such setting; did you mean TONGDUI_RPC_URL?"
+    )
+
+
+# -------------------------------------------------------------------- database
+
+
+@pytest.mark.parametrize("command", [["queue"], ["cancel", "ord_1"], ["keys"]], ids=" ".join)
+def test_a_database_that_is_not_there_is_not_made(shell: Shell, command: list[str]) -> None:
+    assert shell.refused("clearing", *command) == (
+        "TONGDUI_DATABASE_URL: there is no database at tongdui.db yet; run `clearing migrate`"
+    )
+
+
+@pytest.mark.parametrize("command", ["queue", "migrate"])
+def test_a_directory_that_does_not_exist(shell: Shell, command: str) -> None:
+    shell.set(DATABASE_URL="sqlite:///var/tongdui.db")
+    assert shell.refused("clearing", command) == "TONGDUI_DATABASE_URL: there is no directory var"
+
+
+@pytest.mark.parametrize("command", ["queue", "migrate"])
+def test_a_file_that_is_no_database(shell: Shell, command: str) -> None:
+    (shell.directory / "tongdui.db").write_text("not a database, whatever its name says\n" * 100)
+    assert "file is not a database" in shell.refused("clearing", command)
+
+
+@pytest.mark.parametrize("command", ["queue", "migrate"])
+def test_a_server_that_does_not_answer(shell: Shell, command: str) -> None:
+    shell.set(DATABASE_URL=f"postgresql+psycopg://tongdui:hunter2@127.0.0.1:{free_port()}/tongdui")
+    said = shell.refused("clearing", command)
+    assert said.startswith("TONGDUI_DATABASE_URL: the database ")
+    assert "connection" in said
+    assert "hunter2" not in said
+
+
+def test_a_database_without_tables(shell: Shell, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        sqlite3.connect(shell.directory / "tongdui.db").execute("VACUUM")
+    shell.set(DATABASE_URL=database_url)
+    assert shell.refused("clearing", "queue").endswith("has no tables; run `clearing migrate`")
+
+
+def test_the_schema_of_another_version(shell: Shell) -> None:
+    path = shell.migrated()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+    said = shell.refused("clearing", "queue")
+    assert "is at migration 0000, and this version needs 0001; run `clearing migrate` with the newer version" in said
+    shell.set(CONTRACT=CONTRACT)
+    assert shell.refused("clearing", "projector") == said
+    assert "another version, which this one cannot upgrade" in shell.refused("clearing", "migrate")
+
+
+# -------------------------------------------------------------------- node and contract
+
+
+@pytest.mark.parametrize(
+    "command", [["deploy"], ["reconcile"], ["rebuild", "--into", "sqlite:///again.db"]], ids=" ".join
+)
+def test_a_node_that_does_not_answer(shell: Shell, command: list[str]) -> None:
+    shell.migrated()
+    shell.set(RPC_URL=NOBODY, CONTRACT=CONTRACT, KEYSTORE_PASSWORD="secret")
+    said = shell.refused("clearing", *command)
+    assert said.startswith("TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:9: ")
+
+
+@pytest.mark.parametrize("command", ["deploy", "reconcile", "sequencer"])
+def test_a_node_of_another_chain(shell: Shell, chain: Anvil, command: str) -> None:
+    shell.migrated()
+    shell.set(RPC_URL=chain.url, CHAIN_ID="5", CONTRACT=CONTRACT, KEYSTORE_PASSWORD="secret")
+    said = shell.refused("clearing", command)
+    assert said == f"TONGDUI_CHAIN_ID: the node at 127.0.0.1:{chain.port} is on chain 31337, and this is 5"
+
+
+@pytest.mark.parametrize("command", ["reconcile", "worker"])
+def test_a_missing_contract(shell: Shell, command: str) -> None:
+    shell.migrated()
+    said = shell.refused("clearing", command)
+    assert said == "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address"
+
+
+def test_the_gateway_refuses_in_the_same_words(shell: Shell) -> None:
+    shell.set(GATEWAY_PORT="http")
+    assert shell.refused("gateway") == 'TONGDUI_GATEWAY_PORT: must be a whole number, this is "http"'
+    del shell.settings["TONGDUI_GATEWAY_PORT"]
+    assert shell.refused("gateway") == "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address"
+    shell.set(CONTRACT=CONTRACT)
+    assert shell.refused("gateway").startswith("TONGDUI_DATABASE_URL: there is no database at tongdui.db yet")
+
+
+# -------------------------------------------------------------------- keys
+
+
+def test_role_keys_that_are_missing_or_do_not_open(shell: Shell) -> None:
+    shell.migrated()
+    shell.set(CONTRACT=CONTRACT, RPC_URL=NOBODY)
+    assert shell.refused("clearing", "sequencer") == (
+        "TONGDUI_KEYSTORE_PASSWORD: is not set; it encrypts the role keys"
+    )
+    shell.set(KEYSTORE_PASSWORD="wrong")
+    assert shell.refused("clearing", "sequencer") == (
+        "TONGDUI_KEYSTORE_DIR: there is no key file keys/sequencer.json; `clearing deploy` makes it"
+    )
+    RoleKeys(shell.directory / "keys", Keyring("right")).ensure("sequencer")
+    for command in ("sequencer", "deploy"):
+        assert shell.refused("clearing", command) == "TONGDUI_KEYSTORE_PASSWORD: does not open keys/sequencer.json"
+    (shell.directory / "keys" / "sequencer.json").write_text("{}")
+    assert shell.refused("clearing", "sequencer") == "TONGDUI_KEYSTORE_DIR: keys/sequencer.json is not a key file"
+
+
+# -------------------------------------------------------------------- what is worth waiting for
+
+
+def test_a_daemon_waits_for_a_node_and_a_server_that_do_not_answer_yet(shell: Shell) -> None:
+    shell.set(
+        RPC_URL=NOBODY, CONTRACT=CONTRACT, DATABASE_URL=f"postgresql+psycopg://tongdui@127.0.0.1:{free_port()}/tongdui"
+    )
+    log = shell.directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "clearing", "projector"], cwd=shell.directory, env=shell.environment(), stderr=output
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "started" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,64 @@
+"""The migrations make the schema that the models describe, on both databases, and names that a person can read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import inspect, text
+
+from clearing.kit.database import Base, Database
+from clearing.migrations import check
+
+
+def test_no_migration_is_missing(database_url: str) -> None:
+    database = Database(database_url)
+    database.upgrade()
+    assert check.differences(database) == []
+    database.close()
+
+
+def test_a_changed_column_a_missing_index_and_another_predicate_are_found(database_url: str) -> None:
+    database = Database(database_url)
+    database.upgrade()
+    with database.session.begin() as session:
+        session.execute(text("DROP INDEX orders_queue_index"))
+        session.execute(text("DROP INDEX accounts_program_index"))
+        session.execute(text("CREATE INDEX orders_queue_index ON orders (seq) WHERE state = 'settled'"))
+        session.execute(text("ALTER TABLE holds ADD COLUMN colour VARCHAR(9)"))
+    found = "\n".join(check.differences(database))
+    assert "accounts_program_index" in found
+    assert "colour" in found
+    assert ("settled" in found) is database.is_sqlite
+    database.close()
+
+
+def test_the_command_for_the_hook_finds_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clearing.migrations.check"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_schema_can_be_taken_down_again(database_url: str) -> None:
+    database = Database(database_url)
+    database.upgrade()
+    config = Config()
+    config.set_main_option("script_location", "clearing/migrations")
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+    assert inspect(database.engine).get_table_names() == ["alembic_version"]
+    database.close()
+
+
+def test_names_say_table_and_purpose_and_fit_postgresql() -> None:
+    for table in Base.metadata.tables.values():
+        for thing in (*table.constraints, *table.indexes):
+            name = str(thing.name)
+            assert name.startswith(f"{table.name}_"), name
+            assert name.endswith(("_pkey", "_fkey", "_unique", "_index", "_check")), name
+            assert len(name) <= 63, name
