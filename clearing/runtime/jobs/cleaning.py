@@ -1,55 +1,47 @@
-"""SQL that removes what nobody needs any more, some rows a transaction."""
+"""Removes rows that nobody needs any more, a limited number in each transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy.orm import Session
 
-from clearing.kit.database import Base, Database
-from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.bulk_delete import Expiring
+from clearing.kit.database import Database
+from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.notifications.webhooks.repository import DeliveryRepository
-from clearing.ordering.quotes.models import Quote
-from clearing.parties.members.models import LinkCode
+from clearing.ordering.quotes.repository import QuoteRepository
+from clearing.parties.members.repository import LinkCodeRepository
 
 _ROWS = 5_000
 
 
 def remove_quotes(database: Database, before: datetime) -> int:
-    """Removes quotes that expired before a moment."""
-    return _remove(database, Quote, Quote.expires_at < before)
+    """Removes quotes that expired before this moment."""
+    return _remove(database, QuoteRepository, before)
 
 
 def remove_link_codes(database: Database, before: datetime) -> int:
-    """Removes link codes that expired before a moment, used or not."""
-    return _remove(database, LinkCode, LinkCode.expires_at < before)
+    """Removes link codes that expired before this moment, used or not."""
+    return _remove(database, LinkCodeRepository, before)
 
 
 def remove_idempotency_records(database: Database, before: datetime) -> int:
-    """Removes the answers to requests before a moment: their keys may be used again."""
-    return _remove(database, IdempotencyRecord, IdempotencyRecord.created_at < before)
+    """Removes the answers to requests from before this moment: their keys may be used again."""
+    return _remove(database, IdempotencyRepository, before)
 
 
 def remove_deliveries(database: Database, before: datetime) -> int:
-    """Removes what is remembered of deliveries that ended before a moment."""
+    """Removes deliveries from before this moment that are no longer pending."""
+    return _remove(database, DeliveryRepository, before)
+
+
+def _remove(database: Database, repository: Callable[[Session], Expiring], before: datetime) -> int:
     total = 0
     while True:
         with database.session.begin() as session:
-            removed = DeliveryRepository(session).remove_expired(before, _ROWS)
+            removed = repository(session).remove_expired(before, _ROWS)
         total += removed
         if removed < _ROWS:
-            return total
-
-
-def _remove(database: Database, model: type[Base], old: ColumnElement[bool]) -> int:
-    key: Any = tuple_(*model.__table__.primary_key)
-    total = 0
-    while True:
-        with database.session.begin() as session:
-            rows = session.execute(select(*model.__table__.primary_key).where(old).limit(_ROWS)).all()
-            if rows:
-                session.execute(delete(model).where(key.in_([tuple(row) for row in rows])))
-        total += len(rows)
-        if len(rows) < _ROWS:
             return total
