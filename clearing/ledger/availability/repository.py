@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import pairs_in_list
+from clearing.kit.paging import newest_first, where_given
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
@@ -60,12 +61,8 @@ class HoldRepository:
 
     def list(self, wanted: HoldFilter, *, at: datetime, after: str | None, limit: int) -> Sequence[Hold]:
         """Merchants' holds, newest first; `after` is the last id of the page before."""
-        query = select(Hold).where(Hold.purpose == HoldPurpose.MERCHANT).order_by(Hold.id.desc()).limit(limit)
-        for condition in _conditions(wanted, at):
-            query = query.where(condition)
-        if after is not None:
-            query = query.where(Hold.id < after)
-        return self._session.scalars(query).all()
+        query = select(Hold).where(Hold.purpose == HoldPurpose.MERCHANT, *_conditions(wanted, at))
+        return self._session.scalars(newest_first(query, Hold.id, after, limit)).all()
 
     def any_lapsed(self, at: datetime) -> bool:
         """Whether there are pending holds whose time is over."""
@@ -104,12 +101,9 @@ class HoldRepository:
 
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
         """Those holds of one merchant's programs, or of all, newest first."""
-        query = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY).order_by(Hold.id.desc()).limit(limit)
-        if merchant is not None:
-            query = query.where(Hold.merchant_number == merchant)
-        if after is not None:
-            query = query.where(Hold.id < after)
-        return self._session.scalars(query).all()
+        pending = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)
+        query = where_given(pending, (Hold.merchant_number, merchant))
+        return self._session.scalars(newest_first(query, Hold.id, after, limit)).all()
 
     def accounts_with_expired_points(self) -> set[AccountKey]:
         """Accounts with a hold for points whose lots are over."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
+from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 
@@ -95,9 +96,6 @@ class BankMovementRepository:
 
     def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:
         """Movements of a kind, newest first."""
-        query = select(BankMovement).where(BankMovement.kind == kind).order_by(BankMovement.id.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(BankMovement.merchant_number == merchant_number)
-        if after is not None:
-            query = query.where(BankMovement.id < after)
-        return self._session.scalars(query).all()
+        of_kind = select(BankMovement).where(BankMovement.kind == kind)
+        query = where_given(of_kind, (BankMovement.merchant_number, merchant_number))
+        return self._session.scalars(newest_first(query, BankMovement.id, after, limit)).all()

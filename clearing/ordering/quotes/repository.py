@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
+from clearing.kit.bulk_delete import delete_some
 from clearing.ordering.quotes.models import Quote
 
 
@@ -21,3 +24,7 @@ class QuoteRepository:
     def by_id(self, id: str) -> Quote | None:  # noqa: A002
         """The quote with this id."""
         return self._session.get(Quote, id)
+
+    def remove_expired(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` quotes that expired before this moment; returns how many."""
+        return delete_some(self._session, Quote, Quote.expires_at < before, limit)
