@@ -35,7 +35,7 @@ BATCHES = Counter("tongdui_batches_total", "Batches that a block contains", ["ou
 SENT = Counter("tongdui_transactions_sent_total", "Transactions sent to the node, again or for the first time")
 REFUSED = Counter("tongdui_transactions_refused_total", "Transactions that the node refused", ["kind"])
 BLOCKS_REMOVED = Counter("tongdui_blocks_removed_total", "Blocks that fell out of the chain")
-SET_ASIDE = Counter("tongdui_events_set_aside_total", "Events that could not be read or applied")
+EVENTS_QUARANTINED = Counter("tongdui_events_quarantined_total", "Events that could not be read or applied")
 STEPS_FAILED = Counter(
     "tongdui_daemon_steps_failed_total", "Steps of a daemon that failed and are tried again", ["daemon"]
 )

@@ -20,6 +20,7 @@ from clearing.kit.clock import now
 from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.errors import ClearingError
+from clearing.ledger.journal.repository import QuarantineRepository
 from clearing.oversight.operations.repository import OverviewRepository
 from clearing.oversight.operations.service import OperationsService
 from clearing.oversight.reconciliation.rebuild import Digest, NotEmpty, RebuildService
@@ -60,9 +61,9 @@ def add_commands(commands: Any) -> None:
     cancel.add_argument("order", metavar="ord_...")
     cancel.set_defaults(run=_catching(run_cancel))
 
-    poison = commands.add_parser("poison", help="events of the chain that were set aside")
-    poison.add_argument("--retry", action="store_true", help="try to apply them again")
-    poison.set_defaults(run=_catching(run_poison))
+    quarantine = commands.add_parser("quarantine", help="chain events that could not be applied")
+    quarantine.add_argument("--retry", action="store_true", help="try to apply them again")
+    quarantine.set_defaults(run=_catching(run_quarantine))
 
 
 Command = Callable[[argparse.Namespace], int]
@@ -214,8 +215,8 @@ def run_queue(chosen: argparse.Namespace) -> int:
         console.print(
             f"[yellow]Sequencing was paused by {switch.actor} at {switch.created_at}. {switch.reason}[/yellow]"
         )
-    if queue.poison:
-        console.print(f"[red]{queue.poison} events were set aside: `clearing poison` shows them.[/red]")
+    if queue.quarantined:
+        console.print(f"[red]{queue.quarantined} events are in quarantine: `clearing quarantine` shows them.[/red]")
     if flights:
         table = Table(title="In flight")
         for heading in ("transaction", "sender", "nonce", "orders", "signed", "sent"):
@@ -252,19 +253,19 @@ def run_cancel(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def run_poison(chosen: argparse.Namespace) -> int:
-    """Shows the events that were set aside. Exit code 1 while there are any."""
+def run_quarantine(chosen: argparse.Namespace) -> int:
+    """Shows the events in quarantine. Exit code 1 while there are any."""
     with _database(settings()) as database:
         if chosen.retry:
             with database.session.begin() as session:
-                applied, failed = OperationsService(session, actor=_actor()).retry_poison()
+                applied, failed = OperationsService(session, actor=_actor()).retry_quarantined()
             console.print(f"{applied} applied, {failed} not.")
         with database.reading() as session:
-            rows = OverviewRepository(session).poison()
+            rows = QuarantineRepository(session).list()
     if not rows:
-        console.print("No event is set aside.")
+        console.print("No event is in quarantine.")
         return 0
-    table = Table(title=f"{len(rows)} events set aside")
+    table = Table(title=f"{len(rows)} events in quarantine")
     for heading in ("block", "log", "event", "transaction", "why"):
         table.add_column(heading, overflow="fold")
     for row in rows:

@@ -1,4 +1,4 @@
-"""What the operator needs: events set aside, earlier versions of transactions, switches
+"""What the operator needs: quarantined events, earlier versions of transactions, switches
 
 Revision 0003, after 0002.
 """
@@ -18,7 +18,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.create_table(
-        "poison_events",
+        "quarantined_events",
         sa.Column("block_number", _BIG, autoincrement=False, nullable=False),
         sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.String(length=40), nullable=True),
@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("pk_poison_events")),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("pk_quarantined_events")),
     )
     op.create_table(
         "transaction_attempts",
@@ -52,5 +52,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("switches", "transaction_attempts", "poison_events"):
+    for table in ("switches", "transaction_attempts", "quarantined_events"):
         op.drop_table(table)
