@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.calls.service import request_call
-from clearing.ledger.settlement.events import tell
+from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.agreements.models import AgreementState
@@ -46,7 +46,7 @@ def _fail_bank_movement(session: Session, movement: BankMovement, error: str) ->
     if movement.state is not BankMovementState.PENDING:
         return
     movement.state = BankMovementState.FAILED
-    tell(session, movement, "failed", "sequencer", reason=error)
+    record_bank_movement(session, movement, "failed", "sequencer", reason=error)
     if movement.kind == "withdrawal":
         positions.shift({movement.merchant_number: (0, -movement.micros)})
 

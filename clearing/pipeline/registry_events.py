@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.contract import ContractEvent
 from clearing.kit.ids import new_id
-from clearing.ledger.settlement.events import tell
+from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.agreements.models import Agreement, AgreementState
@@ -213,7 +213,7 @@ def _book(session: Session, arguments: Arguments, kind: str, micros: int, state:
         return {}
     position.reserved += _reserves(movement, state) - _reserves(movement, movement.state)
     if state is BankMovementState.POSTED and movement.state is not state:
-        tell(session, movement, "posted", "projector")
+        record_bank_movement(session, movement, "posted", "projector")
     movement.state = state
     return {}
 
