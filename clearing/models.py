@@ -5,7 +5,7 @@ from clearing.kit.events.models import Event
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
-from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
+from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
 from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
@@ -45,9 +45,9 @@ __all__ = [
     "MemberLink",
     "Merchant",
     "Order",
-    "PoisonEvent",
     "Position",
     "Program",
+    "QuarantinedEvent",
     "Quote",
     "Rejection",
     "SignerKey",

@@ -1,1 +1,1 @@
-"""From accepted orders to blocks and back: sequencer and projector."""
+"""Between the orders and the chain: the sequencer writes blocks, the projector reads them."""

@@ -1,4 +1,4 @@
-"""How much goes into one transaction: by instructions, gas and bytes; less after one that failed for want of gas."""
+"""How many orders go into one batch: by instructions, gas and bytes, and fewer after a batch that ran out of gas."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _EVIDENCE_BYTES = 32 * 24
 
 
 class BatchCapacity:
-    """How many instructions the next batch may have. Shrinks when one does not fit; grows again as batches are mined."""
+    """How many instructions the next batch may have. It shrinks when a batch does not fit and grows again as batches succeed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.limit = settings.batch_max_instructions
         self.careful = False
-        """Whether batches are to be tried out, one at a time, before they are sent."""
+        """Whether a batch is tried out before it is sent, and only one is in flight at a time."""
 
     def choose(self, queue: Sequence[Order], gas: int) -> list[Order]:
         """The first orders of the queue that go into one batch; always one, if there is any."""
@@ -35,16 +35,16 @@ class BatchCapacity:
             chosen.append(order)
         return chosen
 
-    def failed(self) -> None:
-        """A batch was mined and failed: from now on they are tried out first."""
-        self.careful = True
-
     def halve(self, size: int) -> None:
         """A batch of `size` instructions does not fit."""
         self.limit = max(1, min(size, self.limit) // 2)
 
-    def settled(self) -> None:
-        """A batch was mined and did not fail."""
+    def batch_failed(self) -> None:
+        """A batch was mined and reverted: from now on batches are tried out first."""
+        self.careful = True
+
+    def batch_succeeded(self) -> None:
+        """A batch was mined and did not revert."""
         self.limit = min(self._settings.batch_max_instructions, self.limit * 2)
         if self.limit == self._settings.batch_max_instructions:
             self.careful = False

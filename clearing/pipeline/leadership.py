@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from clearing.kit.database import Database
 
 _KEEPALIVES = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
-"""How the server notices, in some ten seconds, a leader whose whole machine is gone and so says no goodbye."""
+"""They let the server notice within some ten seconds that a leader's machine is gone and will not close its connection."""
 
 
 class Leadership:
-    """The right to be the only `name` on a database. Not thread-safe: one object a daemon."""
+    """The right to be the only `name` on a database. Not thread-safe: use one object for each daemon."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class Leadership:
         self._file: TextIOWrapper | None = None
 
     def acquire(self) -> bool:
-        """Tries to become the leader, or checks that we still are. Call it before each step."""
+        """Tries to become the leader, or checks that this process still is. Call it before each step."""
         return self._lock_file() if self._database.is_sqlite else self._lock_database()
 
     def release(self) -> None:
@@ -37,7 +37,9 @@ class Leadership:
             self._file.close()
             self._file = None
         if self._connection is not None:
-            with suppress(SQLAlchemyError):  # the server notices the end of a connection a moment later
+            with suppress(
+                SQLAlchemyError
+            ):  # otherwise the server releases them when it notices that the connection ended
                 self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
             self._connection.close()
             self._connection = None
@@ -78,7 +80,7 @@ class Leadership:
 
 
 def has_leader(database: Database, name: str) -> bool:
-    """Whether some process is the leader at this moment. Asking takes the right from nobody."""
+    """Whether some process is the leader now. To ask does not disturb the leader."""
     return _file_is_locked(_file(database, name)) if database.is_sqlite else _is_locked(database, _key(name))
 
 

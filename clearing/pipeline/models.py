@@ -1,4 +1,4 @@
-"""Tables of what goes to the chain (transactions, calls) and of what comes from it (blocks, batches, entries, ...)."""
+"""Tables of signed transactions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, BigInt, Hash, choice
 
-# -------------------------------------------------------------------- to the chain
-
 
 class TransactionState(StrEnum):
-    """`signed` is stored and may have been sent; `mined` was seen in a block; `reverted` failed there; `replaced` never will be
-    in one, because another transaction took its nonce."""
+    """`signed`: stored, perhaps sent. `mined`: in a block. `reverted`: failed in a block. `replaced`: another transaction took
+    its nonce, so no block will ever contain it."""
 
     SIGNED = "signed"
     MINED = "mined"
@@ -25,7 +23,7 @@ class TransactionState(StrEnum):
 
 
 class Transaction(Base):
-    """A signed transaction. It is stored before it is sent, so that after a crash the same bytes are sent again."""
+    """A signed transaction. It is stored before it is sent, so that after a crash the same bytes go out again."""
 
     __tablename__ = "transactions"
     __table_args__ = (UniqueConstraint("sender", "nonce"),)
@@ -47,9 +45,9 @@ class Transaction(Base):
 
 
 class TransactionAttempt(Base):
-    """An earlier version of a transaction, under the same nonce: the one before its fee was raised, or before it was made smaller.
+    """An earlier version of a transaction, under the same nonce: before its fee was raised, or before it was made smaller.
 
-    A node may still have it, so it may still be the one that is mined.
+    A node may still have it, so it may still be the version that is mined.
     """
 
     __tablename__ = "transaction_attempts"
@@ -58,6 +56,3 @@ class TransactionAttempt(Base):
     transaction_id: Mapped[int] = mapped_column(ForeignKey("transactions.id"), index=True)
     raw: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-
-
-# -------------------------------------------------------------------- from the chain

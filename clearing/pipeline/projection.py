@@ -16,26 +16,25 @@ from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
 from clearing.kit.clock import clock_of
-from clearing.ledger.journal.models import Batch, Block, PoisonEvent, Rejection
+from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.repository import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
-from clearing.pipeline.quarantine import UNREADABLE, apply_or_set_aside, poison_event, set_aside
-from clearing.pipeline.repository import TransactionRepository
-from clearing.pipeline.submission import give_back
+from clearing.pipeline.quarantine import UNREADABLE, apply_or_quarantine, quarantine_event, quarantined_event
+from clearing.pipeline.submission import settle_transactions
 from tongdui import receipts
 from tongdui.orders import Reason
 
 log = structlog.get_logger(__name__)
 
 _JOURNAL = (contract.BATCH_CLOSED, contract.INSTRUCTION_REJECTED, contract.ORDER_REJECTED)
-"""Events that, like entries, are never set aside: without one of them the read model would be wrong. Rather it stops."""
+"""Events that, like entries, never go into quarantine: without one of them the read model would be wrong. The projector stops."""
 
 
-class Told(Protocol):
-    """An event, as the contract told it or as it was kept."""
+class RareEvent(Protocol):
+    """A rare event, as the contract emitted it or as it was stored."""
 
     @property
     def name(self) -> str:
@@ -56,20 +55,19 @@ class BlockContent:
     rejections: list[Rejection] = field(default_factory=list)
     batches: list[tuple[contract.ContractEvent, bytes]] = field(default_factory=list)
     rare: list[tuple[Log, contract.ContractEvent]] = field(default_factory=list)
-    poison: list[PoisonEvent] = field(default_factory=list)
+    quarantined: list[QuarantinedEvent] = field(default_factory=list)
     decisions: dict[OrderKey, Decision] = field(default_factory=lambda: defaultdict(Decision))
 
 
 def project_block(session: Session, block: BlockData, day: int) -> None:
     """Applies a block of this day to the read model. Everything in it, in the caller's transaction."""
     session.add(Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp))
-    transactions = TransactionRepository(session)
-    give_back(session, transactions.settle(block.receipts))
+    settle_transactions(session, block.receipts)
     content = sort_logs(block)
-    for poison in content.poison:
-        set_aside(session, poison)
+    for quarantined in content.quarantined:
+        quarantine_event(session, quarantined)
     for item, event in content.rare:
-        apply_or_set_aside(session, block.number, item, event)
+        apply_or_quarantine(session, block.number, item, event)
     inherit_uses(session, [event for _, event in content.rare], day, 1)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
@@ -111,10 +109,11 @@ def _sort_rare(content: BlockContent, block_number: int, item: Log) -> None:
     try:
         event = contract.decode_log(item)
     except UNREADABLE as error:
-        content.poison.append(poison_event(block_number, item, None, error))
+        content.quarantined.append(quarantined_event(block_number, item, None, error))
         return
     if event is None:
-        content.poison.append(poison_event(block_number, item, None, LookupError("the contract has no such event")))
+        unknown = LookupError("the contract has no such event")
+        content.quarantined.append(quarantined_event(block_number, item, None, unknown))
     else:
         content.rare.append((item, event))
 
@@ -161,7 +160,7 @@ def _batch(event: contract.ContractEvent, tx_hash: bytes, gas_used: int, block_n
     )
 
 
-def inherit_uses(session: Session, events: Iterable[Told], day: int, sign: int) -> None:
+def inherit_uses(session: Session, events: Iterable[RareEvent], day: int, sign: int) -> None:
     """A successor begins with its predecessor's use of the day."""
     uses = AgreementUseRepository(session)
     for event in events:

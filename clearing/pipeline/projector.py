@@ -1,4 +1,4 @@
-"""Follows the chain: reads blocks in order, applies each in one transaction, rolls back when the chain changed its mind.
+"""Follows the chain: reads blocks in order, applies each in one transaction, and rolls back when the chain replaces blocks.
 
 `Projector.step()` does one bounded piece of work and returns whether there was any; tests call it between crashes.
 """
@@ -13,8 +13,7 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.deployment import deployment_block
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
-from clearing.kit.identity import day_at
-from clearing.ledger.journal.models import Block
+from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.pipeline.projection import project_block
 from clearing.pipeline.reorg import roll_back_to_chain
@@ -25,7 +24,7 @@ _BLOCKS_A_STEP = 16
 
 
 class Projector:
-    """Follows the chain. There must be one at a time; a second one would fail on the blocks' primary key."""
+    """Follows the chain. Only one may run at a time: a second one would fail on the blocks' primary key."""
 
     def __init__(
         self,
@@ -36,10 +35,11 @@ class Projector:
         first_block: int | None = None,
         last_block: int | None = None,
     ) -> None:
-        """`first_block` is where to begin in an empty database, by default with the contract; `last_block` is where to stop."""
+        """`first_block` is where to begin in an empty database (default: the contract's own block), `last_block` where to stop."""
         self._database = database
         self._client = client
         self._settings = settings
+        self._network = NetworkIdentity.of(settings)
         self._first_block = first_block if first_block is not None else settings.start_block
         self._last_block = last_block
         self._behind_since: float | None = None
@@ -58,28 +58,30 @@ class Projector:
             roll_back_to_chain(self._database, self._client, self._settings.utc_offset_seconds)
             return True
         self._behind_since = None
-        first = last.number + 1 if last is not None else self._first()
+        first = last.number + 1 if last is not None else self._start_block()
         blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
         parent = last.hash if last is not None else None
         for block in blocks:
             if parent is not None and block.parent_hash != parent:
                 return True  # the chain changed under us: the next step rolls back
             with self._database.session.begin() as session:
-                project_block(session, block, day_at(block.timestamp, self._settings.utc_offset_seconds))
+                project_block(session, block, self._network.day_at(block.timestamp))
             parent = block.hash
         return bool(blocks)
 
-    def _first(self) -> int:
+    def _start_block(self) -> int:
         if self._first_block is None:
             self._first_block = deployment_block(self._client, self._settings.contract)
         return self._first_block
 
     def _may_be_behind(self) -> bool:
-        """A node that has a part of our blocks may only be slower than the one that we read them from. If it stays so, it has lost
-        the others."""
+        """Whether the node has a part of our blocks and may only be slower than the node that we read them from.
+
+        Once it has been behind for too long, it has lost the others.
+        """
         head = self._client.head()
         with self._database.reading() as session:
-            ours = session.get(Block, head)
+            ours = BlockRepository(session).by_number(head)
         if ours is None or self._client.block_hash(head) != ours.hash:
             return False
         if self._behind_since is None:
@@ -88,6 +90,6 @@ class Projector:
         return time.monotonic() - self._behind_since < self._settings.node_patience
 
     def _check_node(self) -> None:
-        """A node that is still catching up, or is on another chain, is no reason to take the whole read model back."""
+        """Raises ChainError where the node has no contract: that is no reason to roll the whole read model back."""
         if self._client.call("eth_getCode", self._settings.contract, "latest") == "0x":
             raise ChainError("eth_getCode", 0, "the node has no contract: it is still catching up, or on another chain")

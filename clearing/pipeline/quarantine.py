@@ -1,22 +1,21 @@
-"""Rare events that cannot be decoded or applied: set aside, told, and applied later, so that they stop nobody.
+"""Quarantine for rare events that cannot be decoded or applied, so that they stop nobody. They can be retried later.
 
-Only registrations, agreements, limits and money can be set aside. Entries never are.
+Only registrations, agreements, limits and money go into quarantine. Entries never do.
 """
 
 from __future__ import annotations
 
 import structlog
 from eth_abi.exceptions import DecodingError
-from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
 from clearing.chain import contract
 from clearing.chain.client import Log
 from clearing.kit import metrics
-from clearing.kit.events.models import Event
-from clearing.kit.ids import new_id
-from clearing.ledger.journal.models import ChainEvent, PoisonEvent
+from clearing.kit.events.recorder import EventRecorder
+from clearing.ledger.journal.models import ChainEvent, QuarantinedEvent
+from clearing.ledger.journal.repository import ChainEventRepository, QuarantineRepository
 from clearing.pipeline.registry_events import apply_event
 from tongdui.encoding import bytes_of, hex_of
 
@@ -26,93 +25,81 @@ UNREADABLE = (LookupError, ValueError, TypeError, ArithmeticError, AttributeErro
 """What decoding raises when a log is not what its topic says."""
 
 _INAPPLICABLE = (*UNREADABLE, InvalidRequestError, IntegrityError, DataError)
-"""What applying raises when the database has not what the event is about. A lost connection is none of these: it is no poison."""
+"""What applying raises when the database lacks what the event is about. A lost connection is not among them: that is no fault of
+the event."""
 
 
-def apply_or_set_aside(session: Session, block_number: int, item: Log, event: contract.ContractEvent) -> bool:
-    """Applies an event, or sets it aside where that fails; whether it was applied. What it had changed until then is undone."""
+def apply_or_quarantine(session: Session, block_number: int, item: Log, event: contract.ContractEvent) -> bool:
+    """Applies an event and returns True; where that fails, undoes its changes, puts it into quarantine and returns False."""
     try:
         with session.begin_nested():
-            undo = apply_event(session, event)
-            session.add(
-                ChainEvent(
-                    block_number=block_number,
-                    log_index=item.index,
-                    name=event.name,
-                    arguments=event.arguments,
-                    undo=undo,
-                )
-            )
+            _apply(session, block_number, item.index, event)
     except _INAPPLICABLE as error:
-        set_aside(session, poison_event(block_number, item, event.name, error))
+        quarantine_event(session, quarantined_event(block_number, item, event.name, error))
         return False
     return True
 
 
-def poison_event(block_number: int, item: Log, name: str | None, error: Exception) -> PoisonEvent:
-    """The row of an event that could not be applied."""
-    return PoisonEvent(
+def quarantined_event(block_number: int, item: Log, name: str | None, error: Exception) -> QuarantinedEvent:
+    """The row of an event that could not be decoded or applied."""
+    return QuarantinedEvent(
         block_number=block_number,
         log_index=item.index,
         name=name,
         topics=[hex_of(topic) for topic in item.topics],
         data=item.data,
         tx_hash=item.tx_hash,
-        error=f"{type(error).__name__}: {error}",
+        error=_text_of(error),
     )
 
 
-def set_aside(session: Session, poison: PoisonEvent) -> None:
-    """Stores it and tells the operator."""
-    session.add(poison)
+def quarantine_event(session: Session, quarantined: QuarantinedEvent) -> None:
+    """Stores an event in quarantine and lets the operator know."""
+    QuarantineRepository(session).add(quarantined)
     data = {
-        "block": poison.block_number,
-        "log_index": poison.log_index,
-        "name": poison.name,
-        "error": poison.error,
+        "block": quarantined.block_number,
+        "log_index": quarantined.log_index,
+        "name": quarantined.name,
+        "error": quarantined.error,
     }
-    session.add(
-        Event(
-            id=new_id("evt"),
-            type="chain.event_set_aside",
-            subject=hex_of(poison.tx_hash),
-            actor="projector",
-            data=data,
-        )
-    )
+    subject = hex_of(quarantined.tx_hash)
+    EventRecorder(session).record("chain.event_quarantined", subject, actor="projector", data=data)
     metrics.EVENTS_QUARANTINED.inc()
-    log.error("event set aside", **data)
+    log.error("event quarantined", **data)
 
 
-def retry(session: Session) -> tuple[int, int]:
-    """Tries the events that were set aside again, oldest first: how many are applied now, and how many still are not."""
+def retry_quarantined(session: Session) -> tuple[int, int]:
+    """Retries the events in quarantine, oldest first: how many were applied, and how many failed again."""
     applied = failed = 0
-    query = select(PoisonEvent).order_by(PoisonEvent.block_number, PoisonEvent.log_index)
-    for poison in session.scalars(query).all():
-        item = Log(tuple(bytes_of(topic) for topic in poison.topics), poison.data, poison.log_index, poison.tx_hash)
+    for quarantined in QuarantineRepository(session).list():
         try:
             with session.begin_nested():
-                _apply_again(session, poison, item)
+                _release(session, quarantined)
         except _INAPPLICABLE as error:
-            poison.error = f"{type(error).__name__}: {error}"
+            quarantined.error = _text_of(error)
             failed += 1
         else:
             applied += 1
     return applied, failed
 
 
-def _apply_again(session: Session, poison: PoisonEvent, item: Log) -> None:
-    event = contract.decode_log(item)
+def _release(session: Session, quarantined: QuarantinedEvent) -> None:
+    """Applies an event in quarantine and takes it out."""
+    topics = tuple(bytes_of(topic) for topic in quarantined.topics)
+    event = contract.decode_log(Log(topics, quarantined.data, quarantined.log_index, quarantined.tx_hash))
     if event is None:
         raise LookupError("the contract has no such event")
+    _apply(session, quarantined.block_number, quarantined.log_index, event)
+    QuarantineRepository(session).remove(quarantined)
+
+
+def _apply(session: Session, block_number: int, log_index: int, event: contract.ContractEvent) -> None:
     undo = apply_event(session, event)
-    session.add(
-        ChainEvent(
-            block_number=poison.block_number,
-            log_index=poison.log_index,
-            name=event.name,
-            arguments=event.arguments,
-            undo=undo,
-        )
+    applied = ChainEvent(
+        block_number=block_number, log_index=log_index, name=event.name, arguments=event.arguments, undo=undo
     )
-    session.delete(poison)
+    ChainEventRepository(session).add(applied)
+
+
+def _text_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -17,7 +17,6 @@ from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.pipeline.projection import inherit_uses
 from clearing.pipeline.registry_events import revert_event
 from clearing.pipeline.repository import TransactionRepository
-from clearing.pipeline.submission import reopen_calls
 from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
@@ -44,8 +43,7 @@ def take_back(session: Session, block: Block, day: int) -> None:
     blocks = BlockRepository(session)
     blocks.remove_content(block.number)
     _revert_events(session, block.number, day)
-    reopen_calls(session, block.number)
-    TransactionRepository(session).unsettle(block.number)
+    TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)
     EventRecorder(session).record(
         "chain.block_removed", hex_of(block.hash), actor="projector", data={"block": block.number}

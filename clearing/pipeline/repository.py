@@ -1,4 +1,4 @@
-"""SQL of the chain's tables: transactions and calls on their way out, blocks and entries on their way in."""
+"""SQL of transactions: signed, sent, mined; and of what waits for one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from clearing.pipeline.models import Transaction, TransactionAttempt, Transactio
 _RECENT = 8
 
 
-class Waiting(NamedTuple):
-    """What the sequencer has to do, if anything."""
+class PendingWork(NamedTuple):
+    """Which kinds of work the sequencer has to do."""
 
     orders: bool
     calls: bool
@@ -26,23 +26,31 @@ class Waiting(NamedTuple):
 
 
 class TransactionRepository:
-    """Signed transactions and the calls that wait for one."""
+    """Signed transactions in one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def waiting(self, overdue: datetime) -> Waiting:
-        """Whether there is anything to do. `overdue`: what was sent before and is in no block is to be sent again."""
+    def pending_work(self, overdue: datetime) -> PendingWork:
+        """Whether there is anything to do. A transaction that was sent before `overdue` and is in no block is due again."""
         unsent = or_(Transaction.sent_at.is_(None), Transaction.sent_at < overdue)
         query = select(
             exists().where(Order.state == OrderState.ACCEPTED),
             exists().where(Call.state == CallState.PENDING),
             exists().where(Transaction.state == TransactionState.SIGNED, unsent),
         )
-        return Waiting(*self._session.execute(query).one())
+        return PendingWork(*self._session.execute(query).one())
+
+    def add(self, transaction: Transaction) -> None:
+        """Stores a signed transaction."""
+        self._session.add(transaction)
+
+    def lock(self, transaction_id: int) -> Transaction:
+        """The transaction with this id, locked until the database's transaction ends."""
+        return self._session.get_one(Transaction, transaction_id, with_for_update=True)
 
     def unmined(self) -> list[Transaction]:
-        """Transactions that no block contains yet, in the order in which they were signed. Their bytes are left in the database."""
+        """Transactions that no block contains yet, in the order of their signing. Their bytes stay in the database."""
         query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
         return list(self._session.scalars(query.options(defer(Transaction.raw))))
 
@@ -57,45 +65,39 @@ class TransactionRepository:
         """The highest nonce that `sender` has used in a stored transaction."""
         return self._session.scalar(select(func.max(Transaction.nonce)).where(Transaction.sender == sender))
 
-    def ended_batches(self, after: int | None) -> list[Transaction]:
-        """Batches with a higher id than `after` that a block contains, in the order in which they were signed.
+    def mined_batches(self, after: int | None) -> list[Transaction]:
+        """Batches with a higher id than `after` that are in a block, reverted or not, in the order of their signing.
 
         Without `after`: the last few, for a sequencer that has just started.
         """
-        ended = (TransactionState.MINED, TransactionState.REVERTED)
-        query = select(Transaction).where(Transaction.orders > 0, Transaction.state.in_(ended))
+        in_block = (TransactionState.MINED, TransactionState.REVERTED)
+        query = select(Transaction).where(Transaction.orders > 0, Transaction.state.in_(in_block))
         if after is None:
             return list(self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)))[::-1]
         return list(self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)))
+
+    # ---------------------------------------------------------------- earlier versions
+
+    def keep_attempt(self, transaction: Transaction) -> None:
+        """Keeps the present version of a transaction that is about to be replaced."""
+        attempt = TransactionAttempt(hash=transaction.hash, transaction_id=transaction.id, raw=transaction.raw)
+        self._session.add(attempt)
 
     def earlier_hashes(self, transaction_id: int) -> list[bytes]:
         """Hashes that the transaction had before it was replaced."""
         query = select(TransactionAttempt.hash).where(TransactionAttempt.transaction_id == transaction_id)
         return list(self._session.scalars(query))
 
-    def by_hash(self, tx_hash: bytes) -> Transaction | None:
-        """The transaction with this hash, if it is ours."""
-        return self._session.scalar(select(Transaction).where(Transaction.hash == tx_hash))
+    # ---------------------------------------------------------------- blocks
 
-    def pending_calls(self, limit: int) -> list[Call]:
-        """Calls that wait for a transaction, oldest first."""
-        query = select(Call).where(Call.state == CallState.PENDING).order_by(Call.id).limit(limit)
-        return list(self._session.scalars(query))
-
-    def calls_of(self, transactions: Sequence[int]) -> list[Call]:
-        """Calls in these transactions."""
-        if not transactions:
-            return []
-        return list(self._session.scalars(select(Call).where(Call.transaction_id.in_(transactions))))
-
-    def settle(self, receipts: Iterable[Receipt]) -> list[Transaction]:
-        """Marks the transactions that a block contains, and returns those of ours."""
+    def mark_mined(self, receipts: Iterable[Receipt]) -> list[Transaction]:
+        """Marks our transactions of a block as mined or reverted, and returns them."""
         by_hash = {receipt.tx_hash: receipt for receipt in receipts}
         if not by_hash:
             return []
         ours = list(self._session.scalars(select(Transaction).where(Transaction.hash.in_(by_hash))))
         if len(ours) < len(by_hash):
-            ours += self._earlier_versions(by_hash)
+            ours += self._restored_versions(by_hash)
         for transaction in ours:
             receipt = by_hash[transaction.hash]
             transaction.state = TransactionState.MINED if receipt.succeeded else TransactionState.REVERTED
@@ -103,21 +105,24 @@ class TransactionRepository:
             transaction.gas_used = receipt.gas_used
         return ours
 
-    def _earlier_versions(self, hashes: Iterable[bytes]) -> list[Transaction]:
-        """Transactions of ours that were replaced, but not before a block had them as they were: so they are that again."""
+    def _restored_versions(self, hashes: Iterable[bytes]) -> list[Transaction]:
+        """Our transactions that were mined in an earlier version. That version takes its place again."""
         query = select(TransactionAttempt).where(TransactionAttempt.hash.in_(list(hashes)))
         found = []
         for attempt in self._session.scalars(query).all():
-            transaction = self._session.get_one(Transaction, attempt.transaction_id, with_for_update=True)
-            later = TransactionAttempt(hash=transaction.hash, transaction_id=transaction.id, raw=transaction.raw)
+            transaction = self.lock(attempt.transaction_id)
+            self.keep_attempt(transaction)
             transaction.hash, transaction.raw = attempt.hash, attempt.raw
             self._session.delete(attempt)
-            self._session.add(later)
             found.append(transaction)
         return found
 
-    def unsettle(self, block_number: int) -> None:
-        """A block fell out of the chain: its transactions are to be sent again."""
+    def mark_unmined(self, block_number: int) -> None:
+        """A block fell out of the chain: its transactions are due again, and their calls are on their way again."""
+        in_block = select(Transaction.id).where(Transaction.block_number == block_number)
+        self._session.execute(
+            update(Call).where(Call.transaction_id.in_(in_block)).values(state=CallState.SUBMITTED, error=None)
+        )
         self._session.execute(
             update(Transaction)
             .where(Transaction.block_number == block_number)

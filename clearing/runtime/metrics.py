@@ -65,7 +65,7 @@ class NetworkCollector(Collector):
                 _gauge("tongdui_transactions_in_flight", "Transactions that no block contains", queue.in_flight),
                 _gauge("tongdui_calls_waiting", "Privileged calls that wait for a transaction", queue.calls),
                 _gauge("tongdui_sequencing_paused", "Whether the operator paused sequencing", int(queue.paused)),
-                _gauge("tongdui_events_quarantined", "Chain events in quarantine", queue.poison),
+                _gauge("tongdui_events_quarantined", "Chain events in quarantine", queue.quarantined),
             ]
             if block is not None:
                 families.append(_gauge("tongdui_projected_block", "Newest block in the read model", block))

@@ -1,4 +1,4 @@
-"""What the operator can do: pause, resume, cancel, look at the queue and at events set aside; and the commands' exit codes."""
+"""What the operator can do: pause, resume, cancel, look at the queue and at the quarantine; and the commands' exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clearing.kit.config import settings
 from clearing.kit.errors import Conflict, NotFound, Unavailable
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.journal.models import Entry, PoisonEvent
+from clearing.ledger.journal.models import Entry, QuarantinedEvent
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.operations.service import OperationsService
@@ -26,7 +26,7 @@ Clearing = Callable[..., int]
 
 @pytest.fixture
 def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clearing]:
-    """The command, on this network; its exit code."""
+    """Runs the command on this network and returns its exit code."""
     configured = harness.settings
     for name, value in {
         "DATABASE_URL": configured.database_url,
@@ -64,8 +64,8 @@ def test_a_paused_sequencer_batches_nothing_until_it_is_resumed(harness: Harness
     harness.settle()
     assert harness.order(waiting).state is OrderState.SETTLED
     with harness.database.session.begin() as session:
-        told = session.scalars(select(Event).where(Event.type.like("sequencing.%")).order_by(Event.seq)).all()
-        assert [(event.type, event.actor) for event in told] == [
+        recorded = session.scalars(select(Event).where(Event.type.like("sequencing.%")).order_by(Event.seq)).all()
+        assert [(event.type, event.actor) for event in recorded] == [
             ("sequencing.paused", "op"),
             ("sequencing.resumed", "op"),
         ]
@@ -116,7 +116,7 @@ def test_only_an_order_that_waits_for_a_batch_can_be_cancelled(harness: Harness)
     harness.check()
 
 
-def test_a_full_queue_turns_orders_away_and_takes_them_again_when_it_is_shorter(harness: Harness) -> None:
+def test_a_full_queue_refuses_orders_until_it_is_shorter(harness: Harness) -> None:
     harness.settings.queue_limit = 3
     members = [harness.member() for _ in range(4)]
     for member in members[:3]:
@@ -131,7 +131,7 @@ def test_a_full_queue_turns_orders_away_and_takes_them_again_when_it_is_shorter(
     harness.check()
 
 
-def test_the_commands_say_by_their_exit_code_how_it_stands(
+def test_the_commands_exit_codes_show_the_state_of_the_network(
     harness: Harness, clearing: Clearing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = harness.issue(harness.member(), 100)
@@ -161,7 +161,7 @@ def test_the_commands_say_by_their_exit_code_how_it_stands(
         session.execute(delete(Event).where(Event.type != "reconciliation.clean"))
         assert len(session.scalars(select(Event)).all()) == 1
         session.add(
-            PoisonEvent(
+            QuarantinedEvent(
                 block_number=1, log_index=1, name=None, topics=["0x77"], data=b"", tx_hash=bytes(32), error="odd"
             )
         )

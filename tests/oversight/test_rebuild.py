@@ -1,4 +1,4 @@
-"""The read model, made again from the chain, is the same bit for bit; and an event that cannot be read stops nobody."""
+"""A read model rebuilt from the chain is the same bit for bit, and an event that cannot be read stops nobody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clearing.chain.deployment import deployment_block
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.journal.models import Block, ChainEvent, Entry, PoisonEvent
+from clearing.ledger.journal.models import Block, ChainEvent, Entry, QuarantinedEvent
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
@@ -24,7 +24,7 @@ from clearing.oversight.reconciliation.rebuild import Digest, NotEmpty, RebuildS
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.pipeline.projector import Projector
-from clearing.pipeline.quarantine import retry
+from clearing.pipeline.quarantine import retry_quarantined
 from scripts.dev.services import Anvil, Postgres
 from tests.support.harness import Harness
 from tongdui.encoding import keccak256, word
@@ -65,7 +65,7 @@ def test_a_rebuilt_read_model_is_the_same_after_reorganisations(
     empty.close()
 
 
-def test_what_is_wrong_in_the_live_database_shows_in_its_tables_digest(harness: Harness, empty: Database) -> None:
+def test_an_error_in_the_live_database_changes_its_tables_digest(harness: Harness, empty: Database) -> None:
     _trade(harness)
     with harness.database.session.begin() as session:
         session.scalars(select(Account).limit(1)).one().posted += 1
@@ -78,7 +78,7 @@ def test_what_is_wrong_in_the_live_database_shows_in_its_tables_digest(harness: 
 
 
 def test_a_rebuilt_database_goes_on_where_the_chain_is(harness: Harness, empty: Database) -> None:
-    """Whoever has to live from it gives away no nonce that the chain has seen."""
+    """Should it go live, it hands out no nonce that the chain has seen."""
     _trade(harness)
     ours, _ = _rebuild(harness, empty)
     with empty.session.begin() as session:
@@ -90,7 +90,7 @@ def test_a_rebuilt_database_goes_on_where_the_chain_is(harness: Harness, empty: 
     empty.close()
 
 
-def test_it_does_not_rebuild_over_anything(harness: Harness) -> None:
+def test_it_never_rebuilds_over_existing_rows(harness: Harness) -> None:
     service = RebuildService(harness.database, harness.client, harness.settings)
     with pytest.raises(NotEmpty, match="blocks"):
         service.prepare()
@@ -122,7 +122,7 @@ def test_without_a_contract_there_is_nothing_to_follow(harness: Harness, empty: 
     empty.close()
 
 
-def test_a_node_of_another_chain_does_not_take_the_read_model_back(harness: Harness, own_chain: Anvil) -> None:
+def test_a_node_of_another_chain_does_not_roll_the_read_model_back(harness: Harness, own_chain: Anvil) -> None:
     _trade(harness)
     stranger = ChainClient(own_chain.url)
     with harness.database.session.begin() as session:
@@ -134,7 +134,7 @@ def test_a_node_of_another_chain_does_not_take_the_read_model_back(harness: Harn
     stranger.close()
 
 
-# -------------------------------------------------------------------- poison
+# -------------------------------------------------------------------- quarantine
 
 
 def test_an_event_that_cannot_be_read_is_quarantined_and_the_rest_goes_on(harness: Harness) -> None:
@@ -152,11 +152,11 @@ def test_an_event_that_cannot_be_read_is_quarantined_and_the_rest_goes_on(harnes
     assert harness.order(order).state is OrderState.SETTLED
     harness.check()
     with harness.database.session.begin() as session:
-        poison = session.scalars(select(PoisonEvent).order_by(PoisonEvent.log_index)).all()
-        assert [(row.log_index, row.name) for row in poison] == [(900, None), (901, None), (902, None)]
-        assert poison[1].error == "LookupError: the contract has no such event"
-        told = session.scalars(select(Event).where(Event.type == "chain.event_set_aside")).all()
-        assert len(told) == 3
+        quarantined = session.scalars(select(QuarantinedEvent).order_by(QuarantinedEvent.log_index)).all()
+        assert [(row.log_index, row.name) for row in quarantined] == [(900, None), (901, None), (902, None)]
+        assert quarantined[1].error == "LookupError: the contract has no such event"
+        recorded = session.scalars(select(Event).where(Event.type == "chain.event_quarantined")).all()
+        assert len(recorded) == 3
 
 
 def test_an_event_about_something_unknown_is_applied_once_it_is_known(lone_harness: Harness, own_chain: Anvil) -> None:
@@ -168,19 +168,19 @@ def test_an_event_about_something_unknown_is_applied_once_it_is_known(lone_harne
     harness.settle()
     stop()
     with harness.database.session.begin() as session:
-        poison = session.scalars(select(PoisonEvent)).one()
-        assert poison.name == "ProgramPauseChanged"
-        assert poison.error.startswith("NoResultFound")
-        block = poison.block_number
-        assert retry(session) == (0, 1)
+        quarantined = session.scalars(select(QuarantinedEvent)).one()
+        assert quarantined.name == "ProgramPauseChanged"
+        assert quarantined.error.startswith("NoResultFound")
+        block = quarantined.block_number
+        assert retry_quarantined(session) == (0, 1)
         session.add(Program(number=99, id="prg_99", merchant_number=1, code="LATE", name="LATE"))
     with harness.database.session.begin() as session:
-        assert retry(session) == (1, 0)
+        assert retry_quarantined(session) == (1, 0)
     with harness.database.session.begin() as session:
-        assert session.scalars(select(PoisonEvent)).all() == []
+        assert session.scalars(select(QuarantinedEvent)).all() == []
         assert session.get_one(ChainEvent, (block, 900)).undo == {"status": "pending"}
         assert session.get_one(Program, 99).status is ProgramStatus.PAUSED
-    own_chain.rpc("anvil_reorg", 1, [])  # and it is taken back like any other
+    own_chain.rpc("anvil_reorg", 1, [])  # and it is reverted like any other
     harness.settle()
     with harness.database.session.begin() as session:
         assert session.get_one(Program, 99).status is ProgramStatus.PENDING
@@ -206,7 +206,7 @@ def test_an_entry_that_cannot_be_applied_stops_the_projector_instead_of_being_sk
 
 
 def _trade(harness: Harness) -> str:
-    """Every kind of traffic that the harness knows, with a rejection; the member."""
+    """Makes every kind of movement that the harness knows, with a rejection; returns the member."""
     member, other = harness.member(), harness.member()
     harness.issue(member, 1_000)
     harness.issue(other, 70)
@@ -237,7 +237,7 @@ def _rebuild(harness: Harness, empty: Database) -> tuple[Digest, Digest]:
 
 
 def _inject(harness: Harness, logs: Callable[[], list[Log]]) -> Callable[[], None]:
-    """Adds logs to each block that has a batch, as a contract might that is newer than this code; the way to stop it."""
+    """Adds logs to each block that has a batch, as a newer contract might emit them; returns a function that stops it."""
     honest = harness.client.blocks
 
     def blocks(first: int, last: int, contract: str) -> list[BlockData]:

@@ -1,4 +1,4 @@
-"""Reconciliation finds what does not agree, names it, and finds nothing where everything does."""
+"""Reconciliation finds and names what does not agree, and finds nothing where everything agrees."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from clearing.ledger.journal.models import Batch, Block, Entry
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.oversight.reconciliation.comparison import Drift
 from clearing.oversight.reconciliation.service import (
     CannotReconcile,
-    Drift,
     ReconciliationService,
     Report,
     record,
@@ -27,7 +27,7 @@ from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
 
 
-def test_a_network_in_order_has_no_drift(harness: Harness) -> None:
+def test_a_healthy_network_has_no_drift(harness: Harness) -> None:
     _trade(harness)
     report = _reconcile(harness)
     assert report.drifts == []
@@ -56,13 +56,13 @@ def test_it_compares_at_the_projectors_block_however_far_the_chain_is(harness: H
 def test_it_waits_for_the_projector_to_follow_a_reorganisation(lone_harness: Harness, own_chain: Anvil) -> None:
     _trade(lone_harness)
     own_chain.rpc("anvil_reorg", 2, [])
-    with pytest.raises(CannotReconcile, match="does not tell"):
+    with pytest.raises(CannotReconcile, match="does not know the state"):
         _reconcile(lone_harness)
     lone_harness.settle()
     assert _reconcile(lone_harness).drifts == []
 
 
-def test_what_the_database_has_wrong_is_reported_with_what_the_others_say(harness: Harness) -> None:
+def test_an_error_in_the_database_is_reported_with_the_values_of_the_others(harness: Harness) -> None:
     _trade(harness)
     zero = "0x" + "00" * 32
     for key, column, wrong, drift in (
@@ -97,7 +97,7 @@ def test_an_entry_that_was_changed_no_longer_gives_its_batchs_root(harness: Harn
         _change(harness, (Entry, (1, 0)), column, right)
 
 
-def test_an_order_that_calls_itself_settled_must_have_used_its_nonce(harness: Harness) -> None:
+def test_a_settled_order_must_have_used_its_nonce(harness: Harness) -> None:
     member = _trade(harness)
     order = harness.redeem(member, 5)
     with harness.database.session.begin() as session:
@@ -107,7 +107,7 @@ def test_an_order_that_calls_itself_settled_must_have_used_its_nonce(harness: Ha
     assert order in drifts["nonce"].subject
 
 
-def test_points_that_are_reserved_for_nobody_are_a_drift(harness: Harness) -> None:
+def test_points_reserved_by_no_order_are_a_drift(harness: Harness) -> None:
     _trade(harness)
     with harness.database.session.begin() as session:
         session.scalars(select(Account).where(Account.program == 2)).one().reserved = 3
@@ -127,9 +127,9 @@ def test_open_orders_account_for_what_is_reserved(harness: Harness) -> None:
     assert report.checked["reservation"] == 3
 
 
-def test_a_node_that_withholds_an_event_is_found_out(harness: Harness) -> None:
+def test_an_event_that_the_node_withholds_is_noticed(harness: Harness) -> None:
     _trade(harness)
-    client = Forgetful(harness.settings.rpc_url, "EntryPosted(address,uint256,uint256,bytes32)")
+    client = WithholdingClient(harness.settings.rpc_url, "EntryPosted(address,uint256,uint256,bytes32)")
     report = ReconciliationService(harness.database, client, harness.settings).run()
     client.close()
     wrong = {drift.what for drift in report.drifts}
@@ -141,13 +141,13 @@ def test_a_node_that_withholds_an_event_is_found_out(harness: Harness) -> None:
 
 def test_what_builds_on_a_withheld_event_is_a_fault_and_not_a_crash(harness: Harness) -> None:
     _trade(harness)
-    client = Forgetful(harness.settings.rpc_url, "MerchantRegistered(uint32,uint96,bytes32)")
+    client = WithholdingClient(harness.settings.rpc_url, "MerchantRegistered(uint32,uint96,bytes32)")
     drifts = ReconciliationService(harness.database, client, harness.settings).run().drifts
     client.close()
     assert any("builds on an unknown 0" in drift.subject for drift in drifts if drift.what == "events")
 
 
-def test_the_outcome_is_written_as_an_event(harness: Harness) -> None:
+def test_the_outcome_is_recorded_as_an_event(harness: Harness) -> None:
     _trade(harness)
     with harness.database.session.begin() as session:
         session.get_one(Position, 1).position = 0
@@ -160,7 +160,7 @@ def test_the_outcome_is_written_as_an_event(harness: Harness) -> None:
     assert {what: wrong for what, _, wrong in summary(report)}["position"] == 1
 
 
-class Forgetful(ChainClient):
+class WithholdingClient(ChainClient):
     """A node that hides the first event of a kind."""
 
     def __init__(self, url: str, hidden: str) -> None:
@@ -176,7 +176,7 @@ class Forgetful(ChainClient):
 
 
 def _trade(harness: Harness) -> str:
-    """Issues, exchanges, redeems, transfers and reverses; the member who has 85 CINE afterwards."""
+    """Issues, exchanges and redeems points; returns the member who has 85 CINE afterwards."""
     member, other = harness.member(), harness.member()
     harness.issue(member, 1_000)
     harness.settle()
@@ -194,7 +194,7 @@ def _reconcile(harness: Harness) -> Report:
 
 
 def _change(harness: Harness, key: tuple[type[Any], Any], column: str, value: Any) -> Any:
-    """Writes a value where only the projector should; the one before."""
+    """Writes a value that only the projector should write; returns the previous one."""
     with harness.database.session.begin() as session:
         row = session.get_one(*key)
         before = getattr(row, column)

@@ -1,29 +1,27 @@
-"""Daily statements: exact, complete, and made again where the chain changed its mind."""
+"""Daily statements: exact, complete, and made again where the chain replaced blocks."""
 
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import pytest
 from sqlalchemy import select
 
+from clearing.kit.clock import MovableClock
 from clearing.kit.identity import SECONDS_A_DAY
 from clearing.ledger.settlement.models import Position
-from clearing.oversight.statements import service as statements
+from clearing.oversight.statements.builder import recomputed
 from clearing.oversight.statements.models import Statement
-from clearing.oversight.statements.service import StatementService, recomputed
+from clearing.oversight.statements.service import StatementService
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 
 
 def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_each_other(
-    lone_harness: Harness, own_chain: Anvil, monkeypatch: pytest.MonkeyPatch
+    lone_harness: Harness, own_chain: Anvil, clock: MovableClock
 ) -> None:
     harness = lone_harness
     harness.settings.managed_deadline = harness.settings.max_deadline = 3 * SECONDS_A_DAY  # the chain's clock will jump
-    clock = datetime.now(UTC)
-    monkeypatch.setattr(statements, "now", lambda: clock)
     member = harness.member()
     harness.issue(member, 1_000)
     harness.settle()
@@ -33,7 +31,7 @@ def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_eac
     assert make_statements(harness) == []  # the day is not over
 
     own_chain.rpc("evm_increaseTime", SECONDS_A_DAY)
-    clock += timedelta(days=1, minutes=6)
+    clock.move(timedelta(days=1, minutes=6))
     first = make_statements(harness)
     assert [s.merchant_number for s in first] == [0, 1, 2]
     check_statements(harness, first, {0: 0, 1: 0, 2: 0})
@@ -49,12 +47,12 @@ def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_eac
 
     harness.exchange(member, 100)
     harness.settle()
-    clock += timedelta(days=1)
+    clock.move(timedelta(days=1))
     second = make_statements(harness)
     check_statements(harness, second, {s.merchant_number: s.closing for s in first})
     assert next(s for s in second if s.merchant_number == 1).lines[0]["count"] == 1
 
-    # The chain changes its mind about the last block, and what it held comes in another one: the days are told again.
+    # A reorganisation replaces the last block, and its content comes in another one: the days are made again.
     own_chain.rpc("anvil_reorg", 1, [])
     harness.settle()
     again = make_statements(harness)
@@ -68,20 +66,17 @@ def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_eac
     check_statements(harness, every[-1], {s.merchant_number: s.closing for s in every[-2]})
 
 
-def test_a_day_has_no_statement_before_all_of_its_transactions_are_seen(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = datetime.now(UTC) + timedelta(days=1, minutes=6)
-    monkeypatch.setattr(statements, "now", lambda: clock)
+def test_a_day_has_no_statements_before_all_of_its_transactions_are_seen(harness: Harness, clock: MovableClock) -> None:
     harness.issue(harness.member(), 100)
     assert harness.sequencer.sign_batch()
+    clock.move(timedelta(days=1, minutes=6))
     assert make_statements(harness) == []
     harness.settle()
     assert len(make_statements(harness)) == 3
 
 
 def make_statements(harness: Harness) -> list[Statement]:
-    """What the task does."""
+    """What the job does."""
     made: list[Statement] = []
     while True:
         with harness.database.reading() as session:
@@ -95,7 +90,7 @@ def make_statements(harness: Harness) -> list[Statement]:
 
 
 def check_statements(harness: Harness, made: list[Statement], openings: dict[int, int]) -> None:
-    """They are made of what they say, and end with what the merchants have now."""
+    """Their closing positions follow from their lines and are what the merchants have now."""
     with harness.database.session.begin() as session:
         positions = {p.merchant_number: p.position for p in session.scalars(select(Position))}
     for statement in made:

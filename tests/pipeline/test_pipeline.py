@@ -1,4 +1,4 @@
-"""From accepted to settled: what a crash, a reorganisation, a race or a refusal may not change."""
+"""From accepted to settled: what no crash, reorganisation, race or refusal may change."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from clearing.ordering.orders.repository import OrderRepository
 from clearing.oversight.operations.service import OperationsService
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.merchants.models import Merchant, MerchantStatus
+from clearing.pipeline.failed_calls import fail_call_for_good
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.projection import project_block
-from clearing.pipeline.submission import fail_call
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
@@ -77,7 +77,7 @@ def test_an_exchange_that_the_payer_cannot_cover_is_refused(harness: Harness) ->
     harness.check()
 
 
-def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own_chain: Anvil) -> None:
+def test_money_reserved_by_a_withdrawal_pays_for_nothing(lone_harness: Harness, own_chain: Anvil) -> None:
     harness = lone_harness
     member = harness.member()
     harness.issue(member, 100)
@@ -90,7 +90,9 @@ def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own
         assert ReconciliationService(harness.database, harness.client, harness.settings).run().is_clean
         if fails:
             with harness.database.session.begin() as session:
-                fail_call(session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no")
+                fail_call_for_good(
+                    session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no"
+                )
             harness.sequencer.step()
     before = harness.client.head()
     harness.settle()
@@ -104,7 +106,7 @@ def test_what_a_withdrawal_will_take_pays_for_nothing(lone_harness: Harness, own
     harness.check()
 
 
-def test_no_withdrawal_is_more_than_there_is_in_the_bank(harness: Harness) -> None:
+def test_no_withdrawal_exceeds_the_money_in_the_bank(harness: Harness) -> None:
     with harness.database.session.begin() as session:
         request_call(session, "operator", "setCreditLimit", [1, 1_000_000_000], "")
     _withdraw(harness, 1, 500_000_000, "all but 500 CNY")
@@ -146,7 +148,7 @@ def _deposit(harness: Harness, merchant: int, micros: int) -> str:
 
 def _refuse_call(harness: Harness) -> None:
     with harness.database.session.begin() as session:
-        fail_call(session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no")
+        fail_call_for_good(session, session.scalars(select(Call).where(Call.state == CallState.PENDING)).one(), "no")
 
 
 def _bank_movements(harness: Harness) -> dict[str, str]:
@@ -154,12 +156,12 @@ def _bank_movements(harness: Harness) -> dict[str, str]:
         return {movement.id: movement.state for movement in session.scalars(select(BankMovement))}
 
 
-def _told(harness: Harness, subject: str) -> list[str]:
+def _recorded(harness: Harness, subject: str) -> list[str]:
     with harness.database.reading() as session:
         return list(session.scalars(select(Event.type).where(Event.subject == subject).order_by(Event.seq)))
 
 
-def test_a_deposit_that_failed_is_booked_when_it_is_asked_for_again(lone_harness: Harness, own_chain: Anvil) -> None:
+def test_a_failed_deposit_is_booked_when_it_is_requested_again(lone_harness: Harness, own_chain: Anvil) -> None:
     harness = lone_harness
     deposit = _deposit(harness, 1, 500)
     _refuse_call(harness)
@@ -170,11 +172,11 @@ def test_a_deposit_that_failed_is_booked_when_it_is_asked_for_again(lone_harness
     before = harness.client.head()
     harness.settle()
     assert _bank_movements(harness) == {deposit: "posted"}
-    assert _told(harness, deposit) == ["deposit.requested", "deposit.failed", "deposit.requested", "deposit.posted"]
+    assert _recorded(harness, deposit) == ["deposit.requested", "deposit.failed", "deposit.requested", "deposit.posted"]
     own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
     harness.settle()
     assert _bank_movements(harness) == {deposit: "posted"}
-    assert _told(harness, deposit)[4:] == ["deposit.posted"]
+    assert _recorded(harness, deposit)[4:] == ["deposit.posted"]
     harness.check()
 
 
@@ -196,7 +198,7 @@ def test_a_reference_that_was_used_past_the_gateway_books_no_other_movement(harn
     deposit = _deposit(harness, 1, 500)
     harness.settle()
     assert _bank_movements(harness) == {deposit: "failed"}
-    assert _told(harness, deposit) == ["deposit.requested", "deposit.failed"]
+    assert _recorded(harness, deposit) == ["deposit.requested", "deposit.failed"]
     harness.check()
 
 
@@ -213,8 +215,8 @@ def test_a_reference_has_one_effect_until_its_instruction_is_refused(harness: Ha
     harness.check()
 
 
-def test_what_the_chain_refuses_is_rejected_with_its_reason_and_released(harness: Harness) -> None:
-    """The gateway checks first, so only a change behind its back lets the chain refuse: here, the points go elsewhere."""
+def test_an_order_that_the_chain_refuses_is_rejected_with_its_reason_and_released(harness: Harness) -> None:
+    """The gateway checks first, so the chain refuses only after a change behind its back: here, the points go elsewhere."""
     member = harness.member()
     harness.issue(member, 100)
     harness.settle()
@@ -234,13 +236,13 @@ def test_what_the_chain_refuses_is_rejected_with_its_reason_and_released(harness
     harness.check()
 
 
-def test_an_order_of_a_merchant_that_is_not_on_the_chain_yet_is_put_off_and_not_refused(harness: Harness) -> None:
+def test_an_order_of_a_merchant_that_is_not_on_the_chain_yet_is_postponed(harness: Harness) -> None:
     member = harness.member()
     with harness.database.session.begin() as session:
         session.get_one(Merchant, 1).status = MerchantStatus.PENDING
-    with pytest.raises(Unavailable) as put_off:
+    with pytest.raises(Unavailable) as postponed:
         harness.issue(member, 100)
-    assert put_off.value.code == "merchant_pending"
+    assert postponed.value.code == "merchant_pending"
 
 
 def test_an_order_whose_deadline_passes_unsent_expires_and_frees_its_points(harness: Harness) -> None:
@@ -271,7 +273,7 @@ def test_retry_after_a_crash_before_sending_settles_once(harness: Harness) -> No
     harness.check()
 
 
-def test_retry_after_a_crash_between_sending_and_noting_it_settles_once(harness: Harness) -> None:
+def test_retry_after_a_crash_between_sending_and_recording_it_settles_once(harness: Harness) -> None:
     member = harness.member()
     order = harness.issue(member, 100)
     assert harness.sequencer.sign_batch()
@@ -340,7 +342,7 @@ def test_a_node_that_counts_a_transaction_before_it_shows_the_block_does_not_mak
     harness.check()
 
 
-def test_a_call_that_the_contract_refuses_fails_with_the_contracts_words(harness: Harness) -> None:
+def test_a_call_that_the_contract_refuses_fails_with_the_contracts_error(harness: Harness) -> None:
     with harness.database.session.begin() as session:
         call = request_call(session, "operator", "setCreditLimit", [99, 1], "somebody")
     harness.settle()
@@ -353,7 +355,7 @@ def test_a_call_that_the_contract_refuses_fails_with_the_contracts_words(harness
 def test_a_node_in_trouble_makes_nothing_fail_for_good(harness: Harness, message: str) -> None:
     with harness.database.session.begin() as session:
         call = request_call(session, "operator", "setCreditLimit", [1, 5_000], "somebody")
-    harness.sequencer._capacity.failed()  # batches are tried out, too
+    harness.sequencer._batches.capacity.batch_failed()  # batches are tried out, too
     order = harness.issue(harness.member(), 100)
     honest = harness.client.call
 
@@ -391,7 +393,7 @@ def test_a_key_that_is_not_there_stops_no_order(harness: Harness) -> None:
     harness.check()
 
 
-def test_an_order_that_was_given_up_but_executed_shows_what_the_chain_did(harness: Harness) -> None:
+def test_an_order_that_was_cancelled_but_carried_out_shows_what_the_chain_did(harness: Harness) -> None:
     """As after a restored backup: the database has forgotten that it sent the order."""
     member = harness.member()
     harness.issue(member, 100)
@@ -431,7 +433,9 @@ def test_a_node_that_is_behind_is_waited_for(harness: Harness) -> None:
     harness.check()
 
 
-def test_a_rejected_order_that_lives_again_has_its_reference_again(lone_harness: Harness, own_chain: Anvil) -> None:
+def test_a_rejected_order_that_a_reorganisation_reopens_has_its_reference_again(
+    lone_harness: Harness, own_chain: Anvil
+) -> None:
     harness = lone_harness
     member = harness.member()
     with harness.database.session.begin() as session:
@@ -471,7 +475,7 @@ def test_a_reorganisation_rolls_back_and_settles_again(lone_harness: Harness, ow
     harness.check()
 
 
-def test_a_reorganisation_takes_registrations_and_money_back_too(lone_harness: Harness, own_chain: Anvil) -> None:
+def test_a_reorganisation_reverts_registrations_and_money_too(lone_harness: Harness, own_chain: Anvil) -> None:
     harness = lone_harness
     member = harness.member()
     harness.issue(member, 500)
@@ -487,7 +491,7 @@ def test_a_reorganisation_takes_registrations_and_money_back_too(lone_harness: H
 # -------------------------------------------------------------------- races
 
 
-def test_of_fifty_concurrent_redemptions_exactly_the_covered_ones_succeed(harness: Harness) -> None:
+def test_exactly_the_covered_ones_of_fifty_concurrent_redemptions_succeed(harness: Harness) -> None:
     member = harness.member()
     harness.issue(member, 100)
     harness.settle()
@@ -525,7 +529,7 @@ def test_an_atomic_order_may_use_what_it_gains(harness: Harness) -> None:
 
 
 def _withdraw(harness: Harness, number: int, micros: int, reference: str) -> str:
-    """Asks for a withdrawal, as the gateway does; the movement's id."""
+    """Requests a withdrawal, as the gateway does; returns the movement's id."""
     with harness.database.session.begin() as session:
         merchant = session.get_one(Merchant, number).id
         service = SettlementService(session)
@@ -540,7 +544,7 @@ def _count_entries(harness: Harness, order_id: str) -> int:
 
 
 def _block_of(harness: Harness, order_id: str) -> BlockData:
-    """The block that took the order's transaction in, which was sent a moment ago."""
+    """The block that contains the order's transaction, which was sent a moment ago."""
     with harness.database.session.begin() as session:
         transaction = session.get_one(Transaction, harness.order(order_id).transaction_id)
     receipt = harness.client.call("eth_getTransactionReceipt", "0x" + transaction.hash.hex())

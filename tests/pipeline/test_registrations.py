@@ -1,4 +1,4 @@
-"""A registration that the contract refuses does not hold up the ones behind it, though it counts their numbers without a gap."""
+"""A registration that the contract refuses does not hold up those behind it, though their numbers must have no gap."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_agreements_behind_a_refused_one_move_up(harness: Harness) -> None:
     harness.check()
 
 
-def test_the_day_s_cap_is_known_when_an_order_is_accepted(lone_harness: Harness, own_chain: Anvil) -> None:
-    """With what pending orders may use, after a reorganisation, and in a successor, which begins with its predecessor's use."""
+def test_the_daily_cap_is_checked_when_an_order_is_accepted(lone_harness: Harness, own_chain: Anvil) -> None:
+    """It counts what pending orders may use, survives a reorganisation, and passes to a successor with its predecessor's use."""
     harness = lone_harness
     member = harness.member()
     harness.issue(member, 1_000)

@@ -1,4 +1,4 @@
-"""The sequencer when things go wrong around it: its own death, a node that forgets or refuses, a chain that is paused or dear."""
+"""The sequencer under failures: its own death, a node that forgets or refuses, a chain that is paused or expensive."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_there_is_one_leader_and_its_lock_ends_with_its_connection(database_url:
     other = Leadership(second, "projector")
     assert other.acquire()
     other.release()
-    if not first.is_sqlite:  # a machine that is gone says no goodbye: the server has to ask
+    if not first.is_sqlite:  # a machine that is gone closes no connection: the server has to probe
         with second.engine.connect() as connection:
             assert a._connection is not None
             assert a._connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar() == "5"
@@ -96,7 +96,7 @@ def test_a_transaction_that_the_node_dropped_is_sent_again(lone_harness: Harness
     own_chain.rpc("evm_mine")
     assert not _receipt(harness, stuck.hash)
     assert harness.sequencer.send_due()
-    assert harness.sequencer.send_due()  # and again: the node knows it by now, which is no fault
+    assert harness.sequencer.send_due()  # and again: the node knows it by now, which is no error
     own_chain.rpc("evm_mine")
     assert _receipt(harness, stuck.hash)
     own_chain.rpc("evm_setAutomine", True)
@@ -113,7 +113,7 @@ def test_several_batches_in_flight_survive_a_chain_that_mines_by_the_clock(datab
         members = [harness.member() for _ in range(4)]
         orders = [harness.issue(member, 100) for member in members for _ in range(10)]
         for _ in range(10):
-            harness.sequencer.step()  # and the projector sees nothing of it
+            harness.sequencer.step()  # the projector sees none of it
         assert len(_signed(harness)) == harness.settings.batches_in_flight
         while _count(harness, OrderState.SETTLED) < len(orders):
             harness.settle()
@@ -146,7 +146,7 @@ def test_with_confirmations_an_order_settles_only_under_enough_blocks(
 def test_a_batch_that_runs_out_of_gas_is_made_smaller_until_it_passes_and_then_larger_again(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _believe_that_gas_is_plenty(monkeypatch)
+    _underestimate_gas(monkeypatch)
     harness.settings.batch_max_gas = 500_000  # some ten issuances
     harness.restart()
     orders = [harness.issue(harness.member(), 100) for _ in range(60)]
@@ -162,10 +162,10 @@ def test_a_batch_that_runs_out_of_gas_is_made_smaller_until_it_passes_and_then_l
     harness.check()
 
 
-def test_an_order_that_no_transaction_has_room_for_is_refused_and_holds_nobody_up(
+def test_an_order_that_fits_into_no_transaction_is_rejected_and_holds_nobody_up(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _believe_that_gas_is_plenty(monkeypatch)
+    _underestimate_gas(monkeypatch)
     members = [harness.member() for _ in range(30)]
     harness.settings.batch_max_gas = 500_000
     harness.restart()
@@ -213,10 +213,8 @@ def test_a_batch_whose_gas_limit_the_chain_does_not_allow_is_signed_again_with_l
 # -------------------------------------------------------------------- a chain that is paused
 
 
-def test_while_the_network_is_paused_the_sequencer_waits_instead_of_trying(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clearing.pipeline.sequencer._BLOCKED_PAUSE", 0.0)
+def test_while_the_network_is_paused_the_sequencer_waits(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.pipeline.batching._BLOCKED_PAUSE", 0.0)
     _call(harness, "pause")
     orders = [harness.issue(harness.member(), 100) for _ in range(3)]
     harness.settle()
@@ -225,7 +223,7 @@ def test_while_the_network_is_paused_the_sequencer_waits_instead_of_trying(
         harness.projector.step()
     with harness.database.session.begin() as session:
         batches = session.scalars(select(Transaction.state).where(Transaction.orders > 0)).all()
-    assert batches == [TransactionState.REVERTED], "one batch told us; no other was sent"
+    assert batches == [TransactionState.REVERTED], "one batch showed it; no other was sent"
     assert {harness.order(order).state for order in orders} == {OrderState.ACCEPTED}
     _call(harness, "unpause")
     harness.settle()
@@ -237,7 +235,7 @@ def test_while_the_network_is_paused_the_sequencer_waits_instead_of_trying(
 def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness: Harness) -> None:
     _call(harness, "pause")
     harness.issue(harness.member(), 100)
-    harness.settle()  # the first batch tells
+    harness.settle()  # the first batch shows that it is paused
     looks = _times_of_calls(harness, "eth_call")
     while len(looks) < 3:
         harness.sequencer.step()
@@ -248,8 +246,8 @@ def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness
 
 
 @pytest.fixture
-def dear_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
-    """A network on a chain with a base fee of 1 gwei, whose keys have money, and which may cost up to 100 gwei."""
+def costly_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
+    """A network on a chain with a base fee of 1 gwei. Its keys have funds, and its fee ceiling is 100 gwei."""
     keys = RoleKeys(tmp_path / "keys", Keyring(PASSWORD))
     for role in ("admin", "operator", "sequencer", "treasury"):
         keys.ensure(role)
@@ -264,17 +262,17 @@ def dear_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterato
     harness.close()
 
 
-def test_where_gas_costs_money_the_network_pays_it(dear_harness: Harness) -> None:
-    order = dear_harness.issue(dear_harness.member(), 100)
-    dear_harness.settle()
-    assert dear_harness.order(order).state is OrderState.SETTLED
-    dear_harness.check()
+def test_where_gas_costs_money_the_network_pays_it(costly_harness: Harness) -> None:
+    order = costly_harness.issue(costly_harness.member(), 100)
+    costly_harness.settle()
+    assert costly_harness.order(order).state is OrderState.SETTLED
+    costly_harness.check()
 
 
 def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce_and_settles_once(
-    dear_harness: Harness, own_chain: Anvil
+    costly_harness: Harness, own_chain: Anvil
 ) -> None:
-    harness = dear_harness
+    harness = costly_harness
     own_chain.rpc("evm_setAutomine", False)
     order = harness.issue(harness.member(), 100)
     harness.sequencer.step()
@@ -298,9 +296,9 @@ def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce_and_set
     harness.check()
 
 
-def test_the_version_before_may_be_the_one_that_is_mined(dear_harness: Harness, own_chain: Anvil) -> None:
+def test_the_version_before_may_be_the_one_that_is_mined(costly_harness: Harness, own_chain: Anvil) -> None:
     """The raised fee is stored, and then another node mines the old bytes."""
-    harness = dear_harness
+    harness = costly_harness
     own_chain.rpc("evm_setAutomine", False)
     order = harness.issue(harness.member(), 100)
     call = _request(harness, "setCreditLimit", [1, 5_000])
@@ -324,8 +322,8 @@ def test_the_version_before_may_be_the_one_that_is_mined(dear_harness: Harness, 
     harness.check()
 
 
-def test_no_fee_goes_over_the_ceiling(dear_harness: Harness, own_chain: Anvil) -> None:
-    harness = dear_harness
+def test_no_fee_goes_over_the_ceiling(costly_harness: Harness, own_chain: Anvil) -> None:
+    harness = costly_harness
     own_chain.rpc("evm_setAutomine", False)
     order = harness.issue(harness.member(), 100)
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(200 * GWEI))
@@ -359,7 +357,7 @@ def test_no_fee_goes_over_the_ceiling(dear_harness: Harness, own_chain: Anvil) -
         ("insufficient funds for gas * price + value", Refusal.OTHER),
     ],
 )
-def test_nodes_words_are_understood(message: str, kind: Refusal) -> None:
+def test_node_errors_are_understood(message: str, kind: Refusal) -> None:
     assert refusal_of(ChainError("eth_sendRawTransaction", -32_000, message)) is kind
 
 
@@ -430,7 +428,7 @@ def _drifts(harness: Harness) -> list[Any]:
     return ReconciliationService(harness.database, harness.client, harness.settings).run().drifts
 
 
-def _believe_that_gas_is_plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+def _underestimate_gas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BATCH_GAS", 0)
     monkeypatch.setattr(limits, "_ORDER_GAS", 0)
     monkeypatch.setattr(limits, "_INSTRUCTION_GAS", dict.fromkeys(Kind, 0))

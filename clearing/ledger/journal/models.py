@@ -36,10 +36,10 @@ class ChainEvent(Base):
     undo: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
-class PoisonEvent(Base):
-    """A rare event that could not be decoded or applied: kept as the chain emitted it, for a person to look at."""
+class QuarantinedEvent(Base):
+    """A rare event that could not be decoded or applied, kept as the chain emitted it until somebody retries it."""
 
-    __tablename__ = "poison_events"
+    __tablename__ = "quarantined_events"
 
     block_number: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

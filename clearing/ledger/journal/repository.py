@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list
-from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, PoisonEvent, Rejection
+from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
 
@@ -25,9 +25,13 @@ class BlockRepository:
         """The newest block."""
         return self._session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
 
+    def by_number(self, number: int) -> Block | None:
+        """The block with this number."""
+        return self._session.get(Block, number)
+
     def remove_content(self, number: int) -> None:
         """Removes the entries, rejections, batches and quarantined events of a block."""
-        for table in (Entry, Rejection, Batch, PoisonEvent):
+        for table in (Entry, Rejection, Batch, QuarantinedEvent):
             self._session.execute(delete(table).where(table.block_number == number))
 
     def remove(self, block: Block) -> None:
@@ -36,10 +40,14 @@ class BlockRepository:
 
 
 class ChainEventRepository:
-    """The rare events, in one session."""
+    """The rare events that were applied, in one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def add(self, event: ChainEvent) -> None:
+        """Stores an event with what it replaced."""
+        self._session.add(event)
 
     def of_block(self, block_number: int) -> Sequence[ChainEvent]:
         """The rare events of a block, newest first."""
@@ -48,6 +56,26 @@ class ChainEventRepository:
 
     def remove(self, event: ChainEvent) -> None:
         """Removes an event whose effect was taken back."""
+        self._session.delete(event)
+
+
+class QuarantineRepository:
+    """Rare events that could not be decoded or applied, in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, event: QuarantinedEvent) -> None:
+        """Puts an event into quarantine."""
+        self._session.add(event)
+
+    def list(self) -> Sequence[QuarantinedEvent]:
+        """All events in quarantine, oldest first."""
+        query = select(QuarantinedEvent).order_by(QuarantinedEvent.block_number, QuarantinedEvent.log_index)
+        return self._session.scalars(query).all()
+
+    def remove(self, event: QuarantinedEvent) -> None:
+        """Takes an event out of quarantine."""
         self._session.delete(event)
 
 

@@ -1,4 +1,4 @@
-"""What is told of money at the settlement bank."""
+"""Events of bank movements."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.settlement.models import BankMovement
 
 
-def tell(session: Session, movement: BankMovement, action: str, actor: str, **more: str) -> None:
-    """Writes `deposit.<action>` or `withdrawal.<action>` for the movement's merchant."""
-    data = {"micros": movement.micros, "bank_reference": movement.bank_reference, **more}
+def record_bank_movement(session: Session, movement: BankMovement, action: str, actor: str, **details: str) -> None:
+    """Records `deposit.<action>` or `withdrawal.<action>` for the movement's merchant."""
     EventRecorder(session).record(
-        f"{movement.kind}.{action}", movement.id, actor=actor, merchants=[movement.merchant_number], data=data
+        f"{movement.kind}.{action}",
+        movement.id,
+        actor=actor,
+        merchants=[movement.merchant_number],
+        data={"micros": movement.micros, "bank_reference": movement.bank_reference, **details},
     )

@@ -14,7 +14,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.viewer import Viewer
-from clearing.ledger.settlement.events import tell
+from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.parties.merchants.models import Merchant
@@ -120,7 +120,7 @@ class SettlementService:
         movement = self._movement(kind, merchant, micros, bank_reference)
         arguments = [merchant.number, micros, hex_of(movement.bank_ref)]
         request_call(self._session, "treasury", _FUNCTION[kind], arguments, movement.id)
-        tell(self._session, movement, "requested", actor)
+        record_bank_movement(self._session, movement, "requested", actor)
         return movement
 
     def _movement(self, kind: BankKind, merchant: Merchant, micros: int, bank_reference: str) -> BankMovement:

@@ -188,7 +188,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("merchants_id_unique")),
     )
     op.create_table(
-        "poison_events",
+        "quarantined_events",
         sa.Column(
             "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
@@ -199,7 +199,7 @@ def upgrade() -> None:
         sa.Column("tx_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("poison_events_pkey")),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("quarantined_events_pkey")),
     )
     op.create_table(
         "positions",
@@ -792,7 +792,7 @@ def downgrade() -> None:
 
     op.drop_table("rejections")
     op.drop_table("positions")
-    op.drop_table("poison_events")
+    op.drop_table("quarantined_events")
     op.drop_table("merchants")
     op.drop_table("members")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:

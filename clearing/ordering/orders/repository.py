@@ -141,6 +141,13 @@ class OrderRepository:
         """The orders that a transaction carries, in order, locked."""
         return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
 
+    def requeue(self, transaction_id: int, seqs: Sequence[int] | None = None) -> None:
+        """Lets the submitted orders of a transaction (or those with these `seqs`) wait for another one."""
+        submitted = update(Order).where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+        if seqs is not None:
+            submitted = submitted.where(Order.seq.in_(seqs))
+        self._session.execute(submitted.values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None))
+
     def late(self, unix_time: int) -> list[Order]:
         """Accepted orders whose deadline passed, locked."""
         waiting = select(Order).where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)

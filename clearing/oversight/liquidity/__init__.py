@@ -1,1 +1,1 @@
-"""Liquidity: merchants are warned before they cannot pay any more."""
+"""Liquidity: merchants are warned before they can no longer pay."""

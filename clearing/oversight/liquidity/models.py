@@ -1,4 +1,4 @@
-"""Table of liquidity levels: what each merchant was told last."""
+"""Table of liquidity levels: what each merchant was last notified of."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Level(StrEnum):
 
 
 class LiquidityLevel(Base):
-    """The level that a merchant was told last. No row: fine."""
+    """The level that a merchant was last notified of. No row means fine."""
 
     __tablename__ = "liquidity_levels"
 
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), primary_key=True, autoincrement=False)
     level: Mapped[Level] = mapped_column(choice(Level))
     liquidity: Mapped[int] = mapped_column(Big)
-    """Micros, when it was told."""
+    """Micros at that moment."""
     since: Mapped[datetime] = mapped_column(default=time_of_insert)

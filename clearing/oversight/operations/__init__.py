@@ -1,1 +1,1 @@
-"""What the operator does and sees: the queue, pausing, cancelling, events set aside, health."""
+"""What the operator sees and does: the queue, pausing, cancelling, the quarantine."""

@@ -1,4 +1,4 @@
-"""SQL of the operator's switches and overview."""
+"""SQL of the operator's overview."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
-from clearing.kit.clock import now
-from clearing.ledger.journal.models import Block, PoisonEvent
+from clearing.kit.clock import clock_of
+from clearing.ledger.journal.models import Block, QuarantinedEvent
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.pipeline.models import Transaction, TransactionState
-from clearing.pipeline.switches.models import Switch
-from clearing.pipeline.switches.repository import SEQUENCING
+from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits, in numbers."""
+    """What waits for the chain or for a person, in numbers."""
 
     orders: int
     instructions: int
@@ -29,29 +28,30 @@ class Queue:
     in_flight: int
     calls: int
     paused: bool
-    poison: int
+    quarantined: int
 
 
 class OverviewRepository:
-    """What the operator looks at."""
+    """What the operator looks at, in one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def queue(self) -> Queue:
-        """What waits for the chain, and for a person."""
+        """What waits for the chain or for a person."""
         waiting = select(func.count(), func.coalesce(func.sum(Order.size), 0), func.min(Order.created_at))
         row = self._session.execute(waiting.where(Order.state == OrderState.ACCEPTED)).one()
         orders, instructions = row[0], row[1]
-        oldest: datetime | None = row[2]  # of no rows there is no first
+        oldest: datetime | None = row[2]  # an empty queue has no oldest order
+        age = (clock_of(self._session).now() - oldest).total_seconds() if oldest is not None else 0.0
         return Queue(
             orders=orders,
             instructions=int(instructions),
-            oldest_seconds=max((now() - oldest).total_seconds(), 0.0) if oldest is not None else 0.0,
+            oldest_seconds=max(age, 0.0),
             in_flight=self._count(Transaction, Transaction.state == TransactionState.SIGNED),
             calls=self._count(Call, Call.state == CallState.PENDING),
-            paused=self._session.get(Switch, SEQUENCING) is not None,
-            poison=self._count(PoisonEvent),
+            paused=SwitchRepository(self._session).off(SEQUENCING) is not None,
+            quarantined=self._count(QuarantinedEvent),
         )
 
     def in_flight(self) -> Sequence[Transaction]:
@@ -59,18 +59,12 @@ class OverviewRepository:
         query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
         return self._session.scalars(query).all()
 
-    def poison(self) -> Sequence[PoisonEvent]:
-        """Events that were set aside, oldest first."""
-        return self._session.scalars(
-            select(PoisonEvent).order_by(PoisonEvent.block_number, PoisonEvent.log_index)
-        ).all()
-
     def positions(self) -> Sequence[Position]:
         """Every merchant's position."""
         return self._session.scalars(select(Position).order_by(Position.merchant_number)).all()
 
     def block(self) -> int | None:
-        """The block that the read model is at."""
+        """Number of the newest block in the read model."""
         return self._session.scalar(select(func.max(Block.number)))
 
     def _count(self, model: type, *where: object) -> int:

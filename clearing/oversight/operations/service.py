@@ -1,4 +1,4 @@
-"""What the operator does: pauses and resumes sequencing, cancels an order that was not sent, applies set-aside events."""
+"""What the operator does: pauses and resumes sequencing, cancels orders that no batch contains, retries quarantined events."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import structlog
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Conflict, NotFound
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
-from clearing.pipeline import quarantine as poison
+from clearing.pipeline.quarantine import retry_quarantined
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
 log = structlog.get_logger(__name__)
 
 
 class OperationsService:
-    """The operator's actions in one transaction. Each one leaves an event with its actor."""
+    """The operator's actions in one transaction. Each one records an event with its actor."""
 
     def __init__(self, session: Session, *, actor: str) -> None:
         self._session = session
@@ -25,21 +25,21 @@ class OperationsService:
         self._switches = SwitchRepository(session)
 
     def pause(self, reason: str) -> bool:
-        """Stops putting orders into batches; what was signed is still sent. False if that was so already."""
+        """Stops putting orders into batches; signed batches are still sent. False if sequencing was paused already."""
         changed = self._switches.turn_off(SEQUENCING, self._actor, reason)
         if changed:
-            self._tell("sequencing.paused", SEQUENCING, {"reason": reason})
+            self._record("sequencing.paused", SEQUENCING, {"reason": reason})
         return changed
 
     def resume(self) -> bool:
-        """Goes on. False if nothing was paused."""
+        """Lets sequencing go on. False if it was not paused."""
         changed = self._switches.turn_on(SEQUENCING)
         if changed:
-            self._tell("sequencing.resumed", SEQUENCING, {})
+            self._record("sequencing.resumed", SEQUENCING, {})
         return changed
 
     def cancel(self, order_id: str) -> Order:
-        """Makes an accepted order that no batch contains final, and frees what it had set aside."""
+        """Ends an accepted order that no batch contains, and releases what it reserved."""
         order = OrderRepository(self._session).lock(order_id)
         if order is None:
             raise NotFound(f"there is no order {order_id}", code="unknown_order")
@@ -52,12 +52,12 @@ class OperationsService:
         log.info("order cancelled", order=order.id, actor=self._actor)
         return order
 
-    def retry_poison(self) -> tuple[int, int]:
-        """Applies the events that were set aside: how many went through, and how many did not."""
-        applied, failed = poison.retry(self._session)
-        self._tell("chain.set_aside_retried", "chain", {"applied": applied, "failed": failed})
+    def retry_quarantined(self) -> tuple[int, int]:
+        """Retries the events in quarantine: how many were applied, and how many failed again."""
+        applied, failed = retry_quarantined(self._session)
+        self._record("chain.quarantine_retried", "chain", {"applied": applied, "failed": failed})
         return applied, failed
 
-    def _tell(self, type: str, subject: str, data: dict[str, object]) -> None:  # noqa: A002
-        EventRepository(self._session).add(type, subject, self._actor, None, data)
+    def _record(self, type: str, subject: str, data: dict[str, object]) -> None:  # noqa: A002
+        EventRecorder(self._session).record(type, subject, actor=self._actor, data=data)
         log.info(type, actor=self._actor, **data)

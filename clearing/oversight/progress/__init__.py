@@ -1,1 +1,1 @@
-"""What is still on its way to the chain."""
+"""Progress: what is still on its way to the chain."""

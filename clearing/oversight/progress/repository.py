@@ -1,4 +1,4 @@
-"""What is still on its way to the chain: orders, and resources whose registration or booking was requested."""
+"""SQL of what is still on its way to the chain: orders, and resources whose registration or booking was requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ProgressRepository:
         self._session = session
 
     def unfinished(self, ids: Collection[str]) -> set[str]:
-        """Those of the resources with these ids (orders, movements, merchants ...) that will change by themselves."""
+        """Those of these ids (of orders, movements, merchants ...) whose resource will still change by itself."""
         orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
         movements = [id for id in ids if is_movement_id(id)]  # noqa: A001
         others = set(ids) - {*orders, *movements}
@@ -40,7 +40,7 @@ class ProgressRepository:
         return {found for query in queries for found in self._session.scalars(query)}
 
     def oldest_waiting(self) -> datetime | None:
-        """Since when the oldest order or call waits for the sequencer, or None if nothing does."""
+        """Since when the oldest order or call has been waiting for the sequencer; None if nothing waits."""
         queries = (
             select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED),
             select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
@@ -48,7 +48,7 @@ class ProgressRepository:
         return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
 
     def oldest_in_flight(self) -> datetime | None:
-        """When the oldest transaction was signed that no block contains yet, as far as the projector has read."""
+        """When the oldest transaction was signed that is in none of the blocks that the projector has read."""
         query = select(func.min(Transaction.created_at)).where(Transaction.state == TransactionState.SIGNED)
         return self._session.scalar(query)
 

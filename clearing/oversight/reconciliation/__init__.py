@@ -1,1 +1,1 @@
-"""Do the database, the contract and the contract's events say the same, and can the first be made again from the last?"""
+"""Reconciliation: do database, contract and events agree, and can the database be rebuilt from the events?"""

@@ -1,7 +1,7 @@
-"""The books as an auditor keeps them: every balance, position, total and root from the contract's events alone.
+"""The state of the clearing house from the contract's events alone: every balance, position, total and root.
 
-On purpose this shares nothing with the projector but the decoding of an event: it reads the logs by another method of the node,
-replays them in memory, and knows nothing of the database. What both get wrong in the same way, they must get wrong twice.
+On purpose this shares nothing with the projector but the decoding of an event. It reads the logs by another method of the node,
+replays them in memory, and knows nothing of the database, so a mistake goes unnoticed only if both make it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tongdui.receipts import Entry, chain_head, merkle_root
 TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_out", "expired", "revoked")
 """Fields of the contract's `ProgramTotals`, in its order."""
 
-_CREATED = 3
-"""The first three of them bring points into being; the others take them out of it."""
+_MINTING = 3
+"""The first three mint points; the others burn them."""
 
 _BLOCKS_A_READ = 2_000
 _OPERATOR = 0
 
 
 @dataclass(slots=True)
-class Agreed:
-    """The sides of an agreement."""
+class AgreementSides:
+    """The merchants of an agreement, and the program that receives points."""
 
     source: int
     target: int
@@ -38,7 +38,7 @@ class Agreed:
 
 @dataclass(slots=True)
 class ClosedBatch:
-    """What the journal said about a batch."""
+    """A batch as the journal closed it."""
 
     entries: int
     root: bytes
@@ -46,8 +46,8 @@ class ClosedBatch:
 
 
 @dataclass(slots=True)
-class Books:
-    """The state of the clearing house after the events that were read."""
+class ChainState:
+    """The state of the clearing house after the events that were applied."""
 
     balances: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     positions: dict[int, int] = field(default_factory=dict)
@@ -59,19 +59,19 @@ class Books:
     entries: int = 0
     events: int = 0
     faults: list[str] = field(default_factory=list)
-    """Where the events contradict themselves."""
-    _agreements: dict[int, Agreed] = field(default_factory=dict)
+    """Where the events contradict each other."""
+    _agreements: dict[int, AgreementSides] = field(default_factory=dict)
     reversed: frozenset[bytes] = frozenset()
-    """Leaves that reversals undo, known beforehand: of all others nothing has to be kept."""
+    """Leaves that reversals undo, known beforehand, so that nothing has to be kept of the others."""
     _originals: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    """Leaf -> kind and link of those."""
+    """Kind and link of each of those leaves."""
     _nonces: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-    """Merchant and word -> the word's bits, as the contract keeps them."""
+    """Used nonces as the contract keeps them: a word of 256 bits by merchant and number of the word."""
     _open: list[bytes] = field(default_factory=list)
     """Leaves of the batch that is not closed yet."""
 
     def has_used(self, merchant: int, nonce: int) -> bool:
-        """Whether the events show that a nonce was consumed."""
+        """Whether the events show that a nonce was used up."""
         return bool(self._nonces.get((merchant, nonce >> 8), 0) >> (nonce & 0xFF) & 1)
 
     def _use(self, merchant: int, nonce: int) -> None:
@@ -80,55 +80,57 @@ class Books:
     def supply(self, program: int) -> int:
         """Points of a program in circulation."""
         totals = self.totals[program]
-        return sum(totals[:_CREATED]) - sum(totals[_CREATED:])
+        return sum(totals[:_MINTING]) - sum(totals[_MINTING:])
 
-    def read(self, log: Log) -> None:
-        """Takes in the next event. One that builds on something that was never told is a fault, and the rest goes on."""
+    def apply(self, log: Log) -> None:
+        """Applies the next event. An event that builds on an unknown thing is a fault, and the rest goes on."""
         self.events += 1
         try:
-            self._read(log)
+            self._apply(log)
         except LookupError as missing:
             self.faults.append(f"event {log.index} of transaction {hex_of(log.tx_hash)} builds on an unknown {missing}")
 
-    def _read(self, log: Log) -> None:
+    def _apply(self, log: Log) -> None:
         if log.topics[0] in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
             link = log.topics[2] if len(log.topics) > 2 else ZERO_WORD
-            self._entry(Entry.from_log(hex_of(log.topics[1][12:]), log.data, link))
+            self._apply_entry(Entry.from_log(hex_of(log.topics[1][12:]), log.data, link))
             return
         event = contract.decode_log(log)
         if event is None:
             self.faults.append(f"event with the unknown topic {hex_of(log.topics[0])}")
         else:
-            self._event(event.name, event.arguments)
+            self._apply_event(event.name, event.arguments)
 
     # ---------------------------------------------------------------- rare events
 
-    def _event(self, name: str, told: dict[str, Any]) -> None:
+    def _apply_event(self, name: str, arguments: dict[str, Any]) -> None:
         match name:
             case "MerchantRegistered":
-                self.positions[told["merchant"]] = 0
-                self.limits[told["merchant"]] = told["creditLimitMicros"]
+                self.positions[arguments["merchant"]] = 0
+                self.limits[arguments["merchant"]] = arguments["creditLimitMicros"]
             case "CreditLimitChanged":
-                self.limits[told["merchant"]] = told["creditLimitMicros"]
+                self.limits[arguments["merchant"]] = arguments["creditLimitMicros"]
             case "ProgramRegistered":
-                self.totals[told["program"]] = [0] * len(TOTALS)
+                self.totals[arguments["program"]] = [0] * len(TOTALS)
             case "AgreementRegistered":
-                terms = told["terms"]
-                self._agreements[told["agreement"]] = Agreed(
+                terms = arguments["terms"]
+                self._agreements[arguments["agreement"]] = AgreementSides(
                     terms["sourceMerchant"], terms["targetMerchant"], terms["targetProgram"]
                 )
             case "Deposited" | "Withdrawn":
-                micros = told["micros"] if name == "Deposited" else -told["micros"]
-                self.positions[told["merchant"]] += micros
+                micros = arguments["micros"] if name == "Deposited" else -arguments["micros"]
+                self.positions[arguments["merchant"]] += micros
                 self.funds += micros
-            case "SignerChanged" if told["nonce"] != NO_NONCE:
-                self._use(told["merchant"], told["nonce"])
+            case "SignerChanged" if arguments["nonce"] != NO_NONCE:
+                self._use(arguments["merchant"], arguments["nonce"])
             case "InstructionRejected":
-                self._use(told["merchant"], told["nonce"])
-            case "OrderRejected" if told["reason"] == Reason.ATOMIC_FAILED:
-                self._use(told["merchant"], told["nonce"])
+                self._use(arguments["merchant"], arguments["nonce"])
+            case "OrderRejected" if arguments["reason"] == Reason.ATOMIC_FAILED:
+                self._use(arguments["merchant"], arguments["nonce"])
             case "BatchClosed":
-                self._close(told["batch"], told["entries"], bytes_of(told["root"]), bytes_of(told["head"]))
+                self._close(
+                    arguments["batch"], arguments["entries"], bytes_of(arguments["root"]), bytes_of(arguments["head"])
+                )
 
     def _close(self, batch: int, entries: int, root: bytes, head: bytes) -> None:
         if batch != len(self.batches) + 1:
@@ -145,7 +147,7 @@ class Books:
 
     # ---------------------------------------------------------------- entries
 
-    def _entry(self, entry: Entry) -> None:
+    def _apply_entry(self, entry: Entry) -> None:
         if (entry.batch, entry.index) != (len(self.batches) + 1, len(self._open)):
             self.faults.append(f"entry {entry.batch}/{entry.index} is out of order")
         leaf = entry.leaf()
@@ -202,12 +204,12 @@ class Books:
         self.totals[program][TOTALS.index(total)] += abs(points)
 
 
-def read_books(client: ChainClient, address: str, first: int, last: int) -> Books:
-    """The books after block `last`, from the logs of `first` (the contract's own block, or an earlier one) to there."""
-    books = Books(reversed=_reversed(client, address, first, last))
+def read_chain_state(client: ChainClient, address: str, first: int, last: int) -> ChainState:
+    """The state after block `last`, from the logs since `first` (the contract's own block, or an earlier one)."""
+    state = ChainState(reversed=_reversed(client, address, first, last))
     for log in logs(client, address, first, last):
-        books.read(log)
-    return books
+        state.apply(log)
+    return state
 
 
 def _reversed(client: ChainClient, address: str, first: int, last: int) -> frozenset[bytes]:
@@ -218,7 +220,7 @@ def _reversed(client: ChainClient, address: str, first: int, last: int) -> froze
 
 
 def logs(client: ChainClient, address: str, first: int, last: int, topic: bytes | None = None) -> Iterator[Log]:
-    """The contract's logs in order, of one kind or all. Reads fewer blocks at a time where the node finds the answer too large."""
+    """The contract's logs in order, of one topic or all. Reads fewer blocks at a time where the node finds the answer too large."""
     wanted: dict[str, Any] = {"address": address, "topics": [hex_of(topic)]} if topic else {"address": address}
     step = _BLOCKS_A_READ
     while first <= last:

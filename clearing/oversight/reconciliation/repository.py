@@ -1,4 +1,4 @@
-"""SQL of the reconciliation: what the database believes, read in one snapshot, and whose account it is."""
+"""SQL of the reconciliation: the state of the database, read in one snapshot, and the names of what it is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from clearing.kit.database import Database
+from clearing.kit.database import Database, dialect_of
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Block, Entry
@@ -27,7 +27,7 @@ _OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 @dataclass(frozen=True, slots=True)
 class FinalOrder:
-    """An order that can change no more."""
+    """An order that changes no more."""
 
     id: str
     merchant: int
@@ -38,7 +38,7 @@ class FinalOrder:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A batch as the database has it. `recomputed` is the root of its entries, from their columns."""
+    """A batch as the database has it. `recomputed` is the root of its entries, hashed again from their columns."""
 
     entries: int
     root: bytes
@@ -47,49 +47,55 @@ class StoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
-    """What the database believes after its newest block."""
+class DatabaseState:
+    """What the database says after its newest block."""
 
     block: int
     block_hash: bytes
     first_block: int
     balances: dict[AccountKey, int]
     reserved: dict[AccountKey, int]
+    """Points reserved, as the accounts say."""
+    reserved_by_orders: dict[AccountKey, int]
+    """Points that open orders reserve, added up from their instructions."""
     positions: dict[int, tuple[int, int, int]]
     """Merchant -> position, credit limit, reserved."""
     batches: dict[int, StoredBatch]
     orders: list[FinalOrder]
-    set_aside: dict[AccountKey, int]
-    """Points that open orders reserve, added up from their instructions."""
-    owed: dict[int, int]
-    """Micros that open orders and withdrawals reserve, by paying merchant."""
+    micros_reserved: dict[int, int]
+    """Micros that open orders and withdrawals reserve, added up by paying merchant."""
 
 
-def read_belief(database: Database) -> Belief | None:
-    """Everything in one snapshot, so that it is the state after one block even while the projector works. None before any block."""
+def read_one_snapshot(session: Session) -> None:
+    """Lets the transaction that begins now see one snapshot. SQLite's read transactions do so by themselves."""
+    if dialect_of(session) != "sqlite":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def read_database_state(database: Database) -> DatabaseState | None:
+    """The state after one block, because all of it is read in one snapshot while the projector works. None without a block."""
     with database.reading() as session:
-        if not database.is_sqlite:  # SQLite's read transaction is a snapshot by itself
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        read_one_snapshot(session)
         block = session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
         if block is None:
             return None
         first = session.scalars(select(Block.number).order_by(Block.number).limit(1)).one()
         accounts = session.execute(select(Account.address, Account.program, Account.posted, Account.reserved)).all()
         owners = select(Position.merchant_number, Position.position, Position.credit_limit, Position.reserved)
-        set_aside, owed = _reservations(session)
-        return Belief(
+        points_reserved, micros_reserved = _reservations(session)
+        return DatabaseState(
             block=block.number,
             block_hash=block.hash,
             first_block=first,
             balances={(address, program): posted for address, program, posted, _ in accounts},
             reserved={(address, program): reserved for address, program, _, reserved in accounts},
+            reserved_by_orders=points_reserved,
             positions={
                 number: (position, limit, reserved) for number, position, limit, reserved in session.execute(owners)
             },
             batches=_batches(session),
             orders=_final_orders(session),
-            set_aside=set_aside,
-            owed=owed,
+            micros_reserved=micros_reserved,
         )
 
 
@@ -139,20 +145,23 @@ def _entries(session: Session) -> Iterator[tuple[int, Iterator[receipts.Entry]]]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What people call the numbers of the chain."""
+    """Names for the numbers and addresses of the chain."""
 
     members: dict[str, str]
     programs: dict[int, str]
     merchants: dict[int, str]
 
     def account(self, key: AccountKey) -> str:
-        """An account, for people: the member, its address and the program's code."""
+        """An account as a report shows it: the member, its address and the program's code."""
         address, program = key
-        member = self.members.get(address, "unknown member")
-        return f"{member} {address} {self.programs.get(program, f'program {program}')}"
+        return f"{self.members.get(address, 'unknown member')} {address} {self.program(program)}"
+
+    def program(self, number: int) -> str:
+        """A program's code, or its number where it has none."""
+        return self.programs.get(number, f"program {number}")
 
     def merchant(self, number: int) -> str:
-        """A merchant, for people."""
+        """A merchant as a report shows it: its name and number."""
         return f"{self.merchants.get(number, 'unknown merchant')} (merchant {number})"
 
 

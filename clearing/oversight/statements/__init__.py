@@ -1,1 +1,1 @@
-"""Statements: a merchant's day in sums, from the opening position to the closing one."""
+"""Statements: a merchant's day in sums that lead from its opening to its closing position."""

@@ -13,7 +13,7 @@ from clearing.kit.database import Base, Big, BigInt, Hash
 
 
 class Statement(Base):
-    """One merchant's day. `closing` = `opening` + what its lines and bank movements say, exactly."""
+    """One merchant's day. `closing` is exactly `opening` plus its lines and bank movements."""
 
     __tablename__ = "statements"
     __table_args__ = (UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),)
@@ -23,14 +23,14 @@ class Statement(Base):
     day: Mapped[int] = mapped_column(index=True)
     """Counted from 1970-01-01 in the network's time zone."""
     revision: Mapped[int] = mapped_column(default=1)
-    """Counts up when a reorganisation changed a day that had been told already."""
+    """Counts up when a reorganisation changes a day that has a statement already."""
     opening: Mapped[int] = mapped_column(Big)
     closing: Mapped[int] = mapped_column(Big)
     deposited: Mapped[int] = mapped_column(Big)
     withdrawn: Mapped[int] = mapped_column(Big)
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    """One for each kind, program and agreement; see `service.Line`. Numbers beyond 53 bits are safe: JSON of Python."""
+    """One for each kind, program and agreement; see `builder.Line`. Python's JSON keeps numbers beyond 53 bits exact."""
     last_block: Mapped[int] = mapped_column(BigInt)
-    """The last block up to the end of the day, and its hash: what the statement was made from."""
+    """The last block of the day, and its hash: what the statement was made from."""
     last_hash: Mapped[bytes] = mapped_column(Hash)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

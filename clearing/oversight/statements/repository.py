@@ -1,4 +1,4 @@
-"""SQL of statements: the days' blocks, entries and bank movements, and the statements made of them."""
+"""SQL of statements, and of the blocks, entries and bank movements that they are made from."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from sqlalchemy.orm import Session
 
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.oversight.statements.models import Statement
-from clearing.parties.agreements.models import Agreement, Route
 from clearing.pipeline.models import Transaction, TransactionState
 from tongdui import receipts
-from tongdui.orders import Kind
 
-_AT_ONCE = 5_000
-_REVERSE = int(Kind.REVERSE)
+_ROWS = 5_000
 
 
 class StatementRepository:
@@ -47,6 +44,10 @@ class StatementRepository:
         """The last day that has statements."""
         return self._session.scalar(select(func.max(Statement.day)))
 
+    def add(self, statement: Statement) -> None:
+        """Stores a statement."""
+        self._session.add(statement)
+
     # ---------------------------------------------------------------- what they are made from
 
     def first_time(self) -> int | None:
@@ -59,31 +60,22 @@ class StatementRepository:
         return self._session.scalar(query.limit(1))
 
     def is_complete(self, until: datetime) -> bool:
-        """Whether every transaction that was signed before `until` is in a block that the projector has seen."""
+        """Whether every transaction that was signed before `until` is in a block that the projector has read."""
         query = select(Transaction.id).where(
             Transaction.state == TransactionState.SIGNED, Transaction.created_at < until
         )
         return self._session.scalar(query.limit(1)) is None
 
     def entries(self, after_block: int, last_block: int) -> Iterator[Sequence[receipts.Entry]]:
-        """Entries of a range of blocks, in pieces."""
+        """Entries of a range of blocks, in chunks."""
         query = (
             select(Entry)
             .where(Entry.block_number > after_block, Entry.block_number <= last_block)
             .order_by(Entry.batch, Entry.index)
-            .execution_options(yield_per=_AT_ONCE)
+            .execution_options(yield_per=_ROWS)
         )
         for rows in self._session.scalars(query).partitions():
             yield [row.wire() for row in rows]
-
-    def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
-        """What these entries reverse, by leaf."""
-        links = [entry.link for entry in entries if entry.kind == _REVERSE]
-        found: dict[bytes, receipts.Entry] = {}
-        for start in range(0, len(links), 1_000):
-            rows = self._session.scalars(select(Entry).where(Entry.leaf.in_(links[start : start + 1_000])))
-            found |= {row.leaf: row.wire() for row in rows}
-        return found
 
     def bank_events(self, after_block: int, last_block: int) -> Sequence[ChainEvent]:
         """Deposits and withdrawals of a range of blocks."""
@@ -93,10 +85,3 @@ class StatementRepository:
             ChainEvent.name.in_(("Deposited", "Withdrawn")),
         )
         return self._session.scalars(query).all()
-
-    def routes(self) -> dict[int, Route]:
-        """The sides of every agreement on chain."""
-        query = select(
-            Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program
-        ).where(Agreement.number.is_not(None))
-        return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}

@@ -35,6 +35,15 @@ class AgreementRepository:
         """The agreement with this number on the chain."""
         return self._session.scalar(select(Agreement).where(Agreement.number == number))
 
+    def get_one(self, number: int) -> Agreement:
+        """The agreement with this number on chain. Raises NoResultFound where there is none."""
+        return self._session.scalars(select(Agreement).where(Agreement.number == number)).one()
+
+    def accepted_after(self, number: int) -> Sequence[Agreement]:
+        """Agreements with a higher number that both sides signed and that are not on chain yet, by number."""
+        query = select(Agreement).where(Agreement.number > number, Agreement.state == AgreementState.ACCEPTED)
+        return self._session.scalars(query.order_by(Agreement.number)).all()
+
     def by_digest(self, digest: bytes) -> Agreement | None:
         """The agreement with exactly these terms."""
         return self._session.scalar(select(Agreement).where(Agreement.digest == digest))

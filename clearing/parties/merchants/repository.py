@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
@@ -38,6 +38,19 @@ class MerchantRepository:
         query = select(Merchant).where(Merchant.number == number).with_for_update(key_share=True)
         return self._session.scalars(query.execution_options(populate_existing=True)).one()
 
+    def get_one(self, number: int) -> Merchant:
+        """The merchant with this number on chain. Raises NoResultFound where there is none."""
+        return self._session.get_one(Merchant, number)
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of all merchants, in order."""
+        return self._session.scalars(select(Merchant.number).order_by(Merchant.number)).all()
+
+    def store(self, merchant: Merchant) -> None:
+        """Stores a merchant, new or changed, without a key."""
+        self._session.add(merchant)
+        self._session.flush()
+
     def list(self, *, after: str | None, limit: int) -> Sequence[Merchant]:
         """Merchants, newest first."""
         return self._session.scalars(newest_first(select(Merchant), Merchant.id, after, limit)).all()
@@ -52,6 +65,23 @@ class MerchantRepository:
     def key(self, address: str) -> SignerKey | None:
         """The key with this address (lower-case), whichever merchant's it is."""
         return self._session.get(SignerKey, address)
+
+    def get_key(self, address: str) -> SignerKey:
+        """The key with this address. Raises NoResultFound where there is none."""
+        return self._session.get_one(SignerKey, address)
+
+    def store_key(self, key: SignerKey) -> None:
+        """Stores a key, new or changed."""
+        self._session.add(key)
+        self._session.flush()
+
+    def remove_key(self, key: SignerKey) -> None:
+        """Forgets a key."""
+        self._session.delete(key)
+
+    def remove_keys(self, number: int) -> None:
+        """Forgets all keys of a merchant."""
+        self._session.execute(delete(SignerKey).where(SignerKey.merchant_number == number))
 
     def live_key(self, number: int, address: str, at: int) -> SignerKey | None:
         """The key with this address, if it may sign for the merchant at Unix time `at`."""

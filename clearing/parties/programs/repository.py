@@ -32,6 +32,10 @@ class ProgramRepository:
         """The program with this number on the chain."""
         return self._session.get(Program, number)
 
+    def get_one(self, number: int) -> Program:
+        """The program with this number on chain. Raises NoResultFound where there is none."""
+        return self._session.get_one(Program, number)
+
     def of_merchant(self, merchant_number: int) -> list[Program]:
         """A merchant's programs, in order of their numbers."""
         query = select(Program).where(Program.merchant_number == merchant_number).order_by(Program.number)

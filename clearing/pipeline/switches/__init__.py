@@ -1,1 +1,1 @@
-"""What the operator can turn off."""
+"""Switches: parts of the network that the operator can turn off."""

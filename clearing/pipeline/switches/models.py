@@ -12,7 +12,7 @@ from clearing.kit.database import Base
 
 
 class Switch(Base):
-    """Something that the operator turned off, by whom and why. It is on again when the row is gone."""
+    """Something that the operator turned off, with who did it and why. Without a row it is on."""
 
     __tablename__ = "switches"
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from clearing.pipeline.switches.models import Switch
 
 SEQUENCING = "sequencing"
-"""Puts accepted orders into batches."""
+"""The switch that stops the sequencer from putting orders into batches."""
 
 
 class SwitchRepository:
@@ -18,11 +18,11 @@ class SwitchRepository:
         self._session = session
 
     def off(self, name: str) -> Switch | None:
-        """Who turned it off; None while it is on."""
+        """The row of a switch that is off; None while it is on."""
         return self._session.get(Switch, name)
 
     def turn_off(self, name: str, actor: str, reason: str) -> bool:
-        """Turns it off; False if it was off already."""
+        """Turns a switch off; False if it was off already."""
         if self.off(name) is not None:
             return False
         self._session.add(Switch(name=name, actor=actor, reason=reason))
@@ -30,5 +30,5 @@ class SwitchRepository:
         return True
 
     def turn_on(self, name: str) -> bool:
-        """Turns it on again; False if it was on."""
+        """Turns a switch on again; False if it was on."""
         return bool(self._session.execute(delete(Switch).where(Switch.name == name).returning(Switch.name)).all())

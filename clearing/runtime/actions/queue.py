@@ -10,6 +10,7 @@ from rich.table import Table
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings
+from clearing.ledger.journal.repository import QuarantineRepository
 from clearing.oversight.operations.repository import OverviewRepository, Queue
 from clearing.oversight.operations.service import OperationsService
 from clearing.pipeline.models import Transaction
@@ -55,8 +56,8 @@ def _show_queue(queue: Queue, switch: Switch | None) -> None:
         console.print(f"The oldest has waited for {queue.oldest_seconds:.1f} s.")
     if switch is not None:
         console.print(f"[yellow]{switch.actor} paused sequencing at {switch.created_at}. {switch.reason}[/yellow]")
-    if queue.poison:
-        console.print(f"[red]{queue.poison} events are in quarantine: `clearing quarantine` shows them.[/red]")
+    if queue.quarantined:
+        console.print(f"[red]{queue.quarantined} events are in quarantine: `clearing quarantine` shows them.[/red]")
 
 
 def _show_in_flight(transactions: Sequence[Transaction], now: datetime) -> None:
@@ -104,10 +105,10 @@ def show_quarantine(settings: Settings, *, retry: bool) -> int:
     with open_database(settings) as database:
         if retry:
             with database.session.begin() as session:
-                applied, failed = OperationsService(session, actor=actor()).retry_poison()
+                applied, failed = OperationsService(session, actor=actor()).retry_quarantined()
             console.print(f"{applied} applied, {failed} not.")
         with database.reading() as session:
-            events = OverviewRepository(session).poison()
+            events = QuarantineRepository(session).list()
     if not events:
         console.print("No event is in quarantine.")
         return 0

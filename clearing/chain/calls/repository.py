@@ -1,0 +1,32 @@
+"""SQL of privileged calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.models import Call, CallState
+
+
+class CallRepository:
+    """Privileged calls in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pending(self, limit: int) -> list[Call]:
+        """Calls that wait for a transaction, oldest first."""
+        query = select(Call).where(Call.state == CallState.PENDING).order_by(Call.id).limit(limit)
+        return list(self._session.scalars(query))
+
+    def in_transactions(self, transaction_ids: Sequence[int]) -> list[Call]:
+        """The calls that these transactions carry."""
+        if not transaction_ids:
+            return []
+        return list(self._session.scalars(select(Call).where(Call.transaction_id.in_(transaction_ids))))
+
+    def of_subject(self, subject: str, function: str) -> list[Call]:
+        """The calls of a function that a resource asked for."""
+        return list(self._session.scalars(select(Call).where(Call.subject == subject, Call.function == function)))

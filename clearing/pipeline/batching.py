@@ -1,0 +1,171 @@
+"""Puts accepted orders into batches and signs them; makes batches smaller when the chain or the node cannot take them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.node_errors import explained, is_want_of_room
+from clearing.kit.clock import clock_of
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.signing.keyring import RoleKeys
+from clearing.ordering.orders.finalisation import record_state
+from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository
+from clearing.pipeline.capacity import BatchCapacity
+from clearing.pipeline.dry_run import dry_run
+from clearing.pipeline.models import Transaction, TransactionState
+from clearing.pipeline.outbox import Outbox
+from clearing.pipeline.repository import TransactionRepository
+from clearing.pipeline.reversal_proofs import ReversalProofs
+from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
+from clearing.pipeline.unsent_orders import reject_too_large
+from tongdui.encoding import hex_of
+
+log = structlog.get_logger(__name__)
+
+_BLOCKED_PAUSE = 1.0
+"""Seconds between two looks at a contract that refuses every batch."""
+
+
+class BatchSigner:
+    """Turns accepted orders into signed batches."""
+
+    def __init__(
+        self, database: Database, client: ChainClient, settings: Settings, keys: RoleKeys, outbox: Outbox
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._settings = settings
+        self._keys = keys
+        self._outbox = outbox
+        self.capacity = BatchCapacity(settings)
+        self._newest_seen: int | None = None
+        """Id of the newest mined batch that the capacity has learned from."""
+        self._max_gas: int | None = None
+        self._blocked_until = 0.0
+
+    def sign_next(self) -> bool:
+        """Stores the next batch as a signed transaction. False when there is none to make yet."""
+        if time.monotonic() < self._blocked_until:
+            return False
+        with self._database.session.begin() as session:
+            if SwitchRepository(session).off(SEQUENCING) is not None:
+                return False
+            self._learn_from_mined(session)
+            unmined = [transaction for transaction in TransactionRepository(session).unmined() if transaction.orders]
+            if len(unmined) >= (1 if self.capacity.careful else self._settings.batches_in_flight):
+                return False
+            proofs = ReversalProofs(session)
+            orders = self._next_orders(session, proofs)
+            if orders and self.capacity.careful:
+                first = orders[0]
+                orders = self._largest_accepted(session, orders, proofs)
+                if not orders:
+                    return first.state.is_final
+            if not orders:
+                return False
+            self._sign(session, orders, proofs.calldata(orders))
+        return True
+
+    def shrink(self, session: Session, transaction: Transaction) -> None:
+        """The node takes no transaction like this: half of it goes out under the same nonce, the rest queues again."""
+        before = self._gas()
+        self._max_gas = None
+        orders = OrderRepository(session).of_transaction(transaction.id)
+        kept = orders
+        if self._gas() == before:  # otherwise only the gas limit was too high: the chain's blocks have become smaller
+            if len(orders) > 1:  # one that is too large by itself says nothing about the others
+                self.capacity.halve(sum(order.size for order in orders))
+            kept = orders[: len(orders) // 2]
+        rest = orders[len(kept) :]
+        OrderRepository(session).requeue(transaction.id, [order.seq for order in rest])
+        if len(orders) == len(rest) == 1:
+            session.refresh(rest[0])
+            reject_too_large(session, rest)
+        transaction.orders = len(kept)
+        data = ReversalProofs(session).calldata(kept)
+        self._outbox.replace(session, transaction, data, self._gas(), self._outbox.first_fees())
+
+    # ---------------------------------------------------------------- choosing and signing
+
+    def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[Order]:
+        """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one."""
+        repository = OrderRepository(session)
+        queued = repository.queued(self.capacity.limit)
+        max_age = timedelta(seconds=self._settings.batch_max_age)
+        is_young = queued and clock_of(session).now() - queued[0].created_at < max_age
+        if is_young and sum(order.size for order in queued) < self.capacity.limit:
+            return []
+        locked = repository.take([order.seq for order in queued])
+        return self.capacity.choose([order for order in locked if proofs.cover(order)], self._gas())
+
+    def _sign(self, session: Session, orders: Sequence[Order], data: bytes) -> None:
+        transaction = self._outbox.sign(session, "sequencer", data, self._gas())
+        transaction.orders = len(orders)
+        session.flush()
+        self._mark_submitted(session, orders, transaction)
+        log.info(
+            "batch signed",
+            orders=len(orders),
+            first=orders[0].id,
+            last=orders[-1].id,
+            hash=hex_of(transaction.hash),
+            bytes=len(data),
+        )
+
+    def _mark_submitted(self, session: Session, orders: Sequence[Order], transaction: Transaction) -> None:
+        at = clock_of(session).now()
+        for order in orders:
+            order.state = OrderState.SUBMITTED
+            order.transaction_id = transaction.id
+            order.submitted_at = at
+            record_state(session, order, "sequencer")
+
+    def _gas(self) -> int:
+        """Gas of a batch: what the settings say, unless the chain's blocks are smaller."""
+        if self._max_gas is None:
+            block = self._client.call("eth_getBlockByNumber", "latest", False)
+            self._max_gas = min(self._settings.batch_max_gas, int(block["gasLimit"], 16))
+        return self._max_gas
+
+    # ---------------------------------------------------------------- batches that fail
+
+    def _learn_from_mined(self, session: Session) -> None:
+        """Adapts the capacity to what became of earlier batches."""
+        for transaction in TransactionRepository(session).mined_batches(self._newest_seen):
+            if transaction.state is TransactionState.REVERTED:
+                self.capacity.batch_failed()
+            else:
+                self.capacity.batch_succeeded()
+            self._newest_seen = transaction.id
+
+    def _largest_accepted(self, session: Session, orders: list[Order], proofs: ReversalProofs) -> list[Order]:
+        """As many of the orders as the chain will take in one batch; none while it takes no batch at all."""
+        while True:
+            error = self._dry_run(proofs.calldata(orders))
+            if error is None:
+                return orders
+            if not is_want_of_room(error) or self._dry_run(proofs.calldata([])) is not None:
+                self._wait_for_contract(error)
+                return []
+            if len(orders) == 1:
+                reject_too_large(session, orders)
+                return []
+            self.capacity.halve(sum(order.size for order in orders))
+            orders = self.capacity.choose(orders, self._gas())
+
+    def _dry_run(self, data: bytes) -> ChainError | None:
+        sender = self._keys.address("sequencer")
+        return dry_run(self._client, sender=sender, contract=self._settings.contract, data=data, gas=self._gas())
+
+    def _wait_for_contract(self, error: ChainError) -> None:
+        """The contract is paused, or this key may not sequence: another batch would change nothing."""
+        self._blocked_until = time.monotonic() + _BLOCKED_PAUSE
+        log.error("the contract refuses every batch", error=explained(error))

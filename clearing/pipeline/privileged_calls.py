@@ -1,0 +1,83 @@
+"""Signs the privileged calls that the operator and the treasury asked for."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.orm import Session
+
+from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.repository import CallRepository
+from clearing.chain.client import ChainClient
+from clearing.chain.contract import encode_call
+from clearing.chain.node_errors import explained
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.signing.keyring import RoleKeys
+from clearing.pipeline.dry_run import dry_run
+from clearing.pipeline.failed_calls import fail_call_for_good
+from clearing.pipeline.outbox import Outbox
+from clearing.pipeline.repository import TransactionRepository
+from tongdui.encoding import hex_of
+
+log = structlog.get_logger(__name__)
+
+_CALL_GAS = 1_000_000
+_CALLS_A_STEP = 20
+_MISSING_ROLE = "MissingRole"
+"""The contract's error for a key that lacks the role."""
+
+
+class CallSigner:
+    """Turns pending calls into signed transactions."""
+
+    def __init__(
+        self, database: Database, client: ChainClient, settings: Settings, keys: RoleKeys, outbox: Outbox
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._settings = settings
+        self._keys = keys
+        self._outbox = outbox
+
+    def sign_pending(self) -> bool:
+        """Stores the pending calls as signed transactions, oldest first. False when there was nothing to do.
+
+        A call behind another one cannot be tried out, because it may build on that one. So only the first is tried out, and a call
+        that has reverted before waits until it is the first.
+        """
+        with self._database.session.begin() as session:
+            is_first = not any(transaction.orders == 0 for transaction in TransactionRepository(session).unmined())
+            signed = 0
+            for call in CallRepository(session).pending(_CALLS_A_STEP):
+                if call.error is not None and not is_first:
+                    break
+                refusal = self._refusal(call) if is_first else None
+                if refusal is not None and refusal.startswith(_MISSING_ROLE):
+                    log.error("this key lacks the role for a call", role=call.role, error=refusal)
+                    break
+                if refusal is not None:
+                    fail_call_for_good(session, call, refusal)
+                    return True  # the calls behind it may have changed
+                is_first = False
+                self._sign(session, call)
+                signed += 1
+        return signed > 0
+
+    def _sign(self, session: Session, call: Call) -> None:
+        data = encode_call(call.function, call.arguments)
+        transaction = self._outbox.sign(session, call.role, data, _CALL_GAS)
+        session.flush()
+        call.transaction_id = transaction.id
+        call.state = CallState.SUBMITTED
+        log.info("call signed", function=call.function, subject=call.subject, hash=hex_of(transaction.hash))
+
+    def _refusal(self, call: Call) -> str | None:
+        """Why the contract would refuse the call now; None if it would not."""
+        error = dry_run(
+            self._client,
+            sender=self._keys.address(call.role),
+            contract=self._settings.contract,
+            data=encode_call(call.function, call.arguments),
+            gas=_CALL_GAS,
+        )
+        return explained(error) if error is not None else None
