@@ -14,6 +14,7 @@ import pytest
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.clock import MovableClock
+from clearing.kit.database import Database
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
 from tests.support.chainless import ChainlessNetwork, prepare
 from tests.support.harness import Harness
@@ -62,6 +63,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'tongdui.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
     return server.new_database(f"test_{os.getpid()}_{next(_numbers)}")
+
+
+@pytest.fixture
+def empty_database(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A second database of the same kind."""
+    if database_url.startswith("sqlite"):
+        return Database(f"sqlite:///{tmp_path / 'rebuilt.db'}")
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return Database(server.new_database(f"rebuilt_{os.getpid()}_{next(_numbers)}"))
 
 
 # ---------------------------------------------------------------- networks, stepped by hand

@@ -1,4 +1,4 @@
-"""The timed work by itself: each piece run by hand, twice, late, and against what it must not touch."""
+"""The rounds that expire points and remind of them: run by hand, twice, late, and against what they must not touch."""
 
 from __future__ import annotations
 
