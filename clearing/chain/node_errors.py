@@ -96,7 +96,3 @@ def explanation_of(error: ChainError) -> str:
     """The contract's error if there is one; otherwise the node's message."""
     data = revert_data(error)
     return decode_error(data) if data else error.message
-
-
-is_of_contract, is_want_of_room, explained = is_contract_failure, is_batch_too_large, explanation_of
-"""Deprecated: the old names."""

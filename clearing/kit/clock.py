@@ -70,8 +70,3 @@ def time_of_insert(context: DefaultExecutionContext) -> datetime:
     """Column default: the moment at which the row is written, by its database's clock."""
     clock: Clock = context.execution_options.get(_KEY, SYSTEM_CLOCK)
     return clock.now()
-
-
-def now() -> datetime:
-    """Deprecated: ask `clock_of(session)` or `database.clock`."""
-    return SYSTEM_CLOCK.now()

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient, ChainError
-from clearing.chain.node_errors import explained, is_want_of_room
+from clearing.chain.node_errors import explanation_of, is_batch_too_large
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -152,7 +152,7 @@ class BatchSigner:
             error = self._dry_run(proofs.calldata(orders))
             if error is None:
                 return orders
-            if not is_want_of_room(error) or self._dry_run(proofs.calldata([])) is not None:
+            if not is_batch_too_large(error) or self._dry_run(proofs.calldata([])) is not None:
                 self._wait_for_contract(error)
                 return []
             if len(orders) == 1:
@@ -168,4 +168,4 @@ class BatchSigner:
     def _wait_for_contract(self, error: ChainError) -> None:
         """The contract is paused, or this key may not sequence: another batch would change nothing."""
         self._blocked_until = time.monotonic() + _BLOCKED_PAUSE
-        log.error("the contract refuses every batch", error=explained(error))
+        log.error("the contract refuses every batch", error=explanation_of(error))

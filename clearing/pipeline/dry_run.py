@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearing.chain.client import ChainClient, ChainError
-from clearing.chain.node_errors import is_of_contract
+from clearing.chain.node_errors import is_contract_failure
 from tongdui.encoding import hex_of
 
 
@@ -13,7 +13,7 @@ def dry_run(client: ChainClient, *, sender: str, contract: str, data: bytes, gas
     try:
         client.call("eth_call", request, "latest")
     except ChainError as error:
-        if not is_of_contract(error):
+        if not is_contract_failure(error):
             raise
         return error
     return None

@@ -9,7 +9,7 @@ from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.client import ChainClient
 from clearing.chain.contract import encode_call
-from clearing.chain.node_errors import explained
+from clearing.chain.node_errors import explanation_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
@@ -80,4 +80,4 @@ class CallSigner:
             data=encode_call(call.function, call.arguments),
             gas=_CALL_GAS,
         )
-        return explained(error) if error is not None else None
+        return explanation_of(error) if error is not None else None

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
 from clearing.kit import bulk_insert as bulk
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.database import Base, Database
 from clearing.kit.errors import Conflict
 from clearing.kit.events.models import Event
@@ -417,7 +417,7 @@ def _deliver(harness: Harness, deliverer: Deliverer) -> None:
 def _is_undelivered(harness: Harness) -> bool:
     with harness.database.session.begin() as session:
         waiting = update(WebhookDelivery).where(WebhookDelivery.state == DeliveryState.PENDING)
-        due = session.execute(waiting.values(next_attempt_at=now()).returning(WebhookDelivery.id)).all()
+        due = session.execute(waiting.values(next_attempt_at=SYSTEM_CLOCK.now()).returning(WebhookDelivery.id)).all()
         reader = EventReader(session)
         cursor = reader.cursor(CURSOR)  # the fan-out waits some seconds for numbers that a crash left out
         return bool(due) or cursor is None or reader.newest() > cursor.seq

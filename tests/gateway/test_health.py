@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text, update
 
 from clearing.chain.calls.models import Call
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.ledger.journal.models import Block
 from clearing.pipeline.leadership import Leadership, has_leader
 from clearing.pipeline.models import Transaction
@@ -131,7 +131,7 @@ def test_a_sequencer_that_is_stuck(connected: Site, chain: Anvil) -> None:
     connected.post("/v1/merchants", {"name": "Waiting", "managed_key": True})
     assert _ready(connected) == (200, "ok", set())
     with connected.database.session.begin() as session:
-        session.execute(update(Call).values(created_at=now() - timedelta(minutes=1)))
+        session.execute(update(Call).values(created_at=SYSTEM_CLOCK.now() - timedelta(minutes=1)))
     assert _ready(connected) == (503, "degraded", {"sequencer"})
 
 
@@ -142,7 +142,7 @@ def test_a_chain_that_is_stuck(connected: Site, chain: Anvil) -> None:
         session.add(Transaction(**fields))
     assert _ready(connected) == (200, "ok", set())
     with connected.database.session.begin() as session:
-        session.execute(update(Transaction).values(created_at=now() - timedelta(minutes=6)))
+        session.execute(update(Transaction).values(created_at=SYSTEM_CLOCK.now() - timedelta(minutes=6)))
     assert _ready(connected) == (503, "degraded", {"sequencer"})
     assert "in no block" in connected.http.get("/readyz").json()["checks"]["sequencer"]["detail"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Instruction, OrderState
 from clearing.ordering.quotes.models import Quote
@@ -109,8 +109,8 @@ def test_a_quote_respects_caps_and_liquidity(
 def test_an_expired_quote_is_refused(site: Site, fuel: Party, member: str) -> None:
     quote = fuel.post("/v1/quotes", _exchange(member))["id"]
     with site.database.session.begin() as session:
-        assert session.get_one(Quote, quote).expires_at <= now() + timedelta(seconds=60)
-        session.execute(update(Quote).values(expires_at=now() - timedelta(seconds=1)))
+        assert session.get_one(Quote, quote).expires_at <= SYSTEM_CLOCK.now() + timedelta(seconds=60)
+        session.execute(update(Quote).values(expires_at=SYSTEM_CLOCK.now() - timedelta(seconds=1)))
     fuel.refused("/v1/exchanges", {"member": member, "points": 10, "quote": quote}, "quote_expired")
 
 

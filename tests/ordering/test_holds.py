@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import func, select
 
-from clearing.kit.clock import now
+from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import Forbidden, NotFound, Refused
 from clearing.kit.events.models import Event
 from clearing.ledger.availability.models import Hold, HoldState
@@ -76,7 +76,7 @@ def read(chainless: Harness, hold_id: str) -> Hold:
 def let_pass(chainless: Harness, hold_id: str) -> None:
     """The hold's time is over. Nobody has been told."""
     with chainless.database.session.begin() as session:
-        session.get_one(Hold, hold_id).expires_at = now() - timedelta(seconds=1)
+        session.get_one(Hold, hold_id).expires_at = SYSTEM_CLOCK.now() - timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -251,4 +251,4 @@ def at_once(actions: list[Callable[[], str]]) -> list[str | None]:
 
 def _list(session: object, state: HoldState) -> list[Hold]:
     repository = HoldRepository(session)  # type: ignore[arg-type]
-    return list(repository.list(HoldFilter(merchant=1, state=state), at=now(), after=None, limit=10))
+    return list(repository.list(HoldFilter(merchant=1, state=state), at=SYSTEM_CLOCK.now(), after=None, limit=10))

@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 
 from clearing.kit.config import Settings
 from clearing.kit.database import Base
-from clearing.kit.events.repository import EventRepository
+from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.ids import new_id
 from clearing.ledger.accounts.repository import AccountRepository, Balance
@@ -336,7 +336,7 @@ def _lapsed_hold(network: ChainlessNetwork) -> str:
 
 def _tell(network: ChainlessNetwork, subject: str) -> None:
     with network.database.session.begin() as session:
-        EventRepository(session).add("test.happened", subject, "test", 1, {})
+        EventRecorder(session).record("test.happened", subject, actor="test", merchants=[1], data={})
 
 
 def _state(network: ChainlessNetwork, hold: str) -> HoldState:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
-from clearing.kit.ids import new_id
 from clearing.kit.paging import newest_first, where_given
 
 
@@ -19,26 +17,6 @@ class EventRepository:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    def add(
-        self,
-        type: str,  # noqa: A002
-        subject: str,
-        actor: str,
-        merchant_number: int | None,
-        data: dict[str, Any],
-    ) -> Event:
-        """Deprecated: use EventRecorder."""
-        event = Event(
-            id=new_id("evt"),
-            type=type,
-            subject=subject,
-            actor=actor,
-            merchant_number=merchant_number,
-            data=data,
-        )
-        self._session.add(event)
-        return event
 
     def list(
         self,

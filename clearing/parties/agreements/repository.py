@@ -120,8 +120,6 @@ class AgreementUseRepository:
 
     RESERVED = 0
     """In place of a day: the points that orders on their way to the chain have reserved."""
-    PENDING = RESERVED
-    """Deprecated: use RESERVED."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -132,9 +130,6 @@ class AgreementUseRepository:
             AgreementUse.agreement == agreement, AgreementUse.day.in_((day, self.RESERVED))
         )
         return sum(self._session.scalars(query))
-
-    of = burnt_or_reserved
-    """Deprecated: use burnt_or_reserved."""
 
     def burnt(self, agreement: int, day: int) -> int:
         """The source points that an agreement has burnt on a day."""
@@ -148,10 +143,6 @@ class AgreementUseRepository:
         use = self._session.get_one(AgreementUse, (agreement, day), with_for_update=True, populate_existing=True)
         use.points += points
         self._session.flush()
-
-
-UseRepository = AgreementUseRepository
-"""Deprecated: the old name."""
 
 
 def _is_party(merchant_number: int) -> ColumnElement[bool]:

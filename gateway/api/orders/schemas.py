@@ -35,7 +35,7 @@ OrderCreate: type[OrderBody] = create_model(
 
 
 class NonceRequest(Body):
-    """Nonces to set aside for orders that you sign yourself."""
+    """Nonces to reserve for orders that you sign yourself."""
 
     count: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 1
 
