@@ -110,11 +110,13 @@ def test_a_settled_order_must_have_used_its_nonce(harness: Harness) -> None:
 def test_points_reserved_by_no_order_are_a_drift(harness: Harness) -> None:
     _trade(harness)
     with harness.database.session.begin() as session:
-        session.scalars(select(Account).where(Account.program == 2)).one().reserved = 3
+        account = session.scalars(select(Account).where(Account.program == 2)).one()
+        account.reserved, account.expiring = 3, 2
         session.get_one(Position, 1).reserved = 4
     drifts = {drift.what: drift.database for drift in _reconcile(harness).drifts}
     assert drifts == {
         "reservation": "3, but open orders reserve 0",
+        "expiring points": "2, but open orders will let 0 expire",
         "reserved money": "4, but open orders and withdrawals reserve 0",
     }
 

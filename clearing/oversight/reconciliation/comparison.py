@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clearing.ledger.accounts.repository import NOTHING
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.reconciliation.chain_state import TOTALS, ChainState
 from clearing.oversight.reconciliation.contract_views import ContractViews
@@ -73,12 +74,16 @@ class Comparison:
             )
 
     def _compare_reserved_points(self) -> None:
-        for key in sorted({*self.database.reserved, *self.database.reserved_by_orders}):
-            reserved, counted = self.database.reserved.get(key, 0), self.database.reserved_by_orders.get(key, 0)
+        for key in sorted({*self.database.pending, *self.database.pending_by_orders}):
+            stored = self.database.pending.get(key, NOTHING)
+            counted = self.database.pending_by_orders.get(key, NOTHING)
             self.checked["reservation"] = self.checked.get("reservation", 0) + 1
-            if reserved != counted:
-                detail = f"{reserved}, but open orders reserve {counted}"
+            if stored.reserved != counted.reserved:
+                detail = f"{stored.reserved}, but open orders reserve {counted.reserved}"
                 self.drifts.append(Drift("reservation", self.names.account(key), detail, None, None))
+            if stored.expiring != counted.expiring:
+                detail = f"{stored.expiring}, but open orders will let {counted.expiring} expire"
+                self.drifts.append(Drift("expiring points", self.names.account(key), detail, None, None))
 
     def _compare_positions(self) -> None:
         numbers = sorted({*self.database.positions, *self.events.positions})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database, dialect_of
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.accounts.repository import AccountKey, Balance
 from clearing.ledger.journal.models import Batch, Block, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.reservation import pending_balance
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.models import Program
@@ -54,10 +56,10 @@ class DatabaseState:
     block_hash: bytes
     first_block: int
     balances: dict[AccountKey, int]
-    reserved: dict[AccountKey, int]
-    """Points reserved, as the accounts say."""
-    reserved_by_orders: dict[AccountKey, int]
-    """Points that open orders reserve, added up from their instructions."""
+    pending: dict[AccountKey, Balance]
+    """What open orders reserve and will let expire, as the accounts say."""
+    pending_by_orders: dict[AccountKey, Balance]
+    """The same, added up from the instructions of open orders."""
     positions: dict[int, tuple[int, int, int]]
     """Merchant -> position, credit limit, reserved."""
     batches: dict[int, StoredBatch]
@@ -80,16 +82,16 @@ def read_database_state(database: Database) -> DatabaseState | None:
         if block is None:
             return None
         first = session.scalars(select(Block.number).order_by(Block.number).limit(1)).one()
-        accounts = session.execute(select(Account.address, Account.program, Account.posted, Account.reserved)).all()
+        accounts = session.execute(_ACCOUNTS).all()
         owners = select(Position.merchant_number, Position.position, Position.credit_limit, Position.reserved)
-        points_reserved, micros_reserved = _reservations(session)
+        pending_by_orders, micros_reserved = _reservations(session)
         return DatabaseState(
             block=block.number,
             block_hash=block.hash,
             first_block=first,
-            balances={(address, program): posted for address, program, posted, _ in accounts},
-            reserved={(address, program): reserved for address, program, _, reserved in accounts},
-            reserved_by_orders=points_reserved,
+            balances={(address, program): posted for address, program, posted, *_ in accounts},
+            pending={(address, program): Balance(0, *pending) for address, program, _, *pending in accounts},
+            pending_by_orders=pending_by_orders,
             positions={
                 number: (position, limit, reserved) for number, position, limit, reserved in session.execute(owners)
             },
@@ -105,14 +107,20 @@ def _final_orders(session: Session) -> list[FinalOrder]:
     return [FinalOrder(*row) for row in rows]
 
 
-def _reservations(session: Session) -> tuple[dict[AccountKey, int], dict[int, int]]:
-    points: dict[AccountKey, int] = {}
+_ACCOUNTS = select(Account.address, Account.program, Account.posted, Account.reserved, Account.expiring)
+
+
+def _reservations(session: Session) -> tuple[dict[AccountKey, Balance], dict[int, int]]:
+    points: dict[AccountKey, Balance] = defaultdict(Balance)
     micros: dict[int, int] = {}
-    columns = (Instruction.address, Instruction.program, Instruction.reserves, Instruction.payer, Instruction.pays)
-    for address, program, reserves, payer, pays in session.execute(
-        select(*columns).join(Instruction.order).where(Order.state.in_(_OPEN)).execution_options(yield_per=_ROWS)
-    ):
-        points[address, program] = points.get((address, program), 0) + reserves
+    columns = (
+        Instruction.address, Instruction.program, Instruction.kind, Instruction.points, Instruction.reserves,
+        Instruction.payer, Instruction.pays,
+    )  # fmt: skip
+    query = select(*columns).join(Instruction.order).where(Order.state.in_(_OPEN)).execution_options(yield_per=_ROWS)
+    for address, program, kind, asked, reserves, payer, pays in session.execute(query):
+        account = (address, program)
+        points[account] = points[account].plus(pending_balance(kind, asked, reserves))
         if payer is not None:
             micros[payer] = micros.get(payer, 0) + pays
     leaving = select(BankMovement.merchant_number, BankMovement.micros).where(
