@@ -108,3 +108,54 @@ def test_a_killed_gateway_loses_nothing_it_answered(fresh_site: Site, tmp_path: 
     again = fresh_site.call("POST", "/v1/issuances", body, caller=party.id, key="kill-nine")
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json() == first.json()
+
+
+# -------------------------------------------------------------------- start-up
+
+
+def _python(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python in an empty directory, with these settings and no others."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
+    environment = {**own, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **settings}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        ({}, "TONGDUI_CONTRACT"),
+        ({"TONGDUI_GATEWAY_PORT": "eighty"}, "TONGDUI_GATEWAY_PORT"),
+        ({"TONGDUI_CONTRACT": "0x" + "c0" * 20}, "TONGDUI_DATABASE_URL"),
+        ({"TONGDUI_QUOTE_TLL": "60"}, "TONGDUI_QUOTE_TTL"),
+    ],
+    ids=["missing", "wrong", "no database", "misspelt"],
+)
+def test_a_wrong_setting_is_refused_in_a_sentence_that_names_it(
+    tmp_path: Path, settings: dict[str, str], variable: str
+) -> None:
+    ended = _python(tmp_path, "-m", "gateway", **settings)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert variable in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, "no traceback"
+    assert list(tmp_path.iterdir()) == [], "no stray file"
+
+
+def test_help_loads_no_server(tmp_path: Path) -> None:
+    code = "import sys, gateway.__main__ as command\ntry: command.main(['--help'])\nfinally: print(*sys.modules)"
+    ended = _python(tmp_path, "-c", code)
+    assert "TONGDUI_ENV_FILE" in ended.stdout
+    assert not {"fastapi", "sqlalchemy", "pydantic"} & set(ended.stdout.split())
+
+
+def test_the_server_loads_no_job_queue(tmp_path: Path) -> None:
+    ended = _python(tmp_path, "-c", "import sys, gateway.server\nprint(*sys.modules)")
+    assert "fastapi" in ended.stdout.split()
+    assert not {"celery", "kombu", "web3"} & set(ended.stdout.split())
