@@ -1,5 +1,6 @@
-"""What a block does to the read model: entries, rejections, final orders, sums, and the rare events. All in the caller's
-transaction, so a block is applied exactly once (the block's primary key would refuse a second time).
+"""What a block does to the read model: entries, rejections, final orders, sums, and the rare events.
+
+All of it happens in the caller's transaction, so a block is applied exactly once: its primary key refuses a second time.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ class RareEvent(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The event's name in the contract."""
         ...
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """By name."""
+        """The event's arguments by name."""
         ...
 
 
 @dataclass(slots=True)
 class BlockContent:
-    """A block's logs, sorted by what they are."""
+    """A block's logs, sorted by kind."""
 
     entries: list[receipts.Entry] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
@@ -60,7 +61,7 @@ class BlockContent:
 
 
 def project_block(session: Session, block: BlockData, day: int) -> None:
-    """Applies a block of this day to the read model. Everything in it, in the caller's transaction."""
+    """Applies a block of this day to the read model, all of it in the caller's transaction."""
     session.add(Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp))
     settle_transactions(session, block.receipts)
     content = sort_logs(block)
@@ -119,7 +120,7 @@ def _sort_rare(content: BlockContent, block_number: int, item: Log) -> None:
 
 
 def entry_of(item: Log) -> receipts.Entry:
-    """The entry of a posted log."""
+    """The entry that a log posts."""
     link = item.topics[2] if len(item.topics) > 2 else bytes(32)
     return receipts.Entry.from_log("0x" + item.topics[1][12:].hex(), item.data, link)
 
@@ -161,7 +162,7 @@ def _batch(event: contract.ContractEvent, tx_hash: bytes, gas_used: int, block_n
 
 
 def inherit_uses(session: Session, events: Iterable[RareEvent], day: int, sign: int) -> None:
-    """A successor begins with its predecessor's use of the day."""
+    """Lets each new agreement begin with the use of the day of the one that it supersedes (sign -1: takes that back)."""
     uses = AgreementUseRepository(session)
     for event in events:
         terms = event.arguments["terms"] if event.name == "AgreementRegistered" else {}

@@ -1,4 +1,4 @@
-"""Takes blocks back that fell out of the chain, newest first, and queues again what they contained."""
+"""Rolls back blocks that fell out of the chain, newest first. What they contained waits for another block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 def roll_back_to_chain(database: Database, client: ChainClient, utc_offset_seconds: int) -> int:
-    """Takes blocks back until the newest one is in the chain again; how many. Each one in a transaction of its own."""
+    """Rolls back blocks until the newest one is in the chain again, each in a transaction of its own; returns how many."""
     taken = 0
     while True:
         with database.session.begin() as session:
