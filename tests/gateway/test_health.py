@@ -72,7 +72,7 @@ def test_a_chain_that_does_not_answer(site: Site) -> None:
 def test_a_schema_of_another_version(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     with connected.database.session.begin() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert _ready(connected) == (503, "degraded", {"migrations"})
     detail = connected.http.get("/readyz").json()["checks"]["migrations"]["detail"]
     assert "clearing migrate" in detail
