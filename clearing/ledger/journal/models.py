@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -142,3 +143,12 @@ class Rejection(Base):
     reason: Mapped[str] = mapped_column(String(40))
 
     __table_args__ = (Index("rejections_instruction_index", "merchant", "nonce", "item"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An entry with what proves it."""
+
+    entry: Entry
+    batch: Batch
+    path: tuple[bytes, ...]

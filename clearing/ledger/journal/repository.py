@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list
-from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
+from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
 
@@ -90,15 +90,6 @@ class EntryFilter:
     merchant: int | None = None
     """With `programs`: what a merchant may see (its own orders, its programs' and its agreements' entries)."""
     agreements: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """An entry with what proves it."""
-
-    entry: Entry
-    batch: Batch
-    path: tuple[bytes, ...]
 
 
 _WIRE_NAMES = {"address": "member"}

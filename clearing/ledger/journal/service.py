@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from clearing.kit.errors import NotFound
 from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.effects import Effects
-from clearing.ledger.journal.models import Batch, Entry
-from clearing.ledger.journal.repository import EntryFilter, EntryRepository, Proof
+from clearing.ledger.journal.models import Batch, Entry, Proof
+from clearing.ledger.journal.repository import EntryFilter, EntryRepository
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.service import MemberService

@@ -1,8 +1,9 @@
-"""Tables of orders and their instructions."""
+"""Tables of orders and their instructions; and a movement, which is an instruction with its outcome."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, Big, BigInt, Hash, choice
+from clearing.ledger.journal.models import Batch, Entry
 from tongdui import orders as wire
 
 
@@ -126,3 +128,21 @@ class Instruction(Base):
     """False once the instruction is refused: then its reference may be used again."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An instruction with its order and its outcome."""
+
+    instruction: Instruction
+    order: Order
+    entry: Entry | None
+    batch: Batch | None
+    reason: str | None
+
+    @property
+    def state(self) -> OrderState:
+        """The instruction's own state: an order that settles in part has refused instructions, too."""
+        if self.order.state is OrderState.SETTLED and self.entry is None:
+            return OrderState.REJECTED
+        return self.order.state

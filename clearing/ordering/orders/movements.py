@@ -10,8 +10,8 @@ from clearing.kit.errors import NotFound
 from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.models import Batch
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.repository import Movement, MovementFilter, OrderRepository
+from clearing.ordering.orders.models import Movement, Order, OrderState
+from clearing.ordering.orders.repository import MovementFilter, OrderRepository
 from clearing.parties.members.service import MemberService
 from clearing.parties.programs.service import require_program
 from tongdui.orders import Kind

@@ -14,26 +14,8 @@ from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import Instruction, Movement, Order, OrderState
 from tongdui.orders import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """An instruction with its order and its outcome."""
-
-    instruction: Instruction
-    order: Order
-    entry: Entry | None
-    batch: Batch | None
-    reason: str | None
-
-    @property
-    def state(self) -> OrderState:
-        """The instruction's own state: an order that settles in part has refused instructions, too."""
-        if self.order.state is OrderState.SETTLED and self.entry is None:
-            return OrderState.REJECTED
-        return self.order.state
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from clearing.ledger.journal.repository import Proof
+from clearing.ledger.journal.models import Proof
 from clearing.ledger.journal.service import PostedEntry
 from gateway.api.entries.schemas import EntryView, ReceiptView, WireEntry
 from gateway.http.context import Call

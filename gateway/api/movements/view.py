@@ -7,8 +7,8 @@ from typing import Any
 
 from clearing.ordering.orders.kinds import KINDS, kind_of
 from clearing.ordering.orders.kinds.base import InstructionKind
+from clearing.ordering.orders.models import Movement
 from clearing.ordering.orders.movements import MovementService
-from clearing.ordering.orders.repository import Movement
 from gateway.api.movements.schemas import MovementEntryView, MovementView
 from gateway.http.context import Call, ChainResource, Shown
 from gateway.http.pagination import pair_cursor

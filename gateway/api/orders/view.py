@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clearing.ledger.journal.models import Batch
-from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.models import Movement, Order
 from clearing.ordering.orders.movements import MovementService
-from clearing.ordering.orders.repository import Movement
 from gateway.api.movements.view import movement_view
 from gateway.api.orders.schemas import OrderView
 from gateway.http.context import Call, ChainResource, Shown
