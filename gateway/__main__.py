@@ -24,10 +24,12 @@ def _serve() -> int:
     from clearing.kit.config import settings
 
     configured = settings()  # before the imports below: wrong settings are refused at once
+    from clearing.runtime.preflight.address import check_gateway_address
     from clearing.runtime.preflight.process import check_process
     from gateway.server import run
 
     check_process(configured)
+    check_gateway_address(configured)
     run(configured)
     return 0
 

@@ -25,6 +25,9 @@ OF_CLIENTS = frozenset(
 )
 """Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
 
+DATABASE_URL = r"^(sqlite:///|postgresql\+psycopg://)."
+DATABASE_URL_SHOULD = "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+
 
 class SettingsError(Exception):
     """Settings that no process can run with: one sentence a line, each of which names the variable."""
@@ -35,7 +38,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
 
-    database_url: str = Field(default="sqlite:///tongdui.db", pattern=r"^(sqlite:///|postgresql\+psycopg://).")
+    database_url: str = Field(default="sqlite:///tongdui.db", pattern=DATABASE_URL)
     """SQLAlchemy URL; `sqlite:///file` or `postgresql+psycopg://...`."""
 
     rpc_url: str = Field(default="http://127.0.0.1:8545", pattern=r"^https?://.")
@@ -115,7 +118,7 @@ class Settings(BaseSettings):
     hold_longest: int = 604_800
     """How long a hold may last."""
 
-    broker_url: str = ""
+    broker_url: str = Field(default="", pattern=r"^((rediss?|redis\+socket|sentinel|amqps?|pyamqp)://.*)?$")
     """Celery's broker: `redis://...` or `amqp://...`. If it is empty, messages are files in `broker_dir`: for one machine only."""
     broker_dir: Path = Path("broker")
     webhook_interval: float = Field(default=1.0, gt=0)
@@ -165,9 +168,10 @@ _SHOULD = {
     "less_than_equal": "must be at most {le:g}",
 }
 _PATTERNS = {
-    "database_url": "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+    "database_url": DATABASE_URL_SHOULD,
     "rpc_url": "must begin with http:// or https://",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
+    "broker_url": "must begin with redis:// or amqp://",
 }
 _NEVER_SHOWN = frozenset({"database_url", "rpc_url", "keystore_password", "broker_url"})
 """Settings that may contain a password."""

@@ -23,4 +23,6 @@ def explanation(error: Exception) -> str | None:
         return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"
     if isinstance(error, SQLAlchemyError):
         return f"{variable('database_url')}: the database failed: {reason(error)}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     return None

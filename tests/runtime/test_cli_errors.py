@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def shell(tmp_path: Path) -> Shell:
         ("WEBHOOK_ALLOW_LOCAL", "maybe", 'must be true or false, this is "maybe"'),
         ("CONTRACT", "0x12", 'must be an address: 0x and 40 hexadecimal digits, this is "0x12"'),
         ("RPC_URL", "node:8545", "must begin with http:// or https://"),
+        ("BROKER_URL", "http://broker", "must begin with redis:// or amqp://"),
         (
             "DATABASE_URL",
             "postgres://u:hunter2@db/x",
@@ -175,6 +177,18 @@ def test_the_schema_of_another_version(shell: Shell) -> None:
     assert "another version, which this one cannot upgrade" in shell.refused("clearing", "migrate")
 
 
+@pytest.mark.parametrize(
+    ("into", "sentence"),
+    [
+        ("again.db", "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"),
+        ("sqlite:///var/again.db", "there is no directory var"),
+    ],
+)
+def test_a_rebuild_into_what_is_no_database(shell: Shell, into: str, sentence: str) -> None:
+    shell.set(CONTRACT=CONTRACT)
+    assert shell.refused("clearing", "rebuild", "--into", into) == f"--into: {sentence}"
+
+
 # -------------------------------------------------------------------- node and contract
 
 
@@ -210,6 +224,18 @@ def test_the_gateway_refuses_in_the_same_words(shell: Shell) -> None:
     assert shell.refused("gateway") == "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address"
     shell.set(CONTRACT=CONTRACT)
     assert shell.refused("gateway").startswith("TONGDUI_DATABASE_URL: there is no database at tongdui.db yet")
+
+
+def test_the_gateway_refuses_an_address_on_which_it_cannot_listen(shell: Shell) -> None:
+    shell.migrated()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shell.set(CONTRACT=CONTRACT, RPC_URL=NOBODY, GATEWAY_PORT=str(port))
+        assert shell.refused("gateway") == (
+            f"TONGDUI_GATEWAY_PORT: cannot listen on 127.0.0.1:{port}: Address already in use"
+        )
+    shell.set(GATEWAY_HOST="gateway.invalid")
+    assert shell.refused("gateway") == "TONGDUI_GATEWAY_HOST: there is no host gateway.invalid"
 
 
 # -------------------------------------------------------------------- keys

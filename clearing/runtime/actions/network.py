@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int) -> int:
         with console.status("Starting the network"):
             network.start()
     except (NetworkError, NoFreePortError) as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        sys.stderr.write(f"{error}\n")
         return 1
     _show(network)
     _wait(stop)

@@ -14,7 +14,7 @@ from clearing.kit.database import Database
 from clearing.oversight.reconciliation.rebuild import Digest, RebuildService
 from clearing.oversight.reconciliation.service import ReconciliationService, Report, record, summary
 from clearing.runtime.actions.terminal import DIFFERS, actor, console, write_json
-from clearing.runtime.preflight.database import check_location, check_schema, open_database
+from clearing.runtime.preflight.database import check_empty_target, check_schema, open_database
 from clearing.runtime.preflight.node import check_contract, open_node
 
 _SHOWN = 50
@@ -60,7 +60,7 @@ def _show_report(report: Report) -> None:
 def rebuild(settings: Settings, *, into: str, compare: bool) -> int:
     """Exit code 0: rebuilt (and equal to the live database); 1: rebuilt, and not equal; 2: not rebuilt."""
     check_contract(settings)
-    check_location(into, "--into")
+    check_empty_target(into, "--into")
     if compare:
         check_schema(settings)
     with open_node(settings) as client:

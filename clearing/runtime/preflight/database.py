@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from clearing.kit.config import Settings, variable
+from clearing.kit.config import DATABASE_URL, DATABASE_URL_SHOULD, Settings, variable
 from clearing.kit.database import Database, newest_revision
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -51,12 +52,27 @@ def check_schema(settings: Settings, *, wait_for_server: bool = False) -> None:
         )
 
 
+def check_empty_target(url: str, name: str) -> None:
+    """Refuses a URL that is none, and a server that does not answer; `name` is the argument that gave it."""
+    if not re.match(DATABASE_URL, url):
+        raise CannotRun(f"{name}: {DATABASE_URL_SHOULD}")
+    check_location(url, name)
+    if _sqlite_file(url) is None:
+        database = Database(url)
+        try:
+            database.revision()
+        except SQLAlchemyError as error:
+            raise CannotRun(f"{name}: the database at {_shown(url)} does not answer: {reason(error)}") from error
+        finally:
+            database.close()
+
+
 def check_location(url: str, name: str = _URL) -> None:
-    """Refuses a URL that names no database, and a SQLite file in a directory that does not exist."""
+    """Refuses a URL that cannot be read, and a SQLite file in a directory that does not exist."""
     try:
         path = _sqlite_file(url)
     except ArgumentError:
-        raise CannotRun(f"{name}: this is not the URL of a database") from None
+        raise CannotRun(f"{name}: {DATABASE_URL_SHOULD}") from None
     if path is not None and not path.absolute().parent.is_dir():
         raise CannotRun(f"{name}: there is no directory {path.parent}")
 
