@@ -188,6 +188,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("merchants_id_unique")),
     )
     op.create_table(
+        "positions",
+        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", Big(), nullable=False),
+        sa.Column("credit_limit", Big(), nullable=False),
+        sa.Column("reserved", Big(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant_number", name=op.f("positions_pkey")),
+    )
+    op.create_table(
         "quarantined_events",
         sa.Column(
             "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -200,14 +208,6 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("quarantined_events_pkey")),
-    )
-    op.create_table(
-        "positions",
-        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("position", Big(), nullable=False),
-        sa.Column("credit_limit", Big(), nullable=False),
-        sa.Column("reserved", Big(), nullable=False),
-        sa.PrimaryKeyConstraint("merchant_number", name=op.f("positions_pkey")),
     )
     op.create_table(
         "rejections",
@@ -791,8 +791,8 @@ def downgrade() -> None:
         batch_op.drop_index("rejections_instruction_index")
 
     op.drop_table("rejections")
-    op.drop_table("positions")
     op.drop_table("quarantined_events")
+    op.drop_table("positions")
     op.drop_table("merchants")
     op.drop_table("members")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:

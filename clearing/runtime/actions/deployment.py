@@ -22,7 +22,13 @@ def deploy(settings: Settings) -> int:
     with open_node(settings) as client:
         for role in _ROLES:
             keys.ensure(role)
-        address = deploy_contract(client, keys, operator_name="Tongdui", utc_offset_seconds=settings.utc_offset_seconds)
+        address = deploy_contract(
+            client,
+            keys,
+            operator_name="Tongdui",
+            utc_offset_seconds=settings.utc_offset_seconds,
+            max_fee_per_gas=settings.max_fee_per_gas,
+        )
     sys.stdout.write(f"TONGDUI_CONTRACT={address}\n")
     return 0
 
