@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import Session
@@ -37,7 +37,12 @@ class Availability:
     @property
     def available(self) -> int:
         """Points that a new order may use. Below zero only while the chain has taken back what orders had counted on."""
-        return self.posted - self.reserved - self.held - self.expired
+        return self.posted - self.taken
+
+    @property
+    def taken(self) -> int:
+        """Posted points that a new order may not use, for whatever reason."""
+        return self.reserved + self.held + self.expired
 
 
 class AvailabilityService:
@@ -73,26 +78,22 @@ class AvailabilityService:
         """
         balances = self._accounts.balances(accounts) if balances is None else balances
         captured, burning = captured or {}, burning or {}
+        found = self.before_expiry(accounts, balances)
+        for account, points in self._expired_and_not_held(balances).items():
+            over = min(points, found[account].available - captured.get(account, 0)) - burning.get(account, 0)
+            found[account] = replace(found[account], expired=max(over, 0))
+        return found
+
+    def before_expiry(
+        self, accounts: Collection[AccountKey], balances: Mapping[AccountKey, Balance]
+    ) -> dict[AccountKey, Availability]:
+        """The same as if no day had come: for the round that decides what has expired."""
         held = self._holds.held(balances, self._clock.now())
-        expired = self._expired_and_not_held(balances)
         found = {}
         for account in accounts:
             posted, reserved, _ = balances.get(account, NOTHING)
-            free = posted - reserved - held.get(account, 0)
-            over = min(expired.get(account, 0), free - captured.get(account, 0)) - burning.get(account, 0)
-            found[account] = Availability(posted, reserved, held.get(account, 0), max(over, 0))
+            found[account] = Availability(posted, reserved, held.get(account, 0), expired=0)
         return found
-
-    def untaken(
-        self, accounts: Collection[AccountKey], balances: Mapping[AccountKey, Balance]
-    ) -> dict[AccountKey, int]:
-        """Points of each account that no order and no hold has taken, whether or not their day has come."""
-        held = self._holds.held(accounts, self._clock.now())
-        return {
-            account: posted - reserved - held.get(account, 0)
-            for account in accounts
-            for posted, reserved, _ in (balances.get(account, NOTHING),)
-        }
 
     # ---------------------------------------------------------------- points whose day has come
 

@@ -148,8 +148,8 @@ def _of_members(accounts: Iterable[AccountKey]) -> list[ColumnElement[bool]]:
 
 
 def _transfers_to(accounts: Iterable[AccountKey]) -> list[ColumnElement[bool]]:
-    words = {address_word(address) for address, _ in accounts}
-    return _chunks(Entry.link, words, Entry.kind == int(Kind.TRANSFER))
+    recipients = {address_word(address) for address, _ in accounts}
+    return _chunks(Entry.link, recipients, Entry.kind == int(Kind.TRANSFER))
 
 
 def _chunks(

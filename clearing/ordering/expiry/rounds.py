@@ -138,11 +138,11 @@ class ExpiryRound:
         holds = repository.expiry_holds(accounts)
         members = MemberRepository(session).by_addresses(address for address, _ in accounts)
         programs = ProgramRepository(session)
-        untaken = availability.untaken(accounts, balances)
+        unexpired = availability.before_expiry(accounts, balances)
         due, news = [], []
         for account in accounts:
             own = holds[account].points if account in holds else 0
-            free = untaken[account] + own
+            free = unexpired[account].available + own
             program = programs.by_number(account[1])
             assert program is not None, "entries name registered programs"
             here = Due(account, program, members.get(account[0]), max(min(points.get(account, 0), free), 0))

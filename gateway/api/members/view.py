@@ -19,6 +19,6 @@ def account_view(call: Call, member: Member, program: int, balance: Availability
         member=member.id,
         program=call.names.program(program),
         posted=balance.posted,
-        reserved=balance.posted - balance.available,
+        reserved=balance.taken,
         available=balance.available,
     )

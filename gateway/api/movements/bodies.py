@@ -57,9 +57,9 @@ def request_fields(kind: InstructionKind[Any]) -> dict[str, Any]:
     }
 
 
-def one_of(*words: str) -> Any:
-    """The type of a field that takes one of these words."""
-    return Literal[words]
+def one_of(*labels: str) -> Any:
+    """The type of a field that takes one of these labels."""
+    return Literal[labels]
 
 
 def _create_body(kind: InstructionKind[Any]) -> type[CreateBody]:
