@@ -40,7 +40,7 @@ class Balance(NamedTuple):
 
     def plus(self, change: Balance) -> Balance:
         """The balance after a change."""
-        return Balance(*(before + more for before, more in zip(self, change, strict=True)))
+        return Balance(self.posted + change.posted, self.reserved + change.reserved, self.expiring + change.expiring)
 
 
 NOTHING = Balance()

@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.events.recorder import EventRecorder
-from clearing.ledger.accounts.repository import NOTHING, AccountKey, AccountRepository, Balance
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderKey, OrderRepository
-from clearing.ordering.orders.reservation import pending_balance
 from clearing.parties.agreements.repository import AgreementUseRepository
-from tongdui.orders import Reason
+from tongdui.orders import Kind, Reason
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +58,10 @@ class Decision:
 class Reserved:
     """Sums of what orders have reserved."""
 
-    points: dict[AccountKey, Balance] = field(default_factory=lambda: defaultdict(Balance))
-    """By account, as what the reservation added to it."""
+    points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    """By account."""
+    expiring: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    """Points that expire orders may burn, by account."""
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     """By paying merchant."""
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -131,14 +132,14 @@ class OrderFinalisation:
 
     def _reserved(self, orders: Iterable[Order]) -> Reserved:
         found = Reserved()
-        for reservation in self._orders.reservations(orders):
-            change = pending_balance(reservation.kind, reservation.points, reservation.reserves)
-            if change != NOTHING:
-                account = (reservation.address, reservation.program)
-                found.points[account] = found.points[account].plus(change)
-            if reservation.payer is not None:
-                found.micros[reservation.payer] += reservation.pays
-                found.uses[reservation.agreement] += reservation.points
+        for address, program, kind, points, reserves, payer, pays, agreement in self._orders.reservations(orders):
+            if reserves:
+                found.points[address, program] += reserves
+            if kind == Kind.EXPIRE:
+                found.expiring[address, program] += points
+            if payer is not None:
+                found.micros[payer] += pays
+                found.uses[agreement] += points
         return found
 
     def _book(self, effects: Effects, reserved: Reserved, day: int, sign: int = 1) -> None:
@@ -146,12 +147,14 @@ class OrderFinalisation:
 
         Both at once, so that each row is written once.
         """
-        changes = {}
-        for account in {*effects.points, *reserved.points}:
-            released = reserved.points.get(account, Balance())
-            changes[account] = Balance(
-                effects.points.get(account, 0), -sign * released.reserved, -sign * released.expiring
+        changes = {
+            account: Balance(
+                effects.points.get(account, 0),
+                -sign * reserved.points.get(account, 0),
+                -sign * reserved.expiring.get(account, 0),
             )
+            for account in {*effects.points, *reserved.points, *reserved.expiring}
+        }
         AccountRepository(self._session).add(changes)
         merchants = {*effects.micros, *reserved.micros}
         micros = {m: (effects.micros.get(m, 0), -sign * reserved.micros.get(m, 0)) for m in merchants}

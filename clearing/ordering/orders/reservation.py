@@ -39,16 +39,19 @@ class ReservationService:
         found = self._availability.of(accounts, balances=balances, captured=captured, burning=burning)
         free = {account: availability.available for account, availability in found.items()}
         gained: dict[AccountKey, int] = defaultdict(int)
-        changes: dict[AccountKey, Balance] = defaultdict(Balance)
+        sums: dict[AccountKey, int] = defaultdict(int)
         reserved = []
         for draft in drafts:
-            points = self._reserve_one(draft, free, gained) if draft.burns else 0
+            points = 0
             if draft.burns:
-                change = pending_balance(draft.request.kind, draft.instruction.points, points)
-                changes[draft.account] = changes[draft.account].plus(change)
+                points = self._reserve_one(draft, free, gained)
+                sums[draft.account] += points
             if draft.gain is not None and atomic:
                 gained[draft.instruction.member, draft.gain.program] += draft.gain.points
             reserved.append(points)
+        changes = {
+            account: Balance(reserved=points, expiring=burning.get(account, 0)) for account, points in sums.items()
+        }
         AccountRepository(self._session).add(changes)
         return reserved
 

@@ -6,7 +6,7 @@ Reads only. What differs between kinds of instruction stands in `kinds`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -26,16 +26,14 @@ from tongdui.encoding import ZERO_WORD, bytes_of
 from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
+class Gain(NamedTuple):
     """Points of a program that the member gets: later instructions of an atomic order may use them."""
 
     program: int
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What an instruction costs beside points: `micros` of the payer, and `burnt` source points of the agreement's daily cap."""
 
     payer: int
@@ -44,9 +42,8 @@ class Charge:
     daily_cap: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A resolved instruction, with what it will use up."""
+class Draft(NamedTuple):
+    """A resolved instruction, with what it will use up. A tuple, because an order has hundreds of them."""
 
     request: InstructionRequest
     at: Pointer

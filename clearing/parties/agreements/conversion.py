@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clearing.parties.agreements.models import Agreement
 from tongdui.rates import fee_up, source_points_up, target_points_down
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(NamedTuple):
     """Points burnt and minted, micros paid to the target merchant, and the operator's fee on top."""
 
     burnt: int

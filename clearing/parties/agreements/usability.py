@@ -16,7 +16,7 @@ from clearing.parties.agreements.repository import REGISTERED, AgreementReposito
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_participating
-from clearing.parties.programs.models import ProgramStatus
+from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
 
@@ -35,6 +35,8 @@ class UsabilityService:
         self._uses = AgreementUseRepository(session)
         self._merchants = MerchantRepository(session)
         self._programs = ProgramRepository(session)
+        self._named_programs: dict[str, Program] = {}
+        """Programs that requests have named. Held here, because a session forgets an object that nobody holds."""
 
     # ---------------------------------------------------------------- which one
 
@@ -54,7 +56,7 @@ class UsabilityService:
             agreement = self._by_programs(merchant, source_program, target_program, at)
         self.require_exchange(merchant, agreement, at)
         if source_program is not None:
-            program = require_program(self._session, source_program, at("source_program"))
+            program = self._named(source_program, at("source_program"))
             if program.number != agreement.source_program:
                 detail = f"{agreement.id} does not exchange {program.code}"
                 raise Refused.at(at("source_program"), detail, code="wrong_agreement")
@@ -73,13 +75,18 @@ class UsabilityService:
             if program is None:
                 detail = f"{field} is missing: name the agreement, or the source program and the target program"
                 raise InvalidRequest.at(at(field), detail)
-        source = require_program(self._session, source_program or "", at("source_program"))
-        target = require_program(self._session, target_program or "", at("target_program"))
+        source = self._named(source_program or "", at("source_program"))
+        target = self._named(target_program or "", at("target_program"))
         found = self._agreements.usable(AgreementKind.EXCHANGE, source.number, target.number, None, self._clock.unix())
         if found is None or not _is_party(merchant, found):
             detail = f"no agreement in force exchanges {source.code} for {target.code}"
             raise NotFound.at(at("target_program"), detail, code="unknown_agreement")
         return found
+
+    def _named(self, program: str, pointer: str) -> Program:
+        if program not in self._named_programs:
+            self._named_programs[program] = require_program(self._session, program, pointer)
+        return self._named_programs[program]
 
     # ---------------------------------------------------------------- now, and by whom
 

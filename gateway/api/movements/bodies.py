@@ -32,7 +32,7 @@ class InstructionBody(Body):
 
     def instruction(self, kind: InstructionKind[Any]) -> InstructionRequest:
         """What the service takes."""
-        request: InstructionRequest = kind.request(**{name: getattr(self, name) for name in request_fields(kind)})
+        request: InstructionRequest = kind.request(**{name: getattr(self, name) for name in kind.field_names})
         return request
 
 

@@ -12,7 +12,6 @@ from clearing.ordering.orders.kinds.exchange import Exchange
 from clearing.ordering.orders.kinds.expire import Expire
 from clearing.ordering.orders.kinds.issue import Issue
 from clearing.ordering.orders.kinds.redeem import Redeem
-from tongdui.orders import Kind
 
 KINDS: tuple[InstructionKind[Any], ...] = (
     Issue(),
@@ -21,14 +20,14 @@ KINDS: tuple[InstructionKind[Any], ...] = (
     Expire(),
 )
 
-_BY_KIND = {kind.kind: kind for kind in KINDS}
+_BY_KIND: dict[int, InstructionKind[Any]] = {kind.kind: kind for kind in KINDS}
 _BY_LABEL = {kind.label: kind for kind in KINDS}
 _BY_PREFIX = {kind.id_prefix: kind for kind in KINDS}
 
 
 def kind_of(number: int) -> InstructionKind[Any]:
     """The kind with this number on the wire. Raises LookupError where merchants cannot ask for it."""
-    return _BY_KIND[Kind(number)]
+    return _BY_KIND[number]
 
 
 def kind_labelled(label: str) -> InstructionKind[Any]:

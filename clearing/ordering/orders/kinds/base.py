@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 from sqlalchemy.orm import Session
@@ -57,9 +58,14 @@ class InstructionKind(ABC, Generic[R]):
     def captured_fields(self) -> frozenset[str]:
         """The fields of the request that a hold does not know: whoever captures the hold gives them."""
         known = {"member", "points", self.program_field}
-        return frozenset(field.name for field in fields(self.request)) - known - self.not_captured
+        return frozenset(self.field_names) - known - self.not_captured
 
-    @property
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the request's fields."""
+        return tuple(field.name for field in fields(self.request))
+
+    @cached_property
     def label(self) -> str:
         """The word for it in orders and scopes, such as `issue`."""
         return self.kind.label
