@@ -6,6 +6,7 @@ import uvicorn
 
 from clearing.kit import logs
 from clearing.kit.config import Settings
+from clearing.kit.garbage import freeze_startup_objects
 from clearing.runtime import metrics
 from gateway.app import create_app
 
@@ -33,5 +34,6 @@ def run(settings: Settings) -> None:
         )
     )
     app.state.gateway.waiters.is_stopping = lambda: server.should_exit
+    freeze_startup_objects()
     with metrics.serving(settings, app.state.gateway.database, app.state.gateway.chain):
         server.run()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
 from clearing.kit import metrics
+from clearing.kit.garbage import freeze_startup_objects
 from clearing.pipeline.leadership import Leadership
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ def stop_on_signals() -> threading.Event:
 
 def run(name: str, worker: Steps, leadership: Leadership, poll_interval: float, stop: threading.Event) -> None:
     """Steps until `stop` is set. A process that is not the leader waits until the leader is gone."""
+    freeze_startup_objects()
     log.info("started", daemon=name)
     pause = 0.0
     while not stop.wait(pause):
