@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -73,6 +73,14 @@ def test_a_merchant_that_holds_its_key_signs_what_it_sees(site: Site, cine: Part
     signed = own.post(path, {"signature": hex_of(full_signature(signature))})
     assert signed["signed_by"] == ["source"]
     assert cine.post(path, {})["state"] == "accepted"
+
+
+def test_terms_that_hold_at_once_have_begun_on_a_chain_that_is_behind(site: Site, cine: Party) -> None:
+    own = site.merchant(program="ATONCE1")
+    at = datetime(2026, 11, 25, 8, 0, 30, tzinfo=UTC)
+    with site.clock.stopped(at):
+        proposal = own.post("/v1/agreements", terms(own, cine))
+    assert proposal["valid_from"] == "2026-11-25T07:59:30Z"
 
 
 def test_signing_at_once(site: Site, cine: Party) -> None:

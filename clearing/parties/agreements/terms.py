@@ -30,6 +30,8 @@ MAX_FEE_BPS = 10_000
 MAX_LIFETIME_DAYS = 2**16 - 1
 MIN_REMAINING_SECONDS = 60
 """How long terms must still be valid when both sides have signed: the chain must see them before they end."""
+CHAIN_BEHIND_SECONDS = 60
+"""How far the time of the blocks, the only one that the contract knows, may be behind the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def terms_of(session: Session, proposal: Proposal) -> AgreementTerms:
         target_merchant=target_merchant,
         source_program=source.number,
         target_program=target_program,
-        valid_from=clock_of(session).unix() if proposal.valid_from is None else proposal.valid_from,
+        valid_from=_at_once(session) if proposal.valid_from is None else proposal.valid_from,
         valid_until=proposal.valid_until,
         rate_num=proposal.rate_num,
         rate_den=proposal.rate_den,
@@ -100,6 +102,11 @@ def contract_tuple(terms: AgreementTerms) -> list[Any]:
     """The terms as the contract's struct, in JSON values."""
     values = [getattr(terms, name) for name in AgreementTerms.__dataclass_fields__]
     return [hex_of(value) if isinstance(value, bytes) else value for value in values]
+
+
+def _at_once(session: Session) -> int:
+    """A beginning that the chain has reached for sure. The terms hold from their registration all the same."""
+    return clock_of(session).unix() - CHAIN_BEHIND_SECONDS
 
 
 def _target(session: Session, proposal: Proposal) -> tuple[int, int]:

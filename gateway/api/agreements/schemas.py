@@ -35,7 +35,9 @@ class AgreementCreate(Body):
     daily_cap: Points
     initiators: list[Side] = Field(default=["source"], min_length=1, max_length=2)
     valid_from: Moment | None = Field(
-        default=None, description="now, if it is missing; fractions of a second are cut off"
+        default=None,
+        description="a minute ago, if it is missing, so that a chain whose time is behind holds the terms for begun too; "
+        "fractions of a second are cut off",
     )
     valid_until: Moment
     supersedes: Id | None = None

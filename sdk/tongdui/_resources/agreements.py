@@ -57,7 +57,7 @@ class _Agreements(Resource):
             max_points: The most source points of one movement.
             daily_cap: The most source points of one day.
             valid_until: When the agreement ends.
-            valid_from: When it begins. By default the gateway decides.
+            valid_from: When it begins. By default at once: the gateway takes a moment that the chain has reached.
             fee_bps: The operator's fee, in basis points.
             lifetime_days: Days until exchanged points expire; 0 for never.
             initiators: Who may start a movement: `source`, `target` or both.
