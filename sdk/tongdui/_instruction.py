@@ -50,6 +50,9 @@ class InstructionRequest(ABC):
     collection: ClassVar[str]
     """The path segment of its resource, and the client's attribute: `issuances`."""
 
+    member: MemberName
+    points: int
+
     @abstractmethod
     def body(self) -> dict[str, Any]:
         """The JSON body of the instruction when the gateway signs it."""
@@ -69,9 +72,14 @@ class InstructionRequest(ABC):
             VerificationError: The gateway's data contradict themselves or the chain.
         """
 
-    @abstractmethod
     def expected_entry(self, directory: Directory) -> EntryFields:
-        """What is certain about the future entry when the gateway signs, without asking the gateway."""
+        """What is certain about the future entry when the gateway signs, without asking the gateway.
+
+        The member's address is left out while it is unknown.
+        """
+        member = self.member
+        address = member.address if isinstance(member, Member) else directory.known_address(name_of(member))
+        return {"kind": int(self.kind), **given(member=address), "points": self.points}
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:  # noqa: ARG003 - for kinds that can
@@ -94,9 +102,3 @@ class InstructionRequest(ABC):
 def code_of(program: ProgramName) -> str:
     """A program's code; for a name, the name as it was given."""
     return program.code if isinstance(program, Program) else name_of(program)
-
-
-def expected_member_entry(directory: Directory, kind: orders.Kind, member: MemberName, points: int) -> EntryFields:
-    """The expected entry of a kind that moves points of one member. The address is left out while it is unknown."""
-    address = member.address if isinstance(member, Member) else directory.known_address(name_of(member))
-    return {"kind": int(kind), **given(member=address), "points": points}

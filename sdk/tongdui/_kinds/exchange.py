@@ -18,9 +18,8 @@ from tongdui._instruction import (
     ProgramName,
     SignableInstruction,
     code_of,
-    expected_member_entry,
 )
-from tongdui._models import Agreement, EntryFields, Hold, Movement, Quote
+from tongdui._models import Agreement, Hold, Movement, Quote
 from tongdui._signing import reference_hash
 from tongdui.encoding import hex_of
 
@@ -92,10 +91,6 @@ class Exchange(InstructionRequest):
             ref=ref,
         )
         return SignableInstruction(wire, {"agreement": agreement.id, **self._amounts(), "ref": hex_of(ref)})
-
-    def expected_entry(self, directory: Directory) -> EntryFields:
-        """What is certain about the future entry when the gateway signs."""
-        return expected_member_entry(directory, self.kind, self.member, self.points)
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:

@@ -17,9 +17,8 @@ from tongdui._instruction import (
     ProgramName,
     SignableInstruction,
     code_of,
-    expected_member_entry,
 )
-from tongdui._models import EntryFields, Movement
+from tongdui._models import Movement
 from tongdui._signing import reference_hash
 from tongdui.encoding import hex_of
 
@@ -81,10 +80,6 @@ class Issue(InstructionRequest):
             ref=ref,
         )
         return SignableInstruction(wire, {**self.body(), "ref": hex_of(ref)})
-
-    def expected_entry(self, directory: Directory) -> EntryFields:
-        """What is certain about the future entry when the gateway signs."""
-        return expected_member_entry(directory, self.kind, self.member, self.points)
 
 
 def _check_day(value: object, field: str) -> None:

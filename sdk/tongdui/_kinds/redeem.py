@@ -17,9 +17,8 @@ from tongdui._instruction import (
     ProgramName,
     SignableInstruction,
     code_of,
-    expected_member_entry,
 )
-from tongdui._models import EntryFields, Hold, Movement
+from tongdui._models import Hold, Movement
 from tongdui._signing import reference_hash
 from tongdui.encoding import hex_of
 
@@ -66,10 +65,6 @@ class Redeem(InstructionRequest):
         ref = reference_hash(directory.signer, self.reference)
         wire = orders.Instruction(kind=self.kind, member=address, points=self.points, program=program.number, ref=ref)
         return SignableInstruction(wire, {**self.body(), "ref": hex_of(ref)})
-
-    def expected_entry(self, directory: Directory) -> EntryFields:
-        """What is certain about the future entry when the gateway signs."""
-        return expected_member_entry(directory, self.kind, self.member, self.points)
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:
