@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
@@ -22,4 +22,9 @@ def newest_first(query: S, key: Column, after: Any, limit: int) -> S:
 
 def where_given(query: S, *filters: tuple[Column, Any]) -> S:
     """The query, narrowed by `column == value` for each filter whose value is not None."""
-    return query.where(*(column == value for column, value in filters if value is not None))
+    return query.where(*equal_given(*filters))
+
+
+def equal_given(*filters: tuple[Column, Any]) -> list[ColumnElement[bool]]:
+    """The condition `column == value` for each filter whose value is not None."""
+    return [column == value for column, value in filters if value is not None]

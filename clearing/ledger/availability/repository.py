@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.paging import newest_first, where_given
+from clearing.kit.paging import equal_given, newest_first, where_given
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
@@ -115,15 +115,12 @@ class HoldRepository:
 
 
 def _conditions(wanted: HoldFilter, at: datetime) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.merchant is not None:
-        conditions.append(Hold.merchant_number == wanted.merchant)
-    if wanted.member_id is not None:
-        conditions.append(Hold.member_id == wanted.member_id)
-    if wanted.program is not None:
-        conditions.append(Hold.program == wanted.program)
-    if wanted.reference is not None:
-        conditions.append(Hold.reference == wanted.reference)
+    conditions = equal_given(
+        (Hold.merchant_number, wanted.merchant),
+        (Hold.member_id, wanted.member_id),
+        (Hold.program, wanted.program),
+        (Hold.reference, wanted.reference),
+    )
     over = and_(Hold.state == HoldState.PENDING, Hold.expires_at <= at)
     if wanted.state is HoldState.EXPIRED:
         conditions.append(or_(Hold.state == HoldState.EXPIRED, over))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list
+from clearing.kit.paging import equal_given
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
@@ -160,13 +161,9 @@ class EntryRepository:
 
 
 def _conditions(wanted: EntryFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.program is not None:
-        conditions.append(Entry.program == wanted.program)
-    if wanted.address is not None:
-        conditions.append(Entry.address == wanted.address)
-    if wanted.batch is not None:
-        conditions.append(Entry.batch == wanted.batch)
+    conditions = equal_given(
+        (Entry.program, wanted.program), (Entry.address, wanted.address), (Entry.batch, wanted.batch)
+    )
     if wanted.programs is not None:
         own = Entry.program.in_(wanted.programs) | (Entry.merchant == wanted.merchant)
         conditions.append(own | Entry.agreement.in_(wanted.agreements))

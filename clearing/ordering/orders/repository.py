@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.kit.paging import equal_given
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import Instruction, Movement, Order, OrderState
@@ -298,17 +299,13 @@ def _movement(row: Row[Instruction, Entry | None, Batch | None, str | None]) -> 
 
 
 def _conditions(wanted: MovementFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.kind is not None:
-        conditions.append(Instruction.kind == int(wanted.kind))
-    if wanted.merchant is not None:
-        conditions.append(Instruction.merchant_number == wanted.merchant)
-    if wanted.member_id is not None:
-        conditions.append(Instruction.member_id == wanted.member_id)
-    if wanted.program is not None:
-        conditions.append(Instruction.program == wanted.program)
-    if wanted.reference is not None:
-        conditions.append(Instruction.reference == wanted.reference)
+    conditions = equal_given(
+        (Instruction.kind, None if wanted.kind is None else int(wanted.kind)),
+        (Instruction.merchant_number, wanted.merchant),
+        (Instruction.member_id, wanted.member_id),
+        (Instruction.program, wanted.program),
+        (Instruction.reference, wanted.reference),
+    )
     if wanted.state is OrderState.SETTLED:
         conditions.append(Entry.leaf.is_not(None))
     elif wanted.state is OrderState.REJECTED:
