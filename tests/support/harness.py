@@ -277,8 +277,8 @@ class Harness:
             select(Instruction.kind, Instruction.reserves, Instruction.points)
             .join(Instruction.order)
             .where(
-                Instruction.address == account.address,
-                Instruction.program == account.program,
+                Instruction.draws_address == account.address,
+                Instruction.draws_program == account.program,
                 Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED]),
             )
         )

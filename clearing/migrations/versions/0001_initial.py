@@ -583,9 +583,15 @@ def upgrade() -> None:
         sa.Column("link", sa.LargeBinary(length=32), nullable=False),
         sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
         sa.Column("reference", sa.String(length=140), nullable=True),
+        sa.Column("target_program", sa.Integer(), nullable=False),
+        sa.Column("giver", sa.Integer(), nullable=True),
+        sa.Column("receiver", sa.Integer(), nullable=True),
+        sa.Column("draws_address", sa.String(length=42), nullable=True),
+        sa.Column("draws_program", sa.Integer(), nullable=True),
         sa.Column("reserves", Big(), nullable=False),
         sa.Column("payer", sa.Integer(), nullable=True),
         sa.Column("pays", Big(), nullable=False),
+        sa.Column("uses", Big(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("instructions_member_id_fkey")),
         sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name=op.f("instructions_order_seq_fkey")),
@@ -600,6 +606,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("kind = 7"),
             sqlite_where=sa.text("kind = 7"),
         )
+        batch_op.create_index("instructions_giver_index", ["giver", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_live_reference_unique",
             ["merchant_number", "kind", "reference"],
@@ -608,6 +615,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("instructions_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index("instructions_receiver_index", ["receiver", "order_seq", "item"], unique=False)
 
     op.create_table(
         "quotes",
@@ -690,12 +698,14 @@ def downgrade() -> None:
 
     op.drop_table("quotes")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.drop_index("instructions_receiver_index")
         batch_op.drop_index(batch_op.f("instructions_member_id_index"))
         batch_op.drop_index(
             "instructions_live_reference_unique",
             postgresql_where=sa.text("live AND reference IS NOT NULL"),
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
+        batch_op.drop_index("instructions_giver_index")
         batch_op.drop_index(
             "instructions_expiry_account_index", postgresql_where=sa.text("kind = 7"), sqlite_where=sa.text("kind = 7")
         )

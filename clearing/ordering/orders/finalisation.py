@@ -132,14 +132,14 @@ class OrderFinalisation:
 
     def _reserved(self, orders: Iterable[Order]) -> Reserved:
         found = Reserved()
-        for address, program, kind, points, reserves, payer, pays, agreement in self._orders.reservations(orders):
-            if reserves:
+        for address, program, kind, points, reserves, payer, pays, agreement, uses in self._orders.reservations(orders):
+            if address is not None and program is not None:
                 found.points[address, program] += reserves
-            if kind == Kind.EXPIRE:
-                found.expiring[address, program] += points
+                found.expiring[address, program] += points if kind == Kind.EXPIRE else 0
             if payer is not None:
                 found.micros[payer] += pays
-                found.uses[agreement] += points
+            if uses:
+                found.uses[agreement] += uses
         return found
 
     def _book(self, effects: Effects, reserved: Reserved, day: int, sign: int = 1) -> None:

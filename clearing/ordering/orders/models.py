@@ -102,6 +102,8 @@ class Instruction(Base):
             postgresql_where=text("kind = 7"),
             sqlite_where=text("kind = 7"),
         ),
+        Index("instructions_giver_index", "giver", "order_seq", "item"),
+        Index("instructions_receiver_index", "receiver", "order_seq", "item"),
     )
 
     order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)
@@ -119,11 +121,22 @@ class Instruction(Base):
     link: Mapped[bytes] = mapped_column(Hash)
     ref: Mapped[bytes] = mapped_column(Hash)
     reference: Mapped[str | None] = mapped_column(String(140), default=None)
+    target_program: Mapped[int] = mapped_column(default=0)
+    """The program that points enter; 0 for none."""
+    giver: Mapped[int | None] = mapped_column(default=None)
+    """The merchant whose points go. None where they come out of nothing."""
+    receiver: Mapped[int | None] = mapped_column(default=None)
+    """The merchant whose points come, or who takes them for goods. None where they end."""
+    draws_address: Mapped[str | None] = mapped_column(String(42), default=None)
+    draws_program: Mapped[int | None] = mapped_column(default=None)
+    """With `draws_address`: the account from which it takes points. Usually its own; not in most reversals."""
     reserves: Mapped[int] = mapped_column(Big, default=0)
-    """Points reserved on (address, program) until the order is final."""
+    """Points reserved on the account that it draws on until the order is final."""
     payer: Mapped[int | None] = mapped_column(default=None)
     pays: Mapped[int] = mapped_column(Big, default=0)
     """Micros reserved on the payer's position until the order is final."""
+    uses: Mapped[int] = mapped_column(Big, default=0)
+    """Source points reserved of the agreement's daily cap until the order is final."""
     live: Mapped[bool] = mapped_column(default=True)
     """False once the instruction is refused: then its reference may be used again."""
 

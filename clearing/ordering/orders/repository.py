@@ -49,14 +49,16 @@ _IS_EXPIRE = text("instructions.kind = 7")
 class Reservation(NamedTuple):
     """What an instruction reserves until its order is final. Many are read at once, so it is a tuple."""
 
-    address: str
-    program: int
+    address: str | None
+    """With `program`: the account that it draws on."""
+    program: int | None
     kind: int
     points: int
     reserves: int
     payer: int | None
     pays: int
     agreement: int
+    uses: int
 
 
 class OrderRepository:
@@ -166,14 +168,15 @@ class OrderRepository:
     def reservations(self, orders: Iterable[Order]) -> list[Reservation]:
         """What each instruction of these orders has reserved."""
         query = select(
-            Instruction.address,
-            Instruction.program,
+            Instruction.draws_address,
+            Instruction.draws_program,
             Instruction.kind,
             Instruction.points,
             Instruction.reserves,
             Instruction.payer,
             Instruction.pays,
             Instruction.agreement,
+            Instruction.uses,
         ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
         return [Reservation(*row) for row in self._session.execute(query)]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.errors import Refused
+from clearing.kit.errors import Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ledger.settlement.service import require_liquidity
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.resolution import Draft
+from clearing.ordering.orders.resolution import Draft, Draw
 from clearing.parties.agreements.usability import UsabilityService
 from tongdui.orders import Kind
 
@@ -33,7 +33,7 @@ class ReservationService:
         self, drafts: Sequence[Draft], *, atomic: bool, captured: Mapping[AccountKey, int] | None
     ) -> list[int]:
         """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
-        accounts = {draft.account for draft in drafts if draft.burns}
+        accounts = {draft.draw.account for draft in drafts if draft.draw is not None}
         balances = self._availability.lock(accounts)
         burning = self._admit(drafts)
         found = self._availability.of(accounts, balances=balances, captured=captured, burning=burning)
@@ -43,9 +43,9 @@ class ReservationService:
         reserved = []
         for draft in drafts:
             points = 0
-            if draft.burns:
-                points = self._reserve_one(draft, free, gained)
-                sums[draft.account] += points
+            if draft.draw is not None:
+                points = self._reserve_one(draft.at, draft.draw, free, gained)
+                sums[draft.draw.account] += points
             if draft.gain is not None and atomic:
                 gained[draft.instruction.member, draft.gain.program] += draft.gain.points
             reserved.append(points)
@@ -66,13 +66,13 @@ class ReservationService:
         return burning
 
     @staticmethod
-    def _reserve_one(draft: Draft, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
-        account, points = draft.account, draft.instruction.points
+    def _reserve_one(at: Pointer, draw: Draw, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
+        account, points = draw
         own = min(gained[account], points)
         needed = points - own
         if needed > free[account]:
             raise Refused.at(
-                draft.at("points"),
+                at("points"),
                 f"the member has {max(free[account], 0) + gained[account]} points available, {points} are needed",
                 code="insufficient_points",
             )
@@ -95,18 +95,18 @@ class ReservationService:
             position = positions.lock(payer)
             require_liquidity(position, micros)
             position.reserved += micros
-        self._reserve_caps(charged)
+        self._reserve_caps([draft for draft in charged if draft.cap_use is not None])
 
     def _reserve_caps(self, drafts: Sequence[Draft]) -> None:
         """Nobody else reserves of these caps meanwhile: the payers' positions are locked."""
         for agreement in sorted({draft.instruction.agreement for draft in drafts}):
             mine = [draft for draft in drafts if draft.instruction.agreement == agreement]
-            charges = [draft.charge for draft in mine if draft.charge is not None]
-            burnt = sum(charge.burnt for charge in charges)
-            self._usability.require_left_today(agreement, charges[0].daily_cap, burnt, mine[0].at("points"))
-            self._usability.reserve(agreement, sum(draft.instruction.points for draft in mine))
+            uses = [draft.cap_use for draft in mine if draft.cap_use is not None]
+            needed = sum(use.needed for use in uses)
+            self._usability.require_left_today(agreement, uses[0].daily_cap, needed, mine[0].at("points"))
+            self._usability.reserve(agreement, sum(use.reserved for use in uses))
 
 
 def pending_balance(kind: int, points: int, reserves: int) -> Balance:
-    """What a pending instruction of this kind, for so many points, adds to its account while it reserves `reserves` of them."""
+    """What a pending instruction of this kind, for so many points, adds to the account that it draws on."""
     return Balance(reserved=reserves, expiring=points if kind == Kind.EXPIRE else 0)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
+from clearing.ledger.accounts.repository import AccountKey
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.models import Agreement
@@ -33,13 +34,36 @@ class Gain(NamedTuple):
     points: int
 
 
+class Draw(NamedTuple):
+    """Points that an instruction takes, and the account from which it takes them."""
+
+    account: AccountKey
+    points: int
+
+
+class CapUse(NamedTuple):
+    """Source points of an agreement's daily cap: `needed` must be left of it, `reserved` count until the order is final."""
+
+    daily_cap: int
+    needed: int
+    reserved: int
+
+
 class Charge(NamedTuple):
-    """What an instruction costs beside points: `micros` of the payer, and `burnt` source points of the agreement's daily cap."""
+    """What an instruction costs beside points: `micros` of the payer, and its use of the agreement's daily cap, if it has one."""
 
     payer: int
     micros: int
-    burnt: int
-    daily_cap: int
+    use: CapUse | None = None
+
+
+class Sides(NamedTuple):
+    """The merchant whose points go, and the one whose points come or who takes them for goods. None: they come out of nothing, or
+    end. `target_program` is the program that points enter; 0 for none."""
+
+    giver: int | None = None
+    receiver: int | None = None
+    target_program: int = 0
 
 
 class Draft(NamedTuple):
@@ -49,15 +73,25 @@ class Draft(NamedTuple):
     at: Pointer
     member: Member | KnownMember
     instruction: Instruction
-    burns: bool
-    """Whether it takes its points from the member's account."""
+    sides: Sides
+    draw: Draw | None = None
     gain: Gain | None = None
     charge: Charge | None = None
 
     @property
-    def account(self) -> tuple[str, int]:
+    def account(self) -> AccountKey:
         """The account whose points it moves."""
         return self.instruction.member, self.instruction.program
+
+    @property
+    def cap_use(self) -> CapUse | None:
+        """Its use of the agreement's daily cap, if it has one."""
+        return self.charge.use if self.charge is not None else None
+
+
+def drawn(instruction: Instruction) -> Draw:
+    """The draw of an instruction that takes its points from its own member and program."""
+    return Draw((instruction.member, instruction.program), instruction.points)
 
 
 class Resolver:

@@ -114,13 +114,14 @@ def _reservations(session: Session) -> tuple[dict[AccountKey, Balance], dict[int
     points: dict[AccountKey, Balance] = defaultdict(Balance)
     micros: dict[int, int] = {}
     columns = (
-        Instruction.address, Instruction.program, Instruction.kind, Instruction.points, Instruction.reserves,
-        Instruction.payer, Instruction.pays,
+        Instruction.draws_address, Instruction.draws_program, Instruction.kind, Instruction.points,
+        Instruction.reserves, Instruction.payer, Instruction.pays,
     )  # fmt: skip
     query = select(*columns).join(Instruction.order).where(Order.state.in_(_OPEN)).execution_options(yield_per=_ROWS)
     for address, program, kind, asked, reserves, payer, pays in session.execute(query):
-        account = (address, program)
-        points[account] = points[account].plus(pending_balance(kind, asked, reserves))
+        if address is not None and program is not None:
+            account = (address, program)
+            points[account] = points[account].plus(pending_balance(kind, asked, reserves))
         if payer is not None:
             micros[payer] = micros.get(payer, 0) + pays
     leaving = select(BankMovement.merchant_number, BankMovement.micros).where(

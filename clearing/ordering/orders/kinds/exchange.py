@@ -8,7 +8,7 @@ from clearing.kit.errors import Pointer
 from clearing.kit.fields import Id, PointsOrZero, ProgramName
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.orders.resolution import Charge, Draft, Gain, Resolver
+from clearing.ordering.orders.resolution import CapUse, Charge, Draft, Gain, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
 from clearing.parties.agreements.models import Agreement
 from tongdui.orders import Kind
@@ -48,15 +48,20 @@ class Exchange(InstructionKind[ExchangeRequest]):
         resolver.refuse_suspended()
         conversion = resolver.usability.converted(agreement, request.points, least, at)
         program = resolver.source_program(agreement)
-        number = agreement.number or 0
+        instruction = resolver.instruction(request, member, program, agreement=agreement.number or 0, min_out=least)
         return Draft(
             request,
             at,
             member,
-            resolver.instruction(request, member, program, agreement=number, min_out=least),
-            burns=True,
-            gain=Gain(agreement.target_program, conversion.out),
-            charge=Charge(agreement.source_merchant, conversion.paid, conversion.burnt, agreement.daily_cap),
+            instruction,
+            Sides(agreement.source_merchant, agreement.target_merchant, agreement.target_program),
+            drawn(instruction),
+            Gain(agreement.target_program, conversion.out),
+            Charge(
+                agreement.source_merchant,
+                conversion.paid,
+                CapUse(agreement.daily_cap, needed=conversion.burnt, reserved=request.points),
+            ),
         )
 
 

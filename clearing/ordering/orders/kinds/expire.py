@@ -17,7 +17,7 @@ from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.orders.resolution import Draft, Resolver
+from clearing.ordering.orders.resolution import Draft, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
 from tongdui.orders import Kind
 
@@ -46,7 +46,8 @@ class Expire(InstructionKind[ExpireRequest]):
         """Burns the member's points."""
         program = resolver.own_program(request, request.program, at)
         member = resolver.member_of_network(request, at)
-        return Draft(request, at, member, resolver.instruction(request, member, program), burns=True)
+        instruction = resolver.instruction(request, member, program)
+        return Draft(request, at, member, instruction, Sides(giver=resolver.merchant.number), drawn(instruction))
 
     def admit(
         self, session: Session, availability: AvailabilityService, drafts: Sequence[Draft]

@@ -11,7 +11,7 @@ from clearing.kit.errors import Pointer, Refused
 from clearing.kit.fields import Day, ProgramName
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.orders.resolution import Draft, Gain, Resolver
+from clearing.ordering.orders.resolution import Draft, Gain, Resolver, Sides
 from clearing.parties.access.service import Scope
 from clearing.parties.programs.models import Program
 from tongdui.orders import Kind
@@ -48,7 +48,8 @@ class Issue(InstructionKind[IssueRequest]):
         resolver.refuse_suspended()
         expiry_day = _expiry_day(resolver, request, program, at)
         instruction = resolver.instruction(request, member, program, expiry_day=expiry_day)
-        return Draft(request, at, member, instruction, burns=False, gain=Gain(program.number, request.points))
+        sides = Sides(receiver=resolver.merchant.number, target_program=program.number)
+        return Draft(request, at, member, instruction, sides, gain=Gain(program.number, request.points))
 
 
 def _expiry_day(resolver: Resolver, request: IssueRequest, program: Program, at: Pointer) -> int:

@@ -8,7 +8,7 @@ from clearing.kit.errors import Pointer
 from clearing.kit.fields import ProgramName
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.orders.resolution import Draft, Resolver
+from clearing.ordering.orders.resolution import Draft, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
 from tongdui.orders import Kind
 
@@ -38,4 +38,5 @@ class Redeem(InstructionKind[RedeemRequest]):
         """Burns the member's points."""
         program = resolver.own_program(request, request.program, at)
         member = resolver.member(request, at)
-        return Draft(request, at, member, resolver.instruction(request, member, program), burns=True)
+        instruction = resolver.instruction(request, member, program)
+        return Draft(request, at, member, instruction, Sides(giver=resolver.merchant.number), drawn(instruction))
