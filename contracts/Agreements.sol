@@ -19,6 +19,8 @@ abstract contract Agreements is Registry {
         uint32 targetMerchant;
         uint32 supersedes;
         uint32 graceSeconds;
+        uint40 acceptBy;
+        bool keepExpiry;
     }
 
     uint8 internal constant SOURCE_MAY_INITIATE = 1;
@@ -28,7 +30,7 @@ abstract contract Agreements is Registry {
     uint32 internal constant MAX_GRACE = 7 days;
 
     bytes32 internal constant TERMS_TYPEHASH = keccak256(
-        "AgreementTerms(uint8 kind,uint8 initiators,uint16 feeBps,uint16 lifetimeDays,uint32 sourceMerchant,uint32 targetMerchant,uint32 sourceProgram,uint32 targetProgram,uint40 validFrom,uint40 validUntil,uint32 rateNum,uint32 rateDen,uint64 unitPriceMicros,uint64 maxPoints,uint64 dailyCap,uint32 supersedes,uint32 graceSeconds,bytes32 document)"
+        "AgreementTerms(uint8 kind,uint8 initiators,uint16 feeBps,uint16 lifetimeDays,uint32 sourceMerchant,uint32 targetMerchant,uint32 sourceProgram,uint32 targetProgram,uint40 validFrom,uint40 validUntil,uint32 rateNum,uint32 rateDen,uint64 unitPriceMicros,uint64 maxPoints,uint64 dailyCap,uint32 supersedes,uint32 graceSeconds,uint40 acceptBy,bool keepExpiry,bytes32 document)"
     );
     bytes32 internal constant TERMINATION_TYPEHASH = keccak256("Termination(uint32 agreement,uint40 effectiveAt)");
 
@@ -66,6 +68,8 @@ abstract contract Agreements is Registry {
         agreement.targetMerchant = terms.targetMerchant;
         agreement.supersedes = terms.supersedes;
         agreement.graceSeconds = terms.graceSeconds;
+        agreement.acceptBy = terms.acceptBy;
+        agreement.keepExpiry = terms.keepExpiry;
 
         emit AgreementRegistered(id, digest, terms, sourceSignature, targetSignature);
         if (terms.supersedes != 0) _supersede(terms, id);
@@ -126,6 +130,7 @@ abstract contract Agreements is Registry {
             _requireTerm(terms.targetMerchant != terms.sourceMerchant, "targetMerchant");
             _requireTerm(terms.rateNum == 1 && terms.rateDen == 1, "rateNum");
             _requireTerm(terms.lifetimeDays == 0, "lifetimeDays");
+            _requireTerm(!terms.keepExpiry, "keepExpiry");
         }
         _requireTerm(terms.initiators != 0 && terms.initiators <= 3, "initiators");
         _requireTerm(terms.rateNum != 0, "rateNum");
@@ -135,6 +140,7 @@ abstract contract Agreements is Registry {
         _requireTerm(terms.dailyCap >= terms.maxPoints, "dailyCap");
         _requireTerm(terms.validUntil > terms.validFrom && terms.validUntil > block.timestamp, "validUntil");
         _requireTerm(terms.graceSeconds <= MAX_GRACE, "graceSeconds");
+        _requireTerm(terms.acceptBy == 0 || block.timestamp <= terms.acceptBy, "acceptBy");
         if (terms.supersedes != 0) _checkSupersedes(terms);
     }
 
@@ -176,6 +182,8 @@ abstract contract Agreements is Registry {
         terms.dailyCap = uint64(price.dailyCap());
         terms.supersedes = agreement.supersedes;
         terms.graceSeconds = agreement.graceSeconds;
+        terms.acceptBy = agreement.acceptBy;
+        terms.keepExpiry = agreement.keepExpiry;
     }
 
     /// @inheritdoc IClearingHouse

@@ -101,6 +101,9 @@ enum AgreementKind {
 /// predecessor has used of the day at its registration. During the grace each of the two counts on its own.
 /// @param supersedes The agreement that this one replaces, or 0.
 /// @param graceSeconds How long the superseded agreement stays usable, so that locked quotes still execute.
+/// @param acceptBy Unix time after which the terms can no longer be registered, or 0 for none: an old signature is then worth nothing.
+/// @param keepExpiry Exchange: the minted points also expire when the burnt ones would have, if that is earlier. A rule of lots, which
+/// the chain does not keep: an entry's `expiryDay` follows from `lifetimeDays` alone.
 /// @param document Hash of the contract on paper, or any salt. It makes equal terms distinct.
 struct AgreementTerms {
     AgreementKind kind;
@@ -120,6 +123,8 @@ struct AgreementTerms {
     uint64 dailyCap;
     uint32 supersedes;
     uint32 graceSeconds;
+    uint40 acceptBy;
+    bool keepExpiry;
     bytes32 document;
 }
 

@@ -17,6 +17,7 @@ contract AgreementsTest is Network {
 
     function test_AgreementRecordsBothSignatures() public {
         AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 3, 4, 5, 6, 3);
+        (terms.acceptBy, terms.keepExpiry) = (uint40(_now()), true);
         (bytes memory source, bytes memory target) = _signatures(terms);
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementRegistered(NEXT, _termsDigest(terms), terms, source, target);
@@ -68,6 +69,19 @@ contract AgreementsTest is Network {
         house.registerAgreement(NEXT + 1, terms, source, target);
         terms.document = "another copy";
         assertEq(_register(terms), NEXT + 1);
+    }
+
+    function test_SignaturesAreWorthNothingAfterTheirTime() public {
+        AgreementTerms memory terms = _validTerms();
+        terms.acceptBy = uint40(_now() + 1 hours);
+        (bytes memory source, bytes memory target) = _signatures(terms);
+        vm.startPrank(operator);
+        vm.warp(terms.acceptBy + 1);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BadTerms.selector, "acceptBy"));
+        house.registerAgreement(NEXT, terms, source, target);
+        vm.warp(terms.acceptBy);
+        house.registerAgreement(NEXT, terms, source, target);
+        assertEq(house.agreementOf(NEXT).acceptBy, terms.acceptBy);
     }
 
     function test_UnknownMerchantsHaveNoAgreements() public {
@@ -130,6 +144,9 @@ contract AgreementsTest is Network {
         terms = _validTerms();
         terms.graceSeconds = 7 days + 1;
         _expectBadTerms(terms, "graceSeconds");
+        terms = _validTerms();
+        terms.acceptBy = uint40(_now() - 1);
+        _expectBadTerms(terms, "acceptBy");
         _register(_validTerms());
     }
 
@@ -149,6 +166,9 @@ contract AgreementsTest is Network {
         terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
         terms.lifetimeDays = 1;
         _expectBadTerms(terms, "lifetimeDays");
+        terms = _acceptanceTerms(FUEL, CAR_WASH, 1, 1, 1);
+        terms.keepExpiry = true;
+        _expectBadTerms(terms, "keepExpiry");
     }
 
     function _validTerms() private view returns (AgreementTerms memory) {

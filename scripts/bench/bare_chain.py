@@ -89,6 +89,8 @@ class BareChain:
             daily_cap=10**15,
             supersedes=0,
             grace_seconds=0,
+            accept_by=0,
+            keep_expiry=False,
             document=bytes(32),
         )
         digest = terms.digest(self.domain)

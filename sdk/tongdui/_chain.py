@@ -55,8 +55,8 @@ class Node:
         return word_text(found[2])
 
     def terms_of_agreement(self, number: int) -> Flow[tuple[bytes, ...]]:
-        """The 18 words of an agreement's terms. `valid_until` is earlier after supersession or termination."""
-        return (yield from self._view("agreementOf(uint32)", word(number), count=18))
+        """The 20 words of an agreement's terms. `valid_until` is earlier after supersession or termination."""
+        return (yield from self._view("agreementOf(uint32)", word(number), count=20))
 
     def transaction(self, tx_hash: str) -> Flow[dict[str, Any] | None]:
         """A transaction's receipt, or None when the node does not have it."""

@@ -268,6 +268,8 @@ class Directory:
             "target_program": target_number,
             "valid_from": int(agreement.valid_from.timestamp()),
             "valid_until": int(agreement.valid_until.timestamp()),
+            "accept_by": int(agreement.accept_by.timestamp()) if agreement.accept_by else 0,
+            "keep_expiry": agreement.keep_expiry,
             "document": bytes_of(agreement.document),
         }
         plain = ("fee_bps", "lifetime_days", "rate_num", "rate_den", "unit_price_micros", "max_points")
@@ -328,7 +330,7 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
-def wire_terms(served: dict[str, int | str]) -> AgreementTerms:
+def wire_terms(served: dict[str, int | bool | str]) -> AgreementTerms:
     """Read the wire terms that the gateway served.
 
     Args:
@@ -338,21 +340,26 @@ def wire_terms(served: dict[str, int | str]) -> AgreementTerms:
         The terms as they are signed.
 
     Raises:
-        VerificationError: A field is missing or not a whole number.
+        VerificationError: A field is missing or not of its type.
     """
     numbers: dict[str, int] = {}
-    for name in _TERM_NAMES[:-1]:
+    for name in _TERM_NAMES:
+        if name in {"keep_expiry", "document"}:
+            continue
         value = served.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise VerificationError(f"terms.{name}", "must be a whole number", found=value)
         numbers[name] = value
+    keep_expiry = served.get("keep_expiry")
+    if not isinstance(keep_expiry, bool):
+        raise VerificationError("terms.keep_expiry", "must be true or false", found=keep_expiry)
     try:
         document = bytes_of(str(served.get("document")))
     except ValueError:
         document = b""
     if len(document) != 32:
         raise VerificationError("terms.document", "must be 32 bytes of hex", found=served.get("document"))
-    return AgreementTerms(**numbers, document=document)
+    return AgreementTerms(**numbers, keep_expiry=keep_expiry, document=document)
 
 
 def compare_terms(terms: AgreementTerms, on_chain: tuple[bytes, ...]) -> None:

@@ -147,7 +147,9 @@ class Agreement(Model):
     """Terms between two merchants, signed by both.
 
     `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are signed.
-    `ends_at` is `valid_until`, or earlier after supersession or termination. `signed_by` has `source`, `target` or both.
+    `ends_at` is `valid_until`, or earlier after supersession or termination. After `accept_by` the terms can no longer be
+    registered. With `keep_expiry`, points that an exchange mints expire no later than those that it burns. `signed_by` has
+    `source`, `target` or both.
     """
 
     id: str
@@ -171,8 +173,10 @@ class Agreement(Model):
     ends_at: datetime | None = None
     supersedes: str | None = None
     grace_seconds: int = 0
+    accept_by: datetime | None = None
+    keep_expiry: bool = False
     document: str
-    terms: dict[str, int | str]
+    terms: dict[str, int | bool | str]
     digest: str
     signed_by: tuple[str, ...] = ()
     created_at: datetime | None = None

@@ -250,7 +250,8 @@ class AgreementTerms:
     """What two merchants agree on and both sign; field by field the contract's `AgreementTerms`.
 
     The member gets `rate_num` target points for `rate_den` source points. The source merchant pays `unit_price_micros` for each
-    target point of an exchange, or for each source point of an acceptance. Times are in Unix seconds.
+    target point of an exchange, or for each source point of an acceptance. Times are in Unix seconds. After `accept_by` (0: never)
+    the terms can no longer be registered. With `keep_expiry` points that an exchange mints expire no later than those it burns.
     """
 
     kind: int
@@ -270,6 +271,8 @@ class AgreementTerms:
     daily_cap: int
     supersedes: int
     grace_seconds: int
+    accept_by: int
+    keep_expiry: bool
     document: bytes
 
     def abi_encoding(self) -> bytes:
@@ -560,7 +563,7 @@ _TERMS_TYPE = (
     "AgreementTerms(uint8 kind,uint8 initiators,uint16 feeBps,uint16 lifetimeDays,uint32 sourceMerchant,"
     "uint32 targetMerchant,uint32 sourceProgram,uint32 targetProgram,uint40 validFrom,uint40 validUntil,"
     "uint32 rateNum,uint32 rateDen,uint64 unitPriceMicros,uint64 maxPoints,uint64 dailyCap,uint32 supersedes,"
-    "uint32 graceSeconds,bytes32 document)"
+    "uint32 graceSeconds,uint40 acceptBy,bool keepExpiry,bytes32 document)"
 )
 
 

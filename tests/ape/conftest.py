@@ -92,6 +92,8 @@ def network(project: Any, accounts: Any, chain: Any) -> Network:
         daily_cap=100_000,
         supersedes=0,
         grace_seconds=0,
+        accept_by=0,
+        keep_expiry=False,
         document=b"\x01" * 32,
     )
     signatures = [full_signature(sign_digest(terms.digest(net.domain), keys[m])) for m in (FUEL, CINE)]

@@ -63,6 +63,8 @@ def exchange(source: int, target: int, rate: tuple[int, int], price: int, **more
         daily_cap=5_000,
         supersedes=0,
         grace_seconds=0,
+        accept_by=0,
+        keep_expiry=False,
         document=bytes(32),
     )
     return replace(usual, **more)

@@ -92,6 +92,8 @@ some_changes: st.SearchStrategy[dict[str, Any]] = st.one_of(
             {"source_merchant": 3},
             {"target_merchant": 1},
             {"grace_seconds": 7 * DAY + 1},
+            {"accept_by": 1},
+            {"accept_by": 2**40 - 1, "keep_expiry": True},
             {"supersedes": 1},
             {"supersedes": 77},
         ]

@@ -115,6 +115,8 @@ terms = st.builds(
     daily_cap=uint64,
     supersedes=uint32,
     grace_seconds=uint32,
+    accept_by=uint40,
+    keep_expiry=st.booleans(),
     document=words,
 )
 

@@ -83,6 +83,17 @@ def test_terms_that_hold_at_once_have_begun_on_a_chain_that_is_behind(site: Site
     assert proposal["valid_from"] == "2026-11-25T07:59:30Z"
 
 
+def test_signatures_that_are_worth_nothing_after_a_time_and_points_that_keep_their_expiry(
+    site: Site, fuel: Party, cine: Party
+) -> None:
+    asked = {"accept_by": "2039-12-31T00:00:00Z", "keep_expiry": True}
+    proposal = fuel.post("/v1/agreements", terms(fuel, cine, **asked))
+    assert (proposal["accept_by"], proposal["keep_expiry"]) == ("2039-12-31T00:00:00Z", True)
+    assert (proposal["terms"]["accept_by"], proposal["terms"]["keep_expiry"]) == (2_208_902_400, True)
+    assert hex_of(_digest(site, proposal)) == proposal["digest"]
+    assert fuel.post("/v1/agreements", terms(fuel, cine))["accept_by"] is None
+
+
 def test_signing_at_once(site: Site, cine: Party) -> None:
     key = secrets.token_bytes(32)
     own = site.merchant(program="ATONCE", signer_address=address_of_key(key))
@@ -122,6 +133,9 @@ def test_signing_at_once(site: Site, cine: Party) -> None:
         ({"target_program": "FUEL"}, ["/target_program"]),
         ({"kind": "acceptance"}, [""]),
         ({"target_program": None}, [""]),
+        ({"accept_by": "2020-01-01T00:00:00Z"}, ["/accept_by"]),
+        ({"accept_by": "2040-01-01T00:00:00"}, ["/accept_by"]),
+        ({"keep_expiry": 1}, ["/keep_expiry"]),
         ({"document": "0x00"}, ["/document"]),
     ],
 )
@@ -141,6 +155,7 @@ def test_an_acceptance(site: Site, fuel: Party) -> None:
     for wrong, pointer in (
         ({"rate_num": 2}, "/rate_num"),
         ({"lifetime_days": 1}, "/lifetime_days"),
+        ({"keep_expiry": True}, "/keep_expiry"),
         ({"target_merchant": fuel.id}, "/target_merchant"),
     ):
         problem = fuel.refused("/v1/agreements", {**body, "target_merchant": wash.id, **wrong}, "validation_failed")

@@ -277,6 +277,7 @@ class ClearingHouse:
             require(t.target_merchant != t.source_merchant, "BadTerms", "targetMerchant")
             require((t.rate_num, t.rate_den) == (1, 1), "BadTerms", "rateNum")
             require(t.lifetime_days == 0, "BadTerms", "lifetimeDays")
+            require(not t.keep_expiry, "BadTerms", "keepExpiry")
         else:
             raise Reverted("BadTerms", "kind")
         require(1 <= t.initiators <= 3, "BadTerms", "initiators")
@@ -287,6 +288,7 @@ class ClearingHouse:
         require(t.daily_cap >= t.max_points, "BadTerms", "dailyCap")
         require(t.valid_until > max(t.valid_from, self.now), "BadTerms", "validUntil")
         require(t.grace_seconds <= MAX_GRACE, "BadTerms", "graceSeconds")
+        require(t.accept_by == 0 or self.now <= t.accept_by, "BadTerms", "acceptBy")
         if t.supersedes:
             require(_route(self._known_agreement(t.supersedes).terms) == _route(t), "BadTerms", "supersedes")
 

@@ -124,6 +124,7 @@ class StandIn:
         identity = f"agr_{len(self.agreements) + 1}"
         start = body.get("valid_from", "2026-01-01T00:00:00Z")
         initiators = body.get("initiators", ["source"])
+        accept_by = body.get("accept_by")
         terms = AgreementTerms(
             kind=1,
             initiators=sum({"source": 1, "target": 2}[s] for s in initiators),
@@ -142,6 +143,8 @@ class StandIn:
             daily_cap=body["daily_cap"],
             supersedes=self.agreements[body["supersedes"]]["number"] if body.get("supersedes") else 0,
             grace_seconds=body.get("grace_seconds", 0),
+            accept_by=_unix(accept_by) if accept_by else 0,
+            keep_expiry=body.get("keep_expiry", False),
             document=keccak256(identity.encode()),
         )
         shown = {name: getattr(terms, name) for name in AgreementTerms.__dataclass_fields__}
@@ -158,6 +161,7 @@ class StandIn:
             "valid_from": start,
             "valid_until": body["valid_until"],
             "supersedes": body.get("supersedes"),
+            "accept_by": accept_by,
             "document": hex_of(terms.document),
             "terms": {**shown, "document": hex_of(terms.document)},
             "digest": hex_of(terms.digest(self.domain)),

@@ -330,7 +330,7 @@ def test_a_pinned_network_is_not_given_away(
         ({"eth_chainId": "0x1"}, "chain_id"),
         ({"eth_getCode": "0x"}, "contract"),
         ({"code": "GOLD"}, "program"),
-        ({"terms": bytes(32 * 18)}, "terms.kind"),
+        ({"terms": bytes(32 * 20)}, "terms.kind"),
     ],
 )
 def test_what_the_chain_contradicts_is_not_signed(
@@ -420,6 +420,8 @@ def test_two_merchants_sign_an_agreement(gateway: StandIn, station: LocalSigner)
         proposed = a.agreements.propose(**PROPOSAL)
         assert (proposed.rate, proposed.state) == (Fraction(9, 10), "proposed")
         signed = b.agreements.sign(proposed.id)
+        later = a.agreements.propose(**PROPOSAL, accept_by=datetime(2029, 1, 1, tzinfo=UTC), keep_expiry=True)
+    assert (later.terms["accept_by"], later.terms["keep_expiry"]) == (1_861_920_000, True)
     assert signed.state == "active"
     assert gateway.agreements[signed.id]["signers"] == [station.address, cinema.address]
 
@@ -437,6 +439,8 @@ def test_two_merchants_sign_an_agreement(gateway: StandIn, station: LocalSigner)
         ({"valid_until": "2029-01-01T00:00:00Z"}, "terms.valid_until"),
         ({"fee_bps": 3}, "terms.fee_bps"),
         ({"lifetime_days": 3}, "terms.lifetime_days"),
+        ({"accept_by": "2029-01-01T00:00:00Z"}, "terms.accept_by"),
+        ({"keep_expiry": True}, "terms.keep_expiry"),
         ({"digest": "0x" + "00" * 32}, "digest"),
         ({"document": "0x" + "00" * 32}, "terms.document"),
     ],

@@ -62,6 +62,8 @@ TERMS = AgreementTerms(
     daily_cap=10_000_000,
     supersedes=0,
     grace_seconds=0,
+    accept_by=0,
+    keep_expiry=False,
     document=bytes(32),
 )
 """FUEL to CINE at 9/10, a cent a point, half a per cent for the operator."""

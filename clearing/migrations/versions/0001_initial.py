@@ -275,6 +275,8 @@ def upgrade() -> None:
         sa.Column("daily_cap", Big(), nullable=False),
         sa.Column("supersedes", sa.Integer(), nullable=False),
         sa.Column("grace_seconds", sa.Integer(), nullable=False),
+        sa.Column("accept_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("keep_expiry", sa.Boolean(), nullable=False),
         sa.Column("document", sa.LargeBinary(length=32), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("source_signature", sa.LargeBinary(length=64), nullable=True),

@@ -67,6 +67,10 @@ class Agreement(Base):
     supersedes: Mapped[int] = mapped_column(default=0)
     """Number of the agreement that it replaces, or 0."""
     grace_seconds: Mapped[int] = mapped_column(default=0)
+    accept_by: Mapped[int] = mapped_column(BigInt, default=0)
+    """Unix seconds after which the terms can no longer be registered; 0 for none."""
+    keep_expiry: Mapped[bool] = mapped_column(default=False)
+    """Exchange: the points that it mints expire no later than those that it burns."""
     document: Mapped[bytes] = mapped_column(Hash)
     digest: Mapped[bytes] = mapped_column(Hash, unique=True)
     source_signature: Mapped[bytes | None] = mapped_column(LargeBinary(64), default=None)

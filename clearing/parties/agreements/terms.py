@@ -54,6 +54,8 @@ class Proposal:
     valid_until: int
     supersedes: str | None
     grace_seconds: int
+    accept_by: int | None
+    keep_expiry: bool
     document: bytes | None
     signature: bytes | None
 
@@ -80,6 +82,8 @@ def terms_of(session: Session, proposal: Proposal) -> AgreementTerms:
         daily_cap=proposal.daily_cap,
         supersedes=_superseded(session, proposal.supersedes),
         grace_seconds=proposal.grace_seconds,
+        accept_by=proposal.accept_by or 0,
+        keep_expiry=proposal.keep_expiry,
         document=proposal.document or secrets.token_bytes(32),
     )
 
@@ -142,6 +146,7 @@ def _violations(t: AgreementTerms, superseded: Agreement | None, at: int) -> lis
         (not is_exchange and t.target_merchant == t.source_merchant, "/target_merchant", "runs the source program"),
         (not is_exchange and (t.rate_num, t.rate_den) != (1, 1), "/rate_num", "must be 1/1 in an acceptance"),
         (not is_exchange and t.lifetime_days != 0, "/lifetime_days", "must be 0 in an acceptance"),
+        (not is_exchange and t.keep_expiry, "/keep_expiry", "must be false in an acceptance, which mints no points"),
         (
             not 1 <= t.initiators <= Initiator.SOURCE | Initiator.TARGET,
             "/initiators",
@@ -158,6 +163,12 @@ def _violations(t: AgreementTerms, superseded: Agreement | None, at: int) -> lis
         (not 0 <= t.valid_from <= MAX_TIME, "/valid_from", "is out of range"),
         (not t.valid_from < t.valid_until <= MAX_TIME, "/valid_until", "must be after valid_from"),
         (t.valid_until <= at + MIN_REMAINING_SECONDS, "/valid_until", "must be at least a minute from now"),
+        (not 0 <= t.accept_by <= MAX_TIME, "/accept_by", "is out of range"),
+        (
+            t.accept_by != 0 and t.accept_by <= at + MIN_REMAINING_SECONDS,
+            "/accept_by",
+            "must be at least a minute from now",
+        ),
         (is_new_route, "/supersedes", "must have the same kind, programs and merchants"),
     )
     return [FieldError(pointer, detail) for is_broken, pointer, detail in rules if is_broken]

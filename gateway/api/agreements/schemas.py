@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
@@ -42,6 +42,16 @@ class AgreementCreate(Body):
     valid_until: Moment
     supersedes: Id | None = None
     grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS)] = 0
+    accept_by: Moment | None = Field(
+        default=None,
+        description="the moment after which signatures are worth nothing and the contract no longer registers the terms; "
+        "never, if it is missing; fractions of a second are cut off",
+    )
+    keep_expiry: StrictBool = Field(
+        default=False,
+        description="for an exchange: the points that it mints expire when the burnt ones would have, if that is earlier "
+        "than `lifetime_days` from the exchange",
+    )
     document: Word | None = Field(default=None, description="hash of the written contract; random, if it is missing")
     signature: Signature | None = None
 
@@ -74,6 +84,8 @@ class AgreementCreate(Body):
             valid_until=_unix(self.valid_until),
             supersedes=self.supersedes,
             grace_seconds=self.grace_seconds,
+            accept_by=_unix(self.accept_by) if self.accept_by else None,
+            keep_expiry=self.keep_expiry,
             document=bytes_of(self.document) if self.document else None,
             signature=signature_bytes(self.signature) if self.signature else None,
         )
@@ -115,6 +127,8 @@ class AgreementView(View):
     ends_at: datetime = Field(description="`valid_until`, or earlier if it was superseded or terminated")
     supersedes: str | None
     grace_seconds: int
+    accept_by: datetime | None = Field(description="after it, the terms can no longer be registered; null for never")
+    keep_expiry: bool
     document: Hex
     terms: TermsView
     digest: Hex

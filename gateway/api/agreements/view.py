@@ -47,6 +47,8 @@ def agreement_view(call: Call, agreement: Agreement) -> AgreementView:
         ends_at=instant(agreement.ends_at),
         supersedes=call.names.agreement(terms.supersedes),
         grace_seconds=terms.grace_seconds,
+        accept_by=instant(terms.accept_by) if terms.accept_by else None,
+        keep_expiry=terms.keep_expiry,
         document=terms.document,
         terms=TermsView(**asdict(terms)),
         digest=agreement.digest,

@@ -39,6 +39,8 @@ class _Agreements(Resource):
         initiators: Sequence[str] = ("source",),
         supersedes: str | Identified | None = None,
         grace_seconds: int = 0,
+        accept_by: datetime | None = None,
+        keep_expiry: bool = False,
         document: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -63,6 +65,10 @@ class _Agreements(Resource):
             initiators: Who may start a movement: `source`, `target` or both.
             supersedes: The agreement that this one replaces.
             grace_seconds: How long the replaced agreement may still be used, so that quotes keep their promise.
+            accept_by: When the signatures become worthless if the chain has not registered the agreement by then. By
+                default never.
+            keep_expiry: For an exchange: whether the points that the member gets expire when those given would have, if
+                that is earlier than `lifetime_days` from the exchange.
             document: Hash of the contract on paper. By default the gateway decides.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
@@ -97,13 +103,15 @@ class _Agreements(Resource):
             valid_until=_instant(valid_until, "valid_until"),
             supersedes=optional_name_of(supersedes),
             grace_seconds=whole_number(grace_seconds, "grace_seconds", least=0, most=2**32 - 1, unit="seconds"),
+            accept_by=_instant(accept_by, "accept_by") if accept_by is not None else None,
+            keep_expiry=keep_expiry,
             document=document,
         )
         key = idempotency_key or new_key()
         proposal = yield from self._gateway.post(Agreement, _PATH, body, key=key)
         if self._gateway.options.signer is None:
             return proposal
-        _check_proposal({"supersedes": None, **body}, proposal)
+        _check_proposal({"supersedes": None, "accept_by": None, **body}, proposal)
         return (yield from self._sign(proposal, f"{key[:245]}:sign", wait))
 
     @operation
@@ -186,10 +194,10 @@ def _check_proposal(asked: dict[str, Any], proposal: Agreement) -> None:
     for name, value in asked.items():
         if name == "initiators":
             same = set(value) == set(proposal.initiators)
-        elif name in {"valid_from", "valid_until"}:
-            same = datetime.fromisoformat(value) == found[name]
         elif name == "supersedes" or not isinstance(value, str):
             same = value == found[name]
+        elif name in {"valid_from", "valid_until", "accept_by"}:
+            same = datetime.fromisoformat(value) == found[name]
         else:
             same = value.lower() == str(found[name]).lower()
         if not same:
