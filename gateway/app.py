@@ -42,6 +42,7 @@ from gateway.api.webhook_endpoints import routes as webhook_endpoints
 from gateway.http import description, problems
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.middleware import RequestMiddleware
+from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
 
@@ -114,11 +115,13 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.gateway = gateway
-    app.add_middleware(RequestMiddleware)
     problems.install(app)
     description.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.state.paths = Paths([*app.routes, *(route for router in ROUTERS for route in router.routes)])
+    app.add_middleware(SlashMiddleware, paths=app.state.paths)
+    app.add_middleware(RequestMiddleware)
     return app
 
 

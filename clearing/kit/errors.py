@@ -25,10 +25,12 @@ def pointer_into(place: str) -> Pointer:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field: `pointer` is a JSON pointer into the request's body."""
+    """One wrong field: `pointer` is a JSON pointer into the request's body, or empty where a parameter beside it is wrong."""
 
     pointer: str
     detail: str
+    parameter: str | None = None
+    """The name of the query parameter, path parameter or header that is wrong."""
 
 
 class ClearingError(Exception):
@@ -54,6 +56,11 @@ class InvalidRequest(ClearingError):
 
     status = 422
     code = "validation_failed"
+
+    @classmethod
+    def of_parameter(cls, name: str, detail: str) -> ClearingError:
+        """A refusal that one query parameter, path parameter or header caused."""
+        return cls(f"{name}: {detail}", errors=(FieldError("", detail, name),))
 
 
 class NotFound(ClearingError):

@@ -6,10 +6,12 @@ They are pydantic annotations: a plain dataclass may carry them for documentatio
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 MAX_SAFE = 2**53 - 1
 """JavaScript cannot represent every larger whole number."""
@@ -17,6 +19,39 @@ MAX_SAFE = 2**53 - 1
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters and halves of surrogate pairs. JSON can express them, but neither the database nor the chain stores them."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of a text: a pattern for programs, which the API's description shows, and words for people, which errors say."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuses other texts, in words."""
+        matches = re.compile(self.pattern).search
+
+        def check(text: str) -> str:
+            if matches(text) is None:
+                raise ValueError(self.words)
+            return text
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The pattern, as pydantic's own would be."""
+        return {**handler(schema), "pattern": self.pattern}
+
+
+EXAMPLE_ULID = "01k0g4m5v6a7b8c9d0e1f2g3h4"
+_ULID = "[0-9a-z]{26}"
+
+
+def id_form(prefix: str, noun: str, source: str) -> Form:
+    """The form of one kind of id. `noun` has its article; `source` says where such ids are shown."""
+    words = f"must be {noun}'s id: {prefix}_ and 26 small letters and digits, such as {prefix}_{EXAMPLE_ULID}; {source} shows it"
+    return Form(f"^{prefix}_{_ULID}$", words)
 
 
 def _clean(text: str) -> str:
@@ -59,20 +94,47 @@ MicrosOrZero = Annotated[
 ]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_to_utc)]
 Day = Annotated[date, BeforeValidator(_is_day)]
-Id = Annotated[str, Field(pattern=r"^[a-z]{3}_[0-9a-z]{26}$", max_length=40)]
+MerchantId = Annotated[str, id_form("mer", "a merchant", "GET /v1/merchants")]
+AgreementId = Annotated[str, id_form("agr", "an agreement", "GET /v1/agreements")]
+QuoteId = Annotated[str, id_form("quo", "a quote", "the response to POST /v1/quotes")]
+EventId = Annotated[str, id_form("evt", "an event", "GET /v1/events")]
+ProgramCode = Annotated[
+    str,
+    Form("^[A-Z0-9]{2,12}$", "must be a code of 2 to 12 capital letters and digits, such as FUEL"),
+    Field(examples=["FUEL"]),
+]
 ProgramName = Annotated[
-    str, Field(pattern=r"^([A-Z0-9]{2,12}|prg_[0-9a-z]{26})$", description="code or id", examples=["FUEL"])
+    str,
+    Form(
+        f"^([A-Z0-9]{{2,12}}|prg_{_ULID})$",
+        "must be a program's code of 2 to 12 capital letters and digits, such as FUEL, or its id, prg_...; "
+        "GET /v1/programs shows both",
+    ),
+    Field(description="code or id", examples=["FUEL"]),
 ]
 MemberName = Annotated[
     Text,
+    Form(
+        f"^(mem_{_ULID}|external:.{{1,128}})$",
+        "must be a member's id, such as mem_" + EXAMPLE_ULID + ", or `external:` and your own number for the customer "
+        "(1 to 128 characters), such as external:8620017",
+    ),
     Field(
-        pattern=r"^(mem_[0-9a-z]{26}|external:.{1,128})$",
         description="`mem_...`, or `external:` and your own number for the customer",
         examples=["external:8620017"],
     ),
 ]
 Reference = Annotated[Text, Field(min_length=1, max_length=140, description="your document number; it has one effect")]
-Word = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$", description="32 bytes of hex")]
+Word = Annotated[
+    str,
+    Form("^0x[0-9a-fA-F]{64}$", "must be 32 bytes of hex: 0x and 64 digits"),
+    Field(description="32 bytes of hex"),
+]
 Signature = Annotated[
-    str, Field(pattern=r"^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$", description="64 (compact) or 65 bytes of hex")
+    str,
+    Form(
+        "^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$",
+        "must be a signature of 64 bytes (compact) or 65 bytes of hex: 0x and 128 or 130 digits",
+    ),
+    Field(description="64 (compact) or 65 bytes of hex"),
 ]

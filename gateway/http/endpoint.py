@@ -15,6 +15,7 @@ from clearing.kit.errors import NotFound
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.idempotency import run_once
+from gateway.http.parameters import query_parameters, refuse_unknown
 from gateway.http.problems import HttpError, documented, request_id_of
 from gateway.http.resources import resource_response
 from gateway.http.results import Result, view_type
@@ -84,9 +85,11 @@ class Endpoint(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""
         handle = super().get_route_handler()
+        known, lists = query_parameters(self.dependant)
 
         async def handle_call(request: Request) -> Response:
             call = await _open_call(request, self.rule, self.status_code or 200, mutates=self.mutates)
+            refuse_unknown(request, known, lists)
             request.state.call = call
             return await _close_call(call, await handle(request))
 

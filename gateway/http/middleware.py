@@ -25,7 +25,7 @@ class RequestMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request."""
+        """Handles one request. A HEAD is a GET whose response has no body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -35,7 +35,7 @@ class RequestMiddleware:
                 if request.declared_length() > MAX_BODY:
                     await problem_response(_too_large(), request.request_id)(scope, receive, request.send)
                 else:
-                    await self._app(scope, request.receive, request.send)
+                    await self._app(request.routed, request.receive, request.send)
             except Exception:
                 log.exception("unexpected error")
                 if request.status == 0:
@@ -57,6 +57,7 @@ class _Request:
         self.request_id = _request_id(scope)
         self._state = scope.setdefault("state", {})
         self._state["request_id"] = self.request_id
+        self.routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
     def declared_length(self) -> int:
         """The body's size according to Content-Length; 0 where that says nothing."""
@@ -72,18 +73,20 @@ class _Request:
         return message
 
     async def send(self, message: Message) -> None:
-        """Sends the response, with the headers that every response has."""
+        """Sends the response, with the headers that every response has; to a HEAD without its body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = [(b"request-id", self.request_id.encode())]
             if self._scope["path"].startswith("/v1/"):
                 own.append((b"cache-control", b"no-store"))  # balances, and sometimes secrets
             message["headers"] = [*message.get("headers", ()), *own]
+        elif self._scope["method"] == "HEAD":
+            message = {**message, "body": b""}
         await self._send(message)
 
     def write_log(self) -> None:
         """Logs one line: the route's pattern, not the path, because a path may hold a customer's number."""
-        route = self._scope.get("route")
+        route = self.routed.get("route")
         call = self._state.get("call")
         notes: dict[str, Any] = {"caller": call.caller.key_id, **call.notes} if call is not None else {}
         log.info(

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Query
 
 from clearing.kit.errors import ClearingError, InvalidRequest
+from clearing.kit.fields import Form
 from gateway.http.schemas import Page, View
 
 R = TypeVar("R")
 V = TypeVar("V", bound=View)
 
 Limit = Annotated[int, Query(ge=1, le=200, description="elements a page")]
-Cursor = Annotated[str | None, Query(pattern=r"^[0-9A-Za-z_]{1,64}$", description="`next_cursor` of the page before")]
+_NOT_A_CURSOR = "is not a `next_cursor` of this list; leave it out to begin with the first page"
+Cursor = Annotated[
+    Annotated[str, Form("^[0-9A-Za-z_]{1,64}$", _NOT_A_CURSOR)] | None,
+    Query(description="`next_cursor` of the page before"),
+]
 
 DEFAULT_LIMIT = 50
-_PAIR = re.compile(r"(\d{1,18})_(\d{1,9})")
+_ID = re.compile(r"[a-z]{3}_[0-9a-z]{26}")
+_NUMBERS = re.compile(r"\d{1,18}(_\d{1,18})*")
 
 
 def page_of(rows: Sequence[R], limit: int, view: Callable[[R], V], cursor: Callable[[R], str]) -> Page[V]:
@@ -28,29 +34,44 @@ def page_of(rows: Sequence[R], limit: int, view: Callable[[R], V], cursor: Calla
     return Page(data=[view(row) for row in shown], next_cursor=cursor(shown[-1]) if more else None)
 
 
+def id_after(cursor: str | None, prefix: str) -> str | None:
+    """The id of a cursor. `prefix` is that of the list's ids: another list's cursor leads nowhere here."""
+    if cursor is not None and not (_ID.fullmatch(cursor) and cursor.startswith(f"{prefix}_")):
+        raise _unknown_cursor()
+    return cursor
+
+
 def number(cursor: str | None) -> int | None:
     """The number of a cursor."""
-    if cursor is None:
-        return None
-    if not (cursor.isdecimal() and len(cursor) < 19):
-        raise _unknown_cursor()
-    return int(cursor)
+    found = numbers(cursor, 1)
+    return found[0] if found else None
 
 
 def pair(cursor: str | None) -> tuple[int, int] | None:
     """The two numbers of a cursor."""
+    found = numbers(cursor, 2)
+    return (found[0], found[1]) if found else None
+
+
+def numbers(cursor: str | None, count: int) -> tuple[int, ...] | None:
+    """The numbers of a cursor that has so many of them."""
     if cursor is None:
         return None
-    found = _PAIR.fullmatch(cursor)
-    if found is None:
+    parts = cursor.split("_")
+    if not _NUMBERS.fullmatch(cursor) or len(parts) != count:
         raise _unknown_cursor()
-    return int(found[1]), int(found[2])
+    return tuple(map(int, parts))
 
 
 def pair_cursor(first: int, second: int) -> str:
     """The cursor of two numbers."""
-    return f"{first}_{second}"
+    return numbers_cursor((first, second))
+
+
+def numbers_cursor(of: Iterable[int]) -> str:
+    """The cursor of some numbers."""
+    return "_".join(map(str, of))
 
 
 def _unknown_cursor() -> ClearingError:
-    return InvalidRequest("query parameter cursor: is not a `next_cursor` of this list")
+    return InvalidRequest.of_parameter("cursor", _NOT_A_CURSOR)

@@ -25,7 +25,12 @@ TYPE_BASE = "https://tongdui.example/problems/"
 class ProblemError(BaseModel):
     """One wrong field."""
 
-    pointer: str = Field(description="JSON pointer into the request's body; empty for the request as a whole")
+    pointer: str = Field(
+        description="JSON pointer into the request's body; empty for the request as a whole and for parameters"
+    )
+    parameter: str | None = Field(
+        default=None, description="name of the query parameter, path parameter or header that is wrong"
+    )
     detail: str
 
 
@@ -58,7 +63,7 @@ def problem_response(error: ClearingError, request_id: str, headers: Mapping[str
         detail=error.detail,
         code=error.code,
         request_id=request_id,
-        errors=[ProblemError(pointer=e.pointer, detail=e.detail) for e in error.errors],
+        errors=[ProblemError(pointer=e.pointer, parameter=e.parameter, detail=e.detail) for e in error.errors],
     )
     response = Response(document.model_dump_json(), error.status, headers, MEDIA_TYPE)
     if error.status == 401:
@@ -95,21 +100,26 @@ async def _refusal(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = field_errors(error.errors(), error.body)
-    first = "; ".join(f"{e.pointer.lstrip('/') or 'request'}: {e.detail}" for e in errors[:3])
+    first = "; ".join(f"{e.pointer.lstrip('/') or e.parameter or 'request'}: {e.detail}" for e in errors[:3])
     rest = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
     return problem_response(HttpError(422, "validation_failed", first + rest, errors), request_id_of(request))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    status, path, headers = error.status_code, request.url.path, dict(error.headers or {})
+    detail = str(error.detail)
+    if status == 404:
+        slash = ", with or without the slash at its end" if path.endswith("/") else ""
+        detail = f"there is nothing at {path}{slash}"
+    elif status == 405:
+        allowed = request.app.state.paths.methods(path) or [headers.get("allow") or headers.get("Allow") or "GET"]
+        headers = {"Allow": ", ".join(allowed)}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        detail = f"{path} does not take {request.method}; it takes {headers['Allow']}"
     codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
-    details = {
-        404: f"there is nothing at {request.url.path}",
-        405: f"{request.url.path} does not take {request.method}",
-    }
-    status = error.status_code
-    refusal = HttpError(status, codes.get(status, "http_error"), details.get(status, str(error.detail)))
-    return problem_response(refusal, request_id_of(request), error.headers)
+    return problem_response(HttpError(status, codes.get(status, "http_error"), detail), request_id_of(request), headers)
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
@@ -135,7 +145,7 @@ def field_errors(errors: Sequence[Any], body: Any) -> tuple[FieldError, ...]:
         if part == "body":
             found.append(FieldError(_pointer(path, body, error["type"]), _advice(error)))
         else:
-            found.append(FieldError("", f"{part} parameter {'.'.join(map(str, path))}: {_advice(error)}"))
+            found.append(FieldError("", _advice(error), str(path[0]) if path else None))
     return tuple(found)
 
 
@@ -169,6 +179,8 @@ def _advice(error: Mapping[str, Any]) -> str:
         return f"must be a whole number without quotes, point or exponent, such as 25; this is {_excerpt(error.get('input'))}"
     if kind == "json_invalid":
         return f"the body is not JSON: {context.get('error', 'it cannot be parsed')}"
+    if kind == "string_type":
+        return f"must be text in quotes; this is {_excerpt(error.get('input'))}"
     if kind in ("model_attributes_type", "dict_type"):
         return "must be a JSON object"
     if kind == "value_error":

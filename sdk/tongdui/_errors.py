@@ -51,10 +51,17 @@ class TongduiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field of a request body. `pointer` is its JSON pointer, such as `/instructions/3/reference`."""
+    """What is wrong with one field of a request's body, or with one parameter beside it.
+
+    Attributes:
+        pointer: JSON pointer into the body, such as `/instructions/3/reference`; empty for a parameter.
+        detail: What is wrong with it.
+        parameter: Name of the query parameter, path parameter or header; None for a field of the body.
+    """
 
     pointer: str
     detail: str
+    parameter: str | None = None
 
 
 class APIError(TongduiError):
@@ -92,7 +99,7 @@ class APIError(TongduiError):
 
     def _summary(self) -> str:
         lines = [f"{self.code} ({self.status}): {self.detail or self.title}"]
-        lines += [f"  {error.pointer}: {error.detail}" for error in self.errors]
+        lines += [f"  {error.pointer or error.parameter}: {error.detail}" for error in self.errors]
         if self.request_id:
             lines.append(f"  request id: {self.request_id}")
         return "\n".join(lines)
@@ -291,7 +298,7 @@ def _field_errors(found: object) -> tuple[FieldError, ...]:
     if not isinstance(found, list):
         return ()
     return tuple(
-        FieldError(str(error.get("pointer", "")), str(error.get("detail", "")))
+        FieldError(str(error.get("pointer", "")), str(error.get("detail", "")), error.get("parameter"))
         for error in found
         if isinstance(error, dict)
     )

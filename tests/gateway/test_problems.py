@@ -37,13 +37,12 @@ def _problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]
 def test_an_unknown_path(site: Site) -> None:
     _problem(site.call("GET", "/v1/nothing"), 404, "not_found")
     _problem(site.http.get("/"), 404, "not_found")
-    _problem(site.call("GET", "/v1/merchants/"), 404, "not_found")
 
 
 def test_a_method_that_a_path_does_not_take(site: Site) -> None:
     response = site.call("PUT", "/v1/merchants", {})
     _problem(response, 405, "method_not_allowed")
-    assert "GET" in response.headers["Allow"] or "POST" in response.headers["Allow"]
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def test_the_request_id_is_the_callers_if_it_is_sane(site: Site) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from gateway.api.agreements.schemas import AgreementCreate, AgreementView, SignatureAdd
 from gateway.api.agreements.view import AGREEMENTS, agreement_service, agreement_view
 from gateway.http.endpoint import Endpoint, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started
 from gateway.http.schemas import Page
 from tongdui.orders import signature_bytes
@@ -35,7 +35,7 @@ def sign_agreement(agreement: str, body: SignatureAdd, call: Waitable) -> Starte
 @router.get("/v1/agreements")
 def list_agreements(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[AgreementView]:
     """Your agreements, newest first; for the operator and auditors, everyone's."""
-    rows = agreement_service(call).list(call.viewer, after=cursor, limit=limit + 1)
+    rows = agreement_service(call).list(call.viewer, after=id_after(cursor, "agr"), limit=limit + 1)
     return page_of(rows, limit, partial(agreement_view, call), lambda agreement: agreement.id)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import Id, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
+from clearing.kit.fields import AgreementId, MerchantId, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.terms import MAX_GRACE_SECONDS, Proposal
 from gateway.http.schemas import Body, Hex, View, view_of
@@ -25,7 +25,7 @@ class AgreementCreate(Body):
     kind: KindName
     source_program: ProgramName
     target_program: ProgramName | None = None
-    target_merchant: Id | None = None
+    target_merchant: MerchantId | None = None
     rate_num: Rate = 1
     rate_den: Rate = 1
     unit_price_micros: MicrosOrZero
@@ -40,7 +40,7 @@ class AgreementCreate(Body):
         "fractions of a second are cut off",
     )
     valid_until: Moment
-    supersedes: Id | None = None
+    supersedes: AgreementId | None = None
     grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS)] = 0
     accept_by: Moment | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from clearing.parties.access.service import AccessService
 from gateway.api.api_keys.schemas import ApiKeyCreate, ApiKeyView
 from gateway.api.api_keys.view import api_key_view
 from gateway.http.endpoint import Endpoint, Mutating, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["api keys"])
@@ -28,7 +28,7 @@ def create_api_key(body: ApiKeyCreate, call: Mutating) -> ApiKeyView:
 @router.get("/v1/api_keys")
 def list_api_keys(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[ApiKeyView]:
     """Your merchant's keys, newest first; for the operator and auditors, everyone's. Without their secrets."""
-    rows = AccessService(call.session).list(call.viewer, after=cursor, limit=limit + 1)
+    rows = AccessService(call.session).list(call.viewer, after=id_after(cursor, "key"), limit=limit + 1)
     return page_of(rows, limit, partial(api_key_view, call), lambda key: key.id)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from clearing.kit.fields import Id
+from clearing.kit.fields import MerchantId
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Scope
 from gateway.http.schemas import Body, View
@@ -17,7 +17,7 @@ class ApiKeyCreate(Body):
     """A key to make."""
 
     role: Role = Role.MERCHANT
-    merchant: Id | None = Field(default=None, description="whose key it will be; your own, if it is missing")
+    merchant: MerchantId | None = Field(default=None, description="whose key it will be; your own, if it is missing")
     scopes: list[Scope] = Field(default=[], max_length=20)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from clearing.kit.fields import ProgramName, Text
+from clearing.kit.fields import ProgramName, Text, Word
 from clearing.ledger.journal.service import EntryService
 from gateway.api.entries.schemas import EntryView, ReceiptView
 from gateway.api.entries.view import entry_view, receipt_view
@@ -19,7 +19,7 @@ from tongdui.encoding import bytes_of
 
 router = APIRouter(route_class=Endpoint, tags=["entries"])
 
-Leaf = Annotated[str, Path(pattern=r"^0x[0-9a-fA-F]{64}$")]
+Leaf = Annotated[Word, Path(description="32 bytes of hex, as a movement's `entry.leaf` shows them")]
 
 
 @router.get("/v1/entries", responses=documented(404))

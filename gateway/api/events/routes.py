@@ -12,7 +12,7 @@ from clearing.kit.fields import Text
 from gateway.api.events.schemas import EventView
 from gateway.api.events.view import event_view
 from gateway.http.endpoint import Endpoint, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["events"])
@@ -27,5 +27,7 @@ def list_events(
     cursor: Cursor = None,
 ) -> Page[EventView]:
     """What happened, newest first: to you, or (operator, treasury, auditors) to anyone."""
-    rows = EventService(call.session).list(call.viewer, type=type, subject=subject, after=cursor, limit=limit + 1)
+    rows = EventService(call.session).list(
+        call.viewer, type=type, subject=subject, after=id_after(cursor, "evt"), limit=limit + 1
+    )
     return page_of(rows, limit, partial(event_view, call), lambda event: event.id)

@@ -20,7 +20,7 @@ from gateway.api.movements.view import MOVEMENTS
 from gateway.http.auth import missing_scope
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
 from gateway.http.results import Started
 from gateway.http.schemas import Page
@@ -90,7 +90,7 @@ def list_holds(
         program=program,
         state=state,
         reference=reference,
-        after=cursor,
+        after=id_after(cursor, "hld"),
         limit=limit + 1,
     )
     return page_of(rows, limit, partial(hold_view, call), lambda row: row.id)

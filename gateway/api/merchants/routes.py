@@ -12,7 +12,7 @@ from gateway.api.merchants.schemas import CreditLimitChange, MerchantCreate, Mer
 from gateway.api.merchants.view import MERCHANTS, merchant_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started
 from gateway.http.schemas import Page
 
@@ -38,7 +38,7 @@ def register_merchant(body: MerchantCreate, call: Waitable) -> Started[MerchantV
 @router.get("/v1/merchants")
 def list_merchants(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[MerchantView]:
     """The network's merchants, newest first."""
-    rows = _service(call).list(after=cursor, limit=limit + 1)
+    rows = _service(call).list(after=id_after(cursor, "mer"), limit=limit + 1)
     return page_of(rows, limit, partial(merchant_view, call), lambda merchant: merchant.id)
 
 

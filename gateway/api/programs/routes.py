@@ -10,7 +10,7 @@ from clearing.parties.programs.service import ProgramService, require_program
 from gateway.api.programs.schemas import ProgramCreate, ProgramView
 from gateway.api.programs.view import PROGRAMS, program_view
 from gateway.http.endpoint import Endpoint, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started
 from gateway.http.schemas import Page
 
@@ -33,7 +33,7 @@ def register_program(body: ProgramCreate, call: Waitable) -> Started[ProgramView
 @router.get("/v1/programs")
 def list_programs(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[ProgramView]:
     """The network's programs, newest first."""
-    rows = ProgramService(call.session).list(after=cursor, limit=limit + 1)
+    rows = ProgramService(call.session).list(after=id_after(cursor, "prg"), limit=limit + 1)
     return page_of(rows, limit, partial(program_view, call), lambda program: program.id)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from clearing.kit.fields import Id, Text
+from clearing.kit.fields import MerchantId, ProgramCode, Text
 from clearing.parties.programs.models import ProgramStatus
 from gateway.http.schemas import Body, View
 
@@ -15,8 +15,8 @@ from gateway.http.schemas import Body, View
 class ProgramCreate(Body):
     """A points currency to start."""
 
-    merchant: Id
-    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,12}$", examples=["FUEL"])]
+    merchant: MerchantId
+    code: ProgramCode
     name: Annotated[Text, Field(min_length=1, max_length=32, description="at most 32 bytes of UTF-8")]
     default_lifetime_days: Annotated[int, Field(strict=True, ge=1, le=65_535)] | None = None
 

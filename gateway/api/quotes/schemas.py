@@ -6,14 +6,14 @@ from datetime import datetime
 
 from pydantic import Field
 
-from clearing.kit.fields import Id, MemberName, Points, ProgramName
+from clearing.kit.fields import AgreementId, MemberName, Points, ProgramName
 from gateway.http.schemas import Body, View
 
 
 class QuoteCreate(Body):
     """An exchange to price: by agreement, or by the agreement in force between two programs."""
 
-    agreement: Id | None = None
+    agreement: AgreementId | None = None
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
     points: Points

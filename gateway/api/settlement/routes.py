@@ -11,7 +11,7 @@ from gateway.api.settlement.schemas import BankMovementCreate, BankMovementView,
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS, bank_movement_view, position_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading, Waitable
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of, pair, pair_cursor
 from gateway.http.results import Started
 from gateway.http.schemas import Page
 
@@ -75,7 +75,8 @@ def get_withdrawal(movement: str, call: Reading) -> BankMovementView:
 
 
 def _bank_movements(call: Call, kind: BankKind, limit: int, cursor: str | None) -> Page[BankMovementView]:
-    rows = SettlementService(call.session).bank_movements(call.viewer, kind, after=cursor, limit=limit + 1)
+    after = id_after(cursor, DEPOSITS.prefix if kind == "deposit" else WITHDRAWALS.prefix)
+    rows = SettlementService(call.session).bank_movements(call.viewer, kind, after=after, limit=limit + 1)
     return page_of(rows, limit, partial(bank_movement_view, call), lambda movement: movement.id)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clearing.kit.fields import Id, Micros, Text
+from clearing.kit.fields import MerchantId, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
 from gateway.http.schemas import Body, View
 
@@ -15,7 +15,7 @@ from gateway.http.schemas import Body, View
 class BankMovementCreate(Body):
     """Money that came in or will go out."""
 
-    merchant: Id
+    merchant: MerchantId
     micros: Micros
     bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="it can be booked once")]
 

@@ -11,7 +11,7 @@ from gateway.api.statements.schemas import StatementView
 from gateway.api.statements.view import statement_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["statements"])
@@ -24,7 +24,7 @@ def _service(call: Call) -> StatementService:
 @router.get("/v1/statements")
 def list_statements(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[StatementView]:
     """Your daily statements, newest first; for the operator, treasury and auditors, everyone's."""
-    rows = _service(call).list(call.viewer, after=cursor, limit=limit + 1)
+    rows = _service(call).list(call.viewer, after=id_after(cursor, "stm"), limit=limit + 1)
     return page_of(rows, limit, partial(statement_view, call), lambda statement: statement.id)
 
 

@@ -20,7 +20,7 @@ from gateway.api.webhook_endpoints.schemas import (
 from gateway.api.webhook_endpoints.view import delivery_view, endpoint_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Mutating, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, number, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, number, page_of
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["webhooks"])
@@ -40,7 +40,7 @@ def list_webhook_endpoints(
     call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[WebhookEndpointView]:
     """Your endpoints, newest first, without their secrets."""
-    rows = _service(call).list(call.viewer, after=cursor, limit=limit + 1)
+    rows = _service(call).list(call.viewer, after=id_after(cursor, "whe"), limit=limit + 1)
     return page_of(rows, limit, partial(endpoint_view, call), lambda endpoint: endpoint.id)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import Id, Moment, Text
+from clearing.kit.fields import EventId, Moment, Text
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState
 from gateway.http.schemas import Body, View
 
@@ -39,7 +39,7 @@ class WebhookEndpointChange(Body):
 class WebhookReplay(Body):
     """Events to send again: these, or all since a moment that the endpoint subscribes to."""
 
-    events: list[Id] = Field(default=[], max_length=500)
+    events: list[EventId] = Field(default=[], max_length=500)
     since: Moment | None = None
 
     @model_validator(mode="after")

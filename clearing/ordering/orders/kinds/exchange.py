@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
-from clearing.kit.fields import Id, PointsOrZero, ProgramName
+from clearing.kit.fields import AgreementId, PointsOrZero, ProgramName, QuoteId
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.resolution import CapUse, Charge, Draft, Gain, Resolver, Sides, drawn
@@ -20,11 +20,11 @@ class ExchangeRequest(InstructionRequest):
 
     kind = Kind.EXCHANGE
 
-    agreement: Id | None = None
+    agreement: AgreementId | None = None
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
     min_out: PointsOrZero | None = None
-    quote: Id | None = None
+    quote: QuoteId | None = None
 
 
 class Exchange(InstructionKind[ExchangeRequest]):
