@@ -57,3 +57,26 @@ def _day(ahead: int) -> str:
 def _number(site: Site, code: str) -> int:
     with site.database.session.begin() as session:
         return int(session.execute(text("SELECT number FROM programs WHERE code = :c"), {"c": code}).scalar_one())
+
+
+def test_lots_come_in_pages_that_do_not_shift(site: Site) -> None:
+    keeper = site.merchant("Pager", program="PAGER")
+    member = keeper.member()
+    for days in (9, 3, 6, 3, 0):
+        body = {"program": "PAGER", "member": member, "points": 10 + days}
+        issued = keeper.post("/v1/issuances", {**body, "expires_on": _day(days)} if days else body)
+        site.finish(issued["order"], OrderState.SETTLED)
+    with site.database.session.begin() as session:
+        for number in set(session.scalars(select(Entry.block_number))):
+            session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=1_700_000_000))
+    path = f"/v1/members/{member}/accounts/PAGER/lots"
+    whole = keeper.get(path)
+    assert [lot["points"] for lot in whole["data"]] == [13, 13, 16, 19, 10]
+    assert whole["next_cursor"] is None
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = keeper.get(f"{path}?limit=2{cursor and '&cursor=' + cursor}")
+        assert len(page["data"]) <= 2
+        seen += page["data"]
+        cursor = page["next_cursor"]
+    assert seen == whole["data"]

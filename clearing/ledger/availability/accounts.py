@@ -35,13 +35,19 @@ class AccountService:
         availability = AvailabilityService(self._session, network=self._network).of(accounts)
         return {program: availability[address, program] for address, program in accounts}
 
-    def lots(self, viewer: Viewer, member: Member, program: str) -> Sequence[Lot]:
-        """The lots of the member's account in a program (by code or id), in the order in which they will be used."""
+    def lots(
+        self, viewer: Viewer, member: Member, program: str, *, after: tuple[int, ...] | None, limit: int
+    ) -> Sequence[Lot]:
+        """The lots of the member's account in a program (by code or id), in the order in which they will be used.
+
+        `after` is the place of the last lot of the previous page.
+        """
         found = require_program(self._session, program)
         programs = self._programs(viewer)
         if programs is not None and found.number not in programs:
             raise NotFound(f"there is no program {program} that you deal with")
-        return LotService(self._session, network=self._network).of((member.address, found.number))
+        lots = LotService(self._session, network=self._network).of((member.address, found.number))
+        return [lot for lot in lots if after is None or lot.place > after][:limit]
 
     def _programs(self, viewer: Viewer) -> set[int] | None:
         """The programs whose accounts the viewer may see; None for all."""

@@ -21,6 +21,8 @@ class Lot:
     """The entry that made the lot."""
     expiry_day: int
     points: int
+    place: tuple[int, int, int]
+    """Its place in the order in which lots are used: two lots of an account never have the same one, and it never changes."""
 
 
 class LotService:
@@ -57,4 +59,5 @@ def replayed(history: History, utc_offset_seconds: int) -> Replay:
 
 
 def _lot(portion: Portion) -> Lot:
-    return Lot(portion.origin.leaf, portion.origin.expiry_day, portion.points)
+    origin = portion.origin
+    return Lot(origin.leaf, origin.expiry_day, portion.points, (origin.expires, origin.batch, origin.index))
