@@ -33,7 +33,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types imports duplication artifacts messages slither hooks
+.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -43,7 +43,7 @@ format: setup ## format Python and Solidity
 	@$(IN) forge fmt
 
 check: setup ## everything that can be checked without running the system
-	@$(MAKE) --keep-going lint formatted types imports duplication artifacts messages
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages messages
 
 lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
@@ -64,6 +64,16 @@ duplication: setup ## does any block of more than ten lines stand twice?
 
 artifacts: setup ## do the shipped artifacts match the contracts?
 	@$(IN) python scripts/dev/compile.py --check
+
+pages: setup ## do docs/errors.md and docs/openapi.json match the code?
+	@$(IN) PYTHONPATH=. python scripts/dev/error_catalogue.py --check
+	@$(IN) PYTHONPATH=. python scripts/dev/openapi.py --check
+
+errors: setup ## write docs/errors.md and its Chinese twin from the catalogue of problems
+	@$(IN) PYTHONPATH=. python scripts/dev/error_catalogue.py
+
+openapi: setup ## write docs/openapi.json, the description of the API
+	@$(IN) PYTHONPATH=. python scripts/dev/openapi.py
 
 messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
 	@$(IN) python scripts/dev/commit_messages.py

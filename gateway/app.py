@@ -39,7 +39,7 @@ from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
-from gateway.http import description, problems
+from gateway.http import description, problem_pages, problems
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
@@ -117,6 +117,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.gateway = gateway
     problems.install(app)
     description.install(app)
+    problem_pages.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.state.paths = Paths([*app.routes, *(route for router in ROUTERS for route in router.routes)])

@@ -14,12 +14,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from clearing.kit.catalogue import page_of, title_of
 from clearing.kit.errors import ClearingError, FieldError, Unavailable
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-TYPE_BASE = "https://tongdui.example/problems/"
 
 
 class ProblemError(BaseModel):
@@ -37,8 +37,12 @@ class ProblemError(BaseModel):
 class Problem(BaseModel):
     """What went wrong, and how to correct it (RFC 9457)."""
 
-    type: str = Field(examples=[TYPE_BASE + "insufficient-points"])
-    title: str
+    type: str = Field(
+        json_schema_extra={"format": "uri-reference"},
+        examples=["/problems/insufficient-points"],
+        description="the page of this gateway that explains the code",
+    )
+    title: str = Field(examples=["The member has too few points"])
     status: int
     detail: str
     code: str = Field(description="stable: let programs decide by it", examples=["insufficient_points"])
@@ -57,8 +61,8 @@ class HttpError(ClearingError):
 def problem_response(error: ClearingError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal as a response."""
     document = Problem(
-        type=TYPE_BASE + error.code.replace("_", "-"),
-        title=error.code.replace("_", " ").capitalize(),
+        type=page_of(error.code),
+        title=title_of(error.code),
         status=error.status,
         detail=error.detail,
         code=error.code,

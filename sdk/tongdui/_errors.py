@@ -75,6 +75,7 @@ class APIError(TongduiError):
         errors: The fields at fault.
         request_id: Identifies the request to the operator.
         retry_after: Seconds to wait before the next attempt, if the gateway named them.
+        type: URL of a page of the gateway that explains the code and says what to do; empty if there is none.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class APIError(TongduiError):
         errors: Sequence[FieldError] = (),
         request_id: str | None = None,
         retry_after: float | None = None,
+        type: str = "",  # noqa: A002
     ) -> None:
         self.status = status
         self.code = code
@@ -95,6 +97,7 @@ class APIError(TongduiError):
         self.errors = tuple(errors)
         self.request_id = request_id
         self.retry_after = retry_after
+        self.type = type
         super().__init__(self._summary())
 
     def _summary(self) -> str:
@@ -283,6 +286,7 @@ def error_of(response: httpx.Response) -> APIError:
         errors=_field_errors(problem.get("errors")),
         request_id=problem.get("request_id") or response.headers.get("Request-Id"),
         retry_after=_seconds(response.headers.get("Retry-After")),
+        type=str(response.url.join(str(problem["type"]))) if problem.get("type") else "",
     )
 
 

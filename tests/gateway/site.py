@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.kit import logs
+from clearing.kit.catalogue import CATALOGUE
 from clearing.kit.clock import MovableClock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -117,10 +118,13 @@ class Site:
         sent = {"Authorization": f"Bearer {self.keys.get(caller, caller)}", **(headers or {})}
         if method != "GET":
             sent["Idempotency-Key"] = key or f"key-{next(_numbers)}-{secrets.token_hex(4)}"
-        if body is None:
-            return self.http.request(method, path, headers=sent)
-        sent.setdefault("Content-Type", "application/json")
-        return self.http.request(method, path, content=json.dumps(body), headers=sent)
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        content = None if body is None else json.dumps(body)
+        response = self.http.request(method, path, content=content, headers=sent)
+        if method != "HEAD" and response.headers.get("content-type") == "application/problem+json":
+            assert response.status_code in CATALOGUE[response.json()["code"]].statuses, response.text
+        return response
 
     def get(self, path: str, *, caller: str = "operator") -> Any:
         """A GET that succeeds; its body."""

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from clearing.kit.catalogue import CATALOGUE, page_of
 from clearing.parties.agreements.repository import AgreementRepository
 from tests.gateway.site import LOG, Party, Site, logged, terms, until
 
@@ -29,7 +30,7 @@ def _problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]
     problem: dict[str, Any] = response.json()
     assert set(problem) == MEMBERS
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code), problem
-    assert problem["type"] == "https://tongdui.example/problems/" + code.replace("_", "-")
+    assert problem["type"] == "/problems/" + code.replace("_", "-")
     assert problem["request_id"] == response.headers["Request-Id"]
     return problem
 
@@ -250,3 +251,21 @@ def test_a_busy_database_is_not_an_error(site: Site, monkeypatch: pytest.MonkeyP
     _problem(response, 503, "database_unavailable")
     assert response.headers["Retry-After"] == "1"
     assert "SELECT" not in response.text
+
+
+def test_the_type_leads_to_a_page_that_says_what_to_do(site: Site, fuel: Party) -> None:
+    response = site.call("GET", "/v1/holds/hld_x", caller=fuel.id)
+    page = site.http.get(response.url.join(response.json()["type"]))
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "There is no such thing" in page.text
+    assert "What to do" in page.text
+    assert response.json()["title"] == "There is no such thing"
+
+
+def test_every_code_has_a_page(site: Site) -> None:
+    index = site.http.get("/problems").text
+    for code in CATALOGUE:
+        path = page_of(code)
+        assert f'href="{path}"' in index
+        assert f"<code>{code}</code>" in site.http.get(path).text
+    assert site.http.get("/problems/nothing").status_code == 404

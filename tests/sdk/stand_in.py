@@ -579,7 +579,7 @@ def stand_in() -> Iterator[StandIn]:
 
 def _problem(problem: ProblemError) -> dict[str, Any]:
     return {
-        "type": f"https://tongdui.example/problems/{problem.code.replace('_', '-')}",
+        "type": f"/problems/{problem.code.replace('_', '-')}",
         "title": problem.code,
         "status": problem.status,
         "code": problem.code,

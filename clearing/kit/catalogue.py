@@ -1,0 +1,548 @@
+"""Every code that a problem document can have: when it comes, and what to do about it.
+
+The gateway's pages at `/problems/{code}` and docs/errors.md are made from this. A test refuses a code that is missing here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ProblemKind(NamedTuple):
+    """One code."""
+
+    code: str
+    statuses: tuple[int, ...]
+    """The HTTP statuses with which it comes."""
+    title: str
+    when: str
+    remedy: str
+
+
+GROUPS: dict[str, tuple[ProblemKind, ...]] = {
+    "The request's form": (
+        ProblemKind(
+            "bad_request",
+            (400,),
+            "The request is malformed",
+            "The body cannot be read at all: it is not UTF-8, or nested too deeply.",
+            "Send a JSON object in UTF-8.",
+        ),
+        ProblemKind(
+            "idempotency_key_missing",
+            (400,),
+            "The Idempotency-Key is missing",
+            "A POST, PATCH or DELETE came without an `Idempotency-Key` header. (A dry run needs none.)",
+            "Make a random key for each thing that you want to happen once, and send it again with every retry.",
+        ),
+        ProblemKind(
+            "idempotency_key_invalid",
+            (400,),
+            "The Idempotency-Key has characters that no key may have",
+            "The key is longer than 255 characters, or has spaces or characters that are not visible ASCII.",
+            "Use a UUID.",
+        ),
+        ProblemKind(
+            "validation_failed",
+            (422,),
+            "A field or a parameter is wrong",
+            "A field of the body or a parameter is missing, unknown or malformed. `errors` names each one: `pointer` leads into "
+            "the body, `parameter` is the name of a query parameter, path parameter or header.",
+            "Correct what `errors` names. Nothing was done, so the same `Idempotency-Key` may be used again.",
+        ),
+        ProblemKind(
+            "unsupported_media_type",
+            (415,),
+            "The body is not JSON",
+            "The `Content-Type` of the body is not JSON.",
+            "Send `Content-Type: application/json`.",
+        ),
+        ProblemKind(
+            "not_acceptable",
+            (406,),
+            "There is no such form of this resource",
+            "`Accept` asks for a form that this resource does not have.",
+            "Ask for `application/json`, or for one of the forms that `detail` names.",
+        ),
+        ProblemKind(
+            "request_too_large",
+            (413,),
+            "The body is too large",
+            "The body has more than 1 MiB.",
+            "Make several orders of it.",
+        ),
+        ProblemKind(
+            "order_too_large",
+            (422,),
+            "The order does not fit into one transaction",
+            "The chain could not carry out so many instructions of these kinds in one transaction.",
+            "Make several orders of it.",
+        ),
+        ProblemKind(
+            "method_not_allowed",
+            (405,),
+            "The path does not take this method",
+            "There is something at this path, but not with this method.",
+            "Use a method that the header `Allow` names.",
+        ),
+        ProblemKind(
+            "http_error",
+            (400, 408, 411, 414, 431),
+            "The request breaks a rule of HTTP",
+            "The server refused the request before it reached the gateway's own code.",
+            "Read `detail`, and check your HTTP client.",
+        ),
+    ),
+    "Who calls": (
+        ProblemKind(
+            "unauthenticated",
+            (401,),
+            "There is no valid API key",
+            "The request has no API key, or one that is unknown or revoked.",
+            "Send `Authorization: Bearer tdk_...` with a key that is in force.",
+        ),
+        ProblemKind(
+            "forbidden",
+            (403,),
+            "The API key may not do this",
+            "This is for another role, or for another merchant than the key's.",
+            "Use a key of a role that `detail` names.",
+        ),
+        ProblemKind(
+            "insufficient_scope",
+            (403,),
+            "The API key lacks a scope",
+            "The key's role may do this, but not with the scopes that it was given.",
+            "Use a key with the scope that `detail` names; the merchant can make one.",
+        ),
+        ProblemKind(
+            "last_operator_key",
+            (409,),
+            "This is the last operator key",
+            "Without it nobody could operate the network.",
+            "Create another operator key first.",
+        ),
+    ),
+    "What the request names": (
+        ProblemKind(
+            "not_found",
+            (404,),
+            "There is no such thing",
+            "Nothing is at this path, or you may not know of it.",
+            "Check the path and the id, and whether your key may see it.",
+        ),
+        ProblemKind(
+            "unknown_member",
+            (404,),
+            "There is no such member",
+            "You have not registered a member with this id or number.",
+            "Register the member with `POST /v1/members`.",
+        ),
+        ProblemKind(
+            "unknown_merchant",
+            (404,),
+            "There is no such merchant",
+            "The body names a merchant that the network does not have.",
+            "Look the id up with `GET /v1/merchants`.",
+        ),
+        ProblemKind(
+            "unknown_program",
+            (404,),
+            "There is no such program",
+            "The body names a program that the network does not have.",
+            "Look the code up with `GET /v1/programs`.",
+        ),
+        ProblemKind(
+            "unknown_agreement",
+            (404,),
+            "There is no such agreement",
+            "The agreement does not exist, is not yours, or none is in force between the two programs.",
+            "Look yours up with `GET /v1/agreements`, or propose one.",
+        ),
+        ProblemKind(
+            "unknown_event",
+            (404,),
+            "There is no such event",
+            "You ask to have an event sent again that is not yours or does not exist.",
+            "Look the id up with `GET /v1/events`.",
+        ),
+        ProblemKind(
+            "unknown_order",
+            (404,),
+            "There is no such order",
+            "The operator's command names an order that does not exist.",
+            "Check the id.",
+        ),
+    ),
+    "Exactly once": (
+        ProblemKind(
+            "idempotency_key_reused",
+            (422,),
+            "The Idempotency-Key was used for another request",
+            "A request with this key had another method, path or body.",
+            "Make a new key for a new request.",
+        ),
+        ProblemKind(
+            "idempotency_in_flight",
+            (409,),
+            "The first request with this Idempotency-Key is still running",
+            "You sent it again before it was answered.",
+            "Send it again after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "duplicate_reference",
+            (409,),
+            "The reference was used before",
+            "Your document number has had its effect already: a `reference` counts once for each kind of movement.",
+            "Look the movement up by its `reference`. If this is something else, give it another number.",
+        ),
+        ProblemKind(
+            "bank_reference_used",
+            (409,),
+            "The bank reference was booked before",
+            "A deposit or a withdrawal has this `bank_reference`.",
+            "Look the booking up; do not book it twice.",
+        ),
+        ProblemKind(
+            "conflict",
+            (409,),
+            "It conflicts with something that exists",
+            "What you ask for contradicts what is there already.",
+            "Read `detail`.",
+        ),
+    ),
+    "Members and merchants": (
+        ProblemKind(
+            "external_id_taken",
+            (409,),
+            "You know another member by this number",
+            "The `external_id` belongs to another member of yours.",
+            "Choose another number, or use the member that has it.",
+        ),
+        ProblemKind(
+            "link_code_invalid",
+            (422,),
+            "The link code is not valid",
+            "The code is unknown, used, or older than ten minutes.",
+            "Ask the member for a new one.",
+        ),
+        ProblemKind(
+            "code_taken",
+            (409,),
+            "The program's code is taken",
+            "Another program has this code.",
+            "Choose another code.",
+        ),
+        ProblemKind(
+            "key_taken",
+            (409,),
+            "The signer key belongs to a merchant",
+            "A merchant of the network signs with this address.",
+            "Make a key for each merchant.",
+        ),
+        ProblemKind(
+            "merchant_pending",
+            (503,),
+            "The merchant is not on the chain yet",
+            "The chain has not confirmed the merchant's registration.",
+            "Send it again after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "merchant_suspended",
+            (403,),
+            "The merchant is suspended",
+            "A suspended merchant may only redeem and reverse.",
+            "Talk to the operator.",
+        ),
+    ),
+    "Points": (
+        ProblemKind(
+            "insufficient_points",
+            (422,),
+            "The member has too few points",
+            "The points that are available do not cover it. What is pending, held or expired is not available.",
+            "Ask for at most as many points as `detail` says.",
+        ),
+        ProblemKind(
+            "not_program_merchant",
+            (403,),
+            "The program belongs to another merchant",
+            "Only the merchant of a program may do this with its points.",
+            "Use a program of yours; for another's points you need an agreement.",
+        ),
+        ProblemKind(
+            "program_paused",
+            (422,),
+            "The program is not active",
+            "Nothing moves in a program that is pending or paused.",
+            "Wait until it is active, or talk to the operator.",
+        ),
+        ProblemKind(
+            "already_expired",
+            (422,),
+            "The expiry day is not in the future",
+            "Points must live until tomorrow at least.",
+            "Give a later `expires_on`.",
+        ),
+        ProblemKind(
+            "not_expired",
+            (422,),
+            "These points have not expired",
+            "Fewer points have expired than you want to burn.",
+            "Burn what `GET /v1/expirations/due` shows.",
+        ),
+    ),
+    "Holds": (
+        ProblemKind(
+            "hold_ended",
+            (409,),
+            "The hold has ended",
+            "The hold was captured or released, or its time is over.",
+            "Look at its `state`. For more points, make another hold.",
+        ),
+        ProblemKind(
+            "over_hold",
+            (422,),
+            "The hold is for fewer points",
+            "More points are to be captured than the hold set aside.",
+            "Capture at most the hold's points.",
+        ),
+    ),
+    "Agreements and quotes": (
+        ProblemKind(
+            "agreement_not_proposed",
+            (409,),
+            "The agreement cannot be signed any more",
+            "The agreement is active already, or has ended.",
+            "Look at its `state`; propose another one if need be.",
+        ),
+        ProblemKind(
+            "agreement_not_live",
+            (422,),
+            "The agreement is not in force",
+            "The agreement is not active, or this is outside the time for which it is valid.",
+            "Use the agreement that is in force now: `GET /v1/agreements`.",
+        ),
+        ProblemKind(
+            "wrong_agreement",
+            (422,),
+            "The agreement is about something else",
+            "The agreement is of another kind, or between other programs.",
+            "Name the agreement that fits, or only the programs.",
+        ),
+        ProblemKind(
+            "not_initiator",
+            (403,),
+            "The agreement does not let you start this",
+            "Under this agreement only the other side may begin.",
+            "Let the other merchant start it, or agree on new terms.",
+        ),
+        ProblemKind(
+            "counterparty_inactive",
+            (422,),
+            "The other merchant takes part no more for now",
+            "The other merchant of the agreement is suspended or has left.",
+            "Talk to the other merchant or to the operator.",
+        ),
+        ProblemKind(
+            "over_instruction_cap",
+            (422,),
+            "Too many points at once",
+            "The agreement allows fewer points in one movement.",
+            "Make several movements of it, or agree on a higher `max_points`.",
+        ),
+        ProblemKind(
+            "over_daily_cap",
+            (422,),
+            "The agreement's cap of the day is used up",
+            "The points do not fit into what is left of the agreement's `daily_cap`, pending orders counted.",
+            "Wait for the next day of the network, or agree on a higher cap.",
+        ),
+        ProblemKind(
+            "below_minimum",
+            (422,),
+            "It gives fewer points than the minimum",
+            "The points buy fewer target points than `min_out`, or not even one.",
+            "Exchange more points, or accept a lower `min_out`.",
+        ),
+        ProblemKind(
+            "amount_too_large",
+            (422,),
+            "The price is too large for the chain",
+            "The price of these points does not fit into the chain's 64 bits.",
+            "Exchange fewer points at once.",
+        ),
+        ProblemKind(
+            "rate_cycle",
+            (422,),
+            "The rates would make points out of nothing",
+            "With the agreements in force, exchanging in a circle would give back more points than went in.",
+            "Lower the rate to what `detail` says, or end one of the other agreements first.",
+        ),
+        ProblemKind(
+            "quote_expired",
+            (422,),
+            "The quote has expired",
+            "A quote holds for a short time only.",
+            "Ask for a new one.",
+        ),
+    ),
+    "Signatures": (
+        ProblemKind(
+            "signature_required",
+            (422,),
+            "Your signature is needed",
+            "You hold the key yourself, so the gateway cannot sign for you.",
+            "Sign, and send the signature in the field that `errors` names.",
+        ),
+        ProblemKind(
+            "wrong_signer",
+            (422,),
+            "The signature does not count",
+            "Another key signed than a live key of the merchant, or it signed something other than this request.",
+            "Sign exactly what is sent, with the merchant's present key.",
+        ),
+        ProblemKind(
+            "deadline_passed",
+            (422,),
+            "The deadline has passed",
+            "The signed deadline is not in the future.",
+            "Sign again with a later deadline.",
+        ),
+        ProblemKind(
+            "deadline_too_far",
+            (422,),
+            "The deadline is too far away",
+            "The signed deadline is later than the gateway accepts.",
+            "Sign again with a deadline within the seconds that `detail` says.",
+        ),
+        ProblemKind(
+            "nonce_not_reserved",
+            (422,),
+            "The nonce was not reserved",
+            "The signed nonce is not one that the gateway gave you.",
+            "Reserve nonces with `POST /v1/nonces`, and sign with one of them.",
+        ),
+        ProblemKind(
+            "nonce_used",
+            (409,),
+            "The nonce was used before",
+            "Another order with this nonce was accepted.",
+            "Sign again with a nonce that you have not used.",
+        ),
+    ),
+    "Money": (
+        ProblemKind(
+            "insufficient_liquidity",
+            (422,),
+            "The paying merchant cannot pay",
+            "Position plus credit limit, less what is pending, do not cover price and fee.",
+            "The paying merchant makes a deposit, or the operator raises its credit limit.",
+        ),
+        ProblemKind(
+            "insufficient_position",
+            (422,),
+            "The position does not cover the withdrawal",
+            "Only what is in the position can be withdrawn: neither credit nor what is pending.",
+            "Withdraw at most what `detail` says.",
+        ),
+        ProblemKind(
+            "insufficient_funds",
+            (422,),
+            "The bank does not hold so much",
+            "The merchant has earned it, but those who owe it have not paid it in yet.",
+            "Withdraw what `detail` says, and the rest later.",
+        ),
+        ProblemKind(
+            "credit_limit_in_use",
+            (422,),
+            "The credit is in use",
+            "The merchant owes more than the new limit would allow.",
+            "Set a limit that covers what is in use, or let the merchant pay first.",
+        ),
+    ),
+    "Webhooks": (
+        ProblemKind(
+            "insecure_url",
+            (422,),
+            "The URL is not safe",
+            "Webhooks go to URLs that begin with https:// only.",
+            "Serve your endpoint over HTTPS.",
+        ),
+        ProblemKind(
+            "too_many_endpoints",
+            (422,),
+            "There are too many webhook endpoints",
+            "The merchant has as many endpoints as it may have.",
+            "Remove one that you do not use.",
+        ),
+        ProblemKind(
+            "too_many_events",
+            (422,),
+            "There are too many events to send again",
+            "More events have happened since that moment than are sent again at once.",
+            "Choose a later moment.",
+        ),
+    ),
+    "The operator's commands": (
+        ProblemKind(
+            "order_not_waiting",
+            (409,),
+            "The order waits for no batch any more",
+            "The operator's command would cancel an order that was sent or is final.",
+            "Wait for its outcome.",
+        ),
+    ),
+    "The network itself": (
+        ProblemKind(
+            "refused",
+            (422,),
+            "The state of the network does not allow it",
+            "The request is well-formed, and still it cannot be.",
+            "Read `detail`.",
+        ),
+        ProblemKind(
+            "queue_full",
+            (503,),
+            "Too much is waiting for the chain",
+            "The chain takes fewer instructions than merchants hand in just now.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "database_unavailable",
+            (503,),
+            "The database is busy",
+            "The database did not answer in time. Nothing was done.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "unavailable",
+            (503,),
+            "Not now",
+            "A part of the network does not answer. Nothing was done.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "internal_error",
+            (500,),
+            "The gateway failed",
+            "An error of the gateway. What happened to your request is not known.",
+            "Send it again with the same `Idempotency-Key`. If it happens again, tell the operator the `request_id`.",
+        ),
+    ),
+}
+"""Every kind of problem, by what it is about."""
+
+CATALOGUE = {kind.code: kind for group in GROUPS.values() for kind in group}
+"""Every kind of problem, by its code."""
+
+
+def title_of(code: str) -> str:
+    """What a code means, in a few words."""
+    kind = CATALOGUE.get(code)
+    return kind.title if kind else code.replace("_", " ").capitalize()
+
+
+def page_of(code: str) -> str:
+    """Where the gateway explains a code: a URI reference relative to the gateway, which is the problem document's `type`."""
+    return "/problems/" + code.replace("_", "-")
