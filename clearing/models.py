@@ -16,6 +16,7 @@ from clearing.oversight.liquidity.models import LiquidityLevel
 from clearing.oversight.statements.models import Statement
 from clearing.parties.access.models import ApiKey
 from clearing.parties.agreements.models import Agreement
+from clearing.parties.codes.models import MemberCode, PresenterTries
 from clearing.parties.members.models import LinkCode, Member, MemberLink
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.programs.models import Program
@@ -42,10 +43,12 @@ __all__ = [
     "LinkCode",
     "LiquidityLevel",
     "Member",
+    "MemberCode",
     "MemberLink",
     "Merchant",
     "Order",
     "Position",
+    "PresenterTries",
     "Program",
     "QuarantinedEvent",
     "Quote",

@@ -7,12 +7,16 @@ ClearingError
 ├── Conflict (409)
 ├── Refused (422)               the request is well-formed, but the state of the network forbids it
 └── Unavailable (503)           try again later
+    └── RateLimited (429)       you have asked too often
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy.orm import Session
 
 Pointer = Callable[[str], str]
 """Makes the JSON pointer of a request's field from the field's name."""
@@ -44,6 +48,23 @@ class ClearingError(Exception):
         self.detail = detail
         self.code = code or type(self).code
         self.errors = errors
+        self._counting: Callable[[Session], None] | None = None
+
+    def counted_by(self, count: Callable[[Session], None]) -> Self:
+        """The same refusal, with what must be written although the refusal undoes everything else: that somebody has tried.
+
+        It is for refusals that are final for the request's idempotency key: then the count stands beside the recorded answer, once.
+        """
+        self._counting = count
+        return self
+
+    def count(self, session: Session) -> None:
+        """Writes what must stay. Call it after the effect is rolled back, in the transaction that records the refusal.
+
+        It may raise another refusal, which then takes this one's place.
+        """
+        if self._counting is not None:
+            self._counting(session)
 
     @classmethod
     def at(cls, pointer: str, detail: str, *, code: str | None = None) -> ClearingError:
@@ -102,6 +123,15 @@ class Unavailable(ClearingError):
     status = 503
     code = "unavailable"
 
-    def __init__(self, detail: str, *, code: str | None = None, retry_after: int = 1) -> None:
-        super().__init__(detail, code=code)
+    def __init__(
+        self, detail: str, *, code: str | None = None, errors: tuple[FieldError, ...] = (), retry_after: int = 1
+    ) -> None:
+        super().__init__(detail, code=code, errors=errors)
         self.retry_after = retry_after
+
+
+class RateLimited(Unavailable):
+    """You have asked too often. Try again in `retry_after` seconds, with the same idempotency key."""
+
+    status = 429
+    code = "rate_limited"

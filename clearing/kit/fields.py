@@ -124,6 +124,15 @@ MemberName = Annotated[
         examples=["external:8620017"],
     ),
 ]
+MemberCode = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="the member's one-time code, as the member reads it out or as its QR code says",
+        examples=["K7Q2M-9XD4R"],
+    ),
+]
 Reference = Annotated[Text, Field(min_length=1, max_length=140, description="your document number; it has one effect")]
 Word = Annotated[
     str,

@@ -59,6 +59,7 @@ def _claimed(call: Call, effect: Effect) -> Response:
     except ClearingError as error:
         if not is_final(error):
             raise
+        error.count(call.session)
         refusal = problems.problem_response(error, call.request_id)
         _record(claim.record, refusal.status_code, bytes(refusal.body))
         return refusal

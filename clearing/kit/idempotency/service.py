@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from clearing.kit.errors import ClearingError, Conflict, InvalidRequest
+from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Unavailable
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import IdempotencyRepository
 
@@ -79,10 +79,11 @@ WEAK_KEY_CODES = frozenset({"insufficient_scope", "forbidden"})
 def is_final(error: ClearingError) -> bool:
     """Whether this refusal is the key's answer for good.
 
-    A malformed request never counted, and a failure of ours is not the client's. A wrong `authorization` or API key can be
-    corrected under the same key, because the fingerprint leaves both out.
+    A malformed request never counted, "not now" does not say never, and a failure of ours is not the client's. A wrong
+    `authorization` or API key can be corrected under the same key, because the fingerprint leaves both out.
     """
-    is_correctable = isinstance(error, InvalidRequest) or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
+    is_passing = isinstance(error, (InvalidRequest, Unavailable))
+    is_correctable = is_passing or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
     return 400 <= error.status < 500 and not is_correctable
 
 

@@ -422,6 +422,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merchant_number", name=op.f("liquidity_levels_pkey")),
     )
     op.create_table(
+        "member_codes",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("points", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=True),
+        sa.Column("presenter", sa.Integer(), nullable=True),
+        sa.Column("refused_tries", sa.Integer(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("voided_at", Instant(), nullable=True),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.Column("used_by", sa.Integer(), nullable=True),
+        sa.Column("used_points", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("used_for", sa.String(length=40), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_codes_member_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("member_codes_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("member_codes_pkey")),
+        sa.UniqueConstraint("code_hash", name=op.f("member_codes_code_hash_unique")),
+    )
+    with op.batch_alter_table("member_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("member_codes_expires_at_index"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("member_codes_member_id_index"), ["member_id"], unique=False)
+
+    op.create_table(
         "member_links",
         sa.Column("merchant_number", sa.Integer(), nullable=False),
         sa.Column("external_id", sa.String(length=128), nullable=False),
@@ -471,6 +499,19 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'accepted'"),
         )
         batch_op.create_index(batch_op.f("orders_transaction_id_index"), ["transaction_id"], unique=False)
+
+    op.create_table(
+        "presenter_tries",
+        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.Column("wrong", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("presenter_tries_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("merchant_number", name=op.f("presenter_tries_pkey")),
+    )
+    with op.batch_alter_table("presenter_tries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("presenter_tries_since_index"), ["since"], unique=False)
 
     op.create_table(
         "programs",
@@ -733,6 +774,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("programs_merchant_number_index"))
 
     op.drop_table("programs")
+    with op.batch_alter_table("presenter_tries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("presenter_tries_since_index"))
+
+    op.drop_table("presenter_tries")
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("orders_transaction_id_index"))
         batch_op.drop_index(
@@ -747,6 +792,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("member_links_member_id_index"))
 
     op.drop_table("member_links")
+    with op.batch_alter_table("member_codes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("member_codes_member_id_index"))
+        batch_op.drop_index(batch_op.f("member_codes_expires_at_index"))
+
+    op.drop_table("member_codes")
     op.drop_table("liquidity_levels")
     with op.batch_alter_table("link_codes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("link_codes_member_id_index"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +11,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
+from clearing.kit.one_time_codes import hash_of, new_code
 from clearing.kit.viewer import Viewer
 from clearing.parties.members.models import LinkCode, Member
 from clearing.parties.members.repository import LinkCodeRepository, MemberRepository
@@ -20,8 +20,6 @@ from clearing.parties.merchants.service import merchant_by_number, require_parti
 from tongdui.encoding import keccak256
 
 LINK_CODE_LIFETIME = timedelta(minutes=10)
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
-_MISREAD = str.maketrans("OIL", "011", "- ")
 
 
 class MemberService:
@@ -55,11 +53,11 @@ class MemberService:
     def create_link_code(self, merchant: Merchant, reference: str, actor: str) -> tuple[str, datetime]:
         """A code with which another merchant can register this member, once, within ten minutes; and when it expires."""
         member = require_member(self._session, merchant, reference)
-        code = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        code = new_code(4, 4, 4)
         expires_at = clock_of(self._session).now() + LINK_CODE_LIFETIME
-        self._codes.add(LinkCode(code_hash=_hash(code), member_id=member.id, expires_at=expires_at))
+        self._codes.add(LinkCode(code_hash=hash_of(code), member_id=member.id, expires_at=expires_at))
         self._events.record("member.link_code_created", member.id, actor=actor, merchants=[merchant.number], data={})
-        return "-".join((code[:4], code[4:8], code[8:])), expires_at
+        return code, expires_at
 
     def visible(self, viewer: Viewer, reference: str) -> Member:
         """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id."""
@@ -84,7 +82,7 @@ class MemberService:
         return member
 
     def _linked(self, link_code: str) -> Member:
-        member_id = self._codes.use(_hash(link_code), clock_of(self._session).now())
+        member_id = self._codes.use(hash_of(link_code), clock_of(self._session).now())
         member = self._members.by_id(member_id) if member_id else None
         if member is None:
             raise Refused.at(
@@ -127,8 +125,3 @@ def require_member(session: Session, merchant: Merchant, reference: str, pointer
 def address_of(secret: bytes) -> str:
     """A member's address on the chain: the last 20 bytes of its secret's hash."""
     return "0x" + keccak256(secret)[-20:].hex()
-
-
-def _hash(code: str) -> bytes:
-    """The hash of a code, however a person typed it."""
-    return sha256(code.upper().translate(_MISREAD).encode()).digest()
