@@ -43,14 +43,15 @@ from gateway.http import description, problems
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.schemas import View
+from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
     network.router,
     merchants.router,
     programs.router,
-    lots.router,  # before members, whose `{member:path}` matches everything below it
     members.router,
+    lots.router,
     agreements.router,
     quotes.router,
     movements.router,
@@ -114,6 +115,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.gateway = gateway
+    app.add_middleware(SegmentMiddleware)
     app.add_middleware(RequestMiddleware)
     problems.install(app)
     description.install(app)

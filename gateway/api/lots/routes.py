@@ -18,7 +18,7 @@ from gateway.http.schemas import Page
 router = APIRouter(route_class=Endpoint)
 
 
-@router.get("/v1/members/{member:path}/accounts/{program}/lots", tags=["members"])
+@router.get("/v1/members/{member}/accounts/{program}/lots", tags=["members"])
 def list_lots(member: str, program: str, call: Reading) -> Page[LotView]:
     """What the member has left of each lot, in the order in which it will be used."""
     found = MemberService(call.session).visible(call.viewer, member)
