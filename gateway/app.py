@@ -44,14 +44,15 @@ from gateway.http.context import ChainResource, Gateway
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
+from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
     network.router,
     merchants.router,
     programs.router,
-    lots.router,  # before members, whose `{member:path}` matches everything below it
     members.router,
+    lots.router,
     agreements.router,
     quotes.router,
     movements.router,
@@ -122,6 +123,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         app.include_router(router)
     app.state.paths = Paths([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     app.add_middleware(SlashMiddleware, paths=app.state.paths)
+    app.add_middleware(SegmentMiddleware)
     app.add_middleware(RequestMiddleware)
     return app
 

@@ -20,6 +20,7 @@ from gateway.http.problems import HttpError, documented, request_id_of
 from gateway.http.resources import resource_response
 from gateway.http.results import Result, view_type
 from gateway.http.schemas import View
+from gateway.http.segments import decoded
 from gateway.http.waiting import preferred_wait, prefers_minimal
 
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -88,6 +89,7 @@ class Endpoint(APIRoute):
         known, lists = query_parameters(self.dependant)
 
         async def handle_call(request: Request) -> Response:
+            request.scope["path_params"] = decoded(request.scope["path_params"])
             call = await _open_call(request, self.rule, self.status_code or 200, mutates=self.mutates)
             refuse_unknown(request, known, lists)
             request.state.call = call

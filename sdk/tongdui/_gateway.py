@@ -237,7 +237,10 @@ def segment(name: str) -> str:
     """Quote an id, whatever characters it has, as one segment of a path. Raises ValueError for an empty one."""
     if not name:
         raise ValueError("an id is empty")
-    return quote(name, safe=":")
+    quoted = quote(name, safe=":")
+    return (
+        quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
+    )  # or they would mean this or the parent folder
 
 
 def name_of(thing: str | Identified) -> str:

@@ -94,7 +94,7 @@ CALLERS = sorted(PUBLIC)
 def _routes(site: Site) -> Iterator[tuple[str, str]]:
     for context in iter_route_contexts(site.app.routes):
         for method in (context.methods or set()) - {"HEAD", "OPTIONS"}:
-            yield method, (context.path or "").replace(":path}", "}")
+            yield method, context.path or ""
 
 
 def test_every_route_has_a_line(site: Site) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from clearing.parties.members.models import LinkCode, Member
 from tests.gateway.site import Party, Site, together
+from tongdui import Client
 from tongdui.encoding import keccak256
 
 
@@ -38,12 +39,63 @@ def test_the_same_member_registered_at_the_same_moment_is_one(site: Site, fuel: 
         assert session.scalar(select(func.count()).select_from(Member)) == (before or 0) + 1
 
 
+NASTY = (
+    *(
+        "王小明",
+        "a/b",
+        "/",
+        "//",
+        "a b",
+        "x:y",
+        "100%",
+        "%2F",
+        "%252F",
+        "%25",
+        "?q=1",
+        "#4",
+        "a&b=c+d",
+        ".",
+        "..",
+        "../x",
+    ),
+    *("1/accounts", "1/accounts/FUEL/lots", "mem_" + "0" * 26, "external:x", "é/ñ", "😀/😀", "~", "\\", '"', "x" * 128),
+)
+
+
 def test_external_ids_may_be_anything_printable(fuel: Party) -> None:
-    for external_id in ("王小明", "a/b", "a b", "x:y", "100%", "?q=1", "mem_" + "0" * 26):
+    for external_id in NASTY:
         member = fuel.post("/v1/members", {"external_id": external_id})
-        path = f"/v1/members/external:{quote(external_id, safe='')}"
+        path = f"/v1/members/{quote(f'external:{external_id}', safe='')}"
+        assert fuel.get(path)["external_id"] == external_id
         assert fuel.get(path)["id"] == member["id"], external_id
         assert fuel.get(f"{path}/accounts")["data"] == []
+        assert fuel.get(f"{path}/accounts/FUEL/lots")["data"] == []
+
+
+def test_the_sdk_reaches_members_with_any_external_id(site: Site, fuel: Party) -> None:
+    with Client(str(site.http.base_url), site.keys[fuel.id]) as client:
+        for external_id in NASTY:
+            member = client.members.create(external_id=external_id)
+            name = f"external:{external_id}"
+            assert client.members.get(name) == member
+            assert not client.members.accounts(name)
+            assert client.members.create_link_code(name).code
+
+
+def test_a_slash_that_is_not_encoded_divides_the_path(fuel: Party, site: Site) -> None:
+    fuel.member("A/1")
+    fuel.member("A")
+    for path in ("/v1/members/external:A/1", "/v1/members/external:A/1/accounts", "/v1%2Fmembers/external:A"):
+        response = site.call("GET", path, caller=fuel.id)
+        assert (response.status_code, response.json()["code"]) == (404, "not_found"), path
+    assert fuel.get("/v1/members/external%3AA%2F1")["external_id"] == "A/1"
+
+
+def test_two_spellings_of_a_path_are_one_request(fuel: Party) -> None:
+    fuel.member("spelt/1")
+    first = fuel.post("/v1/members/external:spelt%2F1/link_codes", {}, key="spelling")
+    again = fuel.post("/v1/members/e%78ternal%3Aspelt%2f1/link_codes", {}, key="spelling")
+    assert again["expires_at"] == first["expires_at"]
 
 
 def test_another_merchant_registers_the_member_with_a_code(site: Site, fuel: Party, cine: Party) -> None:

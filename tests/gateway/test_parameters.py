@@ -76,7 +76,7 @@ def test_every_list_refuses_a_cursor_that_is_not_its_own(site: Site, fuel: Party
     endpoint = (
         fuel.post("/v1/webhook_endpoints", {"url": "https://partner.example/hook"})["id"] if "endpoint" in path else ""
     )
-    filled = path.replace("{member:path}", member).replace("{program}", "FUEL").replace("{endpoint}", endpoint)
+    filled = path.replace("{member}", member).replace("{program}", "FUEL").replace("{endpoint}", endpoint)
     errors = _errors(site, f"{filled}?cursor={cursor}", fuel.id)
     assert [(error["parameter"], "is not a `next_cursor` of this list" in error["detail"]) for error in errors] == [
         ("cursor", True)

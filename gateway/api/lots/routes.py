@@ -18,7 +18,7 @@ from gateway.http.schemas import Page
 router = APIRouter(route_class=Endpoint)
 
 
-@router.get("/v1/members/{member:path}/accounts/{program}/lots", tags=["members"])
+@router.get("/v1/members/{member}/accounts/{program}/lots", tags=["members"])
 def list_lots(
     member: str, program: str, call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[LotView]:

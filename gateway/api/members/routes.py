@@ -28,14 +28,14 @@ def register_member(body: MemberCreate, call: Mutating) -> Answer[MemberView]:
     return Answer(member_view(member, body.external_id), 201 if is_new else 200)
 
 
-@router.post("/v1/members/{member:path}/link_codes", status_code=201)
+@router.post("/v1/members/{member}/link_codes", status_code=201)
 def create_link_code(member: str, call: Mutating) -> LinkCodeView:
     """Makes a code with which another merchant can register this member, once, within ten minutes."""
     code, expires_at = MemberService(call.session).create_link_code(call.merchant, member, call.actor)
     return LinkCodeView(code=code, expires_at=expires_at)
 
 
-@router.get("/v1/members/{member:path}/accounts")
+@router.get("/v1/members/{member}/accounts")
 def list_accounts(member: str, call: Reading) -> Page[AccountView]:
     """The member's balances."""
     found = MemberService(call.session).visible(call.viewer, member)
@@ -43,7 +43,7 @@ def list_accounts(member: str, call: Reading) -> Page[AccountView]:
     return Page(data=[account_view(call, found, program, balance) for program, balance in balances.items()])
 
 
-@router.get("/v1/members/{member:path}")
+@router.get("/v1/members/{member}")
 def get_member(member: str, call: Reading) -> MemberView:
     """One member, by id or by `external:` and your own number."""
     members = MemberService(call.session)
