@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import FieldError, InvalidRequest, NotFound
-from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, Initiator
-from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
+from clearing.parties.agreements.repository import REGISTERED, AgreementRepository
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_merchant, require_participating
 from clearing.parties.programs.service import require_program
@@ -88,11 +88,13 @@ def terms_of(session: Session, proposal: Proposal) -> AgreementTerms:
     )
 
 
-def check_terms(session: Session, terms: AgreementTerms) -> None:
-    """Refuses terms that the contract would refuse, and merchants that may not take part."""
+def check_terms(session: Session, terms: AgreementTerms, *, minimum_fee_bps: int) -> None:
+    """Refuses terms that the contract or the operator would refuse, and merchants that may not take part."""
     agreements = AgreementRepository(session)
     superseded = agreements.by_number(terms.supersedes) if terms.supersedes else None
     errors = tuple(_violations(terms, superseded, clock_of(session).unix()))
+    if terms.fee_bps < minimum_fee_bps:
+        errors += (FieldError("/fee_bps", f"must be at least {minimum_fee_bps}, which the operator asks for"),)
     if errors:
         raise InvalidRequest("; ".join(f"{error.pointer[1:]} {error.detail}" for error in errors), errors=errors)
     merchants = MerchantRepository(session)
@@ -131,8 +133,8 @@ def _superseded(session: Session, agreement_id: str | None) -> int:
     old = AgreementRepository(session).by_id(agreement_id)
     if old is None:
         raise NotFound.of("agreement", f"there is no agreement {agreement_id}", "/supersedes")
-    if old.number is None or old.state in (AgreementState.PROPOSED, AgreementState.FAILED):
-        raise InvalidRequest.at("/supersedes", "only an agreement that both sides have signed can be superseded")
+    if old.number is None or old.state not in REGISTERED:  # before that its number, which gets signed, may still change
+        raise InvalidRequest.at("/supersedes", "only an agreement that is on the chain can be superseded")
     return old.number
 
 

@@ -97,10 +97,36 @@ class SignatureAdd(Body):
     signature: Signature | None = None
 
 
+class Termination(Body):
+    """The moment at which the agreement ends, and your signature over it: EIP-712 type `Termination`.
+
+    Without a signature, the gateway signs with the key that it keeps for you.
+    """
+
+    effective_at: Moment | None = Field(
+        default=None, description="now, if it is missing or past; fractions of a second are cut off"
+    )
+    signature: Signature | None = None
+
+    @model_validator(mode="after")
+    def _covers_its_moment(self) -> Self:
+        if self.signature is not None and self.effective_at is None:
+            raise ValueError("a signature needs effective_at, because it covers it")
+        return self
+
+
 if TYPE_CHECKING:
     TermsView = View
 else:
     TermsView = view_of(AgreementTerms, "TermsView", "The terms as they are signed (EIP-712 type `AgreementTerms`).")
+
+
+class WarningView(View):
+    """Something that both merchants should know before they sign."""
+
+    code: Literal["expiry_renewal"] = Field(description="`expiry_renewal`: points can go round and come back younger")
+    detail: str
+    path: list[str] = Field(description="codes of the programs, in the order in which points pass them")
 
 
 class AgreementView(View):
@@ -110,6 +136,7 @@ class AgreementView(View):
     number: int | None = Field(description="its number on chain; null until both have signed")
     kind: KindName
     state: AgreementState
+    proposed_by: Side | None = Field(description="null if it was registered past this gateway")
     source_merchant: str
     target_merchant: str
     source_program: str
@@ -125,7 +152,11 @@ class AgreementView(View):
     valid_from: datetime
     valid_until: datetime = Field(description="as signed")
     ends_at: datetime = Field(description="`valid_until`, or earlier if it was superseded or terminated")
+    terminates_at: datetime | None = Field(
+        description="the end for which a merchant has signed and which the chain has yet to confirm"
+    )
     supersedes: str | None
+    superseded_by: str | None
     grace_seconds: int
     accept_by: datetime | None = Field(description="after it, the terms can no longer be registered; null for never")
     keep_expiry: bool
@@ -133,7 +164,14 @@ class AgreementView(View):
     terms: TermsView
     digest: Hex
     signed_by: list[Side]
+    reason: str | None = Field(description="why the contract refused to register it, or to terminate it")
+    warnings: list[WarningView]
     created_at: datetime
+
+
+def unix_or_none(moment: datetime | None) -> int | None:
+    """A moment in Unix seconds. What lies before 1970 is past, and the chain knows no such time."""
+    return None if moment is None else max(0, _unix(moment))
 
 
 def _unix(moment: datetime) -> int:
