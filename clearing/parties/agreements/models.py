@@ -31,8 +31,8 @@ class Initiator(IntEnum):
 class AgreementState(StrEnum):
     """`proposed` with one signature or none, `accepted` with both, `active` once the contract has registered it.
 
-    A proposal ends as `withdrawn` by its proposer, `declined` by the other side, or `lapsed`. The last is never stored: it is what a
-    proposal is after its `accept_by`.
+    A proposal ends as `withdrawn` by its proposer, `declined` by the other side, or `lapsed`. The last is never stored: it is what
+    a proposal is after its `accept_by`.
     """
 
     PROPOSED = "proposed"

@@ -20,7 +20,7 @@ Rate = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 
 
 class AgreementCreate(Body):
-    """Terms to propose. To sign them at once, give `valid_from` and `document` too: the signature covers them."""
+    """Terms to propose. To sign them at once, give `valid_from`, `accept_by` and `document` too: the signature covers them."""
 
     kind: KindName
     source_program: ProgramName
@@ -45,7 +45,7 @@ class AgreementCreate(Body):
     accept_by: Moment | None = Field(
         default=None,
         description="the moment after which signatures are worth nothing and the contract no longer registers the terms; "
-        "never, if it is missing; fractions of a second are cut off",
+        "30 days from now, or `valid_until` if that is earlier, if it is missing; fractions of a second are cut off",
     )
     keep_expiry: StrictBool = Field(
         default=False,
@@ -61,8 +61,8 @@ class AgreementCreate(Body):
             raise ValueError("an exchange has a target_program (and no target_merchant)")
         if self.kind == "acceptance" and (self.target_merchant is None or self.target_program is not None):
             raise ValueError("an acceptance has a target_merchant (and no target_program)")
-        if self.signature is not None and (self.valid_from is None or self.document is None):
-            raise ValueError("a signature needs valid_from and document, because it covers them")
+        if self.signature is not None and None in (self.valid_from, self.accept_by, self.document):
+            raise ValueError("a signature needs valid_from, accept_by and document, because it covers them")
         return self
 
     def proposal(self) -> Proposal:
@@ -84,7 +84,7 @@ class AgreementCreate(Body):
             valid_until=_unix(self.valid_until),
             supersedes=self.supersedes,
             grace_seconds=self.grace_seconds,
-            accept_by=_unix(self.accept_by) if self.accept_by else None,
+            accept_by=unix_or_none(self.accept_by),
             keep_expiry=self.keep_expiry,
             document=bytes_of(self.document) if self.document else None,
             signature=signature_bytes(self.signature) if self.signature else None,
