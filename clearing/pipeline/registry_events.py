@@ -149,7 +149,7 @@ def _agreement_registered(session: Session, arguments: Arguments) -> Arguments:
     agreements = AgreementRepository(session)
     agreement = agreements.by_digest(digest) or _agreement_from_chain(arguments, digest)
     agreement.number = arguments["agreement"]
-    agreement.state = AgreementState.ACTIVE
+    agreement.state, agreement.reason = AgreementState.ACTIVE, None
     agreements.add(agreement)
     record_agreement(session, Names(session), "active", agreement, "projector")
     return {}
@@ -166,7 +166,7 @@ def _agreement_unregistered(session: Session, arguments: Arguments, _undo: Argum
     AgreementRepository(session).get_one(arguments["agreement"]).state = AgreementState.ACCEPTED
 
 
-_END = ("state", "ends_at", "superseded_by", "terminates_at")
+_END = ("state", "ends_at", "superseded_by", "terminates_at", "reason")
 """What the end of an agreement changes."""
 
 
@@ -177,6 +177,7 @@ def _agreement_ends(session: Session, arguments: Arguments) -> Arguments:
     agreement.state = AgreementState.SUPERSEDED if arguments["by"] else AgreementState.TERMINATED
     agreement.superseded_by = arguments["by"] or agreement.superseded_by
     agreement.terminates_at = pending_end(session, agreement.id)
+    agreement.reason = None
     session.flush()
     record_agreement(session, Names(session), agreement.state, agreement, "projector")
     return undo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import CallState
+from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
@@ -77,7 +77,12 @@ class TerminationService:
 def pending_end(session: Session, agreement_id: str) -> int | None:
     """Unix seconds: the earliest end for which a termination is on its way to the chain; None where none is."""
     calls = CallRepository(session).of_subject(agreement_id, FUNCTION)
-    return min((call.arguments[1] for call in calls if call.state in _ON_ITS_WAY), default=None)
+    return min((_end_of(call) for call in calls if call.state in _ON_ITS_WAY), default=None)
+
+
+def _end_of(call: Call) -> int:
+    """Unix seconds: the end that was signed, or the moment of the request if that was later."""
+    return max(int(call.arguments[1]), int(call.created_at.timestamp()))
 
 
 def _number_on_chain(agreement: Agreement) -> int:
