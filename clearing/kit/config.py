@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     node_patience: float = Field(default=60.0, ge=0)
     """How long a node may lack blocks that we have already read before we take those blocks for lost."""
 
+    minimum_fee_bps: int = Field(default=0, ge=0, le=10_000)
+    """The least fee that the operator takes of an agreement's settlements, in basis points. Agreements on the chain keep theirs."""
     quote_ttl: int = 60
     """How long a quote lasts."""
     max_deadline: int = 3_600

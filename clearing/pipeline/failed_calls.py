@@ -11,10 +11,13 @@ from clearing.chain.calls.service import request_call
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
+from clearing.parties.agreements import termination
+from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.models import AgreementState
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.merchants.models import MerchantStatus
 from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.names import Names
 from tongdui.encoding import hex_of, keccak256, word
 
 log = structlog.get_logger(__name__)
@@ -32,7 +35,9 @@ def fail_call_for_good(session: Session, call: Call, error: str) -> None:
         case "registerMerchant":
             _register_closed_placeholder(session, call)
         case "registerAgreement":
-            _renumber_agreements_after(session, call)
+            _fail_agreement(session, call, error)
+        case termination.FUNCTION:
+            _fail_termination(session, call, error)
     movement = BankMovementRepository(session).by_id(call.subject)
     if movement is not None:
         _fail_bank_movement(session, movement, error)
@@ -68,16 +73,30 @@ def _register_closed_placeholder(session: Session, call: Call) -> None:
     request_call(session, call.role, "setMerchantStatus", [number, CLOSED_ON_CHAIN], merchant.id)
 
 
-def _renumber_agreements_after(session: Session, call: Call) -> None:
-    """Moves the agreements behind a refused one up by one: the contract takes agreements in the order of their numbers."""
-    agreements = AgreementRepository(session)
-    failed = agreements.by_id(call.subject)
+def _fail_agreement(session: Session, call: Call, error: str) -> None:
+    failed = AgreementRepository(session).by_id(call.subject)
     if failed is None or failed.state is not AgreementState.ACCEPTED or failed.number is None:
         return
-    gap, failed.number, failed.state = failed.number, None, AgreementState.FAILED
+    gap, failed.number, failed.state, failed.reason = failed.number, None, AgreementState.FAILED, error
     session.flush()
-    for agreement in agreements.accepted_after(gap):
+    _renumber_agreements_after(session, gap, call.function)
+    record_agreement(session, Names(session), "failed", failed, "sequencer")
+
+
+def _renumber_agreements_after(session: Session, gap: int, function: str) -> None:
+    """Moves the agreements behind a refused one up by one: the contract takes agreements in the order of their numbers."""
+    for agreement in AgreementRepository(session).accepted_after(gap):
         agreement.number, gap = gap, agreement.number or 0
         session.flush()
-        for registration in CallRepository(session).of_subject(agreement.id, call.function):
+        for registration in CallRepository(session).of_subject(agreement.id, function):
             registration.arguments = [agreement.number, *registration.arguments[1:]]
+
+
+def _fail_termination(session: Session, call: Call, error: str) -> None:
+    """Lets the agreement be used again as before: to its end, or to that of another termination on its way."""
+    agreement = AgreementRepository(session).by_id(call.subject)
+    if agreement is None:
+        return
+    agreement.terminates_at, agreement.reason = termination.pending_end(session, agreement.id), error
+    session.flush()
+    record_agreement(session, Names(session), "termination_failed", agreement, "sequencer")

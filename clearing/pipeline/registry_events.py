@@ -16,10 +16,13 @@ from clearing.kit.ids import new_id
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
+from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.agreements.termination import pending_end
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.names import Names
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
 from tongdui.encoding import bytes_of, word_text
@@ -146,8 +149,9 @@ def _agreement_registered(session: Session, arguments: Arguments) -> Arguments:
     agreements = AgreementRepository(session)
     agreement = agreements.by_digest(digest) or _agreement_from_chain(arguments, digest)
     agreement.number = arguments["agreement"]
-    agreement.state = AgreementState.ACTIVE
+    agreement.state, agreement.reason = AgreementState.ACTIVE, None
     agreements.add(agreement)
+    record_agreement(session, Names(session), "active", agreement, "projector")
     return {}
 
 
@@ -162,17 +166,28 @@ def _agreement_unregistered(session: Session, arguments: Arguments, _undo: Argum
     AgreementRepository(session).get_one(arguments["agreement"]).state = AgreementState.ACCEPTED
 
 
+_END = ("state", "ends_at", "superseded_by", "terminates_at", "reason")
+"""What the end of an agreement changes."""
+
+
 def _agreement_ends(session: Session, arguments: Arguments) -> Arguments:
     agreement = AgreementRepository(session).get_one(arguments["agreement"])
-    undo = {"state": agreement.state, "ends_at": agreement.ends_at}
+    undo = {name: getattr(agreement, name) for name in _END}
     agreement.ends_at = arguments["validUntil"]
     agreement.state = AgreementState.SUPERSEDED if arguments["by"] else AgreementState.TERMINATED
+    agreement.superseded_by = arguments["by"] or agreement.superseded_by
+    agreement.terminates_at = pending_end(session, agreement.id)
+    agreement.reason = None
+    session.flush()
+    record_agreement(session, Names(session), agreement.state, agreement, "projector")
     return undo
 
 
 def _agreement_end_reverted(session: Session, arguments: Arguments, undo: Arguments) -> None:
     agreement = AgreementRepository(session).get_one(arguments["agreement"])
-    agreement.state, agreement.ends_at = AgreementState(undo["state"]), undo["ends_at"]
+    agreement.state = AgreementState(undo["state"])
+    for name in _END[1:]:
+        setattr(agreement, name, undo[name])
 
 
 # -------------------------------------------------------------------- settlement

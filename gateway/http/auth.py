@@ -69,6 +69,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/members/{member}/accounts/{program}/lots"): _READERS,
     ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
+    ("POST", "/v1/agreements/{agreement}/withdrawal"): _merchant(Scope.AGREE),
+    ("POST", "/v1/agreements/{agreement}/termination"): _merchant(Scope.AGREE),
     ("GET", "/v1/agreements"): _READERS,
     ("GET", "/v1/agreements/{agreement}"): _READERS,
     ("POST", "/v1/api_keys"): _KEY_MAKERS,

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ._kinds.redeem import Redeem as Redeem
     from ._models import Account as Account
     from ._models import Agreement as Agreement
+    from ._models import AgreementWarning as AgreementWarning
     from ._models import ApiKey as ApiKey
     from ._models import BankMovement as BankMovement
     from ._models import Check as Check
@@ -132,6 +133,7 @@ _NAMES = {
     "_models": (
         "Account",
         "Agreement",
+        "AgreementWarning",
         "ApiKey",
         "BankMovement",
         "Check",

@@ -304,14 +304,16 @@ class Directory:
         source_code = (yield from self.program(source)).code
         target_code = (yield from self.program(target)).code
         found: list[Agreement] = []
-        query, cursor = Query("/v1/agreements", Agreement, {"limit": 200}), None
+        now = datetime.fromtimestamp(self.gateway.now(), UTC)
+        query = Query("/v1/agreements", Agreement, {"kind": "exchange", "program": source_code, "limit": 200})
+        cursor = None
         while True:
             page = yield from query.page(self.gateway, cursor)
             found += [
                 agreement
                 for agreement in page.data
-                if (agreement.kind, agreement.state) == ("exchange", "active")
-                and agreement.valid_from.timestamp() <= self.gateway.now() < agreement.valid_until.timestamp()
+                if agreement.kind == "exchange"
+                and agreement.is_usable_at(now)
                 and (agreement.source_program, agreement.target_program) == (source_code, target_code)
             ]
             cursor = page.next_cursor

@@ -166,7 +166,11 @@ class InsufficientLiquidityError(UnprocessableError):
 
 
 class AgreementError(UnprocessableError):
-    """The agreement does not allow the movement: not live, wrong one, over a cap, below the minimum, or a rate cycle."""
+    """The agreement does not allow the movement: not live, wrong one, over a cap or below the minimum.
+
+    Or the agreement itself cannot be: its exchanges would make points (`rate_cycle`), its `accept_by` has passed, or a
+    termination would not move its end closer.
+    """
 
 
 class QuoteExpiredError(UnprocessableError):
@@ -243,6 +247,8 @@ _BY_CODE: dict[str, type[APIError]] = {
             "over_daily_cap",
             "below_minimum",
             "rate_cycle",
+            "accept_by_passed",
+            "agreement_ends_earlier",
         ),
         AgreementError,
     ),

@@ -60,13 +60,17 @@ class Health(Model):
 
 
 class Network(Model):
-    """Where orders are settled: the chain and the contract that signatures are bound to, and the network's day."""
+    """Where orders are settled: the chain and the contract that signatures are bound to, and the network's day.
+
+    `minimum_fee_bps` is the least `fee_bps` of a new agreement.
+    """
 
     chain_id: int
     contract: str
     currency: str
     utc_offset_seconds: int
     today: date
+    minimum_fee_bps: int = 0
     rpc_hint: str | None = None
 
 
@@ -143,19 +147,32 @@ class Account(Model):
 # -------------------------------------------------------------------- agreements
 
 
+class AgreementWarning(Model):
+    """Something that both merchants should know before they sign.
+
+    `code` `expiry_renewal`: points that pass the programs in `path` come back with a later expiry.
+    """
+
+    code: str
+    detail: str
+    path: tuple[str, ...] = ()
+
+
 class Agreement(Model):
     """Terms between two merchants, signed by both.
 
-    `state`: proposed, accepted, active, superseded, terminated, failed. `terms` are the wire terms that are signed.
-    `ends_at` is `valid_until`, or earlier after supersession or termination. After `accept_by` the terms can no longer be
-    registered. With `keep_expiry`, points that an exchange mints expire no later than those that it burns. `signed_by` has
-    `source`, `target` or both.
+    `state`: proposed, withdrawn (by its proposer), declined (by the other side), lapsed (after `accept_by`), accepted, active,
+    superseded, terminated, failed (`reason` says why). `terms` are the wire terms that are signed.
+    `ends_at` is `valid_until`, or earlier after supersession or termination; `terminates_at` is the end of a termination that
+    the chain has yet to confirm. After `accept_by` the terms can no longer be registered. `keep_expiry`: points that an
+    exchange mints expire no later than those it burns. `signed_by` has `source`, `target` or both.
     """
 
     id: str
     number: int | None = None
     kind: str
     state: str
+    proposed_by: str | None = None
     source_merchant: str
     target_merchant: str
     source_program: str
@@ -171,7 +188,9 @@ class Agreement(Model):
     valid_from: datetime
     valid_until: datetime
     ends_at: datetime | None = None
+    terminates_at: datetime | None = None
     supersedes: str | None = None
+    superseded_by: str | None = None
     grace_seconds: int = 0
     accept_by: datetime | None = None
     keep_expiry: bool = False
@@ -179,6 +198,8 @@ class Agreement(Model):
     terms: dict[str, int | bool | str]
     digest: str
     signed_by: tuple[str, ...] = ()
+    reason: str | None = None
+    warnings: tuple[AgreementWarning, ...] = ()
     created_at: datetime | None = None
 
     @property
@@ -188,8 +209,13 @@ class Agreement(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether only a merchant's decision can change it now (`accepted` is on its way to the chain)."""
-        return self.state != "accepted"
+        """Whether only a merchant's decision can change it now (no registration or termination is on its way to the chain)."""
+        return self.state != "accepted" and self.terminates_at is None
+
+    def is_usable_at(self, moment: datetime) -> bool:
+        """Whether movements may use it at this moment; until its end that includes one that is superseded or terminated."""
+        end = min(self.ends_at or self.valid_until, self.terminates_at or self.valid_until)
+        return self.state in {"active", "superseded", "terminated"} and self.valid_from <= moment < end
 
 
 class Quote(Model):

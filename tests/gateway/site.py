@@ -23,9 +23,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
+from clearing.chain.contract import ContractEvent
 from clearing.kit import logs
 from clearing.kit.catalogue import CATALOGUE
-from clearing.kit.clock import MovableClock
+from clearing.kit.clock import MovableClock, clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.ledger.accounts.models import Account
@@ -34,13 +35,15 @@ from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.parties.access.service import bootstrap_keys
-from clearing.parties.agreements.models import Agreement, AgreementState
+from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.programs.models import Program, ProgramStatus
+from clearing.pipeline.registry_events import apply_event
 from gateway.app import create_app
 from gateway.server import KEEP_ALIVE_SECONDS
 from tongdui import receipts
+from tongdui.encoding import hex_of
 
 MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
 ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read"]
@@ -154,9 +157,9 @@ class Site:
     def confirm(self) -> None:
         """Does what the projector does when the chain has accepted every privileged call."""
         with self.database.session.begin() as session:
-            for call in session.scalars(select(Call).where(Call.state == CallState.PENDING)):
-                _CONFIRM[call.function](session, call)
+            for call in session.scalars(select(Call).where(Call.state == CallState.PENDING)).all():
                 call.state = CallState.DONE
+                _CONFIRM[call.function](session, call)
 
     def merchant(self, name: str = "", *, program: str | None = None, **fields: Any) -> Party:
         """An active merchant with a managed key (unless `signer_address` is given) and an API key with every scope."""
@@ -299,11 +302,22 @@ def _program_registered(session: Session, call: Call) -> None:
 
 def _agreement_registered(session: Session, call: Call) -> None:
     agreement = session.scalars(select(Agreement).where(Agreement.number == call.arguments[0])).one()
-    agreement.state = AgreementState.ACTIVE
+    apply_event(
+        session,
+        ContractEvent("AgreementRegistered", {"agreement": agreement.number, "digest": hex_of(agreement.digest)}),
+    )
     if agreement.supersedes:
-        old = session.scalars(select(Agreement).where(Agreement.number == agreement.supersedes)).one()
-        old.state = AgreementState.SUPERSEDED
-        old.ends_at = int(time.time()) + agreement.grace_seconds
+        ends_at = clock_of(session).unix() + agreement.grace_seconds
+        _agreement_ends(session, agreement.supersedes, ends_at, by=agreement.number or 0)
+
+
+def _agreement_terminated(session: Session, call: Call) -> None:
+    number, effective_at, *_ = call.arguments
+    _agreement_ends(session, number, max(effective_at, clock_of(session).unix()), by=0)
+
+
+def _agreement_ends(session: Session, number: int, ends_at: int, *, by: int) -> None:
+    apply_event(session, ContractEvent("AgreementEnds", {"agreement": number, "validUntil": ends_at, "by": by}))
 
 
 def _limit_changed(session: Session, call: Call) -> None:
@@ -326,6 +340,7 @@ _CONFIRM: dict[str, Callable[[Session, Call], None]] = {
     "registerMerchant": _registered,
     "registerProgram": _program_registered,
     "registerAgreement": _agreement_registered,
+    "terminateAgreement": _agreement_terminated,
     "setCreditLimit": _limit_changed,
     "deposit": _money(1),
     "withdraw": _money(-1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,13 +92,18 @@ def test_signatures_that_are_worth_nothing_after_a_time_and_points_that_keep_the
     assert (proposal["accept_by"], proposal["keep_expiry"]) == ("2039-12-31T00:00:00Z", True)
     assert (proposal["terms"]["accept_by"], proposal["terms"]["keep_expiry"]) == (2_208_902_400, True)
     assert hex_of(_digest(site, proposal)) == proposal["digest"]
-    assert fuel.post("/v1/agreements", terms(fuel, cine))["accept_by"] is None
+    with site.clock.stopped(datetime(2026, 11, 25, 8, tzinfo=UTC)):
+        default = fuel.post("/v1/agreements", terms(fuel, cine))["accept_by"]
+        short = fuel.post("/v1/agreements", terms(fuel, cine, valid_until="2026-11-26T08:00:00Z"))["accept_by"]
+    assert (default, short) == ("2026-12-25T08:00:00Z", "2026-11-26T08:00:00Z")
 
 
 def test_signing_at_once(site: Site, cine: Party) -> None:
     key = secrets.token_bytes(32)
     own = site.merchant(program="ATONCE", signer_address=address_of_key(key))
-    asked = terms(own, cine, valid_from="2026-01-01T00:00:00Z", document="0x" + "ab" * 32)
+    asked = terms(
+        own, cine, valid_from="2026-01-01T00:00:00Z", accept_by="2039-01-01T00:00:00Z", document="0x" + "ab" * 32
+    )
     digest = _digest(site, own.post("/v1/agreements", asked))
     body = {**asked, "document": "0x" + "cd" * 32}
     preview = own.post("/v1/agreements", {**body, "document": "0x" + "ef" * 32})
@@ -109,8 +115,9 @@ def test_signing_at_once(site: Site, cine: Party) -> None:
     wire = AgreementTerms(**terms_of).digest(site.app.state.gateway.network.domain)
     body["signature"] = hex_of(sign_digest(wire, key))
     assert own.post("/v1/agreements", body)["signed_by"] == ["source"]
-    missing = {name: value for name, value in body.items() if name != "document"}
-    own.refused("/v1/agreements", missing, "validation_failed")
+    for covered in ("valid_from", "accept_by", "document"):
+        missing = {name: value for name, value in body.items() if name != covered}
+        own.refused("/v1/agreements", missing, "validation_failed")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,7 @@ def test_signing_at_once(site: Site, cine: Party) -> None:
         ({"target_program": None}, [""]),
         ({"accept_by": "2020-01-01T00:00:00Z"}, ["/accept_by"]),
         ({"accept_by": "2040-01-01T00:00:00"}, ["/accept_by"]),
+        ({"accept_by": "2040-01-01T00:00:01Z"}, ["/accept_by"]),
         ({"keep_expiry": 1}, ["/keep_expiry"]),
         ({"document": "0x00"}, ["/document"]),
     ],
@@ -177,7 +185,9 @@ def test_a_second_signature_by_the_same_side_changes_nothing(fuel: Party, cine: 
 
 
 def test_the_same_terms_are_proposed_once(fuel: Party, cine: Party) -> None:
-    body = terms(fuel, cine, valid_from="2026-02-01T00:00:00Z", document="0x" + "11" * 32)
+    body = terms(
+        fuel, cine, valid_from="2026-02-01T00:00:00Z", accept_by="2039-01-01T00:00:00Z", document="0x" + "11" * 32
+    )
     fuel.post("/v1/agreements", body)
     cine.refused("/v1/agreements", body, "conflict", 409)
 
@@ -195,11 +205,10 @@ def test_a_signature_by_a_key_revoked_since_does_not_count(site: Site, cine: Par
 
 
 def test_terms_that_have_ended_are_not_sent_to_the_chain(site: Site, fuel: Party, cine: Party) -> None:
-    proposal = fuel.post("/v1/agreements", terms(fuel, cine, valid_until="2040-01-01T00:00:00Z"))
+    proposal = fuel.post("/v1/agreements", terms(fuel, cine, accept_by="2040-01-01T00:00:00Z"))
     a_minute_before = instant(proposal["terms"]["valid_until"] - 60)
     with site.clock.stopped(a_minute_before):
-        problem = cine.refused(f"/v1/agreements/{proposal['id']}/signatures", {}, "validation_failed")
-    assert [error["pointer"] for error in problem["errors"]] == ["/valid_until"]
+        cine.refused(f"/v1/agreements/{proposal['id']}/signatures", {}, "accept_by_passed")
     with site.clock.stopped(a_minute_before - timedelta(seconds=1)):
         assert cine.post(f"/v1/agreements/{proposal['id']}/signatures", {})["state"] == "accepted"
 
@@ -285,3 +294,79 @@ def test_agreements_accepted_at_the_same_moment_get_dense_numbers(site: Site, ri
     signed = together(5, lambda i: b.post(f"/v1/agreements/{proposals[i]['id']}/signatures", {}))
     numbers = sorted(agreement["number"] for agreement in signed)
     assert numbers == list(range(numbers[0], numbers[0] + 5))
+
+
+# -------------------------------------------------------------------- points that renew their expiry
+
+
+def test_both_merchants_are_warned_of_a_way_back_that_renews_the_expiry(ring: list[Party]) -> None:
+    a, b, c = ring
+    there = agree(a, b, lifetime_days=365, keep_expiry=True)
+    assert there["warnings"] == []
+    proposal = b.post("/v1/agreements", {**_at(b, a, 1, 1), "lifetime_days": 365})
+    (warning,) = proposal["warnings"]
+    assert (warning["code"], warning["path"]) == ("expiry_renewal", [b.program, a.program, b.program])
+    assert f"{b.program} → {a.program} → {b.program}" in warning["detail"]
+    assert a.get(f"/v1/agreements/{proposal['id']}")["warnings"] == [warning], "the other side sees it before it signs"
+    assert b.get(f"/v1/events?subject={proposal['id']}")["data"][0]["data"]["warnings"] == [warning]
+    assert b.post("/v1/agreements", {**_at(b, a, 1, 1), "keep_expiry": True})["warnings"] == []
+
+    b.post(f"/v1/agreements/{proposal['id']}/withdrawal", {})
+    assert a.get(f"/v1/agreements/{proposal['id']}")["warnings"] == []
+    agree(b, c, lifetime_days=1)
+    agree(c, a, keep_expiry=True)
+    again = {agreement["id"]: agreement["warnings"] for agreement in a.get("/v1/agreements")["data"]}
+    assert again[there["id"]] == [], "points that live for one day renew nothing"
+    agree(c, a)
+    (warning,) = a.get(f"/v1/agreements/{there['id']}")["warnings"]
+    assert warning["path"] == [a.program, b.program, c.program, a.program]
+
+
+# -------------------------------------------------------------------- lists and the operator's fee
+
+
+def test_lists_of_agreements_are_narrowed(site: Site, ring: list[Party]) -> None:
+    a, b, c = ring
+    to_b = agree(a, b)
+    to_c = a.post("/v1/agreements", terms(a, c))
+    body = terms(a, b, kind="acceptance", rate_num=1, rate_den=1)
+    del body["target_program"]
+    wash = a.post("/v1/agreements", {**body, "target_merchant": b.id})
+
+    def found(query: str) -> set[str]:
+        listed = {agreement["id"] for agreement in a.get(f"/v1/agreements?{query}")["data"]}
+        seen = {agreement["id"] for agreement in site.get(f"/v1/agreements?limit=200&{query}")["data"]}
+        assert listed <= seen
+        return listed
+
+    assert found("") == {to_b["id"], to_c["id"], wash["id"]}
+    assert found("state=active") == {to_b["id"]}
+    assert found("state=proposed") == {to_c["id"], wash["id"]}
+    assert found("kind=acceptance") == {wash["id"]}
+    assert found(f"program={c.program}") == {to_c["id"]}
+    assert found(f"counterparty={b.id}") == {to_b["id"], wash["id"]}
+    assert found(f"counterparty={b.id}&kind=exchange&state=active&program={a.program}") == {to_b["id"]}
+    assert [agreement["id"] for agreement in b.get(f"/v1/agreements?counterparty={a.id}&limit=1")["data"]] == [
+        wash["id"]
+    ]
+    for wrong, status in (("state=good", 422), ("program=GHOST", 404), (f"counterparty={'mer_' + '0' * 25}1", 404)):
+        assert site.call("GET", f"/v1/agreements?{wrong}").status_code == status
+
+
+def test_no_agreement_is_cheaper_than_the_operator_allows(database_url: str, tmp_path: Path) -> None:
+    with Site(database_url, tmp_path) as before:
+        fuel, cine = before.merchant(program="FUEL"), before.merchant(program="CINE")
+        assert before.get("/v1/network")["minimum_fee_bps"] == 0
+        cheap = fuel.post("/v1/agreements", terms(fuel, cine, fee_bps=29))
+        keys = before.keys
+    with Site(database_url, tmp_path, minimum_fee_bps=30) as site:
+        site.keys = keys
+        fuel.site = cine.site = site
+        assert site.get("/v1/network")["minimum_fee_bps"] == 30
+        problem = fuel.refused("/v1/agreements", terms(fuel, cine, fee_bps=29), "validation_failed")
+        assert [(error["pointer"], error["detail"]) for error in problem["errors"]] == [
+            ("/fee_bps", "must be at least 30, which the operator asks for")
+        ]
+        problem = cine.refused(f"/v1/agreements/{cheap['id']}/signatures", {}, "validation_failed")
+        assert problem["errors"][0]["pointer"] == "/fee_bps"
+        agree(fuel, cine, fee_bps=30)

@@ -34,6 +34,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/members/{member}"): READ,
     ("POST", "/v1/agreements"): {"merchant:agree"},
     ("POST", "/v1/agreements/{agreement}/signatures"): {"merchant:agree"},
+    ("POST", "/v1/agreements/{agreement}/withdrawal"): {"merchant:agree"},
+    ("POST", "/v1/agreements/{agreement}/termination"): {"merchant:agree"},
     ("GET", "/v1/agreements"): READ,
     ("GET", "/v1/agreements/{agreement}"): READ,
     ("POST", "/v1/quotes"): {"merchant:exchange"},

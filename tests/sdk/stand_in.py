@@ -14,7 +14,16 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256, text_word, word
-from tongdui.orders import AgreementTerms, Domain, Instruction, Kind, Order, recover_signer, signature_bytes
+from tongdui.orders import (
+    AgreementTerms,
+    Domain,
+    Instruction,
+    Kind,
+    Order,
+    recover_signer,
+    signature_bytes,
+    termination_digest,
+)
 from tongdui.receipts import Entry, merkle_proof, merkle_root
 
 CHAIN_ID = 31_337
@@ -229,11 +238,24 @@ class StandIn:
             source, target = self.programs[body["source_program"]], self.programs[body["target_program"]]
             return 201, self.serve_agreement(body, source, target)
         agreement = self.agreements[identity]
+        if what == "withdrawal":
+            agreement["state"] = "withdrawn"
+            return 200, agreement
+        if what == "termination":
+            return 200, self.terminated(agreement, call.body)
         signer = recover_signer(bytes_of(agreement["digest"]), signature_bytes(call.body["signature"]))
         agreement.setdefault("signers", []).append(signer)
         if len(agreement["signers"]) == 2:
             agreement.update(state="active", number=len(self.agreements))
         return 201, agreement
+
+    def terminated(self, agreement: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        if "signature" in body:
+            digest = termination_digest(self.domain, agreement["number"], _unix(body["effective_at"]))
+            agreement["terminated_by"] = recover_signer(digest, signature_bytes(body["signature"]))
+        end = max(body.get("effective_at", ""), "2026-11-25T00:00:00Z")
+        agreement.update(state="terminated", ends_at=end)
+        return agreement
 
     def post_members(self, call: Call) -> tuple[int, Any]:
         external = call.body["external_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from datetime import UTC, date, datetime
@@ -14,7 +15,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn
-from tongdui import Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
+from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
 from tongdui._amounts import rate_of
 from tongdui._models import NonceBlock
 from tongdui._nonces import NonceFile, NonceLease
@@ -505,6 +506,107 @@ def test_an_agreement_of_others_is_not_signed(gateway: StandIn, station: LocalSi
         pytest.raises(tongdui.SigningError, match="between merchants 1 and 2"),
     ):
         client.agreements.sign("agr_1")
+
+
+def test_a_new_version_copies_what_does_not_change(client: Client, gateway: StandIn) -> None:
+    new = client.agreements.supersede("agr_1", rate="4/5", daily_cap=20_000)
+    sent = next(call.body for call in gateway.calls if (call.method, call.path) == ("POST", "/v1/agreements"))
+    assert (new.supersedes, new.rate, new.daily_cap, new.max_points) == ("agr_1", Fraction(4, 5), 20_000, 1_000)
+    assert sent["grace_seconds"] == 3_600
+    assert sent["valid_until"] == "2030-01-01T00:00:00Z"
+    assert not {"valid_from", "accept_by", "document", "target_merchant"} & set(sent)
+    assert len(gateway.agreements[new.id]["signers"]) == 1
+    until = datetime(2029, 1, 1, tzinfo=UTC)
+    other = client.agreements.supersede(
+        client.agreements.get("agr_1"),
+        grace_seconds=0,
+        valid_until=until,
+        keep_expiry=True,
+        initiators=["target", "source"],
+    )
+    assert (other.valid_until, other.keep_expiry, other.rate) == (until, True, Fraction(9, 10))
+    with pytest.raises(TypeError, match="float"):
+        client.agreements.supersede("agr_1", rate=0.5)  # type: ignore[arg-type]
+
+
+def test_a_new_version_of_terms_that_were_never_signed_is_not_proposed(client: Client, gateway: StandIn) -> None:
+    gateway.agreements["agr_1"]["unit_price_micros"] = 999_999
+    with pytest.raises(tongdui.VerificationError) as caught:
+        client.agreements.supersede("agr_1", rate="4/5")
+    assert caught.value.check == "terms.unit_price_micros"
+    assert len(gateway.agreements) == 1
+
+
+def test_a_termination_is_signed_here(client: Client, gateway: StandIn, station: LocalSigner) -> None:
+    ended = client.agreements.terminate("agr_1", effective_at=datetime(2027, 1, 1, tzinfo=UTC))
+    assert ended.ends_at == datetime(2027, 1, 1, tzinfo=UTC)
+    assert gateway.agreements["agr_1"].pop("terminated_by") == station.address
+    for _ in range(2):
+        client.agreements.terminate(ended, idempotency_key="at-once")
+    bodies = [call.body for call in gateway.calls if call.path.endswith("/termination")][1:]
+    assert bodies[0] == bodies[1], "a retry signs the same moment, and so gets the first answer"
+    assert gateway.agreements["agr_1"]["terminated_by"] == station.address
+
+
+def test_what_is_not_on_the_chain_or_of_others_is_not_terminated(gateway: StandIn, station: LocalSigner) -> None:
+    gateway.agreement("FUEL", "CINE").update(state="proposed", number=None)
+    gateway.merchant("stranger", LocalSigner("44" * 32).address)
+    with (
+        Client(gateway.url, "k", signer=station) as client,
+        pytest.raises(tongdui.SigningError, match="not on the chain"),
+    ):
+        client.agreements.terminate("agr_2")
+    with (
+        Client(gateway.url, "k", signer=LocalSigner("44" * 32)) as client,
+        pytest.raises(tongdui.SigningError, match="between merchants 1 and 2"),
+    ):
+        client.agreements.terminate("agr_1")
+    assert not any(call.path.endswith("/termination") for call in gateway.calls)
+
+
+def test_without_a_signer_the_gateway_signs_the_end(gateway: StandIn, station: LocalSigner) -> None:
+    with Client(gateway.url, "k") as client:
+        client.agreements.terminate("agr_1")
+        assert gateway.calls[-1].body == {}
+        assert client.agreements.withdraw("agr_1").state == "withdrawn"
+
+
+def test_the_awaited_client_ends_agreements_too(gateway: StandIn, station: LocalSigner) -> None:
+    async def end() -> None:
+        async with AsyncClient(gateway.url, "k", signer=station) as client:
+            assert (await client.agreements.supersede("agr_1", fee_bps=7)).fee_bps == 7
+            assert (await client.agreements.terminate("agr_1")).state == "terminated"
+            assert (await client.agreements.withdraw("agr_2")).state == "withdrawn"
+            found = client.agreements.list(state="active", kind="exchange", program="FUEL", counterparty="mer_cinema")
+            assert len([agreement async for agreement in found]) == 2
+
+    asyncio.run(end())
+    assert gateway.calls[-1].query == {
+        "state": "active",
+        "kind": "exchange",
+        "program": "FUEL",
+        "counterparty": "mer_cinema",
+    }
+
+
+def test_what_may_still_be_used_is_found_until_its_end(client: Client, gateway: StandIn) -> None:
+    """The gateway would take it, so a client that signs does too."""
+    ends = {"ends_at": "2029-01-01T00:00:00Z", "state": "terminated"}
+    gateway.agreements["agr_1"].update(ends)
+    member = {"source_program": "FUEL", "target_program": "CINE", "member": "mem_FC-1001"}
+    client.exchanges.create(**member, points=10)
+    with Client(gateway.url, "k", signer=LocalSigner("0x" + "11" * 32)) as other:
+        gateway.agreements["agr_1"].update(state="active", terminates_at="2026-01-02T00:00:00Z")
+        with pytest.raises(tongdui.SigningError, match="no active agreement"):
+            other.exchanges.create(**member, points=10)
+
+
+def test_an_agreement_shows_what_is_on_its_way_and_what_to_know(client: Client, gateway: StandIn) -> None:
+    warning = {"code": "expiry_renewal", "detail": "points ...", "path": ["FUEL", "CINE", "FUEL"]}
+    gateway.agreements["agr_1"].update(terminates_at="2029-01-01T00:00:00Z", warnings=[warning])
+    seen = client.agreements.get("agr_1")
+    assert not seen.is_final
+    assert seen.warnings[0].path == ("FUEL", "CINE", "FUEL")
 
 
 def test_a_naive_time_is_refused(client: Client) -> None:

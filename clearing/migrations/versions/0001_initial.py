@@ -281,7 +281,11 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("source_signature", sa.LargeBinary(length=64), nullable=True),
         sa.Column("target_signature", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("proposer", sa.Integer(), nullable=True),
         sa.Column("ends_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("terminates_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("superseded_by", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_merchant"], ["merchants.number"], name=op.f("agreements_source_merchant_fkey")

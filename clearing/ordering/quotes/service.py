@@ -68,7 +68,7 @@ class QuoteService:
             raise Refused.at(_AT("points"), detail, code="insufficient_points")
 
     def _stored(self, merchant: Merchant, agreement: Agreement, points: int, conversion: Conversion) -> Quote:
-        ends = min(self._clock.now() + timedelta(seconds=self._quote_ttl), instant(agreement.ends_at))
+        ends = min(self._clock.now() + timedelta(seconds=self._quote_ttl), instant(agreement.usable_until))
         quote = Quote(
             id=new_id("quo"),
             merchant_number=merchant.number,

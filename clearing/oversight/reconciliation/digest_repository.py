@@ -74,7 +74,7 @@ DETERMINED_PARTS = (
     ),
     DeterminedPart(
         "agreements",
-        [Agreement.number, Agreement.digest, Agreement.state, Agreement.ends_at],
+        [Agreement.number, Agreement.digest, Agreement.state, Agreement.ends_at, Agreement.superseded_by],
         [Agreement.number],
         [Agreement.state.in_(REGISTERED)],
     ),

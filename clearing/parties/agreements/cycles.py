@@ -23,11 +23,17 @@ class Exchange:
     source: int
     target: int
     rate: Fraction
+    renews: bool = False
+    """Whether the points that it gives can expire later than those that it takes."""
 
     @classmethod
     def under(cls, terms: AgreementTerms) -> Exchange:
-        """The exchange that these terms allow."""
-        return cls(terms.source_program, terms.target_program, Fraction(terms.rate_num, terms.rate_den))
+        """The exchange that these terms allow.
+
+        Points that live for one day expire tomorrow, as early as any that are alive can, so they renew nothing.
+        """
+        renews = not terms.keep_expiry and terms.lifetime_days != 1
+        return cls(terms.source_program, terms.target_program, Fraction(terms.rate_num, terms.rate_den), renews)
 
 
 @dataclass(frozen=True, slots=True)

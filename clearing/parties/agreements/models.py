@@ -29,9 +29,16 @@ class Initiator(IntEnum):
 
 
 class AgreementState(StrEnum):
-    """`proposed` with one signature or none, `accepted` with both, `active` once the contract has registered it."""
+    """`proposed` with one signature or none, `accepted` with both, `active` once the contract has registered it.
+
+    A proposal ends as `withdrawn` by its proposer, `declined` by the other side, or `lapsed`. The last is never stored: it is what
+    a proposal is after its `accept_by`.
+    """
 
     PROPOSED = "proposed"
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    LAPSED = "lapsed"
     ACCEPTED = "accepted"
     ACTIVE = "active"
     SUPERSEDED = "superseded"
@@ -75,9 +82,27 @@ class Agreement(Base):
     digest: Mapped[bytes] = mapped_column(Hash, unique=True)
     source_signature: Mapped[bytes | None] = mapped_column(LargeBinary(64), default=None)
     target_signature: Mapped[bytes | None] = mapped_column(LargeBinary(64), default=None)
+    proposer: Mapped[int | None] = mapped_column(default=None)
+    """Number of the merchant that proposed it; None where it was registered past this gateway."""
     ends_at: Mapped[int] = mapped_column(BigInt)
     """Unix seconds: `valid_until`, or earlier if it was superseded or terminated."""
+    terminates_at: Mapped[int | None] = mapped_column(BigInt, default=None)
+    """Unix seconds: the end for which a merchant has signed, as long as the chain has yet to confirm it."""
+    superseded_by: Mapped[int | None] = mapped_column(default=None)
+    """Number of the agreement that has taken its place on the chain."""
+    reason: Mapped[str | None] = mapped_column(default=None)
+    """Why the contract refused to register it, or else to terminate it."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    @property
+    def usable_until(self) -> int:
+        """Unix seconds: its end, or the earlier one of a termination on its way to the chain, which may confirm it any moment."""
+        return self.ends_at if self.terminates_at is None else min(self.ends_at, self.terminates_at)
+
+    def state_at(self, moment: int) -> AgreementState:
+        """Its state at a moment (Unix seconds): a proposal lapses without anybody writing that down."""
+        has_lapsed = self.state is AgreementState.PROPOSED and 0 < self.accept_by < moment
+        return AgreementState.LAPSED if has_lapsed else self.state
 
     @property
     def terms(self) -> AgreementTerms:

@@ -3,17 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
-from clearing.kit.paging import newest_first
+from clearing.kit.paging import equal_given, newest_first
 from clearing.kit.upsert import insert_for
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse, Route
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
-"""States of agreements on the chain. Whether one can still be used depends on `valid_from` and `ends_at`."""
+"""States of agreements on the chain. Whether one can still be used depends on `valid_from` and `usable_until`."""
+IN_FORCE = (AgreementState.PROPOSED, AgreementState.ACCEPTED, *REGISTERED)
+"""States of agreements that are on the chain or may still get there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementFilter:
+    """Which agreements a list shows. What is None does not matter."""
+
+    at: int
+    """Unix seconds: whether a proposal has lapsed depends on the time."""
+    parties: tuple[int, ...] = ()
+    """Numbers of merchants that are all parties to it."""
+    kind: int | None = None
+    program: int | None = None
+    """On either side."""
+    state: AgreementState | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The conditions that an agreement must satisfy."""
+        conditions = [_is_party(number) for number in self.parties]
+        conditions += equal_given((Agreement.kind, self.kind))
+        if self.program is not None:
+            conditions.append(or_(Agreement.source_program == self.program, Agreement.target_program == self.program))
+        return conditions + self._of_state()
+
+    def _of_state(self) -> list[ColumnElement[bool]]:
+        has_lapsed = and_(Agreement.accept_by != 0, Agreement.accept_by < self.at)
+        match self.state:
+            case AgreementState.LAPSED:
+                return [Agreement.state == AgreementState.PROPOSED, has_lapsed]
+            case AgreementState.PROPOSED:
+                return [Agreement.state == AgreementState.PROPOSED, not_(has_lapsed)]
+            case _:
+                return equal_given((Agreement.state, self.state))
 
 
 class AgreementRepository:
@@ -61,7 +96,7 @@ class AgreementRepository:
             Agreement.source_program == source_program,
             Agreement.state.in_(REGISTERED),
             Agreement.valid_from <= at,
-            Agreement.ends_at > at,
+            _usable_until_after(at),
         )
         if target_program is not None:
             query = query.where(Agreement.target_program == target_program)
@@ -99,12 +134,10 @@ class AgreementRepository:
         query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))
         return [number for number in self._session.scalars(query) if number is not None]
 
-    def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Agreement]:
-        """Agreements, newest first: one merchant's, or all."""
+    def list(self, wanted: AgreementFilter, *, after: str | None, limit: int) -> Sequence[Agreement]:
+        """The agreements that the filter wants, newest first."""
         query = newest_first(select(Agreement), Agreement.id, after, limit)
-        if merchant_number is not None:
-            query = query.where(_is_party(merchant_number))
-        return self._session.scalars(query).all()
+        return self._session.scalars(query.where(*wanted.conditions())).all()
 
     def hold_numbers(self) -> None:
         """Until this transaction ends, nobody else can number an agreement or close a cycle with one."""
@@ -147,3 +180,8 @@ class AgreementUseRepository:
 
 def _is_party(merchant_number: int) -> ColumnElement[bool]:
     return or_(Agreement.source_merchant == merchant_number, Agreement.target_merchant == merchant_number)
+
+
+def _usable_until_after(at: int) -> ColumnElement[bool]:
+    """Whether `Agreement.usable_until` is after Unix time `at`."""
+    return and_(Agreement.ends_at > at, or_(Agreement.terminates_at.is_(None), Agreement.terminates_at > at))

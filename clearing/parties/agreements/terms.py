@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import FieldError, InvalidRequest, NotFound
-from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, Initiator
-from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
+from clearing.parties.agreements.repository import REGISTERED, AgreementRepository
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_merchant, require_participating
 from clearing.parties.programs.service import require_program
@@ -30,6 +30,8 @@ MAX_FEE_BPS = 10_000
 MAX_LIFETIME_DAYS = 2**16 - 1
 MIN_REMAINING_SECONDS = 60
 """How long terms must still be valid when both sides have signed: the chain must see them before they end."""
+DEFAULT_ACCEPT_SECONDS = 30 * 86_400
+"""How long the sides have to sign terms that do not say it themselves."""
 CHAIN_BEHIND_SECONDS = 60
 """How far the time of the blocks, the only one that the contract knows, may be behind the clock."""
 
@@ -82,17 +84,19 @@ def terms_of(session: Session, proposal: Proposal) -> AgreementTerms:
         daily_cap=proposal.daily_cap,
         supersedes=_superseded(session, proposal.supersedes),
         grace_seconds=proposal.grace_seconds,
-        accept_by=proposal.accept_by or 0,
+        accept_by=_default_accept_by(session, proposal) if proposal.accept_by is None else proposal.accept_by,
         keep_expiry=proposal.keep_expiry,
         document=proposal.document or secrets.token_bytes(32),
     )
 
 
-def check_terms(session: Session, terms: AgreementTerms) -> None:
-    """Refuses terms that the contract would refuse, and merchants that may not take part."""
+def check_terms(session: Session, terms: AgreementTerms, *, minimum_fee_bps: int) -> None:
+    """Refuses terms that the contract or the operator would refuse, and merchants that may not take part."""
     agreements = AgreementRepository(session)
     superseded = agreements.by_number(terms.supersedes) if terms.supersedes else None
     errors = tuple(_violations(terms, superseded, clock_of(session).unix()))
+    if terms.fee_bps < minimum_fee_bps:
+        errors += (FieldError("/fee_bps", f"must be at least {minimum_fee_bps}, which the operator asks for"),)
     if errors:
         raise InvalidRequest("; ".join(f"{error.pointer[1:]} {error.detail}" for error in errors), errors=errors)
     merchants = MerchantRepository(session)
@@ -113,6 +117,11 @@ def _at_once(session: Session) -> int:
     return clock_of(session).unix() - CHAIN_BEHIND_SECONDS
 
 
+def _default_accept_by(session: Session, proposal: Proposal) -> int:
+    """An end of every proposal: a signature that is lying about must not be worth something for ever."""
+    return min(clock_of(session).unix() + DEFAULT_ACCEPT_SECONDS, proposal.valid_until)
+
+
 def _target(session: Session, proposal: Proposal) -> tuple[int, int]:
     """Numbers of the target program (0 in an acceptance) and of the target merchant."""
     if proposal.kind is AgreementKind.EXCHANGE:
@@ -131,14 +140,15 @@ def _superseded(session: Session, agreement_id: str | None) -> int:
     old = AgreementRepository(session).by_id(agreement_id)
     if old is None:
         raise NotFound.of("agreement", f"there is no agreement {agreement_id}", "/supersedes")
-    if old.number is None or old.state in (AgreementState.PROPOSED, AgreementState.FAILED):
-        raise InvalidRequest.at("/supersedes", "only an agreement that both sides have signed can be superseded")
+    if old.number is None or old.state not in REGISTERED:  # before that its number, which gets signed, may still change
+        raise InvalidRequest.at("/supersedes", "only an agreement that is on the chain can be superseded")
     return old.number
 
 
 def _violations(t: AgreementTerms, superseded: Agreement | None, at: int) -> list[FieldError]:
     """The rules that the terms break at Unix time `at`."""
     is_exchange = t.kind == AgreementKind.EXCHANGE
+    soon = at + MIN_REMAINING_SECONDS
     is_new_route = t.supersedes != 0 and (superseded is None or _route(superseded.terms) != _route(t))
     rules = (
         (is_exchange and t.target_program == t.source_program, "/target_program", "is the source program"),
@@ -162,13 +172,10 @@ def _violations(t: AgreementTerms, superseded: Agreement | None, at: int) -> lis
         (not 0 <= t.grace_seconds <= MAX_GRACE_SECONDS, "/grace_seconds", f"must be from 0 to {MAX_GRACE_SECONDS}"),
         (not 0 <= t.valid_from <= MAX_TIME, "/valid_from", "is out of range"),
         (not t.valid_from < t.valid_until <= MAX_TIME, "/valid_until", "must be after valid_from"),
-        (t.valid_until <= at + MIN_REMAINING_SECONDS, "/valid_until", "must be at least a minute from now"),
+        (t.valid_until <= soon, "/valid_until", "must be at least a minute from now"),
         (not 0 <= t.accept_by <= MAX_TIME, "/accept_by", "is out of range"),
-        (
-            t.accept_by != 0 and t.accept_by <= at + MIN_REMAINING_SECONDS,
-            "/accept_by",
-            "must be at least a minute from now",
-        ),
+        (t.accept_by > t.valid_until, "/accept_by", "must be at most valid_until"),
+        (0 != t.accept_by <= soon < t.valid_until, "/accept_by", "must be at least a minute from now"),
         (is_new_route, "/supersedes", "must have the same kind, programs and merchants"),
     )
     return [FieldError(pointer, detail) for is_broken, pointer, detail in rules if is_broken]

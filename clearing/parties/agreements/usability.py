@@ -109,7 +109,7 @@ class UsabilityService:
         self._require_active_program(agreement.target_program, at("target_program"))
 
     def _require_in_force(self, agreement: Agreement, at: Pointer) -> None:
-        is_valid = agreement.valid_from <= self._clock.unix() < agreement.ends_at
+        is_valid = agreement.valid_from <= self._clock.unix() < agreement.usable_until
         if agreement.state not in REGISTERED or not is_valid:
             detail = f"{agreement.id} is {agreement.state} or outside its validity; use the current agreement"
             raise Refused.at(at("agreement"), detail, code="agreement_not_live")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from clearing.kit.errors import NotFound
+from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.merchants.models import Merchant
 from clearing.parties.programs.repository import ProgramRepository
 
 
@@ -27,3 +30,16 @@ class Visibility:
     def programs(self) -> set[int]:
         """Numbers of the programs that it deals with: its own, and both sides of its agreements on the chain."""
         return set(self.own_programs()) | self._agreements.programs_seen_by(self._merchant_number)
+
+
+def locked_for_party(agreements: AgreementRepository, merchant: Merchant, agreement_id: str) -> Agreement:
+    """The agreement with this id, locked until the transaction ends; NotFound if the merchant is not one of its parties."""
+    agreement = agreements.lock(agreement_id)
+    if agreement is None or merchant.number not in (agreement.source_merchant, agreement.target_merchant):
+        raise unknown_agreement(agreement_id)
+    return agreement
+
+
+def unknown_agreement(agreement_id: str) -> NotFound:
+    """The refusal of an agreement that does not exist, or of which the caller may not know."""
+    return NotFound(f"there is no agreement {agreement_id}", code="unknown_agreement")

@@ -20,7 +20,7 @@ Rate = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 
 
 class AgreementCreate(Body):
-    """Terms to propose. To sign them at once, give `valid_from` and `document` too: the signature covers them."""
+    """Terms to propose. To sign them at once, give `valid_from`, `accept_by` and `document` too: the signature covers them."""
 
     kind: KindName
     source_program: ProgramName
@@ -45,7 +45,7 @@ class AgreementCreate(Body):
     accept_by: Moment | None = Field(
         default=None,
         description="the moment after which signatures are worth nothing and the contract no longer registers the terms; "
-        "never, if it is missing; fractions of a second are cut off",
+        "30 days from now, or `valid_until` if that is earlier, if it is missing; fractions of a second are cut off",
     )
     keep_expiry: StrictBool = Field(
         default=False,
@@ -61,8 +61,8 @@ class AgreementCreate(Body):
             raise ValueError("an exchange has a target_program (and no target_merchant)")
         if self.kind == "acceptance" and (self.target_merchant is None or self.target_program is not None):
             raise ValueError("an acceptance has a target_merchant (and no target_program)")
-        if self.signature is not None and (self.valid_from is None or self.document is None):
-            raise ValueError("a signature needs valid_from and document, because it covers them")
+        if self.signature is not None and None in (self.valid_from, self.accept_by, self.document):
+            raise ValueError("a signature needs valid_from, accept_by and document, because it covers them")
         return self
 
     def proposal(self) -> Proposal:
@@ -84,7 +84,7 @@ class AgreementCreate(Body):
             valid_until=_unix(self.valid_until),
             supersedes=self.supersedes,
             grace_seconds=self.grace_seconds,
-            accept_by=_unix(self.accept_by) if self.accept_by else None,
+            accept_by=unix_or_none(self.accept_by),
             keep_expiry=self.keep_expiry,
             document=bytes_of(self.document) if self.document else None,
             signature=signature_bytes(self.signature) if self.signature else None,
@@ -97,10 +97,36 @@ class SignatureAdd(Body):
     signature: Signature | None = None
 
 
+class Termination(Body):
+    """The moment at which the agreement ends, and your signature over it: EIP-712 type `Termination`.
+
+    Without a signature, the gateway signs with the key that it keeps for you.
+    """
+
+    effective_at: Moment | None = Field(
+        default=None, description="now, if it is missing or past; fractions of a second are cut off"
+    )
+    signature: Signature | None = None
+
+    @model_validator(mode="after")
+    def _covers_its_moment(self) -> Self:
+        if self.signature is not None and self.effective_at is None:
+            raise ValueError("a signature needs effective_at, because it covers it")
+        return self
+
+
 if TYPE_CHECKING:
     TermsView = View
 else:
     TermsView = view_of(AgreementTerms, "TermsView", "The terms as they are signed (EIP-712 type `AgreementTerms`).")
+
+
+class WarningView(View):
+    """Something that both merchants should know before they sign."""
+
+    code: Literal["expiry_renewal"] = Field(description="`expiry_renewal`: points can go round and come back younger")
+    detail: str
+    path: list[str] = Field(description="codes of the programs, in the order in which points pass them")
 
 
 class AgreementView(View):
@@ -110,6 +136,7 @@ class AgreementView(View):
     number: int | None = Field(description="its number on chain; null until both have signed")
     kind: KindName
     state: AgreementState
+    proposed_by: Side | None = Field(description="null if it was registered past this gateway")
     source_merchant: str
     target_merchant: str
     source_program: str
@@ -125,7 +152,11 @@ class AgreementView(View):
     valid_from: datetime
     valid_until: datetime = Field(description="as signed")
     ends_at: datetime = Field(description="`valid_until`, or earlier if it was superseded or terminated")
+    terminates_at: datetime | None = Field(
+        description="the end for which a merchant has signed and which the chain has yet to confirm"
+    )
     supersedes: str | None
+    superseded_by: str | None
     grace_seconds: int
     accept_by: datetime | None = Field(description="after it, the terms can no longer be registered; null for never")
     keep_expiry: bool
@@ -133,7 +164,14 @@ class AgreementView(View):
     terms: TermsView
     digest: Hex
     signed_by: list[Side]
+    reason: str | None = Field(description="why the contract refused to register it, or to terminate it")
+    warnings: list[WarningView]
     created_at: datetime
+
+
+def unix_or_none(moment: datetime | None) -> int | None:
+    """A moment in Unix seconds. What lies before 1970 is past, and the chain knows no such time."""
+    return None if moment is None else max(0, _unix(moment))
 
 
 def _unix(moment: datetime) -> int:

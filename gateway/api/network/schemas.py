@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from pydantic import Field
+
 from gateway.http.schemas import View
 
 
@@ -15,4 +17,5 @@ class NetworkView(View):
     currency: str
     utc_offset_seconds: int
     today: date
+    minimum_fee_bps: int = Field(description="the least `fee_bps` of a new agreement")
     rpc_hint: str | None = None

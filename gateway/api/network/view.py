@@ -15,4 +15,5 @@ def network_view(call: Call) -> NetworkView:
         currency=call.gateway.settings.currency,
         utc_offset_seconds=network.utc_offset_seconds,
         today=network.date_of(network.day_at(call.clock.unix())),
+        minimum_fee_bps=call.gateway.settings.minimum_fee_bps,
     )

@@ -1,0 +1,28 @@
+"""What the API shows, in JSON's values, so that events can keep it: bytes as hex, moments in RFC 3339."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tongdui.encoding import hex_of
+
+
+def json_values(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The same members as a response writes them."""
+    return {name: _json_value(value) for name, value in shown.items()}
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case bytes():
+            return hex_of(value)
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case Mapping():
+            return json_values(value)
+        case list() | tuple():
+            return [_json_value(element) for element in value]
+        case _:
+            return value

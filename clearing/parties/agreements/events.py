@@ -1,0 +1,21 @@
+"""Events of agreements. Both merchants get each of them, with the whole agreement."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.json_values import json_values
+from clearing.parties.agreements.description import AgreementDescriptions, Naming
+from clearing.parties.agreements.models import Agreement
+
+
+def record_agreement(session: Session, names: Naming, action: str, agreement: Agreement, actor: str) -> None:
+    """Records `agreement.<action>` with the agreement as it is now."""
+    EventRecorder(session).record(
+        f"agreement.{action}",
+        agreement.id,
+        actor=actor,
+        merchants=[agreement.source_merchant, agreement.target_merchant],
+        data=json_values(AgreementDescriptions(session, names).of(agreement)),
+    )
