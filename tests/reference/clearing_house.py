@@ -505,7 +505,7 @@ class ClearingHouse:
         return Movement(i.points, out, settled, fee, agreement=original.agreement)
 
     def _fee_to_return(self, original: Entry, before: int, after: int) -> int:
-        """The part of the original's fee that the giver pays back. It bears the fee only if it had initiated the original itself."""
+        """The part of the original's fee that the giver pays back: none, unless it had initiated the original itself."""
         if original.merchant == self.agreements[original.agreement].terms.source_merchant:
             return 0
         so_far, without = (_share_up(original.fee, points, original.points) for points in (after, before))
