@@ -119,43 +119,46 @@ abstract contract Agreements is Registry {
     function _checkTerms(AgreementTerms memory terms) private view {
         _knownMerchant(terms.sourceMerchant);
         _knownMerchant(terms.targetMerchant);
-        _requireTerm(_program(terms.sourceProgram).minted.isRunBy(terms.sourceMerchant), "sourceProgram");
-        if (terms.kind == AgreementKind.Exchange) {
-            _requireTerm(_program(terms.targetProgram).minted.isRunBy(terms.targetMerchant), "targetProgram");
-            _requireTerm(terms.targetProgram != terms.sourceProgram, "targetProgram");
-            _requireTerm(terms.initiators & SOURCE_MAY_INITIATE != 0, "initiators");
-        } else {
-            _requireTerm(terms.kind == AgreementKind.Acceptance, "kind");
-            _requireTerm(terms.targetProgram == 0, "targetProgram");
-            _requireTerm(terms.targetMerchant != terms.sourceMerchant, "targetMerchant");
-            _requireTerm(terms.rateNum == 1 && terms.rateDen == 1, "rateNum");
-            _requireTerm(terms.lifetimeDays == 0, "lifetimeDays");
-            _requireTerm(!terms.keepExpiry, "keepExpiry");
-        }
-        _requireTerm(terms.initiators != 0 && terms.initiators <= 3, "initiators");
-        _requireTerm(terms.rateNum != 0, "rateNum");
-        _requireTerm(terms.rateDen != 0, "rateDen");
-        _requireTerm(terms.feeBps <= RateMath.BPS, "feeBps");
-        _requireTerm(terms.maxPoints != 0, "maxPoints");
-        _requireTerm(terms.dailyCap >= terms.maxPoints, "dailyCap");
-        _requireTerm(terms.validUntil > terms.validFrom && terms.validUntil > block.timestamp, "validUntil");
-        _requireTerm(terms.graceSeconds <= MAX_GRACE, "graceSeconds");
-        _requireTerm(terms.acceptBy == 0 || block.timestamp <= terms.acceptBy, "acceptBy");
-        if (terms.supersedes != 0) _checkSupersedes(terms);
+        bytes32 field = _badTerm(terms);
+        if (field != 0) revert BadTerms(_toString(field));
     }
 
-    function _checkSupersedes(AgreementTerms memory terms) private view {
+    /// @dev The name of the first field with a value that makes no sense, or 0.
+    function _badTerm(AgreementTerms memory terms) private view returns (bytes32) {
+        if (!_program(terms.sourceProgram).minted.isRunBy(terms.sourceMerchant)) return "sourceProgram";
+        if (terms.kind == AgreementKind.Exchange) {
+            if (!_program(terms.targetProgram).minted.isRunBy(terms.targetMerchant)) return "targetProgram";
+            if (terms.targetProgram == terms.sourceProgram) return "targetProgram";
+            if (terms.initiators & SOURCE_MAY_INITIATE == 0) return "initiators";
+        } else {
+            if (terms.kind != AgreementKind.Acceptance) return "kind";
+            if (terms.targetProgram != 0) return "targetProgram";
+            if (terms.targetMerchant == terms.sourceMerchant) return "targetMerchant";
+            if (terms.rateNum != 1 || terms.rateDen != 1) return "rateNum";
+            if (terms.lifetimeDays != 0) return "lifetimeDays";
+            if (terms.keepExpiry) return "keepExpiry";
+        }
+        if (terms.initiators == 0 || terms.initiators > 3) return "initiators";
+        if (terms.rateNum == 0) return "rateNum";
+        if (terms.rateDen == 0) return "rateDen";
+        if (terms.feeBps > RateMath.BPS) return "feeBps";
+        if (terms.maxPoints == 0) return "maxPoints";
+        if (terms.dailyCap < terms.maxPoints) return "dailyCap";
+        if (terms.validUntil <= terms.validFrom || terms.validUntil <= block.timestamp) return "validUntil";
+        if (terms.graceSeconds > MAX_GRACE) return "graceSeconds";
+        if (terms.acceptBy != 0 && block.timestamp > terms.acceptBy) return "acceptBy";
+        if (terms.supersedes != 0 && !_mayFollow(terms)) return "supersedes";
+        return 0;
+    }
+
+    /// @dev Whether the agreement that the terms supersede has the same merchants and the same route.
+    function _mayFollow(AgreementTerms memory terms) private view returns (bool) {
         Agreement storage predecessor = _knownAgreement(terms.supersedes);
         AgreementRoute route = AgreementRouteLib.pack(terms);
         bool sameMerchants =
             predecessor.sourceMerchant == terms.sourceMerchant && predecessor.targetMerchant == terms.targetMerchant;
-        bool sameRoute = predecessor.route.hasKind(terms.kind) && predecessor.route.source() == route.source()
+        return sameMerchants && predecessor.route.hasKind(terms.kind) && predecessor.route.source() == route.source()
             && predecessor.route.target() == route.target();
-        _requireTerm(sameMerchants && sameRoute, "supersedes");
-    }
-
-    function _requireTerm(bool holds, bytes32 field) private pure {
-        if (!holds) revert BadTerms(_toString(field));
     }
 
     // ---------------------------------------------------------------- views

@@ -43,7 +43,7 @@ contract ClearingHouse is Instructions, IERC165 {
         (uint256 offset, uint256 end) = _calldataRange(orders);
         while (offset < end) offset = _executeOrder(cursor, offset, end);
         _payFees(cursor);
-        _closeBatch(uint40(cursor.head.batch()), cursor.leaves, cursor.head.index());
+        _closeBatch(uint40(cursor.head.batch()), cursor.today, cursor.leaves, cursor.head.index());
     }
 
     /// @inheritdoc IClearingHouse

@@ -232,7 +232,8 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     }
 
     /// @dev Reverse: undoes all or part of an earlier entry. The merchant that gives value back signs, and pays back what it was
-    /// paid; the operator keeps its fee. A part never gives back more than it takes, and the parts add up to exactly the whole.
+    /// paid; on the same day, the agreement's cap comes back too. The operator keeps its fee, which whoever initiated the original
+    /// bears. A part never gives back more than it takes, and the parts add up to exactly the whole.
     function _reverse(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
         Evidence[] calldata evidence = _evidenceOf(cursor);
         uint256 index = instruction.evidence();
@@ -248,25 +249,32 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         if (reversedBefore + points > original.amounts.points()) return Reason.OverReversal;
 
         if (cursor.issuing != 0) _endIssues(cursor);
-        EntryAmounts share = _shareOf(original.amounts, reversedBefore, points);
+        EntryAmounts share = _shareOf(original, reversedBefore, points);
         reason = originalHead.agreement() == 0
             ? _undoOwnMovement(cursor, original, points)
-            : _undoConversion(cursor, instruction.member(), _agreement(originalHead.agreement()).route, share);
+            : _undoConversion(cursor, instruction.member(), originalHead, share);
         if (_isRefusal(reason)) return reason;
         _reversedPoints[bytes32(instruction.link())] = uint64(reversedBefore + points);
 
         _post(cursor, instruction, 0, originalHead.agreement(), share);
     }
 
-    /// @dev The part of `whole` that belongs to `points`, after `reversedBefore` points were reversed. The fee stays where it is.
-    function _shareOf(EntryAmounts whole, uint256 reversedBefore, uint256 points) private pure returns (EntryAmounts) {
+    /// @dev The part of the original that belongs to `points`, after `reversedBefore` points were reversed. Its fee is what the giver
+    /// pays back to the source merchant: nothing, unless the giver itself had initiated the original.
+    function _shareOf(Entry calldata original, uint256 reversedBefore, uint256 points)
+        private
+        view
+        returns (EntryAmounts)
+    {
+        EntryAmounts whole = original.amounts;
         uint256 total = whole.points();
-        uint256 out = RateMath.shareUp(whole.out(), reversedBefore + points, total)
-            - RateMath.shareUp(whole.out(), reversedBefore, total);
+        uint256 out = RateMath.shareBetween(whole.out(), reversedBefore, reversedBefore + points, total);
+        bool bySource = _program(original.head.program()).minted.isRunBy(original.head.merchant());
+        uint256 fee = bySource ? 0 : RateMath.shareBetween(whole.fee(), reversedBefore, reversedBefore + points, total);
         // Both divisions are exact: what was settled is a whole price times `out` (exchange) or times `points` (spend).
         // slither-disable-next-line divide-before-multiply
         uint256 settled = whole.out() == 0 ? whole.settled() / total * points : whole.settled() / whole.out() * out;
-        return EntryAmountsLib.pack(points, out, settled, 0);
+        return EntryAmountsLib.pack(points, out, settled, fee);
     }
 
     /// @dev Undoes an issue, redeem, expire or transfer: movements within a program, by the program's own merchant.
@@ -292,11 +300,14 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         return Reason.None;
     }
 
-    /// @dev Undoes an exchange or a spend: the source points come back, the target points go, the settlement flows back.
-    function _undoConversion(Cursor memory cursor, uint256 member, AgreementRoute route, EntryAmounts share)
+    /// @dev Undoes an exchange or a spend: the source points come back, the target points go, the settlement flows back, and so does
+    /// what was used of today's cap.
+    function _undoConversion(Cursor memory cursor, uint256 member, EntryHead original, EntryAmounts share)
         private
         returns (Reason)
     {
+        Agreement storage agreement = _agreement(original.agreement());
+        AgreementRoute route = agreement.route;
         Program storage source = _program(route.source());
         Program storage target = _program(route.target());
         bool exchange = route.hasKind(AgreementKind.Exchange);
@@ -307,10 +318,13 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         if (restored.eitherPaused(giver)) return Reason.ProgramPaused;
         if (!restored.canMint(share.points())) return Reason.SupplyOverflow;
         if (exchange && _balance(member, route.target()) < share.out()) return Reason.InsufficientPoints;
-        if (!_tryPay(cursor, cursor.merchant, restored.merchant(), share.settled(), 0)) {
+        if (!_tryPay(cursor, cursor.merchant, restored.merchant(), share.settled() + share.fee(), 0)) {
             return Reason.InsufficientLiquidity;
         }
 
+        if (_isOfToday(original.batch(), cursor.today)) {
+            agreement.route = route.withLessUse(cursor.today, share.points());
+        }
         source.minted = restored.plusMinted(ProgramSideLib.RESTORED, share.points());
         _credit(member, route.source(), share.points());
         if (exchange) {

@@ -15,8 +15,12 @@ import {Instruction} from "./types/Instruction.sol";
 /// @notice What happened, with proof: each entry is a leaf, each batch has a root, and the head chains the roots.
 abstract contract Journal is Registry, Pausable {
     /// @inheritdoc IClearingHouse
-    /// @dev Declared first, because it shares its slot with the pause, which every batch reads as well.
+    /// @dev This and the next two are declared first, because they share their slot with the pause, which every batch reads as well.
     uint40 public override batchCount;
+    /// @dev The network day of the newest batch.
+    uint32 private _dayOfNewestBatch;
+    /// @dev The first batch of that day.
+    uint40 private _firstBatchOfDay;
     /// @inheritdoc IClearingHouse
     bytes32 public override head;
     /// @inheritdoc IClearingHouse
@@ -63,15 +67,21 @@ abstract contract Journal is Registry, Pausable {
     }
 
     /// @dev Stores the root of the batch's first `count` leaves and moves the head.
-    function _closeBatch(uint40 batch, bytes32[] memory leaves, uint256 count) internal {
+    function _closeBatch(uint40 batch, uint256 day, bytes32[] memory leaves, uint256 count) internal {
         bytes32 root = MerkleTree.root(leaves, count);
         bytes32 newHead = keccak256(abi.encode(head, batch, count, root));
 
         batchCount = batch;
+        if (_dayOfNewestBatch != day) (_dayOfNewestBatch, _firstBatchOfDay) = (uint32(day), batch);
         rootOf[batch] = root;
         head = newHead;
 
         emit BatchClosed(batch, uint16(count), root, newHead);
+    }
+
+    /// @dev Whether a closed batch is of `today`. No batch of today was closed before the first of today, nor on a day without one.
+    function _isOfToday(uint256 batch, uint256 today_) internal view returns (bool) {
+        return _dayOfNewestBatch == today_ && batch >= _firstBatchOfDay;
     }
 
     // ---------------------------------------------------------------- views

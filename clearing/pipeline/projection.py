@@ -62,7 +62,9 @@ class BlockContent:
 
 def project_block(session: Session, block: BlockData, day: int) -> None:
     """Applies a block of this day to the read model, all of it in the caller's transaction."""
-    session.add(Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp))
+    session.add(
+        Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp, day=day)
+    )
     settle_transactions(session, block.receipts)
     content = sort_logs(block)
     for quarantined in content.quarantined:
@@ -76,7 +78,7 @@ def project_block(session: Session, block: BlockData, day: int) -> None:
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
     EntryRepository(session).add(content.entries, block.number)
     session.add_all(content.rejections)
-    effects = JournalService(session).effects_of(content.entries)
+    effects = JournalService(session).effects_of(content.entries, day)
     ended = OrderFinalisation(session).settle(content.decisions, block_number=block.number, effects=effects, day=day)
     for order in ended:
         metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())

@@ -55,7 +55,7 @@ class Projector:
             self._check_node()
             if found is None and self._may_be_behind():
                 return False
-            roll_back_to_chain(self._database, self._client, self._settings.utc_offset_seconds)
+            roll_back_to_chain(self._database, self._client)
             return True
         self._behind_since = None
         first = last.number + 1 if last is not None else self._start_block()

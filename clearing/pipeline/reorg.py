@@ -9,7 +9,6 @@ from clearing.chain.client import ChainClient
 from clearing.kit import metrics
 from clearing.kit.database import Database
 from clearing.kit.events.recorder import EventRecorder
-from clearing.kit.identity import day_at
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, EntryRepository
 from clearing.ledger.journal.service import JournalService
@@ -22,7 +21,7 @@ from tongdui.encoding import hex_of
 log = structlog.get_logger(__name__)
 
 
-def roll_back_to_chain(database: Database, client: ChainClient, utc_offset_seconds: int) -> int:
+def roll_back_to_chain(database: Database, client: ChainClient) -> int:
     """Rolls back blocks until the newest one is in the chain again, each in a transaction of its own; returns how many."""
     taken = 0
     while True:
@@ -30,19 +29,19 @@ def roll_back_to_chain(database: Database, client: ChainClient, utc_offset_secon
             block = BlockRepository(session).last()
             if block is None or client.block_hash(block.number) == block.hash:
                 return taken
-            take_back(session, block, day_at(block.timestamp, utc_offset_seconds))
+            take_back(session, block)
         taken += 1
 
 
-def take_back(session: Session, block: Block, day: int) -> None:
-    """Undoes everything that `project_block` did for this block of this day."""
+def take_back(session: Session, block: Block) -> None:
+    """Undoes everything that `project_block` did for this block."""
     metrics.BLOCKS_REMOVED.inc()
     log.warning("block fell out of the chain", block=block.number, hash=hex_of(block.hash))
-    effects = JournalService(session).effects_of(EntryRepository(session).of_block(block.number))
-    OrderFinalisation(session).reopen(block.number, effects=effects, day=day)
+    effects = JournalService(session).effects_of(EntryRepository(session).of_block(block.number), block.day)
+    OrderFinalisation(session).reopen(block.number, effects=effects, day=block.day)
     blocks = BlockRepository(session)
     blocks.remove_content(block.number)
-    _revert_events(session, block.number, day)
+    _revert_events(session, block.number, block.day)
     TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)
     EventRecorder(session).record(

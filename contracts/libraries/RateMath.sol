@@ -37,9 +37,15 @@ library RateMath {
         }
     }
 
+    /// @notice The share of `whole` that belongs to what lies between `from` and `to` of `total`. Shares of neighbouring parts add up
+    /// to exactly the share of both, and so all of them to the whole.
+    function shareBetween(uint256 whole, uint256 from, uint256 to, uint256 total) internal pure returns (uint256) {
+        unchecked {
+            return shareUp(whole, to, total) - shareUp(whole, from, total);
+        }
+    }
+
     /// @notice The share of `whole` that belongs to `part` of `total`: ceil(whole * part / total).
-    /// @dev Callers use it cumulatively (the share of all that is reversed so far, minus the share before), so that the parts add
-    /// up to the whole.
     function shareUp(uint256 whole, uint256 part, uint256 total) internal pure returns (uint256) {
         unchecked {
             return (whole * part + total - 1) / total;

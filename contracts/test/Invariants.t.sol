@@ -11,7 +11,7 @@ contract InvariantsTest is Test {
 
     function setUp() public {
         handler = Handler(deployCode("Handler.sol:Handler"));
-        bytes4[] memory actions = new bytes4[](15);
+        bytes4[] memory actions = new bytes4[](16);
         for (uint256 i = 0; i < 5; ++i) {
             actions[i] = Handler.trade.selector; // a third of all actions
         }
@@ -25,6 +25,7 @@ contract InvariantsTest is Test {
         actions[12] = Handler.waitFor.selector;
         actions[13] = Handler.renew.selector;
         actions[14] = Handler.emptyTheBank.selector;
+        actions[15] = Handler.undoneByTarget.selector;
         targetSelector(FuzzSelector(address(handler), actions));
         targetContract(address(handler));
     }
@@ -61,10 +62,12 @@ contract InvariantsTest is Test {
             if (i % 50 == 0) handler.renew(seed);
             if (i % 50 == 25) handler.pauseTheNetworkForAMoment();
             if (i % 50 == 40) handler.emptyTheBank();
+            if (i % 50 == 10) handler.undoneByTarget(seed);
             if (i % 200 == 199) invariant_TheStateAddsUp();
         }
         handler.report();
         assertEq(handler.missing(), "");
+        assertGt(handler.undone(), 0);
         invariant_TheStateAddsUp();
     }
 }

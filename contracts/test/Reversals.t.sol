@@ -72,15 +72,18 @@ contract ReversalsTest is Network {
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 990);
         assertEq(_position(CINEMA), int96(DEPOSIT));
         assertEq(_position(OPERATOR), 990);
-        assertEq(house.usedToday(FUEL_TO_CINE), 110, "a reversal frees no cap");
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
     }
 
-    function test_SpendFlowsBackButForTheFee() public {
-        Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
-        _assertMoved(_accept(CAR_WASH, _reverse(entry, 99)), 99, 0, 99 * 9500, 0);
+    function test_SpendFlowsBackWithTheFeeThatItsAcceptorCaused() public {
+        Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100)); // fee: 2375
+        _assertMoved(_accept(CAR_WASH, _reverse(entry, 99)), 99, 0, 99 * 9500, 2352); // 2351.25, rounded up
         assertEq(house.balanceOf(ann, FUEL), 9999);
-        assertEq(_position(CAR_WASH), int96(DEPOSIT) + 9500);
-        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 9500 - 2375);
+        assertEq(_position(CAR_WASH), int96(DEPOSIT) + 9500 - 2352);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT) - 9500 - 23);
+        assertEq(_position(OPERATOR), 2375);
+        _assertMoved(_accept(CAR_WASH, _reverse(entry, 1)), 1, 0, 9500, 23);
+        assertEq(_position(GAS_STATION), int96(DEPOSIT));
     }
 
     function test_ExchangeWithinOneMerchantFlowsBack() public {
@@ -88,6 +91,84 @@ contract ReversalsTest is Network {
         _accept(GAS_STATION, _reverse(entry, 10));
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
         assertEq(house.balanceOf(ann, FLEET), 0);
+    }
+
+    // ---------------------------------------------------------------- who bears the fee
+
+    /// @dev Without this rule, the cinema could make the gas station pay fees and use up its cap until the day is over.
+    function test_TargetSideCannotWearTheSourceOut() public {
+        for (uint256 i = 0; i < 5; ++i) {
+            Entry memory entry = _accept(CINEMA, _exchange(FUEL_TO_CINE, FUEL, ann, 10_000));
+            _assertMoved(entry, 10_000, 9000, 90e6, 90_000);
+            _assertMoved(_accept(CINEMA, _reverse(entry, 10_000)), 10_000, 9000, 90e6, 90_000);
+        }
+        assertEq(_position(GAS_STATION), int96(DEPOSIT), "it cost the source nothing");
+        assertEq(house.usedToday(FUEL_TO_CINE), 0, "and used up no cap");
+        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(_position(CINEMA), int96(DEPOSIT) - 5 * 90_000, "whoever initiated bears the fee");
+        assertEq(_position(OPERATOR), 5 * 90_000);
+    }
+
+    function test_GiverNeedsTheMoneyForTheFeeToo() public {
+        Entry memory entry = _accept(CINEMA, _exchange(FUEL_TO_CINE, FUEL, ann, 10)); // 90,000 and a fee of 90
+        _withdraw(CINEMA, DEPOSIT);
+        _setCreditLimit(CINEMA, 89);
+        _refuse(CINEMA, _reverse(entry, 10), Reason.InsufficientLiquidity);
+        _setCreditLimit(CINEMA, 90);
+        _accept(CINEMA, _reverse(entry, 10));
+        assertEq(_position(CINEMA), -90);
+    }
+
+    // ---------------------------------------------------------------- the day's cap
+
+    function test_CapComesBackOnTheSameDay() public {
+        Entry memory first = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 500));
+        _accept(CINEMA, _reverse(first, 400));
+        assertEq(house.usedToday(FUEL_TO_CINE), 1100);
+        _accept(CINEMA, _reverse(first, 600));
+        assertEq(house.usedToday(FUEL_TO_CINE), 500);
+        _accept(CAR_WASH, _reverse(spent, 99));
+        assertEq(house.usedToday(FUEL_AT_CAR_WASH), 1);
+    }
+
+    function test_CapOfAnEarlierDayDoesNotComeBack() public {
+        Entry memory late = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        vm.warp(_now() + 1 days);
+        _accept(CINEMA, _reverse(late, 300)); // in the first batch of the day
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        Entry memory early = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 500));
+        _accept(CINEMA, _reverse(late, 300)); // the use of today is not the use of yesterday
+        assertEq(house.usedToday(FUEL_TO_CINE), 500);
+        _accept(CINEMA, _reverse(early, 500));
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        vm.warp(_now() + 2 days);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10)); // in the first batch of the day, and in the same way back
+        _accept(CINEMA, _reverse(posted[0], 10));
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+    }
+
+    /// @dev Midnight in the network's time zone parts the days, not midnight UTC.
+    function test_CapComesBackUntilMidnight() public {
+        vm.warp(START + 12 hours - 1); // 23:59:59 in Shanghai
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        _accept(CINEMA, _reverse(entry, 400));
+        assertEq(house.usedToday(FUEL_TO_CINE), 600);
+        vm.warp(START + 12 hours);
+        _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100));
+        _accept(CINEMA, _reverse(entry, 400));
+        assertEq(house.usedToday(FUEL_TO_CINE), 100);
+    }
+
+    function test_SuccessorKeepsTheUseThatItInherited() public {
+        Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 8, 10, 10_000, 10, 3);
+        terms.supersedes = FUEL_TO_CINE;
+        uint32 successor = _register(terms);
+        _accept(CINEMA, _reverse(entry, 1000));
+        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(house.usedToday(successor), 1000);
     }
 
     // ---------------------------------------------------------------- parts
@@ -239,7 +320,7 @@ contract ReversalsTest is Network {
         _refuse(CINEMA, _reverse(exchanged, 10), Reason.InsufficientLiquidity);
         _refuse(CAR_WASH, _reverse(spent, 10), Reason.InsufficientLiquidity);
         _setCreditLimit(CINEMA, 1);
-        _setCreditLimit(CAR_WASH, 1);
+        _setCreditLimit(CAR_WASH, 1 + 238); // it initiated the spend, so it bears the fee
         _accept(CINEMA, _reverse(exchanged, 10));
         _accept(CAR_WASH, _reverse(spent, 10));
         assertEq(_position(CINEMA), -1);

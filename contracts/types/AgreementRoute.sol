@@ -85,6 +85,14 @@ library AgreementRouteLib {
             );
     }
 
+    /// @notice The route after `points` that were burnt on `day` came back.
+    function withLessUse(AgreementRoute route, uint256 day, uint256 points) internal pure returns (AgreementRoute) {
+        unchecked {
+            uint256 used = route.usedOn(day);
+            return route.withUse(day, used < points ? 0 : used - points);
+        }
+    }
+
     /// @notice The day on which points minted today expire, or 0 for never.
     function expiryDay(AgreementRoute route, uint256 today) internal pure returns (uint256) {
         unchecked {

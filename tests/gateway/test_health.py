@@ -56,7 +56,7 @@ def test_a_gateway_is_alive_whatever_else_is_not(site: Site) -> None:
 
 def _at(site: Site, number: int) -> None:
     with site.database.session.begin() as session:
-        session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=0))
+        session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=0, day=0))
 
 
 def test_a_network_whose_parts_all_work(connected: Site, chain: Anvil) -> None:

@@ -23,7 +23,9 @@ def test_expired_points_are_shown_as_due_and_burnt_on_request(site: Site) -> Non
     site.give(member, "OWNK", 40)
     with site.database.session.begin() as session:
         for number in set(session.scalars(select(Entry.block_number))):
-            session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=1_700_000_000))
+            session.merge(
+                Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=1_700_000_000, day=19_676)
+            )
     path = f"/v1/members/{member}/accounts/OWNK/lots"
     assert [(lot["points"], lot["expires_on"]) for lot in own.get(path)["data"]] == [(40, day)]
     body = {"program": "OWNK", "member": member, "points": 40}

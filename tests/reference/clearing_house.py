@@ -83,6 +83,7 @@ class ClearingHouse:
         self.nonces: set[tuple[int, int]] = set()  # (merchant, nonce)
         self.reversed: defaultdict[bytes, int] = defaultdict(int)  # leaf -> source points reversed so far
         self.roots: dict[int, bytes] = {}
+        self.day_of: dict[int, int] = {}  # network day by batch
         self.head = ZERO_WORD
         self.events: list[Event] = [
             ("OwnershipTransferred", (ZERO_ADDRESS, admin)),
@@ -346,6 +347,7 @@ class ClearingHouse:
         root = merkle_root(leaves)
         self.head = chain_head(self.head, batch, len(leaves), root)
         self.roots[batch] = root
+        self.day_of[batch] = self.today()
         self._emit("BatchClosed", batch, len(leaves), root, self.head)
 
     def _execute_order(self, signed: SignedOrder, batch: int, index: int, evidence_of: FindEvidence) -> list[bytes]:
@@ -494,12 +496,20 @@ class ClearingHouse:
             out = _share_up(original.out, after, original.points) - _share_up(original.out, before, original.points)
             share = Fraction(out, original.out) if original.out else Fraction(i.points, original.points)
             settled = int(original.settled * share)
-            self._undo_conversion(merchant, original, i.points, out, settled)
+            fee = self._fee_to_return(original, before, after)
+            self._undo_conversion(merchant, original, Movement(i.points, out, settled, fee))
         else:
-            out = settled = 0
+            out = settled = fee = 0
             self._undo_own(merchant, original, i.points)
         self.reversed[i.link] = after
-        return Movement(i.points, out, settled, agreement=original.agreement)
+        return Movement(i.points, out, settled, fee, agreement=original.agreement)
+
+    def _fee_to_return(self, original: Entry, before: int, after: int) -> int:
+        """The part of the original's fee that the giver pays back: none, unless it had initiated the original itself."""
+        if original.merchant == self.agreements[original.agreement].terms.source_merchant:
+            return 0
+        so_far, without = (_share_up(original.fee, points, original.points) for points in (after, before))
+        return so_far - without
 
     def _proven_entry(self, i: Instruction, evidence: Evidence | None) -> Entry:
         """The signed entry (`link`), if the evidence proves that it was posted and the instruction is about the same points."""
@@ -530,19 +540,25 @@ class ClearingHouse:
             check(program.can_mint(points), Reason.SUPPLY_OVERFLOW)
             self._mint(member, number, points, "restored")
 
-    def _undo_conversion(self, merchant: int, original: Entry, points: int, out: int, settled: int) -> None:
-        """Source points come back, target points go, and who was paid pays back; the operator keeps its fee."""
-        terms = self.agreements[original.agreement].terms
+    def _undo_conversion(self, merchant: int, original: Entry, moved: Movement) -> None:
+        """Source points come back, target points go, and who was paid pays back; the operator keeps its fee.
+
+        What was used of today's cap comes back too. A successor keeps what it inherited.
+        """
+        agreement = self.agreements[original.agreement]
+        terms = agreement.terms
         source, target = self.programs[terms.source_program], self.programs.get(terms.target_program)
         check(merchant == terms.target_merchant, Reason.NOT_GIVER)
         check(not source.paused and not (target and target.paused), Reason.PROGRAM_PAUSED)
-        check(source.can_mint(points), Reason.SUPPLY_OVERFLOW)
-        check(self.balances[original.member, terms.target_program] >= out, Reason.INSUFFICIENT_POINTS)
-        check(self.merchants[merchant].can_pay(settled), Reason.INSUFFICIENT_LIQUIDITY)
-        self._mint(original.member, terms.source_program, points, "restored")
-        if out:
-            self._burn(original.member, terms.target_program, out, "revoked")
-        self._pay(terms.target_merchant, terms.source_merchant, settled)
+        check(source.can_mint(moved.points), Reason.SUPPLY_OVERFLOW)
+        check(self.balances[original.member, terms.target_program] >= moved.out, Reason.INSUFFICIENT_POINTS)
+        check(self.merchants[merchant].can_pay(moved.settled + moved.fee), Reason.INSUFFICIENT_LIQUIDITY)
+        self._mint(original.member, terms.source_program, moved.points, "restored")
+        if moved.out:
+            self._burn(original.member, terms.target_program, moved.out, "revoked")
+        self._pay(terms.target_merchant, terms.source_merchant, moved.settled + moved.fee)
+        if self.day_of[original.batch] == self.today():
+            agreement.used[self.today()] -= moved.points
 
     # ---------------------------------------------------------------- what instructions share
 

@@ -27,6 +27,7 @@ class RebuiltState:
         self.totals: dict[int, Counter[str]] = {}
         self.agreements: dict[int, list[Any]] = {}
         self.used: Counter[tuple[int, int]] = Counter()  # (agreement, day)
+        self.day_of: dict[bytes, int] = {}  # by leaf
         self.balances: Counter[tuple[str, int]] = Counter()
         self.entries: dict[bytes, Entry] = {}
         self.reversed: Counter[bytes] = Counter()
@@ -117,6 +118,7 @@ class RebuiltState:
         assert e.index == len(self.leaves[e.batch])
         self.leaves[e.batch].append(e.leaf())
         self.entries[e.leaf()] = e
+        self.day_of[e.leaf()] = self.day
         self.nonces.add((e.merchant, e.nonce))
         match e.kind:
             case Kind.ISSUE:
@@ -158,8 +160,10 @@ class RebuiltState:
                 self._move(e.member, e.program, e.points, "restored")
                 if target_program:
                     self._move(e.member, target_program, -e.out, "revoked")
-                self.merchants[source][1] += e.settled
-                self.merchants[target][1] -= e.settled
+                self.merchants[source][1] += e.settled + e.fee
+                self.merchants[target][1] -= e.settled + e.fee
+                if self.day_of[e.link] == self.day:
+                    self.used[e.agreement, self.day] -= e.points
 
     def _parties(self, e: Entry) -> tuple[int, int, int]:
         """Source merchant, target merchant and target program of the entry's agreement."""

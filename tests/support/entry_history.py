@@ -26,7 +26,7 @@ TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0}
 def store(session: Session, history: EntryHistory) -> None:
     """Writes a history's blocks, one a day, and its entries as the projector would."""
     days = sorted({day for _, day in history.entries})
-    blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800} for day in days]
+    blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800, "day": day} for day in days]
     session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
     session.execute(insert(EntryRow), [_row(entry, day) for entry, day in history.entries])
 

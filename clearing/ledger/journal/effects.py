@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.ledger.accounts.repository import AccountKey
@@ -21,10 +21,19 @@ class Effects:
     points: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     micros: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """Source points that count for the day's cap, by agreement. A reversal gives none of it back."""
+    """Source points that count for the day's cap, by agreement. A reversal gives back what its original used on the same day."""
 
-    def add(self, entry: Entry, routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> None:
-        """Adds an entry. `routes` holds its agreement and `originals` the entry that it reverses, where there is one."""
+    def add(
+        self,
+        entry: Entry,
+        routes: Mapping[int, Route],
+        originals: Mapping[bytes, Entry],
+        same_day: Collection[bytes] = frozenset(),
+    ) -> None:
+        """Adds an entry. `routes` holds its agreement and `originals` the entry that it reverses, where there is one.
+
+        `same_day` holds the leaves of originals that were posted on the entry's own day.
+        """
         match Kind(entry.kind):
             case Kind.ISSUE:
                 self.points[entry.member, entry.program] += entry.points
@@ -34,18 +43,31 @@ class Effects:
                 self.points[entry.member, entry.program] -= entry.points
                 self.points[recipient_of(entry), entry.program] += entry.points
             case Kind.EXCHANGE | Kind.SPEND:
-                self._convert(entry, routes[entry.agreement], 1)
+                self._convert(entry, routes[entry.agreement])
                 self.uses[entry.agreement] += entry.points
             case Kind.REVERSE:
                 self._reverse(entry, originals[entry.link], routes)
+                if entry.agreement and entry.link in same_day:
+                    self.uses[entry.agreement] -= entry.points
 
-    def _convert(self, entry: Entry, route: Route, sign: int) -> None:
+    def _convert(self, entry: Entry, route: Route) -> None:
+        self._move(entry, route, 1)
+        self._pay(route.source_merchant, route.target_merchant, entry.settled)
+        self._pay(route.source_merchant, OPERATOR_MERCHANT, entry.fee)
+
+    def _convert_back(self, entry: Entry, route: Route) -> None:
+        """The operator keeps its fee. The reversal's own fee is what the giver pays back to the source merchant for it."""
+        self._move(entry, route, -1)
+        self._pay(route.target_merchant, route.source_merchant, entry.settled + entry.fee)
+
+    def _move(self, entry: Entry, route: Route, sign: int) -> None:
         self.points[entry.member, entry.program] -= sign * entry.points
         if entry.out:
             self.points[entry.member, route.target_program] += sign * entry.out
-        self.micros[route.source_merchant] -= sign * entry.settled + entry.fee
-        self.micros[route.target_merchant] += sign * entry.settled
-        self.micros[OPERATOR_MERCHANT] += entry.fee
+
+    def _pay(self, payer: int, payee: int, micros: int) -> None:
+        self.micros[payer] -= micros
+        self.micros[payee] += micros
 
     def _reverse(self, entry: Entry, original: Entry, routes: Mapping[int, Route]) -> None:
         match Kind(original.kind):
@@ -57,7 +79,7 @@ class Effects:
                 self.points[entry.member, entry.program] += entry.points
                 self.points[recipient_of(original), entry.program] -= entry.points
             case _:
-                self._convert(entry, routes[entry.agreement], -1)
+                self._convert_back(entry, routes[entry.agreement])
 
     def negated(self) -> Effects:
         """The same sums with the other sign: they take these effects back."""
@@ -68,11 +90,17 @@ class Effects:
         return negated
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], routes: Mapping[int, Route], originals: Mapping[bytes, Entry]) -> Effects:
-        """The sums of a list of entries."""
+    def of(
+        cls,
+        entries: Iterable[Entry],
+        routes: Mapping[int, Route],
+        originals: Mapping[bytes, Entry],
+        same_day: Collection[bytes] = frozenset(),
+    ) -> Effects:
+        """The sums of a list of entries of one day; see `add`."""
         effects = cls()
         for entry in entries:
-            effects.add(entry, routes, originals)
+            effects.add(entry, routes, originals, same_day)
         return effects
 
 

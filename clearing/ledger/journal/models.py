@@ -23,6 +23,8 @@ class Block(Base):
     hash: Mapped[bytes] = mapped_column(Hash)
     parent_hash: Mapped[bytes] = mapped_column(Hash)
     timestamp: Mapped[int] = mapped_column(BigInt, index=True)
+    day: Mapped[int]
+    """The network's day, as the contract counts it."""
 
 
 class ChainEvent(Base):

@@ -126,6 +126,14 @@ class EntryRepository:
             found |= {row.leaf: row.wire() for row in rows}
         return found
 
+    def of_day(self, leaves: Sequence[bytes], day: int) -> frozenset[bytes]:
+        """Those of these leaves whose entries are in a block of this day."""
+        of_day = select(Entry.leaf).join(Block, Block.number == Entry.block_number).where(Block.day == day)
+        found: set[bytes] = set()
+        for start in range(0, len(leaves), _LEAVES_AT_ONCE):
+            found.update(self._session.scalars(of_day.where(Entry.leaf.in_(leaves[start : start + _LEAVES_AT_ONCE]))))
+        return frozenset(found)
+
     def newest_batch(self) -> int:
         """Number of the newest batch that has entries; 0 where there is none."""
         return self._session.scalar(select(func.max(Entry.batch))) or 0

@@ -31,10 +31,12 @@ class JournalService:
         self._entries = EntryRepository(session)
         self._agreements = AgreementRepository(session)
 
-    def effects_of(self, entries: Sequence[receipts.Entry]) -> Effects:
-        """Sums of what these entries change."""
+    def effects_of(self, entries: Sequence[receipts.Entry], day: int) -> Effects:
+        """Sums of what these entries of a block of this day change. The block is in the database, and so are they."""
         numbers = {entry.agreement for entry in entries if entry.agreement}
-        return Effects.of(entries, self._agreements.routes(numbers), self.originals(entries))
+        originals = self.originals(entries)
+        same_day = self._entries.of_day(list(originals), day) if originals else frozenset()
+        return Effects.of(entries, self._agreements.routes(numbers), originals, same_day)
 
     def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
         """The entries that reversals among these undo, by leaf."""

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("parent_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("timestamp", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("blocks_pkey")),
     )
     with op.batch_alter_table("blocks", schema=None) as batch_op:

@@ -196,8 +196,8 @@ class ChainState:
                 self._move(entry.member, entry.program, entry.points, "restored")
                 if sides.target_program:
                     self._move(entry.member, sides.target_program, -entry.out, "revoked")
-                self.positions[sides.source] += entry.settled
-                self.positions[sides.target] -= entry.settled
+                self.positions[sides.source] += entry.settled + entry.fee
+                self.positions[sides.target] -= entry.settled + entry.fee
 
     def _move(self, member: str, program: int, points: int, total: str) -> None:
         self.balances[member, program] += points

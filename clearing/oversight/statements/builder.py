@@ -100,17 +100,24 @@ class StatementBuilder:
 
     def _parties(self, entry: receipts.Entry, route: Route | None) -> set[int]:
         parties = {route.source_merchant, route.target_merchant} if route else {self._owners[entry.program]}
-        return parties | {OPERATOR_MERCHANT} if entry.fee else parties
+        return parties | {OPERATOR_MERCHANT} if entry.fee and entry.kind != Kind.REVERSE else parties
 
     def _settle(self, key: LineKey, entry: receipts.Entry, route: Route, *, backwards: bool) -> None:
+        """Books what the two sides pay each other, and the fee.
+
+        The source merchant pays an exchange's or a spend's fee to the operator. A reversal's fee is what the giver, which had
+        initiated the original, pays back for it to the source merchant.
+        """
         payer, payee = route.source_merchant, route.target_merchant
-        self.days[payer].line(key).fees_paid += entry.fee
-        if entry.fee:
-            self.days[OPERATOR_MERCHANT].line(key).fees_received += entry.fee
+        earner = OPERATOR_MERCHANT
         if backwards:
             payer, payee = payee, payer
+            earner = payee
         self.days[payer].line(key).paid += entry.settled
         self.days[payee].line(key).received += entry.settled
+        self.days[payer].line(key).fees_paid += entry.fee
+        if entry.fee:
+            self.days[earner].line(key).fees_received += entry.fee
 
 
 def recomputed(lines: Sequence[Mapping[str, int]], opening: int, deposited: int, withdrawn: int) -> int:

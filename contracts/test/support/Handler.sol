@@ -71,6 +71,8 @@ contract Handler is Network {
     uint256 public atomics;
     /// @dev Withdrawals that failed because there was not enough money in the bank.
     uint256 public unfunded;
+    /// @dev Movements that the target side initiated and undid on the same day.
+    uint256 public undone;
 
     // The expected state.
     mapping(address member => mapping(uint32 program => uint256)) private _balances;
@@ -80,6 +82,8 @@ contract Handler is Network {
     mapping(uint32 agreement => mapping(uint256 day => uint256)) private _used;
     mapping(uint32 merchant => mapping(uint48 nonce => bool)) private _consumed;
     mapping(bytes32 leaf => uint256) private _reversed;
+    mapping(bytes32 leaf => uint256) private _feeReturned;
+    mapping(bytes32 leaf => uint256) private _dayOf;
     int256 private _funds;
     bytes32[] private _leaves;
     AgreementTerms[] private _terms;
@@ -160,6 +164,34 @@ contract Handler is Network {
         if (posted.length == 0) return;
         assertLe(house.balanceOf(member, FUEL), before, "there and back gains nothing");
         assertGe(house.balanceOf(member, CINE), cine, "and takes nothing that was there");
+    }
+
+    /// @notice The target side initiates an exchange or a spend and undoes it in parts on the same day, which must neither cost the
+    /// source merchant anything nor use up any of the day's cap.
+    function undoneByTarget(uint256 seed) public {
+        Dice memory dice = Dice(seed);
+        bool spend = _oneIn(dice, 2);
+        (uint32 agreement, uint32 target) = spend ? (FUEL_AT_CAR_WASH, CAR_WASH) : (FUEL_TO_CINE, CINEMA);
+        uint64 points = uint64(2 + _roll(dice, 2000));
+        address member = _anyMember(dice);
+        int256 source = _positions[GAS_STATION];
+        uint64 used = house.usedToday(agreement);
+        _executeAndRecord(
+            _order(target, spend ? _spend(agreement, FUEL, member, points) : _exchange(agreement, FUEL, member, points))
+        );
+        if (posted.length == 0) return;
+        Entry memory original = posted[0];
+        while (_reversed[_leaf(original)] < _pointsOf(original)) {
+            uint64 left = uint64(_pointsOf(original) - _reversed[_leaf(original)]);
+            _executeAndRecord(
+                _order(target, _reverse(original, _oneIn(dice, 2) ? left : 1 + uint64(_roll(dice, left))))
+            );
+            if (posted.length == 0) return; // the target side cannot pay the fee back, so it stays undone in part
+        }
+        ++undone;
+        assertEq(_positions[GAS_STATION], source, "it cost the source merchant something");
+        assertEq(house.usedToday(agreement), used, "it used up some of the cap");
+        assertEq(_feeReturned[_leaf(original)], _feeOf(original), "the parts of the fee are not the fee");
     }
 
     function depositMoney(uint32 merchant, uint96 micros) public {
@@ -405,6 +437,7 @@ contract Handler is Network {
             Entry memory entry = posted[i];
             ++accepted[uint256(_kindOf(entry))];
             _leaves.push(_leaf(entry));
+            _dayOf[_leaf(entry)] = (_now() + 8 hours) / 1 days;
             _recordEntry(entry, _askedFor(drafts, entry));
         }
         for (uint256 i = 0; i < refusals.length; ++i) {
@@ -513,7 +546,6 @@ contract Handler is Network {
         _reversed[entry.link] += points;
         assertLe(_reversed[entry.link], _pointsOf(original), "reversed more than the original");
         assertEq(_agreementOf(entry), agreement, "agreement");
-        assertEq(_feeOf(entry), 0, "the fee stays");
         assertEq(_merchantOf(entry), _giverOf(original), "giver");
         if (kind == Kind.Issue) {
             _totals[program].revoked += points;
@@ -536,7 +568,18 @@ contract Handler is Network {
             (kind == Kind.Exchange ? _outOf(entry) : uint256(points)) * terms.unitPriceMicros,
             "settled"
         );
-        _pay(terms.targetMerchant, terms.sourceMerchant, _settledOf(entry));
+        _pay(terms.targetMerchant, terms.sourceMerchant, _settledOf(entry) + _feeOf(entry));
+        uint256 day = (_now() + 8 hours) / 1 days;
+        if (_dayOf[entry.link] == day) _used[agreement][day] -= points;
+        _recordReturnedFee(entry, original, terms.sourceMerchant);
+    }
+
+    /// @dev Whoever initiated the original bears its fee: if that is the target side, the source gets its share of the fee back.
+    function _recordReturnedFee(Entry memory entry, Entry memory original, uint32 source) private {
+        _feeReturned[entry.link] += _feeOf(entry);
+        uint256 fee = _merchantOf(original) == source ? 0 : _feeOf(original);
+        uint256 share = Math.mulDiv(fee, _reversed[entry.link], _pointsOf(original), Math.Rounding.Ceil);
+        assertEq(_feeReturned[entry.link], share, "the fee that was returned so far");
     }
 
     function _pay(uint32 payer, uint32 payee, uint64 micros) private {
@@ -628,6 +671,7 @@ contract Handler is Network {
     function report() external view {
         console.log("batches %s, atomic orders %s, entries %s", batches, atomics, _leaves.length);
         console.log("  withdrawals that the bank could not pay: %s", unfunded);
+        console.log("  undone by the target side on the same day: %s", undone);
         for (uint256 kind = 1; kind < accepted.length; ++kind) {
             console.log("  accepted %s: %s", KINDS[kind], accepted[kind]);
         }
