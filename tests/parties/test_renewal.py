@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.parties.agreements.cycles import Exchange
-from clearing.parties.agreements.renewal import renewing_cycle
+from clearing.parties.agreements.renewal import by_source, renewing_cycle
 from tests.support.harness import TERMS
 from tongdui.orders import AgreementTerms
 
@@ -67,7 +67,7 @@ def _comes_back_renewed(existing: Iterable[AgreementTerms], new: AgreementTerms)
 
 @given(st.lists(_TERMS, max_size=6), _TERMS)
 def test_it_finds_what_points_can_do(existing: list[AgreementTerms], new: AgreementTerms) -> None:
-    found = renewing_cycle([Exchange.under(terms) for terms in existing], Exchange.under(new))
+    found = renewing_cycle(by_source(Exchange.under(terms) for terms in existing), Exchange.under(new))
     assert (found is not None) == _comes_back_renewed(existing, new)
     if found is not None:
         steps = {(terms.source_program, terms.target_program) for terms in [*existing, new]}
@@ -79,11 +79,11 @@ def test_it_finds_what_points_can_do(existing: list[AgreementTerms], new: Agreem
 def test_one_exchange_on_the_way_that_renews_is_enough() -> None:
     kept, renewed = (Exchange.under(_terms(1, 2, 365, keep_expiry=keep)) for keep in (True, False))
     back_kept, back_renewed = (Exchange.under(_terms(2, 1, 365, keep_expiry=keep)) for keep in (True, False))
-    assert renewing_cycle([kept], back_kept) is None
-    assert renewing_cycle([kept], back_renewed) == (2, 1, 2)
-    assert renewing_cycle([renewed], back_kept) == (2, 1, 2)
+    assert renewing_cycle(by_source([kept]), back_kept) is None
+    assert renewing_cycle(by_source([kept]), back_renewed) == (2, 1, 2)
+    assert renewing_cycle(by_source([renewed]), back_kept) == (2, 1, 2)
 
 
 def test_the_shortest_way_is_shown() -> None:
     ring = [Exchange.under(_terms(a, b, 0, keep_expiry=False)) for a, b in ((2, 3), (3, 4), (4, 1), (3, 1))]
-    assert renewing_cycle(ring, Exchange.under(_terms(1, 2, 0, keep_expiry=True))) == (1, 2, 3, 1)
+    assert renewing_cycle(by_source(ring), Exchange.under(_terms(1, 2, 0, keep_expiry=True))) == (1, 2, 3, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.identity import instant
 from clearing.parties.agreements.cycles import Exchange
 from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
-from clearing.parties.agreements.renewal import renewing_cycle
+from clearing.parties.agreements.renewal import by_source, renewing_cycle
 from clearing.parties.agreements.repository import IN_FORCE, AgreementRepository
 
 _SIDES = {"source": Initiator.SOURCE, "target": Initiator.TARGET}
@@ -87,8 +87,8 @@ class AgreementDescriptions:
         return [self._renewal_warning(cycle)] if cycle is not None else []
 
     @cached_property
-    def _exchanges(self) -> Sequence[Exchange]:
-        return [Exchange.under(signed.terms) for signed in self._agreements.exchanges_after(self._at)]
+    def _exchanges(self) -> Mapping[int, Sequence[Exchange]]:
+        return by_source(Exchange.under(signed.terms) for signed in self._agreements.exchanges_after(self._at))
 
     def _renewal_warning(self, cycle: tuple[int, ...]) -> dict[str, Any]:
         path = [self._names.program(number) for number in cycle]

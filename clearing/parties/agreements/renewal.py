@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from clearing.parties.agreements.cycles import Exchange
 
@@ -11,21 +11,26 @@ Place = tuple[int, bool]
 """Where a point is on its way (program), and whether its expiry may have moved since it left."""
 
 
-def renewing_cycle(existing: Iterable[Exchange], new: Exchange) -> tuple[int, ...] | None:
+def by_source(exchanges: Iterable[Exchange]) -> dict[int, list[Exchange]]:
+    """Exchanges by the program from which they take points."""
+    leaving: dict[int, list[Exchange]] = defaultdict(list)
+    for exchange in exchanges:
+        leaving[exchange.source].append(exchange)
+    return leaving
+
+
+def renewing_cycle(existing: Mapping[int, Sequence[Exchange]], new: Exchange) -> tuple[int, ...] | None:
     """The shortest way on which points go through `new` and come back with a later expiry, or None.
 
-    It begins and ends with the program that `new` takes points from. One exchange on the way that renews the expiry is enough:
-    the ones behind it that keep the expiry keep the renewed one.
+    `existing` are the other exchanges, by their source. The way begins and ends with the program that `new` takes points from. One
+    exchange on it that renews the expiry is enough: the ones behind it that keep the expiry keep the renewed one.
     """
-    leaving: dict[int, list[Exchange]] = defaultdict(list)
-    for exchange in existing:
-        leaving[exchange.source].append(exchange)
     begin, goal = (new.target, new.renews), (new.source, True)
     came_from: dict[Place, Place | None] = {begin: None}
     waiting = deque([begin])
     while waiting and goal not in came_from:
         program, renewed = place = waiting.popleft()
-        for exchange in leaving[program]:
+        for exchange in existing.get(program, ()):
             reached = (exchange.target, renewed or exchange.renews)
             if reached not in came_from:
                 came_from[reached] = place
