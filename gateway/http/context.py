@@ -59,6 +59,8 @@ class Call:
     raw_body: bytes = b""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
+    dry_run: bool = False
+    """Whether the client only wants to know what the request would do (`?dry_run=true`)."""
     minimal: bool = False
     """Whether the client wants an order without its movements (`Prefer: return=minimal`)."""
     started: str | None = None

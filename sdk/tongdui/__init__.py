@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._amounts import yuan as yuan
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
+    from ._dry_run import DryRun as DryRun
+    from ._dry_run import Outcome as Outcome
     from ._errors import AgreementError as AgreementError
     from ._errors import APIConnectionError as APIConnectionError
     from ._errors import APIError as APIError
@@ -95,6 +97,10 @@ _NAMES = {
     "_client": (
         "AsyncClient",
         "Client",
+    ),
+    "_dry_run": (
+        "DryRun",
+        "Outcome",
     ),
     "_errors": (
         "APIConnectionError",

@@ -20,6 +20,7 @@ import httpx
 import pydantic
 
 from ._delivery import deliver
+from ._dry_run import DryRun
 from ._errors import APIError
 from ._flow import Flow, Pause, Request
 from ._models import Model
@@ -186,6 +187,11 @@ class Gateway:
             return resource
         polled = poll or f"{collection or path}/{segment(getattr(resource, 'id', ''))}"
         return (yield from self.follow(resource, polled, until))
+
+    def dry_run(self, model: type[ModelT], path: str, body: Mapping[str, Any]) -> Flow[DryRun[ModelT]]:
+        """POST as a dry run: the gateway checks everything and does nothing. Raises what `send` and `parse` raise."""
+        response = yield from self.send("POST", path, params={"dry_run": "true"}, json=body)
+        return self.parse(DryRun[model], response)  # type: ignore[valid-type]
 
     def follow(self, resource: ModelT, path: str, until: float) -> Flow[ModelT]:
         """Poll a resource until it is final or time is up.

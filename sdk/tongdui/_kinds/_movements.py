@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from tongdui._dry_run import DryRun
 from tongdui._flow import Flow, operation
 from tongdui._gateway import Identified, name_of, segment
 from tongdui._instruction import InstructionRequest
@@ -56,6 +57,24 @@ class MovementResource(MemberCollection[Movement]):
         found = yield from self._gateway.get(Movement, path)
         found = yield from self._gateway.follow(found, path, self._gateway.now() + timeout)
         return expect(found, expectations_of(movement))
+
+    @operation
+    def dry_run(self, instruction: InstructionRequest) -> Flow[DryRun[Movement]]:
+        """Ask what `create` would do, without doing it: every check of the gateway, but no effect and no signature.
+
+        Args:
+            instruction: What to try, such as `Exchange(member=..., points=100, agreement=...)`.
+
+        Returns:
+            The movement that there would be, and what its entry would say.
+
+        Raises:
+            TypeError: The instruction is of another kind.
+            APIError: The gateway would refuse it, for the same reason.
+        """
+        if not isinstance(instruction, self.request):
+            raise TypeError(f"{self._path} takes {self.request.__name__}, not {type(instruction).__name__}")
+        return (yield from self._gateway.dry_run(Movement, self._path, instruction.body()))
 
     def _path_of(self, movement: str) -> str:
         return f"{self._path}/{segment(movement)}"
