@@ -58,13 +58,6 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Send `Content-Type: application/json`.",
         ),
         ProblemKind(
-            "not_acceptable",
-            (406,),
-            "There is no such form of this resource",
-            "`Accept` asks for a form that this resource does not have.",
-            "Ask for `application/json`, or for one of the forms that `detail` names.",
-        ),
-        ProblemKind(
             "request_too_large",
             (413,),
             "The body is too large",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -59,6 +59,8 @@ class Call:
     raw_body: bytes = b""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
+    columns: Sequence[str] | None = None
+    """The columns of the table that the client wants (`Accept: text/csv`); None if it wants JSON."""
     dry_run: bool = False
     """Whether the client only wants to know what the request would do (`?dry_run=true`)."""
     minimal: bool = False

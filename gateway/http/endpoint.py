@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.http import dry_run
+from gateway.http import dry_run, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -120,6 +120,9 @@ class Endpoint(APIRoute):
         if self.has_dry_run:
             shown = {"model": DryRunView[view], "description": "What it would do (`dry_run=true`)"}  # type: ignore[valid-type]
             options["responses"][200] = shown
+        self.columns = tables.columns_of(view)
+        if self.columns is not None:
+            options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
         super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -131,6 +134,8 @@ class Endpoint(APIRoute):
             request.scope["path_params"] = decoded(request.scope["path_params"])
             call = await _open_call(request, self.rule, self.status_code or 200)
             refuse_unknown(request, known, lists)
+            if self.columns is not None and tables.is_wanted(request.headers.get("accept", "")):
+                call.columns = self.columns
             if self.mutates:
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
                 await _read_mutation(call, request)
@@ -233,6 +238,8 @@ def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
                 view = route(call=call, **arguments)
             finally:
                 call.session = None
+        if call.columns is not None:
+            return tables.table_response(view, call.columns)
         return Response(view.model_dump_json(), call.status, media_type="application/json")
 
     return run

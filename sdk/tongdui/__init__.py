@@ -85,6 +85,10 @@ if TYPE_CHECKING:
     from ._receipt import ReceiptEntry as ReceiptEntry
     from ._signing import LocalSigner as LocalSigner
     from ._signing import Signer as Signer
+    from ._statement import DuePoints as DuePoints
+    from ._statement import Lot as Lot
+    from ._statement import Statement as Statement
+    from ._statement import StatementLine as StatementLine
 
 # The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
 # which take longer to load than the rest of a small command, so each name loads its module when it is first used.
@@ -176,6 +180,12 @@ _NAMES = {
     "_signing": (
         "LocalSigner",
         "Signer",
+    ),
+    "_statement": (
+        "DuePoints",
+        "Lot",
+        "Statement",
+        "StatementLine",
     ),
 }
 _SUBMODULES = ("encoding", "orders", "rates", "receipts", "till")

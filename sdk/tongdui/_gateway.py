@@ -87,6 +87,7 @@ class Gateway:
         wait: float | None = None,
         minimal: bool = False,
         accept: Collection[int] = (),
+        media_type: str = "application/json",
     ) -> Flow[httpx.Response]:
         """Send a request, more than once if need be.
 
@@ -99,6 +100,7 @@ class Gateway:
             wait: Seconds that the gateway may wait for a final state before it answers.
             minimal: Ask for an answer without details.
             accept: Statuses to return like a success.
+            media_type: The form in which the resource is wanted.
 
         Returns:
             A successful response, or one whose status is in `accept`.
@@ -107,7 +109,7 @@ class Gateway:
             APIError: The gateway refused the request.
             APIConnectionError: No answer came.
         """
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        headers = {"Accept": media_type, "User-Agent": USER_AGENT}
         if self.options.api_key:
             headers["Authorization"] = f"Bearer {self.options.api_key}"
         if method != "GET":
