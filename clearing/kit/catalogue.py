@@ -289,6 +289,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "The member became another one, or was erased, while the request ran.",
             "Send it again, with the same `Idempotency-Key`.",
         ),
+        ProblemKind(
+            "merchant_closed",
+            (403,),
+            "The merchant has left the network",
+            "A closed merchant takes part no more.",
+            "Talk to the operator.",
+        ),
     ),
     "Points": (
         ProblemKind(

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.http import dry_run, tables
+from gateway.http import dry_run, expansion, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -123,7 +123,11 @@ class Endpoint(APIRoute):
         self.columns = tables.columns_of(view)
         if self.columns is not None:
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
-        super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
+        run = (_in_transaction if self.mutates else _in_snapshot)(endpoint)
+        self.expandable = () if self.mutates else expansion.expandable(view)
+        if self.expandable:
+            expansion.documented(run, _reading, self.expandable)
+        super().__init__(path, run, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""
@@ -136,6 +140,8 @@ class Endpoint(APIRoute):
             refuse_unknown(request, known, lists)
             if self.columns is not None and tables.is_wanted(request.headers.get("accept", "")):
                 call.columns = self.columns
+            if self.expandable:
+                call.expand = expansion.wanted(request, self.expandable)
             if self.mutates:
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
                 await _read_mutation(call, request)
@@ -236,6 +242,8 @@ def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
             call.session = session
             try:
                 view = route(call=call, **arguments)
+                if call.expand and call.columns is None:
+                    return Response(expansion.expanded(call, view), call.status, media_type="application/json")
             finally:
                 call.session = None
         if call.columns is not None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from fastapi import Response
 
+from gateway.http.expansion import element_type
 from gateway.http.schemas import Page, View
 
 MEDIA_TYPE = "text/csv"
@@ -33,10 +34,9 @@ class TabularView(View):
 
 def columns_of(view_type: Any) -> Sequence[str] | None:
     """The columns of a route's response, if it is a table or a page of tables."""
-    if isinstance(view_type, type) and issubclass(view_type, Page):
-        (view_type,) = view_type.__pydantic_generic_metadata__["args"] or (View,)
-    is_table = isinstance(view_type, type) and issubclass(view_type, TabularView)
-    return view_type.columns if is_table else None
+    element = element_type(view_type)
+    is_table = isinstance(element, type) and issubclass(element, TabularView)
+    return element.columns if is_table else None
 
 
 def documented(columns: Sequence[str]) -> dict[str, Any]:

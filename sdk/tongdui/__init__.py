@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._models import Check as Check
     from ._models import Entry as Entry
     from ._models import Event as Event
+    from ._models import Expanded as Expanded
     from ._models import Health as Health
     from ._models import Hold as Hold
     from ._models import LinkCode as LinkCode
@@ -149,6 +150,7 @@ _NAMES = {
         "Check",
         "Entry",
         "Event",
+        "Expanded",
         "Health",
         "Hold",
         "LinkCode",

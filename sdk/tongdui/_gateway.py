@@ -22,7 +22,7 @@ import pydantic
 from ._delivery import deliver
 from ._dry_run import DryRun
 from ._errors import APIError
-from ._flow import Flow, Pause, Request
+from ._flow import Flow, Param, Pause, Request
 from ._models import Model
 from ._signing import Signer
 
@@ -81,7 +81,7 @@ class Gateway:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, Param] | None = None,
         json: object = None,
         key: str | None = None,
         wait: float | None = None,
@@ -146,9 +146,9 @@ class Gateway:
                 request_id=response.headers.get("Request-Id"),
             ) from error
 
-    def get(self, model: type[ResponseT], path: str) -> Flow[ResponseT]:
-        """GET the resource at `path`. Raises what `send` and `parse` raise."""
-        response = yield from self.send("GET", path)
+    def get(self, model: type[ResponseT], path: str, *, expand: Collection[str] = ()) -> Flow[ResponseT]:
+        """GET the resource at `path`, with what `expand` names in `expanded`. Raises what `send` and `parse` raise."""
+        response = yield from self.send("GET", path, params=expanding(expand))
         return self.parse(model, response)
 
     def post(
@@ -212,6 +212,13 @@ class Gateway:
             pause = min(pause * 1.5, 1.0)
             resource = yield from self.get(type(resource), path)
         return resource
+
+
+def expanding(fields: Collection[str]) -> dict[str, Param]:
+    """Query parameters that ask for whole resources beside the ids in these fields."""
+    if isinstance(fields, str):
+        raise TypeError(f'expand takes a list of fields: ["{fields}"]')
+    return {"expand[]": list(fields)} if fields else {}
 
 
 def new_key() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from tongdui._dry_run import DryRun
@@ -25,11 +26,12 @@ class MovementResource(MemberCollection[Movement]):
         cls._path = f"/v1/{cls.request.collection}"
 
     @operation
-    def get(self, movement: str) -> Flow[Movement]:
+    def get(self, movement: str, *, expand: Collection[str] = ()) -> Flow[Movement]:
         """Fetch one movement as it is now.
 
         Args:
             movement: Its id.
+            expand: Fields to show whole, such as `["member", "agreement"]`: they are in `expanded` then.
 
         Returns:
             The movement.
@@ -37,7 +39,7 @@ class MovementResource(MemberCollection[Movement]):
         Raises:
             NotFoundError: There is none with this id, or you may not see it.
         """
-        return (yield from self._gateway.get(Movement, self._path_of(movement)))
+        return (yield from self._gateway.get(Movement, self._path_of(movement), expand=expand))
 
     @operation
     def wait(self, movement: str | Identified, timeout: float = 30.0) -> Flow[Movement]:
