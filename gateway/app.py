@@ -21,6 +21,7 @@ from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
+from gateway.api.expansions import EXPANDERS
 from gateway.api.health import routes as health
 from gateway.api.holds import routes as holds
 from gateway.api.lots import routes as lots
@@ -93,6 +94,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
         resources={resource.prefix: resource for resource in RESOURCES},
+        expanders=EXPANDERS,
     )
 
     @asynccontextmanager

@@ -19,11 +19,11 @@ from clearing.ordering.orders.finalisation import record_state
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.pipeline.capacity import BatchCapacity
-from clearing.pipeline.dry_run import dry_run
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.outbox import Outbox
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.reversal_proofs import ReversalProofs
+from clearing.pipeline.simulation import simulate
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 from clearing.pipeline.unsent_orders import reject_too_large
 from tongdui.encoding import hex_of
@@ -149,10 +149,10 @@ class BatchSigner:
     def _largest_accepted(self, session: Session, orders: list[Order], proofs: ReversalProofs) -> list[Order]:
         """As many of the orders as the chain will take in one batch; none while it takes no batch at all."""
         while True:
-            error = self._dry_run(proofs.calldata(orders))
+            error = self._simulated(proofs.calldata(orders))
             if error is None:
                 return orders
-            if not is_batch_too_large(error) or self._dry_run(proofs.calldata([])) is not None:
+            if not is_batch_too_large(error) or self._simulated(proofs.calldata([])) is not None:
                 self._wait_for_contract(error)
                 return []
             if len(orders) == 1:
@@ -161,9 +161,9 @@ class BatchSigner:
             self.capacity.halve(sum(order.size for order in orders))
             orders = self.capacity.choose(orders, self._gas())
 
-    def _dry_run(self, data: bytes) -> ChainError | None:
+    def _simulated(self, data: bytes) -> ChainError | None:
         sender = self._keys.address("sequencer")
-        return dry_run(self._client, sender=sender, contract=self._settings.contract, data=data, gas=self._gas())
+        return simulate(self._client, sender=sender, contract=self._settings.contract, data=data, gas=self._gas())
 
     def _wait_for_contract(self, error: ChainError) -> None:
         """The contract is paused, or this key may not sequence: another batch would change nothing."""

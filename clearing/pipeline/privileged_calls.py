@@ -13,10 +13,10 @@ from clearing.chain.node_errors import explanation_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
-from clearing.pipeline.dry_run import dry_run
 from clearing.pipeline.failed_calls import fail_call_for_good
 from clearing.pipeline.outbox import Outbox
 from clearing.pipeline.repository import TransactionRepository
+from clearing.pipeline.simulation import simulate
 from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class CallSigner:
 
     def _refusal(self, call: Call) -> str | None:
         """Why the contract would refuse the call now; None if it would not."""
-        error = dry_run(
+        error = simulate(
             self._client,
             sender=self._keys.address(call.role),
             contract=self._settings.contract,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -39,6 +39,8 @@ class Gateway:
     waiters: Waiters
     resources: Mapping[str, ChainResource[View]]
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
+    expanders: Mapping[str, Expander] = field(default_factory=dict)
+    """What `expand[]` looks resources up with, by what they are."""
     writer: threading.Lock = field(default_factory=threading.Lock)
     """SQLite has one writer. Queueing for it here is faster, and fairer to the daemons, than its busy handler's naps."""
 
@@ -59,6 +61,12 @@ class Call:
     raw_body: bytes = b""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
+    expand: Sequence[str] = ()
+    """The fields to show whole (`expand[]`)."""
+    columns: Sequence[str] | None = None
+    """The columns of the table that the client wants (`Accept: text/csv`); None if it wants JSON."""
+    dry_run: bool = False
+    """Whether the client only wants to know what the request would do (`?dry_run=true`)."""
     minimal: bool = False
     """Whether the client wants an order without its movements (`Prefer: return=minimal`)."""
     started: str | None = None
@@ -110,6 +118,10 @@ class Call:
     def is_unfinished(self, resource_id: str) -> bool:
         """Whether the resource will change by itself, because the chain has yet to confirm it."""
         return bool(ProgressService(self.session).unfinished([resource_id]))
+
+
+Expander = Callable[[Call, Collection[str]], Mapping[str, View]]
+"""Looks resources up by their ids, all at once; those that the caller may not see are missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from gateway.http import expansion
 from gateway.http.problems import Problem
 
 DESCRIPTION = """
@@ -58,8 +59,25 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {
         "api_key": {"type": "http", "scheme": "bearer", "bearerFormat": "tdk_<id>_<secret>"}
     }
+    _add_expansions(app, components["schemas"])
     for path, operations in schema["paths"].items():
         if path.startswith("/v1/"):
             for operation in operations.values():
                 operation["security"] = [{"api_key": []}]
     return schema
+
+
+def _add_expansions(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """Describes `expanded` in every view that has it. It is there only if a request asks for it."""
+    shown = {noun: {"$ref": f"#/components/schemas/{noun.capitalize()}View"} for noun in set(expansion.FIELDS.values())}
+    for route in app.state.paths.routes:
+        fields = getattr(route, "expandable", ())
+        if fields:
+            name = expansion.element_type(route.response_model).__name__
+            schemas[name]["properties"]["expanded"] = {
+                "type": "object",
+                "description": "what `expand[]` asked for; null where there is none, or you may not see it",
+                "properties": {
+                    field: {"anyOf": [shown[expansion.FIELDS[field]], {"type": "null"}]} for field in fields
+                },
+            }

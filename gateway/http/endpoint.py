@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from anyio import to_thread
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
+from gateway.http import dry_run, expansion, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
+from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
 from gateway.http.problems import HttpError, documented, request_id_of
@@ -23,6 +25,10 @@ from gateway.http.schemas import View
 from gateway.http.segments import decoded
 from gateway.http.waiting import preferred_wait, prefers_minimal
 
+_PREFER = (
+    "`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
+    "`return=minimal`: show an order without its movements"
+)
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -32,7 +38,7 @@ async def _reading(request: Request) -> Call:
 
 async def _mutating(
     request: Request,
-    idempotency_key: Annotated[  # noqa: ARG001 (`_open_call` checks it; this documents it)
+    idempotency_key: Annotated[  # noqa: ARG001 (`_read_mutation` checks it; this documents it)
         str,
         Header(
             alias="Idempotency-Key",
@@ -48,11 +54,36 @@ async def _mutating(
 async def _waitable(
     call: Annotated[Call, Depends(_mutating)],
     prefer: Annotated[  # noqa: ARG001 (`_open_call` reads it; this documents it)
+        str | None, Header(description=_PREFER)
+    ] = None,
+) -> Call:
+    return call
+
+
+async def _dry_runnable(
+    request: Request,
+    idempotency_key: Annotated[  # noqa: ARG001 (`_read_mutation` checks it; this documents it)
         str | None,
         Header(
-            description="`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
-            "`return=minimal`: show an order without its movements"
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="Makes a retry harmless: one effect a key. 1 to 255 visible ASCII characters. "
+            "Required, except in a dry run",
         ),
+    ] = None,
+    dry_run: Annotated[  # noqa: ARG001 (`_read_mutation` reads it; this documents it)
+        bool,
+        Query(description="true: check everything and say what would happen, but do nothing"),
+    ] = False,
+) -> Call:
+    return call_of(request)
+
+
+async def _moving(
+    call: Annotated[Call, Depends(_dry_runnable)],
+    prefer: Annotated[  # noqa: ARG001 (`_open_call` reads it; this documents it)
+        str | None, Header(description=_PREFER)
     ] = None,
 ) -> Call:
     return call
@@ -64,6 +95,10 @@ Mutating = Annotated[Call, Depends(_mutating)]
 """The call of a route that changes something."""
 Waitable = Annotated[Call, Depends(_waitable)]
 """The call of a route whose response may wait for the chain."""
+Holding = Annotated[Call, Depends(_dry_runnable)]
+"""The call of a route that sets points aside: it has a dry run."""
+Moving = Annotated[Call, Depends(_moving)]
+"""The call of a route that moves points: its response may wait for the chain, and it has a dry run."""
 
 
 class Endpoint(APIRoute):
@@ -80,8 +115,19 @@ class Endpoint(APIRoute):
         statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
         options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
-        options["response_model"] = view_type(endpoint)
-        super().__init__(path, (_in_transaction if self.mutates else _in_snapshot)(endpoint), **options)
+        options["response_model"] = view = view_type(endpoint)
+        self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
+        if self.has_dry_run:
+            shown = {"model": DryRunView[view], "description": "What it would do (`dry_run=true`)"}  # type: ignore[valid-type]
+            options["responses"][200] = shown
+        self.columns = tables.columns_of(view)
+        if self.columns is not None:
+            options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
+        run = (_in_transaction if self.mutates else _in_snapshot)(endpoint)
+        self.expandable = () if self.mutates else expansion.expandable(view)
+        if self.expandable:
+            expansion.documented(run, _reading, self.expandable)
+        super().__init__(path, run, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""
@@ -90,22 +136,29 @@ class Endpoint(APIRoute):
 
         async def handle_call(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
-            call = await _open_call(request, self.rule, self.status_code or 200, mutates=self.mutates)
+            call = await _open_call(request, self.rule, self.status_code or 200)
             refuse_unknown(request, known, lists)
+            if self.columns is not None and tables.is_wanted(request.headers.get("accept", "")):
+                call.columns = self.columns
+            if self.expandable:
+                call.expand = expansion.wanted(request, self.expandable)
+            if self.mutates:
+                call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
+                await _read_mutation(call, request)
             request.state.call = call
             return await _close_call(call, await handle(request))
 
         return handle_call
 
 
-async def _open_call(request: Request, rule: Rule, status: int, *, mutates: bool) -> Call:
+async def _open_call(request: Request, rule: Rule, status: int) -> Call:
     if "\0" in request.scope["path"]:
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
     caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
     rule.check(caller)
     preferences = request.headers.getlist("prefer")
-    call = Call(
+    return Call(
         gateway=gateway,
         caller=caller,
         request_id=request_id_of(request),
@@ -115,12 +168,17 @@ async def _open_call(request: Request, rule: Rule, status: int, *, mutates: bool
         wait=preferred_wait(preferences),
         minimal=prefers_minimal(preferences),
     )
-    if mutates:
+
+
+async def _read_mutation(call: Call, request: Request) -> None:
+    """Reads what a mutation has and a GET has not. A dry run has no effect, so it needs no key and waits for nothing."""
+    if call.dry_run:
+        call.wait = 0
+    else:
         call.key = _idempotency_key(request)
-        call.raw_body = await request.body()
-        if call.raw_body and not _is_json(request):
-            raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")
-    return call
+    call.raw_body = await request.body()
+    if call.raw_body and not _is_json(request):
+        raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")
 
 
 def _idempotency_key(request: Request) -> str:
@@ -184,8 +242,12 @@ def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
             call.session = session
             try:
                 view = route(call=call, **arguments)
+                if call.expand and call.columns is None:
+                    return Response(expansion.expanded(call, view), call.status, media_type="application/json")
             finally:
                 call.session = None
+        if call.columns is not None:
+            return tables.table_response(view, call.columns)
         return Response(view.model_dump_json(), call.status, media_type="application/json")
 
     return run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 
 from fastapi import Response
 from sqlalchemy.exc import DBAPIError
@@ -14,10 +13,9 @@ from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.service import IdempotencyService, fingerprint, is_final
 from gateway.http import problems
 from gateway.http.context import Call
+from gateway.http.dry_run import run_dry
 from gateway.http.resources import resource_response
-from gateway.http.results import Answer, Result, Started
-
-Effect = Callable[[], Result]
+from gateway.http.results import Answer, Effect, Started
 
 _ATTEMPTS = 3
 _ROLLED_BACK = ("40001", "40P01")
@@ -25,7 +23,10 @@ _ROLLED_BACK = ("40001", "40P01")
 
 
 def run_once(call: Call, effect: Effect) -> Response:
-    """Runs `effect` and stores its response in one transaction, or repeats the response that its key got before."""
+    """Runs `effect` and stores its response in one transaction, or repeats the response that its key got before.
+
+    A dry run has no key: it runs `effect` and undoes it.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _transaction(call, effect)
@@ -41,9 +42,18 @@ def _transaction(call: Call, effect: Effect) -> Response:
     with turn, database.session.begin() as session:
         call.session = session
         try:
-            return _claimed(call, effect)
+            return _rehearsed(call, effect) if call.dry_run else _claimed(call, effect)
         finally:
             call.session = None
+
+
+def _rehearsed(call: Call, effect: Effect) -> Response:
+    try:
+        return run_dry(call, effect)
+    except ClearingError as error:
+        if is_final(error):
+            error.count(call.session)  # trying out is trying, too
+        return problems.problem_response(error, call.request_id)
 
 
 def _claimed(call: Call, effect: Effect) -> Response:

@@ -13,11 +13,11 @@ class Paths:
     """The paths of these routes."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._routes = [route for route in routes if isinstance(route, Route)]
+        self.routes = [route for route in routes if isinstance(route, Route)]
 
     def methods(self, path: str) -> list[str]:
         """The methods that a path takes, sorted; none where there is nothing at it. A GET also means HEAD and OPTIONS."""
-        found = {method for route in self._routes if route.path_regex.match(path) for method in route.methods or ()}
+        found = {method for route in self.routes if route.path_regex.match(path) for method in route.methods or ()}
         if not found:
             return []
         return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))

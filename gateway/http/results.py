@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -26,6 +27,7 @@ class Started(Generic[V_co]):
 
 
 Result = View | Answer[View] | Started[View]
+Effect = Callable[[], Result]
 
 
 def view_type(route: Any) -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._amounts import yuan as yuan
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
+    from ._dry_run import DryRun as DryRun
+    from ._dry_run import Outcome as Outcome
     from ._errors import AgreementError as AgreementError
     from ._errors import APIConnectionError as APIConnectionError
     from ._errors import APIError as APIError
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from ._models import Check as Check
     from ._models import Entry as Entry
     from ._models import Event as Event
+    from ._models import Expanded as Expanded
     from ._models import Health as Health
     from ._models import Hold as Hold
     from ._models import LinkCode as LinkCode
@@ -83,6 +86,10 @@ if TYPE_CHECKING:
     from ._receipt import ReceiptEntry as ReceiptEntry
     from ._signing import LocalSigner as LocalSigner
     from ._signing import Signer as Signer
+    from ._statement import DuePoints as DuePoints
+    from ._statement import Lot as Lot
+    from ._statement import Statement as Statement
+    from ._statement import StatementLine as StatementLine
 
 # The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
 # which take longer to load than the rest of a small command, so each name loads its module when it is first used.
@@ -95,6 +102,10 @@ _NAMES = {
     "_client": (
         "AsyncClient",
         "Client",
+    ),
+    "_dry_run": (
+        "DryRun",
+        "Outcome",
     ),
     "_errors": (
         "APIConnectionError",
@@ -139,6 +150,7 @@ _NAMES = {
         "Check",
         "Entry",
         "Event",
+        "Expanded",
         "Health",
         "Hold",
         "LinkCode",
@@ -170,6 +182,12 @@ _NAMES = {
     "_signing": (
         "LocalSigner",
         "Signer",
+    ),
+    "_statement": (
+        "DuePoints",
+        "Lot",
+        "Statement",
+        "StatementLine",
     ),
 }
 _SUBMODULES = ("encoding", "orders", "rates", "receipts", "till")

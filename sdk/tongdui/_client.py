@@ -20,10 +20,12 @@ from ._resources.access import ApiKeys, AsyncApiKeys
 from ._resources.agreements import Agreements, AsyncAgreements
 from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
+from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
 from ._resources.settlement import AsyncDeposits, AsyncPositions, AsyncWithdrawals, Deposits, Positions, Withdrawals
+from ._resources.statements import AsyncStatements, Statements
 from ._resources.webhooks import AsyncWebhookEndpoints, WebhookEndpoints
 from ._signing import Signer
 from ._submission import OrderSubmitter
@@ -47,6 +49,9 @@ class BaseClient(KindResources):
     withdrawals = ResourceAttribute(Withdrawals, AsyncWithdrawals)
     entries = ResourceAttribute(Entries, AsyncEntries)
     events = ResourceAttribute(Events, AsyncEvents)
+    statements = ResourceAttribute(Statements, AsyncStatements)
+    lots = ResourceAttribute(Lots, AsyncLots)
+    expirations = ResourceAttribute(Expirations, AsyncExpirations)
     webhook_endpoints = ResourceAttribute(WebhookEndpoints, AsyncWebhookEndpoints)
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
 

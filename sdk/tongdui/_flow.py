@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from types import MethodType
@@ -18,6 +18,9 @@ import httpx
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+Param: TypeAlias = str | int | Sequence[str]
+"""A query parameter, or several of one name."""
 
 
 @cache
@@ -32,7 +35,7 @@ class Request:
 
     method: str
     url: str
-    params: Mapping[str, str | int] = field(default_factory=dict)
+    params: Mapping[str, Param] = field(default_factory=dict)
     json: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0

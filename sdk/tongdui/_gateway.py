@@ -20,8 +20,9 @@ import httpx
 import pydantic
 
 from ._delivery import deliver
+from ._dry_run import DryRun
 from ._errors import APIError
-from ._flow import Flow, Pause, Request
+from ._flow import Flow, Param, Pause, Request
 from ._models import Model
 from ._signing import Signer
 
@@ -80,12 +81,13 @@ class Gateway:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, Param] | None = None,
         json: object = None,
         key: str | None = None,
         wait: float | None = None,
         minimal: bool = False,
         accept: Collection[int] = (),
+        media_type: str = "application/json",
     ) -> Flow[httpx.Response]:
         """Send a request, more than once if need be.
 
@@ -98,6 +100,7 @@ class Gateway:
             wait: Seconds that the gateway may wait for a final state before it answers.
             minimal: Ask for an answer without details.
             accept: Statuses to return like a success.
+            media_type: The form in which the resource is wanted.
 
         Returns:
             A successful response, or one whose status is in `accept`.
@@ -106,7 +109,7 @@ class Gateway:
             APIError: The gateway refused the request.
             APIConnectionError: No answer came.
         """
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        headers = {"Accept": media_type, "User-Agent": USER_AGENT}
         if self.options.api_key:
             headers["Authorization"] = f"Bearer {self.options.api_key}"
         if method != "GET":
@@ -143,9 +146,9 @@ class Gateway:
                 request_id=response.headers.get("Request-Id"),
             ) from error
 
-    def get(self, model: type[ResponseT], path: str) -> Flow[ResponseT]:
-        """GET the resource at `path`. Raises what `send` and `parse` raise."""
-        response = yield from self.send("GET", path)
+    def get(self, model: type[ResponseT], path: str, *, expand: Collection[str] = ()) -> Flow[ResponseT]:
+        """GET the resource at `path`, with what `expand` names in `expanded`. Raises what `send` and `parse` raise."""
+        response = yield from self.send("GET", path, params=expanding(expand))
         return self.parse(model, response)
 
     def post(
@@ -187,6 +190,11 @@ class Gateway:
         polled = poll or f"{collection or path}/{segment(getattr(resource, 'id', ''))}"
         return (yield from self.follow(resource, polled, until))
 
+    def dry_run(self, model: type[ModelT], path: str, body: Mapping[str, Any]) -> Flow[DryRun[ModelT]]:
+        """POST as a dry run: the gateway checks everything and does nothing. Raises what `send` and `parse` raise."""
+        response = yield from self.send("POST", path, params={"dry_run": "true"}, json=body)
+        return self.parse(DryRun[model], response)  # type: ignore[valid-type]
+
     def follow(self, resource: ModelT, path: str, until: float) -> Flow[ModelT]:
         """Poll a resource until it is final or time is up.
 
@@ -204,6 +212,13 @@ class Gateway:
             pause = min(pause * 1.5, 1.0)
             resource = yield from self.get(type(resource), path)
         return resource
+
+
+def expanding(fields: Collection[str]) -> dict[str, Param]:
+    """Query parameters that ask for whole resources beside the ids in these fields."""
+    if isinstance(fields, str):
+        raise TypeError(f'expand takes a list of fields: ["{fields}"]')
+    return {"expand[]": list(fields)} if fields else {}
 
 
 def new_key() -> str:

@@ -39,6 +39,13 @@ class Model(BaseModel):
         return True
 
 
+class Expandable(Model):
+    """Base of resources whose ids can be shown whole."""
+
+    expanded: Expanded | None = None
+    """What `expand` asked for; None if it asked for nothing."""
+
+
 # -------------------------------------------------------------------- network
 
 
@@ -158,7 +165,7 @@ class AgreementWarning(Model):
     path: tuple[str, ...] = ()
 
 
-class Agreement(Model):
+class Agreement(Expandable):
     """Terms between two merchants, signed by both.
 
     `state`: proposed, withdrawn (by its proposer), declined (by the other side), lapsed (after `accept_by`), accepted, active,
@@ -251,7 +258,7 @@ class MovementEntry(Model):
     settled_at: datetime | None = None
 
 
-class Movement(Model):
+class Movement(Expandable):
     """One instruction and what became of it. `object` says whether it is an issuance, an exchange, a redemption, ...
 
     `state`: accepted, submitted, then settled, rejected or expired. `reason` is why the chain rejected it.
@@ -329,7 +336,7 @@ class RejectedError(TongduiError):
         super().__init__(f"{first.id} was {first.state}: {self.reason}{more}")
 
 
-class Order(Model):
+class Order(Expandable):
     """Instructions that were signed together. Each has its own movement, and unless `atomic` may be rejected alone.
 
     `size` counts the instructions, `rejected_count` those that did not take effect. An order created without `detail`
@@ -415,7 +422,7 @@ def expectations_of(resource: object) -> Iterable[EntryFields]:
     return resource._expected if isinstance(resource, (Movement, Order)) else ()
 
 
-class Hold(Model):
+class Hold(Expandable):
     """Points set aside until they are captured or released, or the hold expires.
 
     `state`: pending, captured, released, expired. `captured` of the points became `movement`, in `order`.
@@ -451,7 +458,7 @@ class NonceBlock(Model):
 # -------------------------------------------------------------------- settlement
 
 
-class Position(Model):
+class Position(Expandable):
     """A merchant's net settlement balance.
 
     `reserved_micros` is what its pending orders and withdrawals will take; `liquidity_micros` (position plus credit
@@ -465,7 +472,7 @@ class Position(Model):
     liquidity_micros: int
 
 
-class BankMovement(Model):
+class BankMovement(Expandable):
     """Money that arrived at the settlement bank, or was paid out there. `state`: pending, posted, failed."""
 
     id: str
@@ -486,7 +493,7 @@ class BankMovement(Model):
 # -------------------------------------------------------------------- journal and access
 
 
-class Entry(Model):
+class Entry(Expandable):
     """The accepted result of one instruction, as the chain recorded it.
 
     `member_address` is a pseudonym; `expiry_day` counts days since 1970-01-01, 0 for never.
@@ -587,3 +594,22 @@ class WebhookReplay(Model):
 def _without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
     """What `repr` shows of a model, with the secret hidden."""
     return [(name, "..." if name == "secret" and value else value) for name, value in shown]
+
+
+class Expanded(Model):
+    """Whole resources beside the ids that a resource has. None: there is none, you may not see it, or nobody asked for it."""
+
+    merchant: Merchant | None = None
+    source_merchant: Merchant | None = None
+    target_merchant: Merchant | None = None
+    giver: Merchant | None = None
+    receiver: Merchant | None = None
+    counterparty: Merchant | None = None
+    program: Program | None = None
+    source_program: Program | None = None
+    target_program: Program | None = None
+    member: Member | None = None
+    recipient: Member | None = None
+    agreement: Agreement | None = None
+    supersedes: Agreement | None = None
+    order: Order | None = None

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
 
-from ._flow import AsyncDriver, Awaiting, Blocking, Driver, Flow, name_result
+from ._flow import AsyncDriver, Awaiting, Blocking, Driver, Flow, Param, name_result
 from ._gateway import Gateway
 
 ElementT = TypeVar("ElementT", bound=BaseModel)
@@ -32,7 +32,7 @@ class Query(Generic[ElementT]):
 
     path: str
     model: type[ElementT]
-    params: Mapping[str, str | int | None]
+    params: Mapping[str, Param | None]
 
     def page(self, gateway: Gateway, cursor: str | None) -> Flow[Page[ElementT]]:
         """Fetch the page at `cursor`, or the first one for None."""

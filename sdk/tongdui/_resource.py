@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel
 
 from ._flow import AsyncDriver, Awaiting, Blocking, Driver
-from ._gateway import optional_name_of
+from ._gateway import expanding, optional_name_of
 from ._instruction import MemberName, ProgramName
 from ._pagination import Query, listing
 from ._submission import OrderSubmitter
@@ -42,6 +43,7 @@ class MemberCollection(Resource, Generic[ElementT]):
         program: ProgramName | None = None,
         state: str | None = None,
         reference: str | None = None,
+        expand: Collection[str] = (),
         page_size: int | None = None,
     ) -> Query[ElementT]:
         """List the collection, newest first.
@@ -52,6 +54,7 @@ class MemberCollection(Resource, Generic[ElementT]):
             state: Only what is in this state: for movements accepted, submitted, settled, rejected or expired; for holds
                 pending, captured, released or expired.
             reference: Only what has this reference of yours.
+            expand: Fields to show whole, such as `["member", "agreement"]`: they are in `expanded` then.
             page_size: Elements to fetch at a time.
 
         Returns:
@@ -63,6 +66,7 @@ class MemberCollection(Resource, Generic[ElementT]):
             "state": state,
             "reference": reference,
             "limit": page_size,
+            **expanding(expand),
         }
         return Query(self._path, self._model, params)
 

@@ -17,7 +17,18 @@ import pytest
 
 import tongdui
 from clearing.runtime.embedded.network import EmbeddedNetwork
-from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Receipt, yuan
+from tongdui import (
+    AsyncClient,
+    Client,
+    Exchange,
+    InsufficientPointsError,
+    Issue,
+    LocalSigner,
+    Outcome,
+    Receipt,
+    Redeem,
+    yuan,
+)
 from tongdui._cli import main
 from tongdui.till import TillImport, read_till
 
@@ -114,6 +125,27 @@ def available(client: Client, member: tongdui.Member) -> dict[str, int]:
 
 def test_the_network_is_healthy(participants: Participants) -> None:
     assert set(_until_healthy(participants).checks) == {"database", "migrations", "chain", "sequencer", "projector"}
+
+
+def test_a_dry_run_says_what_the_entry_will_say(station: Party) -> None:
+    client = station.client
+    member = member_with(station, "rehearsal", 1_000)
+    wanted = Exchange(source_program="FUEL", target_program="CINE", member=member, points=105)
+    before = (client.members.accounts(member), client.positions.get(station.merchant))
+    dry = client.exchanges.dry_run(wanted)
+    in_order = client.orders.dry_run([wanted, Redeem(program="FUEL", member=member, points=3)])
+    assert (client.members.accounts(member), client.positions.get(station.merchant)) == before
+    entry = client.exchanges.create(
+        source_program="FUEL", target_program="CINE", member=member, points=105, wait=WAIT
+    ).settled()
+    posted = Outcome(
+        points=entry.points, out=entry.out, settled_micros=entry.settled_micros, fee_micros=entry.fee_micros
+    )
+    assert dry.outcome == posted
+    assert in_order.outcomes == (posted, Outcome(points=3, out=0, settled_micros=0, fee_micros=0))
+    assert (dry.result.state, dry.result.id) == ("accepted", "exc_" + "0" * 26)
+    with pytest.raises(InsufficientPointsError):
+        client.exchanges.dry_run(Exchange(source_program="FUEL", target_program="CINE", member=member, points=2_000))
 
 
 def test_points_are_issued_exchanged_redeemed_and_proven(

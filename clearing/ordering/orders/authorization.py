@@ -11,11 +11,15 @@ from clearing.kit.config import Settings
 from clearing.kit.errors import Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from clearing.ordering.orders.dry_run import dry_run_of
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
 from tongdui import orders as wire
+
+_NO_SIGNATURE = bytes(64)
+"""In place of the signature of a dry run's order, where the merchant holds the key."""
 
 
 class AuthorizationService:
@@ -39,8 +43,11 @@ class AuthorizationService:
         return first
 
     def managed(self, merchant: Merchant) -> Authorization:
-        """A nonce and a deadline for an order that the gateway will sign. Raises InvalidRequest where it keeps no key."""
-        if self._managed_key(merchant) is None:
+        """A nonce and a deadline for an order that the gateway will sign. Raises InvalidRequest where it keeps no key.
+
+        In a dry run it need not keep one, because the order goes nowhere.
+        """
+        if self._managed_key(merchant) is None and dry_run_of(self._session) is None:
             raise InvalidRequest.at(
                 "/authorization",
                 "this merchant holds its own key: sign the order and send `authorization`",
@@ -76,6 +83,8 @@ class AuthorizationService:
         """A signature of the order's digest that the chain will accept: the merchant's own, or one by its managed key."""
         if not authorization.signature:
             key = self._managed_key(merchant)
+            if key is None and dry_run_of(self._session) is not None:
+                return _NO_SIGNATURE
             assert key is not None, "`managed` found one in this transaction"
             assert key.keystore is not None, "a managed key has a keystore"
             return self._keyring.sign(key.keystore, digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -60,6 +60,12 @@ class MovementService:
         if order is None or not viewer.sees(order.merchant_number):
             raise NotFound(f"there is no order {order_id}")
         return order
+
+    def orders(self, viewer: Viewer, ids: Collection[str]) -> Sequence[tuple[Order, int, Batch | None]]:
+        """Those of these orders that the viewer may see, each with its summary."""
+        return self._orders.summarised(
+            [order for order in self._orders.by_ids(ids) if viewer.sees(order.merchant_number)]
+        )
 
     def movements_of(self, order: Order) -> Sequence[Movement]:
         """The order's movements, in their order."""

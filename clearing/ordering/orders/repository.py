@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -79,6 +79,10 @@ class OrderRepository:
     def by_id(self, order_id: str) -> Order | None:
         """The order with this id; its instructions load when somebody asks for them."""
         return self._session.scalar(select(Order).where(Order.id == order_id))
+
+    def by_ids(self, ids: Collection[str]) -> Sequence[Order]:
+        """The orders with these ids."""
+        return self._session.scalars(select(Order).where(in_list(self._session, Order.id, ids))).all()
 
     def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
         """Whether an order of the merchant has this nonce."""
@@ -242,6 +246,23 @@ class OrderRepository:
         mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
         count, number = self._session.execute(query.where(*mine)).one()
         return count, self._session.get(Batch, number) if count else None
+
+    def summarised(self, orders: Sequence[Order]) -> list[tuple[Order, int, Batch | None]]:
+        """`summary_of` for many orders at once."""
+        keys = [(order.merchant_number, order.nonce) for order in orders]
+        query = (
+            select(Entry.merchant, Entry.nonce, func.count(), func.min(Entry.batch))
+            .where(pairs_in_list(self._session, Entry.merchant, Entry.nonce, keys))
+            .group_by(Entry.merchant, Entry.nonce)
+        )
+        settled = {
+            (merchant, nonce): (count, number) for merchant, nonce, count, number in self._session.execute(query)
+        }
+        numbers = {number for _, number in settled.values()}
+        named = self._session.scalars(select(Batch).where(in_list(self._session, Batch.number, numbers)))
+        batches = {batch.number: batch for batch in named}
+        found = {key: (count, batches[number]) for key, (count, number) in settled.items()}
+        return [(order, *found.get(key, (0, None))) for order, key in zip(orders, keys, strict=True)]
 
     def _reasons_of(self, order: Order) -> dict[int, str]:
         """Why the chain refused the order's instructions, by item; the newest refusal counts."""

@@ -16,6 +16,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.quotes.repository import QuoteRepository
+from clearing.parties.agreements.conversion import Conversion
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.usability import UsabilityService
 from clearing.parties.members.models import Member
@@ -77,6 +78,13 @@ class Draft(NamedTuple):
     draw: Draw | None = None
     gain: Gain | None = None
     charge: Charge | None = None
+    conversion: Conversion | None = None
+    """What its entry will say of points and money; None if all that it says is how many points."""
+
+    @property
+    def outcome(self) -> Conversion:
+        """What its entry will say of points and money, if the chain accepts it as things are now."""
+        return self.conversion or Conversion(self.instruction.points, 0, 0, 0)
 
     @property
     def account(self) -> AccountKey:

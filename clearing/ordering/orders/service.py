@@ -24,6 +24,7 @@ from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService
+from clearing.ordering.orders.dry_run import dry_run_of
 from clearing.ordering.orders.finalisation import record_state
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
@@ -75,6 +76,8 @@ class OrderService:
         reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
         row = self._store(signed, digest, drafts, reserved, actor)
         reservations.reserve_charges(drafts)
+        if (dry_run := dry_run_of(self._session)) is not None:
+            dry_run.outcomes += [draft.outcome for draft in drafts]
         return row
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:

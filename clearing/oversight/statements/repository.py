@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from clearing.kit.paging import newest_first, where_given
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.oversight.statements.models import Statement
 from clearing.pipeline.models import Transaction, TransactionState
@@ -31,14 +32,16 @@ class StatementRepository:
         """The statement with this id."""
         return self._session.get(Statement, id)
 
-    def list(self, *, merchant_number: int | None, after: str | None, limit: int) -> Sequence[Statement]:
-        """Statements, newest first: one merchant's, or all."""
-        query = select(Statement).order_by(Statement.id.desc()).limit(limit)
-        if merchant_number is not None:
-            query = query.where(Statement.merchant_number == merchant_number)
-        if after is not None:
-            query = query.where(Statement.id < after)
-        return self._session.scalars(query).all()
+    def list(
+        self, *, merchant_number: int | None, first_day: int | None, end_day: int | None, after: str | None, limit: int
+    ) -> Sequence[Statement]:
+        """Statements, newest first: one merchant's, or all; of all days, or from `first_day` to before `end_day`."""
+        query = where_given(select(Statement), (Statement.merchant_number, merchant_number))
+        if first_day is not None:
+            query = query.where(Statement.day >= first_day)
+        if end_day is not None:
+            query = query.where(Statement.day < end_day)
+        return self._session.scalars(newest_first(query, Statement.id, after, limit)).all()
 
     def newest_day(self) -> int | None:
         """The last day that has statements."""

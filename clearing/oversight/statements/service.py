@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ from clearing.oversight.statements.models import Statement
 from clearing.oversight.statements.repository import StatementRepository
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.repository import ProgramRepository
 
 GRACE = timedelta(minutes=5)
@@ -70,9 +71,24 @@ class StatementService:
 
     # ---------------------------------------------------------------- what a viewer may see
 
-    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Statement]:
-        """The statements that the viewer may see, newest first."""
-        return self._statements.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+    def list(
+        self,
+        viewer: Viewer,
+        *,
+        merchant: str | None = None,
+        first_day: date | None = None,
+        end_day: date | None = None,
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Statement]:
+        """The statements that the viewer may see, newest first; of days from `first_day` to before `end_day`, if they are given."""
+        number = viewer.merchant_number
+        if merchant is not None:
+            number = require_merchant(self._session, merchant).number
+            if not viewer.sees(number):
+                return []
+        first, end = (None if day is None else self._network.day_of(day) for day in (first_day, end_day))
+        return self._statements.list(merchant_number=number, first_day=first, end_day=end, after=after, limit=limit)
 
     def visible(self, viewer: Viewer, statement_id: str) -> Statement:
         """The statement with this id, or NotFound where it is another merchant's."""

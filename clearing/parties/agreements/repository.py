@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from clearing.kit.in_list import in_list
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import equal_given, newest_first
 from clearing.kit.upsert import insert_for
@@ -65,6 +66,10 @@ class AgreementRepository:
     def by_id(self, id: str) -> Agreement | None:  # noqa: A002
         """The agreement with this id."""
         return self._session.get(Agreement, id)
+
+    def by_ids(self, ids: Collection[str]) -> Sequence[Agreement]:
+        """The agreements with these ids."""
+        return self._session.scalars(select(Agreement).where(in_list(self._session, Agreement.id, ids))).all()
 
     def by_number(self, number: int) -> Agreement | None:
         """The agreement with this number on the chain."""

@@ -6,7 +6,7 @@ the way to an early end in `termination`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -115,6 +115,11 @@ class AgreementService:
         if agreement is None or not viewer.sees(agreement.source_merchant, agreement.target_merchant):
             raise unknown_agreement(agreement_id)
         return agreement
+
+    def visible_of(self, viewer: Viewer, agreement_ids: Collection[str]) -> Sequence[Agreement]:
+        """Those of these agreements that the viewer may see."""
+        found = self._agreements.by_ids(agreement_ids)
+        return [a for a in found if viewer.sees(a.source_merchant, a.target_merchant)]
 
     # ---------------------------------------------------------------- proposals
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -87,6 +87,19 @@ class MemberRepository:
             .order_by(MemberLink.created_at, MemberLink.external_id)
         )
         return self._session.scalars(query.limit(1)).first()
+
+    def by_ids(self, ids: Collection[str]) -> Sequence[Member]:
+        """The members with these ids."""
+        return self._session.scalars(select(Member).where(in_list(self._session, Member.id, ids))).all()
+
+    def known_of(self, merchant_number: int, ids: Collection[str]) -> dict[str, str]:
+        """Of the members with these ids, those that the merchant knows, with its oldest external id of each."""
+        query = (
+            select(MemberLink.member_id, MemberLink.external_id)
+            .where(MemberLink.merchant_number == merchant_number, in_list(self._session, MemberLink.member_id, ids))
+            .order_by(MemberLink.created_at.desc(), MemberLink.external_id.desc())
+        )
+        return {row.member_id: row.external_id for row in self._session.execute(query)}
 
     def by_addresses(self, addresses: Iterable[str]) -> dict[str, Member]:
         """Members by their addresses on the chain."""

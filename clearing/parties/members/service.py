@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -68,6 +69,13 @@ class MemberService:
         if member is None:
             raise NotFound(f"there is no member {reference}")
         return member
+
+    def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[tuple[Member, str | None]]:
+        """Those of these members that the viewer may see, each with the external id by which the viewer knows it."""
+        if viewer.merchant_number is None:
+            return [(member, None) for member in self._members.by_ids(ids)]
+        known = self._members.known_of(viewer.merchant_number, ids)
+        return [(member, known[member.id]) for member in self._members.by_ids(known)]
 
     def external_id(self, viewer: Viewer, member: Member) -> str | None:
         """The external id by which the viewer knows the member; None if the viewer is no merchant."""

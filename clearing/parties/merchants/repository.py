@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.orm import Session
 
+from clearing.kit.in_list import in_list
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import newest_first
 from clearing.parties.merchants.models import Merchant, SignerKey
@@ -28,6 +29,10 @@ class MerchantRepository:
     def by_id(self, id: str) -> Merchant | None:  # noqa: A002
         """The merchant with this id."""
         return self._session.scalar(select(Merchant).where(Merchant.id == id))
+
+    def by_ids(self, ids: Collection[str]) -> Sequence[Merchant]:
+        """The merchants with these ids."""
+        return self._session.scalars(select(Merchant).where(in_list(self._session, Merchant.id, ids))).all()
 
     def by_number(self, number: int) -> Merchant | None:
         """The merchant with this number on the chain."""
@@ -99,10 +104,20 @@ class MerchantRepository:
         """The merchant's newest live key."""
         return self._session.scalars(_live(number, at).limit(1)).first()
 
+    def newest_keys(self, numbers: Collection[int], at: int) -> dict[int, SignerKey]:
+        """The newest live key of each of these merchants that has one."""
+        live = in_list(self._session, SignerKey.merchant_number, numbers), _is_live(at)
+        query = select(SignerKey).where(*live).order_by(SignerKey.created_at, SignerKey.address.desc())
+        return {key.merchant_number: key for key in self._session.scalars(query)}
+
+
+def _is_live(at: int) -> ColumnElement[bool]:
+    return and_(SignerKey.valid_from <= at, SignerKey.valid_until > at)
+
 
 def _live(number: int, at: int) -> Select[SignerKey]:
     return (
         select(SignerKey)
-        .where(SignerKey.merchant_number == number, SignerKey.valid_from <= at, SignerKey.valid_until > at)
+        .where(SignerKey.merchant_number == number, _is_live(at))
         .order_by(SignerKey.created_at.desc(), SignerKey.address)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from eth_utils.address import is_checksum_address, is_hex_address
 from sqlalchemy.orm import Session
@@ -85,6 +85,17 @@ def merchant_by_number(session: Session, number: int) -> Merchant:
     merchant = MerchantRepository(session).by_number(number)
     assert merchant is not None, number
     return merchant
+
+
+def merchants_by_id(session: Session, ids: Collection[str]) -> Sequence[Merchant]:
+    """The merchants with these ids; everyone may know them."""
+    return MerchantRepository(session).by_ids(ids)
+
+
+def signers_of(session: Session, merchants: Sequence[Merchant]) -> Mapping[int, SignerKey]:
+    """Each merchant's newest key that may sign now, by the merchant's number."""
+    numbers = [merchant.number for merchant in merchants]
+    return MerchantRepository(session).newest_keys(numbers, clock_of(session).unix())
 
 
 def signer_of(session: Session, merchant: Merchant) -> SignerKey | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from clearing.kit.in_list import in_list
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import newest_first
 from clearing.parties.programs.models import Program
@@ -27,6 +28,10 @@ class ProgramRepository:
         """The program with this code (`FUEL`) or id (`prg_...`)."""
         column = Program.id if text.startswith("prg_") else Program.code
         return self._session.scalar(select(Program).where(column == text))
+
+    def by_codes(self, codes: Collection[str]) -> Sequence[Program]:
+        """The programs with these codes."""
+        return self._session.scalars(select(Program).where(in_list(self._session, Program.code, codes))).all()
 
     def by_number(self, number: int) -> Program | None:
         """The program with this number on the chain."""

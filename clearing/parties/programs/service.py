@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -66,3 +66,8 @@ def require_program(session: Session, code_or_id: str, pointer: str | None = Non
     if program is None:
         raise NotFound.of("program", f"there is no program {code_or_id}", pointer)
     return program
+
+
+def programs_by_code(session: Session, codes: Collection[str]) -> Sequence[Program]:
+    """The programs with these codes; everyone may know them."""
+    return ProgramRepository(session).by_codes(codes)

@@ -19,7 +19,7 @@ from gateway.api.movements.schemas import MovementView
 from gateway.api.movements.view import MOVEMENTS
 from gateway.http.auth import missing_scope
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Holding, Moving, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
 from gateway.http.results import Started
@@ -32,7 +32,7 @@ if not TYPE_CHECKING:
 
 
 @router.post("/v1/holds", status_code=201)
-def create_hold(body: HoldCreate, call: Mutating) -> HoldView:
+def create_hold(body: HoldCreate, call: Holding) -> HoldView:
     """Sets points of a program of yours aside until you capture or release them, or their time is over."""
     hold = _service(call).create(
         call.merchant,
@@ -48,7 +48,7 @@ def create_hold(body: HoldCreate, call: Mutating) -> HoldView:
 
 
 @router.post("/v1/holds/{hold}/capture", status_code=201, responses=PENDING)
-def capture_hold(hold: str, body: CaptureBody, call: Waitable) -> Started[MovementView]:
+def capture_hold(hold: str, body: CaptureBody, call: Moving) -> Started[MovementView]:
     """Turns the hold, or part of it, into the redemption or exchange that it returns. The rest is free at once."""
     kind = kind_labelled(body.kind)
     if kind.scope not in call.caller.scopes:

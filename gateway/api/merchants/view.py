@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from clearing.parties.merchants.models import Merchant
-from clearing.parties.merchants.service import require_merchant, signer_of
+from collections.abc import Sequence
+
+from clearing.parties.merchants.models import Merchant, SignerKey
+from clearing.parties.merchants.service import require_merchant, signer_of, signers_of
 from gateway.api.merchants.schemas import MerchantView, SignerView
 from gateway.http.context import Call, ChainResource, Shown
 
 
 def merchant_view(call: Call, merchant: Merchant) -> MerchantView:
     """A merchant with the key that signs for it now."""
-    key = signer_of(call.session, merchant)
+    return _view(merchant, signer_of(call.session, merchant))
+
+
+def merchant_views(call: Call, merchants: Sequence[Merchant]) -> list[MerchantView]:
+    """Many of them; their keys are looked up together."""
+    keys = signers_of(call.session, merchants)
+    return [_view(merchant, keys.get(merchant.number)) for merchant in merchants]
+
+
+def _view(merchant: Merchant, key: SignerKey | None) -> MerchantView:
     return MerchantView(
         id=merchant.id,
         number=merchant.number,

@@ -15,7 +15,7 @@ from gateway.api.movements.acceptance import accept
 from gateway.api.movements.bodies import CREATE_BODIES, CreateBody
 from gateway.api.movements.schemas import MovementView
 from gateway.api.movements.view import MOVEMENTS, movement_cursor, movement_view
-from gateway.http.endpoint import Endpoint, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Moving, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair
 from gateway.http.problems import documented
 from gateway.http.results import Started
@@ -46,7 +46,7 @@ PENDING: dict[int | str, dict[str, Any]] = {
 def _add_routes(kind: InstructionKind[Any]) -> None:
     path = f"/v1/{kind.collection}"
 
-    def create(body: CreateBody, call: Waitable) -> Started[MovementView]:
+    def create(body: CreateBody, call: Moving) -> Started[MovementView]:
         order = accept(call, [body.instruction(kind)], body.authorization)
         return MOVEMENTS[kind.kind].started(order.instructions[0].id)
 

@@ -12,7 +12,7 @@ from gateway.api.movements.acceptance import accept, order_service
 from gateway.api.orders.schemas import NonceRequest, NoncesView, OrderBody, OrderCreate, OrderView
 from gateway.api.orders.view import ORDERS, order_view
 from gateway.http.auth import missing_scope
-from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Moving, Mutating, Reading
 from gateway.http.results import Started
 
 router = APIRouter(route_class=Endpoint, tags=["orders"])
@@ -26,7 +26,7 @@ if not TYPE_CHECKING:
     status_code=201,
     responses={202: {"model": OrderView, "description": "Accepted; the chain has not decided yet"}},
 )
-def create_order(body: OrderBody, call: Waitable) -> Started[OrderView]:
+def create_order(body: OrderBody, call: Moving) -> Started[OrderView]:
     """Hands in up to 500 instructions under one signature; your key needs the scope of each."""
     kinds = [kind_labelled(item.kind) for item in body.instructions]
     lacking = {kind.scope for kind in kinds} - call.caller.scopes

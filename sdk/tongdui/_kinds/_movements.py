@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
+from tongdui._dry_run import DryRun
 from tongdui._flow import Flow, operation
 from tongdui._gateway import Identified, name_of, segment
 from tongdui._instruction import InstructionRequest
@@ -24,11 +26,12 @@ class MovementResource(MemberCollection[Movement]):
         cls._path = f"/v1/{cls.request.collection}"
 
     @operation
-    def get(self, movement: str) -> Flow[Movement]:
+    def get(self, movement: str, *, expand: Collection[str] = ()) -> Flow[Movement]:
         """Fetch one movement as it is now.
 
         Args:
             movement: Its id.
+            expand: Fields to show whole, such as `["member", "agreement"]`: they are in `expanded` then.
 
         Returns:
             The movement.
@@ -36,7 +39,7 @@ class MovementResource(MemberCollection[Movement]):
         Raises:
             NotFoundError: There is none with this id, or you may not see it.
         """
-        return (yield from self._gateway.get(Movement, self._path_of(movement)))
+        return (yield from self._gateway.get(Movement, self._path_of(movement), expand=expand))
 
     @operation
     def wait(self, movement: str | Identified, timeout: float = 30.0) -> Flow[Movement]:
@@ -56,6 +59,24 @@ class MovementResource(MemberCollection[Movement]):
         found = yield from self._gateway.get(Movement, path)
         found = yield from self._gateway.follow(found, path, self._gateway.now() + timeout)
         return expect(found, expectations_of(movement))
+
+    @operation
+    def dry_run(self, instruction: InstructionRequest) -> Flow[DryRun[Movement]]:
+        """Ask what `create` would do, without doing it: every check of the gateway, but no effect and no signature.
+
+        Args:
+            instruction: What to try, such as `Exchange(member=..., points=100, agreement=...)`.
+
+        Returns:
+            The movement that there would be, and what its entry would say.
+
+        Raises:
+            TypeError: The instruction is of another kind.
+            APIError: The gateway would refuse it, for the same reason.
+        """
+        if not isinstance(instruction, self.request):
+            raise TypeError(f"{self._path} takes {self.request.__name__}, not {type(instruction).__name__}")
+        return (yield from self._gateway.dry_run(Movement, self._path, instruction.body()))
 
     def _path_of(self, movement: str) -> str:
         return f"{self._path}/{segment(movement)}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from tongdui._amounts import Rate, rate_of, whole_number, whole_points
 from tongdui._errors import SigningError, VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, new_key, optional_name_of, segment
+from tongdui._gateway import Identified, expanding, given, name_of, new_key, optional_name_of, segment
 from tongdui._instruction import ProgramName, code_of
 from tongdui._models import Agreement
 from tongdui._pagination import Query, listing
@@ -254,9 +254,9 @@ class _Agreements(Resource):
         )
 
     @operation
-    def get(self, agreement: str) -> Flow[Agreement]:
-        """Fetch one agreement by its id. Raises NotFoundError."""
-        return (yield from self._gateway.get(Agreement, f"{_PATH}/{segment(agreement)}"))
+    def get(self, agreement: str, *, expand: Collection[str] = ()) -> Flow[Agreement]:
+        """Fetch one agreement by its id; fields in `expand` are whole in `expanded`. Raises NotFoundError."""
+        return (yield from self._gateway.get(Agreement, f"{_PATH}/{segment(agreement)}", expand=expand))
 
     @operation
     def wait(self, agreement: str | Identified, timeout: float = 30.0) -> Flow[Agreement]:
@@ -284,6 +284,7 @@ class _Agreements(Resource):
         kind: str | None = None,
         program: ProgramName | None = None,
         counterparty: str | Identified | None = None,
+        expand: Collection[str] = (),
         page_size: int | None = None,
     ) -> Query[Agreement]:
         """List your agreements, newest first; or all of them for an operator or auditor.
@@ -293,6 +294,7 @@ class _Agreements(Resource):
             kind: Only `exchange` or `acceptance`.
             program: Only what has this program on either side.
             counterparty: Only what is with this merchant.
+            expand: Fields to show whole, such as `["member", "agreement"]`: they are in `expanded` then.
             page_size: Elements to fetch at a time.
 
         Returns:
@@ -304,6 +306,7 @@ class _Agreements(Resource):
             "program": code_of(program) if program is not None else None,
             "counterparty": optional_name_of(counterparty),
             "limit": page_size,
+            **expanding(expand),
         }
         return Query(_PATH, Agreement, params)
 

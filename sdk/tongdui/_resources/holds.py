@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
@@ -156,9 +157,9 @@ class _Holds(MemberCollection[Hold]):
         return (yield from self._gateway.post(Hold, path, {}, key=idempotency_key))
 
     @operation
-    def get(self, hold: str) -> Flow[Hold]:
-        """Fetch one hold by its id, as it is now. Raises NotFoundError."""
-        return (yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}"))
+    def get(self, hold: str, *, expand: Collection[str] = ()) -> Flow[Hold]:
+        """Fetch one hold by its id, as it is now; fields in `expand` are whole in `expanded`. Raises NotFoundError."""
+        return (yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}", expand=expand))
 
 
 class Holds(Blocking, _Holds):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
+from tongdui._dry_run import DryRun
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import InstructionRequest, MemberName, ProgramName
@@ -14,6 +15,25 @@ from tongdui._models import NonceBlock, Order, Quote, expect, expectations_of
 from tongdui._resource import Resource
 
 _MOST_INSTRUCTIONS = 500
+
+
+def _check(instructions: Sequence[InstructionRequest]) -> None:
+    """Refuse what no order can hold. Raises ValueError or TypeError."""
+    if not 1 <= len(instructions) <= _MOST_INSTRUCTIONS:
+        raise ValueError(f"an order has 1 to {_MOST_INSTRUCTIONS} instructions, not {len(instructions)}")
+    for index, instruction in enumerate(instructions):
+        if not isinstance(instruction, KINDS):
+            allowed = ", ".join(kind.__name__ for kind in KINDS)
+            raise TypeError(f"instruction {index} is a {type(instruction).__name__}; an order takes {allowed}")
+
+
+def _body(
+    instructions: Sequence[InstructionRequest], bodies: Sequence[dict[str, Any]], *, atomic: bool
+) -> dict[str, Any]:
+    """The body of the order, without its authorization."""
+    labels = (instruction.label for instruction in instructions)
+    items = [{"kind": label, **body} for label, body in zip(labels, bodies, strict=True)]
+    return {"atomic": atomic, "instructions": items}
 
 
 class _Orders(Resource):
@@ -47,17 +67,10 @@ class _Orders(Resource):
             APIError: The gateway refused the order.
             SigningError: The order cannot be signed on this machine.
         """
-        if not 1 <= len(instructions) <= _MOST_INSTRUCTIONS:
-            raise ValueError(f"an order has 1 to {_MOST_INSTRUCTIONS} instructions, not {len(instructions)}")
-        for index, instruction in enumerate(instructions):
-            if not isinstance(instruction, KINDS):
-                allowed = ", ".join(kind.__name__ for kind in KINDS)
-                raise TypeError(f"instruction {index} is a {type(instruction).__name__}; an order takes {allowed}")
+        _check(instructions)
 
         def arrange(bodies: list[dict[str, Any]]) -> dict[str, Any]:
-            labels = (instruction.label for instruction in instructions)
-            items = [{"kind": label, **body} for label, body in zip(labels, bodies, strict=True)]
-            return {"atomic": atomic, "instructions": items}
+            return _body(instructions, bodies, atomic=atomic)
 
         order = yield from self._submitter.submit(
             Order,
@@ -72,6 +85,24 @@ class _Orders(Resource):
         if detail or not order.rejected_count:
             return order
         return expect((yield from self._fetch(order.id)), expectations_of(order))
+
+    @operation
+    def dry_run(self, instructions: Sequence[InstructionRequest], *, atomic: bool = False) -> Flow[DryRun[Order]]:
+        """Ask what `create` would do, without doing it: every check of the gateway, but no effect and no signature.
+
+        Args:
+            instructions: What to try.
+            atomic: Whether all of them take effect or none.
+
+        Returns:
+            The order that there would be, and for each instruction what its entry would say.
+
+        Raises:
+            APIError: The gateway would refuse it, for the same reason.
+        """
+        _check(instructions)
+        body = _body(instructions, [instruction.body() for instruction in instructions], atomic=atomic)
+        return (yield from self._gateway.dry_run(Order, "/v1/orders", body))
 
     @operation
     def get(self, order: str) -> Flow[Order]:

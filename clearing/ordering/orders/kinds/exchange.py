@@ -62,6 +62,7 @@ class Exchange(InstructionKind[ExchangeRequest]):
                 conversion.paid,
                 CapUse(agreement.daily_cap, needed=conversion.burnt, reserved=request.points),
             ),
+            conversion,
         )
 
 

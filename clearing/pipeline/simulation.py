@@ -7,7 +7,7 @@ from clearing.chain.node_errors import is_contract_failure
 from tongdui.encoding import hex_of
 
 
-def dry_run(client: ChainClient, *, sender: str, contract: str, data: bytes, gas: int) -> ChainError | None:
+def simulate(client: ChainClient, *, sender: str, contract: str, data: bytes, gas: int) -> ChainError | None:
     """Why the contract would refuse this call now; None if it would not. Raises ChainError where the node itself is in trouble."""
     request = {"from": sender, "to": contract, "data": hex_of(data), "gas": hex(gas)}
     try:
