@@ -70,6 +70,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/members/{member}/codes"): _merchant(Scope.MEMBERS),
     ("GET", "/v1/members/{member}/codes/{code}"): _READERS,
     ("DELETE", "/v1/members/{member}/codes/{code}"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/member_codes/lookup"): _merchant(Scope.EXCHANGE, Scope.SPEND),
     ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/withdrawal"): _merchant(Scope.AGREE),

@@ -33,6 +33,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/members/{member}/codes"): {"merchant:members"},
     ("GET", "/v1/members/{member}/codes/{code}"): READ,
     ("DELETE", "/v1/members/{member}/codes/{code}"): {"merchant:members"},
+    ("POST", "/v1/member_codes/lookup"): {"merchant:exchange", "merchant:spend"},
     ("GET", "/v1/members/{member}/accounts"): READ,
     ("GET", "/v1/members/{member}"): READ,
     ("POST", "/v1/agreements"): {"merchant:agree"},

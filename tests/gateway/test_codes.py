@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
+from clearing.parties.codes.models import PresenterTries
 from tests.gateway.site import LOG, Party, Site
 from tests.support.qr_codes import scanned
 
@@ -107,3 +109,60 @@ def test_what_a_code_may_not_be_for_is_named(site: Site, fuel: Party, cine: Part
         problem = party.refused(path, {"points": 5, **body}, code, status)
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
     fuel.refused("/v1/members/external:nobody/codes", {"points": 5}, "not_found", 404)
+
+
+# -------------------------------------------------------------------- at the till
+
+LOOKUP = "/v1/member_codes/lookup"
+
+
+def shown(code: str, points: int = 5, program: str = "FUEL") -> dict[str, object]:
+    return {"member_code": code, "program": program, "points": points}
+
+
+def test_the_till_learns_whose_code_it_is_and_uses_nothing_up(
+    fuel: Party, cine: Party, member: str, codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 5})
+    for text in (code["code"], code["qr"], code["code"].lower().replace("-", " ")):
+        found = cine.post(LOOKUP, shown(text))
+        assert found == {**fuel.get(f"/v1/members/{member}"), "external_id": None}
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
+    problem = cine.refused(LOOKUP, shown(code["code"], 6), "over_member_code")
+    assert problem["errors"][0]["pointer"] == "/points"
+    cine.refused(LOOKUP, shown(code["code"], 5, "CINE"), "member_code_other_program")
+    cine.refused(LOOKUP, shown(code["code"], 5, "NOSUCH"), "unknown_program", 404)
+
+
+def test_wrong_codes_are_counted_although_the_request_is_undone(site: Site, fuel: Party, codes: str) -> None:
+    till = site.merchant("Guesser")
+    for _ in range(4):
+        till.refused(LOOKUP, shown("00000-00000"), "member_code_invalid", key="one-wrong-code")
+        problem = till.refused(LOOKUP, shown("00000-00000"), "member_code_invalid")
+    assert problem["errors"][0]["pointer"] == "/member_code"
+    right = shown(fuel.post(codes, {"points": 5})["code"])
+    blocked = site.call("POST", LOOKUP, right, caller=till.id, key="patient")
+    assert (blocked.status_code, blocked.json()["code"]) == (429, "too_many_tries")
+    assert 0 < int(blocked.headers["Retry-After"]) <= 600
+    site.clock.move(timedelta(minutes=10))
+    right = shown(fuel.post(codes, {"points": 5})["code"])
+    assert till.post(LOOKUP, right, key="patient-2")
+
+
+def test_a_blocked_request_may_be_sent_again_with_its_key(site: Site, fuel: Party, codes: str) -> None:
+    till = site.merchant("Hurried")
+    for _ in range(5):
+        till.refused(LOOKUP, shown("00000-00000"), "member_code_invalid")
+    code = shown(fuel.post(codes, {"points": 5, "expires_in": 600})["code"])
+    site.clock.move(timedelta(minutes=5))
+    till.refused(LOOKUP, code, "too_many_tries", 429, key="again")
+    with site.database.session.begin() as session:
+        session.execute(delete(PresenterTries))
+    assert till.post(LOOKUP, code, key="again")
+
+
+def test_a_code_dies_of_five_tries_for_too_much(fuel: Party, cine: Party, codes: str) -> None:
+    code = fuel.post(codes, {"points": 5})
+    for _ in range(5):
+        cine.refused(LOOKUP, shown(code["code"], 6), "over_member_code")
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "void"

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from clearing.kit.errors import pointer_into
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.service import MemberService
-from gateway.api.codes.schemas import MemberCodeCreate, MemberCodeView
+from clearing.parties.programs.service import require_program
+from gateway.api.codes.schemas import MemberCodeCreate, MemberCodeLookup, MemberCodeView
 from gateway.api.codes.view import code_view
+from gateway.api.members.schemas import MemberView
+from gateway.api.members.view import member_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Mutating, Reading
+from gateway.http.problems import documented
 
 router = APIRouter(route_class=Endpoint, tags=["members"])
 
@@ -31,6 +36,17 @@ def create_member_code(member: str, body: MemberCodeCreate, call: Mutating) -> M
         actor=call.actor,
     )
     return code_view(call, code, text)
+
+
+@router.post("/v1/member_codes/lookup", status_code=200, responses=documented(429))
+def look_up_member_code(body: MemberCodeLookup, call: Mutating) -> MemberView:
+    """Says whose code it is, if you may present it for this, and uses nothing up: who signs orders needs the member's address."""
+    at = pointer_into("")
+    program = require_program(call.session, body.program, at("program"))
+    holder = MemberCodeService(call.session).peek(
+        call.merchant, body.member_code, program=program.number, points=body.points, at=at
+    )
+    return member_view(holder, MemberService(call.session).external_id(call.viewer, holder))
 
 
 @router.get("/v1/members/{member}/codes/{code}")

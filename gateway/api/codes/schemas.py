@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from clearing.kit.fields import Id, Points, ProgramName
+from clearing.kit.fields import Id, MemberCode, Points, ProgramName
 from clearing.parties.codes.models import MemberCodeState
 from gateway.http.schemas import Body, View
 
@@ -23,6 +23,14 @@ class MemberCodeCreate(Body):
         default=None, description="the only merchant that may present it; any, if it is missing"
     )
     expires_in: Annotated[int, Field(strict=True, ge=60, le=600, description="seconds")] = 300
+
+
+class MemberCodeLookup(Body):
+    """A code that a member has shown you, and what you want to draw on with it."""
+
+    member_code: MemberCode
+    program: ProgramName
+    points: Points
 
 
 class MemberCodeView(View):

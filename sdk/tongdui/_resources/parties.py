@@ -246,6 +246,27 @@ class _Members(Resource):
         return self._gateway.parse(MemberCode, response)
 
     @operation
+    def by_code(self, code: str, *, program: ProgramName, points: int) -> Flow[Member]:
+        """Look up whose code a member has shown you, without using it up.
+
+        You need not: pass the code as `member_code=` where you spend, exchange or hold. There a client that signs looks it up
+        by itself.
+
+        Args:
+            code: The code as the member reads it out, or what its QR code says.
+            program: The program whose points you want to draw on.
+            points: How many.
+
+        Returns:
+            The member. Its `external_id` is None if you do not know the member otherwise.
+
+        Raises:
+            MemberCodeError: The code is not live, or does not allow this.
+            RateLimitedError: You have presented too many wrong codes; `retry_after` says when to go on.
+        """
+        return (yield from self._directory.code_holder(code, code_of(program), whole_points(points)))
+
+    @operation
     def accounts(self, member: MemberName) -> Flow[Sequence[Account]]:
         """Fetch the member's points in every program that you may see. Raises NotFoundError."""
         path = f"/v1/members/{segment(name_of(member))}/accounts"
