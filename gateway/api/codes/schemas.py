@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from clearing.kit.fields import Id, MemberCode, Points, ProgramName
+from clearing.kit.fields import MemberCode, MerchantId, Points, ProgramName
 from clearing.parties.codes.models import MemberCodeState
 from gateway.http.schemas import Body, View
 
@@ -19,7 +19,7 @@ class MemberCodeCreate(Body):
     program: ProgramName | None = Field(
         default=None, description="one program of yours; any of yours, if it is missing"
     )
-    merchant: Id | None = Field(
+    merchant: MerchantId | None = Field(
         default=None, description="the only merchant that may present it; any, if it is missing"
     )
     expires_in: Annotated[int, Field(strict=True, ge=60, le=600, description="seconds")] = 300
