@@ -442,7 +442,9 @@ def upgrade() -> None:
         sa.Column("used_points", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("used_for", sa.String(length=40), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_codes_member_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("member_codes_member_id_fkey"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["merchant_number"], ["merchants.number"], name=op.f("member_codes_merchant_number_fkey")
         ),
