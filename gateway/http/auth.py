@@ -81,7 +81,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/api_keys"): _READERS,
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
     # Orders, and their movements: three routes for each kind
-    ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE),
+    ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE, Scope.SPEND),
     ("POST", "/v1/nonces"): _MOVERS,
     ("POST", "/v1/orders"): _MOVERS,
     ("GET", "/v1/orders/{order}"): _READERS,
