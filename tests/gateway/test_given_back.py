@@ -11,12 +11,12 @@ from clearing.ordering.orders.models import OrderState
 from tests.gateway.site import Party, Site, agree, together
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def wash(site: Site) -> Party:
     return site.merchant("Car wash")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def acceptance_agreement(fuel: Party, wash: Party) -> str:
     """The id of an agreement by which the car wash takes FUEL at a cent a point."""
     return str(agree(fuel, wash, kind="acceptance")["id"])
@@ -123,6 +123,108 @@ def test_a_hold_becomes_a_spend(fuel: Party, wash: Party, member: str, acceptanc
     assert plain["agreement"] is None
     body = {"kind": "spend", "target_merchant": wash.id}
     assert fuel.post(f"/v1/holds/{plain['id']}/capture", body)["agreement"] == acceptance_agreement
+
+
+# -------------------------------------------------------------------- with the member's code
+
+
+def code_of(fuel: Party, member: str, points: int, **fields: Any) -> str:
+    return str(fuel.post(f"/v1/members/{member}/codes", {"points": points, **fields})["code"])
+
+
+def available(fuel: Party, member: str) -> int:
+    (account,) = fuel.get(f"/v1/members/{member}/accounts")["data"]
+    return int(account["available"])
+
+
+def test_the_acceptor_takes_points_with_the_members_code_once(
+    fuel: Party, wash: Party, member: str, acceptance_agreement: str
+) -> None:
+    body = {"program": "FUEL", "member_code": code_of(fuel, member, 50), "points": 40}
+    assert wash.refused("/v1/spends", {**body, "points": 51}, "over_member_code")["errors"][0]["pointer"] == "/points"
+    both = wash.refused("/v1/spends", {**body, "member": member}, "validation_failed")
+    assert "either member, or the member_code" in both["detail"]
+    spend = wash.post("/v1/spends", body)
+    assert (spend["merchant"], spend["member"], spend["agreement"]) == (wash.id, member, acceptance_agreement)
+    assert available(fuel, member) == 60
+    wash.refused("/v1/spends", body, "member_code_invalid")
+    wash.refused("/v1/holds", body, "member_code_invalid")
+
+
+def test_a_refused_request_leaves_the_code_usable(
+    fuel: Party, wash: Party, member: str, acceptance_agreement: str
+) -> None:
+    body = {"agreement": acceptance_agreement, "member_code": code_of(fuel, member, 500), "points": 101}
+    wash.refused("/v1/spends", body, "insufficient_points")
+    assert wash.post("/v1/spends", {**body, "points": 100})["points"] == 100
+
+
+def test_the_target_program_draws_points_in_with_the_members_code(site: Site) -> None:
+    gas, kino = site.merchant("Oil", program="OIL"), site.merchant("Kino", program="KINO")
+    agreement = agree(gas, kino, initiators=["source", "target"])["id"]
+    member = gas.member()
+    site.give(member, "OIL", 100)
+    body = {"agreement": agreement, "points": 100, "member_code": code_of(gas, member, 100)}
+    exchange = kino.post("/v1/exchanges", body)
+    assert (exchange["merchant"], exchange["program"], exchange["points"]) == (kino.id, "OIL", 100)
+    assert available(gas, member) == 0
+
+
+def test_a_hold_by_code_is_captured_under_its_agreement_by_whoever_made_it(
+    site: Site, fuel: Party, cine: Party, wash: Party, member: str, acceptance_agreement: str
+) -> None:
+    other = agree(fuel, wash, kind="acceptance")["id"]
+    code = code_of(fuel, member, 80)
+    hold = wash.post("/v1/holds", {"agreement": acceptance_agreement, "member_code": code, "points": 80})
+    assert (hold["agreement"], hold["member"], hold["merchant"]) == (acceptance_agreement, member, wash.id)
+    assert available(fuel, member) == 20
+    path = f"/v1/holds/{hold['id']}/capture"
+    assert site.call("POST", path, {"kind": "spend"}, caller=fuel.id).status_code == 404
+    wash.refused(path, {"kind": "spend", "agreement": other}, "wrong_agreement")
+    wash.refused(path, {"kind": "redeem"}, "not_program_merchant", 403)
+    wash.refused(path, {"kind": "exchange"}, "wrong_agreement")
+    spend = wash.post(path, {"kind": "spend", "points": 55, "reference": "wash 9"})
+    assert (spend["points"], spend["agreement"]) == (55, acceptance_agreement)
+    assert available(fuel, member) == 45, "what was not captured is free at once"
+
+
+def test_a_hold_of_ones_own_points_is_no_consent_to_the_target_side(site: Site) -> None:
+    gas, kino = site.merchant("Oil 2", program="OILB"), site.merchant("Kino 2", program="KINOB")
+    agreement = agree(kino, gas, initiators=["source", "target"])["id"]
+    member = gas.member()
+    site.give(member, "OILB", 100)
+    hold = gas.post("/v1/holds", {"program": "OILB", "member": member, "points": 50})
+    body = {"kind": "exchange", "agreement": agreement}
+    gas.refused(f"/v1/holds/{hold['id']}/capture", body, "wrong_agreement")
+
+
+def test_of_two_tills_one_takes_the_last_points(
+    site: Site, fuel: Party, wash: Party, member: str, acceptance_agreement: str
+) -> None:
+    second = site.merchant()
+    agree(fuel, second, kind="acceptance")
+    code = code_of(fuel, member, 100)
+    tills = [wash, wash, second, second]
+
+    def draw(index: int) -> int:
+        path = ("/v1/spends", "/v1/holds")[index % 2]
+        body = {"program": "FUEL", "member_code": code, "points": 100}
+        return site.call("POST", path, body, caller=tills[index].id, key=f"{code}-{index}").status_code
+
+    codes = sorted(together(4, draw))
+    assert codes[0] in (201, 202)
+    assert codes[1:] == [422] * 3
+    assert available(fuel, member) == 0
+
+
+def test_an_order_may_present_codes(fuel: Party, wash: Party, member: str, acceptance_agreement: str) -> None:
+    item = {"kind": "spend", "agreement": acceptance_agreement, "points": 10}
+    codes = [code_of(fuel, member, 10) for _ in range(2)]
+    order = wash.post("/v1/orders", {"instructions": [{**item, "member_code": code} for code in codes]})
+    assert [movement["points"] for movement in order["movements"]] == [10, 10]
+    again = {"instructions": [{**item, "member_code": code_of(fuel, member, 10)}, {**item, "member_code": codes[0]}]}
+    problem = wash.refused("/v1/orders", again, "member_code_invalid")
+    assert problem["errors"][0]["pointer"] == "/instructions/1/member_code"
 
 
 # -------------------------------------------------------------------- transfers

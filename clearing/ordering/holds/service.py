@@ -148,6 +148,7 @@ class HoldService:
                 raise InvalidRequest.at(at(field), f"a hold that becomes {kind.label} has no {field}")
         program = ProgramRepository(self._session).by_number(hold.program)
         assert program is not None, "a hold's program is registered"
+        assert wanted.program_field is not None, "what a hold becomes moves the hold's program"
         own = {"member": hold.member_id, "points": points, wanted.program_field: program.code}
         if hold.agreement and "agreement" in wanted.captured_fields() and "agreement" not in fields:
             own["agreement"] = AgreementRepository(self._session).get_one(hold.agreement).id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
-from clearing.kit.ids import new_id
 from clearing.kit.fields import PointsOrZero, ProgramName
+from clearing.kit.ids import new_id
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.kinds.conversions import (
     ConversionRequest,
