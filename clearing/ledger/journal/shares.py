@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clearing.ledger.journal.models import Entry
-from tongdui.rates import share_up
+from tongdui.rates import share_between
 
 
 class Share(NamedTuple):
@@ -17,10 +17,15 @@ class Share(NamedTuple):
     fee: int
 
 
-def share_of(whole: Entry, before: int, points: int) -> Share:
-    """The share of `points`, after `before` points were undone. The shares of all parts add up to exactly the whole."""
-    out = share_up(whole.out, before + points, whole.points) - share_up(whole.out, before, whole.points)
-    return Share(points, out, _settled(whole, points, out), 0)
+def share_of(whole: Entry, before: int, points: int, source_merchant: int | None = None) -> Share:
+    """The share of `points`, after `before` points were undone. The shares of all parts add up to exactly the whole.
+
+    Whoever initiated the original bears the operator's fee: the giver, unless it was the `source_merchant`.
+    """
+    after = before + points
+    out = share_between(whole.out, before, after, whole.points)
+    fee = 0 if whole.merchant == source_merchant else share_between(whole.fee, before, after, whole.points)
+    return Share(points, out, _settled(whole, points, out), fee)
 
 
 def _settled(whole: Entry, points: int, out: int) -> int:

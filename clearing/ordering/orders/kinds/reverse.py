@@ -65,8 +65,9 @@ class Reverse(InstructionKind[ReverseRequest]):
         original = _original(resolver, request, at)
         entry = _settled_entry(original, at)
         _require_giver(resolver, original, at)
-        points, share = _share(resolver, request, original, entry, at)
         route = resolver.usability.route(entry.agreement) if entry.agreement else None
+        before, points = _points(resolver, request, original, entry, at)
+        share = share_of(entry, before, points, route.source_merchant if route is not None else None)
         resolver.require_active(entry.program, at("movement"))
         if route is not None and route.target_program:
             resolver.require_active(route.target_program, at("movement"))
@@ -170,10 +171,10 @@ def _require_giver(resolver: Resolver, original: Movement, at: Pointer) -> None:
 # -------------------------------------------------------------------- how much of it
 
 
-def _share(
+def _points(
     resolver: Resolver, request: ReverseRequest, original: Movement, entry: Entry, at: Pointer
-) -> tuple[int, Share]:
-    """The points to undo, and their share of what the original did beside. Pending reversals reach the chain before this one."""
+) -> tuple[int, int]:
+    """The points that earlier reversals undo, and those to undo now. Pending reversals reach the chain before this one."""
     earlier = resolver.reversals_of(original.instruction.id)
     before = sum(one.points for one in earlier)
     left = entry.points - before
@@ -185,7 +186,7 @@ def _share(
             detail += f"; reversals of {pending} are on their way to the chain"
         raise Refused.at(at("points"), detail, code="over_reversal")
     resolver.note_reversal(original.instruction.id, points)
-    return points, share_of(entry, before, points)
+    return before, points
 
 
 def _draw(entry: Entry, share: Share, target_program: int) -> Draw | None:
