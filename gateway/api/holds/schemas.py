@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from clearing.kit.fields import Id, MemberCode, MemberName, Points, ProgramName, Reference
+from clearing.kit.fields import AgreementId, MemberCode, MemberName, Points, ProgramName, Reference
 from clearing.ledger.availability.models import HoldState
 from clearing.ordering.orders.kinds import KINDS
 from gateway.api.movements.bodies import AuthorizationBody, one_of, request_fields
@@ -21,7 +21,7 @@ class HoldCreate(Body):
     """
 
     program: ProgramName | None = None
-    agreement: Id | None = Field(default=None, description="the hold is bound to it, and so is its capture")
+    agreement: AgreementId | None = Field(default=None, description="the hold is bound to it, and so is its capture")
     target_program: ProgramName | None = None
     member: MemberName | None = None
     member_code: MemberCode | None = None

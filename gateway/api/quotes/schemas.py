@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from clearing.kit.fields import AgreementId, MemberName, Points, ProgramName
+from clearing.kit.fields import AgreementId, MemberName, MerchantId, Points, ProgramName
 from gateway.http.schemas import Body, View
 
 
@@ -19,7 +19,7 @@ class QuoteCreate(Body):
     agreement: AgreementId | None = None
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
-    target_merchant: Id | None = None
+    target_merchant: MerchantId | None = None
     points: Points
     member: MemberName | None = Field(default=None, description="if given, the member's balance is checked, too")
 

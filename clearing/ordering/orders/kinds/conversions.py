@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearing.kit.errors import InvalidRequest, Pointer
-from clearing.kit.fields import Id, MemberCode, MemberName
+from clearing.kit.fields import AgreementId, MemberCode, MemberName, QuoteId
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, PointsRequest
 from clearing.ordering.orders.resolution import CapUse, Charge, Resolver, Sides
 from clearing.parties.agreements.conversion import Conversion
@@ -22,8 +22,8 @@ class ConversionRequest(PointsRequest):
 
     member: MemberName | None = None
     member_code: MemberCode | None = None
-    agreement: Id | None = None
-    quote: Id | None = None
+    agreement: AgreementId | None = None
+    quote: QuoteId | None = None
 
     @property
     def named_members(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
-from clearing.kit.fields import Id, Points, Reference
+from clearing.kit.fields import MovementId, Points, Reference
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.journal.models import Entry
@@ -35,7 +35,9 @@ class ReverseRequest(InstructionRequest):
 
     kind = Kind.REVERSE
 
-    movement: Annotated[Id | None, Field(description="the movement to undo, whichever side of it you are on")] = None
+    movement: Annotated[
+        MovementId | None, Field(description="the movement to undo, whichever side of it you are on")
+    ] = None
     original_reference: Annotated[
         Reference | None, Field(description="in place of `movement`: your document number of the original")
     ] = None

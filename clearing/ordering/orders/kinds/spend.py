@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
-from clearing.kit.fields import Id, ProgramName
+from clearing.kit.fields import MerchantId, ProgramName
 from clearing.kit.ids import new_id
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.kinds.conversions import (
@@ -32,7 +32,7 @@ class SpendRequest(ConversionRequest):
     kind = Kind.SPEND
 
     program: ProgramName | None = None
-    target_merchant: Id | None = None
+    target_merchant: MerchantId | None = None
 
 
 class Spend(InstructionKind[SpendRequest]):
