@@ -19,6 +19,7 @@ from clearing.kit.signing.keyring import Keyring
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
+from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
 from gateway.api.expansions import EXPANDERS
@@ -53,6 +54,7 @@ ROUTERS = (
     merchants.router,
     programs.router,
     members.router,
+    codes.router,
     lots.router,
     agreements.router,
     quotes.router,

@@ -98,6 +98,14 @@ MerchantId = Annotated[str, id_form("mer", "a merchant", "GET /v1/merchants")]
 AgreementId = Annotated[str, id_form("agr", "an agreement", "GET /v1/agreements")]
 QuoteId = Annotated[str, id_form("quo", "a quote", "the response to POST /v1/quotes")]
 EventId = Annotated[str, id_form("evt", "an event", "GET /v1/events")]
+MovementId = Annotated[
+    str,
+    Form(
+        f"^[a-z]{{3}}_{_ULID}$",
+        f"must be a movement's id, such as iss_{EXAMPLE_ULID}; the response that made it and every list of movements show it",
+    ),
+    Field(examples=["spd_" + EXAMPLE_ULID]),
+]
 ProgramCode = Annotated[
     str,
     Form("^[A-Z0-9]{2,12}$", "must be a code of 2 to 12 capital letters and digits, such as FUEL"),

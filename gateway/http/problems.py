@@ -213,6 +213,7 @@ _MEANINGS = {
     413: "The body is larger than 1 MiB",
     415: "The body is not JSON",
     422: "A field is wrong, or the state of the network does not allow it",
+    429: "You have asked too often: Retry-After says when to ask again",
     500: "An error of the gateway",
     503: "Not now: Retry-After says when",
 }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._errors import IdempotencyKeyReusedError as IdempotencyKeyReusedError
     from ._errors import InsufficientLiquidityError as InsufficientLiquidityError
     from ._errors import InsufficientPointsError as InsufficientPointsError
+    from ._errors import MemberCodeError as MemberCodeError
     from ._errors import NonceUsedError as NonceUsedError
     from ._errors import NotFoundError as NotFoundError
     from ._errors import PendingError as PendingError
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from ._models import Hold as Hold
     from ._models import LinkCode as LinkCode
     from ._models import Member as Member
+    from ._models import MemberCode as MemberCode
     from ._models import Merchant as Merchant
     from ._models import MerchantSigner as MerchantSigner
     from ._models import Movement as Movement
@@ -123,6 +125,7 @@ _NAMES = {
         "IdempotencyKeyReusedError",
         "InsufficientLiquidityError",
         "InsufficientPointsError",
+        "MemberCodeError",
         "NonceUsedError",
         "NotFoundError",
         "PendingError",
@@ -155,6 +158,7 @@ _NAMES = {
         "Hold",
         "LinkCode",
         "Member",
+        "MemberCode",
         "Merchant",
         "MerchantSigner",
         "Movement",

@@ -13,7 +13,7 @@ from ._models import Agreement, Member, Merchant, Network, Program
 from ._pagination import Query
 from ._signing import Signer
 from ._verification import require_same
-from .encoding import bytes_of, hex_of, word
+from .encoding import bytes_of, hex_of, keccak256, word
 from .orders import AgreementTerms, Domain
 
 EPOCH = date(1970, 1, 1)
@@ -174,6 +174,26 @@ class Directory:
             found = yield from self.gateway.get(Member, f"/v1/members/{segment(member)}")
             self.learn(found, member)
         return self._addresses[member]
+
+    def code_holder(self, code: str, program: str, points: int) -> Flow[Member]:
+        """The member whose code it is. An order that is signed with a code needs the member's address.
+
+        The request's key is made of what it asks. So a client that repeats an order after a restart gets the first answer, although
+        the order has used the code up.
+
+        Args:
+            code: The member's code, or what its QR code says.
+            program: Code or id of the program whose points are wanted.
+            points: How many.
+
+        Returns:
+            The member.
+        """
+        body = {"member_code": code, "program": program, "points": points}
+        key = "member-code-" + hex_of(keccak256(repr(body).encode()))[2:]
+        found = yield from self.gateway.post(Member, "/v1/member_codes/lookup", body, key=key)
+        self.learn(found)
+        return found
 
     def known_address(self, member: str) -> str | None:
         """A member's address, if this client has seen it."""

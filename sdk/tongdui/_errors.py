@@ -33,6 +33,7 @@ class TongduiError(Exception):
     │   │   ├── InsufficientPointsError       the member has too few points
     │   │   ├── InsufficientLiquidityError    the paying merchant's position and credit limit do not cover it
     │   │   ├── AgreementError                not live, wrong one, over a cap, below the minimum, opens a cycle
+    │   │   ├── MemberCodeError               the member's code is not live, or does not allow this
     │   │   ├── QuoteExpiredError             the quote has expired
     │   │   └── AuthorizationError            the order's signature, signer or deadline
     │   ├── RateLimitedError              429
@@ -173,6 +174,10 @@ class AgreementError(UnprocessableError):
     """
 
 
+class MemberCodeError(UnprocessableError):
+    """The member's code is unknown, used or expired, or the member has not agreed to this with it."""
+
+
 class QuoteExpiredError(UnprocessableError):
     """The quote has expired; ask for a new one."""
 
@@ -252,6 +257,7 @@ _BY_CODE: dict[str, type[APIError]] = {
         ),
         AgreementError,
     ),
+    **dict.fromkeys(("member_code_invalid", "member_code_other_program", "over_member_code"), MemberCodeError),
     **dict.fromkeys(("wrong_signer", "signature_required", "deadline_passed", "deadline_too_far"), AuthorizationError),
 }
 

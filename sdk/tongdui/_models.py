@@ -141,6 +141,34 @@ class LinkCode(Model):
     expires_at: datetime
 
 
+class MemberCode(Model):
+    """A member's consent that another merchant draws on its points, once, up to `points`.
+
+    `state`: live, used, expired, void. Only the answer that creates it has the `code` (to be read out or typed), `qr` (what its QR
+    code says) and `qr_svg` (the QR code as an image). Once it is used, `used_for` is the hold or movement that it became, and
+    `used_by` the merchant that presented it.
+    """
+
+    id: str
+    member: str
+    state: str
+    code: str | None = None
+    qr: str | None = None
+    qr_svg: str | None = None
+    points: int
+    program: str | None = None
+    merchant: str | None = None
+    used_by: str | None = None
+    used_points: int | None = None
+    used_for: str | None = None
+    used_at: datetime | None = None
+    expires_at: datetime
+    created_at: datetime | None = None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return _without_secret(super().__repr_args__())
+
+
 class Account(Model):
     """A member's points in one program: `available = posted - reserved`."""
 
@@ -592,8 +620,11 @@ class WebhookReplay(Model):
 
 
 def _without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
-    """What `repr` shows of a model, with the secret hidden."""
-    return [(name, "..." if name == "secret" and value else value) for name, value in shown]
+    """What `repr` shows of a model, with its secrets hidden."""
+    return [(name, "..." if name in _SECRETS and value else value) for name, value in shown]
+
+
+_SECRETS = frozenset({"secret", "code", "qr", "qr_svg"})
 
 
 class Expanded(Model):

@@ -24,3 +24,8 @@ def fee_up(micros: int, bps: int) -> int:
 def share_up(whole: int, part: int, total: int) -> int:
     """`part / total` of `whole`, rounded up."""
     return -(-whole * part // total)
+
+
+def share_between(whole: int, before: int, after: int, total: int) -> int:
+    """The share of `whole` from `before` to `after` of `total`. The shares of all parts add up to the whole."""
+    return share_up(whole, after, total) - share_up(whole, before, total)

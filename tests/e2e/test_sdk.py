@@ -217,6 +217,23 @@ def test_a_member_is_linked_to_another_merchant(participants: Participants, stat
     assert cinema.members.get("external:C-1").id == member.id
 
 
+def test_a_members_code_is_made_looked_up_and_taken_back(participants: Participants, station: Party) -> None:
+    member = member_with(station, "consents", 10)
+    cinema = participants.parties["CINE"].client
+    code = station.client.members.create_code(member, points=10, program="FUEL", expires_in=60)
+    assert code.code is not None
+    assert code.qr is not None
+    assert (code.code in str(code), code.state) == (False, "live")
+    assert cinema.members.by_code(code.qr, program="FUEL", points=10).address == member.address
+    with pytest.raises(tongdui.MemberCodeError, match="over_member_code"):
+        cinema.members.by_code(code.code, program="FUEL", points=11)
+    assert station.client.members.void_code(member, code).state == "void"
+    assert station.client.members.get_code(member, code.id).state == "void"
+    assert cinema.members.by_code(code.qr, program="FUEL", points=10).id == member.id, "the first answer stays"
+    with pytest.raises(tongdui.MemberCodeError, match="member_code_invalid"):
+        cinema.members.by_code(code.qr, program="FUEL", points=9)
+
+
 def test_refusals_have_their_own_exceptions(participants: Participants, station: Party) -> None:
     client = station.client
     member = member_with(station, "refusals", 50)

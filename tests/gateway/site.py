@@ -242,9 +242,26 @@ def terms(source: Party, target: Party, **fields: Any) -> dict[str, Any]:
     }
 
 
+def acceptance(source: Party, target: Party, **fields: Any) -> dict[str, Any]:
+    """An acceptance agreement at a cent a point, which both sides may use."""
+    return {
+        "kind": "acceptance",
+        "initiators": ["source", "target"],
+        "source_program": source.program,
+        "target_merchant": target.id,
+        "unit_price_micros": 10_000,
+        "fee_bps": 50,
+        "max_points": 100_000,
+        "daily_cap": 1_000_000,
+        "valid_until": "2040-01-01T00:00:00Z",
+        **fields,
+    }
+
+
 def agree(source: Party, target: Party, **fields: Any) -> Any:
-    """An active exchange agreement."""
-    agreement = source.post("/v1/agreements", terms(source, target, **fields))
+    """An active agreement: an exchange, unless the fields say that it is an acceptance."""
+    wanted = acceptance if fields.get("kind") == "acceptance" else terms
+    agreement = source.post("/v1/agreements", wanted(source, target, **fields))
     target.post(f"/v1/agreements/{agreement['id']}/signatures", {})
     source.site.confirm()
     return source.get(f"/v1/agreements/{agreement['id']}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from clearing.ordering.orders.kinds import KINDS
 from tests.gateway.site import ALL_SCOPES, MOVING_SCOPES, Party, Site, terms
 
 READ = {"operator", "auditor", "merchant:read"}
@@ -14,7 +15,7 @@ READ_AND_TREASURY = READ | {"treasury"}
 EVERYONE = {"operator", "treasury", "auditor", *(f"merchant:{scope}" for scope in ALL_SCOPES)}
 MERCHANT = {f"merchant:{scope}" for scope in ALL_SCOPES}
 MOVERS = {f"merchant:{scope}" for scope in MOVING_SCOPES}
-HOLDERS = {"merchant:redeem", "merchant:exchange"}
+HOLDERS = {"merchant:redeem", "merchant:exchange", "merchant:spend"}
 PUBLIC = EVERYONE | {"nobody", "revoked", "stranger"}
 
 MATRIX: dict[tuple[str, str], set[str]] = {
@@ -30,6 +31,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/programs/{program}"): READ_AND_TREASURY,
     ("POST", "/v1/members"): {"merchant:members"},
     ("POST", "/v1/members/{member}/link_codes"): {"merchant:members"},
+    ("POST", "/v1/members/{member}/codes"): {"merchant:members"},
+    ("GET", "/v1/members/{member}/codes/{code}"): READ,
+    ("DELETE", "/v1/members/{member}/codes/{code}"): {"merchant:members"},
+    ("POST", "/v1/member_codes/lookup"): {"merchant:exchange", "merchant:spend"},
     ("GET", "/v1/members/{member}/accounts"): READ,
     ("GET", "/v1/members/{member}"): READ,
     ("POST", "/v1/agreements"): {"merchant:agree"},
@@ -38,11 +43,14 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/agreements/{agreement}/termination"): {"merchant:agree"},
     ("GET", "/v1/agreements"): READ,
     ("GET", "/v1/agreements/{agreement}"): READ,
-    ("POST", "/v1/quotes"): {"merchant:exchange"},
+    ("POST", "/v1/quotes"): {"merchant:exchange", "merchant:spend"},
     ("POST", "/v1/nonces"): MOVERS,
     ("POST", "/v1/issuances"): {"merchant:issue"},
     ("POST", "/v1/redemptions"): {"merchant:redeem"},
     ("POST", "/v1/exchanges"): {"merchant:exchange"},
+    ("POST", "/v1/spends"): {"merchant:spend"},
+    ("POST", "/v1/transfers"): {"merchant:transfer"},
+    ("POST", "/v1/reversals"): {"merchant:reverse"},
     ("POST", "/v1/orders"): MOVERS,
     ("GET", "/v1/orders/{order}"): READ,
     ("GET", "/v1/issuances"): READ,
@@ -51,6 +59,12 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/redemptions/{movement}"): READ,
     ("GET", "/v1/exchanges"): READ,
     ("GET", "/v1/exchanges/{movement}"): READ,
+    ("GET", "/v1/spends"): READ,
+    ("GET", "/v1/spends/{movement}"): READ,
+    ("GET", "/v1/transfers"): READ,
+    ("GET", "/v1/transfers/{movement}"): READ,
+    ("GET", "/v1/reversals"): READ,
+    ("GET", "/v1/reversals/{movement}"): READ,
     ("GET", "/v1/positions"): READ_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): READ_AND_TREASURY,
     ("POST", "/v1/deposits"): {"treasury"},
@@ -198,7 +212,13 @@ def test_the_counterparty_sees_the_agreement_and_nothing_else(site: Site, cine: 
 
 def test_lists_show_a_merchant_only_its_own(site: Site, fuel: Party, affairs: dict[str, str]) -> None:
     other = site.merchant("List reader", program="LISTS")
-    for path in ("agreements", "issuances", "redemptions", "exchanges", "deposits", "withdrawals", "entries"):
+    for path in (
+        *(kind.collection for kind in KINDS),
+        "agreements",
+        "deposits",
+        "withdrawals",
+        "entries",
+    ):
         assert other.get(f"/v1/{path}")["data"] == [], path
     assert [position["merchant"] for position in other.get("/v1/positions")["data"]] == [other.id]
     assert {key["merchant"] for key in other.get("/v1/api_keys")["data"]} == {other.id}

@@ -72,17 +72,15 @@ def test_a_merchant_that_may_not_start_the_exchange_gets_no_quote(
     other.refused("/v1/quotes", {"agreement": exchange_agreement, "points": 10}, "unknown_agreement", 404)
 
 
-def test_the_target_side_needs_the_member_even_with_a_quote(
-    site: Site, fuel: Party, cine: Party, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_target_side_needs_the_members_code_even_with_a_quote(site: Site, fuel: Party, cine: Party) -> None:
     agreement = agree(fuel, cine, initiators=["source", "target"])["id"]
     member = fuel.member()
     site.give(member, "FUEL", 100)
-    cine.refused("/v1/quotes", {"agreement": agreement, "points": 10}, "not_initiator", 403)
-    quote = fuel.post("/v1/quotes", {"agreement": agreement, "points": 10})["id"]
-    with site.database.session.begin() as session:  # as if the gateway had made one before
-        session.get_one(Quote, quote).merchant_number = cine.number
-    cine.refused("/v1/exchanges", {"member": member, "points": 10, "quote": quote}, "not_initiator", 403)
+    quote = cine.post("/v1/quotes", {"agreement": agreement, "points": 10})
+    assert (quote["out"], quote["settled_micros"]) == (9, 90_000)
+    body = {"member": member, "points": 10, "quote": quote["id"]}
+    problem = cine.refused("/v1/exchanges", body, "member_code_required")
+    assert problem["errors"][0]["pointer"] == "/member_code"
 
 
 def test_a_quote_respects_caps_and_liquidity(

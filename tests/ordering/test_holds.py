@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import func, select
 
 from clearing.kit.clock import SYSTEM_CLOCK
-from clearing.kit.errors import Forbidden, NotFound, Refused
+from clearing.kit.errors import NotFound, Refused
 from clearing.kit.events.models import Event
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ordering.holds.service import HoldEnded, HoldService
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.service import OrderService
+from clearing.parties.agreements.usability import NamedAgreement
 from clearing.parties.merchants.models import Merchant
 from tests.support.chainless import ChainlessNetwork
 from tests.support.harness import Harness
@@ -33,8 +34,9 @@ def hold(chainless: Harness, member: str, points: int, seconds: int = 600, *, pr
             HoldService(session, network=chainless.network)
             .create(
                 merchant,
-                program=program,
+                NamedAgreement(source_program=program, program_field="program"),
                 member=member,
+                member_code=None,
                 points=points,
                 seconds=seconds,
                 most_seconds=604_800,
@@ -190,9 +192,9 @@ def test_the_sweeper_records_each_lapsed_hold_once(chainless: ChainlessNetwork, 
 def test_only_the_programs_own_merchant_holds_its_points_and_sees_the_hold(
     chainless: ChainlessNetwork, member: str
 ) -> None:
-    with pytest.raises(Forbidden) as refusal:
+    with pytest.raises(NotFound) as refusal:
         hold(chainless, member, 10, program="CINE")
-    assert refusal.value.code == "not_program_merchant"
+    assert refusal.value.code == "unknown_agreement"
     held = hold(chainless, member, 10)
     with pytest.raises(NotFound):
         capture(chainless, held, 10, merchant=2)

@@ -13,10 +13,21 @@ from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.ordering.quotes.models import Quote
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.models import Agreement
+from clearing.parties.codes.models import MemberCode, PresenterTries
+from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.models import LinkCode
 from clearing.parties.members.repository import LinkCodeRepository
+from clearing.parties.merchants.models import Merchant
 from clearing.runtime.jobs import cleanup
 from tests.support.chainless import ChainlessNetwork
+
+_REPOSITORIES = (
+    QuoteRepository,
+    LinkCodeRepository,
+    MemberCodeRepository,
+    PresenterTriesRepository,
+    IdempotencyRepository,
+)
 
 
 def test_cleaning_removes_what_is_over_and_nothing_else(
@@ -29,17 +40,36 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
         for number in range(5):
             at = old if number < 3 else fresh
             session.add(LinkCode(code_hash=bytes([number]) * 32, member_id=member, expires_at=at))
+            session.add(_code(number, member, at))
+            session.add(_presenter(session, 10 + number, at))
             record = IdempotencyRecord(principal="p", key=f"k{number}", fingerprint=bytes(32), status=200, body="")
             record.created_at = at
             session.add(record)
             session.add(_quote(session, number, at))
     before = datetime.now(UTC) - timedelta(days=1)
-    for repository in (QuoteRepository, LinkCodeRepository, IdempotencyRepository):
+    for repository in _REPOSITORIES:
         assert cleanup.remove_expired(chainless.database, repository, before) == 3
         assert cleanup.remove_expired(chainless.database, repository, before) == 0
     with chainless.database.session.begin() as session:
-        for table in (Quote, LinkCode, IdempotencyRecord):
+        for table in (Quote, LinkCode, MemberCode, PresenterTries, IdempotencyRecord):
             assert session.scalar(select(func.count()).select_from(table)) == 2
+
+
+def _code(number: int, member: str, at: datetime) -> MemberCode:
+    return MemberCode(
+        id=f"mcd_{number}",
+        code_hash=bytes([number]) * 32,
+        member_id=member,
+        merchant_number=1,
+        points=1,
+        expires_at=at,
+    )
+
+
+def _presenter(session: Session, number: int, at: datetime) -> PresenterTries:
+    session.add(Merchant(number=number, id=f"mer_{number}", name=str(number)))
+    session.flush()
+    return PresenterTries(merchant_number=number, since=at, wrong=1)
 
 
 def _quote(session: Session, number: int, at: datetime) -> Quote:

@@ -33,6 +33,7 @@ from clearing.ledger.settlement.repository import PositionRepository
 from clearing.notifications.webhooks.service import WebhookService
 from clearing.ordering.quotes.models import Quote
 from clearing.parties.agreements.models import Agreement
+from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import LinkCode
 from clearing.parties.merchants.models import Merchant
 from clearing.runtime.jobs import app as jobs
@@ -202,6 +203,7 @@ _FINDS_WORK = {
     "holds.tidy",
     "idempotency.clean_up",
     "link_codes.clean_up",
+    "member_codes.clean_up",
     "liquidity.alert",
     "points.expire",
     "points.remind",
@@ -228,6 +230,9 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
         PositionRepository(session).lock(1).position = -(10**6)
         session.add(_old_record())
         session.add(LinkCode(code_hash=bytes(32), member_id=member, expires_at=long_ago))
+        code = MemberCode(id=new_id("mcd"), code_hash=bytes(32), member_id=member, merchant_number=1, points=1)
+        code.expires_at = long_ago
+        session.add(code)
         agreement = session.scalars(select(Agreement)).one()
         session.add(
             Quote(

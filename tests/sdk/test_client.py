@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -197,6 +198,16 @@ def test_secrets_do_not_show() -> None:
     found = client.api_keys.create()
     assert found.secret == "tdk_very_secret"
     assert "very_secret" not in repr(found)
+    code = tongdui.MemberCode(
+        id="mcd_1",
+        member="mem_1",
+        state="live",
+        code="K7Q2M-9XD4R",
+        qr="tongdui:code:K7Q2M9XD4R",
+        points=1,
+        expires_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert "Q2M" not in repr(code)
     assert "tdk_1_x" not in repr(client)
     assert "11" * 32 not in repr(LocalSigner("11" * 32))
 

@@ -29,6 +29,9 @@ from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.kinds.redeem import RedeemRequest
+from clearing.ordering.orders.kinds.reverse import ReverseRequest
+from clearing.ordering.orders.kinds.spend import SpendRequest
+from clearing.ordering.orders.kinds.transfer import TransferRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.service import OrderService
@@ -67,6 +70,19 @@ TERMS = AgreementTerms(
     document=bytes(32),
 )
 """FUEL to CINE at 9/10, a cent a point, half a per cent for the operator."""
+
+
+def acceptance(merchant: int) -> dict[str, int]:
+    """What is different in terms under which a merchant takes FUEL for goods. Both sides may start it."""
+    return {
+        "kind": 2,
+        "initiators": 3,
+        "lifetime_days": 0,
+        "target_merchant": merchant,
+        "target_program": 0,
+        "rate_num": 1,
+        "rate_den": 1,
+    }
 
 
 class PatientClient(ChainClient):
@@ -204,6 +220,17 @@ class Harness:
                 session.add(MemberLink(merchant_number=merchant, external_id=member.id, member_id=member.id))
         return member.id
 
+    def acceptor(self, number: int = 3, **changes: int) -> str:
+        """Registers a merchant without a program, which takes FUEL for goods at a cent a point; returns the agreement's id."""
+        self._merchant(number, f"wash {number}")
+        reference = hex_of(keccak256(f"bank-{number}".encode()))
+        with self.database.session.begin() as session:
+            request_call(session, "treasury", "deposit", [number, 1_000_000_000, reference], "")
+        self.settle()
+        agreement = self.agree(number - 1, signed_by=(1, number), **acceptance(number), **changes)
+        self.settle()
+        return agreement
+
     # ---------------------------------------------------------------- orders
 
     def accept(self, merchant: int, requests: Sequence[InstructionRequest], *, atomic: bool = False) -> str:
@@ -226,6 +253,36 @@ class Harness:
         """Accepts a redemption."""
         owner = {"FUEL": 1, "CINE": 2}[program]
         return self.accept(owner, [RedeemRequest(member=member, points=points, program=program)])
+
+    def spend(self, member: str, points: int, agreement: str, reference: str | None = None) -> str:
+        """Accepts a spend of FUEL, which its issuer starts."""
+        request = SpendRequest(member=member, points=points, agreement=agreement, reference=reference)
+        return self.accept(1, [request])
+
+    def transfer(self, member: str, recipient: str, points: int) -> str:
+        """Accepts a transfer of FUEL."""
+        return self.accept(1, [TransferRequest(member=member, recipient=recipient, points=points, program="FUEL")])
+
+    def reverse(self, merchant: int, order_id: str, points: int | None = None) -> str:
+        """Accepts a reversal of an order's first movement, or of some of its points."""
+        return self.accept(merchant, [ReverseRequest(movement=self.movement(order_id), points=points)])
+
+    def movement(self, order_id: str) -> str:
+        """The id of an order's first movement."""
+        with self.database.session.begin() as session:
+            query = select(Instruction.id).join(Instruction.order).where(Order.id == order_id)
+            return session.scalars(query.order_by(Instruction.item)).all()[0]
+
+    def posted(self, member: str, program: int = 1) -> int:
+        """Points of a member on the chain, as the read model has them."""
+        with self.database.session.begin() as session:
+            account = session.get(Account, (session.get_one(Member, member).address, program))
+            return account.posted if account is not None else 0
+
+    def position(self, merchant: int) -> int:
+        """A merchant's position, as the read model has it."""
+        with self.database.session.begin() as session:
+            return session.get_one(Position, merchant).position
 
     def account(self, member: str, program: int = 1) -> tuple[str, int]:
         """A member's account."""

@@ -67,6 +67,8 @@ class Hold(Base):
     member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True)
     address: Mapped[str] = mapped_column(String(42))
     program: Mapped[int]
+    agreement: Mapped[int] = mapped_column(default=0)
+    """The agreement under which it was made, and to which its capture is bound; 0 for none."""
     points: Mapped[int] = mapped_column(Big)
     captured: Mapped[int] = mapped_column(Big, default=0)
     """Points that its order asked for; the rest became free."""

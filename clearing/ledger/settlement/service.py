@@ -154,14 +154,19 @@ class SettlementService:
         self._session.flush()
 
 
-def require_liquidity(position: Position, micros: int) -> None:
-    """Refuses what the paying merchant's position, credit included, does not cover."""
-    if micros > position.liquidity:
-        raise Refused(
-            f"the paying merchant needs {micros} micros of liquidity and has {max(position.liquidity, 0)}: "
-            "a deposit or a higher credit limit mends it",
-            code="insufficient_liquidity",
-        )
+def require_liquidity(position: Position, micros: int, viewer: int) -> None:
+    """Refuses what the paying merchant's position, credit included, does not cover.
+
+    Only the paying merchant itself (`viewer` is who asks) is told what it has.
+    """
+    if micros <= position.liquidity:
+        return
+    if position.merchant_number == viewer:
+        needs = f"you need {micros} micros of liquidity and have {max(position.liquidity, 0)}"
+    else:
+        needs = f"the paying merchant has less than the {micros} micros of liquidity that it needs"
+    detail = f"{needs}: a deposit or a higher credit limit mends it"
+    raise Refused(detail, code="insufficient_liquidity")
 
 
 def _used() -> ClearingError:

@@ -364,6 +364,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.String(length=40), nullable=True),
         sa.Column("address", sa.String(length=42), nullable=False),
         sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("agreement", sa.Integer(), nullable=False),
         sa.Column("points", Big(), nullable=False),
         sa.Column("captured", Big(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -443,7 +444,9 @@ def upgrade() -> None:
         sa.Column("used_points", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("used_for", sa.String(length=40), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_codes_member_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("member_codes_member_id_fkey"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["merchant_number"], ["merchants.number"], name=op.f("member_codes_merchant_number_fkey")
         ),
@@ -634,6 +637,8 @@ def upgrade() -> None:
         sa.Column("target_program", sa.Integer(), nullable=False),
         sa.Column("giver", sa.Integer(), nullable=True),
         sa.Column("receiver", sa.Integer(), nullable=True),
+        sa.Column("recipient_id", sa.String(length=40), nullable=True),
+        sa.Column("original_id", sa.String(length=40), nullable=True),
         sa.Column("draws_address", sa.String(length=42), nullable=True),
         sa.Column("draws_program", sa.Integer(), nullable=True),
         sa.Column("reserves", Big(), nullable=False),
@@ -643,6 +648,7 @@ def upgrade() -> None:
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("instructions_member_id_fkey")),
         sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name=op.f("instructions_order_seq_fkey")),
+        sa.ForeignKeyConstraint(["recipient_id"], ["members.id"], name=op.f("instructions_recipient_id_fkey")),
         sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("instructions_pkey")),
         sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
     )
@@ -663,6 +669,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("instructions_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index(
+            "instructions_original_index",
+            ["original_id"],
+            unique=False,
+            postgresql_where=sa.text("original_id IS NOT NULL"),
+            sqlite_where=sa.text("original_id IS NOT NULL"),
+        )
         batch_op.create_index("instructions_receiver_index", ["receiver", "order_seq", "item"], unique=False)
 
     op.create_table(
@@ -747,6 +760,11 @@ def downgrade() -> None:
     op.drop_table("quotes")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
         batch_op.drop_index("instructions_receiver_index")
+        batch_op.drop_index(
+            "instructions_original_index",
+            postgresql_where=sa.text("original_id IS NOT NULL"),
+            sqlite_where=sa.text("original_id IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("instructions_member_id_index"))
         batch_op.drop_index(
             "instructions_live_reference_unique",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Pointer, Refused, pointer_into
+from clearing.kit.errors import Conflict, InvalidRequest, NotFound, Pointer, Refused, pointer_into
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
@@ -19,9 +19,15 @@ from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
-from clearing.ordering.orders.requests import Authorization, InstructionRequest
+from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
+from clearing.ordering.orders.resolution import Held
 from clearing.ordering.orders.service import OrderService
+from clearing.parties.agreements.models import Agreement
+from clearing.parties.agreements.repository import AgreementRepository
+from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
+from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.models import Member
+from clearing.parties.members.repository import KnownMember
 from clearing.parties.members.service import MemberService, require_member
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_participating
@@ -49,28 +55,36 @@ class HoldService:
     def create(
         self,
         merchant: Merchant,
+        named: NamedAgreement,
         *,
-        program: str,
-        member: str,
+        member: str | None,
+        member_code: str | None,
         points: int,
         seconds: int,
         most_seconds: int,
         reference: str | None,
         actor: str,
     ) -> Hold:
-        """Sets points of the merchant's own program aside for `seconds`, of which `most_seconds` are allowed."""
+        """Sets points aside for `seconds`, of which `most_seconds` are allowed.
+
+        They are of the merchant's own program, or of another one that an agreement lets the merchant draw on.
+        """
         if seconds > most_seconds:
             raise InvalidRequest.at("/expires_in", f"a hold lasts at most {most_seconds} seconds")
         require_participating(merchant)
-        found = self._own_program(merchant, program)
-        holder = require_member(self._session, merchant, member, "/member")
+        at = pointer_into("")
+        agreement = self._agreement(merchant, named, points, has_code=member_code is not None, at=at)
+        found = self._program(merchant, named, agreement, at)
+        hold_id = new_id("hld")
+        holder = self._holder(merchant, member, member_code, found, points, used_for=hold_id, actor=actor, at=at)
         self._require_available(holder, found, points)
         hold = Hold(
-            id=new_id("hld"),
+            id=hold_id,
             merchant_number=merchant.number,
             member_id=holder.id,
             address=holder.address,
             program=found.number,
+            agreement=agreement.number or 0 if agreement is not None else 0,
             points=points,
             reference=reference,
             expires_at=self._clock.now() + timedelta(seconds=seconds),
@@ -112,7 +126,12 @@ class HoldService:
             [request],
             authorization=authorization,
             actor=actor,
-            captured={(hold.address, hold.program): hold.points},
+            held=Held(
+                (hold.address, hold.program),
+                hold.points,
+                KnownMember(hold.member_id, hold.address),
+                hold.agreement,
+            ),
         )
         hold.order_id = order.id
         hold.movement_id = order.instructions[0].id
@@ -129,7 +148,10 @@ class HoldService:
                 raise InvalidRequest.at(at(field), f"a hold that becomes {kind.label} has no {field}")
         program = ProgramRepository(self._session).by_number(hold.program)
         assert program is not None, "a hold's program is registered"
+        assert wanted.program_field is not None, "what a hold becomes moves the hold's program"
         own = {"member": hold.member_id, "points": points, wanted.program_field: program.code}
+        if hold.agreement and "agreement" in wanted.captured_fields() and "agreement" not in fields:
+            own["agreement"] = AgreementRepository(self._session).get_one(hold.agreement).id
         request: InstructionRequest = wanted.request(**own, **fields)
         return request
 
@@ -190,14 +212,55 @@ class HoldService:
 
     # ---------------------------------------------------------------- checks
 
-    def _own_program(self, merchant: Merchant, code_or_id: str) -> Program:
-        program = require_program(self._session, code_or_id, "/program")
-        if program.merchant_number != merchant.number:
-            detail = f"{program.code} belongs to another merchant; only that one may hold its points"
-            raise Forbidden.at("/program", detail, code="not_program_merchant")
+    def _agreement(
+        self, merchant: Merchant, named: NamedAgreement, points: int, *, has_code: bool, at: Pointer
+    ) -> Agreement | None:
+        """The agreement under which the hold is made; None for points of the merchant's own program, if it names none."""
+        if named.agreement is None and named.target_program is None and not self._is_foreign(merchant, named, at):
+            return None
+        usability = UsabilityService(self._session, network=self._network)
+        agreement = usability.find(merchant, named, at=at)
+        usability.require_use(merchant, agreement, named, has_consent=has_code, at=at)
+        usability.converted(agreement, points, 1, at)
+        return agreement
+
+    def _is_foreign(self, merchant: Merchant, named: NamedAgreement, at: Pointer) -> bool:
+        if named.source_program is None:
+            raise InvalidRequest.at(at("program"), "name the program whose points to hold, or an agreement about it")
+        program = require_program(self._session, named.source_program, at("program"))
+        return program.merchant_number != merchant.number
+
+    def _program(self, merchant: Merchant, named: NamedAgreement, agreement: Agreement | None, at: Pointer) -> Program:
+        """The active program whose points are held."""
+        if agreement is not None:
+            return ProgramRepository(self._session).get_one(agreement.source_program)
+        program = require_program(self._session, named.source_program or "", at("program"))
+        assert program.merchant_number == merchant.number, "points of other programs are held under an agreement"
         if program.status is not ProgramStatus.ACTIVE:
-            raise Refused.at("/program", f"program {program.code} is {program.status}", code="program_paused")
+            raise Refused.at(at("program"), f"program {program.code} is {program.status}", code="program_paused")
         return program
+
+    def _holder(
+        self,
+        merchant: Merchant,
+        member: str | None,
+        code: str | None,
+        program: Program,
+        points: int,
+        *,
+        used_for: str,
+        actor: str,
+        at: Pointer,
+    ) -> Member:
+        """The member whom the request names, or whose code it presents; the code is used up."""
+        if member is not None and code is None:
+            return require_member(self._session, merchant, member, at("member"))
+        if member is None and code is not None:
+            codes = MemberCodeService(self._session)
+            return codes.present(
+                merchant, code, program=program.number, points=points, at=at, used_for=used_for, actor=actor
+            )
+        raise InvalidRequest.at(at("member"), MEMBER_OR_CODE)
 
     def _require_available(self, member: Member, program: Program, points: int) -> None:
         account = (member.address, program.number)

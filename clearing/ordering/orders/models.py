@@ -102,6 +102,12 @@ class Instruction(Base):
             postgresql_where=text("kind = 7"),
             sqlite_where=text("kind = 7"),
         ),
+        Index(
+            "instructions_original_index",
+            "original_id",
+            postgresql_where=text("original_id IS NOT NULL"),
+            sqlite_where=text("original_id IS NOT NULL"),
+        ),
         Index("instructions_giver_index", "giver", "order_seq", "item"),
         Index("instructions_receiver_index", "receiver", "order_seq", "item"),
     )
@@ -127,6 +133,10 @@ class Instruction(Base):
     """The merchant whose points go. None where they come out of nothing."""
     receiver: Mapped[int | None] = mapped_column(default=None)
     """The merchant whose points come, or who takes them for goods. None where they end."""
+    recipient_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), default=None)
+    """Of a transfer: the member to whom the points go."""
+    original_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    """Of a reversal: the instruction that it undoes, or a part of it."""
     draws_address: Mapped[str | None] = mapped_column(String(42), default=None)
     draws_program: Mapped[int | None] = mapped_column(default=None)
     """With `draws_address`: the account from which it takes points. Usually its own; not in most reversals."""
@@ -152,6 +162,8 @@ class Movement:
     entry: Entry | None
     batch: Batch | None
     reason: str | None
+    reversed: int = 0
+    """Points of it that reversals have undone or, pending, will undo."""
 
     @property
     def state(self) -> OrderState:
@@ -159,3 +171,10 @@ class Movement:
         if self.order.state is OrderState.SETTLED and self.entry is None:
             return OrderState.REJECTED
         return self.order.state
+
+    @property
+    def reversible(self) -> int:
+        """Points of it that a reversal may still undo."""
+        if self.entry is None or self.instruction.kind == wire.Kind.REVERSE:
+            return 0
+        return self.entry.points - self.reversed

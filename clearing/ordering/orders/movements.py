@@ -1,4 +1,4 @@
-"""Orders and movements as a viewer may see them: a merchant sees those that it has signed."""
+"""Orders and movements as a viewer may see them: a merchant sees orders that it has signed, and both sides of movements."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class MovementService:
     def visible(self, viewer: Viewer, kind: Kind, movement_id: str) -> Movement:
         """The movement with this id, or NotFound where it is of another kind or another merchant's."""
         movement = self._orders.movement(movement_id)
-        if movement is None or movement.instruction.kind != kind or not viewer.sees(movement.order.merchant_number):
+        if movement is None or movement.instruction.kind != kind or not _sees(viewer, movement):
             raise NotFound(f"there is no {kind_of(kind).noun} {movement_id}")
         return movement
 
@@ -74,3 +74,10 @@ class MovementService:
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
         """How many of the order's instructions were settled, and in which batch."""
         return self._orders.summary_of(order)
+
+
+def _sees(viewer: Viewer, movement: Movement) -> bool:
+    """A merchant sees a movement that it has signed, and one whose points go from it or come to it."""
+    instruction = movement.instruction
+    sides = (instruction.merchant_number, instruction.giver, instruction.receiver)
+    return any(side is not None and viewer.sees(side) for side in sides)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +45,14 @@ OrderKey = tuple[int, int]
 
 _IS_EXPIRE = text("instructions.kind = 7")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+
+
+class Reversed(NamedTuple):
+    """Points of a movement that a reversal has undone or, while it is pending, will undo."""
+
+    original: str
+    points: int
+    is_posted: bool
 
 
 class Reservation(NamedTuple):
@@ -218,6 +227,34 @@ class OrderRepository:
         )
         return {(address, program) for address, program in self._session.execute(query)}
 
+    # ---------------------------------------------------------------- reversals
+
+    def referenced(self, merchant_number: int, reference: str) -> list[Instruction]:
+        """The merchant's live instructions with this reference: at most one of each kind."""
+        query = select(Instruction).where(
+            Instruction.merchant_number == merchant_number, Instruction.reference == reference, Instruction.live
+        )
+        return list(self._session.scalars(query.order_by(Instruction.kind)))
+
+    def lock_instruction(self, instruction_id: str) -> None:
+        """Until this transaction ends, nobody else who locks it too can reverse any part of this instruction."""
+        query = select(Instruction.id).where(Instruction.id == instruction_id)
+        self._session.execute(query.with_for_update(key_share=True))
+
+    def reversals(self, instruction_ids: Sequence[str]) -> list[Reversed]:
+        """The reversals of these instructions that have taken effect or still may."""
+        query = (
+            select(Instruction.original_id, Instruction.points, Entry.points)
+            .join(Instruction.order)
+            .outerjoin(Entry, _is_entry_of_instruction())
+            .where(
+                in_list(self._session, Instruction.original_id, instruction_ids),
+                or_(Entry.leaf.is_not(None), Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED))),
+            )
+        )
+        rows = self._session.execute(query) if instruction_ids else ()
+        return [Reversed(original or "", points, posted is not None) for original, points, posted in rows]
+
     # ---------------------------------------------------------------- movements
 
     def movement(self, instruction_id: str) -> Movement | None:
@@ -238,7 +275,7 @@ class OrderRepository:
             batch = batches[entry.batch] if entry else None
             reason = None if entry else reasons.get(instruction.item, order.reason)
             movements.append(Movement(instruction, order, entry, batch, reason))
-        return movements
+        return self._with_reversals(movements)
 
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
         """How many of the order's instructions took effect, and in which batch."""
@@ -280,11 +317,10 @@ class OrderRepository:
     def _movements(
         self, conditions: list[ColumnElement[bool]], after: tuple[int, int] | None, limit: int | None
     ) -> list[Movement]:
-        same_order = and_(Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce)
         query = (
             select(Instruction, Entry, Batch, _reason())
             .join(Instruction.order)
-            .outerjoin(Entry, and_(same_order, Entry.item == Instruction.item))
+            .outerjoin(Entry, _is_entry_of_instruction())
             .outerjoin(Batch, Batch.number == Entry.batch)
             .where(*conditions)
             .options(joinedload(Instruction.order))
@@ -297,7 +333,25 @@ class OrderRepository:
             query = query.where(
                 or_(Instruction.order_seq < seq, and_(Instruction.order_seq == seq, Instruction.item < item))
             )
-        return [_movement(row) for row in self._session.execute(query)]
+        return self._with_reversals([_movement(row) for row in self._session.execute(query)])
+
+    def _with_reversals(self, movements: list[Movement]) -> list[Movement]:
+        """The movements, with what reversals have undone of them."""
+        undone: Counter[str] = Counter()
+        for one in self.reversals([movement.instruction.id for movement in movements if movement.entry is not None]):
+            undone[one.original] += one.points
+        return [
+            replace(movement, reversed=undone[movement.instruction.id])
+            if movement.instruction.id in undone
+            else movement
+            for movement in movements
+        ]
+
+
+def _is_entry_of_instruction() -> ColumnElement[bool]:
+    """Joins `Entry` to an `Instruction` with its `Order`."""
+    same_order = and_(Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce)
+    return and_(same_order, Entry.item == Instruction.item)
 
 
 def _reason() -> ColumnElement[str | None]:

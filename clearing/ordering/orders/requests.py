@@ -14,19 +14,43 @@ from pydantic import Field
 from clearing.kit.fields import MemberName, Points, Reference, Word
 from tongdui.orders import Kind
 
+MEMBER_OR_CODE = "say whose points they are: either member, or the member_code that the member has shown you"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionRequest:
-    """What every kind asks for. `member` is `mem_...` or `external:...`."""
+    """What every kind asks for."""
 
     kind: ClassVar[Kind]
 
-    member: MemberName
-    points: Points
     reference: Reference | None = None
     ref: Annotated[Word | None, Field(description="salted hash of the reference, for the chain; zero if missing")] = (
         None
     )
+
+    @property
+    def named_members(self) -> tuple[str, ...]:
+        """The members that it names, whom the merchant must know."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsRequest(InstructionRequest):
+    """What every kind asks for that moves so many points."""
+
+    points: Points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRequest(PointsRequest):
+    """What every kind asks for that moves points of a member whom the merchant knows: `mem_...` or `external:...`."""
+
+    member: MemberName
+
+    @property
+    def named_members(self) -> tuple[str, ...]:
+        """The member."""
+        return (self.member,)
 
 
 @dataclass(frozen=True, slots=True)

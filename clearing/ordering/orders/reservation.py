@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.errors import Pointer, Refused
+from clearing.kit.errors import Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.service import AvailabilityService
@@ -44,10 +44,10 @@ class ReservationService:
         for draft in drafts:
             points = 0
             if draft.draw is not None:
-                points = self._reserve_one(draft.at, draft.draw, free, gained)
+                points = self._reserve_one(draft, draft.draw, free, gained)
                 sums[draft.draw.account] += points
             if draft.gain is not None and atomic:
-                gained[draft.instruction.member, draft.gain.program] += draft.gain.points
+                gained[draft.gain.account] += draft.gain.points
             reserved.append(points)
         changes = {
             account: Balance(reserved=points, expiring=burning.get(account, 0)) for account, points in sums.items()
@@ -66,24 +66,22 @@ class ReservationService:
         return burning
 
     @staticmethod
-    def _reserve_one(at: Pointer, draw: Draw, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
+    def _reserve_one(draft: Draft, draw: Draw, free: dict[AccountKey, int], gained: dict[AccountKey, int]) -> int:
         account, points = draw
         own = min(gained[account], points)
         needed = points - own
         if needed > free[account]:
-            raise Refused.at(
-                at("points"),
-                f"the member has {max(free[account], 0) + gained[account]} points available, {points} are needed",
-                code="insufficient_points",
-            )
+            available = max(free[account], 0) + gained[account]
+            detail = kind_of(draft.request.kind).shortage(available, points)
+            raise Refused.at(draft.at("points"), detail, code="insufficient_points")
         gained[account] -= own
         free[account] -= needed
         return needed
 
     # ---------------------------------------------------------------- money and daily caps
 
-    def reserve_charges(self, drafts: Sequence[Draft]) -> None:
-        """Reserves what the drafts' payers will pay, and what the drafts may use of daily caps.
+    def reserve_charges(self, drafts: Sequence[Draft], merchant_number: int) -> None:
+        """Reserves what the payers of a merchant's drafts will pay, and what the drafts may use of daily caps.
 
         Do this last: everybody who pays from the same position waits for the transaction to end.
         """
@@ -93,7 +91,7 @@ class ReservationService:
         for payer in sorted({charge.payer for charge in charges}):
             micros = sum(charge.micros for charge in charges if charge.payer == payer)
             position = positions.lock(payer)
-            require_liquidity(position, micros)
+            require_liquidity(position, micros, merchant_number)
             position.reserved += micros
         self._reserve_caps([draft for draft in charged if draft.cap_use is not None])
 

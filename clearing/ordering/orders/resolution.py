@@ -5,6 +5,7 @@ Reads only. What differs between kinds of instruction stands in `kinds`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.repository import OrderRepository, Reversed
+from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
+from clearing.ordering.quotes.models import Quote
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.conversion import Conversion
-from clearing.parties.agreements.models import Agreement
-from clearing.parties.agreements.usability import UsabilityService
+from clearing.parties.agreements.models import Agreement, AgreementKind
+from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import KnownMember, MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
@@ -29,9 +32,9 @@ from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction
 
 
 class Gain(NamedTuple):
-    """Points of a program that the member gets: later instructions of an atomic order may use them."""
+    """Points that an instruction brings, and the account that gets them: later instructions of an atomic order may use them."""
 
-    program: int
+    account: AccountKey
     points: int
 
 
@@ -80,11 +83,12 @@ class Draft(NamedTuple):
     charge: Charge | None = None
     conversion: Conversion | None = None
     """What its entry will say of points and money; None if all that it says is how many points."""
-
-    @property
-    def outcome(self) -> Conversion:
-        """What its entry will say of points and money, if the chain accepts it as things are now."""
-        return self.conversion or Conversion(self.instruction.points, 0, 0, 0)
+    recipient: str | None = None
+    """Of a transfer: the id of the member to whom the points go."""
+    movement: str | None = None
+    """Its id, where something refers to it already."""
+    original: str | None = None
+    """Of a reversal: the id of the movement that it undoes, or a part of it."""
 
     @property
     def account(self) -> AccountKey:
@@ -96,6 +100,21 @@ class Draft(NamedTuple):
         """Its use of the agreement's daily cap, if it has one."""
         return self.charge.use if self.charge is not None else None
 
+    @property
+    def outcome(self) -> Conversion:
+        """What its entry will say of points and money, if the chain accepts it as things are now."""
+        return self.conversion or Conversion(self.instruction.points, 0, 0, 0)
+
+
+class Held(NamedTuple):
+    """A hold that is just ending: the order's points come out of it."""
+
+    account: AccountKey
+    points: int
+    member: KnownMember
+    agreement: int = 0
+    """The agreement under which it was made, with the member's code where that was needed; 0 for none."""
+
 
 def drawn(instruction: Instruction) -> Draw:
     """The draw of an instruction that takes its points from its own member and program."""
@@ -105,37 +124,50 @@ def drawn(instruction: Instruction) -> Draw:
 class Resolver:
     """Looks up what the requests of one merchant's order name; each thing once, however often it is named."""
 
-    def __init__(self, session: Session, merchant: Merchant, network: NetworkIdentity) -> None:
+    def __init__(
+        self, session: Session, merchant: Merchant, network: NetworkIdentity, actor: str, held: Held | None = None
+    ) -> None:
+        self.actor = actor
+        self.session = session
         self.merchant = merchant
+        self.held = held
         self.network = network
         self.clock = clock_of(session)
         self.usability = UsabilityService(session, network=network)
         self._programs = ProgramRepository(session)
         self._members = MemberRepository(session)
         self._quotes = QuoteRepository(session)
+        self.orders = OrderRepository(session)
         self._known_members: dict[str, KnownMember] = {}
+        self._reversing: dict[str, list[Reversed]] = defaultdict(list)
+        """Reversals of this very order, by their originals."""
         self._known_programs: dict[str | int, Program] = {}
-        self._known_agreements: dict[tuple[str | None, str | None, str | None], Agreement] = {}
+        self._known_agreements: dict[tuple[AgreementKind, NamedAgreement, bool], Agreement] = {}
 
     def prepare(self, requests: Iterable[InstructionRequest]) -> None:
         """Looks the members of all requests up, in one statement."""
-        self._known_members = self._members.resolve_all(self.merchant.number, (r.member for r in requests))
+        names = (name for request in requests for name in request.named_members)
+        self._known_members = self._members.resolve_all(self.merchant.number, names)
+        if self.held is not None and self.held.member.id is not None:
+            # Whoever holds points by a member's code need not know the member.
+            self._known_members[self.held.member.id] = self.held.member
 
     @staticmethod
     def require_points(request: InstructionRequest, at: Pointer) -> None:
         """Refuses points that are not a positive number of 64 bits."""
-        if not 0 < request.points <= UINT64_MAX:
+        if isinstance(request, PointsRequest) and not 0 < request.points <= UINT64_MAX:
             raise InvalidRequest.at(at("points"), "points must be a whole number from 1 up")
 
     def instruction(
         self,
-        request: InstructionRequest,
+        request: PointsRequest,
         member: Member | KnownMember,
         program: Program,
         *,
         agreement: int = 0,
         min_out: int = 0,
         expiry_day: int = 0,
+        link: bytes = ZERO_WORD,
     ) -> Instruction:
         """The instruction as it is signed."""
         return Instruction(
@@ -146,20 +178,25 @@ class Resolver:
             agreement=agreement,
             min_out=min_out,
             expiry_day=expiry_day,
+            link=link,
             ref=bytes_of(request.ref) if request.ref is not None else ZERO_WORD,
         )
 
     # ---------------------------------------------------------------- members
 
-    def member(self, request: InstructionRequest, at: Pointer) -> KnownMember:
+    def member(self, request: MemberRequest, at: Pointer) -> KnownMember:
         """The member, whom the merchant must know."""
-        member = self._known_members.get(request.member)
+        return self.known_member(request.member, at("member"))
+
+    def known_member(self, name: str, pointer: str) -> KnownMember:
+        """The member with this name, whom the merchant must know."""
+        member = self._known_members.get(name)
         if member is None or member.address == ZERO_ADDRESS:
-            detail = f"there is no member {request.member}; register it with POST /v1/members"
-            raise NotFound.at(at("member"), detail, code="unknown_member")
+            detail = f"there is no member {name}; register it with POST /v1/members"
+            raise NotFound.at(pointer, detail, code="unknown_member")
         return member
 
-    def member_of_network(self, request: InstructionRequest, at: Pointer) -> Member | KnownMember:
+    def member_of_network(self, request: MemberRequest, at: Pointer) -> Member | KnownMember:
         """The member, whom the merchant need not know if it gives the id: points come by exchanges and as gifts, too."""
         return self._members.by_id(request.member) or self.member(request, at)
 
@@ -174,16 +211,23 @@ class Resolver:
                 f"{program.code} belongs to another merchant; only that merchant may {request.kind.label} it",
                 code="not_program_merchant",
             )
+        self.require_active(program.number, at("program"))
+        return program
+
+    def require_active(self, number: int, pointer: str) -> None:
+        """Refuses a program in which nothing moves for now."""
+        program = self._by_number(number)
         if program.status is not ProgramStatus.ACTIVE:
             detail = f"program {program.code} is {program.status}: nothing in it moves until it is active"
-            raise Refused.at(at("program"), detail, code="program_paused")
-        return program
+            raise Refused.at(pointer, detail, code="program_paused")
 
     def source_program(self, agreement: Agreement) -> Program:
         """The program whose points are burnt under an agreement."""
-        number = agreement.source_program
+        return self._by_number(agreement.source_program)
+
+    def _by_number(self, number: int) -> Program:
         program = self._known_programs.get(number) or self._programs.by_number(number)
-        assert program is not None, "agreements name registered programs"
+        assert program is not None, "agreements and entries name registered programs"
         self._known_programs[number] = program
         return program
 
@@ -206,23 +250,37 @@ class Resolver:
 
     # ---------------------------------------------------------------- agreements
 
-    def exchange_agreement(
-        self, *, agreement_id: str | None, source_program: str | None, target_program: str | None, at: Pointer
-    ) -> Agreement:
-        """The exchange agreement that a request names, if the merchant may start an exchange under it now."""
-        key = (agreement_id, source_program, target_program)
+    def agreement(self, named: NamedAgreement, *, kind: AgreementKind, has_consent: bool, at: Pointer) -> Agreement:
+        """The agreement that a request names, if it is of this kind and the merchant may use it now."""
+        key = (kind, named, has_consent)
         if key not in self._known_agreements:
-            self._known_agreements[key] = self.usability.exchange_agreement(
-                self.merchant,
-                agreement_id=agreement_id,
-                source_program=source_program,
-                target_program=target_program,
-                at=at,
+            self._known_agreements[key] = self.usability.agreement(
+                self.merchant, named, kind=kind, has_consent=has_consent, at=at
             )
         return self._known_agreements[key]
 
-    def quoted(self, quote_id: str, points: int, source_program: str | None, at: Pointer) -> tuple[Agreement, int]:
-        """The agreement of a quote that still holds, and the target points that it promises."""
+    def refuse_other_agreement(self, agreement: Agreement, at: Pointer) -> None:
+        """Refuses to capture a hold under another agreement than the one under which it was made."""
+        made_under = self.held.agreement if self.held is not None else 0
+        is_target = agreement.source_merchant != self.merchant.number
+        if (made_under or is_target) and self.held is not None and made_under != agreement.number:
+            detail = "the hold was made under another agreement; capture it under that one"
+            raise Refused.at(at("agreement"), detail, code="wrong_agreement")
+
+    # ---------------------------------------------------------------- reversals
+
+    def reversals_of(self, movement_id: str) -> list[Reversed]:
+        """Every reversal of a movement that has taken effect or still may, those of this order among them."""
+        return self.orders.reversals([movement_id]) + self._reversing[movement_id]
+
+    def note_reversal(self, movement_id: str, points: int) -> None:
+        """Remembers that this order undoes so many points of a movement."""
+        self._reversing[movement_id].append(Reversed(movement_id, points, is_posted=False))
+
+    # ---------------------------------------------------------------- quotes
+
+    def quote(self, quote_id: str, points: int, at: Pointer) -> Quote:
+        """The merchant's quote for so many points, if it still holds."""
         quote = self._quotes.by_id(quote_id)
         if quote is None or quote.merchant_number != self.merchant.number:
             raise NotFound.at(at("quote"), f"there is no quote {quote_id}")
@@ -230,7 +288,4 @@ class Resolver:
             raise Refused.at(at("quote"), "the quote has expired; ask for a new one", code="quote_expired")
         if quote.points != points:
             raise InvalidRequest.at(at("points"), f"the quote is for {quote.points} points, not {points}")
-        agreement = self.exchange_agreement(
-            agreement_id=quote.agreement_id, source_program=source_program, target_program=None, at=at
-        )
-        return agreement, quote.out
+        return quote

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +21,6 @@ from clearing.kit.errors import (
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService
 from clearing.ordering.orders.dry_run import dry_run_of
@@ -31,7 +30,7 @@ from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.reservation import ReservationService
-from clearing.ordering.orders.resolution import Draft, Resolver
+from clearing.ordering.orders.resolution import Draft, Held, Resolver
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
 
@@ -55,16 +54,16 @@ class OrderService:
         actor: str,
         atomic: bool = False,
         places: Sequence[str] | None = None,
-        captured: Mapping[AccountKey, int] | None = None,
+        held: Held | None = None,
     ) -> Order:
         """Stores an order with its reservations, ready for the sequencer.
 
         `places` are JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body.
-        `captured` are points of the hold that the order comes from. Raises a ClearingError where the order may not be: then the
+        `held` is the hold that the order comes from. Raises a ClearingError where the order may not be: then the
         caller rolls back to where it called.
         """
         self._refuse_overload(merchant)
-        drafts = self._resolved(merchant, requests, places or [""] * len(requests))
+        drafts = self._resolved(merchant, requests, places or [""] * len(requests), actor, held)
         self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._authorizations.managed(merchant)
@@ -73,9 +72,10 @@ class OrderService:
         digest = order.digest(self._network.domain)
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
+        captured = {held.account: held.points} if held is not None else None
         reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
         row = self._store(signed, digest, drafts, reserved, actor)
-        reservations.reserve_charges(drafts)
+        reservations.reserve_charges(drafts, merchant.number)
         if (dry_run := dry_run_of(self._session)) is not None:
             dry_run.outcomes += [draft.outcome for draft in drafts]
         return row
@@ -97,9 +97,14 @@ class OrderService:
             raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
 
     def _resolved(
-        self, merchant: Merchant, requests: Sequence[InstructionRequest], places: Sequence[str]
+        self,
+        merchant: Merchant,
+        requests: Sequence[InstructionRequest],
+        places: Sequence[str],
+        actor: str,
+        held: Held | None,
     ) -> list[Draft]:
-        resolver = Resolver(self._session, merchant, self._network)
+        resolver = Resolver(self._session, merchant, self._network, actor, held)
         resolver.prepare(requests)
         drafts = []
         for request, place in zip(requests, places, strict=True):
@@ -175,7 +180,7 @@ def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[s
     return {
         "order_seq": order.seq,
         "item": item,
-        "id": new_id(kind_of(wanted.kind).id_prefix),
+        "id": draft.movement or new_id(kind_of(wanted.kind).id_prefix),
         "merchant_number": order.merchant_number,
         "kind": int(wanted.kind),
         "member_id": draft.member.id,
@@ -191,6 +196,8 @@ def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[s
         "target_program": draft.sides.target_program,
         "giver": draft.sides.giver,
         "receiver": draft.sides.receiver,
+        "recipient_id": draft.recipient,
+        "original_id": draft.original,
         "draws_address": draft.draw.account[0] if draft.draw else None,
         "draws_program": draft.draw.account[1] if draft.draw else None,
         "reserves": reserved,

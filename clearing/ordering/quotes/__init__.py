@@ -1,1 +1,1 @@
-"""Quotes: amounts, rate and fee of an exchange, locked for a while."""
+"""Quotes: amounts, rate and fee of an exchange or a spend, locked for a while."""

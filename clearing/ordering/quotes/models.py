@@ -12,7 +12,7 @@ from clearing.kit.database import Base, Big
 
 
 class Quote(Base):
-    """What an exchange of `points` gives under an agreement, locked until it expires. Money is micros."""
+    """What an exchange or a spend of `points` gives under an agreement, locked until it expires. Money is micros."""
 
     __tablename__ = "quotes"
 

@@ -1,4 +1,4 @@
-"""Rules of quotes: what an exchange would give now, and a promise to give it for a little while."""
+"""Rules of quotes: what an exchange or a spend would give now, and a promise to give it for a little while."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clearing.ordering.quotes.models import Quote
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.conversion import Conversion
 from clearing.parties.agreements.models import Agreement
-from clearing.parties.agreements.usability import UsabilityService
+from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
 from clearing.parties.members.service import require_member
 from clearing.parties.merchants.models import Merchant
 
@@ -37,25 +37,22 @@ class QuoteService:
     def create(
         self,
         merchant: Merchant,
+        named: NamedAgreement,
         *,
-        agreement_id: str | None,
-        source_program: str | None,
-        target_program: str | None,
         points: int,
         member: str | None,
     ) -> tuple[Quote, Agreement]:
-        """A quote for exchanging `points`, with its agreement, if the exchange would be accepted now."""
+        """A quote for exchanging or spending `points`, with its agreement, if that would be accepted now.
+
+        Where the target side asks, the member's code is still to come: only the movement itself needs it.
+        """
         usability = UsabilityService(self._session, network=self._network)
-        agreement = usability.exchange_agreement(
-            merchant,
-            agreement_id=agreement_id,
-            source_program=source_program,
-            target_program=target_program,
-            at=_AT,
-        )
+        agreement = usability.find(merchant, named, at=_AT)
+        usability.require_use(merchant, agreement, named, has_consent=True, at=_AT)
         conversion = usability.converted(agreement, points, 1, _AT)
         usability.require_left_today(agreement.number or 0, agreement.daily_cap, conversion.burnt, _AT("points"))
-        require_liquidity(PositionRepository(self._session).get(agreement.source_merchant), conversion.paid)
+        payer = PositionRepository(self._session).get(agreement.source_merchant)
+        require_liquidity(payer, conversion.paid, merchant.number)
         if member is not None:
             self._require_points(merchant, member, agreement.source_program, points)
         return self._stored(merchant, agreement, points, conversion), agreement

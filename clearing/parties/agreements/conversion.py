@@ -1,10 +1,10 @@
-"""What an exchange does to points and money, as the contract's `_exchange` computes it."""
+"""What an exchange or a spend does to points and money, as the contract's `_exchange` and `_spend` compute it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from clearing.parties.agreements.models import Agreement
+from clearing.parties.agreements.models import Agreement, AgreementKind
 from tongdui.rates import fee_up, source_points_up, target_points_down
 
 
@@ -23,7 +23,10 @@ class Conversion(NamedTuple):
 
 
 def convert(points: int, agreement: Agreement) -> Conversion:
-    """What an exchange of `points` does under these terms. What the rate leaves over stays with the member."""
+    """What an exchange or a spend of `points` does under these terms. What a rate leaves over stays with the member."""
+    if agreement.kind == AgreementKind.ACCEPTANCE:
+        price = points * agreement.unit_price_micros
+        return Conversion(points, 0, price, fee_up(price, agreement.fee_bps))
     out = target_points_down(points, agreement.rate_num, agreement.rate_den)
     settled = out * agreement.unit_price_micros
     burnt = source_points_up(out, agreement.rate_num, agreement.rate_den)

@@ -5,23 +5,41 @@ What the contract would refuse is refused here already, with a sentence that nam
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.parties.agreements.conversion import Conversion, convert
-from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
+from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator, Route
 from clearing.parties.agreements.repository import REGISTERED, AgreementRepository, AgreementUseRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.merchants.repository import MerchantRepository
-from clearing.parties.merchants.service import require_participating
+from clearing.parties.merchants.service import require_merchant, require_participating
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
 
 MAX_SETTLED_MICROS = 2**64 - 1
 """Most that the contract settles for one instruction."""
+
+_WRONG_KIND = {
+    AgreementKind.EXCHANGE: "{} is an acceptance agreement: it has no program to exchange into",
+    AgreementKind.ACCEPTANCE: "{} is an exchange agreement: nobody takes its points for goods",
+}
+
+
+class NamedAgreement(NamedTuple):
+    """How a request names an agreement: by id, or by a program and the program or merchant on the other side."""
+
+    agreement: str | None = None
+    source_program: str | None = None
+    target_program: str | None = None
+    target_merchant: str | None = None
+    program_field: str = "source_program"
+    """What the request calls the source program."""
 
 
 class UsabilityService:
@@ -40,48 +58,81 @@ class UsabilityService:
 
     # ---------------------------------------------------------------- which one
 
-    def exchange_agreement(
-        self,
-        merchant: Merchant,
-        *,
-        agreement_id: str | None,
-        source_program: str | None,
-        target_program: str | None,
-        at: Pointer,
+    def agreement(
+        self, merchant: Merchant, named: NamedAgreement, *, kind: AgreementKind, has_consent: bool, at: Pointer
     ) -> Agreement:
-        """The exchange agreement that a request names, by id or by its two programs, if the merchant may start an exchange now."""
-        if agreement_id is not None:
-            agreement = self._by_id(merchant, agreement_id, at)
-        else:
-            agreement = self._by_programs(merchant, source_program, target_program, at)
-        self.require_exchange(merchant, agreement, at)
-        if source_program is not None:
-            program = self._named(source_program, at("source_program"))
-            if program.number != agreement.source_program:
-                detail = f"{agreement.id} does not exchange {program.code}"
-                raise Refused.at(at("source_program"), detail, code="wrong_agreement")
+        """The agreement of this kind that a request names, if the merchant may use it now.
+
+        `has_consent`: the member has consented to a use by the target side, by a one-time code.
+        """
+        agreement = self.find(merchant, named, kind=kind, at=at)
+        self.require_use(merchant, agreement, named, kind=kind, has_consent=has_consent, at=at)
         return agreement
 
-    def _by_id(self, merchant: Merchant, agreement_id: str, at: Pointer) -> Agreement:
-        agreement = self._agreements.by_id(agreement_id)
+    def find(
+        self, merchant: Merchant, named: NamedAgreement, *, kind: AgreementKind | None = None, at: Pointer
+    ) -> Agreement:
+        """The agreement that a request names, by id or by its two sides, if the merchant is a party to it."""
+        if named.agreement is not None:
+            return self._by_id(merchant, named, at)
+        if kind is AgreementKind.EXCHANGE or (kind is None and named.target_program is not None):
+            return self._by_programs(merchant, named, at)
+        return self._by_acceptor(merchant, named, at)
+
+    def _by_id(self, merchant: Merchant, named: NamedAgreement, at: Pointer) -> Agreement:
+        agreement = self._agreements.by_id(named.agreement or "")
         if agreement is None or not _is_party(merchant, agreement):
-            raise NotFound.at(at("agreement"), f"there is no agreement {agreement_id}", code="unknown_agreement")
+            raise NotFound.at(at("agreement"), f"there is no agreement {named.agreement}", code="unknown_agreement")
+        fields = (
+            (named.program_field, named.source_program, agreement.source_program, "does not take"),
+            ("target_program", named.target_program, agreement.target_program, "does not exchange into"),
+        )
+        for field, name, number, does_not in fields:
+            if name is not None and self._named(name, at(field)).number != number:
+                raise Refused.at(at(field), f"{agreement.id} {does_not} {name}", code="wrong_agreement")
+        acceptor = named.target_merchant
+        if acceptor is not None and self._acceptor(acceptor, at).number != agreement.target_merchant:
+            detail = f"{agreement.id} is not an agreement with {acceptor}"
+            raise Refused.at(at("target_merchant"), detail, code="wrong_agreement")
         return agreement
 
-    def _by_programs(
-        self, merchant: Merchant, source_program: str | None, target_program: str | None, at: Pointer
-    ) -> Agreement:
-        for field, program in (("source_program", source_program), ("target_program", target_program)):
+    def _by_programs(self, merchant: Merchant, named: NamedAgreement, at: Pointer) -> Agreement:
+        for field, program in ((named.program_field, named.source_program), ("target_program", named.target_program)):
             if program is None:
                 detail = f"{field} is missing: name the agreement, or the source program and the target program"
                 raise InvalidRequest.at(at(field), detail)
-        source = self._named(source_program or "", at("source_program"))
-        target = self._named(target_program or "", at("target_program"))
+        source = self._named(named.source_program or "", at(named.program_field))
+        target = self._named(named.target_program or "", at("target_program"))
         found = self._agreements.usable(AgreementKind.EXCHANGE, source.number, target.number, None, self._clock.unix())
         if found is None or not _is_party(merchant, found):
             detail = f"no agreement in force exchanges {source.code} for {target.code}"
             raise NotFound.at(at("target_program"), detail, code="unknown_agreement")
         return found
+
+    def _by_acceptor(self, merchant: Merchant, named: NamedAgreement, at: Pointer) -> Agreement:
+        """The acceptance agreement between a program's issuer and an acceptor. An acceptor need not name itself."""
+        if named.source_program is None:
+            detail = "name the agreement, or the program whose points are spent"
+            raise InvalidRequest.at(at(named.program_field), detail)
+        program = self._named(named.source_program, at(named.program_field))
+        if named.target_merchant is not None:
+            acceptor = self._acceptor(named.target_merchant, at)
+        elif program.merchant_number != merchant.number:
+            acceptor = merchant
+        else:
+            detail = "name the agreement, or the merchant that takes the points"
+            raise InvalidRequest.at(at("target_merchant"), detail)
+        found = self._agreements.usable(
+            AgreementKind.ACCEPTANCE, program.number, None, acceptor.number, self._clock.unix()
+        )
+        if found is None or not _is_party(merchant, found):
+            field = named.program_field if named.target_merchant is None else "target_merchant"
+            detail = f"no agreement in force lets {acceptor.id} take {program.code}"
+            raise NotFound.at(at(field), detail, code="unknown_agreement")
+        return found
+
+    def _acceptor(self, merchant_id: str, at: Pointer) -> Merchant:
+        return require_merchant(self._session, merchant_id, at("target_merchant"))
 
     def _named(self, program: str, pointer: str) -> Program:
         if program not in self._named_programs:
@@ -90,23 +141,43 @@ class UsabilityService:
 
     # ---------------------------------------------------------------- now, and by whom
 
-    def require_exchange(self, merchant: Merchant, agreement: Agreement, at: Pointer) -> None:
-        """Refuses an agreement under which the merchant may not start an exchange at this moment."""
-        if agreement.kind != AgreementKind.EXCHANGE:
-            detail = f"{agreement.id} is an acceptance agreement: it has no program to exchange into"
-            raise Refused.at(at("agreement"), detail, code="wrong_agreement")
+    def require_use(
+        self,
+        merchant: Merchant,
+        agreement: Agreement,
+        named: NamedAgreement,
+        *,
+        kind: AgreementKind | None = None,
+        has_consent: bool,
+        at: Pointer,
+    ) -> None:
+        """Refuses an agreement that is not of this kind, or that the merchant may not use at this moment."""
+        if kind is not None and agreement.kind != kind:
+            raise Refused.at(at("agreement"), _WRONG_KIND[kind].format(agreement.id), code="wrong_agreement")
         self._require_in_force(agreement, at)
-        # The target side needs the member's one-time code, which is not offered here yet.
-        if merchant.number != agreement.source_merchant or not agreement.initiators & Initiator.SOURCE:
-            detail = "only the merchant whose points are given may start this exchange"
-            raise Forbidden.at(at("agreement"), detail, code="not_initiator")
+        is_source = self._require_initiator(merchant, agreement, at)
         require_participating(merchant)
-        counterparty = self._merchants.by_number(agreement.target_merchant)
+        counterparty = self._merchants.by_number(agreement.target_merchant if is_source else agreement.source_merchant)
         if counterparty is None or counterparty.status is not MerchantStatus.ACTIVE:
             detail = "the other merchant of the agreement takes part no more for now"
             raise Refused.at(at("agreement"), detail, code="counterparty_inactive")
-        self._require_active_program(agreement.source_program, at("source_program"))
-        self._require_active_program(agreement.target_program, at("target_program"))
+        self._require_active_program(agreement.source_program, at(named.program_field))
+        if agreement.target_program:
+            self._require_active_program(agreement.target_program, at("target_program"))
+        if not is_source and not has_consent:
+            detail = "the points are another merchant's: ask the member for a one-time code, and send it as member_code"
+            raise InvalidRequest.at(at("member_code"), detail, code="member_code_required")
+
+    @staticmethod
+    def _require_initiator(merchant: Merchant, agreement: Agreement, at: Pointer) -> bool:
+        """Whether the merchant uses the agreement as its source side. Otherwise it is the target side, and may use it as such."""
+        if merchant.number == agreement.source_merchant and agreement.initiators & Initiator.SOURCE:
+            return True
+        if merchant.number == agreement.target_merchant and agreement.initiators & Initiator.TARGET:
+            return False
+        side = "source" if agreement.initiators == Initiator.SOURCE else "target"
+        detail = f"under {agreement.id} only the merchant of the {side} side may start this"
+        raise Forbidden.at(at("agreement"), detail, code="not_initiator")
 
     def _require_in_force(self, agreement: Agreement, at: Pointer) -> None:
         is_valid = agreement.valid_from <= self._clock.unix() < agreement.usable_until
@@ -121,15 +192,20 @@ class UsabilityService:
             detail = f"program {program.code} is {program.status}: nothing in it moves until it is active"
             raise Refused.at(pointer, detail, code="program_paused")
 
+    def route(self, agreement_number: int) -> Route:
+        """The two sides of a registered agreement."""
+        return self._agreements.routes([agreement_number])[agreement_number]
+
     # ---------------------------------------------------------------- for how much
 
     def converted(self, agreement: Agreement, points: int, least: int, at: Pointer) -> Conversion:
-        """What an exchange of `points` does, if the agreement allows so many and they give at least `least` target points."""
+        """What an exchange or a spend of `points` does, if the agreement allows so many and they give `least` target points."""
         if points > agreement.max_points:
             detail = f"the agreement allows at most {agreement.max_points} points at once"
             raise Refused.at(at("points"), detail, code="over_instruction_cap")
         conversion = convert(points, agreement)
-        if conversion.out == 0 or conversion.out < least:
+        is_exchange = agreement.kind == AgreementKind.EXCHANGE
+        if is_exchange and (conversion.out == 0 or conversion.out < least):
             detail = f"{points} points buy {conversion.out} points, fewer than the minimum of {max(least, 1)}"
             raise Refused.at(at("points"), detail, code="below_minimum")
         if conversion.settled > MAX_SETTLED_MICROS:

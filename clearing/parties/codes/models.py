@@ -28,7 +28,8 @@ class MemberCode(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     code_hash: Mapped[bytes] = mapped_column(Hash, unique=True)
-    member_id: Mapped[str] = mapped_column(ForeignKey("members.id"), index=True)
+    member_id: Mapped[str] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), index=True)
+    """Erasing the member erases its codes."""
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
     """The member's own merchant, which asked for the code. The code is good for the programs of this merchant only."""
     points: Mapped[int] = mapped_column(BigInt)

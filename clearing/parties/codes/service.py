@@ -89,7 +89,7 @@ class MemberCodeService:
     def visible(self, viewer: Viewer, member: Member, code_id: str) -> MemberCode:
         """The member's code with this id, if the viewer may see it. A merchant sees those that it asked for."""
         code = self._codes.by_id(code_id)
-        if code is None or code.member_id != member.id or not viewer.sees(code.merchant_number):
+        if code is None or self._member(code).id != member.id or not viewer.sees(code.merchant_number):
             raise NotFound(f"there is no code {code_id} of this member")
         return code
 

@@ -21,7 +21,8 @@ EXTERNAL = "external:"
 class KnownMember(NamedTuple):
     """What an order needs of a member that its merchant knows. Orders read hundreds of them, so this is no model."""
 
-    id: str
+    id: str | None
+    """None if the member is known by its address only: nobody has its id any more."""
     address: str
 
 

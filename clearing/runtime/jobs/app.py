@@ -68,6 +68,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "quotes.clean_up": configured.daily_interval,
         "idempotency.clean_up": configured.daily_interval,
         "link_codes.clean_up": configured.daily_interval,
+        "member_codes.clean_up": configured.daily_interval,
         "webhooks.clean_up": configured.daily_interval,
     }
     return {

@@ -17,6 +17,7 @@ from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.oversight.liquidity.service import LiquidityService
 from clearing.oversight.reconciliation.service import CannotReconcile, ReconciliationService, record
 from clearing.oversight.statements.service import StatementService
+from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
 from clearing.runtime.jobs.cleanup import remove_expired
 from clearing.runtime.jobs.context import context
@@ -127,6 +128,14 @@ def clean_up_idempotency_records() -> int:
 def clean_up_link_codes() -> int:
     """Removes link codes a day after they expired."""
     return remove_expired(context().database, LinkCodeRepository, _days_ago(1))
+
+
+@shared_task(name="member_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def clean_up_member_codes() -> int:
+    """Removes member codes a month after they expired, and counts of wrong ones that count no more."""
+    database = context().database
+    removed = remove_expired(database, MemberCodeRepository, _days_ago(30))
+    return removed + remove_expired(database, PresenterTriesRepository, _days_ago(1))
 
 
 @shared_task(name="webhooks.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)

@@ -11,6 +11,7 @@ from clearing.kit.fields import MemberName, ProgramName, Reference
 from clearing.ledger.availability.models import HoldState
 from clearing.ordering.holds.service import HoldService
 from clearing.ordering.orders.kinds import kind_labelled
+from clearing.parties.agreements.usability import NamedAgreement
 from gateway.api.holds.schemas import CaptureBody, HoldCapture, HoldCreate, HoldView
 from gateway.api.holds.view import hold_view
 from gateway.api.movements.acceptance import order_service
@@ -33,11 +34,15 @@ if not TYPE_CHECKING:
 
 @router.post("/v1/holds", status_code=201)
 def create_hold(body: HoldCreate, call: Holding) -> HoldView:
-    """Sets points of a program of yours aside until you capture or release them, or their time is over."""
+    """Sets points aside until you capture or release them, or their time is over.
+
+    Points of another merchant's program need an agreement, and the member's one-time code.
+    """
     hold = _service(call).create(
         call.merchant,
-        program=body.program,
+        NamedAgreement(body.agreement, body.program, body.target_program, program_field="program"),
         member=body.member,
+        member_code=body.member_code,
         points=body.points,
         seconds=body.expires_in,
         most_seconds=call.gateway.settings.hold_longest,
@@ -49,7 +54,7 @@ def create_hold(body: HoldCreate, call: Holding) -> HoldView:
 
 @router.post("/v1/holds/{hold}/capture", status_code=201, responses=PENDING)
 def capture_hold(hold: str, body: CaptureBody, call: Moving) -> Started[MovementView]:
-    """Turns the hold, or part of it, into the redemption or exchange that it returns. The rest is free at once."""
+    """Turns the hold, or part of it, into the redemption, exchange or spend that it returns. The rest is free at once."""
     kind = kind_labelled(body.kind)
     if kind.scope not in call.caller.scopes:
         raise missing_scope(kind.scope)

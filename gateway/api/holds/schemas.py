@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from clearing.kit.fields import MemberName, Points, ProgramName, Reference
+from clearing.kit.fields import AgreementId, MemberCode, MemberName, Points, ProgramName, Reference
 from clearing.ledger.availability.models import HoldState
 from clearing.ordering.orders.kinds import KINDS
 from gateway.api.movements.bodies import AuthorizationBody, one_of, request_fields
@@ -15,10 +15,16 @@ from gateway.http.schemas import Body, View
 
 
 class HoldCreate(Body):
-    """Points of a program of yours to set aside."""
+    """Points to set aside: of a program of yours, or of one that an agreement lets you draw on with the member's code.
 
-    program: ProgramName
-    member: MemberName
+    Name the agreement, or the program; beside the program `target_program`, if the hold will become an exchange.
+    """
+
+    program: ProgramName | None = None
+    agreement: AgreementId | None = Field(default=None, description="the hold is bound to it, and so is its capture")
+    target_program: ProgramName | None = None
+    member: MemberName | None = None
+    member_code: MemberCode | None = None
     points: Points
     expires_in: Annotated[int, Field(strict=True, ge=1, le=31_536_000, description="seconds")] = 900
     reference: Reference | None = None
@@ -64,7 +70,9 @@ class HoldView(View):
     state: HoldState
     merchant: str
     member: str | None
+    member_address: str = Field(description="the member on the chain: what an order that captures the hold must sign")
     program: str
+    agreement: str | None = Field(description="the agreement to which the hold is bound; null for none")
     points: int
     captured: int = Field(description="of them, what its order asked for")
     order: str | None = Field(description="what it became")

@@ -41,5 +41,9 @@ class MovementView(View):
     points: int = Field(description="as asked for; `entry.points` is what moved")
     reference: str | None
     expires_on: date | None
+    recipient: str | None = Field(description="of a transfer: the member to whom the points go")
+    reverses: str | None = Field(description="of a reversal: the movement that it undoes, or a part of it")
+    reversed_points: int = Field(description="points of it that reversals have undone or, pending, will undo")
+    reversible_points: int = Field(description="points of it that can still be undone")
     created_at: datetime
     entry: MovementEntryView | None

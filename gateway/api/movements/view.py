@@ -30,6 +30,10 @@ def movement_view(call: Call, movement: Movement) -> MovementView:
         points=instruction.points,
         reference=instruction.reference,
         expires_on=_expiry(call, movement),
+        recipient=instruction.recipient_id,
+        reverses=instruction.original_id,
+        reversed_points=movement.reversed,
+        reversible_points=movement.reversible,
         created_at=order.created_at,
         entry=_entry_view(movement),
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tongdui._amounts import whole_number
+from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, segment
-from tongdui._instruction import MemberName
-from tongdui._models import Account, LinkCode, Member, Merchant, Program
+from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._instruction import MemberName, ProgramName, code_of
+from tongdui._models import Account, LinkCode, Member, MemberCode, Merchant, Program
 from tongdui._pagination import Page, Query, listing
 from tongdui._resource import Resource
 
 _MICROS_MAX = 2**63 - 1
+
+
+def _codes(member: MemberName) -> str:
+    """The path of a member's codes."""
+    return f"/v1/members/{segment(name_of(member))}/codes"
 
 
 class _Merchants(Resource):
@@ -176,6 +181,90 @@ class _Members(Resource):
         """
         path = f"/v1/members/{segment(name_of(member))}/link_codes"
         return (yield from self._gateway.post(LinkCode, path, {}, key=idempotency_key))
+
+    @operation
+    def create_code(
+        self,
+        member: MemberName,
+        *,
+        points: int,
+        program: ProgramName | None = None,
+        merchant: str | Identified | None = None,
+        expires_in: int = 300,
+        idempotency_key: str | None = None,
+    ) -> Flow[MemberCode]:
+        """Make a one-time code with which another merchant draws on the member's points. Show it to the member.
+
+        The member reads it out at the other merchant's till, or the till scans its QR code.
+
+        Args:
+            member: The member who agrees to it.
+            points: The ceiling.
+            program: One program of yours. By default any of yours.
+            merchant: The only merchant that may present it. By default any.
+            expires_in: For how many seconds it is good: 60 to 600.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The code. Only this answer has `code`, `qr` and `qr_svg`; an answer to a retry does not.
+
+        Raises:
+            ForbiddenError: The program is not yours.
+        """
+        body = given(
+            points=whole_points(points),
+            program=code_of(program) if program is not None else None,
+            merchant=optional_name_of(merchant),
+            expires_in=whole_number(expires_in, "expires_in", least=60, most=600, unit="seconds"),
+        )
+        return (yield from self._gateway.post(MemberCode, _codes(member), body, key=idempotency_key))
+
+    @operation
+    def get_code(self, member: MemberName, code: str | Identified) -> Flow[MemberCode]:
+        """Fetch a code that you made, by its id, to see what became of it. Raises NotFoundError."""
+        return (yield from self._gateway.get(MemberCode, f"{_codes(member)}/{segment(name_of(code))}"))
+
+    @operation
+    def void_code(
+        self, member: MemberName, code: str | Identified, *, idempotency_key: str | None = None
+    ) -> Flow[MemberCode]:
+        """End a code before its time. Harmless if it has ended already.
+
+        Args:
+            member: The member.
+            code: The code, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The code: `void`, or `expired`.
+
+        Raises:
+            ConflictError: It was used.
+        """
+        path = f"{_codes(member)}/{segment(name_of(code))}"
+        response = yield from self._gateway.send("DELETE", path, key=idempotency_key)
+        return self._gateway.parse(MemberCode, response)
+
+    @operation
+    def by_code(self, code: str, *, program: ProgramName, points: int) -> Flow[Member]:
+        """Look up whose code a member has shown you, without using it up.
+
+        You need not: pass the code as `member_code=` where you spend, exchange or hold. There a client that signs looks it up
+        by itself.
+
+        Args:
+            code: The code as the member reads it out, or what its QR code says.
+            program: The program whose points you want to draw on.
+            points: How many.
+
+        Returns:
+            The member. Its `external_id` is None if you do not know the member otherwise.
+
+        Raises:
+            MemberCodeError: The code is not live, or does not allow this.
+            RateLimitedError: You have presented too many wrong codes; `retry_after` says when to go on.
+        """
+        return (yield from self._directory.code_holder(code, code_of(program), whole_points(points)))
 
     @operation
     def accounts(self, member: MemberName) -> Flow[Sequence[Account]]:

@@ -12,11 +12,17 @@ from clearing.ordering.orders.kinds.exchange import Exchange
 from clearing.ordering.orders.kinds.expire import Expire
 from clearing.ordering.orders.kinds.issue import Issue
 from clearing.ordering.orders.kinds.redeem import Redeem
+from clearing.ordering.orders.kinds.reverse import Reverse
+from clearing.ordering.orders.kinds.spend import Spend
+from clearing.ordering.orders.kinds.transfer import Transfer
 
 KINDS: tuple[InstructionKind[Any], ...] = (
     Issue(),
     Redeem(),
     Exchange(),
+    Spend(),
+    Transfer(),
+    Reverse(),
     Expire(),
 )
 

@@ -35,8 +35,8 @@ class InstructionKind(ABC, Generic[R]):
     summary: ClassVar[str]
     """What `POST /v1/{collection}` does, for the API's description."""
     request: type[R]
-    program_field: ClassVar[str] = "program"
-    """The field of the request that names the program whose points move."""
+    program_field: ClassVar[str | None] = "program"
+    """The field of the request that names the program whose points move. None if none does."""
     can_capture: ClassVar[bool] = False
     """Whether a hold can become it."""
     not_captured: ClassVar[frozenset[str]] = frozenset()
@@ -55,9 +55,13 @@ class InstructionKind(ABC, Generic[R]):
         """A last look at an order's drafts of this kind, with their accounts locked; the expired points that they may burn."""
         return {}
 
+    def shortage(self, available: int, needed: int) -> str:
+        """The sentence for a request that draws more points than the account has available."""
+        return f"the member has {available} points available, {needed} are needed"
+
     def captured_fields(self) -> frozenset[str]:
         """The fields of the request that a hold does not know: whoever captures the hold gives them."""
-        known = {"member", "points", self.program_field}
+        known = {"member", "member_code", "points", self.program_field}
         return frozenset(self.field_names) - known - self.not_captured
 
     @cached_property

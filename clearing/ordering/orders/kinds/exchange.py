@@ -5,26 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
-from clearing.kit.fields import AgreementId, PointsOrZero, ProgramName, QuoteId
+from clearing.kit.fields import PointsOrZero, ProgramName
+from clearing.kit.ids import new_id
 from clearing.ordering.orders.kinds.base import InstructionKind
-from clearing.ordering.orders.requests import InstructionRequest
-from clearing.ordering.orders.resolution import CapUse, Charge, Draft, Gain, Resolver, Sides, drawn
+from clearing.ordering.orders.kinds.conversions import (
+    ConversionRequest,
+    agreement_of,
+    charge_of,
+    member_of,
+    sides_of,
+)
+from clearing.ordering.orders.resolution import Draft, Gain, Resolver, drawn
 from clearing.parties.access.service import Scope
-from clearing.parties.agreements.models import Agreement
+from clearing.parties.agreements.models import AgreementKind
+from clearing.parties.agreements.usability import NamedAgreement
 from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeRequest(InstructionRequest):
-    """Points of one program for points of another, by `quote`, by `agreement`, or by the agreement between two programs."""
+class ExchangeRequest(ConversionRequest):
+    """Points of one program for points of another, by `quote`, by `agreement`, or by the agreement between two programs.
+
+    The merchant of the target program needs the member's one-time code, and an agreement that lets it start exchanges.
+    """
 
     kind = Kind.EXCHANGE
 
-    agreement: AgreementId | None = None
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
     min_out: PointsOrZero | None = None
-    quote: QuoteId | None = None
 
 
 class Exchange(InstructionKind[ExchangeRequest]):
@@ -43,8 +52,11 @@ class Exchange(InstructionKind[ExchangeRequest]):
 
     def resolve(self, resolver: Resolver, request: ExchangeRequest, at: Pointer) -> Draft:
         """Burns what buys whole target points, mints those, and charges the source merchant with price and fee."""
-        agreement, least = _agreement(resolver, request, at)
-        member = resolver.member(request, at)
+        named = NamedAgreement(request.agreement, request.source_program, request.target_program)
+        agreement, promised = agreement_of(resolver, request, named, AgreementKind.EXCHANGE, at)
+        least = request.min_out or promised
+        movement = new_id(self.id_prefix)
+        member = member_of(resolver, request, agreement, movement, at)
         resolver.refuse_suspended()
         conversion = resolver.usability.converted(agreement, request.points, least, at)
         program = resolver.source_program(agreement)
@@ -54,27 +66,10 @@ class Exchange(InstructionKind[ExchangeRequest]):
             at,
             member,
             instruction,
-            Sides(agreement.source_merchant, agreement.target_merchant, agreement.target_program),
+            sides_of(agreement),
             drawn(instruction),
-            Gain(agreement.target_program, conversion.out),
-            Charge(
-                agreement.source_merchant,
-                conversion.paid,
-                CapUse(agreement.daily_cap, needed=conversion.burnt, reserved=request.points),
-            ),
+            Gain((member.address, agreement.target_program), conversion.out),
+            charge_of(agreement, conversion, request.points),
             conversion,
+            movement=movement,
         )
-
-
-def _agreement(resolver: Resolver, request: ExchangeRequest, at: Pointer) -> tuple[Agreement, int]:
-    """The agreement that the request uses, and the fewest target points it accepts."""
-    if request.quote is not None:
-        agreement, promised = resolver.quoted(request.quote, request.points, request.source_program, at)
-        return agreement, request.min_out or promised
-    agreement = resolver.exchange_agreement(
-        agreement_id=request.agreement,
-        source_program=request.source_program,
-        target_program=request.target_program,
-        at=at,
-    )
-    return agreement, request.min_out or 0

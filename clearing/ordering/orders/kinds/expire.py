@@ -16,14 +16,14 @@ from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds.base import InstructionKind
-from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.requests import MemberRequest
 from clearing.ordering.orders.resolution import Draft, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
 from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireRequest(InstructionRequest):
+class ExpireRequest(MemberRequest):
     """Points whose day has come, of a program of yours. The member may be one whom you do not know."""
 
     kind = Kind.EXPIRE

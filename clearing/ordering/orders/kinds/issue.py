@@ -10,7 +10,7 @@ from pydantic import Field
 from clearing.kit.errors import Pointer, Refused
 from clearing.kit.fields import Day, ProgramName
 from clearing.ordering.orders.kinds.base import InstructionKind
-from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.requests import MemberRequest
 from clearing.ordering.orders.resolution import Draft, Gain, Resolver, Sides
 from clearing.parties.access.service import Scope
 from clearing.parties.programs.models import Program
@@ -18,7 +18,7 @@ from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueRequest(InstructionRequest):
+class IssueRequest(MemberRequest):
     """New points for a member, of a program of yours."""
 
     kind = Kind.ISSUE
@@ -49,7 +49,9 @@ class Issue(InstructionKind[IssueRequest]):
         expiry_day = _expiry_day(resolver, request, program, at)
         instruction = resolver.instruction(request, member, program, expiry_day=expiry_day)
         sides = Sides(receiver=resolver.merchant.number, target_program=program.number)
-        return Draft(request, at, member, instruction, sides, gain=Gain(program.number, request.points))
+        return Draft(
+            request, at, member, instruction, sides, gain=Gain((member.address, program.number), request.points)
+        )
 
 
 def _expiry_day(resolver: Resolver, request: IssueRequest, program: Program, at: Pointer) -> int:

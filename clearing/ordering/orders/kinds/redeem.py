@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from clearing.kit.errors import Pointer
 from clearing.kit.fields import ProgramName
 from clearing.ordering.orders.kinds.base import InstructionKind
-from clearing.ordering.orders.requests import InstructionRequest
+from clearing.ordering.orders.requests import MemberRequest
 from clearing.ordering.orders.resolution import Draft, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
 from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RedeemRequest(InstructionRequest):
+class RedeemRequest(MemberRequest):
     """Points taken in at your own till, of a program of yours."""
 
     kind = Kind.REDEEM
