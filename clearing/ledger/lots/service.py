@@ -38,21 +38,28 @@ class LotService:
 
     def of_all(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Lot]]:
         """The lots of several accounts, from one replay."""
-        replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
-        return {account: [_lot(portion) for portion in replay.lots(account)] for account in accounts}
-
-    def expiring(self, accounts: Collection[AccountKey], first_day: int, last_day: int) -> dict[AccountKey, int]:
-        """Of these accounts, those with points that expire from `first_day` to `last_day`, and how many."""
-        sums = {
-            account: sum(lot.points for lot in lots if lot.expiry_day and first_day <= lot.expiry_day <= last_day)
-            for account, lots in self.of_all(accounts).items()
+        return {
+            account: [_lot(portion) for portion in portions] for account, portions in self.portions(accounts).items()
         }
-        return {account: points for account, points in sums.items() if points}
+
+    def portions(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Portion]]:
+        """The same as the replay has them."""
+        replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
+        return {account: replay.lots(account) for account in accounts}
+
+    def over(self, accounts: Collection[AccountKey], day: int) -> dict[AccountKey, list[Portion]]:
+        """Of these accounts, those with lots that are over on `day`, and all their lots."""
+        found = self.portions(accounts)
+        return {
+            account: portions
+            for account, portions in found.items()
+            if any(portion.origin.is_over(day) for portion in portions)
+        }
 
 
 def replayed(history: History, utc_offset_seconds: int) -> Replay:
     """The accounts' lots at the end of their history."""
-    replay = Replay(history.targets, history.accounts.__contains__)
+    replay = Replay(history.targets, history.accounts.__contains__, keeps_expiry=history.keeps_expiry)
     for entry, at in history.entries:
         replay.apply(entry, (at + utc_offset_seconds) // SECONDS_A_DAY)
     return replay
