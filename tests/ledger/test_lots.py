@@ -278,16 +278,18 @@ def test_who_has_points_that_expire_in_a_range_of_days_is_found_by_those_days(da
     store(database, history)
     with database.session() as session:
         repository = LotRepository(session)
-        assert repository.accounts_expiring(111, 130) == {(ANN, FUEL)}
+        gifts = {(ANN, FUEL), (BEN, FUEL), (CAT, FUEL)}
+        assert repository.accounts_expiring(111, 130) == gifts  # Ann's points went on to Ben and from there to Cat
+        assert repository.accounts_expiring(150, 150) == {(BEN, FUEL), (CAT, FUEL)}
         assert repository.accounts_expiring(140, 140) == {(CAT, CINE)}
-        assert repository.accounts_given_back(0) == {(ANN, FUEL), (BEN, FUEL), (CAT, FUEL)}
+        assert repository.may_expire(gifts, 140, 140) == {(BEN, FUEL), (CAT, FUEL)}  # whatever was given to them
+        assert repository.may_expire({(ANN, FUEL), (CAT, CINE)}, 140, 140) == {(CAT, CINE)}
         service = LotService(session, network=NETWORK)
-        found = service.expiring([(ANN, FUEL), (CAT, FUEL), (BEN, FUEL)], 1, 130)
         whole = replay(history)
-        assert found == {
-            account: sum(p.points for p in whole.lots(account) if 0 < p.origin.expiry_day <= 130)
-            for account in [(ANN, FUEL), (CAT, FUEL), (BEN, FUEL)]
-            if any(0 < p.origin.expiry_day <= 130 for p in whole.lots(account))
+        assert service.over(gifts, 130) == {
+            account: whole.lots(account)
+            for account in gifts
+            if any(portion.origin.is_over(130) for portion in whole.lots(account))
         }
 
 

@@ -90,7 +90,7 @@ class AccountRepository:
             .order_by(Account.address, Account.program)
         )
         rows = self._session.execute(query.with_for_update(of=Account) if lock else query)
-        return {(address, program): Balance(*numbers) for address, program, *numbers in rows}
+        return {(row[0], row[1]): Balance(row[2], row[3], row[4], row[5]) for row in rows}
 
     def unswept(self) -> set[AccountKey]:
         """The accounts that the expiry round has to look at, whatever the day."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
@@ -125,10 +125,6 @@ class EntryRepository:
             rows = self._session.scalars(select(Entry).where(Entry.leaf.in_(some)))
             found |= {row.leaf: row.wire() for row in rows}
         return found
-
-    def newest_batch(self) -> int:
-        """Number of the newest batch that has entries; 0 where there is none."""
-        return self._session.scalar(select(func.max(Entry.batch))) or 0
 
     def by_leaf(self, leaf: bytes) -> Entry | None:
         """The entry with this leaf."""

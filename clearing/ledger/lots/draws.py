@@ -8,7 +8,7 @@ from typing import NamedTuple
 from clearing.ledger.lots.replay import Holdings, Portion
 
 
-class Draw(NamedTuple):
+class DatedDraw(NamedTuple):
     """Points that something pending will take from an account, as on a day."""
 
     day: int
@@ -16,7 +16,7 @@ class Draw(NamedTuple):
     points: int
 
 
-def due(portions: Iterable[Portion], draws: Iterable[Draw], today: int) -> int:
+def due(portions: Iterable[Portion], draws: Iterable[DatedDraw], today: int) -> int:
     """Points of lots that are over today and that none of the draws will take.
 
     The draws take in the order of their days, each by the rules of the replay, and never more than is there: a reorganisation may

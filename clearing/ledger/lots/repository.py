@@ -126,6 +126,10 @@ class LotRepository:
             found |= self._accounts_given(is_theirs, Entry.agreement.in_(keeping))
         return found.intersection(accounts)
 
+    def given_by(self, entry: receipts.Entry) -> AccountKey:
+        """The account in which an issue or an exchange made a lot."""
+        return entry.member, self._targets()[entry.agreement] if entry.out else entry.program
+
     def _accounts_given(self, *conditions: ColumnElement[bool] | TextClause) -> set[AccountKey]:
         query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(*conditions).distinct()
         targets = self._targets()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from clearing.kit.clock import clock_of
 from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.ledger.lots.replay import Portion, Replay
+from clearing.ledger.journal.effects import recipient_of
+from clearing.ledger.lots.replay import Portion, Replay, day_that_counts
 from clearing.ledger.lots.repository import History, LotRepository
+from tongdui.orders import Kind
+from tongdui.receipts import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class LotService:
 
     def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
         self._network = network
+        self._clock = clock_of(session)
         self._lots = LotRepository(session)
 
     def of(self, account: AccountKey) -> list[Lot]:
@@ -55,6 +60,24 @@ class LotService:
             for account, portions in found.items()
             if any(portion.origin.is_over(day) for portion in portions)
         }
+
+    def unswept_by(self, entries: Iterable[Entry], day: int) -> set[AccountKey]:
+        """Accounts to which these entries, of a block of this day, may have brought points whose day has come. The round that
+        looks for points of a day cannot find them there."""
+        today = self._network.day_at(self._clock.unix())
+        found: set[AccountKey] = set()
+        for entry in entries:
+            match Kind(entry.kind):
+                case Kind.TRANSFER:
+                    found.add((recipient_of(entry), entry.program))
+                case Kind.REVERSE:
+                    found.add((entry.member, entry.program))
+                case Kind.EXCHANGE if day_that_counts(entry, day) < day:
+                    # It may have left some of the hold's points, and made others that keep an expiry of the past.
+                    found |= {(entry.member, entry.program), self._lots.given_by(entry)}
+                case _ if 0 < entry.expiry_day <= today:
+                    found.add(self._lots.given_by(entry))
+        return found
 
 
 def replayed(history: History, utc_offset_seconds: int) -> Replay:

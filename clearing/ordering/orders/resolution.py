@@ -23,7 +23,7 @@ from clearing.parties.members.repository import KnownMember, MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
-from tongdui.encoding import ZERO_WORD, bytes_of
+from tongdui.encoding import ZERO_WORD, bytes_of, word
 from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction
 
 
@@ -97,8 +97,12 @@ def drawn(instruction: Instruction) -> Draw:
 class Resolver:
     """Looks up what the requests of one merchant's order name; each thing once, however often it is named."""
 
-    def __init__(self, session: Session, merchant: Merchant, network: NetworkIdentity) -> None:
+    def __init__(
+        self, session: Session, merchant: Merchant, network: NetworkIdentity, *, held_on: int | None = None
+    ) -> None:
+        """`held_on` is the network day of the hold that the order comes from: its lots are taken as on that day."""
         self.merchant = merchant
+        self._held_on = held_on
         self.network = network
         self.clock = clock_of(session)
         self.usability = UsabilityService(session, network=network)
@@ -138,6 +142,7 @@ class Resolver:
             agreement=agreement,
             min_out=min_out,
             expiry_day=expiry_day,
+            link=ZERO_WORD if self._held_on is None else word(self._held_on),
             ref=bytes_of(request.ref) if request.ref is not None else ZERO_WORD,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +21,7 @@ from clearing.kit.errors import (
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.availability.service import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService
 from clearing.ordering.orders.finalisation import record_state
@@ -54,16 +54,17 @@ class OrderService:
         actor: str,
         atomic: bool = False,
         places: Sequence[str] | None = None,
-        captured: Mapping[AccountKey, int] | None = None,
+        captured: CapturedHold | None = None,
     ) -> Order:
         """Stores an order with its reservations, ready for the sequencer.
 
         `places` are JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body.
-        `captured` are points of the hold that the order comes from. Raises a ClearingError where the order may not be: then the
-        caller rolls back to where it called.
+        `captured` is the hold that the order comes from: the order says on which day it was taken. Raises a ClearingError where
+        the order may not be: then the caller rolls back to where it called.
         """
         self._refuse_overload(merchant)
-        drafts = self._resolved(merchant, requests, places or [""] * len(requests))
+        held_on = captured.taken_on if captured is not None else None
+        drafts = self._resolved(merchant, requests, places or [""] * len(requests), held_on)
         self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._authorizations.managed(merchant)
@@ -94,9 +95,13 @@ class OrderService:
             raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
 
     def _resolved(
-        self, merchant: Merchant, requests: Sequence[InstructionRequest], places: Sequence[str]
+        self,
+        merchant: Merchant,
+        requests: Sequence[InstructionRequest],
+        places: Sequence[str],
+        held_on: int | None,
     ) -> list[Draft]:
-        resolver = Resolver(self._session, merchant, self._network)
+        resolver = Resolver(self._session, merchant, self._network, held_on=held_on)
         resolver.prepare(requests)
         drafts = []
         for request, place in zip(requests, places, strict=True):
