@@ -34,6 +34,14 @@ class NetworkIdentity:
         """The network day of a moment (Unix seconds), counted from 1970-01-01 as the contract counts."""
         return day_at(unix_seconds, self.utc_offset_seconds)
 
+    def begin_of(self, day: int) -> datetime:
+        """The moment at which a network day begins."""
+        return instant(day * SECONDS_A_DAY - self.utc_offset_seconds)
+
+    def day_of_moment(self, moment: datetime) -> int:
+        """The network day of a moment."""
+        return self.day_at(int(moment.timestamp()))
+
     def date_of(self, day: int) -> date:
         """The calendar date of a network day."""
         return _EPOCH + timedelta(days=day)

@@ -17,9 +17,11 @@ from clearing.chain import contract
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
 from clearing.kit.clock import clock_of
+from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
+from clearing.ledger.lots.service import LotService
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.repository import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
@@ -60,8 +62,9 @@ class BlockContent:
     decisions: dict[OrderKey, Decision] = field(default_factory=lambda: defaultdict(Decision))
 
 
-def project_block(session: Session, block: BlockData, day: int) -> None:
-    """Applies a block of this day to the read model, all of it in the caller's transaction."""
+def project_block(session: Session, block: BlockData, network: NetworkIdentity) -> None:
+    """Applies a block to the read model, all of it in the caller's transaction."""
+    day = network.day_at(block.timestamp)
     session.add(
         Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp, day=day)
     )
@@ -79,7 +82,14 @@ def project_block(session: Session, block: BlockData, day: int) -> None:
     EntryRepository(session).add(content.entries, block.number)
     session.add_all(content.rejections)
     effects = JournalService(session).effects_of(content.entries, day)
-    ended = OrderFinalisation(session).settle(content.decisions, block_number=block.number, effects=effects, day=day)
+    ended = OrderFinalisation(session).settle(
+        content.decisions,
+        block_number=block.number,
+        effects=effects,
+        day=day,
+        unswept=LotService(session, network=network).unswept_by(content.entries, day),
+        midnight=network.begin_of(network.day_at(clock_of(session).unix())),
+    )
     for order in ended:
         metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
     if content.batches:

@@ -65,7 +65,7 @@ class Projector:
             if parent is not None and block.parent_hash != parent:
                 return True  # the chain changed under us: the next step rolls back
             with self._database.session.begin() as session:
-                project_block(session, block, self._network.day_at(block.timestamp))
+                project_block(session, block, self._network)
             parent = block.hash
         return bool(blocks)
 

@@ -78,11 +78,11 @@ class Directory:
         network = yield from self.network()
         return Domain(network.chain_id, network.contract)
 
-    def today(self) -> Flow[date]:
-        """The network's day, by this machine's clock."""
+    def today(self, after_seconds: int = 0) -> Flow[date]:
+        """The network's day, by this machine's clock: now, or so many seconds later."""
         network = yield from self.network()
-        local = datetime.fromtimestamp(self.gateway.now(), UTC) + timedelta(seconds=network.utc_offset_seconds)
-        return local.date()
+        seconds = network.utc_offset_seconds + after_seconds
+        return (datetime.fromtimestamp(self.gateway.now(), UTC) + timedelta(seconds=seconds)).date()
 
     def _node(self, network: Network) -> Node | None:
         url = self.gateway.options.rpc_url

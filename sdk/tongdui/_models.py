@@ -453,7 +453,8 @@ def expectations_of(resource: object) -> Iterable[EntryFields]:
 class Hold(Expandable):
     """Points set aside until they are captured or released, or the hold expires.
 
-    `state`: pending, captured, released, expired. `captured` of the points became `movement`, in `order`.
+    `state`: pending, captured, released, expired. `captured` of the points became `movement`, in `order`. `taken_on` is
+    the network's day on which the points were set aside: those that were alive on that day are captured first.
     """
 
     id: str
@@ -466,6 +467,7 @@ class Hold(Expandable):
     order: str | None = None
     movement: str | None = None
     reference: str | None = None
+    taken_on: date
     expires_at: datetime
     ended_at: datetime | None = None
     created_at: datetime | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import orders
@@ -42,6 +42,7 @@ class OrderSubmitter:
         wait: float | None,
         minimal: bool = False,
         collection: str | None = None,
+        link: bytes | None = None,
     ) -> Flow[ModelT]:
         """Post instructions as one order, signed if there is a signer.
 
@@ -60,6 +61,7 @@ class OrderSubmitter:
             wait: Seconds to wait until the resource is final.
             minimal: Ask for an answer without details.
             collection: The path of the resource's collection. By default `path`.
+            link: What the instructions are linked to, where they do not say it themselves: the day of a hold.
 
         Returns:
             The resource. It remembers what was signed (or asked for, without a signer), for `entries.receipt`.
@@ -76,9 +78,12 @@ class OrderSubmitter:
             expected: Iterable[EntryFields]
             if nonce is None:
                 bodies, authorization = [instruction.body() for instruction in instructions], None
-                expected = tuple(instruction.expected_entry(self.directory) for instruction in instructions)
+                linked = given(link=None if link is None else hex_of(link))
+                expected = tuple(
+                    {**instruction.expected_entry(self.directory), **linked} for instruction in instructions
+                )
             else:
-                bodies, authorization, order = yield from self._sign(instructions, nonce, atomic=atomic)
+                bodies, authorization, order = yield from self._sign(instructions, nonce, atomic=atomic, link=link)
                 expected = _SignedEntries(order, with_nonce=key is None or self.nonces.outlives_process)
             body = {**arrange(bodies), **given(authorization=authorization)}
             try:
@@ -96,7 +101,7 @@ class OrderSubmitter:
         raise AssertionError("unreachable")
 
     def _sign(
-        self, instructions: Sequence[InstructionRequest], nonce: int, *, atomic: bool
+        self, instructions: Sequence[InstructionRequest], nonce: int, *, atomic: bool, link: bytes | None
     ) -> Flow[tuple[list[dict[str, Any]], dict[str, Any], orders.Order]]:
         """The instructions' bodies, the `authorization` of exactly these instructions, and the order that was signed."""
         domain = yield from self.directory.domain()
@@ -104,7 +109,7 @@ class OrderSubmitter:
         wires, bodies = [], []
         for instruction in instructions:
             signable = yield from instruction.signable(self.directory)
-            wires.append(signable.wire)
+            wires.append(signable.wire if link is None else replace(signable.wire, link=link))
             bodies.append(signable.body)
         deadline = int(self.gateway.now()) + self.gateway.options.deadline_seconds
         order = orders.Order(merchant, nonce, deadline, tuple(wires), atomic)
@@ -142,4 +147,5 @@ class _SignedEntries:
                 "member": instruction.member,
                 "points": instruction.points,
                 "ref": hex_of(instruction.ref),
+                "link": hex_of(instruction.link),
             }

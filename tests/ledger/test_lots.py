@@ -19,7 +19,7 @@ from clearing.ledger.lots.service import LotService
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant
-from tests.support.entry_history import CINE, FUEL, TARGETS, EntryHistory, address
+from tests.support.entry_history import CINE, EXCHANGE, FUEL, KEEPING, TARGETS, EntryHistory, address
 from tests.support.entry_history import store as store_entries
 from tests.support.harness import Harness
 from tongdui.orders import Kind
@@ -34,7 +34,7 @@ def lots(history: EntryHistory, account: AccountKey) -> list[tuple[int, int]]:
 
 
 def replay(history: EntryHistory) -> Replay:
-    result = Replay(TARGETS)
+    result = Replay(TARGETS, keeps_expiry={KEEPING})
     for entry, day in history.entries:
         result.apply(entry, day)
     return result
@@ -120,6 +120,84 @@ def test_expired_points_are_not_spent_while_others_are_left_and_an_expiry_takes_
     assert lots(history, (ANN, FUEL)) == [(300, 10)]
 
 
+def test_a_captured_hold_takes_what_was_alive_on_its_day_and_nothing_alive_in_its_place() -> None:
+    history = EntryHistory()
+    history.issue(ANN, 10, 150)
+    history.issue(ANN, 10, 200)
+    history.issue(ANN, 10, 300)
+    history.day = 200
+    for kind in (Kind.REDEEM, Kind.SPEND):
+        history.burn(kind, ANN, 4, held_on=199)
+    history.exchange(ANN, 3, held_on=199)
+    assert lots(history, (ANN, FUEL)) == [(150, 10), (300, 9)]  # the lot of day 200 first, then the live one
+    history.burn(Kind.REDEEM, ANN, 5, held_on=149)
+    assert lots(history, (ANN, FUEL)) == [(150, 5), (300, 9)]
+
+
+def test_points_that_were_over_on_the_holds_own_day_go_only_when_no_others_are_left() -> None:
+    history = EntryHistory()
+    history.issue(ANN, 10, 150)
+    history.issue(ANN, 10, 200)
+    history.day = 200
+    history.burn(Kind.REDEEM, ANN, 12, held_on=180)
+    assert lots(history, (ANN, FUEL)) == [(150, 8)]
+
+
+@pytest.mark.parametrize("link", [201, 2**200], ids=["a day to come", "no day at all"])
+def test_a_link_that_is_no_day_up_to_the_blocks_own_counts_as_none(link: int) -> None:
+    history = EntryHistory()
+    history.issue(ANN, 10, 200)
+    history.issue(ANN, 10, 300)
+    history.day = 200
+    history.burn(Kind.REDEEM, ANN, 6, held_on=link)
+    assert lots(history, (ANN, FUEL)) == [(200, 10), (300, 4)]
+
+
+def test_a_refund_of_a_captured_hold_gives_back_what_the_hold_had_taken() -> None:
+    history = EntryHistory()
+    history.issue(ANN, 10, 200)
+    history.issue(ANN, 10, 300)
+    history.day = 200
+    spent = history.burn(Kind.REDEEM, ANN, 15, held_on=199)
+    history.reverse(spent, 5)
+    assert lots(history, (ANN, FUEL)) == [(300, 10)]
+    history.reverse(spent, 10)
+    assert lots(history, (ANN, FUEL)) == [(200, 10), (300, 10)]
+
+
+def test_exchanged_points_that_keep_their_expiry_are_over_when_the_source_would_have_been() -> None:
+    history = EntryHistory()
+    history.issue(ANN, 10, 200)
+    history.issue(ANN, 10, 300)
+    history.issue(ANN, 10)
+    exchanged = history.exchange(ANN, 30, expiry_day=400, agreement=KEEPING)
+    # 10 of 30 points are worth 6.67, 20 are worth 13.33, and 30 are worth 20.
+    assert lots(history, (ANN, CINE)) == [(200, 6), (300, 7), (400, 7)]
+    history.reverse(exchanged, 12)
+    assert lots(history, (ANN, FUEL)) == [(300, 2), (0, 10)]
+    assert lots(history, (ANN, CINE)) == [(200, 6), (300, 6)]
+    history.reverse(exchanged, 18)
+    assert lots(history, (ANN, FUEL)) == [(200, 10), (300, 10), (0, 10)]
+    assert lots(history, (ANN, CINE)) == []
+
+
+def test_exchanged_points_expire_with_their_agreement_where_that_is_earlier_and_never_if_nothing_does() -> None:
+    history = EntryHistory()
+    history.issue(ANN, 9, 300)
+    history.issue(ANN, 9)
+    history.exchange(ANN, 9, expiry_day=250, agreement=KEEPING)
+    history.exchange(ANN, 9, agreement=KEEPING)
+    assert lots(history, (ANN, CINE)) == [(250, 6), (0, 6)]
+
+
+def test_a_share_of_no_points_makes_no_lot_and_the_shares_are_the_whole() -> None:
+    history = EntryHistory()
+    for day in range(201, 207):
+        history.issue(ANN, 1, day)
+    history.exchange(ANN, 6, agreement=KEEPING)
+    assert lots(history, (ANN, CINE)) == [(202, 1), (203, 1), (205, 1), (206, 1)]
+
+
 def test_entries_that_do_not_fit_together_are_refused() -> None:
     history = EntryHistory()
     history.issue(ANN, 10)
@@ -130,6 +208,10 @@ def test_entries_that_do_not_fit_together_are_refused() -> None:
     history.reverse(EntryHistory().issue(ANN, 10), 5)
     with pytest.raises(LotError, match="is missing"):
         replay(history)
+
+
+HELD_ON = st.sampled_from([lambda _: 0, lambda day: day, lambda day: day - 2, lambda day: day + 3])
+"""From the day of a block to the day that a captured hold says."""
 
 
 @st.composite
@@ -154,12 +236,19 @@ def histories(draw: st.DrawFn) -> EntryHistory:
             history.transfer(member, recipient, draw(st.integers(1, balance)), program)
         elif kind is Kind.EXCHANGE:
             if program == FUEL and balance >= 2:
-                history.exchange(member, draw(st.integers(2, balance)), draw(st.sampled_from([0, history.day + 4])))
+                history.exchange(
+                    member,
+                    draw(st.integers(2, balance)),
+                    draw(st.sampled_from([0, history.day + 4])),
+                    agreement=draw(st.sampled_from([EXCHANGE, KEEPING])),
+                    held_on=draw(HELD_ON)(history.day),
+                )
         else:
             program_of_kind = FUEL if kind is Kind.SPEND else program
             if history.balance(member, program_of_kind):
                 burnt = draw(st.integers(1, history.balance(member, program_of_kind)))
-                history.burn(kind, member, burnt, program_of_kind)
+                held_on = 0 if kind is Kind.EXPIRE else draw(HELD_ON)(history.day)
+                history.burn(kind, member, burnt, program_of_kind, held_on=held_on)
     return history
 
 
@@ -198,6 +287,38 @@ def test_a_full_refund_right_away_changes_no_lot(history: EntryHistory) -> None:
             assert lots(history, account) == before
 
 
+@given(histories())
+@settings(max_examples=100)
+def test_exchanged_points_that_keep_their_expiry_never_outlive_what_they_were_made_of(history: EntryHistory) -> None:
+    result = replay(history)
+    exchanges = {entry.leaf(): entry for entry, _ in history.entries if entry.agreement == KEEPING}
+    longest = max((entry.expiry_day or 10**9 for entry, _ in history.entries if entry.kind == Kind.ISSUE), default=0)
+    for account in ACCOUNTS:
+        for portion in result.lots(account):
+            if made_by := exchanges.get(portion.origin.leaf):
+                assert (portion.origin.expiry_day or 10**9) <= min(longest, made_by.expiry_day or 10**9)
+
+
+@given(histories(), st.integers(1, 40))
+@settings(max_examples=100)
+def test_what_was_alive_on_a_holds_day_is_captured_before_anything_else(history: EntryHistory, points: int) -> None:
+    account = (ANN, FUEL)
+    taken_on, balance = history.day, history.balance(*account)
+    before = replay(history).lots(account)
+    points = min(points, balance)
+    if not points:
+        return
+    history.day += 3
+    captured = history.burn(Kind.REDEEM, ANN, points, held_on=taken_on)
+    alive = sum(portion.points for portion in before if not portion.origin.is_over(taken_on))
+    taken = replay(history).taken_by(captured.leaf())
+    assert sum(portion.points for portion in taken if not portion.origin.is_over(taken_on)) == min(points, alive)
+    # and of those, the first to expire: none is left that would have come before one that was taken
+    last = max((portion.origin for portion in taken if not portion.origin.is_over(taken_on)), default=None)
+    left = [p.origin for p in replay(history).lots(account) if not p.origin.is_over(taken_on)]
+    assert last is None or all(origin >= last for origin in left)
+
+
 # -------------------------------------------------------------------- from the database
 
 
@@ -232,6 +353,7 @@ def _agreement(number: int, target: int) -> Agreement:
         target_merchant=2,
         source_program=FUEL,
         target_program=target,
+        keep_expiry=number == KEEPING,
         document=bytes(32),
         digest=bytes([number]) * 32,
         **numbers,
@@ -249,6 +371,9 @@ def a_long_story() -> EntryHistory:
     gift = history.transfer(ANN, BEN, 60)
     history.transfer(BEN, CAT, 55)
     exchanged = history.exchange(CAT, 30, expiry_day=140)
+    history.issue(BEN, 9, 160)
+    history.exchange(BEN, 9, agreement=KEEPING)
+    history.transfer(BEN, ANN, 3, program=CINE)
     spent = history.burn(Kind.SPEND, CAT, 20)
     history.day = 125
     history.reverse(exchanged, 15)
@@ -278,16 +403,22 @@ def test_who_has_points_that_expire_in_a_range_of_days_is_found_by_those_days(da
     store(database, history)
     with database.session() as session:
         repository = LotRepository(session)
-        assert repository.accounts_expiring(111, 130) == {(ANN, FUEL)}
+        gifts = {(ANN, FUEL), (BEN, FUEL), (CAT, FUEL)}
+        exchanged = {(BEN, CINE), (ANN, CINE)}
+        assert (
+            repository.accounts_expiring(111, 130) == gifts | exchanged
+        )  # Ann's went on to Ben, and from there to Cat
+        assert repository.accounts_expiring(150, 150) == {(BEN, FUEL), (CAT, FUEL)} | exchanged
         assert repository.accounts_expiring(140, 140) == {(CAT, CINE)}
-        assert repository.accounts_given_back(0) == {(ANN, FUEL), (BEN, FUEL), (CAT, FUEL)}
+        assert repository.may_expire(gifts, 140, 140) == {(BEN, FUEL), (CAT, FUEL)}  # whatever was given to them
+        assert repository.may_expire({(ANN, FUEL), (CAT, CINE)}, 140, 140) == {(CAT, CINE)}
+        assert repository.may_expire(exchanged, 140, 140) == exchanged
         service = LotService(session, network=NETWORK)
-        found = service.expiring([(ANN, FUEL), (CAT, FUEL), (BEN, FUEL)], 1, 130)
         whole = replay(history)
-        assert found == {
-            account: sum(p.points for p in whole.lots(account) if 0 < p.origin.expiry_day <= 130)
-            for account in [(ANN, FUEL), (CAT, FUEL), (BEN, FUEL)]
-            if any(0 < p.origin.expiry_day <= 130 for p in whole.lots(account))
+        assert service.over(gifts, 130) == {
+            account: whole.lots(account)
+            for account in gifts
+            if any(portion.origin.is_over(130) for portion in whole.lots(account))
         }
 
 

@@ -14,6 +14,8 @@ from clearing.kit.errors import Refused
 from clearing.kit.events.models import Event
 from clearing.kit.identity import SECONDS_A_DAY, day_at
 from clearing.ledger.journal.effects import Effects
+from clearing.ledger.journal.models import Block
+from clearing.ledger.lots.service import LotService
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.kinds.expire import ExpireRequest
@@ -56,7 +58,20 @@ class Story:
             originals = {entry.leaf(): entry for entry in entries}
             effects = Effects.of(entries, ROUTES, originals)
             effects.micros.clear()
-            OrderFinalisation(session).settle({}, block_number=0, effects=effects, day=0)
+            lots = LotService(session, network=self.chainless.network)
+            unswept = {account for entry, day in self.history.entries for account in lots.unswept_by([entry], day)}
+            midnight = self.chainless.network.begin_of(self.chainless.today())
+            OrderFinalisation(session).settle(
+                {}, block_number=0, effects=effects, day=0, unswept=unswept, midnight=midnight
+            )
+
+    def close_a_block(self) -> None:
+        """The projector has come to a block of today."""
+        day = self.chainless.today()
+        with self.chainless.database.session.begin() as session:
+            session.add(
+                Block(number=day, hash=b"h" * 32, parent_hash=b"p" * 32, timestamp=day * SECONDS_A_DAY - 28_800)
+            )
 
     def expire(self) -> None:
         ExpiryRound(self.chainless.database, self.chainless.settings, self.chainless.keyring).run()
@@ -136,7 +151,10 @@ def test_points_whose_day_has_come_cannot_be_used_though_no_round_has_run(
     story.chainless.accept(1, [ExpireRequest(member=story.member, points=60, program="FUEL")])
     assert story.available() == 20
     story.expire()
-    assert (story.burnt(), story.available()) == ([60, 40], 20)
+    assert (story.burnt(), story.available()) == ([60, 30], 20)
+    story.close_a_block()  # a block of an earlier day would have taken the order's ten out of the hundred
+    story.expire()
+    assert (story.burnt(), story.available()) == ([60, 30, 10], 20)
 
 
 def test_points_that_a_hold_has_taken_do_not_expire_under_it(story: Story, today: Callable[[int], None]) -> None:
@@ -157,7 +175,7 @@ def test_an_expiry_that_came_to_nothing_is_tried_again_the_next_day(story: Story
     story.write()
     story.expire()
     story.fail_orders()
-    assert story.available() == 130
+    assert story.available() == 30  # though no round has run since, and nothing sets them aside
     story.expire()
     assert story.available() == 30  # reserved, and its reference is free: burnt again at once
     assert story.burnt() == [100, 100]

@@ -294,7 +294,7 @@ def test_a_crash_in_the_middle_of_a_block_leaves_nothing_of_it(harness: Harness)
     harness.sequencer.step()
     block = _block_of(harness, order)
     session = harness.database.session()
-    project_block(session, block, harness.today())
+    project_block(session, block, harness.network)
     session.close()  # the process dies before the commit
     assert harness.order(order).state is OrderState.SUBMITTED
     harness.settle()

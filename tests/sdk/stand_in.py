@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -211,13 +211,12 @@ class StandIn:
         return found
 
     def get_network(self, call: Call) -> tuple[int, Any]:
-        today = (datetime.now(UTC) + timedelta(seconds=OFFSET)).date().isoformat()
         return 200, {
             "chain_id": CHAIN_ID,
             "contract": CONTRACT,
             "currency": "CNY",
             "utc_offset_seconds": OFFSET,
-            "today": today,
+            "today": today().isoformat(),
             "rpc_hint": None,
         }
 
@@ -296,7 +295,7 @@ class StandIn:
     def post_holds(self, call: Call, identity: str = "", what: str = "") -> tuple[int, Any]:
         if what == "capture":
             hold = self.holds[identity]
-            shown = {"program": hold["program"], "member": hold["member"]}
+            shown = {name: hold[name] for name in ("program", "member", "taken_on")}
             return self.single(call, Kind[call.body["kind"].upper()], {**call.body, **shown})
         hold = {
             "id": f"hol_{len(self.holds) + 1}",
@@ -305,6 +304,7 @@ class StandIn:
             "member": self.members[call.body["member"]]["id"],
             "program": self.programs[call.body["program"]]["code"],
             "points": call.body["points"],
+            "taken_on": today().isoformat(),
             "expires_at": "2030-01-01T00:00:00Z",
         }
         self.holds[hold["id"]] = hold
@@ -449,11 +449,10 @@ class StandIn:
         program = self.programs[agreement["source_program"] if agreement else body["program"]]
         expiry = 0
         if kind is Kind.ISSUE:
-            today = (datetime.now(UTC) + timedelta(seconds=OFFSET)).date()
-            day = datetime.fromisoformat(body["expires_on"]).date() if body.get("expires_on") else None
+            day = date.fromisoformat(body["expires_on"]) if body.get("expires_on") else None
             if day is None and program["default_lifetime_days"]:
-                day = today + timedelta(days=program["default_lifetime_days"])
-            expiry = (day - datetime(1970, 1, 1, tzinfo=UTC).date()).days if day else 0
+                day = today() + timedelta(days=program["default_lifetime_days"])
+            expiry = day_number(day) if day else 0
         return Instruction(
             kind=kind,
             member=self.members[body["member"]]["address"],
@@ -462,6 +461,7 @@ class StandIn:
             agreement=agreement["number"] if agreement else 0,
             min_out=body.get("min_out", 0),
             expiry_day=expiry,
+            link=word(day_number(date.fromisoformat(body["taken_on"]))) if "taken_on" in body else ZERO_WORD,
             ref=bytes_of(body["ref"]) if "ref" in body else ZERO_WORD,
         )
 
@@ -486,7 +486,7 @@ class StandIn:
             settled=0,
             fee=0,
             ref=i.ref,
-            link=ZERO_WORD,
+            link=i.link,
         )
 
     def post_entry(self, points: int) -> Entry:
@@ -597,6 +597,16 @@ def stand_in() -> Iterator[StandIn]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def today() -> date:
+    """The network's day."""
+    return (datetime.now(UTC) + timedelta(seconds=OFFSET)).date()
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as the chain counts them."""
+    return (day - date(1970, 1, 1)).days
 
 
 def _problem(problem: ProblemError) -> dict[str, Any]:

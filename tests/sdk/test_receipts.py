@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, StandIn
+from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, StandIn, day_number, today
 from tongdui import (
     APIConnectionError,
     APIError,
@@ -27,7 +27,7 @@ from tongdui import (
     VerificationError,
 )
 from tongdui._cli import main
-from tongdui.encoding import hex_of
+from tongdui.encoding import hex_of, word
 
 
 @pytest.fixture
@@ -229,6 +229,16 @@ def test_an_entry_that_was_not_signed_is_no_receipt_of_a_movement(
         client.entries.receipt(settled)
     assert caught.value.check == f"entry.{next(iter(lie))}"
     client.entries.receipt(settled.settled().leaf)  # that it happened is true
+
+
+def test_a_capture_with_the_day_of_another_hold_is_no_receipt(client: Client, gateway: StandIn) -> None:
+    captured = client.holds.capture(client.holds.create(**SALE), points=25, wait=1)
+    gateway.get_redemptions = lambda _, identity: (200, next(m for m in gateway.movements if m["id"] == identity))  # type: ignore[attr-defined]
+    assert client.entries.receipt(captured).entry.link == hex_of(word(day_number(today())))
+    show(gateway, captured, link=word(day_number(today()) - 1))
+    with pytest.raises(VerificationError) as caught:
+        client.entries.receipt(client.redemptions.wait(captured))
+    assert caught.value.check == "entry.link"
 
 
 def test_an_older_sale_in_the_same_words_is_no_receipt(client: Client, gateway: StandIn) -> None:

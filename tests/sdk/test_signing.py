@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import tongdui
-from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn
+from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn, day_number, today
 from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
 from tongdui._amounts import rate_of
 from tongdui._models import NonceBlock
 from tongdui._nonces import NonceFile, NonceLease
 from tongdui._signing import compact
-from tongdui.encoding import hex_of, keccak256
+from tongdui.encoding import hex_of, keccak256, word
 from tongdui.orders import full_signature, recover_signer, sign_digest, signature_bytes
 
 UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
@@ -385,6 +385,8 @@ def test_a_members_address_may_not_change(client: Client, gateway: StandIn) -> N
         ({"program": "CINE"}, "hold.program"),
         ({"member": "mem_FC-6666"}, "hold.member"),
         ({"member": None}, "hold.member"),
+        ({"taken_on": "2026-01-01"}, "hold.taken_on"),
+        ({"taken_on": "2999-01-01"}, "hold.taken_on"),
     ],
     ids=str,
 )
@@ -410,6 +412,19 @@ def test_a_hold_is_captured_as_it_was_asked_for(client: Client, gateway: StandIn
     client.holds.capture(hold, points=425)
     (taken,) = gateway.wires[0].instructions
     assert (taken.member, taken.points) == (gateway.members["mem_FC-1001"]["address"], 425)
+    assert taken.link == word(day_number(today()))  # its lots are taken as on the day of the hold
+
+
+def test_a_retry_of_ones_own_may_bring_back_a_hold_of_an_earlier_day(client: Client, gateway: StandIn) -> None:
+    def earlier(call: Call) -> tuple[int, Any] | None:
+        if call.path != "/v1/holds":
+            return None
+        status, hold = gateway.route(call)
+        return status, {**hold, "taken_on": (today() - timedelta(days=2)).isoformat()}
+
+    gateway.faults.append(earlier)
+    asked: dict[str, Any] = {"program": "FUEL", "member": "external:FC-1001", "points": 600}
+    assert client.holds.create(**asked, idempotency_key="pump-3").taken_on == today() - timedelta(days=2)
 
 
 # --- agreements

@@ -13,14 +13,15 @@ from clearing.ledger.journal.effects import Effects, recipient_of
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.models import Entry as EntryRow
 from clearing.parties.agreements.models import Route
-from tongdui.encoding import ZERO_WORD, address_word
+from tongdui.encoding import ZERO_WORD, address_word, word
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
 FUEL, CINE = 1, 2
-EXCHANGE, ACCEPTANCE = 1, 2
-ROUTES = {EXCHANGE: Route(1, 2, CINE), ACCEPTANCE: Route(1, 2, 0)}
-TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0}
+EXCHANGE, ACCEPTANCE, KEEPING = 1, 2, 3
+"""Agreements. `KEEPING` is an exchange under which points keep their expiry."""
+ROUTES = {EXCHANGE: Route(1, 2, CINE), ACCEPTANCE: Route(1, 2, 0), KEEPING: Route(1, 2, CINE)}
+TARGETS = {EXCHANGE: CINE, ACCEPTANCE: 0, KEEPING: CINE}
 
 
 def store(session: Session, history: EntryHistory) -> None:
@@ -62,17 +63,26 @@ class EntryHistory:
     def issue(self, member: str, points: int, expiry_day: int = 0, program: int = FUEL) -> Entry:
         return self._post(Kind.ISSUE, member, program, points, expiry_day=expiry_day)
 
-    def burn(self, kind: Kind, member: str, points: int, program: int = FUEL) -> Entry:
+    def burn(self, kind: Kind, member: str, points: int, program: int = FUEL, *, held_on: int = 0) -> Entry:
         agreement = ACCEPTANCE if kind is Kind.SPEND else 0
-        return self._post(kind, member, program, points, agreement=agreement)
+        return self._post(kind, member, program, points, agreement=agreement, link=word(held_on))
 
     def transfer(self, member: str, recipient: str, points: int, program: int = FUEL) -> Entry:
         return self._post(Kind.TRANSFER, member, program, points, link=address_word(recipient))
 
-    def exchange(self, member: str, points: int, expiry_day: int = 0) -> Entry:
+    def exchange(
+        self, member: str, points: int, expiry_day: int = 0, *, agreement: int = EXCHANGE, held_on: int = 0
+    ) -> Entry:
         out = points * 2 // 3
         return self._post(
-            Kind.EXCHANGE, member, FUEL, -(-out * 3 // 2), agreement=EXCHANGE, out=out, expiry_day=expiry_day
+            Kind.EXCHANGE,
+            member,
+            FUEL,
+            -(-out * 3 // 2),
+            agreement=agreement,
+            out=out,
+            expiry_day=expiry_day,
+            link=word(held_on),
         )
 
     def reverse(self, original: Entry, points: int) -> Entry:

@@ -58,6 +58,13 @@ class Hold(Base):
             postgresql_where=text("state = 'pending' AND purpose = 'expiry'"),
             sqlite_where=text("state = 'pending' AND purpose = 'expiry'"),
         ),
+        Index(
+            "holds_drawing_account_index",
+            "address",
+            "program",
+            postgresql_where=text("drawing"),
+            sqlite_where=text("drawing"),
+        ),
         Index("holds_merchant_page_index", "merchant_number", "id"),
     )
 
@@ -72,6 +79,8 @@ class Hold(Base):
     points: Mapped[int] = mapped_column(Big)
     captured: Mapped[int] = mapped_column(Big, default=0)
     """Points that its order asked for; the rest became free."""
+    drawing: Mapped[bool] = mapped_column(default=False)
+    """Captured, and its order is pending: the order still takes its points as on the day of the hold."""
     state: Mapped[HoldState] = mapped_column(choice(HoldState), default=HoldState.PENDING)
     order_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
     """The order that the hold became."""

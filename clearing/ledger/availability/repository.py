@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, select, text
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from clearing.kit.in_list import pairs_in_list
+from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import equal_given, newest_first, where_given
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
 _PENDING = text("holds.state = 'pending'")
+_DRAWING = text("holds.drawing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,42 @@ class HoldFilter:
     program: int | None = None
     state: HoldState | None = None
     reference: str | None = None
+
+
+class PendingHold(NamedTuple):
+    """What availability has to know of a hold that nobody has ended. A tuple, because an order asks for hundreds of accounts."""
+
+    address: str
+    program: int
+    purpose: HoldPurpose
+    points: int
+    expires_at: datetime
+    created_at: datetime
+
+    @property
+    def account(self) -> AccountKey:
+        """The account whose points are set aside."""
+        return self.address, self.program
+
+    def has_lapsed(self, at: datetime) -> bool:
+        """Whether its time is over, though nobody has written that down yet."""
+        return self.expires_at <= at
+
+
+class HeldDraw(NamedTuple):
+    """Points that a merchant's hold will take, or that the order which it became is about to take."""
+
+    address: str
+    program: int
+    points: int
+    captured: int
+    drawing: bool
+    created_at: datetime
+
+    @property
+    def account(self) -> AccountKey:
+        """The account from which they are taken."""
+        return self.address, self.program
 
 
 class HoldRepository:
@@ -49,15 +86,28 @@ class HoldRepository:
         """The hold with this id, locked until the transaction ends. Lock its account first."""
         return self._session.get_one(Hold, id, with_for_update=True, populate_existing=True)
 
-    def held(self, accounts: Iterable[AccountKey], at: datetime) -> dict[AccountKey, int]:
-        """Points that holds have set aside on each account, where there are any. While the accounts are locked, none are added."""
-        sums: dict[AccountKey, int] = defaultdict(int)
-        query = select(Hold.address, Hold.program, Hold.points).where(
-            _PENDING, self._of(accounts), Hold.expires_at > at
+    def pending(self, accounts: Iterable[AccountKey]) -> list[PendingHold]:
+        """The accounts' holds that nobody has ended, also those whose time is over. Lock the accounts: then none are added."""
+        query = select(Hold.address, Hold.program, Hold.purpose, Hold.points, Hold.expires_at, Hold.created_at)
+        return [PendingHold(*row) for row in self._session.execute(query.where(_PENDING, self._of(accounts)))]
+
+    def draws(self, accounts: Iterable[AccountKey], at: datetime) -> list[HeldDraw]:
+        """What merchants' holds, and the pending orders that holds became, will take from these accounts as on the holds' days."""
+        holding = and_(_PENDING, Hold.purpose == HoldPurpose.MERCHANT, Hold.expires_at > at)
+        query = select(Hold.address, Hold.program, Hold.points, Hold.captured, Hold.drawing, Hold.created_at).where(
+            self._of(accounts), or_(holding, _DRAWING)
         )
-        for address, program, points in self._session.execute(query):
-            sums[address, program] += points
-        return sums
+        return [HeldDraw(*row) for row in self._session.execute(query)]
+
+    def set_drawing(self, order_ids: Collection[str], *, drawing: bool) -> None:
+        """Notes of the holds that became these orders whether the orders are pending."""
+        if not order_ids:
+            return
+        became = in_list(self._session, Hold.order_id, order_ids)
+        change = update(Hold).where(became).values(drawing=drawing)
+        if not drawing:
+            change = change.where(_DRAWING)  # there are few of these, and most blocks end none
+        self._session.execute(change, execution_options={"synchronize_session": False})
 
     def list(self, wanted: HoldFilter, *, at: datetime, after: str | None, limit: int) -> Sequence[Hold]:
         """Merchants' holds, newest first; `after` is the last id of the page before."""
@@ -69,15 +119,26 @@ class HoldRepository:
         return self._session.scalar(select(Hold.id).where(_PENDING, Hold.expires_at <= at).limit(1)) is not None
 
     def lapsed(self, at: datetime, limit: int) -> Sequence[Hold]:
-        """Pending holds whose time is over, oldest first, locked. Skips those that somebody else has locked."""
+        """Pending holds whose time is over, oldest first. They are not locked yet."""
+        query = select(Hold).where(_PENDING, Hold.expires_at <= at).order_by(Hold.expires_at).limit(limit)
+        return self._session.scalars(query).all()
+
+    def lock_lapsed(self, ids: Sequence[str], at: datetime) -> Sequence[Hold]:
+        """Those of these holds that are still pending, locked; without those that somebody else has locked. Lock the accounts of
+        holds of an earlier day first."""
         query = (
             select(Hold)
-            .where(_PENDING, Hold.expires_at <= at)
+            .where(_PENDING, in_list(self._session, Hold.id, ids), Hold.expires_at <= at)
             .order_by(Hold.expires_at)
-            .limit(limit)
             .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
         )
         return self._session.scalars(query).all()
+
+    def accounts_with_lapsed(self, at: datetime) -> set[AccountKey]:
+        """Accounts with pending holds whose time is over."""
+        query = select(Hold.address, Hold.program).where(_PENDING, Hold.expires_at <= at)
+        return {(address, program) for address, program in self._session.execute(query)}
 
     # ---------------------------------------------------------------- points whose lots are over
 
@@ -91,13 +152,6 @@ class HoldRepository:
             .execution_options(populate_existing=True)
         )
         return {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
-
-    def expiry_points(self, accounts: Iterable[AccountKey]) -> dict[AccountKey, int]:
-        """Points of the accounts that are set aside because their lots are over."""
-        query = select(Hold.address, Hold.program, Hold.points).where(
-            _PENDING, Hold.purpose == HoldPurpose.EXPIRY, self._of(accounts)
-        )
-        return {(address, program): points for address, program, points in self._session.execute(query)}
 
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
         """Those holds of one merchant's programs, or of all, newest first."""

@@ -76,12 +76,20 @@ class Entry(Base):
     __table_args__ = (
         Index("entries_instruction_unique", "merchant", "nonce", "item", unique=True),
         Index("entries_account_index", "address", "program"),
-        # What lots are replayed from: who has points that expire on a day, who got transfers (5), what was reversed (6).
+        # What lots are replayed from: who has points that expire on a day, who got transfers (5) and who made them, what was
+        # reversed (6).
         Index(
             "entries_expiry_day_index",
             "expiry_day",
             postgresql_where=text("expiry_day > 0"),
             sqlite_where=text("expiry_day > 0"),
+        ),
+        Index(
+            "entries_transfer_index",
+            "address",
+            "program",
+            postgresql_where=text("kind = 5"),
+            sqlite_where=text("kind = 5"),
         ),
         Index(
             "entries_link_index",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
@@ -133,10 +133,6 @@ class EntryRepository:
         for start in range(0, len(leaves), _LEAVES_AT_ONCE):
             found.update(self._session.scalars(of_day.where(Entry.leaf.in_(leaves[start : start + _LEAVES_AT_ONCE]))))
         return frozenset(found)
-
-    def newest_batch(self) -> int:
-        """Number of the newest batch that has entries; 0 where there is none."""
-        return self._session.scalar(select(func.max(Entry.batch))) or 0
 
     def by_leaf(self, leaf: bytes) -> Entry | None:
         """The entry with this leaf."""

@@ -1,12 +1,14 @@
 """How many points of each lot are left: a pure function of the chain's entries, so that anyone with the chain can repeat it.
 
-The rules (docs/decisions/0001-lots-are-replayed.md says why):
+The rules (docs/decisions/0001-lots-are-replayed.md and 0020-a-hold-keeps-its-day.md say why):
 
 - An issue makes a lot, and so does the target side of an exchange. A lot is over on the day `expiry_day` (0: never).
 - Points leave the lots that are not over yet: the first to expire goes first, lots that never expire go last, and the older of two
   equals goes before the younger. Only then do points leave lots that are over. An expiry takes lots that are over first. The day
-  that counts is that of the entry's block.
+  that counts is that of the entry's block; for a captured hold it is the day the hold was taken, which the entry's link says.
 - A transfer carries its portions along: they stay part of the lots that they came from.
+- Where an agreement keeps the expiry, an exchange makes a lot for each lot that it took from, as large as that one's share of the
+  points, and over on the earlier of the two days.
 - A reversal returns points to the very lots that the original took them from, last taken first: what stays spent is what a smaller
   movement would have taken. Points that a reversal takes back come from what the original gave, as far as it is still there.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.ledger.accounts.repository import AccountKey
@@ -25,6 +27,8 @@ from tongdui.receipts import Entry
 
 NEVER = 2**32
 """Sorts behind every expiry day."""
+_CAPTURED_KINDS = frozenset({Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND})
+"""What a hold can become. The link of any other kind means something else."""
 
 
 class LotError(Exception):
@@ -119,10 +123,18 @@ class _Movement:
 class Replay:
     """Accounts' lots, entry by entry. Feed it entries in the chain's order (batch, index)."""
 
-    def __init__(self, targets: Mapping[int, int], of_interest: Callable[[AccountKey], bool] | None = None) -> None:
-        """`targets` maps an agreement to its target program (0 for none). Accounts that are not `of_interest` are left out; no
-        transfer to an account of interest may come from one of them."""
+    def __init__(
+        self,
+        targets: Mapping[int, int],
+        of_interest: Callable[[AccountKey], bool] | None = None,
+        *,
+        keeps_expiry: Collection[int] = (),
+    ) -> None:
+        """`targets` maps an agreement to its target program (0 for none); those in `keeps_expiry` hand the source's expiry on.
+        Accounts that are not `of_interest` are left out; no points that keep their expiry may come from there to an account of
+        interest."""
         self._targets = targets
+        self._keeps_expiry = keeps_expiry
         self._of_interest = of_interest or (lambda _: True)
         self._accounts: dict[AccountKey, Holdings] = defaultdict(Holdings)
         self._movements: dict[bytes, _Movement] = {}
@@ -137,10 +149,14 @@ class Replay:
                 self._reverse(entry, day)
                 return
             case kind:
-                movement.taken = self._take((entry.member, entry.program), entry.points, [], day, kind)
+                as_on = day_that_counts(entry, day)
+                movement.taken = self._take((entry.member, entry.program), entry.points, [], as_on, kind)
                 if kind is Kind.TRANSFER:
                     movement.given = movement.taken[:]
                     self._give((recipient_of(entry), entry.program), movement.given)
+                elif entry.agreement in self._keeps_expiry:
+                    movement.given = _converted(entry, movement.taken)
+                    self._give((entry.member, self._targets[entry.agreement]), movement.given)
                 elif entry.out:
                     self._make(movement, self._targets[entry.agreement], entry.out)
         self._movements[entry.leaf()] = movement
@@ -157,10 +173,8 @@ class Replay:
     # ---------------------------------------------------------------- movements
 
     def _make(self, movement: _Movement, program: int, points: int) -> None:
-        entry = movement.entry
-        origin = Origin(entry.expiry_day or NEVER, entry.batch, entry.index, entry.leaf())
-        movement.given = [Portion(origin, points)]
-        self._give((entry.member, program), movement.given)
+        movement.given = [Portion(_new_lot(movement.entry), points)]
+        self._give((movement.entry.member, program), movement.given)
 
     def _reverse(self, entry: Entry, day: int) -> None:
         movement = self._movements.get(entry.link)
@@ -192,6 +206,33 @@ class Replay:
         if self._of_interest(account):
             for portion in portions:
                 self._accounts[account].add(portion)
+
+
+def day_that_counts(entry: Entry, day: int) -> int:
+    """The day that decides which lots an entry of a block of this `day` takes for over.
+
+    A captured hold's entry says on which day the hold was taken. A link that is no day up to the block's own says nothing: as on a
+    day to come, lots that are alive would count as over, and a merchant could choose which of them the member keeps.
+    """
+    taken_on = int.from_bytes(entry.link)
+    return taken_on if entry.kind in _CAPTURED_KINDS and 0 < taken_on <= day else day
+
+
+def _new_lot(entry: Entry, no_later_than: int = NEVER) -> Origin:
+    return Origin(min(entry.expiry_day or NEVER, no_later_than), entry.batch, entry.index, entry.leaf())
+
+
+def _converted(entry: Entry, taken: Iterable[Portion]) -> list[Portion]:
+    """What an exchange makes of the portions that it took, where each keeps its expiry. Fractions add up: nothing is lost."""
+    given: list[Portion] = []
+    burnt = made = 0
+    for portion in taken:
+        burnt += portion.points
+        points = entry.out * burnt // entry.points - made
+        made += points
+        if points:
+            given.append(Portion(_new_lot(entry, portion.origin.expires), points))
+    return given
 
 
 def _last(portions: list[Portion], points: int) -> tuple[list[Portion], list[Portion]]:

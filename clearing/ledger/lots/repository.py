@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from clearing.kit.in_list import in_list
+from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
@@ -24,6 +24,7 @@ _CHUNK = 400
 # Word for word the conditions of the partial indexes: with parameters, SQLite would not see that they apply.
 _HAS_EXPIRY_DAY = text("entries.expiry_day > 0")
 _IS_LINKED = text("entries.kind IN (5, 6)")
+_IS_TRANSFER = text("entries.kind = 5")
 
 
 @dataclass(slots=True)
@@ -34,8 +35,18 @@ class History:
     """The accounts asked for, and those from which points came to them."""
     targets: dict[int, int] = field(default_factory=dict)
     """Agreement -> target program."""
+    keeps_expiry: frozenset[int] = frozenset()
+    """Agreements under which exchanged points keep their expiry."""
     entries: list[tuple[receipts.Entry, int]] = field(default_factory=list)
     """Entry and Unix time."""
+
+    def receiver_of(self, entry: receipts.Entry) -> AccountKey | None:
+        """The account that got points out of another one's lots by this entry."""
+        if entry.kind == Kind.TRANSFER:
+            return recipient_of(entry), entry.program
+        if entry.kind == Kind.EXCHANGE and entry.agreement in self.keeps_expiry:
+            return entry.member, self.targets[entry.agreement]
+        return None
 
 
 class ExpiryMarkRepository:
@@ -52,15 +63,14 @@ class ExpiryMarkRepository:
         """The mark of a round; None before its first one."""
         return self._session.get(ExpiryMark, name, populate_existing=True)
 
-    def set(self, name: str, day: int, batch: int) -> None:
+    def set(self, name: str, day: int) -> None:
         """Notes how far a round has come. Of two that run at the same time, the farther one counts."""
         mark = self._session.get(ExpiryMark, name, with_for_update=True)
         if mark is None:
-            values = {"name": name, "day": day, "batch": batch}
+            values = {"name": name, "day": day}
             self._session.execute(insert_for(self._session)(ExpiryMark).values(values).on_conflict_do_nothing())
             return
         mark.day = max(mark.day, day)
-        mark.batch = batch
 
 
 class LotRepository:
@@ -70,9 +80,10 @@ class LotRepository:
         self._session = session
 
     def history(self, accounts: Iterable[AccountKey]) -> History:
-        """What the lots of `accounts` depend on: their own entries, and the entries of whoever transferred points to them."""
+        """What the lots of `accounts` depend on: their own entries, and those of each account from which points came that kept
+        their expiry."""
         found: dict[tuple[int, int], tuple[receipts.Entry, int]] = {}
-        history = History(targets=self._targets())
+        history = History(targets=self._targets(), keeps_expiry=self._keeping_expiry())
         new = set(accounts)
         while new:
             history.accounts |= new
@@ -81,51 +92,76 @@ class LotRepository:
             rows += self._entries(_chunks(Entry.link, leaves, Entry.kind == int(Kind.REVERSE)))
             found |= {(entry.batch, entry.index): (entry, at) for entry, at in rows}
             new = {
-                (entry.member, entry.program)
-                for entry, _ in rows
-                if entry.kind == Kind.TRANSFER and (recipient_of(entry), entry.program) in history.accounts
+                (entry.member, entry.program) for entry, _ in rows if history.receiver_of(entry) in history.accounts
             } - history.accounts
         history.entries = [found[place] for place in sorted(found)]
         return history
 
-    def accounts_expiring(
-        self, first_day: int, last_day: int, addresses: Collection[str] | None = None
-    ) -> set[AccountKey]:
-        """Accounts (of these members, or of all) that got points with an expiry day from `first_day` to `last_day`.
+    # ---------------------------------------------------------------- who has points of certain days
 
-        Some have spent them since. Transfers of such points are not looked at.
+    def accounts_expiring(self, first_day: int, last_day: int) -> set[AccountKey]:
+        """Accounts that got points with an expiry day from `first_day` to `last_day`, wherever these came from.
+
+        Some have spent them since.
         """
-        is_theirs = true() if addresses is None else in_list(self._session, Entry.address, addresses)
-        return self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day), is_theirs)
+        found: set[AccountKey] = set()
+        new = self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day))
+        keeping = self._keeping_expiry()
+        while new:
+            found |= new
+            new = (self._given_on(new) | self._exchanged_on(new, keeping)) - found
+        return found
 
-    def accounts_given_late(self, after_batch: int, last_day: int) -> set[AccountKey]:
-        """Accounts that got points after a batch whose expiry day is `last_day` or earlier."""
-        # Without the partial index's condition: SQLite would read all that ever expired, not the few newest batches.
-        return self._accounts_given(Entry.batch > after_batch, Entry.expiry_day.between(1, last_day))
+    def may_expire(self, accounts: Collection[AccountKey], first_day: int, last_day: int) -> set[AccountKey]:
+        """Those of the accounts that may have points with an expiry day from `first_day` to `last_day`: they got some, or they
+        once got points that had kept the expiry of other accounts'."""
+        is_theirs = in_list(self._session, Entry.address, {address for address, _ in accounts})
+        found = self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day), is_theirs)
+        words = {address_word(address) for address, _ in accounts}
+        gifts = select(Entry.link, Entry.program).where(
+            _IS_LINKED, Entry.kind == int(Kind.TRANSFER), Entry.link.in_(words)
+        )
+        found |= {(_address_of(link), program) for link, program in self._session.execute(gifts)}
+        if keeping := self._keeping_expiry():
+            found |= self._accounts_given(is_theirs, Entry.agreement.in_(keeping))
+        return found.intersection(accounts)
+
+    def given_by(self, entry: receipts.Entry) -> AccountKey:
+        """The account in which an issue or an exchange made a lot."""
+        return entry.member, self._targets()[entry.agreement] if entry.out else entry.program
 
     def _accounts_given(self, *conditions: ColumnElement[bool] | TextClause) -> set[AccountKey]:
-        query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(*conditions)
+        query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(*conditions).distinct()
         targets = self._targets()
         return {
             (address, targets[agreement] if out else program)
             for address, program, agreement, out in self._session.execute(query)
         }
 
-    def accounts_given_back(self, after_batch: int) -> set[AccountKey]:
-        """Accounts that got points of older lots after a batch: through a reversal or a transfer."""
-        query = select(Entry.address, Entry.program, Entry.kind, Entry.link).where(
-            Entry.batch > after_batch, Entry.kind.in_((int(Kind.REVERSE), int(Kind.TRANSFER)))
+    def _given_on(self, accounts: Collection[AccountKey]) -> set[AccountKey]:
+        """The accounts to which these have ever transferred points."""
+        query = select(Entry.link, Entry.program).where(
+            _IS_TRANSFER, pairs_in_list(self._session, Entry.address, Entry.program, accounts)
         )
-        return {
-            ("0x" + link[12:].hex() if kind == Kind.TRANSFER else address, program)
-            for address, program, kind, link in self._session.execute(query)
-        }
+        return {(_address_of(link), program) for link, program in self._session.execute(query.distinct())}
+
+    def _exchanged_on(self, accounts: Collection[AccountKey], keeping: Collection[int]) -> set[AccountKey]:
+        """The accounts into which these have ever exchanged points that kept their expiry."""
+        if not keeping:
+            return set()
+        mine = pairs_in_list(self._session, Entry.address, Entry.program, accounts)
+        return self._accounts_given(mine, Entry.agreement.in_(keeping), Entry.kind == int(Kind.EXCHANGE))
 
     # ---------------------------------------------------------------- entries
 
     def _targets(self) -> dict[int, int]:
         query = select(Agreement.number, Agreement.target_program).where(Agreement.number.is_not(None))
         return {number or 0: target for number, target in self._session.execute(query)}
+
+    def _keeping_expiry(self) -> frozenset[int]:
+        """The agreements under which exchanged points keep their expiry."""
+        query = select(Agreement.number).where(Agreement.number.is_not(None), Agreement.keep_expiry)
+        return frozenset(number or 0 for number in self._session.scalars(query))
 
     def _entries(self, conditions: Sequence[ColumnElement[bool]]) -> list[tuple[receipts.Entry, int]]:
         rows: list[tuple[receipts.Entry, int]] = []
@@ -159,3 +195,7 @@ def _chunks(
     return [
         and_(_IS_LINKED, kind, column.in_(ordered[start : start + _CHUNK])) for start in range(0, len(ordered), _CHUNK)
     ]
+
+
+def _address_of(link: bytes) -> str:
+    return "0x" + link[12:].hex()

@@ -22,10 +22,18 @@ def upgrade() -> None:
         sa.Column("posted", Big(), nullable=False),
         sa.Column("reserved", Big(), nullable=False),
         sa.Column("expiring", Big(), nullable=False),
+        sa.Column("unswept", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", name=op.f("accounts_pkey")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("accounts_program_index"), ["program"], unique=False)
+        batch_op.create_index(
+            "accounts_unswept_index",
+            ["address", "program"],
+            unique=False,
+            postgresql_where=sa.text("unswept"),
+            sqlite_where=sa.text("unswept"),
+        )
 
     op.create_table(
         "agreement_uses",
@@ -112,6 +120,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("kind IN (5, 6)"),
             sqlite_where=sa.text("kind IN (5, 6)"),
         )
+        batch_op.create_index(
+            "entries_transfer_index",
+            ["address", "program"],
+            unique=False,
+            postgresql_where=sa.text("kind = 5"),
+            sqlite_where=sa.text("kind = 5"),
+        )
 
     op.create_table(
         "event_cursors",
@@ -142,7 +157,6 @@ def upgrade() -> None:
         "expiry_marks",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
-        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("expiry_marks_pkey")),
     )
     op.create_table(
@@ -367,6 +381,7 @@ def upgrade() -> None:
         sa.Column("agreement", sa.Integer(), nullable=False),
         sa.Column("points", Big(), nullable=False),
         sa.Column("captured", Big(), nullable=False),
+        sa.Column("drawing", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("order_id", sa.String(length=40), nullable=True),
         sa.Column("movement_id", sa.String(length=40), nullable=True),
@@ -379,6 +394,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("holds_pkey")),
     )
     with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.create_index(
+            "holds_drawing_account_index",
+            ["address", "program"],
+            unique=False,
+            postgresql_where=sa.text("drawing"),
+            sqlite_where=sa.text("drawing"),
+        )
         batch_op.create_index(batch_op.f("holds_member_id_index"), ["member_id"], unique=False)
         batch_op.create_index("holds_merchant_page_index", ["merchant_number", "id"], unique=False)
         batch_op.create_index(batch_op.f("holds_order_id_index"), ["order_id"], unique=False)
@@ -653,13 +675,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
     )
     with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.create_index(
-            "instructions_expiry_account_index",
-            ["address", "program"],
-            unique=False,
-            postgresql_where=sa.text("kind = 7"),
-            sqlite_where=sa.text("kind = 7"),
-        )
         batch_op.create_index("instructions_giver_index", ["giver", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_live_reference_unique",
@@ -772,9 +787,6 @@ def downgrade() -> None:
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
         batch_op.drop_index("instructions_giver_index")
-        batch_op.drop_index(
-            "instructions_expiry_account_index", postgresql_where=sa.text("kind = 7"), sqlite_where=sa.text("kind = 7")
-        )
 
     op.drop_table("instructions")
     with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
@@ -844,6 +856,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("holds_order_id_index"))
         batch_op.drop_index("holds_merchant_page_index")
         batch_op.drop_index(batch_op.f("holds_member_id_index"))
+        batch_op.drop_index(
+            "holds_drawing_account_index", postgresql_where=sa.text("drawing"), sqlite_where=sa.text("drawing")
+        )
 
     op.drop_table("holds")
     with op.batch_alter_table("calls", schema=None) as batch_op:
@@ -895,6 +910,9 @@ def downgrade() -> None:
     op.drop_table("event_cursors")
     with op.batch_alter_table("entries", schema=None) as batch_op:
         batch_op.drop_index(
+            "entries_transfer_index", postgresql_where=sa.text("kind = 5"), sqlite_where=sa.text("kind = 5")
+        )
+        batch_op.drop_index(
             "entries_link_index", postgresql_where=sa.text("kind IN (5, 6)"), sqlite_where=sa.text("kind IN (5, 6)")
         )
         batch_op.drop_index("entries_instruction_unique")
@@ -918,6 +936,9 @@ def downgrade() -> None:
     op.drop_table("batches")
     op.drop_table("agreement_uses")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "accounts_unswept_index", postgresql_where=sa.text("unswept"), sqlite_where=sa.text("unswept")
+        )
         batch_op.drop_index(batch_op.f("accounts_program_index"))
 
     op.drop_table("accounts")

@@ -7,9 +7,10 @@ transactions of some accounts of one merchant each, and notes only at its end ho
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import count
 
 import structlog
 from sqlalchemy.orm import Session
@@ -22,11 +23,11 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
-from clearing.ledger.journal.repository import BlockRepository, EntryRepository
+from clearing.ledger.journal.repository import BlockRepository
 from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.lots.repository import ExpiryMarkRepository, LotRepository
 from clearing.ledger.lots.service import LotService
@@ -48,9 +49,6 @@ DAYS_AHEAD = (30, 7, 1)
 ACTOR = "worker"
 _UNTIL_BURNT = datetime(9999, 1, 1, tzinfo=UTC)
 _CHUNK = 200
-_BATCHES_AGAIN = 64
-"""Batches to look at again: a reorganisation may have put others in their place."""
-_REFUSED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,6 @@ class ExpiryRound:
         today = self._network.day_at(self._database.clock.unix())
         with self._database.reading() as session:
             mark = ExpiryMarkRepository(session).get(self.NAME)
-            newest = EntryRepository(session).newest_batch()
             seen_day = self._chains_day(session)
             accounts = self._candidates(session, mark, today)
             groups = list(_by_merchant(session, accounts))
@@ -93,7 +90,7 @@ class ExpiryRound:
             with self._database.session.begin() as session:
                 self._sweep(session, merchant, some)
         with self._database.session.begin() as session:
-            ExpiryMarkRepository(session).set(self.NAME, min(today, seen_day), newest)
+            ExpiryMarkRepository(session).set(self.NAME, min(today, seen_day))
         return len(accounts)
 
     def _chains_day(self, session: Session) -> int:
@@ -105,15 +102,11 @@ class ExpiryRound:
         return self._network.day_at(newest.timestamp) if newest else 0
 
     def _candidates(self, session: Session, mark: ExpiryMark | None, today: int) -> set[AccountKey]:
-        lots = LotRepository(session)
-        since = clock_of(session).now() - timedelta(days=_REFUSED_DAYS)
-        accounts = HoldRepository(session).accounts_with_expired_points()
-        accounts |= OrderRepository(session).accounts_of_refused_expirations(since)
-        accounts |= lots.accounts_given_back(mark.batch - _BATCHES_AGAIN if mark else 0)
-        if mark is not None:
-            accounts |= lots.accounts_given_late(mark.batch - _BATCHES_AGAIN, today)
+        holds = HoldRepository(session)
+        accounts = holds.accounts_with_expired_points() | holds.accounts_with_lapsed(clock_of(session).now())
+        accounts |= AccountRepository(session).unswept()
         first = mark.day + 1 if mark else 1
-        return accounts | lots.accounts_expiring(first, today) if first <= today else accounts
+        return accounts | LotRepository(session).accounts_expiring(first, today) if first <= today else accounts
 
     def _sweep(self, session: Session, merchant_number: int, accounts: list[AccountKey]) -> None:
         # As for every order: lock the merchant, who counts the nonces, then the accounts.
@@ -133,7 +126,7 @@ class ExpiryRound:
         """Holds exactly what is due and not otherwise taken. Returns all that is due, and the part of it that is new."""
         availability = AvailabilityService(session, network=self._network)
         balances = availability.lock(accounts)
-        points = availability.expired(accounts)
+        points = availability.expired(accounts, balances=balances)
         repository = HoldRepository(session)
         holds = repository.expiry_holds(accounts)
         members = MemberRepository(session).by_addresses(address for address, _ in accounts)
@@ -150,18 +143,21 @@ class ExpiryRound:
             due += [here] if here.points else []
             news += [here] if here.points > own else []
         session.flush()
+        AccountRepository(session).sweep(accounts)
         return due, news
 
     def _burn(self, session: Session, orders: OrderService, merchant: Merchant, due: list[Due]) -> None:
-        today = self._network.day_at(clock_of(session).unix())
-        requests = {
-            f"expiry:{today}:{found.account[0]}:{found.account[1]}": found for found in due if found.member is not None
-        }
-        done = OrderRepository(session).live_references(merchant.number, Kind.EXPIRE, list(requests))
+        burnable = AvailabilityService(session, network=self._network).burnable([found.account for found in due])
+        known = [(found, found.member) for found in due if found.member is not None and found.account in burnable]
+        references = self._references(session, merchant, [found.account for found, _ in known])
         instructions = [
-            ExpireRequest(member=found.member.id, points=found.points, program=found.program.code, reference=reference)
-            for reference, found in requests.items()
-            if reference not in done and found.member is not None
+            ExpireRequest(
+                member=member.id,
+                points=min(found.points, burnable[found.account]),
+                program=found.program.code,
+                reference=references[found.account],
+            )
+            for found, member in known
         ]
         if not instructions:
             return
@@ -171,6 +167,24 @@ class ExpiryRound:
         except ClearingError as error:
             # The program is paused, the merchant closed or the queue full: the hold stays, and the next round tries again.
             log.warning("expired points not burnt yet", merchant=merchant.id, code=error.code, detail=error.detail)
+
+    def _references(
+        self, session: Session, merchant: Merchant, accounts: Sequence[AccountKey]
+    ) -> dict[AccountKey, str]:
+        """A free reference for each account: the day's first, or the next one where a hold freed more points after it was used."""
+        today = self._network.day_at(clock_of(session).unix())
+        found: dict[AccountKey, str] = {}
+        for number in count(1):
+            tried = {
+                f"expiry:{today}:{address}:{program}" + (f":{number}" if number > 1 else ""): (address, program)
+                for address, program in accounts
+                if (address, program) not in found
+            }
+            if not tried:
+                break
+            taken = OrderRepository(session).live_references(merchant.number, Kind.EXPIRE, list(tried))
+            found |= {account: reference for reference, account in tried.items() if reference not in taken}
+        return found
 
 
 class ReminderRound:
@@ -195,7 +209,7 @@ class ReminderRound:
             # After days without a round, this one makes up for them.
             written += self._remind(ahead, max(done_until + 1 + ahead, today + 1), today + ahead)
         with self._database.session.begin() as session:
-            ExpiryMarkRepository(session).set(self.NAME, today, 0)
+            ExpiryMarkRepository(session).set(self.NAME, today)
         return written
 
     def _remind(self, ahead: int, first: int, last: int) -> int:

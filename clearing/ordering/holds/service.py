@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,10 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
+from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
-from clearing.ledger.availability.service import AvailabilityService
+from clearing.ledger.availability.service import AvailabilityService, CapturedHold
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
@@ -77,6 +78,7 @@ class HoldService:
         found = self._program(merchant, named, agreement, at)
         hold_id = new_id("hld")
         holder = self._holder(merchant, member, member_code, found, points, used_for=hold_id, actor=actor, at=at)
+        taken_at = self._clock.now()  # before the points are counted: none may have died since
         self._require_available(holder, found, points)
         hold = Hold(
             id=hold_id,
@@ -87,7 +89,8 @@ class HoldService:
             agreement=agreement.number or 0 if agreement is not None else 0,
             points=points,
             reference=reference,
-            expires_at=self._clock.now() + timedelta(seconds=seconds),
+            expires_at=taken_at + timedelta(seconds=seconds),
+            created_at=taken_at,
         )
         self._holds.add(hold)
         self._record("created", hold, actor)
@@ -127,14 +130,16 @@ class HoldService:
             authorization=authorization,
             actor=actor,
             held=Held(
-                (hold.address, hold.program),
-                hold.points,
+                CapturedHold((hold.address, hold.program), self._day_of(hold), points),
                 KnownMember(hold.member_id, hold.address),
                 hold.agreement,
             ),
         )
         hold.order_id = order.id
         hold.movement_id = order.instructions[0].id
+        hold.drawing = True
+        if points < hold.points:
+            self._note_freed([hold])
         self._record("captured", hold, actor)
         return order
 
@@ -162,6 +167,7 @@ class HoldService:
             return hold
         hold = self._pending(merchant, hold_id)
         self._end(hold, HoldState.RELEASED)
+        self._note_freed([hold])
         self._record("released", hold, actor)
         return hold
 
@@ -203,7 +209,10 @@ class HoldService:
 
     def tidy(self, limit: int) -> int:
         """Notes that holds have expired, with an event for each; how many. Nothing depends on when this happens."""
-        lapsed = self._holds.lapsed(self._clock.now(), limit)
+        at = self._clock.now()
+        found = self._holds.lapsed(at, limit)
+        self._note_freed(found)  # locks accounts, so it comes before the holds are locked
+        lapsed = self._holds.lock_lapsed([hold.id for hold in found], at)
         for hold in lapsed:
             hold.state = HoldState.EXPIRED
             hold.ended_at = hold.expires_at
@@ -282,6 +291,16 @@ class HoldService:
         if state is not HoldState.PENDING:
             raise HoldEnded(f"the hold is {state}")
         return hold
+
+    def _day_of(self, hold: Hold) -> int:
+        """The network day on which the hold was taken."""
+        return self._network.day_of_moment(hold.created_at)
+
+    def _note_freed(self, holds: Iterable[Hold]) -> None:
+        """Of what these holds set free, some may have come to its day since they were taken: the expiry round has to look."""
+        today = self._network.day_at(self._clock.unix())
+        older = {(hold.address, hold.program) for hold in holds if self._day_of(hold) < today}
+        AccountRepository(self._session).add(dict.fromkeys(older, Balance(unswept=True)))
 
     def _end(self, hold: Hold, state: HoldState) -> None:
         hold.state = state

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
+from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
@@ -76,15 +78,23 @@ class OrderFinalisation:
         self._orders = OrderRepository(session)
 
     def settle(
-        self, decisions: Mapping[OrderKey, Decision], *, block_number: int, effects: Effects, day: int
+        self,
+        decisions: Mapping[OrderKey, Decision],
+        *,
+        block_number: int,
+        effects: Effects,
+        day: int,
+        unswept: Collection[AccountKey],
+        midnight: datetime,
     ) -> list[Order]:
         """Ends the orders that a block of this day decided, and books what its entries changed; the orders that ended.
 
-        An order that had ended outside the chain but was carried out all the same ends again: what it had reserved was released
-        the first time.
+        `unswept` are accounts to which the entries may have brought points whose day has come. Today began at `midnight`: what an
+        older order had taken and now leaves may be over. An order that had ended outside the chain but was carried out all the
+        same ends again: what it had reserved was released the first time.
         """
         orders = self._orders.lock_by_nonces(list(decisions))
-        ended = []
+        ended, freeing = [], []
         for key, decision in decisions.items():
             order = orders.get(key)
             if order is None or not decision.is_about(order):
@@ -92,11 +102,14 @@ class OrderFinalisation:
             if not order.state.is_final:
                 self._finish(order, decision, block_number)
                 ended.append(order)
+                if not decision.accepted or decision.refused or order.created_at < midnight:
+                    freeing.append(order)
             elif order.block_number is None and decision.accepted:
                 log.error("an order was carried out that had ended", order=order.id, state=order.state)
                 self._orders.claim_references(order)
                 self._finish(order, decision, block_number)
-        self._book(effects, self._reserved(ended), day)
+        self._book(effects, self._reserved(ended), day, unswept=self._freed_by(freeing).union(unswept))
+        self._note_draws(ended, drawing=False)
         return ended
 
     def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:
@@ -106,7 +119,8 @@ class OrderFinalisation:
             order.reason = reason
             self._orders.release_references(order, range(order.size))
             record_state(self._session, order, actor)
-        self._book(Effects(), self._reserved(orders), day=0)
+        self._book(Effects(), self._reserved(orders), day=0, unswept=self._freed_by(orders))
+        self._note_draws(orders, drawing=False)
 
     def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
         """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""
@@ -115,7 +129,8 @@ class OrderFinalisation:
             self._orders.claim_references(order)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
             order.reason = order.block_number = order.settled_at = None
-        self._book(effects.negated(), self._reserved(orders), day, sign=-1)
+        self._book(effects.negated(), self._reserved(orders), day, unswept=effects.points, sign=-1)
+        self._note_draws(orders, drawing=True)
 
     # ---------------------------------------------------------------- one order
 
@@ -142,18 +157,30 @@ class OrderFinalisation:
                 found.uses[agreement] += uses
         return found
 
-    def _book(self, effects: Effects, reserved: Reserved, day: int, sign: int = 1) -> None:
+    def _freed_by(self, orders: Sequence[Order]) -> set[AccountKey]:
+        """Accounts where these orders may leave points whose day has come meanwhile, or may have brought such points."""
+        return self._orders.touched_accounts(orders) if orders else set()
+
+    def _note_draws(self, orders: Iterable[Order], *, drawing: bool) -> None:
+        """Orders that a hold became have one instruction. Most blocks end none of them."""
+        alone = [order.id for order in orders if order.size == 1]
+        HoldRepository(self._session).set_drawing(alone, drawing=drawing)
+
+    def _book(
+        self, effects: Effects, reserved: Reserved, day: int, *, unswept: Collection[AccountKey], sign: int = 1
+    ) -> None:
         """Adds effects of this day to accounts, positions and daily caps, and releases reservations (sign -1: makes them again).
 
-        Both at once, so that each row is written once.
+        Both at once, so that each row is written once. The expiry round will have to look at the accounts in `unswept`.
         """
         changes = {
             account: Balance(
                 effects.points.get(account, 0),
                 -sign * reserved.points.get(account, 0),
                 -sign * reserved.expiring.get(account, 0),
+                unswept=account in unswept,
             )
-            for account in {*effects.points, *reserved.points, *reserved.expiring}
+            for account in {*effects.points, *reserved.points, *reserved.expiring, *unswept}
         }
         AccountRepository(self._session).add(changes)
         merchants = {*effects.micros, *reserved.micros}

@@ -94,14 +94,6 @@ class Instruction(Base):
             postgresql_where=text("live AND reference IS NOT NULL"),
             sqlite_where=text("live AND reference IS NOT NULL"),
         ),
-        # Expire instructions (7): those that came to nothing are looked up by the daily round.
-        Index(
-            "instructions_expiry_account_index",
-            "address",
-            "program",
-            postgresql_where=text("kind = 7"),
-            sqlite_where=text("kind = 7"),
-        ),
         Index(
             "instructions_original_index",
             "original_id",

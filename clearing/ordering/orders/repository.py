@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
 from clearing.kit.bulk_insert import insert_all
@@ -42,9 +42,6 @@ class Queued(NamedTuple):
 
 OrderKey = tuple[int, int]
 """(merchant number, nonce)."""
-
-_IS_EXPIRE = text("instructions.kind = 7")
-"""Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
 
 
 class Reversed(NamedTuple):
@@ -193,6 +190,17 @@ class OrderRepository:
         ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
         return [Reservation(*row) for row in self._session.execute(query)]
 
+    def touched_accounts(self, orders: Iterable[Order]) -> set[AccountKey]:
+        """The accounts on which these orders draw, and those of exchanges into which points go."""
+        query = select(
+            Instruction.draws_address, Instruction.draws_program, Instruction.address, Instruction.target_program
+        ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
+        found: set[AccountKey] = set()
+        for draws_address, draws_program, address, target in self._session.execute(query):
+            if draws_address is not None and draws_program is not None:
+                found |= {(draws_address, draws_program), (address, target or draws_program)}
+        return found
+
     def claim_references(self, order: Order) -> None:
         """Takes the references of an order that lives again, but for those that another order has taken meanwhile."""
         other = aliased(Instruction)
@@ -217,15 +225,6 @@ class OrderRepository:
                 .where(Instruction.order_seq == order.seq, in_list(self._session, Instruction.item, wanted))
                 .values(live=False)
             )
-
-    def accounts_of_refused_expirations(self, since: datetime) -> set[AccountKey]:
-        """Accounts of expire instructions that were accepted after `since` and came to nothing."""
-        query = (
-            select(Instruction.address, Instruction.program)
-            .join(Instruction.order)
-            .where(_IS_EXPIRE, Instruction.live.is_(False), Order.created_at > since)
-        )
-        return {(address, program) for address, program in self._session.execute(query)}
 
     # ---------------------------------------------------------------- reversals
 

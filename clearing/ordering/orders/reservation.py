@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
-from clearing.ledger.availability.service import AvailabilityService
+from clearing.ledger.availability.service import AvailabilityService, CapturedHold
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ledger.settlement.service import require_liquidity
 from clearing.ordering.orders.kinds import kind_of
@@ -29,9 +29,7 @@ class ReservationService:
 
     # ---------------------------------------------------------------- points
 
-    def reserve_points(
-        self, drafts: Sequence[Draft], *, atomic: bool, captured: Mapping[AccountKey, int] | None
-    ) -> list[int]:
+    def reserve_points(self, drafts: Sequence[Draft], *, atomic: bool, captured: CapturedHold | None) -> list[int]:
         """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
         accounts = {draft.draw.account for draft in drafts if draft.draw is not None}
         balances = self._availability.lock(accounts)

@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.availability.service import CapturedHold
 from clearing.ordering.orders.repository import OrderRepository, Reversed
 from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
 from clearing.ordering.quotes.models import Quote
@@ -27,7 +28,7 @@ from clearing.parties.members.repository import KnownMember, MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
-from tongdui.encoding import ZERO_WORD, bytes_of
+from tongdui.encoding import ZERO_WORD, bytes_of, word
 from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction
 
 
@@ -107,10 +108,9 @@ class Draft(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A hold that is just ending: the order's points come out of it."""
+    """A hold that is just becoming an order: the order's points come out of it."""
 
-    account: AccountKey
-    points: int
+    hold: CapturedHold
     member: KnownMember
     agreement: int = 0
     """The agreement under which it was made, with the member's code where that was needed; 0 for none."""
@@ -178,7 +178,7 @@ class Resolver:
             agreement=agreement,
             min_out=min_out,
             expiry_day=expiry_day,
-            link=link,
+            link=link if self.held is None else word(self.held.hold.taken_on),
             ref=bytes_of(request.ref) if request.ref is not None else ZERO_WORD,
         )
 

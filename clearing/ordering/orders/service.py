@@ -72,7 +72,7 @@ class OrderService:
         digest = order.digest(self._network.domain)
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
-        captured = {held.account: held.points} if held is not None else None
+        captured = held.hold if held is not None else None
         reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
         row = self._store(signed, digest, drafts, reserved, actor)
         reservations.reserve_charges(drafts, merchant.number)

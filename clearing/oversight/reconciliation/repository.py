@@ -90,7 +90,10 @@ def read_database_state(database: Database) -> DatabaseState | None:
             block_hash=block.hash,
             first_block=first,
             balances={(address, program): posted for address, program, posted, *_ in accounts},
-            pending={(address, program): Balance(0, *pending) for address, program, _, *pending in accounts},
+            pending={
+                (address, program): Balance(0, reserved, expiring)
+                for address, program, _, reserved, expiring in accounts
+            },
             pending_by_orders=pending_by_orders,
             positions={
                 number: (position, limit, reserved) for number, position, limit, reserved in session.execute(owners)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
@@ -78,6 +78,9 @@ class HoldView(View):
     order: str | None = Field(description="what it became")
     movement: str | None
     reference: str | None
+    taken_on: date = Field(
+        description="the network's day on which it was taken: points that were alive on that day are captured first"
+    )
     expires_at: datetime
     ended_at: datetime | None
     created_at: datetime

@@ -9,6 +9,7 @@ from gateway.http.context import Call
 
 def hold_view(call: Call, hold: Hold) -> HoldView:
     """A hold in its state of this moment."""
+    network = call.gateway.network
     return HoldView(
         id=hold.id,
         state=hold.state_at(call.clock.now()),
@@ -22,6 +23,7 @@ def hold_view(call: Call, hold: Hold) -> HoldView:
         order=hold.order_id,
         movement=hold.movement_id,
         reference=hold.reference,
+        taken_on=network.date_of(network.day_of_moment(hold.created_at)),
         expires_at=hold.expires_at,
         ended_at=hold.ended_at,
         created_at=hold.created_at,

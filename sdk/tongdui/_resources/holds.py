@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
+from tongdui._directory import day_number
+from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, segment
 from tongdui._instruction import CaptureTerms, MemberName, ProgramName
@@ -13,9 +15,12 @@ from tongdui._kinds import instruction_of_capture
 from tongdui._models import Hold, Movement
 from tongdui._resource import MemberCollection
 from tongdui._verification import require_same
+from tongdui.encoding import word
 
 _PATH = "/v1/holds"
 _LONGEST_SECONDS = 31_536_000
+_CLOCKS_DIFFER = 300
+"""Seconds by which this machine's clock may differ from the gateway's."""
 
 
 class _Holds(MemberCollection[Hold]):
@@ -50,7 +55,8 @@ class _Holds(MemberCollection[Hold]):
 
         Raises:
             InsufficientPointsError: The member has too few points.
-            VerificationError: The gateway recorded another hold (`hold.points`, `hold.program` or `hold.member`).
+            VerificationError: The gateway recorded another hold (`hold.points`, `hold.program`, `hold.member` or
+                `hold.taken_on`).
         """
         body = given(
             program=name_of(program),
@@ -62,7 +68,17 @@ class _Holds(MemberCollection[Hold]):
         hold = yield from self._gateway.post(Hold, _PATH, body, key=idempotency_key)
         if self._gateway.options.signer is not None:
             yield from self._check_hold(body, hold)
+            yield from self._check_day(hold, is_new=idempotency_key is None)
         return hold
+
+    def _check_day(self, hold: Hold, *, is_new: bool) -> Flow[None]:
+        """Compare the hold's day with this machine's. With a key of the caller's own, the hold may be an older one."""
+        first = yield from self._directory.today(-_CLOCKS_DIFFER)
+        last = yield from self._directory.today(_CLOCKS_DIFFER)
+        if hold.taken_on > last or (is_new and hold.taken_on < first):
+            raise VerificationError(
+                "hold.taken_on", "the gateway recorded another day", expected=str(last), found=str(hold.taken_on)
+            )
 
     def _check_hold(self, asked: dict[str, Any], hold: Hold) -> Flow[None]:
         program = (yield from self._directory.program(asked["program"])).code
@@ -94,8 +110,8 @@ class _Holds(MemberCollection[Hold]):
         Points that are not captured are free at once.
 
         Args:
-            hold: The hold. A client that signs takes member and program from the `Hold` that you pass; if you pass only
-                an id, it asks the gateway for them.
+            hold: The hold. A client that signs takes member, program and day from the `Hold` that you pass; if you pass
+                only an id, it asks the gateway for them.
             points: How many of its points to use. By default all.
             agreement: Exchange under this agreement.
             target_program: Exchange into this program.
@@ -136,6 +152,7 @@ class _Holds(MemberCollection[Hold]):
                 key=idempotency_key,
                 wait=wait,
                 collection=f"/v1/{instruction.collection}",
+                link=word(day_number(hold.taken_on)),
             )
         )
 

@@ -54,7 +54,7 @@ class Expire(InstructionKind[ExpireRequest]):
     ) -> Mapping[AccountKey, int]:
         """Refuses to burn points before their day, and takes those that it burns out of the holds that were made for this."""
         accounts = {draft.account for draft in drafts}
-        left = availability.expired(accounts)
+        left = availability.burnable(accounts)
         holds = HoldRepository(session).expiry_holds(accounts)
         burning: dict[AccountKey, int] = defaultdict(int)
         for draft in drafts:
