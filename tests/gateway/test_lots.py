@@ -70,7 +70,9 @@ def test_lots_come_in_pages_that_do_not_shift(site: Site) -> None:
         site.finish(issued["order"], OrderState.SETTLED)
     with site.database.session.begin() as session:
         for number in set(session.scalars(select(Entry.block_number))):
-            session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=1_700_000_000))
+            session.merge(
+                Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=1_700_000_000, day=19_676)
+            )
     path = f"/v1/members/{member}/accounts/PAGER/lots"
     whole = keeper.get(path)
     assert [lot["points"] for lot in whole["data"]] == [13, 13, 16, 19, 10]
