@@ -10,6 +10,7 @@ from tongdui.orders import Domain
 
 _EPOCH = date(1970, 1, 1)
 SECONDS_A_DAY = 86_400
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +59,5 @@ def day_at(timestamp: int, utc_offset_seconds: int) -> int:
 
 
 def instant(timestamp: int) -> datetime:
-    """Unix seconds as a moment in UTC."""
-    return datetime.fromtimestamp(timestamp, UTC)
+    """Unix seconds as a moment in UTC. The chain counts further than calendars: after the year 9999 it is its last second."""
+    return datetime.fromtimestamp(min(timestamp, _LAST_SECOND), UTC)

@@ -130,6 +130,15 @@ def test_either_side_ends_an_agreement_at_once(site: Site, fuel: Party, cine: Pa
     assert recover_signer(digest, signature_bytes(signature)).lower() == signer
 
 
+def test_both_sides_end_an_agreement_at_the_same_moment(site: Site, fuel: Party, cine: Party) -> None:
+    agreement = agree(fuel, cine)
+    seen = together(2, lambda index: (fuel, cine)[index].post(_path(agreement, "termination"), {}))
+    assert seen[0] == seen[1]
+    assert len(_calls(site, agreement)) == 1
+    site.confirm()
+    assert fuel.get(_path(agreement))["state"] == "terminated"
+
+
 def test_an_agreement_with_an_end_set_works_until_then(site: Site, fuel: Party, cine: Party) -> None:
     agreement = agree(fuel, cine)
     end = NOON + timedelta(seconds=30)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.contract import encode_call
+from clearing.kit.errors import NotFound
 from clearing.kit.events.models import Event
 from clearing.ordering.orders.models import OrderState
 from clearing.parties.agreements.models import Agreement, AgreementState
@@ -58,6 +60,28 @@ def test_one_merchant_ends_an_agreement_on_the_chain(harness: Harness) -> None:
         types, data = zip(*_events(harness, harness.agreement, merchant), strict=True)
         assert types == ("active", "termination_requested", "terminated")
         assert [seen["state"] for seen in data] == ["active", "active", "terminated"]
+    harness.check()
+
+
+def test_an_order_that_the_end_overtakes_is_rejected_and_its_points_are_free_again(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 100)
+    harness.settle()
+    _terminate(harness, harness.agreement, effective_at=harness.database.clock.unix() + 60)
+    order = harness.exchange(member, 50)  # accepted, because it is in time
+    with harness.database.session.begin() as session:
+        service = TerminationService(session, network=harness.network, keyring=harness.keyring, names=Names(session))
+        service.terminate(session.get_one(Merchant, 1), harness.agreement, None, None, "test")
+    with pytest.raises(NotFound, match="no agreement in force"):
+        harness.exchange(member, 10)
+    harness.settle()
+    decided = harness.order(order)
+    if decided.state is OrderState.REJECTED:  # whichever the chain saw first
+        assert decided.instructions[0].reason == "agreement_not_live"
+        assert harness.available(member) == 100
+    else:
+        assert (decided.state, harness.available(member)) == (OrderState.SETTLED, 50)
+    assert _agreement(harness, harness.agreement).state is AgreementState.TERMINATED
     harness.check()
 
 
@@ -118,6 +142,19 @@ def test_terms_that_reach_the_chain_after_their_accept_by_fail_and_hold_up_nobod
         states = {call.state for call in session.scalars(select(Call))}
     assert states == {CallState.DONE, CallState.FAILED}
     harness.check()
+
+
+def test_an_agreement_for_ever_that_was_registered_past_this_gateway(harness: Harness) -> None:
+    """Its end is beyond every calendar, and nobody here has proposed it."""
+    agreement = harness.agree(2, valid_until=2**40 - 1)
+    with harness.database.session.begin() as session:
+        session.delete(session.get_one(Agreement, agreement))
+    harness.settle()
+    with harness.database.reading() as session:
+        found = session.scalars(select(Agreement).where(Agreement.number == 2)).one()
+    assert (found.state, found.ends_at, found.proposer) == (AgreementState.ACTIVE, 2**40 - 1, None)
+    ((last, data),) = _events(harness, found.id, 1)
+    assert (last, data["valid_until"], data["proposed_by"]) == ("active", "9999-12-31T23:59:59Z", None)
 
 
 def test_a_successor_and_its_predecessor_know_each_other(harness: Harness) -> None:

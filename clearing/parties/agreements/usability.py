@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
-from clearing.kit.identity import NetworkIdentity
+from clearing.kit.identity import NetworkIdentity, instant
 from clearing.parties.agreements.conversion import Conversion, convert
 from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator, Route
 from clearing.parties.agreements.repository import REGISTERED, AgreementRepository, AgreementUseRepository
@@ -182,7 +182,8 @@ class UsabilityService:
     def _require_in_force(self, agreement: Agreement, at: Pointer) -> None:
         is_valid = agreement.valid_from <= self._clock.unix() < agreement.usable_until
         if agreement.state not in REGISTERED or not is_valid:
-            detail = f"{agreement.id} is {agreement.state} or outside its validity; use the current agreement"
+            when = f"{instant(agreement.valid_from).isoformat()} until {instant(agreement.usable_until).isoformat()}"
+            detail = f"{agreement.id} is {agreement.state}, for use from {when}; use the agreement that is in force now"
             raise Refused.at(at("agreement"), detail, code="agreement_not_live")
 
     def _require_active_program(self, number: int, pointer: str) -> None:
