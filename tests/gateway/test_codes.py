@@ -249,3 +249,15 @@ def test_a_gateway_that_dies_in_the_middle_leaves_the_code_to_the_retry(
     spend = washes[0].post("/v1/spends", body, key="dies")
     assert washes[0].post("/v1/spends", body, key="dies")["id"] == spend["id"]
     assert fuel.get(f"{codes}/{code['id']}")["used_for"] == spend["id"]
+
+
+def test_trying_a_code_out_is_a_try_and_uses_nothing_up(site: Site, fuel: Party, codes: str) -> None:
+    till = site.merchant("Rehearser")
+    agree(fuel, till, kind="acceptance")
+    code = fuel.post(codes, {"points": 5})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5}
+    assert till.post("/v1/spends?dry_run=true", body)
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
+    for _ in range(5):
+        till.refused("/v1/spends?dry_run=true", {**body, "member_code": "00000-00000"}, "member_code_invalid")
+    till.refused("/v1/spends?dry_run=true", body, "too_many_tries", 429)
