@@ -118,6 +118,9 @@ class Endpoint(APIRoute):
         options["response_model"] = view = view_type(endpoint)
         self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
         if self.has_dry_run:
+            options["responses"] = (
+                documented(429) | options["responses"]
+            )  # whoever moves points may present a member code
             shown = {"model": DryRunView[view], "description": "What it would do (`dry_run=true`)"}  # type: ignore[valid-type]
             options["responses"][200] = shown
         self.columns = tables.columns_of(view)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import delete
 
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.codes.models import PresenterTries
-from tests.gateway.site import LOG, Party, Site
+from tests.gateway.site import LOG, Party, Site, agree, together
 from tests.support.qr_codes import scanned
 
 
@@ -166,3 +167,97 @@ def test_a_code_dies_of_five_tries_for_too_much(fuel: Party, cine: Party, codes:
     for _ in range(5):
         cine.refused(LOOKUP, shown(code["code"], 6), "over_member_code")
     assert fuel.get(f"{codes}/{code['id']}")["state"] == "void"
+
+
+# -------------------------------------------------------------------- what it becomes
+
+
+@pytest.fixture(scope="module")
+def washes(site: Site, fuel: Party) -> list[Party]:
+    """Two merchants that take FUEL for goods."""
+    parties = [site.merchant("Sparkle Wash"), site.merchant("Bubble Wash")]
+    for party in parties:
+        agree(fuel, party, kind="acceptance")
+    return parties
+
+
+def test_the_app_sees_what_became_of_the_code(
+    site: Site, fuel: Party, washes: list[Party], member: str, codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 60})
+    body = {"program": "FUEL", "member_code": code["qr"], "points": 50, "reference": "wash-17"}
+    spend = washes[0].post("/v1/spends", body, key="wash-17")
+    assert washes[0].post("/v1/spends", body, key="wash-17")["id"] == spend["id"]
+    used = fuel.get(f"{codes}/{code['id']}")
+    assert (used["state"], used["used_for"], used["used_points"]) == ("used", spend["id"], 50)
+    assert used["used_by"] == washes[0].id
+    told = fuel.get(f"/v1/events?type=member.code_used&subject={member}")["data"]
+    assert [event["data"] for event in told] == [
+        {
+            "code": code["id"],
+            "member": member,
+            "points": 50,
+            "program": "FUEL",
+            "used_for": spend["id"],
+            "merchant": washes[0].id,
+            "merchant_name": "Sparkle Wash",
+        }
+    ]
+    assert site.call("DELETE", f"{codes}/{code['id']}", caller=fuel.id).json()["code"] == "member_code_used"
+
+
+def test_a_hold_uses_the_code_up(fuel: Party, washes: list[Party], codes: str) -> None:
+    code = fuel.post(codes, {"points": 60})
+    hold = washes[0].post("/v1/holds", {"program": "FUEL", "member_code": code["code"], "points": 60})
+    assert fuel.get(f"{codes}/{code['id']}")["used_for"] == hold["id"]
+
+
+def test_two_tills_with_one_code_at_the_same_moment_get_it_once(
+    site: Site, fuel: Party, washes: list[Party], member: str, codes: str
+) -> None:
+    for _ in range(4):
+        code = fuel.post(codes, {"points": 5})
+        body = {"program": "FUEL", "member_code": code["code"], "points": 5}
+        answers = together(2, lambda till: site.call("POST", "/v1/spends", body, caller=washes[till].id))  # noqa: B023
+        assert sorted(answer.status_code for answer in answers) == [202, 422]
+        (lost,) = [answer.json() for answer in answers if answer.status_code == 422]
+        assert (lost["code"], "used already" in lost["detail"]) == ("member_code_invalid", True)
+        (won,) = [answer.json() for answer in answers if answer.status_code == 202]
+        assert fuel.get(f"{codes}/{code['id']}")["used_for"] == won["id"]
+        site.clock.move(timedelta(minutes=10))
+
+
+def test_a_code_is_not_used_up_by_a_till_whose_member_has_too_few_points(
+    fuel: Party, washes: list[Party], codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 1_000})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 101}
+    washes[0].refused("/v1/spends", body, "insufficient_points")
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
+    assert washes[1].post("/v1/spends", {**body, "points": 100})["points"] == 100
+
+
+def test_a_gateway_that_dies_in_the_middle_leaves_the_code_to_the_retry(
+    site: Site, fuel: Party, washes: list[Party], codes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = fuel.post(codes, {"points": 5})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5}
+    with monkeypatch.context() as patched:
+        patched.setattr(OrderRepository, "add_instructions", lambda *_: 1 // 0)
+        assert site.call("POST", "/v1/spends", body, caller=washes[0].id, key="dies").status_code == 500
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
+    spend = washes[0].post("/v1/spends", body, key="dies")
+    assert washes[0].post("/v1/spends", body, key="dies")["id"] == spend["id"]
+    assert fuel.get(f"{codes}/{code['id']}")["used_for"] == spend["id"]
+
+
+def test_trying_a_code_out_is_a_try_and_uses_nothing_up(site: Site, fuel: Party, codes: str) -> None:
+    till = site.merchant("Rehearser")
+    agree(fuel, till, kind="acceptance")
+    code = fuel.post(codes, {"points": 5})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5}
+    assert till.post("/v1/spends?dry_run=true", body)
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
+    for _ in range(5):
+        till.refused("/v1/spends?dry_run=true", {**body, "member_code": "00000-00000"}, "member_code_invalid")
+    till.refused("/v1/spends?dry_run=true", body, "too_many_tries", 429)
