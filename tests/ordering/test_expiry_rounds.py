@@ -70,7 +70,9 @@ class Story:
         day = self.chainless.today()
         with self.chainless.database.session.begin() as session:
             session.add(
-                Block(number=day, hash=b"h" * 32, parent_hash=b"p" * 32, timestamp=day * SECONDS_A_DAY - 28_800)
+                Block(
+                    number=day, hash=b"h" * 32, parent_hash=b"p" * 32, timestamp=day * SECONDS_A_DAY - 28_800, day=day
+                )
             )
 
     def expire(self) -> None:
