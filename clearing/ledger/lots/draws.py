@@ -16,7 +16,7 @@ class DatedDraw(NamedTuple):
     points: int
 
 
-def due(portions: Iterable[Portion], draws: Iterable[DatedDraw], today: int) -> int:
+def left_over(portions: Iterable[Portion], draws: Iterable[DatedDraw], today: int) -> int:
     """Points of lots that are over today and that none of the draws will take.
 
     The draws take in the order of their days, each by the rules of the replay, and never more than is there: a reorganisation may

@@ -692,6 +692,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("original_id IS NOT NULL"),
         )
         batch_op.create_index("instructions_receiver_index", ["receiver", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_taking_back_index",
+            ["draws_address", "draws_program"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
 
     op.create_table(
         "quotes",
@@ -774,6 +781,9 @@ def downgrade() -> None:
 
     op.drop_table("quotes")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.drop_index(
+            "instructions_taking_back_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
+        )
         batch_op.drop_index("instructions_receiver_index")
         batch_op.drop_index(
             "instructions_original_index",

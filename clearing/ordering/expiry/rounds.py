@@ -24,6 +24,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository
+from clearing.ledger.availability.due import DueService
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
@@ -126,28 +127,32 @@ class ExpiryRound:
         """Holds exactly what is due and not otherwise taken. Returns all that is due, and the part of it that is new."""
         availability = AvailabilityService(session, network=self._network)
         balances = availability.lock(accounts)
-        points = availability.expired(accounts, balances=balances)
+        points = availability.due.of(accounts, balances=balances)
         repository = HoldRepository(session)
         holds = repository.expiry_holds(accounts)
         members = MemberRepository(session).by_addresses(address for address, _ in accounts)
         programs = ProgramRepository(session)
         unexpired = availability.before_expiry(accounts, balances)
-        due, news = [], []
+        due, news, swept = [], [], []
         for account in accounts:
             own = holds[account].points if account in holds else 0
             free = unexpired[account].available + own
             program = programs.by_number(account[1])
             assert program is not None, "entries name registered programs"
-            here = Due(account, program, members.get(account[0]), max(min(points.get(account, 0), free), 0))
+            wanted = points.get(account, 0)
+            here = Due(account, program, members.get(account[0]), max(min(wanted, free), 0))
             _adjust(session, here, holds.get(account))
             due += [here] if here.points else []
             news += [here] if here.points > own else []
+            swept += [account] if here.points == wanted else []
         session.flush()
-        AccountRepository(session).sweep(accounts)
+        AccountRepository(session).sweep(swept)
         return due, news
 
     def _burn(self, session: Session, orders: OrderService, merchant: Merchant, due: list[Due]) -> None:
-        burnable = AvailabilityService(session, network=self._network).burnable([found.account for found in due])
+        accounts = [found.account for found in due]
+        taking_back = OrderRepository(session).taking_back(accounts)
+        burnable = DueService(session, network=self._network).burnable(accounts, taking_back=taking_back)
         known = [(found, found.member) for found in due if found.member is not None and found.account in burnable]
         references = self._references(session, merchant, [found.account for found, _ in known])
         instructions = [

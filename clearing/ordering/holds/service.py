@@ -17,7 +17,7 @@ from clearing.kit.viewer import Viewer
 from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
-from clearing.ledger.availability.service import AvailabilityService, CapturedHold
+from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
@@ -130,7 +130,9 @@ class HoldService:
             authorization=authorization,
             actor=actor,
             held=Held(
-                CapturedHold((hold.address, hold.program), self._day_of(hold), points),
+                (hold.address, hold.program),
+                points,
+                self._day_of(hold),
                 KnownMember(hold.member_id, hold.address),
                 hold.agreement,
             ),

@@ -17,9 +17,9 @@ _INSTRUCTION_GAS = {
     Kind.REVERSE: 68_000,
     Kind.EXPIRE: 14_000,
 }
-"""Gas of an instruction with its bytes, in an order of hundreds, for an empty account (twice the usual cost; the link of a
-captured hold is 520 of it). Should an estimate be too low all the same, the batch fails, and the sequencer tries smaller
-ones before it sends them."""
+"""Gas of an instruction with its bytes, in an order of hundreds, for an empty account (twice the usual cost; a captured
+hold's link takes 520 of it). Should an estimate be too low all the same, the batch fails, and the sequencer tries smaller ones
+before it sends them."""
 
 
 def fits_alone(kinds: Mapping[int, int], gas: int) -> bool:

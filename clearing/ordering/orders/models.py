@@ -100,6 +100,14 @@ class Instruction(Base):
             postgresql_where=text("original_id IS NOT NULL"),
             sqlite_where=text("original_id IS NOT NULL"),
         ),
+        # Reversals (6): whoever burns points has to know what the pending ones will take back.
+        Index(
+            "instructions_taking_back_index",
+            "draws_address",
+            "draws_program",
+            postgresql_where=text("kind = 6"),
+            sqlite_where=text("kind = 6"),
+        ),
         Index("instructions_giver_index", "giver", "order_seq", "item"),
         Index("instructions_receiver_index", "receiver", "order_seq", "item"),
     )

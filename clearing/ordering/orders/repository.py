@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased, joinedload, undefer
 
 from clearing.kit.bulk_insert import insert_all
@@ -42,6 +42,9 @@ class Queued(NamedTuple):
 
 OrderKey = tuple[int, int]
 """(merchant number, nonce)."""
+
+_IS_REVERSAL = text("instructions.kind = 6")
+"""Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
 
 
 class Reversed(NamedTuple):
@@ -227,6 +230,23 @@ class OrderRepository:
             )
 
     # ---------------------------------------------------------------- reversals
+
+    def taking_back(self, accounts: Iterable[AccountKey]) -> Counter[AccountKey]:
+        """Points that pending reversals will take back from each of these accounts."""
+        query = (
+            select(Instruction.draws_address, Instruction.draws_program, Instruction.reserves)
+            .join(Instruction.order)
+            .where(
+                _IS_REVERSAL,
+                pairs_in_list(self._session, Instruction.draws_address, Instruction.draws_program, accounts),
+                Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED)),
+            )
+        )
+        found: Counter[AccountKey] = Counter()
+        for address, program, points in self._session.execute(query):
+            if address is not None and program is not None:
+                found[address, program] += points
+        return found
 
     def referenced(self, merchant_number: int, reference: str) -> list[Instruction]:
         """The merchant's live instructions with this reference: at most one of each kind."""

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from clearing.kit.errors import Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
-from clearing.ledger.availability.service import AvailabilityService, CapturedHold
+from clearing.ledger.availability.due import CapturedHold
+from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ledger.settlement.service import require_liquidity
 from clearing.ordering.orders.kinds import kind_of

@@ -15,7 +15,6 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.ledger.availability.service import CapturedHold
 from clearing.ordering.orders.repository import OrderRepository, Reversed
 from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
 from clearing.ordering.quotes.models import Quote
@@ -108,9 +107,13 @@ class Draft(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A hold that is just becoming an order: the order's points come out of it."""
+    """A hold that is just ending: the order's points come out of it."""
 
-    hold: CapturedHold
+    account: AccountKey
+    points: int
+    """What the order asks for."""
+    taken_on: int
+    """The network day of the hold: the order takes lots as on that day, and says so in its link."""
     member: KnownMember
     agreement: int = 0
     """The agreement under which it was made, with the member's code where that was needed; 0 for none."""
@@ -178,7 +181,7 @@ class Resolver:
             agreement=agreement,
             min_out=min_out,
             expiry_day=expiry_day,
-            link=link if self.held is None else word(self.held.hold.taken_on),
+            link=word(self.held.taken_on) if self.held is not None else link,
             ref=bytes_of(request.ref) if request.ref is not None else ZERO_WORD,
         )
 

@@ -21,6 +21,7 @@ from clearing.kit.errors import (
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
+from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService
 from clearing.ordering.orders.dry_run import dry_run_of
@@ -59,8 +60,8 @@ class OrderService:
         """Stores an order with its reservations, ready for the sequencer.
 
         `places` are JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body.
-        `held` is the hold that the order comes from. Raises a ClearingError where the order may not be: then the
-        caller rolls back to where it called.
+        `held` is the hold that the order comes from: the order says on which day it was taken. Raises a ClearingError where the
+        order may not be: then the caller rolls back to where it called.
         """
         self._refuse_overload(merchant)
         drafts = self._resolved(merchant, requests, places or [""] * len(requests), actor, held)
@@ -72,7 +73,7 @@ class OrderService:
         digest = order.digest(self._network.domain)
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
-        captured = held.hold if held is not None else None
+        captured = CapturedHold(held.account, held.taken_on, held.points) if held is not None else None
         reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
         row = self._store(signed, digest, drafts, reserved, actor)
         reservations.reserve_charges(drafts, merchant.number)

@@ -16,6 +16,7 @@ from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.orders.kinds.base import InstructionKind
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import MemberRequest
 from clearing.ordering.orders.resolution import Draft, Resolver, Sides, drawn
 from clearing.parties.access.service import Scope
@@ -54,7 +55,7 @@ class Expire(InstructionKind[ExpireRequest]):
     ) -> Mapping[AccountKey, int]:
         """Refuses to burn points before their day, and takes those that it burns out of the holds that were made for this."""
         accounts = {draft.account for draft in drafts}
-        left = availability.burnable(accounts)
+        left = availability.due.burnable(accounts, taking_back=OrderRepository(session).taking_back(accounts))
         holds = HoldRepository(session).expiry_holds(accounts)
         burning: dict[AccountKey, int] = defaultdict(int)
         for draft in drafts:
