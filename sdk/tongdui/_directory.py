@@ -428,7 +428,7 @@ class Directory:
             if (yield from self._may_start(candidate, own)):
                 self._routes[kind, source, target] = (self.gateway.now() + AGREEMENT_SECONDS, candidate.id)
                 return (yield from self.agreement(candidate.id))
-        raise SigningError(f"there is no active {kind} agreement from {source} to {target} that this merchant may use")
+        raise SigningError(f"there is no active agreement from {source} to {target} that this merchant may use")
 
     def _active_agreements(
         self, kind: str, source_code: str, fits: Callable[[Agreement], bool]

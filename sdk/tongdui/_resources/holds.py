@@ -99,13 +99,18 @@ class _Holds(MemberCollection[Hold]):
             )
 
     def _check_hold(self, asked: dict[str, Any], hold: Hold) -> Flow[None]:
-        expected: dict[str, object] = given(points=asked["points"], agreement=asked.get("agreement"))
+        comparisons: list[tuple[str, object, object]] = [("points", asked["points"], hold.points)]
         if "program" in asked:
-            expected["program"] = (yield from self._directory.program(asked["program"])).code
+            program = (yield from self._directory.program(asked["program"])).code
+            comparisons.append(("program", program, hold.program))
+        if "agreement" in asked:
+            comparisons.append(("agreement", asked["agreement"], hold.agreement))
         if "member" in asked:
-            expected["member_address"] = yield from self._directory.address(asked["member"])
-        for name, value in expected.items():
-            require_same(f"hold.{name}", "the gateway recorded another hold", value, getattr(hold, name))
+            address = yield from self._directory.address(asked["member"])
+            recorded = (yield from self._directory.address(hold.member)) if hold.member is not None else None
+            comparisons += [("member", address, recorded), ("member_address", address, hold.member_address)]
+        for name, expected, found in comparisons:
+            require_same(f"hold.{name}", "the gateway recorded another hold", expected, found)
 
     @operation
     def capture(
