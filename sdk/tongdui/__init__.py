@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from ._kinds.exchange import Exchange as Exchange
     from ._kinds.issue import Issue as Issue
     from ._kinds.redeem import Redeem as Redeem
+    from ._kinds.reverse import Reverse as Reverse
+    from ._kinds.spend import Spend as Spend
+    from ._kinds.transfer import Transfer as Transfer
     from ._models import Account as Account
     from ._models import Agreement as Agreement
     from ._models import AgreementWarning as AgreementWarning
@@ -144,6 +147,9 @@ _NAMES = {
     "_kinds.exchange": ("Exchange",),
     "_kinds.issue": ("Issue",),
     "_kinds.redeem": ("Redeem",),
+    "_kinds.reverse": ("Reverse",),
+    "_kinds.spend": ("Spend",),
+    "_kinds.transfer": ("Transfer",),
     "_models": (
         "Account",
         "Agreement",

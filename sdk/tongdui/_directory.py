@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 
 from ._chain import Node
 from ._errors import SigningError, VerificationError
 from ._flow import Flow
-from ._gateway import Gateway, segment
-from ._models import Agreement, Member, Merchant, Network, Program
+from ._gateway import Gateway, Identified, name_of, segment
+from ._models import Agreement, Member, Merchant, Movement, Network, Program
 from ._pagination import Query
+from ._receipt import Receipt, ReceiptEntry
 from ._signing import Signer
 from ._verification import require_same
 from .encoding import bytes_of, hex_of, keccak256, word
@@ -32,13 +34,14 @@ class Directory:
     _programs: dict[str, Program] = field(default_factory=dict)
     _merchants: dict[str, Merchant] = field(default_factory=dict)
     _agreements: dict[str, Agreement] = field(default_factory=dict)
-    _pairs: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+    _kinds: dict[str, str] = field(default_factory=dict)
+    _routes: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Drop everything that may have become stale. A member's address never changes, so it stays."""
         self._network = self._own = None
-        for cache in (self._programs, self._merchants, self._agreements, self._pairs):
+        for cache in (self._programs, self._merchants, self._agreements, self._routes):
             cache.clear()
 
     @property
@@ -210,8 +213,67 @@ class Directory:
             VerificationError: One of these names had a different address before.
         """
         for name in {member.id, *names}:
-            known = self._addresses.setdefault(name, member.address)
-            require_same("member", f"the address of {name} changed", known, member.address)
+            self.pin(name, member.address)
+
+    def pin(self, member: str, address: str) -> None:
+        """Remember a member's address.
+
+        Args:
+            member: The member's id, or another name of it.
+            address: The address.
+
+        Raises:
+            VerificationError: The member had a different address before.
+        """
+        known = self._addresses.setdefault(member, address)
+        require_same("member", f"the address of {member} changed", known, address)
+
+    # ---------------------------------------------------------------- movements
+
+    def movement(self, movement_id: str) -> Flow[Movement]:
+        """Fetch a movement, of whatever kind, as it is now."""
+        found = yield from self.gateway.get(Movement, f"/v1/movements/{segment(movement_id)}")
+        require_same("movement", "the gateway served another one", movement_id, found.id)
+        return found
+
+    def movements_with(self, reference: str, kind: str | None) -> Flow[list[Movement]]:
+        """The settled movements of the client's merchant that have this reference, without reversals.
+
+        Args:
+            reference: The merchant's document number.
+            kind: Only those of this kind, such as `issue`.
+
+        Returns:
+            The movements: at most one of each kind.
+        """
+        query = Query("/v1/movements", Movement, {"reference": reference, "kind": kind, "state": "settled"})
+        page = yield from query.page(self.gateway, None)
+        return [movement for movement in page.data if movement.object != "reversal"]
+
+    def entry_of(self, movement: Movement) -> Flow[ReceiptEntry]:
+        """The entry of a settled movement, proven by its receipt, with a node also against the chain.
+
+        Args:
+            movement: The movement.
+
+        Returns:
+            The entry.
+
+        Raises:
+            VerificationError: The receipt proves nothing, or is not the movement's.
+            PendingError: The movement has not settled yet.
+            RejectedError: It did not take effect.
+        """
+        leaf = movement.settled().leaf
+        receipt = yield from self.gateway.get(Receipt, f"/v1/entries/{segment(leaf)}/receipt")
+        require_same("leaf", "the gateway served another entry", leaf, receipt.leaf)
+        receipt.check_movement(movement)
+        program = yield from self.program(movement.program)
+        require_same("entry.program", "the entry is not what the movement shows", program.number, receipt.entry.program)
+        network = yield from self.network()
+        require_same("contract", "the receipt is for another contract", network.contract, receipt.contract)
+        yield from receipt.check_chain(self._node(network))
+        return receipt.entry
 
     # ---------------------------------------------------------------- agreements
 
@@ -296,6 +358,22 @@ class Directory:
         shown.update({name: getattr(agreement, name) for name in (*plain, "daily_cap", "grace_seconds")})
         return shown
 
+    def kind_of_agreement(self, agreement: str | Identified) -> Flow[str]:
+        """Whether an agreement is an `exchange` or an `acceptance`. Before it signs, a client checks the terms all the same.
+
+        Args:
+            agreement: The agreement, or its id.
+
+        Returns:
+            Its kind.
+        """
+        if isinstance(agreement, Agreement):
+            return agreement.kind
+        name = name_of(agreement)
+        if name not in self._kinds:
+            self._kinds[name] = (yield from self.gateway.get(Agreement, f"/v1/agreements/{segment(name)}")).kind
+        return self._kinds[name]
+
     def agreement_between(self, source: str, target: str) -> Flow[Agreement]:
         """Find the newest active exchange agreement between two programs that the signer's merchant may start.
 
@@ -309,32 +387,62 @@ class Directory:
         Raises:
             SigningError: There is none.
         """
-        kept = self._pairs.get((source, target))
+        source_code = (yield from self.program(source)).code
+        target_code = (yield from self.program(target)).code
+
+        def fits(agreement: Agreement) -> bool:
+            return (agreement.source_program, agreement.target_program) == (source_code, target_code)
+
+        return (yield from self._newest("exchange", source_code, target_code, fits))
+
+    def acceptance(self, program: str, acceptor: str | None) -> Flow[Agreement]:
+        """Find the newest active agreement by which a merchant takes a program's points for goods, if the signer may use it.
+
+        Args:
+            program: Code or id of the program.
+            acceptor: Id of the merchant that takes the points; None for the signer's own.
+
+        Returns:
+            The agreement, checked.
+
+        Raises:
+            SigningError: There is none.
+        """
+        code = (yield from self.program(program)).code
+        if acceptor is None:
+            acceptor = (yield from self._own_merchant()).id
+
+        def fits(agreement: Agreement) -> bool:
+            return (agreement.source_program, agreement.target_merchant) == (code, acceptor)
+
+        return (yield from self._newest("acceptance", code, acceptor, fits))
+
+    def _newest(self, kind: str, source: str, target: str, fits: Callable[[Agreement], bool]) -> Flow[Agreement]:
+        """The newest active agreement of a kind that fits and that the signer's merchant may start. It is kept for a while."""
+        kept = self._routes.get((kind, source, target))
         if kept is not None and kept[0] > self.gateway.now():
             return (yield from self.agreement(kept[1]))
         own = yield from self.own_number()
-        candidates = yield from self._active_agreements(source, target)
+        candidates = yield from self._active_agreements(kind, source, fits)
         for candidate in sorted(candidates, key=lambda agreement: agreement.number or 0, reverse=True):
             if (yield from self._may_start(candidate, own)):
-                self._pairs[source, target] = (self.gateway.now() + AGREEMENT_SECONDS, candidate.id)
+                self._routes[kind, source, target] = (self.gateway.now() + AGREEMENT_SECONDS, candidate.id)
                 return (yield from self.agreement(candidate.id))
-        raise SigningError(f"there is no active agreement from {source} to {target} that this merchant may start")
+        raise SigningError(f"there is no active agreement from {source} to {target} that this merchant may use")
 
-    def _active_agreements(self, source: str, target: str) -> Flow[list[Agreement]]:
-        source_code = (yield from self.program(source)).code
-        target_code = (yield from self.program(target)).code
+    def _active_agreements(
+        self, kind: str, source_code: str, fits: Callable[[Agreement], bool]
+    ) -> Flow[list[Agreement]]:
         found: list[Agreement] = []
         now = datetime.fromtimestamp(self.gateway.now(), UTC)
-        query = Query("/v1/agreements", Agreement, {"kind": "exchange", "program": source_code, "limit": 200})
+        query = Query("/v1/agreements", Agreement, {"kind": kind, "program": source_code, "limit": 200})
         cursor = None
         while True:
             page = yield from query.page(self.gateway, cursor)
             found += [
                 agreement
                 for agreement in page.data
-                if agreement.kind == "exchange"
-                and agreement.is_usable_at(now)
-                and (agreement.source_program, agreement.target_program) == (source_code, target_code)
+                if agreement.kind == kind and agreement.is_usable_at(now) and fits(agreement)
             ]
             cursor = page.next_cursor
             if cursor is None:

@@ -31,8 +31,12 @@ class CaptureTerms:
     """What the caller says of the movement that a hold becomes; the hold says the rest."""
 
     points: int
-    agreement: str | Identified | None = None
+    agreement: str | None = None
+    """The id of the agreement, if the terms or the hold name one."""
+    agreement_kind: str | None = None
+    """`exchange` or `acceptance`, if there is an agreement."""
     target_program: ProgramName | None = None
+    target_merchant: str | Identified | None = None
     min_out: int | None = None
     reference: str | None = None
 
@@ -50,8 +54,10 @@ class InstructionRequest(ABC):
     collection: ClassVar[str]
     """The path segment of its resource, and the client's attribute: `issuances`."""
 
-    member: MemberName
-    points: int
+    member: MemberName | None
+    """Whose points they are. None where a code, a hold or an earlier movement says that."""
+    points: int | None
+    """None for all that is left of what it undoes."""
 
     @abstractmethod
     def body(self) -> dict[str, Any]:
@@ -78,8 +84,11 @@ class InstructionRequest(ABC):
         The member's address is left out while it is unknown.
         """
         member = self.member
-        address = member.address if isinstance(member, Member) else directory.known_address(name_of(member))
-        return {"kind": int(self.kind), **given(member=address), "points": self.points}
+        if isinstance(member, Member):
+            address: str | None = member.address
+        else:
+            address = directory.known_address(name_of(member)) if member is not None else None
+        return {"kind": int(self.kind), **given(member=address, points=self.points)}
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:  # noqa: ARG003 - for kinds that can

@@ -290,7 +290,8 @@ class Movement(Expandable):
     """One instruction and what became of it. `object` says whether it is an issuance, an exchange, a redemption, ...
 
     `state`: accepted, submitted, then settled, rejected or expired. `reason` is why the chain rejected it.
-    `points` were asked for; `entry.points` moved.
+    `points` were asked for; `entry.points` moved. Reversals have undone `reversed_points` of them (or will, while they are pending)
+    and can undo `reversible_points`. `reverses` is the movement that a reversal undoes, `recipient` who gets a transfer's points.
     """
 
     id: str
@@ -305,6 +306,10 @@ class Movement(Expandable):
     points: int
     reference: str | None = None
     expires_on: date | None = None
+    recipient: str | None = None
+    reverses: str | None = None
+    reversed_points: int = 0
+    reversible_points: int = 0
     created_at: datetime | None = None
     entry: MovementEntry | None = None
     _expected: Iterable[EntryFields] = PrivateAttr(())
@@ -454,14 +459,18 @@ class Hold(Expandable):
     """Points set aside until they are captured or released, or the hold expires.
 
     `state`: pending, captured, released, expired. `captured` of the points became `movement`, in `order`. `taken_on` is
-    the network's day on which the points were set aside: those that were alive on that day are captured first.
+    the network's day on which the points were set aside: those that were alive on that day are captured first. A hold on
+    another merchant's points is made under an `agreement`, and bound to it. `member_address` is all that the chain knows
+    of the member.
     """
 
     id: str
     state: str
     merchant: str
     member: str | None = None
+    member_address: str | None = None
     program: str
+    agreement: str | None = None
     points: int
     captured: int = 0
     order: str | None = None

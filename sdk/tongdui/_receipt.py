@@ -128,10 +128,10 @@ class Receipt(BaseModel):
         """
         shown = movement.settled()
         for expected in expectations_of(movement):
-            points = int(expected["points"])
+            asked = dict(expected)
             if self.entry.kind == Kind.EXCHANGE:  # what buys no whole target point stays with the member
-                points = min(points, self.entry.points)
-            self._compare("the entry is not what was asked for", {**expected, "points": points})
+                asked["points"] = min(int(asked["points"]), self.entry.points)
+            self._compare("the entry is not what was asked for", asked)
         amounts: EntryFields = {
             "points": shown.points,
             "out": shown.out,
@@ -158,6 +158,19 @@ class Receipt(BaseModel):
         require_same("leaf", "the entry does not hash to the leaf: its contents were changed", hex_of(leaf), self.leaf)
         root = receipts.root_of_proof(leaf, [bytes_of(sibling) for sibling in self.proof])
         require_same("proof", "the proof does not lead from the leaf to the root", self.root, hex_of(root))
+
+    def check_chain(self, node: Node | None) -> Flow[None]:
+        """Check that the receipt agrees with itself and, if there is a node, that the chain has its root.
+
+        Args:
+            node: A node of the chain.
+
+        Raises:
+            VerificationError: The receipt proves nothing (`batch`, `leaf`, `proof` or `root`).
+        """
+        self.check_proof()
+        if node is not None:
+            yield from self._check_root(node)
 
     def verify(
         self,

@@ -32,6 +32,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -56,14 +57,20 @@ class NetworkFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Participant:
-    """A merchant that signs for itself, with its program. `client` acts for the merchant."""
+class Acceptor:
+    """A merchant that signs for itself. It has no program, but may take others' points. `client` acts for the merchant."""
 
     merchant: Merchant
-    program: Program
     signer: LocalSigner
     api_key: str
     client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Participant(Acceptor):
+    """A merchant that signs for itself, with its program. `client` acts for the merchant."""
+
+    program: Program
 
 
 @dataclass(slots=True)
@@ -77,7 +84,7 @@ class Network:
     operator: Client
     treasury: Client
     auditor: Client
-    participants: list[Participant] = field(default_factory=list)
+    participants: list[Acceptor] = field(default_factory=list)
 
     @property
     def contract(self) -> str:
@@ -105,26 +112,46 @@ class Network:
         Returns:
             The merchant with its client.
         """
-        signer = LocalSigner.generate()
-        merchant = self.operator.merchants.create(
-            name=name or code, signer_address=signer.address, credit_limit_micros=credit_limit_micros, wait=_WAIT
-        )
+        merchant = self._merchant(name or code, deposit_micros, credit_limit_micros)
         program = self.operator.programs.create(
-            merchant=merchant,
+            merchant=merchant.merchant,
             code=code,
             name=name or code,
             default_lifetime_days=default_lifetime_days,
             wait=_WAIT,
         )
+        participant = Participant(merchant.merchant, merchant.signer, merchant.api_key, merchant.client, program)
+        self.participants.append(participant)
+        return participant
+
+    def join_acceptor(self, name: str, *, deposit_micros: int = yuan(10_000), credit_limit_micros: int = 0) -> Acceptor:
+        """Add a merchant without a program, which takes others' points for goods, such as a car wash.
+
+        Args:
+            name: The name of the merchant.
+            deposit_micros: How much money the merchant deposits.
+            credit_limit_micros: How far below zero its position may go.
+
+        Returns:
+            The merchant with its client.
+        """
+        acceptor = self._merchant(name, deposit_micros, credit_limit_micros)
+        self.participants.append(acceptor)
+        return acceptor
+
+    def _merchant(self, name: str, deposit_micros: int, credit_limit_micros: int) -> Acceptor:
+        signer = LocalSigner.generate()
+        merchant = self.operator.merchants.create(
+            name=name, signer_address=signer.address, credit_limit_micros=credit_limit_micros, wait=_WAIT
+        )
         if deposit_micros:
             self.treasury.deposits.create(
-                merchant=merchant, micros=deposit_micros, bank_reference=f"deposit of {code}", wait=_WAIT
+                merchant=merchant, micros=deposit_micros, bank_reference=f"deposit of {merchant.id}", wait=_WAIT
             )
         secret = self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret
         assert secret is not None
         client = Client(self.url, secret, signer=signer, merchant=merchant.id, rpc_url=self.rpc_url)
-        self.participants.append(Participant(merchant, program, signer, secret, client))
-        return self.participants[-1]
+        return Acceptor(merchant, signer, secret, client)
 
     def agree(
         self,
@@ -137,6 +164,7 @@ class Network:
         daily_cap: int = 10**12,
         fee_bps: int = 0,
         days: int = 30,
+        initiators: Sequence[str] = ("source",),
     ) -> Agreement:
         """Make an exchange agreement between two participants, signed by both and in force.
 
@@ -149,20 +177,66 @@ class Network:
             daily_cap: The most source points of one day.
             fee_bps: The operator's fee in basis points.
             days: How long the agreement is valid.
+            initiators: Who may start an exchange: `source`, `target` (with the member's code) or both.
 
         Returns:
             The active agreement.
         """
-        proposal = source.client.agreements.propose(
-            source_program=source.program.code,
+        return self._agreed(
+            source,
+            target,
+            days,
             target_program=target.program.code,
             rate=rate,
             unit_price_micros=unit_price_micros,
             max_points=max_points,
             daily_cap=daily_cap,
             fee_bps=fee_bps,
-            valid_until=datetime.now(UTC) + timedelta(days=days),
+            initiators=initiators,
         )
+
+    def agree_acceptance(
+        self,
+        source: Participant,
+        acceptor: Acceptor,
+        *,
+        unit_price_micros: int = yuan("0.01"),
+        max_points: int = 100_000,
+        daily_cap: int = 10**12,
+        fee_bps: int = 0,
+        days: int = 30,
+    ) -> Agreement:
+        """Make an agreement by which a merchant takes a participant's points for goods, signed by both and in force.
+
+        Both may start a spend: the acceptor with the member's code.
+
+        Args:
+            source: Whose points are taken.
+            acceptor: Who takes them.
+            unit_price_micros: What the source merchant pays for each point.
+            max_points: The most points of one movement.
+            daily_cap: The most points of one day.
+            fee_bps: The operator's fee in basis points.
+            days: How long the agreement is valid.
+
+        Returns:
+            The active agreement.
+        """
+        return self._agreed(
+            source,
+            acceptor,
+            days,
+            target_merchant=acceptor.merchant,
+            initiators=("source", "target"),
+            unit_price_micros=unit_price_micros,
+            max_points=max_points,
+            daily_cap=daily_cap,
+            fee_bps=fee_bps,
+        )
+
+    def _agreed(self, source: Participant, target: Acceptor, days: int, **terms: Any) -> Agreement:
+        until = datetime.now(UTC) + timedelta(days=days)
+        proposal = source.client.agreements.propose(source_program=source.program.code, valid_until=until, **terms)
         return target.client.agreements.sign(proposal, wait=_WAIT)
 
     def close(self) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from clearing.kit.clock import MovableClock
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Refused
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.kinds.reverse import ReverseRequest
+from clearing.ordering.orders.kinds.spend import SpendRequest
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository
+from clearing.parties.codes.service import MemberCodeService
+from clearing.parties.merchants.models import Merchant
+from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 
 
@@ -150,4 +158,70 @@ def test_an_atomic_order_may_take_back_what_it_has_just_given(harness: Harness) 
     requests = [IssueRequest(member=member, points=100, program="FUEL"), ReverseRequest(movement=first)]
     settled(harness, harness.accept(1, requests, atomic=True))
     assert harness.posted(member) == 0
+    harness.check()
+
+
+# -------------------------------------------------------------------- the target side
+
+
+def test_whoever_began_a_movement_bears_its_fee(harness: Harness) -> None:
+    agreement = harness.acceptor()
+    member = harness.member()
+    settled(harness, harness.issue(member, 1_000))
+    with harness.database.session.begin() as session:
+        fuel = session.get_one(Merchant, 1)
+        _, code = MemberCodeService(session).create(
+            fuel, member, points=300, program=None, presenter=None, seconds=300, actor="test"
+        )
+    spend = settled(harness, harness.accept(3, [SpendRequest(member_code=code, points=300, agreement=agreement)]))
+    assert harness.position(1) == 1_000_000_000 - 3_015_000
+    for points in (100, None):
+        settled(harness, harness.reverse(3, spend, points))
+    assert harness.position(1) == 1_000_000_000, "the issuer has lost nothing"
+    assert harness.position(3) == 1_000_000_000 - 15_000, "the acceptor bears the operator's fee"
+    harness.check()
+
+
+# -------------------------------------------------------------------- an original that falls out of the chain
+
+
+def test_a_reversal_waits_for_an_original_that_fell_out_of_the_chain(lone_harness: Harness, own_chain: Anvil) -> None:
+    harness = lone_harness
+    member = harness.member()
+    before = harness.client.head()
+    issuance = settled(harness, harness.issue(member, 100))
+    reversal = harness.reverse(1, issuance, 60)
+    own_chain.rpc("evm_setAutomine", False)
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    while harness.order(issuance).state is OrderState.SETTLED:
+        harness.projector.step()
+    harness.sequencer.step()
+    assert harness.order(reversal).state is OrderState.ACCEPTED, "nothing proves its original now"
+    with pytest.raises(Refused) as refusal:
+        harness.reverse(1, issuance, 1)
+    assert refusal.value.code == "not_settled"
+    own_chain.rpc("evm_setAutomine", True)
+    settled(harness, reversal)
+    assert harness.posted(member) == 40
+    harness.check()
+
+
+def test_a_reversal_whose_original_never_comes_back_ends_at_its_deadline(
+    lone_harness: Harness, own_chain: Anvil, clock: MovableClock
+) -> None:
+    harness = lone_harness
+    member = harness.member()
+    before = harness.client.head()
+    issuance = settled(harness, harness.issue(member, 100))
+    reversal = harness.reverse(1, issuance, 60)
+    own_chain.rpc("evm_setAutomine", False)
+    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    while harness.order(issuance).state is OrderState.SETTLED:
+        harness.projector.step()
+    clock.move(timedelta(seconds=harness.settings.managed_deadline + 1))
+    harness.sequencer.step()
+    order = harness.order(reversal)
+    assert (order.state, order.reason) == (OrderState.EXPIRED, "deadline_passed")
+    with harness.database.reading() as session:
+        assert OrderRepository(session).reversals([harness.movement(issuance)]) == []
     harness.check()

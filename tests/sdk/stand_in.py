@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256, text_word, word
+from tongdui.encoding import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, text_word, word
 from tongdui.orders import (
     AgreementTerms,
     Domain,
@@ -69,6 +69,8 @@ class StandIn:
     placed: dict[str, Order] = field(default_factory=dict)
     """What each order that names its programs or agreements says on the wire, to make its entries of."""
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    """The member whose code it is."""
     wires: list[Order] = field(default_factory=list)
     answered: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
     used: set[tuple[int, int]] = field(default_factory=set)
@@ -129,13 +131,32 @@ class StandIn:
         served.update(number=number, state="active")
         return served
 
+    def acceptance(self, source: str, acceptor: str, **changes: Any) -> dict[str, Any]:
+        """An active agreement by which a merchant takes a program's points for goods, served as the gateway would."""
+        a, target = self.programs[source], {"merchant": acceptor, "number": 0, "code": None}
+        number = len(self.agreements) + 1
+        body = {
+            "kind": "acceptance",
+            "rate_num": 1,
+            "rate_den": 1,
+            "unit_price_micros": 10_000,
+            "max_points": 1_000,
+            "daily_cap": 10_000,
+            "initiators": ["source", "target"],
+            "valid_until": "2030-01-01T00:00:00Z",
+            **changes,
+        }
+        served = self.serve_agreement(body, a, target)
+        served.update(number=number, state="active")
+        return served
+
     def serve_agreement(self, body: dict[str, Any], a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         identity = f"agr_{len(self.agreements) + 1}"
         start = body.get("valid_from", "2026-01-01T00:00:00Z")
         initiators = body.get("initiators", ["source"])
         accept_by = body.get("accept_by")
         terms = AgreementTerms(
-            kind=1,
+            kind=2 if body["kind"] == "acceptance" else 1,
             initiators=sum({"source": 1, "target": 2}[s] for s in initiators),
             fee_bps=body.get("fee_bps", 0),
             lifetime_days=body.get("lifetime_days", 0),
@@ -161,7 +182,7 @@ class StandIn:
             **shown,
             "id": identity,
             "state": "proposed",
-            "kind": "exchange",
+            "kind": body["kind"],
             "source_merchant": a["merchant"],
             "target_merchant": b["merchant"],
             "source_program": a["code"],
@@ -288,6 +309,36 @@ class StandIn:
     def post_exchanges(self, call: Call) -> tuple[int, Any]:
         return self.single(call, Kind.EXCHANGE, call.body)
 
+    def post_spends(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.SPEND, call.body)
+
+    def post_transfers(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.TRANSFER, call.body)
+
+    def post_reversals(self, call: Call) -> tuple[int, Any]:
+        return self.single(call, Kind.REVERSE, call.body)
+
+    def get_movements(self, call: Call, identity: str = "") -> tuple[int, Any]:
+        if identity:
+            return 200, next((m for m in self.movements if m["id"] == identity), None) or self.missing("not_found")
+        return 200, self.page(call, [m for m in self.movements if m["reference"] == call.query["reference"]])
+
+    def post_member_codes(self, call: Call, what: str) -> tuple[int, Any]:
+        return 200, self.members.get(self.codes.get(call.body["member_code"], "")) or self.missing(
+            "member_code_invalid"
+        )
+
+    def named(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body with the member that a code or an original stands for."""
+        if "movement" in body:
+            original = next(m for m in self.movements if m["id"] == body["movement"])
+            shown = {name: original[name] for name in ("member", "program", "agreement")}
+            entry = next((e for e in self.entries if hex_of(e.leaf()) == original["entry"]["leaf"]), None)
+            return {"points": original["points"], **body, **shown, "link": entry.leaf() if entry else ZERO_WORD}
+        if "member_code" in body:
+            return {**body, "member": self.codes[body["member_code"]]}
+        return body
+
     def single(self, call: Call, kind: Kind, body: dict[str, Any]) -> tuple[int, Any]:
         order = self.accept([(kind, body, "")], body.get("authorization"), atomic=False)
         return (201 if self.settle_at_once else 202), order["movements"][0]
@@ -297,12 +348,15 @@ class StandIn:
             hold = self.holds[identity]
             shown = {name: hold[name] for name in ("program", "member", "taken_on")}
             return self.single(call, Kind[call.body["kind"].upper()], {**call.body, **shown})
+        body = self.named(call.body)
         hold = {
             "id": f"hol_{len(self.holds) + 1}",
             "state": "pending",
             "merchant": next(iter(self.merchants)),
-            "member": self.members[call.body["member"]]["id"],
-            "program": self.programs[call.body["program"]]["code"],
+            "member": self.members[body["member"]]["id"],
+            "member_address": self.members[body["member"]]["address"],
+            "program": self.programs[body.get("program", "FUEL")]["code"],
+            "agreement": body.get("agreement"),
             "points": call.body["points"],
             "taken_on": today().isoformat(),
             "expires_at": "2030-01-01T00:00:00Z",
@@ -360,6 +414,7 @@ class StandIn:
     # ---------------------------------------------------------------- orders
 
     def accept(self, items: list[tuple[Kind, Any, str]], authorization: Any, *, atomic: bool) -> dict[str, Any]:
+        items = [(kind, self.named(body), place) for kind, body, place in items]
         taken = {m["reference"] for m in self.movements if m["state"] != "rejected"} - {None}
         pointers = tuple(f"{p}/reference" for _, body, p in items if body.get("reference") in taken)
         if pointers:
@@ -387,13 +442,16 @@ class StandIn:
     def movement(self, order: dict[str, Any], kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         return {
             "id": f"{kind.label[:3]}_{len(self.orders)}_{body.get('reference')}",
-            "object": {"issue": "issuance", "redeem": "redemption"}.get(kind.label, kind.label),
+            "object": {"issue": "issuance", "redeem": "redemption", "reverse": "reversal"}.get(kind.label, kind.label),
             "order": order["id"],
             "state": "accepted",
             "merchant": order["merchant"],
             "member": self.members[body["member"]]["id"],
             "program": body.get("program", "FUEL"),
+            "agreement": body.get("agreement"),
             "points": body["points"],
+            "reversible_points": body["points"],
+            "reverses": body.get("movement"),
             "reference": body.get("reference"),
             "entry": None,
         }
@@ -445,7 +503,7 @@ class StandIn:
     def wire(self, kind: Kind, body: dict[str, Any]) -> Instruction:
         if body["member"] not in self.members:
             raise ProblemError(404, "unknown_member")
-        agreement = self.agreements.get(body.get("agreement", ""))
+        agreement = self.agreements.get(body.get("agreement") or "")
         program = self.programs[agreement["source_program"] if agreement else body["program"]]
         expiry = 0
         if kind is Kind.ISSUE:
@@ -461,11 +519,21 @@ class StandIn:
             agreement=agreement["number"] if agreement else 0,
             min_out=body.get("min_out", 0),
             expiry_day=expiry,
-            link=word(day_number(date.fromisoformat(body["taken_on"]))) if "taken_on" in body else ZERO_WORD,
+            link=self.link(body),
             ref=bytes_of(body["ref"]) if "ref" in body else ZERO_WORD,
         )
 
+    def link(self, body: dict[str, Any]) -> bytes:
+        if "taken_on" in body:
+            return word(day_number(date.fromisoformat(body["taken_on"])))
+        if "recipient" in body:
+            return address_word(self.members[body["recipient"]]["address"])
+        return body.get("link", ZERO_WORD)
+
     # ---------------------------------------------------------------- chain node
+
+    def root(self, batch: int) -> bytes:
+        return merkle_root([entry.leaf() for entry in self.entries]) if batch == 7 else bytes(32)
 
     def entry_of(self, order: Order, item: int) -> Entry:
         """What the chain makes of an instruction."""
@@ -521,7 +589,7 @@ class StandIn:
 
     def views(self) -> dict[str, Callable[[int], bytes]]:
         return {
-            "rootOf(uint40)": lambda batch: merkle_root([e.leaf() for e in self.entries]) if batch == 7 else bytes(32),
+            "rootOf(uint40)": lambda batch: self.chain.get("root") or self.root(batch),
             "signerOf(address)": self.signer_of,
             "programOf(uint32)": self.program_of,
             "agreementOf(uint32)": lambda n: self.chain.get("terms") or self.terms_of(n),

@@ -8,7 +8,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import StandIn
-from tongdui import AsyncClient, Client, Exchange, InstructionRequest, Issue, Redeem
+from tongdui import AsyncClient, Client, Exchange, InstructionRequest, Issue, Redeem, Reverse, Spend, Transfer
 from tongdui._kinds import KINDS
 from tongdui.orders import Kind
 
@@ -21,12 +21,20 @@ def test_a_kind_has_its_place_everywhere(kind: type[InstructionRequest]) -> None
         assert getattr(client, kind.collection).request is kind
 
 
-def test_a_movement_is_called_by_its_kinds_noun(client: Client) -> None:
+def test_a_movement_is_called_by_its_kinds_noun(client: Client, gateway: StandIn) -> None:
     account: dict[str, Any] = {"program": "FUEL", "member": "mem_FC-1001"}
     instructions: list[InstructionRequest] = [
         Issue(**account, points=3),
         Redeem(**account, points=2),
         Exchange(agreement="agr_1", member="mem_FC-1001", points=10),
+    ]
+    gateway.member("FC-2002")
+    taken = gateway.acceptance("FUEL", gateway.merchant("wash", "0x" + "33" * 20))["id"]
+    sale = client.issuances.create(**account, points=7)
+    instructions += [
+        Spend(agreement=taken, member="mem_FC-1001", points=5),
+        Transfer(**account, recipient="mem_FC-2002", points=4),
+        Reverse(movement=sale, points=1),
     ]
     movements = client.orders.create(instructions).movements
     assert [movement.object for movement in movements] == [instruction.noun for instruction in instructions]

@@ -9,7 +9,7 @@ from tongdui._instruction import CaptureTerms, InstructionRequest
 from tongdui._models import Hold
 from tongdui._resource import ResourceAttribute
 
-from . import exchange, issue, redeem
+from . import exchange, issue, redeem, reverse, spend, transfer
 
 
 class KindResources:
@@ -18,6 +18,9 @@ class KindResources:
     issuances = ResourceAttribute(issue.Issuances, issue.AsyncIssuances)
     redemptions = ResourceAttribute(redeem.Redemptions, redeem.AsyncRedemptions)
     exchanges = ResourceAttribute(exchange.Exchanges, exchange.AsyncExchanges)
+    spends = ResourceAttribute(spend.Spends, spend.AsyncSpends)
+    transfers = ResourceAttribute(transfer.Transfers, transfer.AsyncTransfers)
+    reversals = ResourceAttribute(reverse.Reversals, reverse.AsyncReversals)
 
 
 KINDS: tuple[type[InstructionRequest], ...] = tuple(

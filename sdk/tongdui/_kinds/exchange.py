@@ -10,7 +10,7 @@ from tongdui._amounts import whole_points
 from tongdui._directory import Directory
 from tongdui._errors import SigningError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, optional_name_of
+from tongdui._gateway import Identified, given, optional_name_of
 from tongdui._instruction import (
     CaptureTerms,
     InstructionRequest,
@@ -23,6 +23,7 @@ from tongdui._models import Agreement, Hold, Movement, Quote
 from tongdui._signing import reference_hash
 from tongdui.encoding import hex_of
 
+from ._conversions import address_of, agreement_name, number_on_chain, require_member_or_code
 from ._movements import MovementResource
 
 
@@ -31,8 +32,9 @@ class Exchange(InstructionRequest):
     """Points of one program into points of another: by an agreement, by a quote, or from one program to another.
 
     Attributes:
-        member: Whose points they are.
         points: How many source points to exchange at most.
+        member: Whose points they are.
+        member_code: In place of `member`: the one-time code that the member has shown you. If another merchant issues the points.
         agreement: The agreement to use.
         source_program: Without agreement and quote: the program that the points leave.
         target_program: Without agreement and quote: the program that they enter.
@@ -46,8 +48,9 @@ class Exchange(InstructionRequest):
     noun: ClassVar = "exchange"
     collection: ClassVar = "exchanges"
 
-    member: MemberName
     points: int
+    member: MemberName | None = None
+    member_code: str | None = None
     agreement: str | Identified | None = None
     source_program: ProgramName | None = None
     target_program: ProgramName | None = None
@@ -57,6 +60,7 @@ class Exchange(InstructionRequest):
 
     def __post_init__(self) -> None:
         whole_points(self.points)
+        require_member_or_code(self.member, self.member_code)
         if self.min_out is not None:
             whole_points(self.min_out, "min_out", zero=True)
         has_pair = self.source_program is not None and self.target_program is not None
@@ -69,24 +73,23 @@ class Exchange(InstructionRequest):
             source_program=code_of(self.source_program) if self.source_program else None,
             target_program=code_of(self.target_program) if self.target_program else None,
         )
-        return {**given(agreement=self._agreement_name()), **programs, **self._amounts()}
+        return {**given(agreement=agreement_name(self.agreement, self.quote)), **programs, **self._amounts()}
 
     def signable(self, directory: Directory) -> Flow[SignableInstruction]:
         """Work out what to sign. The body names the agreement, not the programs that it was found by."""
         if isinstance(self.quote, str) and not self.min_out:
             raise SigningError("pass the Quote itself: its id does not say how many points the order must bring")
         agreement = yield from self._agreement(directory)
-        if agreement.number is None:
-            raise SigningError(f"agreement {agreement.id} is {agreement.state}: it is not on the chain")
+        number = number_on_chain(agreement, "exchange")
         program = yield from directory.program(agreement.source_program)
-        address = yield from directory.address(name_of(self.member))
+        address = yield from address_of(directory, self.member, self.member_code, program.code, self.points)
         ref = reference_hash(directory.signer, self.reference)
         wire = orders.Instruction(
             kind=self.kind,
             member=address,
             points=self.points,
             program=program.number,
-            agreement=agreement.number,
+            agreement=number,
             min_out=self._least_out() or 0,
             ref=ref,
         )
@@ -94,8 +97,8 @@ class Exchange(InstructionRequest):
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:
-        """Exchange what a hold set aside, if the terms name an agreement or a target program."""
-        if hold.member is None or (terms.agreement is None and terms.target_program is None):
+        """Exchange what a hold set aside, if the terms name an exchange agreement or a target program."""
+        if hold.member is None or (terms.agreement_kind != "exchange" and terms.target_program is None):
             return None
         return cls(
             member=hold.member,
@@ -114,7 +117,8 @@ class Exchange(InstructionRequest):
     def _amounts(self) -> dict[str, Any]:
         """The part of the body that does not depend on how the agreement is named."""
         return given(
-            member=name_of(self.member),
+            member=optional_name_of(self.member),
+            member_code=self.member_code,
             points=self.points,
             min_out=self._least_out(),
             quote=optional_name_of(self.quote),
@@ -124,13 +128,8 @@ class Exchange(InstructionRequest):
     def _least_out(self) -> int | None:
         return self.min_out or (self.quote.out if isinstance(self.quote, Quote) else None)
 
-    def _agreement_name(self) -> str | None:
-        if self.agreement is None:
-            return self.quote.agreement if isinstance(self.quote, Quote) else None
-        return name_of(self.agreement)
-
     def _agreement(self, directory: Directory) -> Flow[Agreement]:
-        if name := self._agreement_name():
+        if name := agreement_name(self.agreement, self.quote):
             return (yield from directory.agreement(name))
         if self.source_program is not None and self.target_program is not None:
             source, target = code_of(self.source_program), code_of(self.target_program)
@@ -145,8 +144,9 @@ class _Exchanges(MovementResource):
     def create(
         self,
         *,
-        member: MemberName,
         points: int,
+        member: MemberName | None = None,
+        member_code: str | None = None,
         agreement: str | Identified | None = None,
         source_program: ProgramName | None = None,
         target_program: ProgramName | None = None,
@@ -162,6 +162,8 @@ class _Exchanges(MovementResource):
 
         Args:
             member: Whose points they are.
+            member_code: In place of `member`: the one-time code that the member has shown you, for points that another merchant
+                issues. It is used up.
             points: How many source points to exchange at most. What buys no whole target point stays with the member.
             agreement: The agreement to use.
             source_program: The program that the points leave.
@@ -178,12 +180,14 @@ class _Exchanges(MovementResource):
         Raises:
             InsufficientPointsError: The member has too few points.
             InsufficientLiquidityError: The paying merchant's position and credit limit do not cover it.
+            MemberCodeError: The code is not valid, or not for so many points.
             AgreementError: The agreement does not allow it.
             QuoteExpiredError: The quote has expired.
             SigningError: The order cannot be signed on this machine.
         """
         instruction = Exchange(
             member=member,
+            member_code=member_code,
             points=points,
             agreement=agreement,
             source_program=source_program,

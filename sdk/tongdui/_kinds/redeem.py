@@ -68,8 +68,9 @@ class Redeem(InstructionRequest):
 
     @classmethod
     def from_hold(cls, hold: Hold, terms: CaptureTerms) -> Self | None:
-        """Redeem what a hold set aside, unless the terms name an agreement or another program."""
-        if hold.member is None or terms.agreement is not None or terms.target_program is not None:
+        """Redeem what a hold set aside, unless the terms name an agreement or another side."""
+        other = terms.agreement or terms.target_program or terms.target_merchant
+        if hold.member is None or other is not None:
             return None
         return cls(program=hold.program, member=hold.member, points=terms.points, reference=terms.reference)
 

@@ -9,9 +9,10 @@ from tongdui._amounts import whole_number, whole_points
 from tongdui._directory import day_number
 from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, segment
+from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import CaptureTerms, MemberName, ProgramName
 from tongdui._kinds import instruction_of_capture
+from tongdui._kinds._conversions import require_member_or_code
 from tongdui._models import Hold, Movement
 from tongdui._resource import MemberCollection
 from tongdui._verification import require_same
@@ -31,21 +32,30 @@ class _Holds(MemberCollection[Hold]):
     def create(
         self,
         *,
-        program: ProgramName,
-        member: MemberName,
         points: int,
+        program: ProgramName | None = None,
+        member: MemberName | None = None,
+        member_code: str | None = None,
+        agreement: str | Identified | None = None,
+        target_program: ProgramName | None = None,
         expires_in: int = 900,
         reference: str | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[Hold]:
-        """Set points of your program aside, at once.
+        """Set points aside, at once: of your program, or with the member's code of another merchant's.
+
+        Points of another merchant are held under an agreement: the one that you name, or the one by which you take the program's
+        points for goods (with `target_program`: by which they become points of yours). Its capture is bound to it.
 
         A client that signs compares the hold with what it asked for, because `capture` will sign what the hold says.
 
         Args:
-            program: The program.
-            member: Whose points they are.
             points: How many.
+            program: The program. You need not name it beside an agreement.
+            member: Whose points they are.
+            member_code: In place of `member`: the one-time code that the member has shown you. It is used up.
+            agreement: The agreement under which the points will be spent or exchanged.
+            target_program: Without an agreement: the program that the points will enter.
             expires_in: Seconds until the points are free again by themselves.
             reference: Your document number.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
@@ -55,12 +65,20 @@ class _Holds(MemberCollection[Hold]):
 
         Raises:
             InsufficientPointsError: The member has too few points.
-            VerificationError: The gateway recorded another hold (`hold.points`, `hold.program`, `hold.member` or
-                `hold.taken_on`).
+            MemberCodeError: The code is not valid, or not for so many points.
+            AgreementError: The agreement does not allow it.
+            VerificationError: The gateway recorded another hold (`hold.points`, `hold.program`, `hold.member_address`,
+                `hold.taken_on`, ...).
         """
+        require_member_or_code(member, member_code)
+        if program is None and agreement is None:
+            raise ValueError("a hold needs a program or an agreement")
         body = given(
-            program=name_of(program),
-            member=name_of(member),
+            program=optional_name_of(program),
+            agreement=optional_name_of(agreement),
+            target_program=optional_name_of(target_program),
+            member=optional_name_of(member),
+            member_code=member_code,
             points=whole_points(points),
             expires_in=whole_number(expires_in, "expires_in", least=1, most=_LONGEST_SECONDS, unit="seconds"),
             reference=reference,
@@ -81,14 +99,16 @@ class _Holds(MemberCollection[Hold]):
             )
 
     def _check_hold(self, asked: dict[str, Any], hold: Hold) -> Flow[None]:
-        program = (yield from self._directory.program(asked["program"])).code
-        address = yield from self._directory.address(asked["member"])
-        recorded = (yield from self._directory.address(hold.member)) if hold.member is not None else None
-        comparisons = (
-            ("points", asked["points"], hold.points),
-            ("program", program, hold.program),
-            ("member", address, recorded),
-        )
+        comparisons: list[tuple[str, object, object]] = [("points", asked["points"], hold.points)]
+        if "program" in asked:
+            program = (yield from self._directory.program(asked["program"])).code
+            comparisons.append(("program", program, hold.program))
+        if "agreement" in asked:
+            comparisons.append(("agreement", asked["agreement"], hold.agreement))
+        if "member" in asked:
+            address = yield from self._directory.address(asked["member"])
+            recorded = (yield from self._directory.address(hold.member)) if hold.member is not None else None
+            comparisons += [("member", address, recorded), ("member_address", address, hold.member_address)]
         for name, expected, found in comparisons:
             require_same(f"hold.{name}", "the gateway recorded another hold", expected, found)
 
@@ -100,12 +120,16 @@ class _Holds(MemberCollection[Hold]):
         points: int | None = None,
         agreement: str | Identified | None = None,
         target_program: ProgramName | None = None,
+        target_merchant: str | Identified | None = None,
         min_out: int | None = None,
         reference: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
-        """Turn a hold into a redemption, or with `agreement` or `target_program` into an exchange.
+        """Turn a hold into a redemption, an exchange or a spend.
+
+        It becomes what the agreement says under which it was made, or the one that you name. With `target_program` it becomes an
+        exchange, with `target_merchant` a spend, and without all of these a redemption.
 
         Points that are not captured are free at once.
 
@@ -113,8 +137,9 @@ class _Holds(MemberCollection[Hold]):
             hold: The hold. A client that signs takes member, program and day from the `Hold` that you pass; if you pass
                 only an id, it asks the gateway for them.
             points: How many of its points to use. By default all.
-            agreement: Exchange under this agreement.
+            agreement: Exchange or spend under this agreement. By default the hold's, if it was made under one.
             target_program: Exchange into this program.
+            target_merchant: Spend at this merchant's till.
             min_out: The fewest target points that the member accepts.
             reference: Your document number. A second movement with it is refused.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
@@ -131,13 +156,18 @@ class _Holds(MemberCollection[Hold]):
             hold = yield from self._gateway.get(Hold, f"{_PATH}/{segment(hold)}")
         if hold.member is None:
             raise ValueError(f"{hold.id} has no member: it cannot be captured")
+        bound = agreement if agreement is not None else hold.agreement
         terms = CaptureTerms(
             points=hold.points if points is None else points,
-            agreement=agreement,
+            agreement=optional_name_of(bound),
+            agreement_kind=(yield from self._directory.kind_of_agreement(bound)) if bound is not None else None,
             target_program=target_program,
+            target_merchant=target_merchant,
             min_out=min_out,
             reference=reference,
         )
+        if hold.member_address is not None:
+            self._directory.pin(hold.member, hold.member_address)
         instruction = instruction_of_capture(hold, terms)
 
         def arrange(bodies: list[dict[str, Any]]) -> dict[str, Any]:

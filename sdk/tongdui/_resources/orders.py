@@ -157,16 +157,18 @@ class _Quotes(Resource):
         agreement: str | Identified | None = None,
         source_program: ProgramName | None = None,
         target_program: ProgramName | None = None,
+        target_merchant: str | Identified | None = None,
         member: MemberName | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[Quote]:
-        """Lock what an exchange would give and cost. No points move.
+        """Lock what an exchange or a spend would give and cost. No points move.
 
         Args:
-            points: How many source points to exchange at most.
+            points: How many source points to exchange at most, or to spend.
             agreement: The agreement to use.
             source_program: Without an agreement: the program that the points leave.
-            target_program: Without an agreement: the program that they enter.
+            target_program: Without an agreement: the program that they enter, for an exchange.
+            target_merchant: Without an agreement: the merchant that takes them for goods, for a spend. By default you.
             member: Whose points they are.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
 
@@ -180,6 +182,7 @@ class _Quotes(Resource):
             agreement=optional_name_of(agreement),
             source_program=optional_name_of(source_program),
             target_program=optional_name_of(target_program),
+            target_merchant=optional_name_of(target_merchant),
             points=whole_points(points),
             member=optional_name_of(member),
         )
@@ -203,8 +206,8 @@ class AsyncNonces(Awaiting, _Nonces):
 
 
 class Quotes(Blocking, _Quotes):
-    """Quotes: what an exchange would give and cost."""
+    """Quotes: what an exchange or a spend would give and cost."""
 
 
 class AsyncQuotes(Awaiting, _Quotes):
-    """Quotes: what an exchange would give and cost. Its methods are awaited."""
+    """Quotes: what an exchange or a spend would give and cost. Its methods are awaited."""
