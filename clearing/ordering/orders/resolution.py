@@ -16,6 +16,7 @@ from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Re
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.service import CapturedHold
+from clearing.ordering.orders.movement_repository import MovementRepository
 from clearing.ordering.orders.repository import OrderRepository, Reversed
 from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
 from clearing.ordering.quotes.models import Quote
@@ -138,6 +139,7 @@ class Resolver:
         self._members = MemberRepository(session)
         self._quotes = QuoteRepository(session)
         self.orders = OrderRepository(session)
+        self.movements = MovementRepository(session)
         self._known_members: dict[str, KnownMember] = {}
         self._reversing: dict[str, list[Reversed]] = defaultdict(list)
         """Reversals of this very order, by their originals."""
