@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import insert
+from pydantic_core import to_json
+from sqlalchemy import JSON, insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import Base, dialect_of
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _json(value: Any) -> str:
+    """pydantic's writer takes a third of the time of Python's own."""
+    return to_json(value).decode()
+
+
+_WRITERS: dict[type[Any], Callable[[Any], Any]] = {JSON: _json}
+"""How the values of a column are written into a COPY, where psycopg does not know it from the value."""
 
 
 def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -27,11 +41,12 @@ def _copy(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]
     names = list(rows[0])
     columns = ", ".join(f'"{name}"' for name in names)
     statement = f'COPY "{model.__tablename__}" ({columns}) FROM STDIN'
+    written = [(name, _WRITERS.get(type(model.__table__.columns[name].type), _as_it_is)) for name in names]
     driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
-                copy.write_row([row[name] for name in names])
+                copy.write_row([write(row[name]) for name, write in written])
     except psycopg.errors.IntegrityError as error:
         raise IntegrityError(statement, None, error) from error
     except psycopg.OperationalError as error:

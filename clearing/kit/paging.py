@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
@@ -28,3 +29,10 @@ def where_given(query: S, *filters: tuple[Column, Any]) -> S:
 def equal_given(*filters: tuple[Column, Any]) -> list[ColumnElement[bool]]:
     """The condition `column == value` for each filter whose value is not None."""
     return [column == value for column, value in filters if value is not None]
+
+
+def merged(pages: Sequence[Select[*tuple[Any, ...]]]) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+    """The rows of all these pages (queries with an order and a limit of their own). The rows of the merged page are among them."""
+    if len(pages) == 1:
+        return pages[0]
+    return union_all(*(select(page.subquery()) for page in pages))

@@ -15,7 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
-from clearing.ordering.orders.finalisation import record_state
+from clearing.ordering.orders.events import OrderEvents
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.pipeline.capacity import BatchCapacity
@@ -126,7 +126,7 @@ class BatchSigner:
             order.state = OrderState.SUBMITTED
             order.transaction_id = transaction.id
             order.submitted_at = at
-            record_state(session, order, "sequencer")
+        OrderEvents(session).changed(orders, "sequencer")
 
     def _gas(self) -> int:
         """Gas of a batch: what the settings say, unless the chain's blocks are smaller."""

@@ -22,6 +22,7 @@ from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejec
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.ledger.lots.service import LotService
+from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.repository import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
@@ -79,7 +80,8 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
-    EntryRepository(session).add(content.entries, block.number)
+    leaves = EntryRepository(session).add(content.entries, block.number)
+    _note_posted(content, leaves, block.number)
     session.add_all(content.rejections)
     effects = JournalService(session).effects_of(content.entries, day)
     ended = OrderFinalisation(session).settle(
@@ -94,6 +96,24 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
     if content.batches:
         log.info("projected", block=block.number, entries=len(content.entries), rejected=len(content.rejections))
+
+
+def _note_posted(content: BlockContent, leaves: Iterable[bytes], block_number: int) -> None:
+    """Notes in each order's decision what the chain posted for its instructions."""
+    transactions = {event.arguments["batch"]: tx_hash for event, tx_hash in content.batches}
+    for entry, leaf in zip(content.entries, leaves, strict=True):
+        content.decisions[entry.merchant, entry.nonce].posted[entry.item] = Posted(
+            leaf=leaf,
+            batch=entry.batch,
+            place=entry.index,
+            expiry_day=entry.expiry_day,
+            points=entry.points,
+            out=entry.out,
+            settled=entry.settled,
+            fee=entry.fee,
+            tx_hash=transactions[entry.batch],
+            block_number=block_number,
+        )
 
 
 def sort_logs(block: BlockData) -> BlockContent:

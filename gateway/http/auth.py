@@ -88,6 +88,8 @@ RULES: dict[tuple[str, str], Rule] = {
     **{("POST", f"/v1/{kind.collection}"): _merchant(kind.scope) for kind in KINDS},
     **{("GET", f"/v1/{kind.collection}"): _READERS for kind in KINDS},
     **{("GET", f"/v1/{kind.collection}/{{movement}}"): _READERS for kind in KINDS},
+    ("GET", "/v1/movements"): _READERS,
+    ("GET", "/v1/movements/{movement}"): _READERS,
     ("GET", "/v1/expirations/due"): _READERS,
     ("POST", "/v1/holds"): _HOLDERS,
     ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, create_model
+
+from tongdui.encoding import bytes_of
 
 
 class Body(BaseModel):
@@ -39,8 +41,12 @@ class Page(View, Generic[V]):
     )
 
 
-Hex = Annotated[bytes, PlainSerializer(lambda raw: "0x" + raw.hex(), return_type=str)]
-"""Bytes, shown as hex."""
+Hex = Annotated[
+    bytes,
+    BeforeValidator(lambda raw: bytes_of(raw) if isinstance(raw, str) else raw),
+    PlainSerializer(lambda raw: "0x" + raw.hex(), return_type=str),
+]
+"""Bytes, shown as hex; from bytes, or from hex."""
 
 
 def view_of(wire: type[Any], name: str, doc: str) -> type[View]:

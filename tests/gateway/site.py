@@ -34,6 +34,7 @@ from clearing.ledger.journal.models import Batch, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import Member
@@ -192,6 +193,8 @@ class Site:
             order.state, order.reason = state, reason
             if state is OrderState.SETTLED:
                 _post_entries(session, order)
+            else:
+                OrderRepository(session).release_references(order, range(order.size))
 
 
 class Party:

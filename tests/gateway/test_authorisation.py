@@ -51,6 +51,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/spends"): {"merchant:spend"},
     ("POST", "/v1/transfers"): {"merchant:transfer"},
     ("POST", "/v1/reversals"): {"merchant:reverse"},
+    ("GET", "/v1/movements"): READ,
+    ("GET", "/v1/movements/{movement}"): READ,
     ("POST", "/v1/orders"): MOVERS,
     ("GET", "/v1/orders/{order}"): READ,
     ("GET", "/v1/issuances"): READ,

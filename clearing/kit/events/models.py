@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String
+from sqlalchemy import JSON, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
@@ -16,14 +16,25 @@ class Event(Base):
     """Something that happened to `subject`. The merchant `merchant_number` may see it, and the network's own roles."""
 
     __tablename__ = "events"
+    __table_args__ = (
+        Index("events_merchant_page_index", "merchant_number", "seq"),
+        # Of the types that every movement brings, a page is at the end of any list; the others must be found among them.
+        Index(
+            "events_rare_type_index",
+            "type",
+            "seq",
+            postgresql_where=text("type NOT LIKE '%.received'"),
+            sqlite_where=text("type NOT LIKE '%.received'"),
+        ),
+    )
 
     seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
     id: Mapped[str] = mapped_column(String(40), unique=True)
-    type: Mapped[str] = mapped_column(String(64), index=True)
+    type: Mapped[str] = mapped_column(String(64))
     """`source.action`, such as `order.settled`."""
     subject: Mapped[str] = mapped_column(String(66), index=True)
     actor: Mapped[str] = mapped_column(String(40))
     """Who caused it: an API key's id, or a process (`sequencer`, `projector`)."""
-    merchant_number: Mapped[int | None] = mapped_column(index=True, default=None)
+    merchant_number: Mapped[int | None] = mapped_column(default=None)
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
 from clearing.kit.paging import newest_first, where_given
+
+_FREQUENT = ".received"
+_IS_RARE = text("events.type NOT LIKE '%.received'")
+"""Word for word the condition of the partial index: the database does not conclude it from the type."""
 
 
 class EventRepository:
@@ -31,6 +35,8 @@ class EventRepository:
         query = where_given(
             select(Event), (Event.merchant_number, merchant_number), (Event.type, type), (Event.subject, subject)
         )
+        if type is not None and not type.endswith(_FREQUENT):
+            query = query.where(_IS_RARE)
         last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
         return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()
 

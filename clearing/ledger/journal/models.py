@@ -76,6 +76,16 @@ class Entry(Base):
     __table_args__ = (
         Index("entries_instruction_unique", "merchant", "nonce", "item", unique=True),
         Index("entries_account_index", "address", "program"),
+        # Pages of entries, newest first: of a program, and of an agreement, by which points enter another program.
+        Index("entries_program_index", "program", "batch", "index"),
+        Index(
+            "entries_agreement_index",
+            "agreement",
+            "batch",
+            "index",
+            postgresql_where=text("agreement > 0"),
+            sqlite_where=text("agreement > 0"),
+        ),
         # What lots are replayed from: who has points that expire on a day, who got transfers (5) and who made them, what was
         # reversed (6).
         Index(

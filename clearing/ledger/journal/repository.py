@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, delete, false, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import equal_given
+from clearing.kit.paging import equal_given, merged
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
@@ -80,22 +81,29 @@ class QuarantineRepository:
         self._session.delete(event)
 
 
+class EntrySource(NamedTuple):
+    """Where entries come from: all those of a program, or of an agreement. `but` are programs that have a source of their own."""
+
+    program: int | None = None
+    agreement: int | None = None
+    but: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
     """Which entries; None means any."""
 
-    program: int | None = None
     address: str | None = None
     batch: int | None = None
-    programs: Sequence[int] | None = None
-    merchant: int | None = None
-    """With `programs`: what a merchant may see (its own orders, its programs' and its agreements' entries)."""
-    agreements: Sequence[int] = ()
+    sources: Sequence[EntrySource] | None = None
+    """No entry has two of them."""
 
 
 _WIRE_NAMES = {"address": "member"}
 _ENTRY_COLUMNS = [c.name for c in Entry.__table__.columns if c.name not in ("leaf", "block_number")]
 _LEAVES_AT_ONCE = 1_000
+_HAS_AGREEMENT: ColumnElement[bool] = text("entries.agreement > 0")  # type: ignore[assignment]
+"""Word for word the condition of the partial index: given a parameter instead, SQLite would not use it."""
 
 
 class EntryRepository:
@@ -104,13 +112,15 @@ class EntryRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, entries: Sequence[receipts.Entry], block_number: int) -> None:
-        """Stores the entries of a block."""
+    def add(self, entries: Sequence[receipts.Entry], block_number: int) -> list[bytes]:
+        """Stores the entries of a block; their leaves."""
         rows = []
-        for entry in entries:
+        leaves = [entry.leaf() for entry in entries]
+        for entry, leaf in zip(entries, leaves, strict=True):
             row = {name: getattr(entry, _WIRE_NAMES.get(name, name)) for name in _ENTRY_COLUMNS}
-            rows.append(row | {"leaf": entry.leaf(), "block_number": block_number})
+            rows.append(row | {"leaf": leaf, "block_number": block_number})
         insert_all(self._session, Entry, rows)
+        return leaves
 
     def of_block(self, block_number: int) -> list[receipts.Entry]:
         """The entries of a block, in order."""
@@ -140,13 +150,19 @@ class EntryRepository:
 
     def list(self, wanted: EntryFilter, after: tuple[int, int] | None, limit: int) -> Sequence[Entry]:
         """Entries newest first; `after` is (batch, index) of the last one of the page before."""
-        query = select(Entry).order_by(Entry.batch.desc(), Entry.index.desc()).limit(limit)
-        for condition in _conditions(wanted):
-            query = query.where(condition)
+        filters = equal_given((Entry.address, wanted.address), (Entry.batch, wanted.batch))
         if after is not None:
-            batch, index = after
-            query = query.where((Entry.batch < batch) | and_(Entry.batch == batch, Entry.index < index))
-        return self._session.scalars(query).all()
+            filters.append(tuple_(Entry.batch, Entry.index) < tuple_(*after))
+        branches = [_condition(source) for source in wanted.sources] if wanted.sources is not None else [true()]
+        if wanted.address is not None or wanted.batch is not None:
+            branches = [or_(false(), *branches)]  # few entries, with an index of their own
+        if not branches:
+            return []
+        newest = (Entry.batch.desc(), Entry.index.desc())
+        page = select(Entry.batch, Entry.index).order_by(*newest).limit(limit)
+        keys = merged([page.where(branch, *filters) for branch in branches]).subquery("page")
+        same = and_(keys.c.batch == Entry.batch, keys.c.index == Entry.index)
+        return self._session.scalars(select(Entry).join(keys, same).order_by(*newest).limit(limit)).all()
 
     def batches(self, numbers: Iterable[int]) -> dict[int, Batch]:
         """The batches with these numbers."""
@@ -164,11 +180,10 @@ class EntryRepository:
         return Proof(entry, batch, merkle_proof(leaves, entry.index))
 
 
-def _conditions(wanted: EntryFilter) -> list[ColumnElement[bool]]:
-    conditions = equal_given(
-        (Entry.program, wanted.program), (Entry.address, wanted.address), (Entry.batch, wanted.batch)
-    )
-    if wanted.programs is not None:
-        own = Entry.program.in_(wanted.programs) | (Entry.merchant == wanted.merchant)
-        conditions.append(own | Entry.agreement.in_(wanted.agreements))
-    return conditions
+def _condition(source: EntrySource) -> ColumnElement[bool]:
+    conditions = equal_given((Entry.program, source.program), (Entry.agreement, source.agreement))
+    if source.agreement is not None:
+        conditions.append(_HAS_AGREEMENT)
+    if source.but:
+        conditions.append(Entry.program.not_in(source.but))
+    return and_(*conditions)

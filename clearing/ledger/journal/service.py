@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from clearing.kit.errors import NotFound
 from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.models import Batch, Entry, Proof
-from clearing.ledger.journal.repository import EntryFilter, EntryRepository
+from clearing.ledger.journal.repository import EntryFilter, EntryRepository, EntrySource
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.service import MemberService
@@ -58,6 +58,7 @@ class EntryService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._entries = EntryRepository(session)
+        self._agreements = AgreementRepository(session)
 
     def list(
         self,
@@ -69,10 +70,11 @@ class EntryService:
         after: tuple[int, int] | None,
         limit: int,
     ) -> Sequence[PostedEntry]:
-        """The entries that the viewer may see, newest first: all, or those of a program, a member (or address) or a batch."""
+        """The entries that the viewer may see, newest first: all, or those by which points leave or enter a program, those of a
+        member (or address), or of a batch."""
         number = require_program(self._session, program).number if program else None
         address = self._address(viewer, member) if member else None
-        wanted = self._visible(viewer, program=number, address=address, batch=batch)
+        wanted = EntryFilter(address, batch, self._sources(viewer, number))
         return self._posted(self._entries.list(wanted, after, limit))
 
     def visible(self, viewer: Viewer, leaf: bytes) -> PostedEntry:
@@ -97,18 +99,21 @@ class EntryService:
         visibility = Visibility(self._session, viewer.merchant_number)
         return entry.program in visibility.own_programs() or entry.agreement in visibility.agreements()
 
-    def _visible(self, viewer: Viewer, *, program: int | None, address: str | None, batch: int | None) -> EntryFilter:
+    def _sources(self, viewer: Viewer, program: int | None) -> Sequence[EntrySource] | None:
+        """Where the entries come from that the viewer may see, by which points leave or enter the program; None for everywhere."""
         if viewer.merchant_number is None:
-            return EntryFilter(program=program, address=address, batch=batch)
-        visibility = Visibility(self._session, viewer.merchant_number)
-        return EntryFilter(
-            program=program,
-            address=address,
-            batch=batch,
-            merchant=viewer.merchant_number,
-            programs=visibility.own_programs(),
-            agreements=visibility.agreements(),
-        )
+            if program is None:
+                return None
+            routes = self._agreements.programs_of_agreements()
+            return [EntrySource(program), *_entering(routes, program, but=(program,))]
+        own = tuple(Visibility(self._session, viewer.merchant_number).own_programs())
+        routes = self._agreements.programs_of_agreements(viewer.merchant_number)
+        if program is None:
+            given = [EntrySource(each) for each in own]
+            return given + [EntrySource(None, number, own) for number, sides in routes.items() if sides[0] not in own]
+        if program in own:
+            return [EntrySource(program), *_entering(routes, program, but=(program,))]
+        return [EntrySource(None, number) for number, sides in routes.items() if program in sides]
 
     def _address(self, viewer: Viewer, member: str) -> str:
         if _ADDRESS.fullmatch(member):
@@ -118,3 +123,8 @@ class EntryService:
     def _posted(self, entries: Sequence[Entry]) -> Sequence[PostedEntry]:
         batches = self._entries.batches(entry.batch for entry in entries)
         return [PostedEntry(entry, batches[entry.batch]) for entry in entries]
+
+
+def _entering(routes: Mapping[int, tuple[int, int]], program: int, but: tuple[int, ...]) -> list[EntrySource]:
+    """The agreements by which points enter a program."""
+    return [EntrySource(None, number, but) for number, (_, target) in routes.items() if target == program]

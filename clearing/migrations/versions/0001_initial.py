@@ -104,6 +104,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("entries", schema=None) as batch_op:
         batch_op.create_index("entries_account_index", ["address", "program"], unique=False)
+        batch_op.create_index(
+            "entries_agreement_index",
+            ["agreement", "batch", "index"],
+            unique=False,
+            postgresql_where=sa.text("agreement > 0"),
+            sqlite_where=sa.text("agreement > 0"),
+        )
         batch_op.create_index(batch_op.f("entries_block_number_index"), ["block_number"], unique=False)
         batch_op.create_index(
             "entries_expiry_day_index",
@@ -120,6 +127,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("kind IN (5, 6)"),
             sqlite_where=sa.text("kind IN (5, 6)"),
         )
+        batch_op.create_index("entries_program_index", ["program", "batch", "index"], unique=False)
         batch_op.create_index(
             "entries_transfer_index",
             ["address", "program"],
@@ -149,9 +157,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("events_id_unique")),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("events_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index("events_merchant_page_index", ["merchant_number", "seq"], unique=False)
+        batch_op.create_index(
+            "events_rare_type_index",
+            ["type", "seq"],
+            unique=False,
+            postgresql_where=sa.text("type NOT LIKE '%.received'"),
+            sqlite_where=sa.text("type NOT LIKE '%.received'"),
+        )
         batch_op.create_index(batch_op.f("events_subject_index"), ["subject"], unique=False)
-        batch_op.create_index(batch_op.f("events_type_index"), ["type"], unique=False)
 
     op.create_table(
         "expiry_marks",
@@ -521,12 +535,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("orders_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index("orders_created_at_index", ["created_at", "seq"], unique=False)
         batch_op.create_index(
             "orders_queue_index",
             ["seq"],
             unique=False,
             postgresql_where=sa.text("state = 'accepted'"),
             sqlite_where=sa.text("state = 'accepted'"),
+        )
+        batch_op.create_index(
+            "orders_submitted_index",
+            ["seq"],
+            unique=False,
+            postgresql_where=sa.text("state = 'submitted'"),
+            sqlite_where=sa.text("state = 'submitted'"),
         )
         batch_op.create_index(batch_op.f("orders_transaction_id_index"), ["transaction_id"], unique=False)
 
@@ -675,7 +697,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
     )
     with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.create_index("instructions_giver_index", ["giver", "order_seq", "item"], unique=False)
+        batch_op.create_index("instructions_giver_index", ["giver", "kind", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_live_reference_unique",
             ["merchant_number", "kind", "reference"],
@@ -683,7 +705,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("live AND reference IS NOT NULL"),
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
-        batch_op.create_index(batch_op.f("instructions_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index("instructions_member_index", ["member_id", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_original_index",
             ["original_id"],
@@ -691,13 +713,32 @@ def upgrade() -> None:
             postgresql_where=sa.text("original_id IS NOT NULL"),
             sqlite_where=sa.text("original_id IS NOT NULL"),
         )
-        batch_op.create_index("instructions_receiver_index", ["receiver", "order_seq", "item"], unique=False)
+        batch_op.create_index("instructions_program_index", ["program", "kind", "order_seq", "item"], unique=False)
+        batch_op.create_index("instructions_receiver_index", ["receiver", "kind", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_reference_index",
+            ["reference"],
+            unique=False,
+            postgresql_where=sa.text("reference IS NOT NULL"),
+            sqlite_where=sa.text("reference IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_refused_index",
+            ["order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("NOT live"),
+            sqlite_where=sa.text("NOT live"),
+        )
+        batch_op.create_index("instructions_sides_index", ["giver", "receiver", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_taking_back_index",
             ["draws_address", "draws_program"],
             unique=False,
             postgresql_where=sa.text("kind = 6"),
             sqlite_where=sa.text("kind = 6"),
+        )
+        batch_op.create_index(
+            "instructions_target_program_index", ["target_program", "kind", "order_seq", "item"], unique=False
         )
 
     op.create_table(
@@ -781,16 +822,27 @@ def downgrade() -> None:
 
     op.drop_table("quotes")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.drop_index("instructions_target_program_index")
         batch_op.drop_index(
             "instructions_taking_back_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
         )
+        batch_op.drop_index("instructions_sides_index")
+        batch_op.drop_index(
+            "instructions_refused_index", postgresql_where=sa.text("NOT live"), sqlite_where=sa.text("NOT live")
+        )
+        batch_op.drop_index(
+            "instructions_reference_index",
+            postgresql_where=sa.text("reference IS NOT NULL"),
+            sqlite_where=sa.text("reference IS NOT NULL"),
+        )
         batch_op.drop_index("instructions_receiver_index")
+        batch_op.drop_index("instructions_program_index")
         batch_op.drop_index(
             "instructions_original_index",
             postgresql_where=sa.text("original_id IS NOT NULL"),
             sqlite_where=sa.text("original_id IS NOT NULL"),
         )
-        batch_op.drop_index(batch_op.f("instructions_member_id_index"))
+        batch_op.drop_index("instructions_member_index")
         batch_op.drop_index(
             "instructions_live_reference_unique",
             postgresql_where=sa.text("live AND reference IS NOT NULL"),
@@ -826,10 +878,16 @@ def downgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("orders_transaction_id_index"))
         batch_op.drop_index(
+            "orders_submitted_index",
+            postgresql_where=sa.text("state = 'submitted'"),
+            sqlite_where=sa.text("state = 'submitted'"),
+        )
+        batch_op.drop_index(
             "orders_queue_index",
             postgresql_where=sa.text("state = 'accepted'"),
             sqlite_where=sa.text("state = 'accepted'"),
         )
+        batch_op.drop_index("orders_created_at_index")
         batch_op.drop_index(batch_op.f("orders_block_number_index"))
 
     op.drop_table("orders")
@@ -912,9 +970,13 @@ def downgrade() -> None:
     op.drop_table("expiry_reminders")
     op.drop_table("expiry_marks")
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("events_type_index"))
         batch_op.drop_index(batch_op.f("events_subject_index"))
-        batch_op.drop_index(batch_op.f("events_merchant_number_index"))
+        batch_op.drop_index(
+            "events_rare_type_index",
+            postgresql_where=sa.text("type NOT LIKE '%.received'"),
+            sqlite_where=sa.text("type NOT LIKE '%.received'"),
+        )
+        batch_op.drop_index("events_merchant_page_index")
 
     op.drop_table("events")
     op.drop_table("event_cursors")
@@ -922,6 +984,7 @@ def downgrade() -> None:
         batch_op.drop_index(
             "entries_transfer_index", postgresql_where=sa.text("kind = 5"), sqlite_where=sa.text("kind = 5")
         )
+        batch_op.drop_index("entries_program_index")
         batch_op.drop_index(
             "entries_link_index", postgresql_where=sa.text("kind IN (5, 6)"), sqlite_where=sa.text("kind IN (5, 6)")
         )
@@ -932,6 +995,9 @@ def downgrade() -> None:
             sqlite_where=sa.text("expiry_day > 0"),
         )
         batch_op.drop_index(batch_op.f("entries_block_number_index"))
+        batch_op.drop_index(
+            "entries_agreement_index", postgresql_where=sa.text("agreement > 0"), sqlite_where=sa.text("agreement > 0")
+        )
         batch_op.drop_index("entries_account_index")
 
     op.drop_table("entries")

@@ -11,11 +11,12 @@ import structlog
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
+from clearing.ordering.orders.events import OrderEvents, Results
+from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderKey, OrderRepository
 from clearing.parties.agreements.repository import AgreementUseRepository
@@ -34,6 +35,8 @@ class Decision:
     """Item -> reason."""
     order_reason: str | None = None
     """Why the order as a whole was refused."""
+    posted: dict[int, Posted] = field(default_factory=dict)
+    """Item -> what the chain posted for it."""
     digest: bytes | None = None
     """Of an order refused as a whole: its digest, because somebody may have tried another order with the same nonce."""
 
@@ -110,6 +113,8 @@ class OrderFinalisation:
                 self._finish(order, decision, block_number)
         self._book(effects, self._reserved(ended), day, unswept=self._freed_by(freeing).union(unswept))
         self._note_draws(ended, drawing=False)
+        results = {order.seq: results_of(decisions[order.merchant_number, order.nonce]) for order in ended}
+        OrderEvents(self._session).changed(ended, "projector", results)
         return ended
 
     def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:
@@ -118,19 +123,21 @@ class OrderFinalisation:
             order.state = state
             order.reason = reason
             self._orders.release_references(order, range(order.size))
-            record_state(self._session, order, actor)
         self._book(Effects(), self._reserved(orders), day=0, unswept=self._freed_by(orders))
         self._note_draws(orders, drawing=False)
+        OrderEvents(self._session).changed(orders, actor)
 
     def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
         """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""
         orders = self._orders.lock_of_block(block_number)
+        settled = self._orders.settled_of_two_merchants(orders)
         for order in orders:
             self._orders.claim_references(order)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
             order.reason = order.block_number = order.settled_at = None
         self._book(effects.negated(), self._reserved(orders), day, unswept=effects.points, sign=-1)
         self._note_draws(orders, drawing=True)
+        OrderEvents(self._session).reopened(orders, settled, "projector")
 
     # ---------------------------------------------------------------- one order
 
@@ -141,7 +148,6 @@ class OrderFinalisation:
         order.settled_at = clock_of(self._session).now()
         refused = decision.refused if decision.accepted else range(order.size)
         self._orders.release_references(order, refused)
-        record_state(self._session, order, "projector")
 
     # ---------------------------------------------------------------- balances
 
@@ -194,12 +200,6 @@ class OrderFinalisation:
                 uses.add(agreement, AgreementUseRepository.RESERVED, -sign * points)
 
 
-def record_state(session: Session, order: Order, actor: str) -> None:
-    """Writes the event of an order's present state."""
-    EventRecorder(session).record(
-        f"order.{order.state}",
-        order.id,
-        actor=actor,
-        merchants=[order.merchant_number],
-        data={"order": order.id, "state": order.state, "reason": order.reason},
-    )
+def results_of(decision: Decision) -> Results:
+    """What became of the order's instructions, for its events."""
+    return Results(decision.posted, decision.refused)

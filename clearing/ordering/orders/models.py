@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -32,6 +33,13 @@ class OrderState(StrEnum):
         return self not in (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
+class Direction(StrEnum):
+    """How a merchant's points move: `out` if it gives, `in` if it receives."""
+
+    IN = "in"
+    OUT = "out"
+
+
 class Order(Base):
     """What a merchant signed. Orders are sequenced in the order of `seq`."""
 
@@ -44,6 +52,13 @@ class Order(Base):
             postgresql_where=text("state = 'accepted'"),
             sqlite_where=text("state = 'accepted'"),
         ),
+        Index(
+            "orders_submitted_index",
+            "seq",
+            postgresql_where=text("state = 'submitted'"),
+            sqlite_where=text("state = 'submitted'"),
+        ),
+        Index("orders_created_at_index", "created_at", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
@@ -108,8 +123,26 @@ class Instruction(Base):
             postgresql_where=text("kind = 6"),
             sqlite_where=text("kind = 6"),
         ),
-        Index("instructions_giver_index", "giver", "order_seq", "item"),
-        Index("instructions_receiver_index", "receiver", "order_seq", "item"),
+        # Pages of movements, newest first, by whatever a list may be narrowed to (`movement_repository` says which uses which).
+        Index("instructions_giver_index", "giver", "kind", "order_seq", "item"),
+        Index("instructions_receiver_index", "receiver", "kind", "order_seq", "item"),
+        Index("instructions_sides_index", "giver", "receiver", "order_seq", "item"),
+        Index("instructions_program_index", "program", "kind", "order_seq", "item"),
+        Index("instructions_target_program_index", "target_program", "kind", "order_seq", "item"),
+        Index("instructions_member_index", "member_id", "order_seq", "item"),
+        Index(
+            "instructions_reference_index",
+            "reference",
+            postgresql_where=text("reference IS NOT NULL"),
+            sqlite_where=text("reference IS NOT NULL"),
+        ),
+        Index(
+            "instructions_refused_index",
+            "order_seq",
+            "item",
+            postgresql_where=text("NOT live"),
+            sqlite_where=text("NOT live"),
+        ),
     )
 
     order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)
@@ -117,7 +150,7 @@ class Instruction(Base):
     id: Mapped[str] = mapped_column(String(40), unique=True)
     merchant_number: Mapped[int]
     kind: Mapped[int]
-    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
     address: Mapped[str] = mapped_column(String(42))
     program: Mapped[int]
     agreement: Mapped[int] = mapped_column(default=0)
@@ -151,6 +184,33 @@ class Instruction(Base):
     """False once the instruction is refused: then its reference may be used again."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")
+
+
+class InstructionRow(NamedTuple):
+    """What people are shown of an instruction, read without a model: a block ends thousands of them."""
+
+    order_seq: int
+    item: int
+    id: str
+    merchant_number: int
+    kind: int
+    member_id: str | None
+    program: int
+    target_program: int
+    agreement: int
+    giver: int | None
+    receiver: int | None
+    points: int
+    expiry_day: int
+    reference: str | None
+    recipient_id: str | None
+    original_id: str | None
+    draws_program: int | None
+
+    @property
+    def has_two_merchants(self) -> bool:
+        """Whether one merchant gives and another receives."""
+        return self.giver is not None and self.receiver is not None and self.giver != self.receiver
 
 
 @dataclass(frozen=True, slots=True)

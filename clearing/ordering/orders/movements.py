@@ -1,20 +1,41 @@
-"""Orders and movements as a viewer may see them: a merchant sees orders that it has signed, and both sides of movements."""
+"""Orders and movements as a viewer may see them: a merchant sees the orders that it has signed, and the movements of both sides."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.errors import NotFound
+from clearing.kit.errors import InvalidRequest, NotFound
 from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.models import Batch
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import Movement, Order, OrderState
-from clearing.ordering.orders.repository import MovementFilter, OrderRepository
+from clearing.ordering.orders.models import Direction, Movement, Order, OrderState
+from clearing.ordering.orders.movement_repository import MovementFilter, MovementKey, MovementRepository
+from clearing.ordering.orders.repository import OrderRepository
+from clearing.parties.members.repository import EXTERNAL
 from clearing.parties.members.service import MemberService
+from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.service import require_program
 from tongdui.orders import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovementSearch:
+    """Which movements somebody looks for, in the words of the API; None means any."""
+
+    kind: Kind | None = None
+    direction: Direction | None = None
+    counterparty: str | None = None
+    member: str | None = None
+    program: str | None = None
+    """On either side."""
+    state: OrderState | None = None
+    reference: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class MovementService:
@@ -23,35 +44,36 @@ class MovementService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._orders = OrderRepository(session)
+        self._movements = MovementRepository(session)
 
     def list(
-        self,
-        viewer: Viewer,
-        kind: Kind,
-        *,
-        member: str | None,
-        program: str | None,
-        state: OrderState | None,
-        reference: str | None,
-        after: tuple[int, int] | None,
-        limit: int,
+        self, viewer: Viewer, search: MovementSearch, *, after: MovementKey | None, limit: int
     ) -> Sequence[Movement]:
-        """The movements of a kind that the viewer may see, newest first; `after` is (order's seq, item) of the last one seen."""
+        """The movements that the viewer may see, newest first; `after` is (order's seq, item) of the last one seen."""
+        if search.direction is not None and viewer.merchant_number is None:
+            raise InvalidRequest("direction: only a merchant's points go out or come in; use counterparty instead")
+        program = require_program(self._session, search.program) if search.program else None
+        counterparty = require_merchant(self._session, search.counterparty) if search.counterparty else None
         wanted = MovementFilter(
-            kind=kind,
             merchant=viewer.merchant_number,
-            member_id=MemberService(self._session).visible(viewer, member).id if member else None,
-            program=require_program(self._session, program).number if program else None,
-            state=state,
-            reference=reference,
+            kind=search.kind,
+            direction=search.direction,
+            counterparty=counterparty.number if counterparty else None,
+            member_id=self._member_id(viewer, search.member) if search.member else None,
+            program=program.number if program else None,
+            program_owner=program.merchant_number if program else None,
+            state=search.state,
+            reference=search.reference,
+            created_from=search.created_from,
+            created_before=search.created_before,
         )
-        return self._orders.movements(wanted, after, limit)
+        return self._movements.list(wanted, after, limit)
 
-    def visible(self, viewer: Viewer, kind: Kind, movement_id: str) -> Movement:
-        """The movement with this id, or NotFound where it is of another kind or another merchant's."""
-        movement = self._orders.movement(movement_id)
-        if movement is None or movement.instruction.kind != kind or not _sees(viewer, movement):
-            raise NotFound(f"there is no {kind_of(kind).noun} {movement_id}")
+    def visible(self, viewer: Viewer, movement_id: str, kind: Kind | None = None) -> Movement:
+        """The movement with this id, or NotFound where it is of another kind, or the viewer is on neither side of it."""
+        movement = self._movements.by_id(movement_id)
+        if movement is None or kind not in (None, movement.instruction.kind) or not _sees(viewer, movement):
+            raise NotFound(f"there is no {kind_of(kind).noun if kind else 'movement'} {movement_id}")
         return movement
 
     def order(self, viewer: Viewer, order_id: str) -> Order:
@@ -75,9 +97,13 @@ class MovementService:
         """How many of the order's instructions were settled, and in which batch."""
         return self._orders.summary_of(order)
 
+    def _member_id(self, viewer: Viewer, member: str) -> str:
+        """The member's id. A merchant may also know it from a movement that it has received: that finds what it may see anyway."""
+        if member.startswith(EXTERNAL):
+            return MemberService(self._session).visible(viewer, member).id
+        return member
+
 
 def _sees(viewer: Viewer, movement: Movement) -> bool:
-    """A merchant sees a movement that it has signed, and one whose points go from it or come to it."""
     instruction = movement.instruction
-    sides = (instruction.merchant_number, instruction.giver, instruction.receiver)
-    return any(side is not None and viewer.sees(side) for side in sides)
+    return viewer.sees(instruction.merchant_number, instruction.giver, instruction.receiver)

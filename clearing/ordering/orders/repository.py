@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, text, update
-from sqlalchemy.orm import Session, aliased, joinedload, undefer
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased, undefer
 
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list, pairs_in_list
-from clearing.kit.paging import equal_given
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
-from clearing.ordering.orders.models import Instruction, Movement, Order, OrderState
+from clearing.ordering.orders.models import Instruction, InstructionRow, Movement, Order, OrderState
 from tongdui.orders import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class MovementFilter:
-    """Which movements; None means any."""
-
-    kind: Kind | None = None
-    merchant: int | None = None
-    member_id: str | None = None
-    program: int | None = None
-    state: OrderState | None = None
-    reference: str | None = None
 
 
 class Queued(NamedTuple):
@@ -53,6 +40,11 @@ class Reversed(NamedTuple):
     original: str
     points: int
     is_posted: bool
+
+
+_ROW_COLUMNS = [getattr(Instruction, name) for name in InstructionRow._fields]
+_OF_TWO_MERCHANTS = Instruction.giver != Instruction.receiver
+"""Not true where one of them is missing."""
 
 
 class Reservation(NamedTuple):
@@ -204,6 +196,28 @@ class OrderRepository:
                 found |= {(draws_address, draws_program), (address, target or draws_program)}
         return found
 
+    def rows_to_notify(self, orders: Iterable[Order], largest_whole: int) -> list[InstructionRow]:
+        """The instructions of which merchants are notified one by one: all of the orders that have at most `largest_whole`, and of
+        the others those of two merchants. In order."""
+        small = [order.seq for order in orders if order.size <= largest_whole]
+        large = [order.seq for order in orders if order.size > largest_whole]
+        rows: list[InstructionRow] = []
+        if small:
+            rows += self._rows(in_list(self._session, Instruction.order_seq, small))
+        if large:
+            rows += self._rows(in_list(self._session, Instruction.order_seq, large), _OF_TWO_MERCHANTS)
+        return rows
+
+    def settled_of_two_merchants(self, orders: Iterable[Order]) -> list[InstructionRow]:
+        """Those instructions of settled orders that have an entry and two merchants, in order."""
+        settled = [order.seq for order in orders if order.state is OrderState.SETTLED]
+        took_effect = select(Entry.leaf).where(Order.seq == Instruction.order_seq, is_entry_of_instruction()).exists()
+        return self._rows(in_list(self._session, Instruction.order_seq, settled), _OF_TWO_MERCHANTS, took_effect)
+
+    def _rows(self, *conditions: ColumnElement[bool]) -> list[InstructionRow]:
+        query = select(*_ROW_COLUMNS).where(*conditions).order_by(Instruction.order_seq, Instruction.item)
+        return [InstructionRow(*row) for row in self._session.execute(query)]
+
     def claim_references(self, order: Order) -> None:
         """Takes the references of an order that lives again, but for those that another order has taken meanwhile."""
         other = aliased(Instruction)
@@ -265,7 +279,7 @@ class OrderRepository:
         query = (
             select(Instruction.original_id, Instruction.points, Entry.points)
             .join(Instruction.order)
-            .outerjoin(Entry, _is_entry_of_instruction())
+            .outerjoin(Entry, is_entry_of_instruction())
             .where(
                 in_list(self._session, Instruction.original_id, instruction_ids),
                 or_(Entry.leaf.is_not(None), Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED))),
@@ -275,11 +289,6 @@ class OrderRepository:
         return [Reversed(original or "", points, posted is not None) for original, points, posted in rows]
 
     # ---------------------------------------------------------------- movements
-
-    def movement(self, instruction_id: str) -> Movement | None:
-        """The movement with this id."""
-        found = self._movements([Instruction.id == instruction_id], None, 1)
-        return found[0] if found else None
 
     def movements_of(self, order: Order) -> list[Movement]:
         """The order's movements, in order."""
@@ -294,7 +303,7 @@ class OrderRepository:
             batch = batches[entry.batch] if entry else None
             reason = None if entry else reasons.get(instruction.item, order.reason)
             movements.append(Movement(instruction, order, entry, batch, reason))
-        return self._with_reversals(movements)
+        return self.with_reversals(movements)
 
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
         """How many of the order's instructions took effect, and in which batch."""
@@ -329,32 +338,7 @@ class OrderRepository:
         )
         return {row.item: row.reason for row in self._session.execute(query)}
 
-    def movements(self, wanted: MovementFilter, after: tuple[int, int] | None, limit: int) -> list[Movement]:
-        """Movements newest first; `after` is the last (order_seq, item) of the page before."""
-        return self._movements(_conditions(wanted), after, limit)
-
-    def _movements(
-        self, conditions: list[ColumnElement[bool]], after: tuple[int, int] | None, limit: int | None
-    ) -> list[Movement]:
-        query = (
-            select(Instruction, Entry, Batch, _reason())
-            .join(Instruction.order)
-            .outerjoin(Entry, _is_entry_of_instruction())
-            .outerjoin(Batch, Batch.number == Entry.batch)
-            .where(*conditions)
-            .options(joinedload(Instruction.order))
-            .order_by(Instruction.order_seq.desc(), Instruction.item.desc())
-            .limit(limit)
-            .execution_options(populate_existing=True)
-        )
-        if after is not None:
-            seq, item = after
-            query = query.where(
-                or_(Instruction.order_seq < seq, and_(Instruction.order_seq == seq, Instruction.item < item))
-            )
-        return self._with_reversals([_movement(row) for row in self._session.execute(query)])
-
-    def _with_reversals(self, movements: list[Movement]) -> list[Movement]:
+    def with_reversals(self, movements: list[Movement]) -> list[Movement]:
         """The movements, with what reversals have undone of them."""
         undone: Counter[str] = Counter()
         for one in self.reversals([movement.instruction.id for movement in movements if movement.entry is not None]):
@@ -367,47 +351,7 @@ class OrderRepository:
         ]
 
 
-def _is_entry_of_instruction() -> ColumnElement[bool]:
+def is_entry_of_instruction() -> ColumnElement[bool]:
     """Joins `Entry` to an `Instruction` with its `Order`."""
     same_order = and_(Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce)
     return and_(same_order, Entry.item == Instruction.item)
-
-
-def _reason() -> ColumnElement[str | None]:
-    """Why the chain refused the instruction; the newest refusal counts."""
-    return (
-        select(Rejection.reason)
-        .where(
-            Rejection.merchant == Order.merchant_number,
-            Rejection.nonce == Order.nonce,
-            Rejection.item == Instruction.item,
-        )
-        .order_by(Rejection.block_number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
-def _movement(row: Row[Instruction, Entry | None, Batch | None, str | None]) -> Movement:
-    instruction, entry, batch, reason = row
-    order = instruction.order
-    refused = order.state.is_final and entry is None
-    return Movement(instruction, order, entry, batch, (reason or order.reason) if refused else None)
-
-
-def _conditions(wanted: MovementFilter) -> list[ColumnElement[bool]]:
-    conditions = equal_given(
-        (Instruction.kind, None if wanted.kind is None else int(wanted.kind)),
-        (Instruction.merchant_number, wanted.merchant),
-        (Instruction.member_id, wanted.member_id),
-        (Instruction.program, wanted.program),
-        (Instruction.reference, wanted.reference),
-    )
-    if wanted.state is OrderState.SETTLED:
-        conditions.append(Entry.leaf.is_not(None))
-    elif wanted.state is OrderState.REJECTED:
-        settled_without = and_(Order.state == OrderState.SETTLED, Entry.leaf.is_(None))
-        conditions.append(or_(Order.state == OrderState.REJECTED, settled_without))
-    elif wanted.state is not None:
-        conditions.append(Order.state == wanted.state)
-    return conditions

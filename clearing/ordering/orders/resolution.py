@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
+from clearing.ordering.orders.movement_repository import MovementRepository
 from clearing.ordering.orders.repository import OrderRepository, Reversed
 from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
 from clearing.ordering.quotes.models import Quote
@@ -141,6 +142,7 @@ class Resolver:
         self._members = MemberRepository(session)
         self._quotes = QuoteRepository(session)
         self.orders = OrderRepository(session)
+        self.movements = MovementRepository(session)
         self._known_members: dict[str, KnownMember] = {}
         self._reversing: dict[str, list[Reversed]] = defaultdict(list)
         """Reversals of this very order, by their originals."""

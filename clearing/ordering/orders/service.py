@@ -25,9 +25,9 @@ from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService
 from clearing.ordering.orders.dry_run import dry_run_of
-from clearing.ordering.orders.finalisation import record_state
+from clearing.ordering.orders.events import OrderEvents
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.models import InstructionRow, Order
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.reservation import ReservationService
@@ -68,17 +68,19 @@ class OrderService:
         self._refuse_oversized(drafts)
         self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._authorizations.managed(merchant)
-        instructions = [draft.instruction for draft in drafts]
-        order = self._authorizations.order(merchant, instructions, authorization, atomic=atomic)
+        wanted = [draft.instruction for draft in drafts]
+        order = self._authorizations.order(merchant, wanted, authorization, atomic=atomic)
         digest = order.digest(self._network.domain)
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
         captured = CapturedHold(held.account, held.taken_on, held.points) if held is not None else None
         reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
-        row = self._store(signed, digest, drafts, reserved, actor)
+        row, instructions = self._store(signed, digest, drafts, reserved)
         reservations.reserve_charges(drafts, merchant.number)
         if (dry_run := dry_run_of(self._session)) is not None:
             dry_run.outcomes += [draft.outcome for draft in drafts]
+        # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
+        OrderEvents(self._session).accepted(row, instructions, actor)
         return row
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
@@ -150,8 +152,8 @@ class OrderService:
     # ---------------------------------------------------------------- storing
 
     def _store(
-        self, signed: wire.SignedOrder, digest: bytes, drafts: list[Draft], reserved: list[int], actor: str
-    ) -> Order:
+        self, signed: wire.SignedOrder, digest: bytes, drafts: list[Draft], reserved: list[int]
+    ) -> tuple[Order, list[InstructionRow]]:
         order = signed.order
         row = Order(
             id=new_id("ord"),
@@ -166,18 +168,19 @@ class OrderService:
         try:
             self._orders.add(row)
             items = enumerate(zip(drafts, reserved, strict=True))
-            self._orders.add_instructions([_instruction(row, item, draft, points) for item, (draft, points) in items])
+            rows = [_instruction(row, item, draft, points) for item, (draft, points) in items]
+            self._orders.add_instructions(rows)
         except IntegrityError as error:
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
             ) from error
-        record_state(self._session, row, actor)
-        return row
+        return row, [InstructionRow(*(values[name] for name in InstructionRow._fields)) for values in rows]
 
 
 def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
     wanted = draft.instruction
+    assert order.merchant_number in draft.sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
     return {
         "order_seq": order.seq,
         "item": item,

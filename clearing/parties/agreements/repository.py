@@ -134,6 +134,14 @@ class AgreementRepository:
         ).where(Agreement.number.is_not(None) if numbers is None else Agreement.number.in_(numbers))
         return {number or 0: Route(*sides) for number, *sides in self._session.execute(query)}
 
+    def programs_of_agreements(self, merchant_number: int | None = None) -> dict[int, tuple[int, int]]:
+        """The source and target program of each agreement that has a number: of one merchant's, or of all."""
+        query = select(Agreement.number, Agreement.source_program, Agreement.target_program)
+        query = query.where(Agreement.number.is_not(None))
+        if merchant_number is not None:
+            query = query.where(_is_party(merchant_number))
+        return {number or 0: (source, target) for number, source, target in self._session.execute(query)}
+
     def numbers_of(self, merchant_number: int) -> list[int]:
         """The numbers of a merchant's agreements."""
         query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))

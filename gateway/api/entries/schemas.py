@@ -20,7 +20,8 @@ class EntryView(View):
     merchant: str = Field(description="who signed it")
     nonce: int
     item: int
-    program: str
+    program: str = Field(description="the program whose points are counted in `points`")
+    target_program: str | None = Field(description="the agreement's other program, whose points are counted in `out`")
     agreement: str | None
     member_address: str
     points: int
@@ -40,6 +41,16 @@ else:
     WireEntry = view_of(Entry, "WireEntry", "The entry, field by field, as it is hashed into its leaf.")
 
 
+class ReceiptNamesView(View):
+    """What the numbers in the entry are called here. No part of what is hashed: to check it, ask the chain."""
+
+    merchant: str = Field(description="who signed it")
+    merchant_name: str
+    program: str = Field(examples=["FUEL"])
+    target_program: str | None = Field(examples=["CINE"])
+    agreement: str | None
+
+
 class ReceiptView(View):
     """An entry with its Merkle proof: anyone can check it against the chain."""
 
@@ -52,3 +63,4 @@ class ReceiptView(View):
     block_number: int
     chain_id: int
     contract: str
+    names: ReceiptNamesView

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from clearing.ledger.journal.models import Proof
 from clearing.ledger.journal.service import PostedEntry
-from gateway.api.entries.schemas import EntryView, ReceiptView, WireEntry
+from gateway.api.entries.schemas import EntryView, ReceiptNamesView, ReceiptView, WireEntry
 from gateway.http.context import Call
 from tongdui.orders import Kind
 
@@ -23,6 +23,7 @@ def entry_view(call: Call, posted: PostedEntry) -> EntryView:
         nonce=entry.nonce,
         item=entry.item,
         program=call.names.program(entry.program),
+        target_program=call.names.target_program(entry.agreement),
         agreement=call.names.agreement(entry.agreement),
         member_address=entry.address,
         points=entry.points,
@@ -50,4 +51,11 @@ def receipt_view(call: Call, proof: Proof) -> ReceiptView:
         block_number=proof.batch.block_number,
         chain_id=call.gateway.network.chain_id,
         contract=call.gateway.network.contract,
+        names=ReceiptNamesView(
+            merchant=call.names.merchant(proof.entry.merchant),
+            merchant_name=call.names.merchant_name(proof.entry.merchant),
+            program=call.names.program(proof.entry.program),
+            target_program=call.names.target_program(proof.entry.agreement),
+            agreement=call.names.agreement(proof.entry.agreement),
+        ),
     )

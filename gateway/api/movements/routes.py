@@ -1,25 +1,27 @@
-"""Movements: orders of one instruction. Each registered kind has the same three routes, made here."""
+"""Movements, of all kinds and of each. Each registered kind has the same three routes, made here."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AfterValidator, Field
 
-from clearing.kit.fields import MemberName, ProgramName, Reference
-from clearing.ordering.orders.kinds import KINDS
+from clearing.kit.fields import MemberName, MerchantId, Moment, ProgramName, Reference
+from clearing.ordering.orders.kinds import KINDS, kind_labelled
 from clearing.ordering.orders.kinds.base import InstructionKind
-from clearing.ordering.orders.models import OrderState
-from clearing.ordering.orders.movements import MovementService
+from clearing.ordering.orders.models import Direction, OrderState
+from clearing.ordering.orders.movements import MovementSearch, MovementService
 from gateway.api.movements.acceptance import accept
 from gateway.api.movements.bodies import CREATE_BODIES, CreateBody
 from gateway.api.movements.schemas import MovementView
-from gateway.api.movements.view import MOVEMENTS, movement_cursor, movement_view
+from gateway.api.movements.view import MOVEMENTS, movement_page, movement_view
+from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Moving, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, pair
 from gateway.http.problems import documented
 from gateway.http.results import Started
 from gateway.http.schemas import Page
+from tongdui.orders import Kind
 
 router = APIRouter(route_class=Endpoint)
 
@@ -28,15 +30,38 @@ router = APIRouter(route_class=Endpoint)
 class MovementQuery:
     """Which movements, and which page of them."""
 
-    member: Annotated[MemberName | None, Query()] = None
-    program: Annotated[ProgramName | None, Query()] = None
+    direction: Annotated[
+        Direction | None, Query(description="of your points: `out` of what you give, `in` of what you receive")
+    ] = None
+    counterparty: Annotated[MerchantId | None, Query(description="id of the merchant on the other side")] = None
+    member: Annotated[
+        MemberName | None, Query(description="`external:...` as you know the member, or the id that a movement shows")
+    ] = None
+    program: Annotated[ProgramName | None, Query(description="code or id of the program on either side")] = None
     state: Annotated[OrderState | None, Query()] = None
-    reference: Annotated[Reference | None, Query()] = None
+    reference: Annotated[Reference | None, Query(description="your own document number")] = None
+    created_from: Annotated[
+        Moment | None, Query(alias="created[gte]", description="RFC 3339: accepted at this moment or later")
+    ] = None
+    created_before: Annotated[
+        Moment | None, Query(alias="created[lt]", description="RFC 3339: accepted before this moment")
+    ] = None
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None
 
 
 Wanted = Annotated[MovementQuery, Depends()]
+
+_LABELS = [kind.label for kind in KINDS]
+
+
+def _known(label: str) -> str:
+    if label not in _LABELS:
+        raise ValueError(f"must be one of {', '.join(_LABELS)}")
+    return label
+
+
+Label = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": _LABELS})]
 
 PENDING: dict[int | str, dict[str, Any]] = {
     202: {"model": MovementView, "description": "Accepted; the chain has not decided yet"}
@@ -51,20 +76,10 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         return MOVEMENTS[kind.kind].started(order.instructions[0].id)
 
     def listing(call: Reading, wanted: Wanted) -> Page[MovementView]:
-        rows = MovementService(call.session).list(
-            call.viewer,
-            kind.kind,
-            member=wanted.member,
-            program=wanted.program,
-            state=wanted.state,
-            reference=wanted.reference,
-            after=pair(wanted.cursor),
-            limit=wanted.limit + 1,
-        )
-        return page_of(rows, wanted.limit, partial(movement_view, call), movement_cursor)
+        return _page(call, wanted, kind.kind)
 
     def one(movement: str, call: Reading) -> MovementView:
-        return movement_view(call, MovementService(call.session).visible(call.viewer, kind.kind, movement))
+        return movement_view(call, MovementService(call.session).visible(call.viewer, movement, kind.kind))
 
     create.__annotations__["body"] = CREATE_BODIES[kind.label]
     common: dict[str, Any] = {"tags": [kind.collection]}
@@ -83,7 +98,7 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         listing,
         methods=["GET"],
         name=f"list_{kind.collection}",
-        description=f"Your {kind.collection}, newest first.",
+        description=f"Your {kind.collection}, newest first: those that you signed, and those in which you are the other side.",
         responses=documented(404),
         **common,
     )
@@ -95,6 +110,39 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
         description=f"One {kind.noun}.",
         **common,
     )
+
+
+@router.get("/v1/movements", tags=["movements"], responses=documented(404))
+def list_movements(
+    call: Reading,
+    wanted: Wanted,
+    kind: Annotated[Label | None, Query(description="what the instruction does", examples=["exchange"])] = None,
+) -> Page[MovementView]:
+    """Movements of all kinds, newest first: those that you signed, and those in which you are the other side."""
+    return _page(call, wanted, kind_labelled(kind).kind if kind is not None else None)
+
+
+@router.get("/v1/movements/{movement}", tags=["movements"])
+def get_movement(movement: str, call: Reading) -> MovementView:
+    """One movement, of whatever kind."""
+    return movement_view(call, MovementService(call.session).visible(call.viewer, movement))
+
+
+def _page(call: Call, wanted: MovementQuery, kind: Kind | None) -> Page[MovementView]:
+    search = MovementSearch(
+        kind=kind,
+        direction=wanted.direction,
+        counterparty=wanted.counterparty,
+        member=wanted.member,
+        program=wanted.program,
+        state=wanted.state,
+        reference=wanted.reference,
+        created_from=wanted.created_from,
+        created_before=wanted.created_before,
+    )
+    service = MovementService(call.session)
+    rows = service.list(call.viewer, search, after=pair(wanted.cursor), limit=wanted.limit + 1)
+    return movement_page(call, rows, wanted.limit)
 
 
 for registered in KINDS:
