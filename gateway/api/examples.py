@@ -13,6 +13,8 @@ from clearing.ordering.orders.kinds import KINDS
 
 MEMBER = "external:8620017"
 MERCHANT = f"mer_{EXAMPLE_ULID}"
+ACCEPTOR = f"mer_{EXAMPLE_ULID[:-1]}5"
+RECIPIENT = "external:8620019"
 AGREEMENT = f"agr_{EXAMPLE_ULID}"
 HOLD = f"hld_{EXAMPLE_ULID}"
 ENDPOINT = f"whe_{EXAMPLE_ULID}"
@@ -23,6 +25,15 @@ MOVEMENTS: Mapping[str, dict[str, Any]] = {
     "issue": {"program": "FUEL", "member": MEMBER, "points": 250, "reference": "receipt-1001"},
     "redeem": {"program": "FUEL", "member": MEMBER, "points": 95, "reference": "sale-1001"},
     "exchange": {**_EXCHANGE, "member": MEMBER, "points": 1_000, "reference": "seat-1001"},
+    "spend": {
+        "program": "FUEL",
+        "target_merchant": ACCEPTOR,
+        "member": MEMBER,
+        "points": 1_000,
+        "reference": "wash-1001",
+    },
+    "transfer": {"program": "FUEL", "member": MEMBER, "recipient": RECIPIENT, "points": 300, "reference": "gift-1001"},
+    "reverse": {"original_reference": "sale-0001", "points": 20, "reference": "return-1001"},
     "expire": {"program": "FUEL", "member": MEMBER, "points": 40},
 }
 """A request of each kind, by its label."""
@@ -37,6 +48,8 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "default_lifetime_days": 365,
     },
     ("POST", "/v1/members"): {"external_id": "8620018"},
+    ("POST", "/v1/members/{member}/codes"): {"points": 1_000, "program": "FUEL", "expires_in": 300},
+    ("POST", "/v1/member_codes/lookup"): {"member_code": "K7Q2M-9XD4R", "program": "FUEL", "points": 1_000},
     ("POST", "/v1/agreements"): {
         "kind": "exchange",
         **_EXCHANGE,
@@ -53,7 +66,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/agreements/{agreement}/termination"): {"effective_at": "2039-12-01T00:00:00Z"},
     ("POST", "/v1/quotes"): {**_EXCHANGE, "points": 1_000, "member": MEMBER},
     ("POST", "/v1/nonces"): {"count": 20},
-    **{("POST", f"/v1/{kind.collection}"): MOVEMENTS[kind.label] for kind in KINDS if kind.label in MOVEMENTS},
+    **{("POST", f"/v1/{kind.collection}"): MOVEMENTS[kind.label] for kind in KINDS},
     ("POST", "/v1/orders"): {
         "instructions": [
             {"kind": "issue", "program": "FUEL", "member": MEMBER, "points": 250, "reference": "receipt-2001"},

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from clearing.ordering.orders.models import OrderState
 from clearing.parties.access.models import Role
 from gateway.api.events.catalogue import EVENT_TYPES
-from gateway.api.examples import AGREEMENT, BODIES, ENDPOINT, HOLD, MEMBER, MERCHANT, PATHS
+from gateway.api.examples import ACCEPTOR, AGREEMENT, BODIES, ENDPOINT, HOLD, MEMBER, MERCHANT, PATHS, RECIPIENT
 from gateway.http.auth import RULES
 from scripts.dev import openapi
 from tests.gateway.site import Party, Site, agree, terms
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 REFUSED = {
     ("POST", "/v1/expirations"): "not_expired",  # nothing has expired in a new network
+    ("POST", "/v1/member_codes/lookup"): "member_code_invalid",  # codes are random
 }
 """What the state of the example's network does not allow, and why."""
 
@@ -34,15 +36,28 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Pa
     directory = tmp_path_factory.mktemp("examples")
     with Site(f"sqlite:///{directory / 'tongdui.db'}", directory) as site:
         fuel, cine = site.merchant("fuel", program="FUEL"), site.merchant("cine", program="CINE")
+        wash = site.merchant("wash")
         agree(cine, fuel, rate_num=1, rate_den=100)
+        accepted = {"kind": "acceptance", "target_program": None, "target_merchant": wash.id}
+        acceptance = fuel.post("/v1/agreements", terms(fuel, wash, **accepted, rate_num=1, rate_den=1))
+        wash.post(f"/v1/agreements/{acceptance['id']}/signatures", {})
         member = fuel.member(MEMBER.removeprefix("external:"))
         site.give(member, "FUEL", 10**6)
+        fuel.member(RECIPIENT.removeprefix("external:"))
         proposed = cine.post("/v1/agreements", terms(fuel, cine))["id"]
         hold = fuel.post("/v1/holds", {"program": "FUEL", "member": MEMBER, "points": 600})["id"]
         endpoint = fuel.post("/v1/webhook_endpoints", {"url": "https://partner.example/first"})["id"]
         site.post("/v1/deposits", {"merchant": fuel.id, "micros": 10**9, "bank_reference": "first"}, caller="treasury")
         site.confirm()
-        renamed = [("merchants", fuel.id, MERCHANT), ("agreements", proposed, AGREEMENT)]
+        sold = fuel.post(
+            "/v1/redemptions", {"program": "FUEL", "member": MEMBER, "points": 95, "reference": "sale-0001"}
+        )
+        site.finish(sold["order"], OrderState.SETTLED)
+        renamed = [
+            ("merchants", fuel.id, MERCHANT),
+            ("merchants", wash.id, ACCEPTOR),
+            ("agreements", proposed, AGREEMENT),
+        ]
         renamed += [("holds", hold, HOLD), ("webhook_endpoints", endpoint, ENDPOINT)]
         with site.database.session.begin() as session:
             connection = session.connection()
