@@ -12,6 +12,7 @@ from clearing.kit.database import Base
 from clearing.ordering.orders.kinds import KINDS
 from clearing.ordering.orders.models import OrderState
 from tests.gateway.site import Party, Site, agree, terms
+from tongdui import Client
 
 ZEROS = "0" * 26
 
@@ -155,6 +156,17 @@ def test_a_hold_and_its_capture(site: Site, fuel: Party, rich: str) -> None:
     shown = _dry(site, f"/v1/holds/{hold['id']}/capture", {"kind": "redeem", "points": 425}, fuel.id)
     assert shown["outcomes"] == [_outcome(425)]
     assert fuel.get(f"/v1/holds/{hold['id']}")["state"] == "pending"
+
+
+def test_the_sdk_tries_holds_out_too(site: Site, fuel: Party, rich: str) -> None:
+    before = fuel.get("/v1/holds")["data"]
+    with Client(str(site.http.base_url), site.keys[fuel.id]) as client:
+        assert client.holds.dry_run(program="FUEL", member=rich, points=10).result.state == "pending"
+        assert fuel.get("/v1/holds")["data"] == before
+        hold = client.holds.create(program="FUEL", member=rich, points=10)
+        dry = client.holds.dry_run_capture(hold, points=4)
+        assert (dry.outcome.points, dry.result.points) == (4, 4)
+        assert client.holds.get(hold.id).state == "pending"
 
 
 @pytest.mark.parametrize(
