@@ -22,6 +22,8 @@ from gateway.api.api_keys import routes as api_keys
 from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
+from gateway.api.events.catalogue import webhooks
+from gateway.api.examples import BODIES, PATHS
 from gateway.api.expansions import EXPANDERS
 from gateway.api.health import routes as health
 from gateway.api.holds import routes as holds
@@ -40,9 +42,11 @@ from gateway.api.quotes import routes as quotes
 from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements
+from gateway.api.tags import TAGS
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
 from gateway.http import description, problem_pages, problems
 from gateway.http.context import ChainResource, Gateway
+from gateway.http.description import Extras
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
@@ -121,7 +125,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
-    description.install(app)
+    description.install(app, Extras(TAGS, BODIES, PATHS, webhooks))
     problem_pages.install(app)
     for router in ROUTERS:
         app.include_router(router)

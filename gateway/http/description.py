@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,21 @@ as `cursor`.
 """.strip()
 
 
-def install(app: FastAPI) -> None:
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the concepts of the API add to its description."""
+
+    tags: Mapping[str, str]
+    """What each group of operations is about."""
+    bodies: Mapping[tuple[str, str], dict[str, Any]]
+    """For each method and path, a body that can be sent as it stands."""
+    paths: Mapping[str, str]
+    """For each parameter of a path, a value."""
+    webhooks: Callable[[dict[str, Any]], dict[str, Any]]
+    """Makes the section `webhooks`, and adds the schemas that it needs."""
+
+
+def install(app: FastAPI, extras: Extras) -> None:
     """Adds /docs with its assets, and /openapi.json."""
     assets = Path(str(files("fastapi_offline"))) / "static"
     app.mount("/docs/assets", StaticFiles(directory=assets), name="docs-assets")
@@ -42,29 +59,59 @@ def install(app: FastAPI) -> None:
 
     def schema() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _schema(app)
+            app.openapi_schema = _schema(app, extras)
         return app.openapi_schema
 
     app.openapi = schema  # type: ignore[method-assign] # FastAPI's documented way
 
 
-def _schema(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
+def _schema(app: FastAPI, extras: Extras) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary="Points that are redeemable everywhere",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=[{"name": name, "description": text} for name, text in extras.tags.items()],
+        servers=[{"url": "/", "description": "this gateway"}],
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+    )
     components = schema.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components.setdefault("schemas", {}).update(problem.pop("$defs", {}))
-    components["schemas"]["Problem"] = problem
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
+        schemas.pop(unused, None)
     components["securitySchemes"] = {
         "api_key": {"type": "http", "scheme": "bearer", "bearerFormat": "tdk_<id>_<secret>"}
     }
-    _add_expansions(app, components["schemas"])
+    _add_expansions(app, schemas)
     for path, operations in schema["paths"].items():
-        if path.startswith("/v1/"):
-            for operation in operations.values():
+        for method, operation in operations.items():
+            if path.startswith("/v1/"):
                 operation["security"] = [{"api_key": []}]
+            _add_examples(operation, extras.bodies.get((method.upper(), path)), extras.paths)
+    schema["webhooks"] = extras.webhooks(schemas)
+    for name, described in schemas.items():
+        described["title"] = _title(name)
     return schema
+
+
+def _add_examples(operation: dict[str, Any], body: dict[str, Any] | None, paths: Mapping[str, str]) -> None:
+    if body is not None and "requestBody" in operation:
+        for content in operation["requestBody"]["content"].values():
+            content["example"] = body
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["name"] in paths:
+            parameter["example"] = paths[parameter["name"]]
+
+
+def _title(name: str) -> str:
+    """A schema's name for people: `Page_MovementView_` is a page of movements."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip("_").replace("View", "")).split("_")
+    text = " of ".join(word.strip() for word in words if word)
+    return text[:1] + text[1:].lower()
 
 
 def _add_expansions(app: FastAPI, schemas: dict[str, Any]) -> None:

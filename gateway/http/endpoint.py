@@ -115,6 +115,9 @@ class Endpoint(APIRoute):
         statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
         options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
+        options["summary"] = (
+            options.get("summary") or (options.get("name") or endpoint.__name__).replace("_", " ").capitalize()
+        )
         options["response_model"] = view = view_type(endpoint)
         self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
         if self.has_dry_run:

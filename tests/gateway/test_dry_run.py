@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from clearing.kit.database import Base
 from clearing.ordering.orders.kinds import KINDS
-from tests.gateway.site import Party, Site, agree
+from clearing.ordering.orders.models import OrderState
+from tests.gateway.site import Party, Site, agree, terms
+from tongdui import Client
 
 ZEROS = "0" * 26
 
@@ -79,6 +81,56 @@ def test_an_exchange_says_what_it_gives_and_costs(site: Site, fuel: Party, cine:
     assert shown["outcomes"] == [quoted] == [_outcome(100, 90, 900_000, 4_500)]
 
 
+@pytest.fixture(scope="module")
+def wash(site: Site, fuel: Party) -> Party:
+    acceptor = site.merchant("Dry wash")
+    fields = {
+        "kind": "acceptance",
+        "target_program": None,
+        "target_merchant": acceptor.id,
+        "rate_num": 1,
+        "rate_den": 1,
+    }
+    agreement = fuel.post("/v1/agreements", terms(fuel, acceptor, **fields, initiators=["source", "target"]))
+    acceptor.post(f"/v1/agreements/{agreement['id']}/signatures", {})
+    site.confirm()
+    return acceptor
+
+
+def test_a_spend_by_code_leaves_the_code_alive(site: Site, fuel: Party, wash: Party, rich: str) -> None:
+    code = fuel.post(f"/v1/members/{rich}/codes", {"points": 200, "program": "FUEL"})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 200}
+    for _ in range(2):
+        shown = _dry(site, "/v1/spends", body, wash.id)
+        assert shown["outcomes"] == [_outcome(200, 0, 2_000_000, 10_000)]
+    assert fuel.get(f"/v1/members/{rich}/codes/{code['id']}")["state"] == "live"
+    assert wash.post("/v1/spends", body)["state"] == "accepted"
+    wash.refused("/v1/spends?dry_run=true", body, "member_code_invalid")
+
+
+def test_guessing_codes_in_dry_runs_is_counted_too(site: Site, fuel: Party, rich: str) -> None:
+    guesser = site.merchant("Guesser")
+    fields = {"kind": "acceptance", "target_program": None, "target_merchant": guesser.id, "rate_num": 1, "rate_den": 1}
+    agreement = fuel.post("/v1/agreements", terms(fuel, guesser, **fields, initiators=["target"]))
+    guesser.post(f"/v1/agreements/{agreement['id']}/signatures", {})
+    site.confirm()
+    body = {"program": "FUEL", "member_code": "K7Q2M-9XD4R", "points": 1}
+    for _ in range(5):
+        guesser.refused("/v1/spends?dry_run=true", body, "member_code_invalid")
+    guesser.refused("/v1/spends?dry_run=true", body, "too_many_tries", 429)
+
+
+def test_a_transfer_and_a_reversal(site: Site, fuel: Party, rich: str) -> None:
+    gift = {"program": "FUEL", "member": rich, "recipient": fuel.member(), "points": 60}
+    assert _dry(site, "/v1/transfers", gift, fuel.id)["outcomes"] == [_outcome(60)]
+    sold = fuel.post("/v1/redemptions", {"program": "FUEL", "member": rich, "points": 50})
+    site.finish(sold["order"], OrderState.SETTLED)
+    back = {"movement": sold["id"], "points": 20}
+    for _ in range(2):
+        assert _dry(site, "/v1/reversals", back, fuel.id)["outcomes"] == [_outcome(20)]
+    assert _dry(site, "/v1/reversals", {"movement": sold["id"]}, fuel.id)["outcomes"] == [_outcome(50)]
+
+
 def test_every_kind_has_a_dry_run(site: Site, fuel: Party) -> None:
     schema = site.http.get("/openapi.json").json()
     paths = [f"/v1/{kind.collection}" for kind in KINDS]
@@ -104,6 +156,17 @@ def test_a_hold_and_its_capture(site: Site, fuel: Party, rich: str) -> None:
     shown = _dry(site, f"/v1/holds/{hold['id']}/capture", {"kind": "redeem", "points": 425}, fuel.id)
     assert shown["outcomes"] == [_outcome(425)]
     assert fuel.get(f"/v1/holds/{hold['id']}")["state"] == "pending"
+
+
+def test_the_sdk_tries_holds_out_too(site: Site, fuel: Party, rich: str) -> None:
+    before = fuel.get("/v1/holds")["data"]
+    with Client(str(site.http.base_url), site.keys[fuel.id]) as client:
+        assert client.holds.dry_run(program="FUEL", member=rich, points=10).result.state == "pending"
+        assert fuel.get("/v1/holds")["data"] == before
+        hold = client.holds.create(program="FUEL", member=rich, points=10)
+        dry = client.holds.dry_run_capture(hold, points=4)
+        assert (dry.outcome.points, dry.result.points) == (4, 4)
+        assert client.holds.get(hold.id).state == "pending"
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_field_that_cannot_be_expanded_is_refused_with_those_that_can(site: Si
     response = site.call("GET", "/v1/holds?expand[]=program&expand[]=points", caller=fuel.id)
     (error,) = response.json()["errors"]
     assert (response.status_code, error["parameter"]) == (422, "expand[]")
-    assert error["detail"] == "points cannot be expanded here; merchant, member, program, order can"
+    assert error["detail"] == "points cannot be expanded here; merchant, member, program, agreement, order can"
     unknown = site.call("GET", "/v1/holds?expand=program", caller=fuel.id)
     assert unknown.json()["errors"][0]["detail"].endswith("did you mean expand[]?")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
 from tongdui._directory import day_number
+from tongdui._dry_run import DryRun
 from tongdui._errors import VerificationError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
@@ -22,6 +23,33 @@ _PATH = "/v1/holds"
 _LONGEST_SECONDS = 31_536_000
 _CLOCKS_DIFFER = 300
 """Seconds by which this machine's clock may differ from the gateway's."""
+
+
+def _body(
+    points: int,
+    *,
+    program: ProgramName | None,
+    member: MemberName | None,
+    member_code: str | None,
+    agreement: str | Identified | None,
+    target_program: ProgramName | None,
+    expires_in: int,
+    reference: str | None = None,
+) -> dict[str, Any]:
+    """The body that asks for a hold."""
+    require_member_or_code(member, member_code)
+    if program is None and agreement is None:
+        raise ValueError("a hold needs a program or an agreement")
+    return given(
+        program=optional_name_of(program),
+        agreement=optional_name_of(agreement),
+        target_program=optional_name_of(target_program),
+        member=optional_name_of(member),
+        member_code=member_code,
+        points=whole_points(points),
+        expires_in=whole_number(expires_in, "expires_in", least=1, most=_LONGEST_SECONDS, unit="seconds"),
+        reference=reference,
+    )
 
 
 class _Holds(MemberCollection[Hold]):
@@ -70,17 +98,14 @@ class _Holds(MemberCollection[Hold]):
             VerificationError: The gateway recorded another hold (`hold.points`, `hold.program`, `hold.member_address`,
                 `hold.taken_on`, ...).
         """
-        require_member_or_code(member, member_code)
-        if program is None and agreement is None:
-            raise ValueError("a hold needs a program or an agreement")
-        body = given(
-            program=optional_name_of(program),
-            agreement=optional_name_of(agreement),
-            target_program=optional_name_of(target_program),
-            member=optional_name_of(member),
+        body = _body(
+            points,
+            program=program,
+            member=member,
             member_code=member_code,
-            points=whole_points(points),
-            expires_in=whole_number(expires_in, "expires_in", least=1, most=_LONGEST_SECONDS, unit="seconds"),
+            agreement=agreement,
+            target_program=target_program,
+            expires_in=expires_in,
             reference=reference,
         )
         hold = yield from self._gateway.post(Hold, _PATH, body, key=idempotency_key)
@@ -88,6 +113,82 @@ class _Holds(MemberCollection[Hold]):
             yield from self._check_hold(body, hold)
             yield from self._check_day(hold, is_new=idempotency_key is None)
         return hold
+
+    @operation
+    def dry_run(
+        self,
+        *,
+        points: int,
+        program: ProgramName | None = None,
+        member: MemberName | None = None,
+        member_code: str | None = None,
+        agreement: str | Identified | None = None,
+        target_program: ProgramName | None = None,
+        expires_in: int = 900,
+    ) -> Flow[DryRun[Hold]]:
+        """Ask what `create` would do, without doing it: the member's code is not used up.
+
+        Args:
+            points: How many.
+            program: The program. You need not name it beside an agreement.
+            member: Whose points they would be.
+            member_code: In place of `member`: the one-time code that the member has shown you.
+            agreement: The agreement under which the points would be spent or exchanged.
+            target_program: Without an agreement: the program that the points would enter.
+            expires_in: Seconds until the points would be free again.
+
+        Returns:
+            The hold that there would be.
+
+        Raises:
+            APIError: The gateway would refuse it, for the same reason.
+        """
+        body = _body(
+            points,
+            program=program,
+            member=member,
+            member_code=member_code,
+            agreement=agreement,
+            target_program=target_program,
+            expires_in=expires_in,
+        )
+        return (yield from self._gateway.dry_run(Hold, _PATH, body))
+
+    @operation
+    def dry_run_capture(
+        self,
+        hold: str | Identified,
+        kind: str = "redeem",
+        *,
+        points: int | None = None,
+        agreement: str | Identified | None = None,
+        target_program: ProgramName | None = None,
+        min_out: int | None = None,
+    ) -> Flow[DryRun[Movement]]:
+        """Ask what `capture` would do, without doing it: the hold stays as it is.
+
+        Args:
+            hold: The hold, or its id.
+            kind: What it would become, such as `redeem` or `exchange`.
+            points: How many of its points. By default all.
+            agreement: The agreement to use.
+            target_program: The program that the points would enter.
+            min_out: The fewest target points that the member accepts.
+
+        Returns:
+            The movement that there would be, and what its entry would say.
+
+        Raises:
+            APIError: The gateway would refuse it, for the same reason.
+        """
+        body = given(
+            kind=kind,
+            points=points,
+            agreement=optional_name_of(agreement),
+            target_program=optional_name_of(target_program),
+            min_out=min_out,
+        )
+        return (yield from self._gateway.dry_run(Movement, f"{_PATH}/{segment(name_of(hold))}/capture", body))
 
     def _check_day(self, hold: Hold, *, is_new: bool) -> Flow[None]:
         """Compare the hold's day with this machine's. With a key of the caller's own, the hold may be an older one."""

@@ -1,0 +1,157 @@
+"""Every type of event that merchants are told of, and what its `data` holds. The description's `webhooks` follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from pydantic import Field, create_model
+
+from clearing.ledger.availability.models import HoldState
+from clearing.ordering.orders.models import OrderState
+from gateway.api.agreements.schemas import AgreementView
+from gateway.http.schemas import View
+
+
+class EventKind(NamedTuple):
+    """One type of event."""
+
+    description: str
+    data: type[View]
+    """What its `data` looks like."""
+
+
+def _data(name: str, **fields: Any) -> type[View]:
+    """A view for `data` that is no resource of its own."""
+    definitions: dict[str, Any] = {field: (of, ...) for field, of in fields.items()}
+    return create_model(name, __base__=View, __doc__="What happened.", **definitions)
+
+
+_ORDER = _data("OrderEventData", order=str, state=OrderState, reason=str | None)
+_HOLD = _data(
+    "HoldEventData",
+    hold=str,
+    state=HoldState,
+    points=int,
+    captured=int,
+    member=str | None,
+    order=str | None,
+    reference=str | None,
+)
+_BANK = _data("BankEventData", micros=int, bank_reference=str)
+_LIQUIDITY = _data(
+    "LiquidityEventData",
+    level=str,
+    before=str,
+    liquidity_micros=int,
+    position_micros=int,
+    credit_limit_micros=int,
+)
+_STATEMENT = _data("StatementEventData", statement=str, day=date, revision=int, opening_micros=int, closing_micros=int)
+_CODE = _data("MemberCodeEventData", code=str, member=str)
+_ENDPOINT = _data("WebhookEndpointEventData", url=str)
+_NOTHING = _data("EmptyEventData")
+_ANYTHING = _data("OtherEventData")
+
+EVENT_TYPES: Mapping[str, EventKind] = {
+    "order.accepted": EventKind("The gateway has accepted an order of yours.", _ORDER),
+    "order.submitted": EventKind("An order is in a transaction that was sent to the chain.", _ORDER),
+    "order.settled": EventKind(
+        "An order has taken effect; look at its movements for those that were rejected.", _ORDER
+    ),
+    "order.rejected": EventKind("The chain has refused an order; `reason` says why.", _ORDER),
+    "order.expired": EventKind("An order was in no block before its deadline.", _ORDER),
+    "order.cancelled": EventKind("The operator has ended an order that no batch contained.", _ORDER),
+    "hold.created": EventKind("Points were set aside.", _HOLD),
+    "hold.captured": EventKind("A hold became an order.", _HOLD),
+    "hold.released": EventKind("A hold was given up; its points are free.", _HOLD),
+    "hold.expired": EventKind("A hold has lapsed; its points are free.", _HOLD),
+    "agreement.proposed": EventKind("Terms were proposed to you, or by you.", AgreementView),
+    "agreement.signed": EventKind("One side has signed the terms.", AgreementView),
+    "agreement.accepted": EventKind("Both sides have signed; the chain is to register the agreement.", AgreementView),
+    "agreement.active": EventKind("The chain has registered the agreement.", AgreementView),
+    "agreement.superseded": EventKind("A newer version has taken the agreement's place.", AgreementView),
+    "agreement.terminated": EventKind("One side has ended the agreement.", AgreementView),
+    "agreement.withdrawn": EventKind("The proposer has taken the terms back.", AgreementView),
+    "agreement.declined": EventKind("The other side does not want the terms.", AgreementView),
+    "member.registered": EventKind("You know a member from now on.", _NOTHING),
+    "member.link_code_created": EventKind("A link code was made for a member.", _NOTHING),
+    "member.code_created": EventKind("A member code was made.", _CODE),
+    "member.code_used": EventKind("A merchant has used a member code.", _CODE),
+    "member.code_voided": EventKind("A member code was taken back, or ended after too many tries.", _CODE),
+    "points.expiring": EventKind("Points of a member will expire soon: remind the member.", _ANYTHING),
+    "points.expiry_due": EventKind("Points have expired, and you have to burn them yourself.", _ANYTHING),
+    "deposit.requested": EventKind("Money at the bank was booked for you.", _BANK),
+    "deposit.posted": EventKind("The chain has the deposit: it counts.", _BANK),
+    "deposit.failed": EventKind("The chain has refused the deposit; `reason` says why.", _BANK),
+    "withdrawal.requested": EventKind("A payout was booked.", _BANK),
+    "withdrawal.posted": EventKind("The chain has the withdrawal.", _BANK),
+    "withdrawal.failed": EventKind("The chain has refused the withdrawal; `reason` says why.", _BANK),
+    "liquidity.low": EventKind("Your liquidity is low: make a deposit soon.", _LIQUIDITY),
+    "liquidity.critical": EventKind("Your liquidity is almost used up: exchanges will be refused.", _LIQUIDITY),
+    "liquidity.restored": EventKind("Your liquidity is fine again.", _LIQUIDITY),
+    "statement.ready": EventKind("The statement of a day is there, or was made anew.", _STATEMENT),
+    "merchant.registered": EventKind("You take part in the network.", _ANYTHING),
+    "merchant.credit_limit_requested": EventKind("Your credit limit will change.", _ANYTHING),
+    "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
+    "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
+    "api_key.revoked": EventKind("An API key of yours was revoked.", _NOTHING),
+    "webhook_endpoint.created": EventKind("An endpoint of yours was made.", _ENDPOINT),
+    "webhook_endpoint.changed": EventKind("An endpoint of yours was changed.", _ENDPOINT),
+    "webhook_endpoint.secret_renewed": EventKind("An endpoint of yours has a new secret.", _ENDPOINT),
+    "webhook_endpoint.removed": EventKind("An endpoint of yours was removed.", _ENDPOINT),
+    "webhook_endpoint.replayed": EventKind("Events are sent again to an endpoint of yours.", _ENDPOINT),
+    "webhook_endpoint.disabled": EventKind("An endpoint failed for too long and gets nothing any more.", _ENDPOINT),
+}
+
+
+class WebhookMessage(View):
+    """The body of a webhook request (Standard Webhooks)."""
+
+    id: str = Field(description="the event's id: two requests with the same one are the same event")
+    type: str
+    timestamp: datetime = Field(description="when it happened")
+    subject: str = Field(description="the id of what it happened to")
+
+
+def webhooks(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The `webhooks` section of the description; adds the schemas that it needs to `schemas`."""
+    for view in {kind.data.__name__: kind.data for kind in EVENT_TYPES.values()}.values():
+        _add_schema(schemas, view)
+    _add_schema(schemas, WebhookMessage)
+    return {name: {"post": _operation(name, kind)} for name, kind in EVENT_TYPES.items()}
+
+
+def _operation(name: str, kind: EventKind) -> dict[str, Any]:
+    data = {"$ref": f"#/components/schemas/{kind.data.__name__}"}
+    message = {
+        "allOf": [
+            {"$ref": "#/components/schemas/WebhookMessage"},
+            {"type": "object", "required": ["data"], "properties": {"type": {"const": name}, "data": data}},
+        ]
+    }
+    headers = {
+        "webhook-id": "the event's id",
+        "webhook-timestamp": "Unix seconds of this attempt",
+        "webhook-signature": "`v1,` and the signature; two of them while a secret is being renewed",
+    }
+    return {
+        "summary": name,
+        "description": kind.description,
+        "operationId": f"on_{name.replace('.', '_')}",
+        "tags": ["webhooks"],
+        "parameters": [
+            {"name": header, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+            for header, text in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": message}}},
+        "responses": {"2XX": {"description": "Received. Anything else, or no answer in time, is tried again for days"}},
+    }
+
+
+def _add_schema(schemas: dict[str, Any], view: type[View]) -> None:
+    schema = view.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    for nested, definition in schema.pop("$defs", {}).items():
+        schemas.setdefault(nested, definition)
+    schemas.setdefault(view.__name__, schema)
