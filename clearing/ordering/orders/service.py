@@ -15,6 +15,7 @@ from clearing.kit.errors import (
     FieldError,
     Forbidden,
     InvalidRequest,
+    NotFound,
     Unavailable,
     pointer_into,
 )
@@ -73,7 +74,7 @@ class OrderService:
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
         captured = held.hold if held is not None else None
-        reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
+        reserved = reservations.reserve_points(merchant, drafts, atomic=atomic, captured=captured)
         row = self._store(signed, digest, drafts, reserved, actor)
         reservations.reserve_charges(drafts, merchant.number)
         if (dry_run := dry_run_of(self._session)) is not None:
@@ -167,12 +168,19 @@ class OrderService:
             items = enumerate(zip(drafts, reserved, strict=True))
             self._orders.add_instructions([_instruction(row, item, draft, points) for item, (draft, points) in items])
         except IntegrityError as error:
+            if _MEMBER_KEY in str(error.orig):
+                detail = "a member was erased just now; ask for what is left to do once more"
+                raise NotFound(detail, code="unknown_member") from error
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
             ) from error
         record_state(self._session, row, actor)
         return row
+
+
+_MEMBER_KEY = "instructions_member_id_fkey"
+"""The foreign key that says that an instruction's member exists."""
 
 
 def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
