@@ -10,6 +10,7 @@ from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
+from clearing.ordering.merges.models import Merge, MergeAccount
 from clearing.ordering.orders.models import Instruction, Order
 from clearing.ordering.quotes.models import Quote
 from clearing.oversight.liquidity.models import LiquidityLevel
@@ -17,7 +18,7 @@ from clearing.oversight.statements.models import Statement
 from clearing.parties.access.models import ApiKey
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.codes.models import MemberCode, PresenterTries
-from clearing.parties.members.models import LinkCode, Member, MemberLink
+from clearing.parties.members.models import LinkCode, Member, MemberFreeze, MemberLink, RetiredLink
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.programs.models import Program
 from clearing.pipeline.models import Transaction, TransactionAttempt
@@ -44,8 +45,11 @@ __all__ = [
     "LiquidityLevel",
     "Member",
     "MemberCode",
+    "MemberFreeze",
     "MemberLink",
     "Merchant",
+    "Merge",
+    "MergeAccount",
     "Order",
     "Position",
     "PresenterTries",
@@ -53,6 +57,7 @@ __all__ = [
     "QuarantinedEvent",
     "Quote",
     "Rejection",
+    "RetiredLink",
     "SignerKey",
     "Statement",
     "Switch",

@@ -31,6 +31,7 @@ from gateway.api.lots import routes as lots
 from gateway.api.members import routes as members
 from gateway.api.merchants import routes as merchants
 from gateway.api.merchants.view import MERCHANTS
+from gateway.api.merges import routes as merges
 from gateway.api.movements import routes as movements
 from gateway.api.movements.view import MOVEMENTS
 from gateway.api.network import routes as network
@@ -60,6 +61,7 @@ ROUTERS = (
     members.router,
     codes.router,
     lots.router,
+    merges.router,
     agreements.router,
     quotes.router,
     movements.router,

@@ -132,6 +132,9 @@ MemberName = Annotated[
         examples=["external:8620017"],
     ),
 ]
+MEMBER_OR_ADDRESS = f"^(mem_{_ULID}|external:.{{1,128}}|0x[0-9a-fA-F]{{40}})$"
+MemberId = Annotated[str, id_form("mem", "a member", "GET /v1/members")]
+Address = Annotated[str, Form("^0x[0-9a-fA-F]{40}$", "must be an address: 0x and 40 hexadecimal digits")]
 MemberCode = Annotated[
     Text,
     Field(

@@ -9,7 +9,7 @@ from clearing.parties.members.service import MemberService
 from clearing.parties.merchants.service import merchants_by_id
 from clearing.parties.programs.service import programs_by_code
 from gateway.api.agreements.view import agreement_service, agreement_view
-from gateway.api.members.view import member_view
+from gateway.api.members.view import described_view
 from gateway.api.merchants.view import merchant_views
 from gateway.api.orders.view import order_summary
 from gateway.api.programs.view import program_view
@@ -27,7 +27,7 @@ def _programs(call: Call, codes: Collection[str]) -> Mapping[str, View]:
 
 def _members(call: Call, ids: Collection[str]) -> Mapping[str, View]:
     known = MemberService(call.session).visible_of(call.viewer, ids)
-    return {member.id: member_view(member, external_id) for member, external_id in known}
+    return {found.member.id: described_view(call, found) for found in known}
 
 
 def _agreements(call: Call, ids: Collection[str]) -> Mapping[str, View]:

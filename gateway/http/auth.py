@@ -51,6 +51,8 @@ _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 """Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
 _SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
+_MEMBER_KEEPERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR}), frozenset({Scope.MEMBERS}))
+"""A merchant for its own programs and till; the operator for the network."""
 
 RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/network"): _ANYONE,
@@ -63,7 +65,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/programs"): _READERS_AND_TREASURY,
     ("GET", "/v1/programs/{program}"): _READERS_AND_TREASURY,
     ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
+    ("GET", "/v1/members"): _READERS,
     ("GET", "/v1/members/{member}"): _READERS,
+    ("POST", "/v1/members/{member}/external_ids"): _merchant(Scope.MEMBERS),
+    ("DELETE", "/v1/members/{member}/external_ids/{external_id}"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/members/{member}/freeze"): _MEMBER_KEEPERS,
+    ("POST", "/v1/members/{member}/unfreeze"): _MEMBER_KEEPERS,
+    ("POST", "/v1/members/{member}/erase"): _MEMBER_KEEPERS,
     ("POST", "/v1/members/{member}/link_codes"): _merchant(Scope.MEMBERS),
     ("GET", "/v1/members/{member}/accounts"): _READERS,
     ("GET", "/v1/members/{member}/accounts/{program}/lots"): _READERS,
@@ -71,6 +79,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/members/{member}/codes/{code}"): _READERS,
     ("DELETE", "/v1/members/{member}/codes/{code}"): _merchant(Scope.MEMBERS),
     ("POST", "/v1/member_codes/lookup"): _merchant(Scope.EXCHANGE, Scope.SPEND),
+    ("POST", "/v1/merges"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/merges/{merge}/confirm"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/merges/{merge}/cancel"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/merges/{merge}/transfers"): _merchant(Scope.TRANSFER),
+    ("GET", "/v1/merges"): _READERS,
+    ("GET", "/v1/merges/{merge}"): _READERS,
     ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/withdrawal"): _merchant(Scope.AGREE),

@@ -63,15 +63,20 @@ if TYPE_CHECKING:
     from ._models import BankMovement as BankMovement
     from ._models import Check as Check
     from ._models import Entry as Entry
+    from ._models import Erasure as Erasure
     from ._models import Event as Event
     from ._models import Expanded as Expanded
+    from ._models import Forfeit as Forfeit
     from ._models import Health as Health
     from ._models import Hold as Hold
     from ._models import LinkCode as LinkCode
     from ._models import Member as Member
     from ._models import MemberCode as MemberCode
+    from ._models import MemberFreeze as MemberFreeze
     from ._models import Merchant as Merchant
     from ._models import MerchantSigner as MerchantSigner
+    from ._models import Merge as Merge
+    from ._models import MergeAccount as MergeAccount
     from ._models import Movement as Movement
     from ._models import MovementEntry as MovementEntry
     from ._models import Network as Network
@@ -158,15 +163,20 @@ _NAMES = {
         "BankMovement",
         "Check",
         "Entry",
+        "Erasure",
         "Event",
         "Expanded",
+        "Forfeit",
         "Health",
         "Hold",
         "LinkCode",
         "Member",
+        "MemberFreeze",
         "MemberCode",
         "Merchant",
         "MerchantSigner",
+        "Merge",
+        "MergeAccount",
         "Movement",
         "MovementEntry",
         "Network",

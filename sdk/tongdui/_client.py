@@ -21,6 +21,7 @@ from ._resources.agreements import Agreements, AsyncAgreements
 from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
 from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
+from ._resources.merges import AsyncMerges, Merges
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
@@ -39,6 +40,7 @@ class BaseClient(KindResources):
     merchants = ResourceAttribute(Merchants, AsyncMerchants)
     programs = ResourceAttribute(Programs, AsyncPrograms)
     members = ResourceAttribute(Members, AsyncMembers)
+    merges = ResourceAttribute(Merges, AsyncMerges)
     agreements = ResourceAttribute(Agreements, AsyncAgreements)
     quotes = ResourceAttribute(Quotes, AsyncQuotes)
     holds = ResourceAttribute(Holds, AsyncHolds)

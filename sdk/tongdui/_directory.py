@@ -37,12 +37,21 @@ class Directory:
     _kinds: dict[str, str] = field(default_factory=dict)
     _routes: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)
+    """Address -> member's id."""
+    _unsure: set[str] = field(default_factory=set)
+    """Names of members to look up again before they are used: the member may have been merged into another."""
 
     def forget(self) -> None:
-        """Drop everything that may have become stale. A member's address never changes, so it stays."""
+        """Drop everything that may have become stale. Members' addresses stay pinned, and are looked up again."""
         self._network = self._own = None
+        self.forget_members()
         for cache in (self._programs, self._merchants, self._agreements, self._routes):
             cache.clear()
+
+    def forget_members(self) -> None:
+        """Look every member up again before it is used. Its address may have changed only by a merge."""
+        self._unsure = set(self._addresses)
 
     @property
     def signer(self) -> Signer:
@@ -173,7 +182,7 @@ class Directory:
 
     def address(self, member: str) -> Flow[str]:
         """A member's address. Only the gateway knows it, so it is fetched once and stays pinned."""
-        if member not in self._addresses:
+        if member not in self._addresses or member in self._unsure:
             found = yield from self.gateway.get(Member, f"/v1/members/{segment(member)}")
             self.learn(found, member)
         return self._addresses[member]
@@ -210,10 +219,20 @@ class Directory:
             names: Other names of the same member, such as `external:FC-1001`.
 
         Raises:
-            VerificationError: One of these names had a different address before.
+            VerificationError: One of these names had a different address before, and not because its member was merged.
         """
-        for name in {member.id, *names}:
-            self.pin(name, member.address)
+        for name in {member.id, *names, *member.merged}:
+            known = self._addresses.get(name, member.address)
+            if self._owners.get(known) not in member.merged:
+                require_same("member", f"the address of {name} changed", known, member.address)
+            self._addresses[name] = member.address
+            self._unsure.discard(name)
+        self._owners[member.address] = member.id
+
+    def unlearn(self, name: str) -> None:
+        """Forget the address of a name that no longer leads to its member, such as a retired `external:FC-1001`."""
+        self._addresses.pop(name, None)
+        self._unsure.discard(name)
 
     def pin(self, member: str, address: str) -> None:
         """Remember a member's address.

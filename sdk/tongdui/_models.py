@@ -125,13 +125,44 @@ class Program(Model):
         return self.status != "pending"
 
 
+class MemberFreeze(Model):
+    """The word of a merchant (or of the network's own merchant, for everybody) that a member's points must not be taken."""
+
+    merchant: str
+    reason: str
+    created_at: datetime | None = None
+
+
 class Member(Model):
-    """A customer. `external_id` is your own number for them; `address` is all that the chain knows."""
+    """A customer. `address` is all that the chain knows.
+
+    `external_ids` are your own numbers for the customer, and `external_id` is the oldest of them. `state`: active or frozen.
+    `merged` has the ids of members that were merged into this one.
+    """
 
     id: str
     address: str
     external_id: str | None = None
+    external_ids: tuple[str, ...] = ()
+    state: str = "active"
+    freezes: tuple[MemberFreeze, ...] = ()
+    merged: tuple[str, ...] = ()
     created_at: datetime | None = None
+
+
+class Forfeit(Model):
+    """Points that an erased member gave up."""
+
+    program: str
+    points: int
+
+
+class Erasure(Model):
+    """What was erased. `complete`: nobody in the network knows the member any more."""
+
+    member: str
+    complete: bool
+    forfeited: tuple[Forfeit, ...] = ()
 
 
 class LinkCode(Model):
@@ -139,6 +170,42 @@ class LinkCode(Model):
 
     code: str
     expires_at: datetime
+
+
+class MergeAccount(Model):
+    """Points of a merged member in one program: `available` of them can move now.
+
+    `signed_by`: `gateway` moves them by itself; `merchant` waits for the program's merchant to sign.
+    """
+
+    program: str
+    merchant: str
+    signed_by: str
+    posted: int
+    available: int
+    reference: str
+
+
+class Merge(Model):
+    """Two members become one. `state`: proposed, cancelled, moving or done. `warning` says what a confirmation means."""
+
+    id: str
+    state: str
+    merchant: str
+    member: str
+    member_address: str | None = None
+    into: str
+    into_address: str | None = None
+    warning: str | None = None
+    accounts: tuple[MergeAccount, ...] = ()
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    done_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no points are left to move."""
+        return self.state in {"done", "cancelled"}
 
 
 class MemberCode(Model):

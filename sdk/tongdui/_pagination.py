@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -110,3 +111,23 @@ class listing(Generic[P, ElementT]):  # noqa: N801 - used as a decorator
     def __get__(self, instance: Awaiting, owner: type) -> Callable[P, AsyncPages[ElementT]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         return self._call if instance is None else MethodType(self._call, instance)
+
+
+def moment_parameter(moment: datetime | None, name: str) -> str | None:
+    """Write a moment as a query parameter.
+
+    Args:
+        moment: An aware moment, or None.
+        name: What the caller calls it.
+
+    Returns:
+        The moment as RFC 3339 in UTC; None for None.
+
+    Raises:
+        ValueError: It has no time zone.
+    """
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} has no time zone: {moment!r}; use for example datetime(..., tzinfo=UTC)")
+    return moment.astimezone(UTC).isoformat()

@@ -94,9 +94,10 @@ class OrderSubmitter:
             except APIError as refusal:
                 if refusal.code in _NONCE_REFUSALS:
                     self.nonces.drop()
+                if refusal.code in _STALE_DATA_REFUSALS:
+                    self.directory.forget()
                 if is_last_attempt or not signing or key is not None or refusal.code not in _STALE_DATA_REFUSALS:
                     raise
-            self.directory.forget()
             sent_key = new_key()
         raise AssertionError("unreachable")
 

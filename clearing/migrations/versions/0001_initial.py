@@ -201,10 +201,23 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
         sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("barred", sa.Boolean(), nullable=False),
+        sa.Column("merged_into", sa.String(length=40), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["merged_into"], ["members.id"], name=op.f("members_merged_into_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("members_pkey")),
         sa.UniqueConstraint("address", name=op.f("members_address_unique")),
     )
+    with op.batch_alter_table("members", schema=None) as batch_op:
+        batch_op.create_index(
+            "members_barred_index",
+            ["address"],
+            unique=False,
+            postgresql_where=sa.text("barred"),
+            sqlite_where=sa.text("barred"),
+        )
+        batch_op.create_index(batch_op.f("members_merged_into_index"), ["merged_into"], unique=False)
+
     op.create_table(
         "merchants",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -494,10 +507,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("member_codes_member_id_index"), ["member_id"], unique=False)
 
     op.create_table(
+        "member_freezes",
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_freezes_member_id_fkey")),
+        sa.PrimaryKeyConstraint("member_id", "merchant_number", name=op.f("member_freezes_pkey")),
+    )
+    op.create_table(
         "member_links",
         sa.Column("merchant_number", sa.Integer(), nullable=False),
-        sa.Column("external_id", sa.String(length=128), nullable=False),
+        sa.Column(
+            "external_id",
+            sa.String(length=128).with_variant(sa.String(length=128, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_links_member_id_fkey")),
         sa.ForeignKeyConstraint(
@@ -507,6 +534,32 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("member_links", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("member_links_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index("member_links_merchant_member_index", ["merchant_number", "member_id"], unique=False)
+
+    op.create_table(
+        "merges",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("into_id", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("confirmed_at", Instant(), nullable=True),
+        sa.Column("done_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("merges_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("merges_pkey")),
+    )
+    with op.batch_alter_table("merges", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("merges_into_id_index"), ["into_id"], unique=False)
+        batch_op.create_index(batch_op.f("merges_member_id_index"), ["member_id"], unique=False)
+        batch_op.create_index(batch_op.f("merges_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index(
+            "merges_moving_index",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("state = 'moving'"),
+            sqlite_where=sa.text("state = 'moving'"),
+        )
 
     op.create_table(
         "orders",
@@ -582,6 +635,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("programs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("programs_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "retired_links",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column(
+            "external_id",
+            sa.String(length=128).with_variant(sa.String(length=128, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("member_id", sa.String(length=40), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("retired_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("retired_links_member_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("retired_links_merchant_number_fkey")
+        ),
+        sa.PrimaryKeyConstraint("seq", name=op.f("retired_links_pkey")),
+    )
+    with op.batch_alter_table("retired_links", schema=None) as batch_op:
+        batch_op.create_index("retired_links_external_id_index", ["merchant_number", "external_id"], unique=False)
+        batch_op.create_index(batch_op.f("retired_links_member_id_index"), ["member_id"], unique=False)
 
     op.create_table(
         "signer_keys",
@@ -742,6 +817,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "merge_accounts",
+        sa.Column("merge_id", sa.String(length=40), nullable=False),
+        sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("transfers", sa.Integer(), nullable=False),
+        sa.Column("announced", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("merge_accounts_merchant_number_fkey")
+        ),
+        sa.ForeignKeyConstraint(["merge_id"], ["merges.id"], name=op.f("merge_accounts_merge_id_fkey")),
+        sa.PrimaryKeyConstraint("merge_id", "program", name=op.f("merge_accounts_pkey")),
+    )
+    with op.batch_alter_table("merge_accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("merge_accounts_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
         "quotes",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("merchant_number", sa.Integer(), nullable=False),
@@ -821,6 +912,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("quotes_expires_at_index"))
 
     op.drop_table("quotes")
+    with op.batch_alter_table("merge_accounts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("merge_accounts_merchant_number_index"))
+
+    op.drop_table("merge_accounts")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
         batch_op.drop_index("instructions_target_program_index")
         batch_op.drop_index(
@@ -867,6 +962,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("signer_keys_merchant_number_index"))
 
     op.drop_table("signer_keys")
+    with op.batch_alter_table("retired_links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("retired_links_member_id_index"))
+        batch_op.drop_index("retired_links_external_id_index")
+
+    op.drop_table("retired_links")
     with op.batch_alter_table("programs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("programs_merchant_number_index"))
 
@@ -891,10 +991,23 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("orders_block_number_index"))
 
     op.drop_table("orders")
+    with op.batch_alter_table("merges", schema=None) as batch_op:
+        batch_op.drop_index(
+            "merges_moving_index",
+            postgresql_where=sa.text("state = 'moving'"),
+            sqlite_where=sa.text("state = 'moving'"),
+        )
+        batch_op.drop_index(batch_op.f("merges_merchant_number_index"))
+        batch_op.drop_index(batch_op.f("merges_member_id_index"))
+        batch_op.drop_index(batch_op.f("merges_into_id_index"))
+
+    op.drop_table("merges")
     with op.batch_alter_table("member_links", schema=None) as batch_op:
+        batch_op.drop_index("member_links_merchant_member_index")
         batch_op.drop_index(batch_op.f("member_links_member_id_index"))
 
     op.drop_table("member_links")
+    op.drop_table("member_freezes")
     with op.batch_alter_table("member_codes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("member_codes_member_id_index"))
         batch_op.drop_index(batch_op.f("member_codes_expires_at_index"))
@@ -962,6 +1075,10 @@ def downgrade() -> None:
     op.drop_table("quarantined_events")
     op.drop_table("positions")
     op.drop_table("merchants")
+    with op.batch_alter_table("members", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("members_merged_into_index"))
+        batch_op.drop_index("members_barred_index", postgresql_where=sa.text("barred"), sqlite_where=sa.text("barred"))
+
     op.drop_table("members")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))

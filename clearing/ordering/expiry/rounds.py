@@ -62,9 +62,9 @@ class Due:
     points: int
 
     def data(self) -> dict[str, object]:
-        """As events show it."""
+        """As events show it. An account that no id leads to any more is burnt by its address."""
         address, _ = self.account
-        member = self.member.id if self.member else None
+        member = self.member.id if self.member and self.member.merged_into is None else None
         return {"member": member, "address": address, "program": self.program.code, "points": self.points}
 
 
@@ -153,16 +153,16 @@ class ExpiryRound:
         accounts = [found.account for found in due]
         taking_back = OrderRepository(session).taking_back(accounts)
         burnable = DueService(session, network=self._network).burnable(accounts, taking_back=taking_back)
-        known = [(found, found.member) for found in due if found.member is not None and found.account in burnable]
-        references = self._references(session, merchant, [found.account for found, _ in known])
+        known = [found for found in due if found.account in burnable]
+        references = self._references(session, merchant, [found.account for found in known])
         instructions = [
             ExpireRequest(
-                member=member.id,
+                member=found.account[0],
                 points=min(found.points, burnable[found.account]),
                 program=found.program.code,
                 reference=references[found.account],
             )
-            for found, member in known
+            for found in known
         ]
         if not instructions:
             return

@@ -27,6 +27,7 @@ from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
 from clearing.parties.codes.service import MemberCodeService
+from clearing.parties.members.freezes import Taking, require_takeable
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import KnownMember
 from clearing.parties.members.service import MemberService, require_member
@@ -79,7 +80,7 @@ class HoldService:
         hold_id = new_id("hld")
         holder = self._holder(merchant, member, member_code, found, points, used_for=hold_id, actor=actor, at=at)
         taken_at = self._clock.now()  # before the points are counted: none may have died since
-        self._require_available(holder, found, points)
+        self._require_available(merchant, holder, found, points)
         hold = Hold(
             id=hold_id,
             merchant_number=merchant.number,
@@ -273,10 +274,13 @@ class HoldService:
             )
         raise InvalidRequest.at(at("member"), MEMBER_OR_CODE)
 
-    def _require_available(self, member: Member, program: Program, points: int) -> None:
+    def _require_available(self, merchant: Merchant, member: Member, program: Program, points: int) -> None:
         account = (member.address, program.number)
         availability = AvailabilityService(self._session, network=self._network)
-        found = availability.of([account], balances=availability.lock([account]))[account]
+        balances = availability.lock([account])
+        taking = Taking(member.address, program.merchant_number, pointer_into(""))
+        require_takeable(self._session, merchant.number, [taking])
+        found = availability.of([account], balances=balances)[account]
         if points > found.available:
             detail = f"the member has {max(found.available, 0)} points available, {points} are needed"
             raise Refused.at("/points", detail, code="insufficient_points")

@@ -290,6 +290,20 @@ class OrderRepository:
 
     # ---------------------------------------------------------------- movements
 
+    def has_settled_with(self, merchant_number: int, member_id: str) -> bool:
+        """Whether points of this member have gone from the merchant, or come to it, in a settled movement."""
+        entry = (Entry.merchant == Order.merchant_number, Entry.nonce == Order.nonce, Entry.item == Instruction.item)
+        query = (
+            select(Entry.leaf)
+            .join(Order, and_(*entry[:2]))
+            .join(Instruction, and_(Instruction.order_seq == Order.seq, entry[2]))
+            .where(
+                Instruction.member_id == member_id,
+                or_(Instruction.giver == merchant_number, Instruction.receiver == merchant_number),
+            )
+        )
+        return self._session.scalar(query.limit(1)) is not None
+
     def movements_of(self, order: Order) -> list[Movement]:
         """The order's movements, in order."""
         mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)

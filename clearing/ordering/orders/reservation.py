@@ -17,7 +17,12 @@ from clearing.ledger.settlement.service import require_liquidity
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.resolution import Draft, Draw
 from clearing.parties.agreements.usability import UsabilityService
+from clearing.parties.members.freezes import Taking, require_takeable
+from clearing.parties.merchants.models import Merchant
 from tongdui.orders import Kind
+
+_EVEN_IF_BARRED = frozenset({Kind.EXPIRE, Kind.REVERSE})
+"""Kinds that take points of a member although it is frozen."""
 
 
 class ReservationService:
@@ -30,10 +35,13 @@ class ReservationService:
 
     # ---------------------------------------------------------------- points
 
-    def reserve_points(self, drafts: Sequence[Draft], *, atomic: bool, captured: CapturedHold | None) -> list[int]:
+    def reserve_points(
+        self, merchant: Merchant, drafts: Sequence[Draft], *, atomic: bool, captured: CapturedHold | None
+    ) -> list[int]:
         """Reserves the drafts' points; how many for each. Only an atomic order may use what it gains itself."""
         accounts = {draft.draw.account for draft in drafts if draft.draw is not None}
         balances = self._availability.lock(accounts)
+        self._refuse_barred(merchant, drafts)
         burning = self._admit(drafts)
         found = self._availability.of(accounts, balances=balances, captured=captured, burning=burning)
         free = {account: availability.available for account, availability in found.items()}
@@ -53,6 +61,15 @@ class ReservationService:
         }
         AccountRepository(self._session).add(changes)
         return reserved
+
+    def _refuse_barred(self, merchant: Merchant, drafts: Sequence[Draft]) -> None:
+        """Takes nothing from members that are frozen, in one statement for all; but points expire and go back all the same."""
+        takings = [
+            Taking(draft.draw.account[0], draft.sides.giver, draft.at, _recipient(draft))
+            for draft in drafts
+            if draft.draw is not None and draft.instruction.kind not in _EVEN_IF_BARRED
+        ]
+        require_takeable(self._session, merchant.number, takings)
 
     def _admit(self, drafts: Sequence[Draft]) -> dict[AccountKey, int]:
         """Each kind's last look at its drafts, with their accounts locked; the expired points that the order may burn."""
@@ -107,3 +124,8 @@ class ReservationService:
 def pending_balance(kind: int, points: int, reserves: int) -> Balance:
     """What a pending instruction of this kind, for so many points, adds to the account that it draws on."""
     return Balance(reserved=reserves, expiring=points if kind == Kind.EXPIRE else 0)
+
+
+def _recipient(draft: Draft) -> str | None:
+    """The address to which a transfer takes points."""
+    return "0x" + draft.instruction.link[12:].hex() if draft.instruction.kind == Kind.TRANSFER else None

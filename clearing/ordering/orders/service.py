@@ -15,6 +15,7 @@ from clearing.kit.errors import (
     FieldError,
     Forbidden,
     InvalidRequest,
+    NotFound,
     Unavailable,
     pointer_into,
 )
@@ -74,7 +75,7 @@ class OrderService:
         signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
         reservations = ReservationService(self._session, network=self._network)
         captured = CapturedHold(held.account, held.taken_on, held.points) if held is not None else None
-        reserved = reservations.reserve_points(drafts, atomic=atomic, captured=captured)
+        reserved = reservations.reserve_points(merchant, drafts, atomic=atomic, captured=captured)
         row, instructions = self._store(signed, digest, drafts, reserved)
         reservations.reserve_charges(drafts, merchant.number)
         if (dry_run := dry_run_of(self._session)) is not None:
@@ -171,11 +172,18 @@ class OrderService:
             rows = [_instruction(row, item, draft, points) for item, (draft, points) in items]
             self._orders.add_instructions(rows)
         except IntegrityError as error:
+            if _MEMBER_KEY in str(error.orig):
+                detail = "a member was erased just now; ask for what is left to do once more"
+                raise NotFound(detail, code="unknown_member") from error
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
             ) from error
         return row, [InstructionRow(*(values[name] for name in InstructionRow._fields)) for values in rows]
+
+
+_MEMBER_KEY = "instructions_member_id_fkey"
+"""The foreign key that says that an instruction's member exists."""
 
 
 def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.conversion import Conversion
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
+from clearing.parties.members.freezes import Taking, require_takeable
 from clearing.parties.members.service import require_member
 from clearing.parties.merchants.models import Merchant
+from clearing.parties.programs.repository import ProgramRepository
 
 _AT = pointer_into("")
 """A quote's request is the whole body."""
@@ -59,6 +61,8 @@ class QuoteService:
 
     def _require_points(self, merchant: Merchant, member: str, program: int, points: int) -> None:
         address = require_member(self._session, merchant, member, _AT("member")).address
+        giver = ProgramRepository(self._session).get_one(program).merchant_number
+        require_takeable(self._session, merchant.number, [Taking(address, giver, _AT)])
         availability = AvailabilityService(self._session, network=self._network).of_account((address, program))
         if points > availability.available:
             detail = f"the member has {max(availability.available, 0)} points available, {points} are needed"

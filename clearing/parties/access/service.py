@@ -38,6 +38,11 @@ class Scope(StrEnum):
     READ = "read"
 
 
+def principal_of(merchant_number: int) -> str:
+    """On whose behalf a merchant's keys act: the name under which answers to its requests are kept."""
+    return f"merchant:{merchant_number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who is calling: the bearer of an API key."""
@@ -50,7 +55,7 @@ class Caller:
     @property
     def principal(self) -> str:
         """On whose behalf: a role or a merchant. Rotating the key does not change it."""
-        return self.role if self.merchant_number is None else f"merchant:{self.merchant_number}"
+        return self.role if self.merchant_number is None else principal_of(self.merchant_number)
 
     @property
     def viewer(self) -> Viewer:

@@ -1,29 +1,49 @@
-"""SQL of members, of the external ids by which merchants know them, and of link codes."""
+"""SQL of members, of the external ids by which merchants know them, of freezes and of link codes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.clock import clock_of
 from clearing.kit.in_list import in_list
+from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
-from clearing.parties.members.models import LinkCode, Member, MemberLink
+from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
 
 EXTERNAL = "external:"
+NETWORK = 0
+"""The merchant number of the network's operator, whose freezes count everywhere."""
+_ADDRESS = "0x"
+_LAST_CHARACTER = chr(0x10FFFF)
 
 
 class KnownMember(NamedTuple):
     """What an order needs of a member that its merchant knows. Orders read hundreds of them, so this is no model."""
 
     id: str | None
-    """None if the member is known by its address only: nobody has its id any more."""
+    """None for an account whose member was erased."""
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFilter:
+    """Which members; None means any."""
+
+    external_id: str | None = None
+    prefix: str | None = None
+    """Of an external id."""
+    address: str | None = None
+    frozen: bool | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class MemberRepository:
@@ -38,12 +58,38 @@ class MemberRepository:
         self._session.flush()
 
     def remove(self, member: Member) -> None:
-        """Deletes a member that no merchant knows yet."""
+        """Deletes a member to whom nothing leads."""
         self._session.delete(member)
+        self._session.flush()
 
     def by_id(self, id: str) -> Member | None:  # noqa: A002
-        """The member with this id, whoever knows it."""
+        """The member to whom this id leads, whoever knows it: the id's own, or the one into whom that was merged."""
+        member = self._session.get(Member, id)
+        if member is None or member.merged_into is None:
+            return member
+        return self._session.get_one(Member, member.merged_into)
+
+    def itself(self, id: str) -> Member | None:  # noqa: A002
+        """The member that had this id from the start, even if it was merged into another one since."""
         return self._session.get(Member, id)
+
+    def merge(self, old: Member, new: Member) -> None:
+        """Lets everything that leads to the old member lead to the new one. Lock both first."""
+        old.merged_into, old.barred = new.id, True
+        self._session.flush()
+        everywhere = {"synchronize_session": False}
+        earlier = update(Member).where(Member.merged_into == old.id).values(merged_into=new.id)
+        self._session.execute(earlier, execution_options=everywhere)
+        for model in (MemberLink, RetiredLink, LinkCode):
+            moved = update(model).where(model.member_id == old.id).values(member_id=new.id)
+            self._session.execute(moved, execution_options=everywhere)
+        self._session.expire_all()
+
+    def lock(self, *ids: str) -> Sequence[Member]:
+        """The members with these ids, locked in one order. Whoever writes something new about them waits."""
+        query = select(Member).where(Member.id.in_(ids)).order_by(Member.id).with_for_update()
+        found = {m.id: m for m in self._session.scalars(query.execution_options(populate_existing=True))}
+        return [found[id] for id in ids if id in found]  # noqa: A001
 
     def by_external_id(self, merchant_number: int, external_id: str) -> Member | None:
         """The member that a merchant knows by this external id."""
@@ -58,65 +104,234 @@ class MemberRepository:
         """The member that a merchant means by `mem_...` or `external:...`, if the merchant knows it."""
         if reference.startswith(EXTERNAL):
             return self.by_external_id(merchant_number, reference.removeprefix(EXTERNAL))
-        if self.external_id(merchant_number, reference) is None:
-            return None
-        return self.by_id(reference)
+        member = self.by_id(reference)
+        return member if member is not None and self.knows(merchant_number, member.id) else None
 
     def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, KnownMember]:
-        """`resolve` for many references at once. References that name nobody are missing from the result."""
+        """`resolve` for many references at once. References that name nobody are missing from the result.
+
+        The network's own requests may also name an account by its address (0x...), whoever knows its member, if there is one.
+        """
         wanted = set(references)
         external_ids = {r.removeprefix(EXTERNAL) for r in wanted if r.startswith(EXTERNAL)}
-        ids = {r for r in wanted if not r.startswith(EXTERNAL)}
-        known = select(MemberLink.external_id, Member.id, Member.address).join(
-            Member, Member.id == MemberLink.member_id
-        )
-        known = known.where(MemberLink.merchant_number == merchant_number)
+        addresses = {r for r in wanted if r.startswith(_ADDRESS)}
+        ids = {r for r in wanted if not r.startswith((EXTERNAL, _ADDRESS))}
         found: dict[str, KnownMember] = {}
+        if addresses:
+            found |= self._at_addresses(addresses)
         if external_ids:
-            rows = self._session.execute(known.where(in_list(self._session, MemberLink.external_id, external_ids)))
+            known = select(MemberLink.external_id, Member.id, Member.address).join(
+                Member, Member.id == MemberLink.member_id
+            )
+            rows = self._session.execute(
+                known.where(
+                    MemberLink.merchant_number == merchant_number,
+                    in_list(self._session, MemberLink.external_id, external_ids),
+                )
+            )
             found |= {EXTERNAL + external_id: KnownMember(id, address) for external_id, id, address in rows}  # noqa: A001
         if ids:
-            rows = self._session.execute(known.where(in_list(self._session, MemberLink.member_id, ids)))
-            found |= {id: KnownMember(id, address) for _, id, address in rows}  # noqa: A001
+            rows = self._session.execute(self._known_by_id(merchant_number, ids))
+            found |= {named: KnownMember(id, address) for named, id, address in rows}  # noqa: A001
         return found
 
-    def external_id(self, merchant_number: int, member_id: str) -> str | None:
-        """The external id by which a merchant knows a member; the oldest, if it has several."""
-        query = (
-            select(MemberLink.external_id)
-            .where(MemberLink.merchant_number == merchant_number, MemberLink.member_id == member_id)
-            .order_by(MemberLink.created_at, MemberLink.external_id)
+    def _at_addresses(self, addresses: Collection[str]) -> dict[str, KnownMember]:
+        """Accounts' owners: the member to whom the address leads; nobody, where it was erased."""
+        query = select(Member.address, func.coalesce(Member.merged_into, Member.id))
+        rows = self._session.execute(
+            query.where(in_list(self._session, Member.address, [a.lower() for a in addresses]))
         )
-        return self._session.scalars(query.limit(1)).first()
+        owners = {address: id for address, id in rows}  # noqa: A001, C416 (rows are not pairs to the type checker)
+        return {named: KnownMember(owners.get(named.lower()), named.lower()) for named in addresses}
+
+    def _known_by_id(self, merchant_number: int, ids: Collection[str]) -> Select[str, str, str]:
+        """Each of these ids with the id and address of the member to whom it leads, if the merchant knows that member."""
+        named, meant = aliased(Member), aliased(Member)
+        knows = select(MemberLink.member_id).where(
+            MemberLink.merchant_number == merchant_number, MemberLink.member_id == meant.id
+        )
+        return (
+            select(named.id, meant.id, meant.address)
+            .join(meant, meant.id == func.coalesce(named.merged_into, named.id))
+            .where(in_list(self._session, named.id, ids), knows.exists())
+        )
 
     def by_ids(self, ids: Collection[str]) -> Sequence[Member]:
         """The members with these ids."""
         return self._session.scalars(select(Member).where(in_list(self._session, Member.id, ids))).all()
-
-    def known_of(self, merchant_number: int, ids: Collection[str]) -> dict[str, str]:
-        """Of the members with these ids, those that the merchant knows, with its oldest external id of each."""
-        query = (
-            select(MemberLink.member_id, MemberLink.external_id)
-            .where(MemberLink.merchant_number == merchant_number, in_list(self._session, MemberLink.member_id, ids))
-            .order_by(MemberLink.created_at.desc(), MemberLink.external_id.desc())
-        )
-        return {row.member_id: row.external_id for row in self._session.execute(query)}
 
     def by_addresses(self, addresses: Iterable[str]) -> dict[str, Member]:
         """Members by their addresses on the chain."""
         query = select(Member).where(in_list(self._session, Member.address, set(addresses)))
         return {member.address: member for member in self._session.scalars(query)}
 
-    def link(self, merchant_number: int, external_id: str, member_id: str) -> bool:
+    def barred(self, addresses: Collection[str]) -> Sequence[Member]:
+        """Those of the members with these addresses that are frozen or merged, as they are now."""
+        query = select(Member).where(Member.barred, in_list(self._session, Member.address, addresses))
+        return self._session.scalars(query.execution_options(populate_existing=True)).all()
+
+    # ---------------------------------------------------------------- lists
+
+    def list(self, merchant_number: int, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
+        """Members that a merchant knows, newest first; `after` is the last id of the page before."""
+        links = where_given(
+            select(MemberLink.member_id).where(MemberLink.merchant_number == merchant_number).distinct(),
+            (MemberLink.external_id, wanted.external_id),
+        )
+        if wanted.prefix is not None:
+            links = links.where(MemberLink.external_id.between(wanted.prefix, wanted.prefix + _LAST_CHARACTER))
+        if _needs_member(wanted):
+            member = select(Member.id).where(
+                Member.id == MemberLink.member_id, *self._conditions(wanted, (NETWORK, merchant_number))
+            )
+            links = links.where(member.exists())
+        ids = self._session.scalars(newest_first(links, MemberLink.member_id, after, limit)).all()
+        query = select(Member).where(Member.id.in_(ids)).order_by(Member.id.desc())
+        return self._session.scalars(query).all()
+
+    def list_all(self, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
+        """All members of the network that were not merged into others, newest first."""
+        query = select(Member).where(Member.merged_into.is_(None), *self._conditions(wanted, (NETWORK,)))
+        if wanted.address is not None:
+            query = query.where(Member.address == wanted.address)
+        return self._session.scalars(newest_first(query, Member.id, after, limit)).all()
+
+    @staticmethod
+    def _conditions(wanted: MemberFilter, merchants: tuple[int, ...]) -> Sequence[ColumnElement[bool]]:
+        conditions = []
+        if wanted.created_from is not None:
+            conditions.append(Member.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            conditions.append(Member.created_at < wanted.created_before)
+        if wanted.frozen is not None:
+            freezes = select(MemberFreeze.member_id).where(
+                MemberFreeze.member_id == Member.id, MemberFreeze.merchant_number.in_(merchants)
+            )
+            conditions.append(freezes.exists() if wanted.frozen else ~freezes.exists())
+        return conditions
+
+    def merged_into(self, ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """The ids that lead to each of these members because they were merged into it."""
+        query = select(Member.merged_into, Member.id).where(Member.merged_into.in_(ids)).order_by(Member.id)
+        return _grouped(self._session.execute(query))
+
+    # ---------------------------------------------------------------- external ids
+
+    def knows(self, merchant_number: int, member_id: str) -> bool:
+        """Whether a merchant knows a member."""
+        return self.external_id(merchant_number, member_id) is not None
+
+    def external_id(self, merchant_number: int, member_id: str) -> str | None:
+        """The external id by which a merchant knows a member; the oldest, if it has several."""
+        return next(iter(self.external_ids(merchant_number, [member_id]).get(member_id, ())), None)
+
+    def external_ids(self, merchant_number: int, ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """The external ids by which a merchant knows these members, the oldest of each first."""
+        query = (
+            select(MemberLink.member_id, MemberLink.external_id)
+            .where(MemberLink.merchant_number == merchant_number, MemberLink.member_id.in_(ids))
+            .order_by(MemberLink.created_at, MemberLink.external_id)
+        )
+        return _grouped(self._session.execute(query))
+
+    def known_of(self, merchant_number: int, ids: Collection[str]) -> dict[str, str]:
+        """Of these ids, those that lead to members whom the merchant knows, with its oldest external id of each."""
+        query = (
+            select(Member.id, MemberLink.external_id)
+            .join(MemberLink, MemberLink.member_id == func.coalesce(Member.merged_into, Member.id))
+            .where(MemberLink.merchant_number == merchant_number, in_list(self._session, Member.id, ids))
+            .order_by(MemberLink.created_at.desc(), MemberLink.external_id.desc())
+        )
+        return {row.id: row.external_id for row in self._session.execute(query)}
+
+    def links(self, member_id: str, merchant_number: int | None = None) -> Sequence[MemberLink]:
+        """A merchant's links to a member, or everybody's."""
+        query = select(MemberLink).where(MemberLink.member_id == member_id)
+        return self._session.scalars(where_given(query, (MemberLink.merchant_number, merchant_number))).all()
+
+    def link(
+        self, merchant_number: int, external_id: str, member_id: str, origin: LinkOrigin = LinkOrigin.REGISTERED
+    ) -> bool:
         """Gives a member a merchant's external id. False if the merchant uses that id already, perhaps since a moment ago."""
         at = clock_of(self._session).now()
+        values = {"merchant_number": merchant_number, "external_id": external_id, "member_id": member_id}
         statement = (
             insert_for(self._session)(MemberLink)
-            .values(merchant_number=merchant_number, external_id=external_id, member_id=member_id, created_at=at)
+            .values(**values, origin=origin, created_at=at)
             .on_conflict_do_nothing()
             .returning(MemberLink.member_id)
         )
         return self._session.execute(statement).first() is not None
+
+    def retire(self, link: MemberLink) -> None:
+        """Takes an external id away from its member, and keeps that it was one."""
+        kept = {"merchant_number": link.merchant_number, "external_id": link.external_id, "member_id": link.member_id}
+        self._session.add(RetiredLink(**kept, created_at=link.created_at))
+        self._session.delete(link)
+        self._session.flush()
+
+    def is_retired(self, merchant_number: int, external_id: str) -> bool:
+        """Whether the merchant has retired this external id at some time."""
+        query = select(RetiredLink.seq).where(
+            RetiredLink.merchant_number == merchant_number, RetiredLink.external_id == external_id
+        )
+        return self._session.scalar(query.limit(1)) is not None
+
+    def retired(self, member_id: str, merchant_number: int | None = None) -> Sequence[RetiredLink]:
+        """External ids that once led to a member."""
+        query = select(RetiredLink).where(RetiredLink.member_id == member_id).order_by(RetiredLink.seq)
+        return self._session.scalars(where_given(query, (RetiredLink.merchant_number, merchant_number))).all()
+
+
+class FreezeRepository:
+    """Freezes in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def freeze(self, member: Member, merchant_number: int, reason: str) -> bool:
+        """Freezes a member for a merchant; False if it had done so before."""
+        at = clock_of(self._session).now()
+        statement = (
+            insert_for(self._session)(MemberFreeze)
+            .values(member_id=member.id, merchant_number=merchant_number, reason=reason, created_at=at)
+            .on_conflict_do_nothing()
+            .returning(MemberFreeze.member_id)
+        )
+        is_new = self._session.execute(statement).first() is not None
+        member.barred = True
+        self._session.flush()
+        return is_new
+
+    def unfreeze(self, member: Member, merchant_number: int) -> bool:
+        """Takes a merchant's freeze back; False if there is none."""
+        statement = delete(MemberFreeze).where(
+            MemberFreeze.member_id == member.id, MemberFreeze.merchant_number == merchant_number
+        )
+        was_frozen = self._session.execute(statement.returning(MemberFreeze.member_id)).first() is not None
+        member.barred = member.merged_into is not None or bool(self.of([member.id]))
+        self._session.flush()
+        return was_frozen
+
+    def of(
+        self, ids: Collection[str], merchants: Collection[int] | None = None
+    ) -> Mapping[str, Sequence[MemberFreeze]]:
+        """The freezes of these members, by everybody or by these merchants; the operator's first."""
+        query = select(MemberFreeze).where(MemberFreeze.member_id.in_(ids)).order_by(MemberFreeze.merchant_number)
+        if merchants is not None:
+            query = query.where(MemberFreeze.merchant_number.in_(merchants))
+        return _grouped((freeze.member_id, freeze) for freeze in self._session.scalars(query))
+
+
+def _grouped(pairs: Iterable[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return dict(found)
+
+
+def _needs_member(wanted: MemberFilter) -> bool:
+    return (wanted.frozen, wanted.created_from, wanted.created_before) != (None, None, None)
 
 
 class LinkCodeRepository:

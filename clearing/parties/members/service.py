@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import Conflict, NotFound, Refused
+from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.one_time_codes import hash_of, new_code
 from clearing.kit.viewer import Viewer
-from clearing.parties.members.models import LinkCode, Member
-from clearing.parties.members.repository import LinkCodeRepository, MemberRepository
+from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze
+from clearing.parties.members.repository import (
+    NETWORK,
+    FreezeRepository,
+    LinkCodeRepository,
+    MemberFilter,
+    MemberRepository,
+)
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number, require_participating
 from tongdui.encoding import keccak256
 
 LINK_CODE_LIFETIME = timedelta(minutes=10)
+MOST_EXTERNAL_IDS = 50
+"""External ids that a merchant may give one member."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedMember:
+    """A member as one viewer knows it."""
+
+    member: Member
+    external_ids: Sequence[str]
+    """The viewer's own numbers for the member, oldest first."""
+    merged: Sequence[str]
+    """Ids of members that were merged into this one, and lead to it."""
+    freezes: Sequence[MemberFreeze]
+    """Those that the viewer may see: the network's and its own; all, if the viewer is no merchant."""
 
 
 class MemberService:
@@ -33,23 +55,97 @@ class MemberService:
         self._events = EventRecorder(session)
 
     def register(
-        self, merchant: Merchant, *, external_id: str, link_code: str | None, actor: str
+        self, merchant: Merchant, *, external_id: str, link_code: str | None, actor: str, reissue: bool = False
     ) -> tuple[Member, bool]:
         """The member that the merchant knows by `external_id`, and whether the merchant knows it only from now on.
 
-        A link code names a member that another merchant knows already.
+        A link code names a member that another merchant knows already. `reissue` gives out an external id that was retired.
         """
         require_participating(merchant)
         known = self._members.by_external_id(merchant.number, external_id)
         if known is not None and link_code is None:
             return known, False
+        if known is None:
+            self._refuse_retired(merchant, external_id, reissue=reissue)
         member = self._linked(link_code) if link_code is not None else known or self._new()
         if known is not None:
             return self._same(known, member), False
         if not self._members.link(merchant.number, external_id, member.id):
             return self._lost_race(merchant, external_id, member, is_new=link_code is None), False
-        self._events.record("member.registered", member.id, actor=actor, merchants=[merchant.number], data={})
+        self._record("registered", member, merchant, actor)
         return member, True
+
+    def claim(self, merchant: Merchant, *, external_id: str, member_id: str, actor: str) -> tuple[Member, bool]:
+        """Gives a member whose points the merchant has received an external id of the merchant's. The caller has checked that
+        it has received some."""
+        require_participating(merchant)
+        member = self._members.by_id(member_id)
+        if member is None:
+            raise unknown_member(member_id)
+        known = self._members.external_ids(merchant.number, [member.id]).get(member.id, [])
+        if external_id in known:
+            return member, False
+        if known:
+            raise Conflict.at(
+                "/member",
+                f"you know this member already, as {known[0]}; add an id with POST /v1/members/{member.id}/external_ids",
+                code="member_known",
+            )
+        self._refuse_retired(merchant, external_id, reissue=False)
+        if not self._members.link(merchant.number, external_id, member.id, LinkOrigin.CLAIMED):
+            raise _taken()
+        self._record("claimed", member, merchant, actor)
+        return member, True
+
+    # ---------------------------------------------------------------- external ids
+
+    def add_external_id(
+        self, merchant: Merchant, reference: str, external_id: str, actor: str, *, reissue: bool
+    ) -> Member:
+        """Gives the member a further external id: a second card. Adding it twice is harmless."""
+        require_participating(merchant)
+        member = require_member(self._session, merchant, reference)
+        links = self._members.links(member.id, merchant.number)
+        if external_id in [link.external_id for link in links]:
+            return member
+        if len(links) >= MOST_EXTERNAL_IDS:
+            detail = f"a member has at most {MOST_EXTERNAL_IDS} external ids; retire some"
+            raise Refused.at("/external_id", detail, code="too_many_external_ids")
+        self._refuse_retired(merchant, external_id, reissue=reissue)
+        origin = (
+            LinkOrigin.CLAIMED if all(link.origin is LinkOrigin.CLAIMED for link in links) else LinkOrigin.REGISTERED
+        )
+        if not self._members.link(merchant.number, external_id, member.id, origin):
+            raise _taken()
+        self._record("external_id_added", member, merchant, actor)
+        return member
+
+    def retire_external_id(self, merchant: Merchant, reference: str, external_id: str, actor: str) -> Member:
+        """Lets an external id lead to the member no more: a lost card. The last one stays, or nobody would find the member."""
+        member = require_member(self._session, merchant, reference)
+        self._members.lock(member.id)  # of two that retire the last two at the same moment, one is refused
+        links = {link.external_id: link for link in self._members.links(member.id, merchant.number)}
+        link = links.get(external_id)
+        if link is None:
+            raise NotFound(f"the member has no external id {external_id} of yours")
+        if len(links) == 1:
+            raise Refused(
+                "this is the member's only external id of yours: add the new one first, or erase the member",
+                code="last_external_id",
+            )
+        self._members.retire(link)
+        self._record("external_id_retired", member, merchant, actor)
+        return member
+
+    def _refuse_retired(self, merchant: Merchant, external_id: str, *, reissue: bool) -> None:
+        if not reissue and self._members.is_retired(merchant.number, external_id):
+            raise Conflict.at(
+                "/external_id",
+                "this id was retired, perhaps because a card was lost; send `reissue: true` to give it out again",
+                code="external_id_retired",
+            )
+
+    # ---------------------------------------------------------------- link codes
 
     def create_link_code(self, merchant: Merchant, reference: str, actor: str) -> tuple[str, datetime]:
         """A code with which another merchant can register this member, once, within ten minutes; and when it expires."""
@@ -57,8 +153,10 @@ class MemberService:
         code = new_code(4, 4, 4)
         expires_at = clock_of(self._session).now() + LINK_CODE_LIFETIME
         self._codes.add(LinkCode(code_hash=hash_of(code), member_id=member.id, expires_at=expires_at))
-        self._events.record("member.link_code_created", member.id, actor=actor, merchants=[merchant.number], data={})
+        self._record("link_code_created", member, merchant, actor)
         return code, expires_at
+
+    # ---------------------------------------------------------------- looking members up
 
     def visible(self, viewer: Viewer, reference: str) -> Member:
         """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id."""
@@ -70,18 +168,51 @@ class MemberService:
             raise NotFound(f"there is no member {reference}")
         return member
 
-    def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[tuple[Member, str | None]]:
-        """Those of these members that the viewer may see, each with the external id by which the viewer knows it."""
-        if viewer.merchant_number is None:
-            return [(member, None) for member in self._members.by_ids(ids)]
-        known = self._members.known_of(viewer.merchant_number, ids)
-        return [(member, known[member.id]) for member in self._members.by_ids(known)]
+    def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[DescribedMember]:
+        """Those of these members that the viewer may see, as it knows them."""
+        found = self.described(viewer, self._members.by_ids(ids))
+        return found if viewer.merchant_number is None else [one for one in found if one.external_ids]
 
-    def external_id(self, viewer: Viewer, member: Member) -> str | None:
-        """The external id by which the viewer knows the member; None if the viewer is no merchant."""
-        if viewer.merchant_number is None:
-            return None
-        return self._members.external_id(viewer.merchant_number, member.id)
+    def list(
+        self,
+        viewer: Viewer,
+        *,
+        external_id: str | None = None,
+        prefix: str | None = None,
+        address: str | None = None,
+        frozen: bool | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        after: str | None = None,
+        limit: int,
+    ) -> Sequence[Member]:
+        """The members that the viewer may see, newest first. Only merchants have external ids to look for, and only the
+        others may look for an address."""
+        wanted = MemberFilter(external_id, prefix, address, frozen, created_from, created_before)
+        if viewer.merchant_number is not None:
+            if wanted.address is not None:
+                raise InvalidRequest.of_parameter("address", "only the operator and auditors may look for addresses")
+            return self._members.list(viewer.merchant_number, wanted, after=after, limit=limit)
+        if wanted.external_id is not None or wanted.prefix is not None:
+            name = "q" if wanted.external_id is None else "external_id"
+            raise InvalidRequest.of_parameter(name, "external ids are merchants' own; look for an address")
+        return self._members.list_all(wanted, after=after, limit=limit)
+
+    def described(self, viewer: Viewer, members: Collection[Member]) -> Sequence[DescribedMember]:
+        """The members as the viewer knows them."""
+        ids = [member.id for member in members]
+        number = viewer.merchant_number
+        external_ids = {} if number is None else self._members.external_ids(number, ids)
+        merged = self._members.merged_into(ids)
+        barred = [member.id for member in members if member.barred]
+        seen_by = None if number is None else (NETWORK, number)
+        freezes = FreezeRepository(self._session).of(barred, seen_by) if barred else {}
+        return [
+            DescribedMember(
+                member, external_ids.get(member.id, ()), merged.get(member.id, ()), freezes.get(member.id, ())
+            )
+            for member in members
+        ]
 
     def _new(self) -> Member:
         secret = secrets.token_bytes(32)
@@ -113,12 +244,11 @@ class MemberService:
     @staticmethod
     def _same(known: Member, member: Member) -> Member:
         if known.id != member.id:
-            raise Conflict.at(
-                "/external_id",
-                "you already know another member by this id; choose another id",
-                code="external_id_taken",
-            )
+            raise _taken()
         return known
+
+    def _record(self, action: str, member: Member, merchant: Merchant, actor: str) -> None:
+        self._events.record(f"member.{action}", member.id, actor=actor, merchants=[merchant.number], data={})
 
 
 def require_member(session: Session, merchant: Merchant, reference: str, pointer: str | None = None) -> Member:
@@ -130,6 +260,19 @@ def require_member(session: Session, merchant: Merchant, reference: str, pointer
     return member
 
 
+def unknown_member(member_id: str) -> ClearingError:
+    """The refusal of a member that does not exist, or that the caller may not know of."""
+    return NotFound.at(
+        "/member", f"there is no member {member_id} whose points you have received", code="unknown_member"
+    )
+
+
 def address_of(secret: bytes) -> str:
     """A member's address on the chain: the last 20 bytes of its secret's hash."""
     return "0x" + keccak256(secret)[-20:].hex()
+
+
+def _taken() -> ClearingError:
+    return Conflict.at(
+        "/external_id", "you already know another member by this id; choose another id", code="external_id_taken"
+    )

@@ -13,6 +13,7 @@ from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.notifications.webhooks.repository import DeliveryRepository
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.holds.service import HoldService
+from clearing.ordering.merges.rounds import MergeRound
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.oversight.liquidity.service import LiquidityService
 from clearing.oversight.reconciliation.service import CannotReconcile, ReconciliationService, record
@@ -70,6 +71,13 @@ def expire_points() -> int:
 def remind_of_points() -> int:
     """Notifies merchants of points that expire in 30, 7 and 1 days."""
     return ReminderRound(context().database, context().settings).run()
+
+
+@shared_task(name="members.merge", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def move_merged_points() -> int:
+    """Moves the points of merged members, or notifies the merchants that must sign for them."""
+    shared = context()
+    return MergeRound(shared.database, shared.settings, shared.keyring).run()
 
 
 @shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + GRACE)

@@ -46,7 +46,7 @@ def look_up_member_code(body: MemberCodeLookup, call: Mutating) -> MemberView:
     holder = MemberCodeService(call.session).peek(
         call.merchant, body.member_code, program=program.number, points=body.points, at=at
     )
-    return member_view(holder, MemberService(call.session).external_id(call.viewer, holder))
+    return member_view(call, holder)
 
 
 @router.get("/v1/members/{member}/codes/{code}")

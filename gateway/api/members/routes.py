@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
 
+from fastapi import APIRouter, Query
+
+from clearing.kit.fields import Address, Moment, Text
 from clearing.ledger.availability.accounts import AccountService
+from clearing.ordering.erasure.service import ErasureService
+from clearing.ordering.orders.claims import ClaimService
+from clearing.parties.members.freezes import FreezeService
 from clearing.parties.members.service import MemberService
-from gateway.api.members.schemas import AccountView, LinkCodeView, MemberCreate, MemberView
-from gateway.api.members.view import account_view, member_view
+from gateway.api.members.schemas import (
+    AccountView,
+    ErasureView,
+    ExternalIdAdd,
+    FreezeCreate,
+    LinkCodeView,
+    MemberCreate,
+    MemberErase,
+    MemberView,
+)
+from gateway.api.members.view import account_view, erasure_view, member_view, member_views
 from gateway.http.endpoint import Endpoint, Mutating, Reading
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Answer
 from gateway.http.schemas import Page
 
@@ -21,11 +37,87 @@ router = APIRouter(route_class=Endpoint, tags=["members"])
     responses={200: {"model": MemberView, "description": "You had registered this member before"}},
 )
 def register_member(body: MemberCreate, call: Mutating) -> Answer[MemberView]:
-    """Registers a customer under your own number; 200 if you had. With a link code: one that another merchant has registered."""
-    member, is_new = MemberService(call.session).register(
-        call.merchant, external_id=body.external_id, link_code=body.link_code, actor=call.actor
+    """Registers a customer under your own number; 200 if you had. With a link code: one that another merchant has registered.
+    With `member`: one whose points you have received, and whom you do not know yet."""
+    if body.member is not None:
+        member, is_new = ClaimService(call.session).claim(
+            call.merchant, external_id=body.external_id, member_id=body.member, actor=call.actor
+        )
+    else:
+        member, is_new = MemberService(call.session).register(
+            call.merchant,
+            external_id=body.external_id,
+            link_code=body.link_code,
+            reissue=body.reissue,
+            actor=call.actor,
+        )
+    return Answer(member_view(call, member), 201 if is_new else 200)
+
+
+@router.get("/v1/members")
+def list_members(
+    call: Reading,
+    external_id: Annotated[Text | None, Query(max_length=128, description="exactly this number of yours")] = None,
+    q: Annotated[Text | None, Query(max_length=128, description="how a number of yours begins")] = None,
+    address: Annotated[Address | None, Query(description="for the operator and auditors")] = None,
+    state: Annotated[Literal["active", "frozen"] | None, Query()] = None,
+    created_from: Annotated[Moment | None, Query(alias="created[gte]")] = None,
+    created_before: Annotated[Moment | None, Query(alias="created[lt]")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[MemberView]:
+    """The members that you know, newest first; for the operator and auditors, everyone's."""
+    rows = MemberService(call.session).list(
+        call.viewer,
+        external_id=external_id,
+        prefix=q,
+        address=address.lower() if address else None,
+        frozen=None if state is None else state == "frozen",
+        created_from=created_from,
+        created_before=created_before,
+        after=id_after(cursor, "mem"),
+        limit=limit + 1,
     )
-    return Answer(member_view(member, body.external_id), 201 if is_new else 200)
+    views = {view.id: view for view in member_views(call, rows[:limit])}
+    return page_of(rows, limit, lambda member: views[member.id], lambda member: member.id)
+
+
+@router.post("/v1/members/{member}/external_ids", status_code=201)
+def add_external_id(member: str, body: ExternalIdAdd, call: Mutating) -> MemberView:
+    """Gives the member a further number of yours: a second card."""
+    found = MemberService(call.session).add_external_id(
+        call.merchant, member, body.external_id, call.actor, reissue=body.reissue
+    )
+    return member_view(call, found)
+
+
+@router.delete("/v1/members/{member}/external_ids/{external_id}", status_code=200)
+def retire_external_id(member: str, external_id: str, call: Mutating) -> MemberView:
+    """Lets one of several numbers lead to the member no more: a lost card."""
+    found = MemberService(call.session).retire_external_id(call.merchant, member, external_id, call.actor)
+    return member_view(call, found)
+
+
+@router.post("/v1/members/{member}/freeze", status_code=200)
+def freeze_member(member: str, body: FreezeCreate, call: Mutating) -> MemberView:
+    """Nobody takes this member's points any more: at your till and of your programs; nowhere, if the operator says so.
+    Points are still issued, expire, and come back when a movement is reversed."""
+    return member_view(call, FreezeService(call.session).freeze(call.viewer, member, body.reason, call.actor))
+
+
+@router.post("/v1/members/{member}/unfreeze", status_code=200)
+def unfreeze_member(member: str, call: Mutating) -> MemberView:
+    """Takes your freeze back. Other merchants' and the network's stay."""
+    return member_view(call, FreezeService(call.session).unfreeze(call.viewer, member, call.actor))
+
+
+@router.post("/v1/members/{member}/erase", status_code=200)
+def erase_member(member: str, body: MemberErase, call: Mutating) -> ErasureView:
+    """Forgets a customer who asks for it. This cannot be undone. While other merchants know the member, it lives on for them."""
+    erasure = ErasureService(call.session, network=call.gateway.network).erase(
+        call.viewer, member, forfeit_points=body.forfeit_points, actor=call.actor
+    )
+    return erasure_view(call, erasure)
 
 
 @router.post("/v1/members/{member}/link_codes", status_code=201)
@@ -46,6 +138,4 @@ def list_accounts(member: str, call: Reading) -> Page[AccountView]:
 @router.get("/v1/members/{member}")
 def get_member(member: str, call: Reading) -> MemberView:
     """One member, by id or by `external:` and your own number."""
-    members = MemberService(call.session)
-    found = members.visible(call.viewer, member)
-    return member_view(found, members.external_id(call.viewer, found))
+    return member_view(call, MemberService(call.session).visible(call.viewer, member))

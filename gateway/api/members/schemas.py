@@ -3,27 +3,91 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import Text
+from clearing.kit.fields import MemberId, Text
 from gateway.http.schemas import Body, View
+
+ExternalId = Annotated[Text, Field(min_length=1, max_length=128, examples=["8620017"])]
+Reissue = Annotated[
+    StrictBool, Field(description="give an id out again that you have retired: a card with the number of a lost one")
+]
 
 
 class MemberCreate(Body):
-    """A customer to register under your own number. With a link code: one that another merchant has registered."""
+    """A customer to register under your own number. With a link code: one that another merchant has registered. With
+    `member`: one whose points you have received, from whatever merchant."""
 
-    external_id: Annotated[Text, Field(min_length=1, max_length=128, examples=["8620017"])]
+    external_id: ExternalId
     link_code: Annotated[Text, Field(min_length=1, max_length=40)] | None = None
+    member: MemberId | None = Field(
+        default=None, description="the `member` of a movement in which you have received points"
+    )
+    reissue: Reissue = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.link_code is not None and self.member is not None:
+            raise ValueError("give link_code or member, not both")
+        return self
+
+
+class ExternalIdAdd(Body):
+    """A further number of yours for a member: a second card."""
+
+    external_id: ExternalId
+    reissue: Reissue = False
+
+
+class FreezeCreate(Body):
+    """Why the member is frozen. The reason is shown to those that see the freeze."""
+
+    reason: Annotated[Text, Field(min_length=1, max_length=200, examples=["card reported stolen"])]
+
+
+class MemberErase(Body):
+    """Whether the member gives its points up. Without that, a member with points is not erased."""
+
+    forfeit_points: StrictBool = False
+
+
+class ForfeitView(View):
+    """Points that an erased member gave up. They stay on the chain, out of reach, until they expire."""
+
+    program: str
+    points: int
+
+
+class ErasureView(View):
+    """What was erased."""
+
+    member: str
+    complete: bool = Field(
+        description="true: nobody in the network knows the member any more; false: other merchants do"
+    )
+    forfeited: list[ForfeitView] = Field(description="points that are out of reach now, in programs that you deal with")
+
+
+class FreezeView(View):
+    """Somebody's word that this member's points must not be taken."""
+
+    merchant: str = Field(description="who froze the member; the network's own merchant stands for everybody")
+    reason: str
+    created_at: datetime
 
 
 class MemberView(View):
     """A customer."""
 
     id: str
-    external_id: str | None = Field(description="the caller's own number for the member")
+    external_id: str | None = Field(description="the caller's own number for the member; the oldest of several")
+    external_ids: list[str] = Field(description="all of the caller's own numbers for the member, oldest first")
     address: str = Field(description="the pseudonym on chain")
+    state: Literal["active", "frozen"] = Field(description="a frozen member's points cannot be taken")
+    freezes: list[FreezeView] = Field(description="the network's freeze and the caller's own; all, for the operator")
+    merged: list[str] = Field(description="ids of members that were merged into this one, and lead to it")
     created_at: datetime
 
 

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clearing.ledger.availability.service import Availability
+from clearing.ordering.erasure.service import Erasure
 from clearing.parties.members.models import Member
-from gateway.api.members.schemas import AccountView, MemberView
+from clearing.parties.members.service import DescribedMember, MemberService
+from gateway.api.members.schemas import AccountView, ErasureView, ForfeitView, FreezeView, MemberView
 from gateway.http.context import Call
 
 
-def member_view(member: Member, external_id: str | None) -> MemberView:
-    """A member, with the caller's own number for the customer."""
-    return MemberView(id=member.id, external_id=external_id, address=member.address, created_at=member.created_at)
+def member_view(call: Call, member: Member) -> MemberView:
+    """A member, with the caller's own numbers for the customer."""
+    return member_views(call, [member])[0]
+
+
+def member_views(call: Call, members: Sequence[Member]) -> list[MemberView]:
+    """Members, with what the caller knows of them looked up for all at once."""
+    return [described_view(call, found) for found in MemberService(call.session).described(call.viewer, members)]
+
+
+def described_view(call: Call, found: DescribedMember) -> MemberView:
+    """A member whose numbers, freezes and merges were looked up."""
+    return MemberView(
+        id=found.member.id,
+        external_id=next(iter(found.external_ids), None),
+        external_ids=list(found.external_ids),
+        address=found.member.address,
+        state="frozen" if found.freezes else "active",
+        freezes=[
+            FreezeView(
+                merchant=call.names.merchant(freeze.merchant_number),
+                reason=freeze.reason,
+                created_at=freeze.created_at,
+            )
+            for freeze in found.freezes
+        ],
+        merged=list(found.merged),
+        created_at=found.member.created_at,
+    )
+
+
+def erasure_view(call: Call, erasure: Erasure) -> ErasureView:
+    """What was erased."""
+    return ErasureView(
+        member=erasure.member_id,
+        complete=erasure.is_complete,
+        forfeited=[
+            ForfeitView(program=call.names.program(program), points=points)
+            for program, points in erasure.forfeited.items()
+        ],
+    )
 
 
 def account_view(call: Call, member: Member, program: int, balance: Availability) -> AccountView:

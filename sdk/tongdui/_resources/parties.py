@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName, code_of
-from tongdui._models import Account, LinkCode, Member, MemberCode, Merchant, Program
-from tongdui._pagination import Page, Query, listing
+from tongdui._models import Account, Erasure, LinkCode, Member, MemberCode, Merchant, Program
+from tongdui._pagination import Page, Query, listing, moment_parameter
 from tongdui._resource import Resource
 
 _MICROS_MAX = 2**63 - 1
@@ -17,7 +18,7 @@ _MICROS_MAX = 2**63 - 1
 
 def _codes(member: MemberName) -> str:
     """The path of a member's codes."""
-    return f"/v1/members/{segment(name_of(member))}/codes"
+    return f"{_member_path(member)}/codes"
 
 
 class _Merchants(Resource):
@@ -143,30 +144,178 @@ class _Programs(Resource):
 class _Members(Resource):
     @operation
     def create(
-        self, *, external_id: str, link_code: str | None = None, idempotency_key: str | None = None
+        self,
+        *,
+        external_id: str,
+        link_code: str | None = None,
+        member: str | Identified | None = None,
+        reissue: bool = False,
+        idempotency_key: str | None = None,
     ) -> Flow[Member]:
-        """Register a member, or find the one that was registered before.
+        """Register a member, find the one that was registered before, or claim one whose points you have received.
 
         Args:
             external_id: Your own number for the member.
             link_code: A code from another merchant; the member then becomes the same one as there.
+            member: A member whom you do not know, but who is in a movement in which you have received points; or its id.
+            reissue: Give an external id out again that you have retired.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
 
         Returns:
             The member.
 
         Raises:
+            NotFoundError: You have received nothing from `member`.
+            ConflictError: You know another member by this id (`external_id_taken`), know `member` already
+                (`member_known`), or have retired the id (`external_id_retired`).
             VerificationError: The member's address is not what it was before.
         """
-        body = given(external_id=external_id, link_code=link_code)
-        member = yield from self._gateway.post(Member, "/v1/members", body, key=idempotency_key)
-        self._directory.learn(member, f"external:{external_id}")
-        return member
+        claimed = optional_name_of(member)
+        body = given(external_id=external_id, link_code=link_code, member=claimed, reissue=reissue or None)
+        found = yield from self._gateway.post(Member, "/v1/members", body, key=idempotency_key)
+        self._directory.learn(found, f"external:{external_id}")
+        return found
+
+    @listing
+    def list(
+        self,
+        *,
+        external_id: str | None = None,
+        prefix: str | None = None,
+        address: str | None = None,
+        state: str | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int | None = None,
+    ) -> Query[Member]:
+        """List the members that you know, newest first; for the operator and auditors, everyone's.
+
+        Args:
+            external_id: Only the member with this number of yours.
+            prefix: Only members of whom a number of yours begins like this.
+            address: Only the member with this address on the chain (operator and auditors).
+            state: `active` or `frozen`.
+            created_from: Only members registered at this moment or later.
+            created_before: Only members registered before this moment.
+            page_size: Members to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "external_id": external_id,
+            "q": prefix,
+            "address": address,
+            "state": state,
+            "created[gte]": moment_parameter(created_from, "created_from"),
+            "created[lt]": moment_parameter(created_before, "created_before"),
+            "limit": page_size,
+        }
+        return Query("/v1/members", Member, params)
 
     @operation
     def get(self, member: MemberName) -> Flow[Member]:
         """Fetch one member by its id, or by `external:` and your own number. Raises NotFoundError."""
-        return (yield from self._gateway.get(Member, f"/v1/members/{segment(name_of(member))}"))
+        return (yield from self._gateway.get(Member, _member_path(member)))
+
+    @operation
+    def add_external_id(
+        self, member: MemberName, external_id: str, *, reissue: bool = False, idempotency_key: str | None = None
+    ) -> Flow[Member]:
+        """Give a member a further number of yours: a second card.
+
+        Args:
+            member: The member.
+            external_id: The further number.
+            reissue: Give out a number again that you have retired.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The member.
+
+        Raises:
+            ConflictError: You know another member by this id (`external_id_taken`), or have retired it
+                (`external_id_retired`).
+        """
+        body = given(external_id=external_id, reissue=reissue or None)
+        path = f"{_member_path(member)}/external_ids"
+        found = yield from self._gateway.post(Member, path, body, key=idempotency_key)
+        self._directory.learn(found, f"external:{external_id}")
+        return found
+
+    @operation
+    def retire_external_id(
+        self, member: MemberName, external_id: str, *, idempotency_key: str | None = None
+    ) -> Flow[Member]:
+        """Let a number of yours lead to the member no more: a lost card.
+
+        Args:
+            member: The member.
+            external_id: The number. It is given out again only with `reissue=True`.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The member.
+
+        Raises:
+            NotFoundError: It is not a number of this member.
+            UnprocessableError: It is the last one (`last_external_id`).
+        """
+        path = f"{_member_path(member)}/external_ids/{segment(external_id)}"
+        response = yield from self._gateway.send("DELETE", path, key=idempotency_key)
+        self._directory.unlearn(f"external:{external_id}")
+        return self._gateway.parse(Member, response)
+
+    @operation
+    def freeze(self, member: MemberName, *, reason: str, idempotency_key: str | None = None) -> Flow[Member]:
+        """Let nobody take a member's points: at your till and of your programs; nowhere, if you are the operator.
+
+        Args:
+            member: The member.
+            reason: Why, for whoever sees the freeze.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The member. Until `unfreeze`, taking its points is refused (`member_frozen`).
+        """
+        path = f"{_member_path(member)}/freeze"
+        return (yield from self._gateway.post(Member, path, {"reason": reason}, key=idempotency_key))
+
+    @operation
+    def unfreeze(self, member: MemberName, *, idempotency_key: str | None = None) -> Flow[Member]:
+        """Take your freeze back. Other merchants' and the network's stay.
+
+        Args:
+            member: The member.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The member.
+        """
+        return (yield from self._gateway.post(Member, f"{_member_path(member)}/unfreeze", {}, key=idempotency_key))
+
+    @operation
+    def erase(
+        self, member: MemberName, *, forfeit_points: bool = False, idempotency_key: str | None = None
+    ) -> Flow[Erasure]:
+        """Forget a customer who asks for it. This cannot be undone.
+
+        Args:
+            member: The member.
+            forfeit_points: The member gives up the points that are left. Ask it first.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            What was erased. While other merchants know the member, it lives on for them.
+
+        Raises:
+            ConflictError: The member has points (`points_left`), holds (`holds_open`) or pending movements
+                (`orders_pending`).
+        """
+        path = f"{_member_path(member)}/erase"
+        erased = yield from self._gateway.post(Erasure, path, {"forfeit_points": forfeit_points}, key=idempotency_key)
+        self._directory.forget_members()
+        return erased
 
     @operation
     def create_link_code(self, member: MemberName, *, idempotency_key: str | None = None) -> Flow[LinkCode]:
@@ -179,7 +328,7 @@ class _Members(Resource):
         Returns:
             The code.
         """
-        path = f"/v1/members/{segment(name_of(member))}/link_codes"
+        path = f"{_member_path(member)}/link_codes"
         return (yield from self._gateway.post(LinkCode, path, {}, key=idempotency_key))
 
     @operation
@@ -269,8 +418,12 @@ class _Members(Resource):
     @operation
     def accounts(self, member: MemberName) -> Flow[Sequence[Account]]:
         """Fetch the member's points in every program that you may see. Raises NotFoundError."""
-        path = f"/v1/members/{segment(name_of(member))}/accounts"
+        path = f"{_member_path(member)}/accounts"
         return (yield from self._gateway.get(Page[Account], path)).data
+
+
+def _member_path(member: MemberName) -> str:
+    return f"/v1/members/{segment(name_of(member))}"
 
 
 class Merchants(Blocking, _Merchants):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Pointer, Refused
-from clearing.kit.fields import ProgramName
+from clearing.kit.fields import MEMBER_OR_ADDRESS, Form, ProgramName
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldRepository
@@ -25,10 +27,19 @@ from tongdui.orders import Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireRequest(MemberRequest):
-    """Points whose day has come, of a program of yours. The member may be one whom you do not know."""
+    """Points whose day has come, of a program of yours. The member may be one whom you do not know, or nobody any more."""
 
     kind = Kind.EXPIRE
 
+    member: Annotated[
+        str,
+        Form(
+            MEMBER_OR_ADDRESS,
+            "must be a member's id, `external:` and your own number for the customer, or an address as "
+            "GET /v1/expirations/due shows it",
+        ),
+        Field(description="`mem_...`, `external:...`, or the address of a member that was merged or erased"),
+    ]
     program: ProgramName
 
 

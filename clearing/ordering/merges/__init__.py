@@ -1,0 +1,1 @@
+"""Merges: two members turn out to be one person."""

@@ -1,0 +1,133 @@
+"""SQL of merges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Update, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.paging import newest_first, where_given
+from clearing.kit.upsert import insert_for
+from clearing.ledger.accounts.models import Account
+from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
+from clearing.ordering.merges.models import Merge, MergeAccount, MergeState
+from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.parties.codes.models import MemberCode
+from clearing.parties.members.models import Member
+from clearing.parties.programs.models import Program
+
+_OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+
+
+class MergeRepository:
+    """Merges in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, merge: Merge) -> None:
+        """Stores a merge."""
+        self._session.add(merge)
+        self._session.flush()
+
+    def by_id(self, id: str) -> Merge | None:  # noqa: A002
+        """The merge with this id."""
+        return self._session.get(Merge, id)
+
+    def lock(self, id: str) -> Merge:  # noqa: A002
+        """The merge with this id, locked until the transaction ends."""
+        return self._session.get_one(Merge, id, with_for_update=True, populate_existing=True)
+
+    def list(
+        self, *, merchant: int | None, state: MergeState | None, member_id: str | None, after: str | None, limit: int
+    ) -> Sequence[Merge]:
+        """Merges that a merchant proposed or signs transfers of, or everybody's; newest first."""
+        query = where_given(select(Merge), (Merge.state, state))
+        if merchant is not None:
+            signs = select(MergeAccount.merge_id).where(
+                MergeAccount.merge_id == Merge.id, MergeAccount.merchant_number == merchant
+            )
+            query = query.where(or_(Merge.merchant_number == merchant, signs.exists()))
+        if member_id is not None:
+            query = query.where(or_(Merge.member_id == member_id, Merge.into_id == member_id))
+        return self._session.scalars(newest_first(query, Merge.id, after, limit)).all()
+
+    # ---------------------------------------------------------------- what is left to do
+
+    def unfinished(self) -> Sequence[str]:
+        """Ids of merges whose points still move, and of merges to whose old member points have come back since."""
+        moving = select(Merge.id).where(Merge.state == MergeState.MOVING)
+        late = (
+            select(Merge.id)
+            .join(Member, and_(Member.id == Merge.member_id, Member.merged_into.is_not(None)))
+            .join(Account, Account.address == Member.address)
+            .where(Merge.state == MergeState.DONE, Account.posted != 0)
+        )
+        return sorted({*self._session.scalars(moving), *self._session.scalars(late)})
+
+    def accounts(self, merge_id: str) -> Sequence[MergeAccount]:
+        """The accounts that a merge empties, by program."""
+        query = select(MergeAccount).where(MergeAccount.merge_id == merge_id).order_by(MergeAccount.program)
+        return self._session.scalars(query).all()
+
+    def account(self, merge_id: str, program: int) -> MergeAccount | None:
+        """One of these accounts, as it is now."""
+        return self._session.get(MergeAccount, (merge_id, program), populate_existing=True)
+
+    def note_accounts(self, merge_id: str, address: str) -> None:
+        """Notes all accounts of the old address, each with the merchant that signs for it."""
+        query = select(Account.program, Program.merchant_number).join(Program, Program.number == Account.program)
+        for program, merchant in self._session.execute(query.where(Account.address == address)).all():
+            values = {"merge_id": merge_id, "program": program, "merchant_number": merchant}
+            statement = insert_for(self._session)(MergeAccount).values(**values, transfers=0, announced=0)
+            self._session.execute(statement.on_conflict_do_nothing())
+
+    def is_empty(self, address: str) -> bool:
+        """Whether nothing is left at an address, and nothing is on its way there or from there."""
+        left = select(Account.program).where(
+            Account.address == address, or_(Account.posted != 0, Account.reserved != 0)
+        )
+        return self._session.scalar(left.limit(1)) is None and not self.has_open_orders(address)
+
+    def has_open_orders(self, address: str) -> bool:
+        """Whether an instruction about this address waits for the chain."""
+        query = (
+            select(Instruction.id)
+            .join(Instruction.order)
+            .where(or_(Instruction.address == address, Instruction.draws_address == address), Order.state.in_(_OPEN))
+        )
+        return self._session.scalar(query.limit(1)) is not None
+
+    def has_open_holds(self, address: str) -> bool:
+        """Whether a merchant holds points at this address."""
+        query = select(Hold.id).where(
+            Hold.address == address,
+            Hold.state == HoldState.PENDING,
+            Hold.purpose == HoldPurpose.MERCHANT,
+            Hold.expires_at > clock_of(self._session).now(),
+        )
+        return self._session.scalar(query.limit(1)) is not None
+
+    def keys(self, address: str) -> Sequence[AccountKey]:
+        """The accounts at an address."""
+        query = select(Account.program).where(Account.address == address).order_by(Account.program)
+        return [(address, program) for program in self._session.scalars(query)]
+
+    # ---------------------------------------------------------------- history
+
+    def move_history(self, old: str, new: str) -> None:
+        """Lets the old member's movements and holds belong to the new one. Movements that wait for the chain follow later: the
+        projector is about to write to them."""
+        ended = select(Order.seq).where(Order.seq == Instruction.order_seq, Order.state.not_in(_OPEN)).exists()
+        self._update(update(Instruction).where(Instruction.member_id == old, ended).values(member_id=new))
+        self._update(update(Instruction).where(Instruction.recipient_id == old, ended).values(recipient_id=new))
+        for_merchants = (Hold.member_id == old, Hold.purpose == HoldPurpose.MERCHANT)
+        self._update(update(Hold).where(*for_merchants).values(member_id=new))
+        self._update(update(Hold).where(Hold.member_id == old).values(member_id=None))  # to be burnt at the old address
+        self._update(update(MemberCode).where(MemberCode.member_id == old).values(member_id=new))
+
+    def _update(self, statement: Update) -> None:
+        self._session.execute(statement, execution_options={"synchronize_session": False})

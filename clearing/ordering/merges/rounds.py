@@ -1,0 +1,133 @@
+"""The round of merges: empties the addresses of merged members, as soon and as often as there are points.
+
+It looks at what is there, not at what was asked of it: running twice, late or after a crash does no harm. Points may come back to
+an old address long after its merge, when an old movement is reversed; then the round moves them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.config import Settings
+from clearing.kit.database import Database
+from clearing.kit.errors import ClearingError
+from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.identity import NetworkIdentity
+from clearing.kit.signing.keyring import Keyring
+from clearing.kit.viewer import Viewer
+from clearing.ledger.availability.service import AvailabilityService
+from clearing.ordering.merges.models import Merge, MergeState
+from clearing.ordering.merges.repository import MergeRepository
+from clearing.ordering.merges.service import MergePlan, MergeService, PlannedAccount
+from clearing.ordering.orders.service import OrderService
+from clearing.parties.members.models import Member
+from clearing.parties.members.repository import MemberRepository
+from clearing.parties.merchants.repository import MerchantRepository
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "worker"
+_EVERYTHING = Viewer()
+
+
+class MergeRound:
+    """Signs the transfers of merchants whose keys the gateway keeps, and tells the others what they have to sign."""
+
+    def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
+        self._database = database
+        self._settings = settings
+        self._keyring = keyring
+        self._network = NetworkIdentity.of(settings)
+
+    def run(self) -> int:
+        """One round. Returns how many merges it looked at."""
+        with self._database.reading() as session:
+            unfinished = MergeRepository(session).unfinished()
+        for merge_id in unfinished:
+            with self._database.session.begin() as session:
+                merchants = self._take_stock(session, merge_id)
+            for merchant in merchants:
+                with self._database.session.begin() as session:
+                    self._move(session, merge_id, merchant)
+        return len(unfinished)
+
+    def _take_stock(self, session: Session, merge_id: str) -> Iterable[int]:
+        """Notes what there is to move, and whether that is all done; the merchants that have something to sign."""
+        merges, members = MergeRepository(session), MemberRepository(session)
+        merge = merges.lock(merge_id)
+        old, new = members.itself(merge.member_id), members.by_id(merge.into_id)
+        if old is None or new is None:  # erased, with whatever points they had
+            merge.state = MergeState.DONE
+            return ()
+        merges.note_accounts(merge.id, old.address)
+        merges.move_history(old.id, new.id)
+        is_empty = merges.is_empty(old.address)
+        if is_empty and merge.state is MergeState.MOVING:
+            self._finish(session, merge, old)
+        elif not is_empty:
+            merge.state, merge.done_at = MergeState.MOVING, None
+        return () if is_empty else sorted({account.merchant_number for account in merges.accounts(merge.id)})
+
+    @staticmethod
+    def _finish(session: Session, merge: Merge, old: Member) -> None:
+        merge.state, merge.done_at = MergeState.DONE, clock_of(session).now()
+        signers = [account.merchant_number for account in MergeRepository(session).accounts(merge.id)]
+        EventRecorder(session).record(
+            "member.merge_done",
+            old.id,
+            actor=ACTOR,
+            merchants=[merge.merchant_number, *signers],
+            data={"merge": merge.id, "member": old.id, "into": merge.into_id},
+        )
+
+    def _move(self, session: Session, merge_id: str, merchant_number: int) -> None:
+        # As for every order: lock the merchant, who counts the nonces and the transfers, then the accounts.
+        merchant = MerchantRepository(session).lock(merchant_number)
+        merge = MergeRepository(session).by_id(merge_id)
+        assert merge is not None, "merges are never deleted"
+        service = MergeService(session, network=self._network)
+        plan = service.plan(_EVERYTHING, merge)
+        mine = [planned for planned in plan.accounts if planned.account.merchant_number == merchant_number]
+        AvailabilityService(session, network=self._network).lock(
+            [(plan.address or "", planned.account.program) for planned in mine]
+        )
+        orders = OrderService(session, network=self._network, keyring=self._keyring, settings=self._settings)
+        for due in service.plan(_EVERYTHING, merge).accounts:  # once more, now that nobody can change it
+            if due.account.merchant_number != merchant_number or due.balance.available <= 0:
+                continue
+            if not due.is_managed:
+                self._announce(session, plan, due)
+                continue
+            try:
+                with session.begin_nested():
+                    service.transfer(merchant, plan, due, due.balance.available, orders, actor=ACTOR)
+            except ClearingError as error:
+                # The program is paused, the merchant suspended or the queue full: the next round tries again.
+                log.warning(
+                    "points of a merged member not moved yet", merge=merge.id, code=error.code, detail=error.detail
+                )
+
+    @staticmethod
+    def _announce(session: Session, plan: MergePlan, due: PlannedAccount) -> None:
+        """Tells a merchant once what it has to sign."""
+        number = due.account.transfers + 1
+        if due.account.announced >= number:
+            return
+        due.account.announced = number
+        EventRecorder(session).record(
+            "member.merge_due",
+            plan.merge.member_id,
+            actor=ACTOR,
+            merchants=[due.account.merchant_number],
+            data={
+                "merge": plan.merge.id,
+                "member": plan.merge.member_id,
+                "into": plan.merge.into_id,
+                "points": due.balance.available,
+                "reference": due.reference,
+            },
+        )
