@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,6 +36,7 @@ from clearing.kit.errors import Conflict
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
+from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.settlement.models import Position
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.notifications.webhooks.fanout import CURSOR
@@ -45,18 +47,24 @@ from clearing.notifications.webhooks.service import WebhookService
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.kinds.redeem import RedeemRequest
+from clearing.ordering.orders.kinds.reverse import ReverseRequest
+from clearing.ordering.orders.kinds.spend import SpendRequest
+from clearing.ordering.orders.kinds.transfer import TransferRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.agreements.models import Agreement
+from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.merchants.models import Merchant, SignerKey
 from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
 from tests.support.harness import Harness
 from tests.support.webhook_receiver import WebhookReceiver
+from tongdui import orders as wire
+from tongdui import receipts
 from tongdui.encoding import keccak256, text_word
-from tongdui.orders import AgreementTerms, Kind, full_signature
+from tongdui.orders import Kind, full_signature
 
 TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
 """Errors after which a daemon tries again."""
@@ -65,6 +73,10 @@ PATIENCE = 180.0
 """Seconds after which an order that does not settle, a silent process or a busy network fails the test."""
 
 _WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
+
+OWN: dict[int, str | None] = {1: "FUEL", 2: "CINE", 3: None}
+"""Each merchant's program. The third takes FUEL for goods."""
+_OWN_KINDS = (Kind.ISSUE, Kind.REDEEM, Kind.TRANSFER, Kind.REVERSE)
 
 TABLES = set(Base.metadata.tables)
 
@@ -99,9 +111,13 @@ class World:
     directory: Path
     harness: Harness = field(init=False)
     model: ClearingHouse = field(init=False)
+    acceptance: str = field(init=False)
+    """Id of the agreement by which merchant 3 takes FUEL for goods."""
     members: list[str] = field(init=False)
     plans: list[Plan] = field(default_factory=list)
     modelled: int = 0
+    undone: set[str] = field(default_factory=set)
+    """Ids of movements that a plan reverses."""
     base: int = field(init=False)
     """The newest block that no fault may take away."""
     receiver: WebhookReceiver = field(default_factory=WebhookReceiver)
@@ -111,6 +127,7 @@ class World:
         url = self.server.new_database("world")
         self.harness = Harness(url, self.node.url, self.directory, resend_after=0.3, **_WEBHOOKS)
         self.harness.onboard()
+        self.acceptance = self.harness.acceptor()
         self.receiver.__enter__()
         self._subscribe()
         self.members = [self.harness.member() for _ in range(4)]
@@ -129,7 +146,7 @@ class World:
     def _subscribe(self) -> None:
         with self.harness.database.session.begin() as session:
             service = WebhookService(session, keyring=self.harness.keyring, settings=self.harness.settings)
-            for number in (1, 2):
+            for number in OWN:
                 merchant = session.get_one(Merchant, number)
                 service.create(merchant, url=self.receiver.url, types=["order.settled"], description="", actor="test")
 
@@ -137,19 +154,56 @@ class World:
 
     def plan(self, rng: random.Random) -> Plan:
         """Makes a plan that will be accepted and settled if nothing is lost."""
-        merchant = rng.choice((1, 2))
+        merchant = rng.choice(list(OWN))
         requests = [self._request(rng, merchant) for _ in range(rng.randint(1, 3))]
         return Plan(merchant, (_named(requests[0], f"doc-{len(self.plans)}-{rng.randrange(10**9)}"), *requests[1:]))
 
     def _request(self, rng: random.Random, merchant: int) -> InstructionRequest:
         member, points = rng.choice(self.members), rng.randint(2, 50)
-        own = {1: "FUEL", 2: "CINE"}[merchant]
-        kinds = [Kind.ISSUE, Kind.REDEEM] + ([Kind.EXCHANGE] if merchant == 1 else [])
-        kind = rng.choice(kinds)
-        if kind is Kind.EXCHANGE:
-            return ExchangeRequest(member=member, points=points, source_program=own, target_program="CINE")
-        request = IssueRequest if kind is Kind.ISSUE else RedeemRequest
-        return request(member=member, points=points, program=own)
+        own = OWN[merchant]
+        if own is None:
+            return self._acceptors_request(rng, member, points)
+        match rng.choice([*_OWN_KINDS, *([Kind.EXCHANGE] if merchant == 1 else [])]):
+            case Kind.ISSUE:
+                return IssueRequest(member=member, points=points, program=own)
+            case Kind.REDEEM:
+                return RedeemRequest(member=member, points=points, program=own)
+            case Kind.TRANSFER:
+                recipient = rng.choice([other for other in self.members if other != member])
+                return TransferRequest(member=member, recipient=recipient, points=points, program=own)
+            case Kind.EXCHANGE:
+                return ExchangeRequest(member=member, points=points, source_program=own, target_program="CINE")
+            case _:
+                undone = self._undo(rng, merchant)
+                return undone or IssueRequest(member=member, points=points, program=own)
+
+    def _acceptors_request(self, rng: random.Random, member: str, points: int) -> InstructionRequest:
+        """A spend with the member's one-time code, or the return of an earlier one."""
+        if rng.random() < 0.4 and (undone := self._undo(rng, 3)) is not None:
+            return undone
+        with self.harness.database.session.begin() as session:
+            issuer = session.get_one(Merchant, 1)
+            _, code = MemberCodeService(session).create(
+                issuer, member, points=points, program="FUEL", presenter=None, seconds=600, actor="test"
+            )
+        return SpendRequest(member_code=code, points=points, agreement=self.acceptance)
+
+    def _undo(self, rng: random.Random, merchant: int) -> InstructionRequest | None:
+        """The reversal of a part of a movement that this merchant took in, or made on its own; None while there is none."""
+        with self.harness.database.reading() as session:
+            query = select(Instruction.id, Instruction.points).where(
+                Instruction.kind != int(Kind.REVERSE),
+                Instruction.points > 1,
+                func.coalesce(Instruction.receiver, Instruction.giver) == merchant,
+                Instruction.id.not_in(self.undone),
+                Instruction.points <= 50,
+            )
+            found = session.execute(query.order_by(Instruction.id)).all()
+        if not found:
+            return None
+        movement, points = rng.choice(found)
+        self.undone.add(movement)
+        return ReverseRequest(movement=movement, points=rng.randint(1, points - 1))
 
     # ---------------------------------------------------------------- running
 
@@ -259,7 +313,7 @@ class World:
                 signed = session.scalars(query).one().signed()
                 model.now = int(time.time())
                 before = len(model.events)
-                model.execute(self.harness.keys.address("sequencer"), [signed], lambda _: None)
+                model.execute(self.harness.keys.address("sequencer"), [signed], partial(_evidence, session))
                 assert not [name for name, _ in model.events[before:] if name.endswith("Rejected")]
             self.modelled = len(self.plans)
             balances = {(a.address, a.program): a.posted for a in session.scalars(select(Account)) if a.posted}
@@ -273,23 +327,40 @@ class World:
         admin, operator, sequencer, treasury = (
             h.keys.address(role) for role in ("admin", "operator", "sequencer", "treasury")
         )
-        model = ClearingHouse(h.network.domain, admin, text_word("Test"), 28_800, int(time.time()))
+        model = _Model(h.network.domain, admin, text_word("Test"), 28_800, int(time.time()))
         for role, holder in ((Role.OPERATOR, operator), (Role.SEQUENCER, sequencer), (Role.TREASURY, treasury)):
             model.set_role(admin, role, holder, True)
         with h.database.reading() as session:
-            for number, name, code in ((1, "fuel", "FUEL"), (2, "cine", "CINE")):
+            for number, code in OWN.items():
                 key = session.scalars(select(SignerKey.address).where(SignerKey.merchant_number == number)).one()
-                model.register_merchant(operator, number, text_word(name), key, 0)
-                model.register_program(operator, number, number, text_word(code), text_word(code))
-            row = session.scalars(select(Agreement)).one()
-        terms = AgreementTerms(**{name: getattr(row, name) for name in AgreementTerms.__dataclass_fields__})
-        assert row.source_signature is not None
-        assert row.target_signature is not None
-        signatures = full_signature(row.source_signature), full_signature(row.target_signature)
-        model.register_agreement(operator, 1, terms, *signatures)
-        for number in (1, 2):
+                model.register_merchant(operator, number, text_word(f"merchant {number}"), key, 0)
+                if code is not None:
+                    model.register_program(operator, number, number, text_word(code), text_word(code))
+            rows = session.scalars(select(Agreement).order_by(Agreement.number)).all()
+        for row in rows:
+            assert row.number is not None
+            assert row.source_signature is not None
+            assert row.target_signature is not None
+            signatures = full_signature(row.source_signature), full_signature(row.target_signature)
+            model.register_agreement(operator, row.number, row.terms, *signatures)
+        for number in OWN:
             model.deposit(treasury, number, 1_000_000_000, keccak256(f"bank-{number}".encode()))
         return model
+
+
+class _Model(ClearingHouse):
+    """The reference model. Its batches have other numbers than the chain, so it takes entries without their proofs."""
+
+    def _proven_entry(self, i: wire.Instruction, evidence: receipts.Evidence | None) -> receipts.Entry:
+        assert evidence is not None
+        assert (evidence.entry.leaf(), evidence.entry.member) == (i.link, i.member)
+        return evidence.entry
+
+
+def _evidence(session: Session, reversal: wire.Instruction) -> receipts.Evidence | None:
+    """The entry that a reversal undoes, with its proof, as the database has it."""
+    proof = EntryRepository(session).receipt(reversal.link)
+    return receipts.Evidence(proof.entry.wire(), proof.path) if proof is not None else None
 
 
 # -------------------------------------------------------------------- in the order's own process
