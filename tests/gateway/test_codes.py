@@ -261,3 +261,13 @@ def test_trying_a_code_out_is_a_try_and_uses_nothing_up(site: Site, fuel: Party,
     for _ in range(5):
         till.refused("/v1/spends?dry_run=true", {**body, "member_code": "00000-00000"}, "member_code_invalid")
     till.refused("/v1/spends?dry_run=true", body, "too_many_tries", 429)
+
+
+def test_a_till_that_lost_its_key_hears_that_the_sale_is_done_and_not_that_its_code_is_wrong(
+    fuel: Party, washes: list[Party], codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 5})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5, "reference": "sale-forgotten"}
+    washes[0].post("/v1/spends", body)
+    for _ in range(6):
+        washes[0].refused("/v1/spends", body, "duplicate_reference", 409)
