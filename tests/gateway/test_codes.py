@@ -127,7 +127,7 @@ def test_the_till_learns_whose_code_it_is_and_uses_nothing_up(
     code = fuel.post(codes, {"points": 5})
     for text in (code["code"], code["qr"], code["code"].lower().replace("-", " ")):
         found = cine.post(LOOKUP, shown(text))
-        assert found == {**fuel.get(f"/v1/members/{member}"), "external_id": None}
+        assert found == {**fuel.get(f"/v1/members/{member}"), "external_id": None, "external_ids": []}
     assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
     problem = cine.refused(LOOKUP, shown(code["code"], 6), "over_member_code")
     assert problem["errors"][0]["pointer"] == "/points"
@@ -261,3 +261,24 @@ def test_trying_a_code_out_is_a_try_and_uses_nothing_up(site: Site, fuel: Party,
     for _ in range(5):
         till.refused("/v1/spends?dry_run=true", {**body, "member_code": "00000-00000"}, "member_code_invalid")
     till.refused("/v1/spends?dry_run=true", body, "too_many_tries", 429)
+
+
+def test_a_till_that_lost_its_key_hears_that_the_sale_is_done_and_not_that_its_code_is_wrong(
+    fuel: Party, washes: list[Party], codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 5})
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5, "reference": "sale-forgotten"}
+    washes[0].post("/v1/spends", body)
+    for _ in range(6):
+        washes[0].refused("/v1/spends", body, "duplicate_reference", 409)
+
+
+def test_a_frozen_member_gets_no_code_and_its_old_one_draws_nothing(
+    site: Site, fuel: Party, washes: list[Party], member: str, codes: str
+) -> None:
+    code = fuel.post(codes, {"points": 5})
+    fuel.post(f"/v1/members/{member}/freeze", {"reason": "lost telephone"})
+    fuel.refused(codes, {"points": 5}, "member_frozen")
+    body = {"program": "FUEL", "member_code": code["code"], "points": 5}
+    washes[0].refused("/v1/spends", body, "member_frozen")
+    assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"

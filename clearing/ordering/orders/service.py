@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from clearing.kit.errors import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    Pointer,
     Unavailable,
     pointer_into,
 )
@@ -35,6 +36,9 @@ from clearing.ordering.orders.reservation import ReservationService
 from clearing.ordering.orders.resolution import Draft, Held, Resolver
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
+
+Placed: TypeAlias = tuple[InstructionRequest, Pointer]
+"""A request, and the pointers to its fields."""
 
 
 class OrderService:
@@ -65,9 +69,10 @@ class OrderService:
         order may not be: then the caller rolls back to where it called.
         """
         self._refuse_overload(merchant)
-        drafts = self._resolved(merchant, requests, places or [""] * len(requests), actor, held)
+        placed = list(zip(requests, map(pointer_into, places or [""] * len(requests)), strict=True))
+        self._refuse_duplicates(merchant, placed)  # first: its member code is used up, which says less about why
+        drafts = self._resolved(merchant, placed, actor, held)
         self._refuse_oversized(drafts)
-        self._refuse_duplicates(merchant, drafts)
         authorization = authorization or self._authorizations.managed(merchant)
         wanted = [draft.instruction for draft in drafts]
         order = self._authorizations.order(merchant, wanted, authorization, atomic=atomic)
@@ -100,19 +105,11 @@ class OrderService:
         if waiting >= self._settings.queue_limit:
             raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
 
-    def _resolved(
-        self,
-        merchant: Merchant,
-        requests: Sequence[InstructionRequest],
-        places: Sequence[str],
-        actor: str,
-        held: Held | None,
-    ) -> list[Draft]:
+    def _resolved(self, merchant: Merchant, placed: Sequence[Placed], actor: str, held: Held | None) -> list[Draft]:
         resolver = Resolver(self._session, merchant, self._network, actor, held)
-        resolver.prepare(requests)
+        resolver.prepare([request for request, _ in placed])
         drafts = []
-        for request, place in zip(requests, places, strict=True):
-            at = pointer_into(place)
+        for request, at in placed:
             resolver.require_points(request, at)
             drafts.append(kind_of(request.kind).resolve(resolver, request, at))
         return drafts
@@ -125,25 +122,22 @@ class OrderService:
             detail = f"{counts} may not fit into one transaction of the chain; make several orders of it"
             raise InvalidRequest.at("/instructions", detail, code="order_too_large")
 
-    def _refuse_duplicates(self, merchant: Merchant, drafts: list[Draft]) -> None:
+    def _refuse_duplicates(self, merchant: Merchant, placed: Sequence[Placed]) -> None:
         """A merchant's document number has one effect, whatever the idempotency key."""
-        by_kind: dict[wire.Kind, list[Draft]] = defaultdict(list)
-        for draft in drafts:
-            if draft.request.reference is not None:
-                by_kind[draft.request.kind].append(draft)
+        by_kind: dict[wire.Kind, list[Placed]] = defaultdict(list)
+        for request, at in placed:
+            if request.reference is not None:
+                by_kind[request.kind].append((request, at))
         errors = []
         for kind, some in by_kind.items():
-            counts = Counter(draft.request.reference for draft in some)
+            counts = Counter(request.reference for request, _ in some)
             known = self._orders.live_references(
                 merchant.number, kind, [reference for reference in counts if reference]
             )
             errors += [
-                FieldError(
-                    draft.at("reference"),
-                    f"{draft.request.reference} was used for another {kind.label} already",
-                )
-                for draft in some
-                if draft.request.reference in known or counts[draft.request.reference] > 1
+                FieldError(at("reference"), f"{request.reference} was used for another {kind.label} already")
+                for request, at in some
+                if request.reference in known or counts[request.reference] > 1
             ]
         if errors:
             raise Conflict(
