@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {Registry} from "./Registry.sol";
 import {AgreementKind, AgreementTerms, IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
+import {PaddedText} from "./libraries/PaddedText.sol";
 import {RateMath} from "./libraries/RateMath.sol";
+import {AgreementParties, AgreementPartiesLib} from "./types/AgreementParties.sol";
 import {AgreementPrice, AgreementPriceLib} from "./types/AgreementPrice.sol";
 import {AgreementRoute, AgreementRouteLib} from "./types/AgreementRoute.sol";
 
@@ -15,12 +17,7 @@ abstract contract Agreements is Registry {
     struct Agreement {
         AgreementRoute route;
         AgreementPrice price;
-        uint32 sourceMerchant;
-        uint32 targetMerchant;
-        uint32 supersedes;
-        uint32 graceSeconds;
-        uint40 acceptBy;
-        bool keepExpiry;
+        AgreementParties parties;
     }
 
     uint8 internal constant SOURCE_MAY_INITIATE = 1;
@@ -64,12 +61,7 @@ abstract contract Agreements is Registry {
         Agreement storage agreement = _agreement(id);
         agreement.route = AgreementRouteLib.pack(terms);
         agreement.price = AgreementPriceLib.pack(terms);
-        agreement.sourceMerchant = terms.sourceMerchant;
-        agreement.targetMerchant = terms.targetMerchant;
-        agreement.supersedes = terms.supersedes;
-        agreement.graceSeconds = terms.graceSeconds;
-        agreement.acceptBy = terms.acceptBy;
-        agreement.keepExpiry = terms.keepExpiry;
+        agreement.parties = AgreementPartiesLib.pack(terms);
 
         emit AgreementRegistered(id, digest, terms, sourceSignature, targetSignature);
         if (terms.supersedes != 0) _supersede(terms, id);
@@ -82,8 +74,8 @@ abstract contract Agreements is Registry {
         external
         override
     {
-        Agreement storage agreement = _knownAgreement(id);
-        if (merchant != agreement.sourceMerchant && merchant != agreement.targetMerchant) {
+        AgreementParties parties = _knownAgreement(id).parties;
+        if (merchant != parties.sourceMerchant() && merchant != parties.targetMerchant()) {
             revert BadSignature(merchant);
         }
         _requireSignature(merchant, keccak256(abi.encode(TERMINATION_TYPEHASH, id, effectiveAt)), signature);
@@ -120,7 +112,7 @@ abstract contract Agreements is Registry {
         _knownMerchant(terms.sourceMerchant);
         _knownMerchant(terms.targetMerchant);
         bytes32 field = _badTerm(terms);
-        if (field != 0) revert BadTerms(_toString(field));
+        if (field != 0) revert BadTerms(PaddedText.toString(field));
     }
 
     /// @dev The name of the first field with a value that makes no sense, or 0.
@@ -155,43 +147,9 @@ abstract contract Agreements is Registry {
     function _mayFollow(AgreementTerms memory terms) private view returns (bool) {
         Agreement storage predecessor = _knownAgreement(terms.supersedes);
         AgreementRoute route = AgreementRouteLib.pack(terms);
-        bool sameMerchants =
-            predecessor.sourceMerchant == terms.sourceMerchant && predecessor.targetMerchant == terms.targetMerchant;
+        bool sameMerchants = predecessor.parties.sameMerchants(AgreementPartiesLib.pack(terms));
         return sameMerchants && predecessor.route.hasKind(terms.kind) && predecessor.route.source() == route.source()
             && predecessor.route.target() == route.target();
-    }
-
-    // ---------------------------------------------------------------- views
-
-    /// @inheritdoc IClearingHouse
-    function agreementOf(uint32 id) external view override returns (AgreementTerms memory terms) {
-        Agreement storage agreement = _knownAgreement(id);
-        AgreementRoute route = agreement.route;
-        AgreementPrice price = agreement.price;
-        terms.kind = AgreementKind(route.kind());
-        terms.initiators = uint8(route.initiators());
-        terms.feeBps = uint16(route.feeBps());
-        terms.lifetimeDays = uint16(route.lifetimeDays());
-        terms.sourceMerchant = agreement.sourceMerchant;
-        terms.targetMerchant = agreement.targetMerchant;
-        terms.sourceProgram = uint32(route.source());
-        if (terms.kind == AgreementKind.Exchange) terms.targetProgram = uint32(route.target());
-        terms.validFrom = uint40(route.validFrom());
-        terms.validUntil = uint40(route.validUntil());
-        terms.rateNum = uint32(price.rateNum());
-        terms.rateDen = uint32(price.rateDen());
-        terms.unitPriceMicros = uint64(price.unitPriceMicros());
-        terms.maxPoints = uint64(price.maxPoints());
-        terms.dailyCap = uint64(price.dailyCap());
-        terms.supersedes = agreement.supersedes;
-        terms.graceSeconds = agreement.graceSeconds;
-        terms.acceptBy = agreement.acceptBy;
-        terms.keepExpiry = agreement.keepExpiry;
-    }
-
-    /// @inheritdoc IClearingHouse
-    function usedToday(uint32 id) external view override returns (uint64) {
-        return uint64(_knownAgreement(id).route.usedOn(today()));
     }
 
     // ---------------------------------------------------------------- storage access

@@ -240,11 +240,13 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         if (index >= evidence.length) return Reason.UnknownEntry;
         Entry calldata original = evidence[index].entry;
         EntryHead originalHead = original.head;
-        bool proven = _leafOf(original) == bytes32(instruction.link()) && verifyEntry(original, evidence[index].proof);
+        bytes32 leaf = keccak256(abi.encode(original));
+        bool proven =
+            leaf == bytes32(instruction.link()) && _isPosted(originalHead.batch(), leaf, evidence[index].proof);
         bool same = uint160(original.member) == instruction.member() && originalHead.program() == instruction.program();
         if (!proven || !same) return Reason.UnknownEntry;
         if (originalHead.kind() == uint256(Kind.Reverse)) return Reason.NotReversible;
-        uint256 reversedBefore = _reversedPoints[bytes32(instruction.link())];
+        uint256 reversedBefore = reversedOf[leaf];
         uint256 points = instruction.points();
         if (reversedBefore + points > original.amounts.points()) return Reason.OverReversal;
 
@@ -254,7 +256,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
             ? _undoOwnMovement(cursor, original, points)
             : _undoConversion(cursor, instruction.member(), originalHead, share);
         if (_isRefusal(reason)) return reason;
-        _reversedPoints[bytes32(instruction.link())] = uint64(reversedBefore + points);
+        reversedOf[leaf] = uint64(reversedBefore + points);
 
         _post(cursor, instruction, 0, originalHead.agreement(), share);
     }
@@ -274,7 +276,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         // Both divisions are exact: what was settled is a whole price times `out` (exchange) or times `points` (spend).
         // slither-disable-next-line divide-before-multiply
         uint256 settled = whole.out() == 0 ? whole.settled() / total * points : whole.settled() / whole.out() * out;
-        return EntryAmountsLib.pack(points, out, settled, fee);
+        return EntryAmountsLib.pack(points, out, settled, 0).withFee(fee);
     }
 
     /// @dev Undoes an issue, redeem, expire or transfer: movements within a program, by the program's own merchant.
@@ -322,8 +324,9 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
             return Reason.InsufficientLiquidity;
         }
 
-        if (_isOfToday(original.batch(), cursor.today)) {
-            agreement.route = route.withLessUse(cursor.today, share.points());
+        // The original counts in today's use, and no part of it comes back twice.
+        if (_newestBatch.isOfToday(original.batch(), cursor.today)) {
+            agreement.route = route.withLessUse(share.points());
         }
         source.minted = restored.plusMinted(ProgramSideLib.RESTORED, share.points());
         _credit(member, route.source(), share.points());

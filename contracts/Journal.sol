@@ -5,28 +5,24 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {Registry} from "./Registry.sol";
-import {Entry, IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
+import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {EntryAmounts} from "./types/EntryAmounts.sol";
 import {EntryHead} from "./types/EntryHead.sol";
 import {Instruction} from "./types/Instruction.sol";
+import {NewestBatch} from "./types/NewestBatch.sol";
 
 /// @title Journal
 /// @notice What happened, with proof: each entry is a leaf, each batch has a root, and the head chains the roots.
 abstract contract Journal is Registry, Pausable {
-    /// @inheritdoc IClearingHouse
-    /// @dev This and the next two are declared first, because they share their slot with the pause, which every batch reads as well.
-    uint40 public override batchCount;
-    /// @dev The network day of the newest batch.
-    uint32 private _dayOfNewestBatch;
-    /// @dev The first batch of that day.
-    uint40 private _firstBatchOfDay;
+    /// @dev Declared first, because it shares its slot with the pause, which every batch reads as well.
+    NewestBatch internal _newestBatch;
     /// @inheritdoc IClearingHouse
     bytes32 public override head;
     /// @inheritdoc IClearingHouse
     mapping(uint40 batch => bytes32) public override rootOf;
-    /// @dev Source points of an entry that were reversed so far.
-    mapping(bytes32 leaf => uint64 points) internal _reversedPoints;
+    /// @inheritdoc IClearingHouse
+    mapping(bytes32 leaf => uint64 points) public override reversedOf;
 
     // ---------------------------------------------------------------- pauser
 
@@ -66,38 +62,32 @@ abstract contract Journal is Registry, Pausable {
         }
     }
 
-    /// @dev Stores the root of the batch's first `count` leaves and moves the head.
-    function _closeBatch(uint40 batch, uint256 day, bytes32[] memory leaves, uint256 count) internal {
+    /// @dev Stores the root of the batch's first `count` leaves and moves the head. Assembly, to write the whole slot of the newest
+    /// batch without reading it again: all else that it holds is the pause, which is off while a batch executes.
+    function _closeBatch(NewestBatch newest, bytes32[] memory leaves, uint256 count) internal {
+        uint40 batch = uint40(newest.number());
         bytes32 root = MerkleTree.root(leaves, count);
         bytes32 newHead = keccak256(abi.encode(head, batch, count, root));
 
-        batchCount = batch;
-        if (_dayOfNewestBatch != day) (_dayOfNewestBatch, _firstBatchOfDay) = (uint32(day), batch);
+        assembly ("memory-safe") {
+            sstore(_newestBatch.slot, shl(shl(3, _newestBatch.offset), newest))
+        }
         rootOf[batch] = root;
         head = newHead;
 
         emit BatchClosed(batch, uint16(count), root, newHead);
     }
 
-    /// @dev Whether a closed batch is of `today`. No batch of today was closed before the first of today, nor on a day without one.
-    function _isOfToday(uint256 batch, uint256 today_) internal view returns (bool) {
-        return _dayOfNewestBatch == today_ && batch >= _firstBatchOfDay;
-    }
-
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IClearingHouse
-    function verifyEntry(Entry calldata entry, bytes32[] calldata proof) public view override returns (bool) {
-        bytes32 root = rootOf[uint40(entry.head.batch())];
-        return root != 0 && MerkleProof.verifyCalldata(proof, root, _leafOf(entry));
+    function batchCount() external view override returns (uint40) {
+        return uint40(_newestBatch.number());
     }
 
-    /// @inheritdoc IClearingHouse
-    function reversedOf(bytes32 leaf) external view override returns (uint64) {
-        return _reversedPoints[leaf];
-    }
-
-    function _leafOf(Entry calldata entry) internal pure returns (bytes32) {
-        return keccak256(abi.encode(entry));
+    /// @dev Whether a posted entry of this batch has this leaf.
+    function _isPosted(uint256 batch, bytes32 leaf, bytes32[] calldata proof) internal view returns (bool) {
+        bytes32 root = rootOf[uint40(batch)];
+        return root != 0 && MerkleProof.verifyCalldata(proof, root, leaf);
     }
 }

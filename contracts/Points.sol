@@ -2,9 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Registry} from "./Registry.sol";
-import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {BalancePage, BalancePageLib} from "./types/BalancePage.sol";
-import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
 
 /// @title Points
 /// @notice Members' balances, four programs to a slot. A program's totals are in `Registry`; whoever moves points updates them.
@@ -68,39 +66,5 @@ abstract contract Points is Registry {
     /// @dev The slot with the member's points of `program` and of the three other programs of its page.
     function _balanceSlot(uint256 member, uint256 program) internal view returns (BalanceSlot storage) {
         return _balanceSlots[BalancePageLib.pageOf(program) << 160 | member];
-    }
-
-    // ---------------------------------------------------------------- views
-
-    /// @inheritdoc IClearingHouse
-    function balanceOf(address member, uint32 program) external view override returns (uint64) {
-        _knownProgram(program);
-        return uint64(_balance(uint160(member), program));
-    }
-
-    /// @inheritdoc IClearingHouse
-    function totalSupply(uint32 program) external view override returns (uint64) {
-        Program storage storedProgram = _knownProgram(program);
-        (ProgramSide burnt, ProgramSide voided) = (storedProgram.burnt, storedProgram.voided);
-        uint256 supply = storedProgram.minted.total(ProgramSideLib.MINTED);
-        supply -= burnt.total(ProgramSideLib.REDEEMED) + burnt.total(ProgramSideLib.SPENT);
-        supply -= burnt.total(ProgramSideLib.EXCHANGED_OUT) + voided.total(ProgramSideLib.EXPIRED);
-        return uint64(supply - voided.total(ProgramSideLib.REVOKED));
-    }
-
-    /// @inheritdoc IClearingHouse
-    function name(uint32 program) external view override returns (string memory) {
-        return _toString(_knownProgram(program).name);
-    }
-
-    /// @inheritdoc IClearingHouse
-    function symbol(uint32 program) external view override returns (string memory) {
-        return _toString(_knownProgram(program).code);
-    }
-
-    /// @inheritdoc IClearingHouse
-    function decimals(uint32 program) external view override returns (uint8) {
-        _knownProgram(program);
-        return 0;
     }
 }

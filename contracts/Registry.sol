@@ -6,7 +6,7 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {TypedData} from "./TypedData.sol";
-import {IClearingHouse, MerchantStatus, ProgramTotals, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
+import {IClearingHouse, MerchantStatus, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
 import {MerchantPosition, MerchantPositionLib} from "./types/MerchantPosition.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
 
@@ -231,7 +231,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @dev Uses up a nonce. Returns false if it was used before.
     function _useNonce(uint256 merchant, uint256 nonce) internal returns (bool) {
-        NonceBitmap storage bitmap = _nonceBitmap(merchant, nonce);
+        NonceBitmap storage bitmap = _nonceBitmaps[merchant << 40 | nonce >> 8];
         uint256 bits = bitmap.bits;
         uint256 bit = 1 << (nonce & 0xff);
         if (bits & bit != 0) return false;
@@ -239,58 +239,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         return true;
     }
 
-    function _nonceBitmap(uint256 merchant, uint256 nonce) private view returns (NonceBitmap storage) {
-        return _nonceBitmaps[merchant << 40 | nonce >> 8];
-    }
-
     // ---------------------------------------------------------------- views
-
-    /// @inheritdoc IClearingHouse
-    function merchantOf(uint32 merchant) external view override returns (MerchantStatus, int96, uint96) {
-        MerchantPosition position = _merchant(merchant).position;
-        return (position.status(), int96(position.micros()), uint96(position.creditLimitMicros()));
-    }
-
-    /// @inheritdoc IClearingHouse
-    function signerOf(address key) external view override returns (uint32, uint40, uint40) {
-        SignerKey memory signer = _signers[key];
-        return (signer.merchant, signer.validFrom, signer.validUntil);
-    }
-
-    /// @inheritdoc IClearingHouse
-    function programOf(uint32 program) external view override returns (uint32, bool, bytes32, bytes32) {
-        Program storage storedProgram = _program(program);
-        return (
-            uint32(storedProgram.minted.merchant()),
-            storedProgram.minted.paused(),
-            storedProgram.code,
-            storedProgram.name
-        );
-    }
-
-    /// @inheritdoc IClearingHouse
-    function totalsOf(uint32 program) external view override returns (ProgramTotals memory) {
-        Program storage storedProgram = _knownProgram(program);
-        return ProgramTotals({
-            issued: uint64(
-                storedProgram.minted.total(ProgramSideLib.MINTED)
-                    - storedProgram.minted.total(ProgramSideLib.EXCHANGED_IN)
-                    - storedProgram.minted.total(ProgramSideLib.RESTORED)
-            ),
-            exchangedIn: uint64(storedProgram.minted.total(ProgramSideLib.EXCHANGED_IN)),
-            restored: uint64(storedProgram.minted.total(ProgramSideLib.RESTORED)),
-            redeemed: uint64(storedProgram.burnt.total(ProgramSideLib.REDEEMED)),
-            spent: uint64(storedProgram.burnt.total(ProgramSideLib.SPENT)),
-            exchangedOut: uint64(storedProgram.burnt.total(ProgramSideLib.EXCHANGED_OUT)),
-            expired: uint64(storedProgram.voided.total(ProgramSideLib.EXPIRED)),
-            revoked: uint64(storedProgram.voided.total(ProgramSideLib.REVOKED))
-        });
-    }
-
-    /// @inheritdoc IClearingHouse
-    function nonceUsed(uint32 merchant, uint48 nonce) external view override returns (bool) {
-        return _nonceBitmap(merchant, nonce).bits & 1 << (nonce & 0xff) != 0;
-    }
 
     /// @inheritdoc IClearingHouse
     function today() public view override returns (uint32) {
@@ -322,20 +271,6 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     function _program(uint256 id) internal pure returns (Program storage program) {
         assembly ("memory-safe") {
             program.slot := add(_programs.slot, mul(id, 5))
-        }
-    }
-
-    // ---------------------------------------------------------------- text
-
-    /// @dev Drops the zero padding of UTF-8 text. Assembly, because the compiler's code for this is ten times as long.
-    function _toString(bytes32 padded) internal pure returns (string memory text) {
-        assembly ("memory-safe") {
-            text := mload(0x40)
-            mstore(0x40, add(text, 0x40))
-            let length := 0
-            for {} and(lt(length, 32), gt(byte(length, padded), 0)) {} { length := add(length, 1) }
-            mstore(text, length)
-            mstore(add(text, 0x20), padded)
         }
     }
 }

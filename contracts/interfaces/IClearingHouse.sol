@@ -406,22 +406,12 @@ interface IClearingHouse {
         external
         returns (bytes32[] memory leaves);
 
-    // ---------------------------------------------------------------- views: registry
+    // ---------------------------------------------------------------- views
+
+    // These are the plain variables. What must be unpacked, the house answers as well: see `IClearingHouseLens`.
 
     /// @notice Whether an address holds a role.
     function hasRole(Role role, address account) external view returns (bool);
-
-    /// @notice A merchant's status, position and credit limit, or zeros if no merchant has this number.
-    function merchantOf(uint32 merchant)
-        external
-        view
-        returns (MerchantStatus status, int96 positionMicros, uint96 creditLimitMicros);
-
-    /// @notice The merchant and the window of a key, or zeros if the key is unknown.
-    function signerOf(address key) external view returns (uint32 merchant, uint40 validFrom, uint40 validUntil);
-
-    /// @notice A program's merchant, pause, code and name, or zeros if no program has this number.
-    function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
 
     /// @notice The number of merchants. They are numbered from 0, the operator.
     function merchantCount() external view returns (uint32);
@@ -429,54 +419,17 @@ interface IClearingHouse {
     /// @notice The number of programs. They are numbered from 1.
     function programCount() external view returns (uint32);
 
-    /// @notice Whether a merchant's nonce is used up.
-    function nonceUsed(uint32 merchant, uint48 nonce) external view returns (bool);
-
     /// @notice The network's current day: days since 1970-01-01 in its own time zone.
     function today() external view returns (uint32);
 
-    // ---------------------------------------------------------------- views: agreements
-
     /// @notice The number of agreements. They are numbered from 1.
     function agreementCount() external view returns (uint32);
-
-    /// @notice The terms. `validUntil` reflects supersession and termination. `document` is 0, because only the event has it.
-    function agreementOf(uint32 agreement) external view returns (AgreementTerms memory terms);
-
-    /// @notice Source points burnt under `agreement` on the current network day.
-    function usedToday(uint32 agreement) external view returns (uint64 points);
-
-    // ---------------------------------------------------------------- views: points
-
-    // ERC-20 style reads, one program at a time. All of them revert with `UnknownProgram` if no program has the number.
-
-    /// @notice A member's points in a program.
-    function balanceOf(address member, uint32 program) external view returns (uint64 points);
-
-    /// @notice The program's points in circulation.
-    function totalSupply(uint32 program) external view returns (uint64 points);
-
-    /// @notice The program's totals over its whole life.
-    function totalsOf(uint32 program) external view returns (ProgramTotals memory totals);
-
-    /// @notice The program's name.
-    function name(uint32 program) external view returns (string memory);
-
-    /// @notice The program's code.
-    function symbol(uint32 program) external view returns (string memory);
-
-    /// @notice Always 0: points are whole numbers.
-    function decimals(uint32 program) external view returns (uint8);
-
-    // ---------------------------------------------------------------- views: settlement
 
     /// @notice The money in the bank: deposits minus withdrawals, which is also the sum of all positions. Never negative.
     function settlementFunds() external view returns (int256 micros);
 
     /// @notice Whether a deposit or withdrawal used this bank reference.
     function bankRefUsed(bytes32 bankRef) external view returns (bool);
-
-    // ---------------------------------------------------------------- views: journal
 
     /// @notice The number of batches. They are numbered from 1.
     function batchCount() external view returns (uint40);
@@ -490,10 +443,13 @@ interface IClearingHouse {
     /// @notice Source points of the entry with this leaf that were reversed so far.
     function reversedOf(bytes32 leaf) external view returns (uint64 points);
 
-    /// @notice Whether `entry` was posted: the proof shows that its leaf belongs to the root of its batch.
-    function verifyEntry(Entry calldata entry, bytes32[] calldata proof) external view returns (bool);
+    /// @notice The contract that answers what `IClearingHouseLens` lists. It was created together with this one.
+    function lens() external view returns (address);
 
-    /// @notice The digest that a merchant signs for `order`, which is packed as in `execute`.
-    function digestOf(bytes calldata order) external view returns (bytes32);
+    /// @notice The word in a slot of this contract's storage. `libraries/StorageLayout.sol` says what is where.
+    function extsload(bytes32 slot) external view returns (bytes32 word);
+
+    /// @notice The words in these slots, in the same order: a cheap way to read many balances at once.
+    function extsload(bytes32[] calldata slots) external view returns (bytes32[] memory words);
 }
 // slither-disable-end shadowing-local

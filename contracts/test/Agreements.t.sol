@@ -24,8 +24,8 @@ contract AgreementsTest is Network {
         assertEq(_register(terms), NEXT);
         assertEq(house.agreementCount(), NEXT);
         terms.document = 0; // only the event has it
-        assertEq(abi.encode(house.agreementOf(NEXT)), abi.encode(terms));
-        assertEq(house.usedToday(NEXT), 0);
+        assertEq(abi.encode(lens.agreementOf(NEXT)), abi.encode(terms));
+        assertEq(lens.usedToday(NEXT), 0);
     }
 
     function test_AcceptanceTermsReadBackAsSigned() public {
@@ -34,7 +34,7 @@ contract AgreementsTest is Network {
         (terms.validFrom, terms.validUntil, terms.graceSeconds) = (0, FOREVER, 7 days);
         uint32 id = _register(terms);
         terms.document = 0;
-        assertEq(abi.encode(house.agreementOf(id)), abi.encode(terms));
+        assertEq(abi.encode(lens.agreementOf(id)), abi.encode(terms));
     }
 
     function test_AgreementIdsAreDense() public {
@@ -81,7 +81,7 @@ contract AgreementsTest is Network {
         house.registerAgreement(NEXT, terms, source, target);
         vm.warp(terms.acceptBy);
         house.registerAgreement(NEXT, terms, source, target);
-        assertEq(house.agreementOf(NEXT).acceptBy, terms.acceptBy);
+        assertEq(lens.agreementOf(NEXT).acceptBy, terms.acceptBy);
     }
 
     function test_UnknownMerchantsHaveNoAgreements() public {
@@ -186,9 +186,9 @@ contract AgreementsTest is Network {
         for (uint256 i = 0; i < 2; ++i) {
             bytes memory expected = abi.encodeWithSelector(IClearingHouse.UnknownAgreement.selector, unknown[i]);
             vm.expectRevert(expected);
-            house.agreementOf(unknown[i]);
+            lens.agreementOf(unknown[i]);
             vm.expectRevert(expected);
-            house.usedToday(unknown[i]);
+            lens.usedToday(unknown[i]);
             vm.expectRevert(expected);
             house.terminateAgreement(unknown[i], 0, CINEMA, "");
         }
@@ -202,7 +202,7 @@ contract AgreementsTest is Network {
         vm.expectEmit(address(house));
         emit IClearingHouse.AgreementEnds(FUEL_TO_CINE, end, NEXT);
         _register(terms);
-        assertEq(house.agreementOf(NEXT).supersedes, FUEL_TO_CINE);
+        assertEq(lens.agreementOf(NEXT).supersedes, FUEL_TO_CINE);
         vm.warp(end - 1);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 10));
@@ -215,19 +215,19 @@ contract AgreementsTest is Network {
         AgreementTerms memory terms = _successorTerms(1 hours);
         terms.validFrom = uint40(_now() + 30 days);
         _register(terms);
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
     }
 
     function test_GraceNeverExtends() public {
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         _register(_successorTerms(7 days));
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end);
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, end);
         vm.warp(end + 1 days);
         AgreementTerms memory terms = _successorTerms(7 days);
         terms.document = "after its end";
         _register(terms);
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end, "what has ended stays ended");
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, end, "what has ended stays ended");
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
@@ -262,14 +262,14 @@ contract AgreementsTest is Network {
         AgreementTerms memory terms = _successorTerms(2 days);
         (terms.maxPoints, terms.dailyCap) = (1500, 1500);
         _register(terms);
-        assertEq(house.usedToday(NEXT), 1000);
+        assertEq(lens.usedToday(NEXT), 1000);
         _refuse(GAS_STATION, _exchange(NEXT, FUEL, ann, 510), Reason.OverDailyCap);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100)); // during the grace the old version counts on its own
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 500));
-        assertEq(house.usedToday(NEXT), 1500);
-        assertEq(house.usedToday(FUEL_TO_CINE), 1100);
+        assertEq(lens.usedToday(NEXT), 1500);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 1100);
         vm.warp(_now() + 1 days);
-        assertEq(house.usedToday(NEXT), 0);
+        assertEq(lens.usedToday(NEXT), 0);
         _accept(GAS_STATION, _exchange(NEXT, FUEL, ann, 1500));
     }
 
@@ -277,7 +277,7 @@ contract AgreementsTest is Network {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
         vm.warp(_now() + 1 days);
         _register(_successorTerms(0));
-        assertEq(house.usedToday(NEXT), 0);
+        assertEq(lens.usedToday(NEXT), 0);
     }
 
     function test_AgreementIsUsableInItsLastSecondAndNotAfter() public {
@@ -305,22 +305,22 @@ contract AgreementsTest is Network {
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         house.terminateAgreement(FUEL_TO_CINE, 0, GAS_STATION, _terminationBy(GAS_STATION, FUEL_TO_CINE, 0));
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, _now(), "not before now");
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, _now(), "not before now");
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.AgreementNotLive);
     }
 
     function test_TerminationNeverExtends() public {
-        uint40 end = house.agreementOf(FUEL_TO_CINE).validUntil;
+        uint40 end = lens.agreementOf(FUEL_TO_CINE).validUntil;
         house.terminateAgreement(FUEL_TO_CINE, FOREVER, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, FOREVER));
-        assertEq(house.agreementOf(FUEL_TO_CINE).validUntil, end);
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, end);
     }
 
     function test_TerminationKeepsTheDaysUseAndThePrice() public {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
         uint40 end = uint40(_now() + 60);
         house.terminateAgreement(FUEL_TO_CINE, end, CINEMA, _terminationBy(CINEMA, FUEL_TO_CINE, end));
-        assertEq(house.usedToday(FUEL_TO_CINE), 10);
-        AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 10);
+        AgreementTerms memory terms = lens.agreementOf(FUEL_TO_CINE);
         assertEq(terms.validUntil, end);
         assertEq(terms.rateNum, 9);
         assertEq(terms.sourceProgram, FUEL);

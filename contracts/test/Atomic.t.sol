@@ -19,8 +19,8 @@ contract AtomicTest is Network {
         _execute(draft);
         assertEq(posted.length, 2);
         assertEq(_itemOf(posted[1]), 1);
-        assertEq(house.balanceOf(ann, FUEL), 900);
-        assertEq(house.balanceOf(ann, CINE), 0);
+        assertEq(lens.balanceOf(ann, FUEL), 900);
+        assertEq(lens.balanceOf(ann, CINE), 0);
     }
 
     function test_OneRefusalUndoesTheOrder() public {
@@ -32,7 +32,7 @@ contract AtomicTest is Network {
         assertEq(refusals[0].item, 2);
         assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientPoints));
         _assertOrderRefusal(1, draft, Reason.AtomicFailed);
-        assertTrue(house.nonceUsed(GAS_STATION, draft.nonce), "its nonce is used up");
+        assertTrue(lens.nonceUsed(GAS_STATION, draft.nonce), "its nonce is used up");
         _refuseOrder(draft, Reason.NonceUsed);
     }
 
@@ -47,9 +47,9 @@ contract AtomicTest is Network {
         assertEq(refusals.length, 2);
         assertEq(_nonceOf(posted[2]), drafts[2].nonce);
         assertEq(_itemOf(posted[3]), 1);
-        assertEq(house.balanceOf(bob, FUEL), 0);
-        assertEq(house.balanceOf(cat, FUEL), 11);
-        assertEq(house.balanceOf(bob, MART), 9);
+        assertEq(lens.balanceOf(bob, FUEL), 0);
+        assertEq(lens.balanceOf(cat, FUEL), 11);
+        assertEq(lens.balanceOf(bob, MART), 9);
     }
 
     function test_AtomicOrderReverses() public {
@@ -59,7 +59,7 @@ contract AtomicTest is Network {
         OrderDraft memory draft = _atomic(GAS_STATION, _list(_reverse(first, 100), _reverse(second, 49)));
         _execute(_list(other, draft));
         assertEq(posted.length, 3);
-        assertEq(house.balanceOf(ann, FUEL), 1000);
+        assertEq(lens.balanceOf(ann, FUEL), 1000);
 
         Entry memory third = _accept(GAS_STATION, _redeem(FUEL, ann, 10));
         draft = _atomic(GAS_STATION, _list(_reverse(third, 10), _reverse(second, 1)));

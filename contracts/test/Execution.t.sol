@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
-import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {
     AgreementTerms,
@@ -33,10 +31,10 @@ contract ExecutionTest is Network {
         (instruction.minOut, instruction.expiryDay, instruction.link) = (99, 12_345, keccak256("link"));
         OrderDraft memory draft = _atomic(GAS_STATION, _list(instruction, _issue(FLEET, bob, type(uint64).max)));
         uint16[] memory evidenceIndexes = new uint16[](2);
-        assertEq(house.digestOf(_pack(_sign(draft, evidenceIndexes))), _orderDigest(draft));
+        assertEq(lens.digestOf(_pack(_sign(draft, evidenceIndexes))), _orderDigest(draft));
         (evidenceIndexes[0], evidenceIndexes[1]) = (7, type(uint16).max);
         assertEq(
-            house.digestOf(_pack(_sign(draft, evidenceIndexes))),
+            lens.digestOf(_pack(_sign(draft, evidenceIndexes))),
             _orderDigest(draft),
             "evidence evidenceIndexes are not signed"
         );
@@ -59,7 +57,7 @@ contract ExecutionTest is Network {
         order.instructions[0].member = bob;
         _execute(order);
         assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownSigner));
-        assertEq(house.balanceOf(bob, FUEL), 0);
+        assertEq(lens.balanceOf(bob, FUEL), 0);
     }
 
     function test_WhatIsNoSignatureIsRefusedEvenForTheOperator() public {
@@ -78,7 +76,7 @@ contract ExecutionTest is Network {
         order.vs = bytes32((CURVE_ORDER - s) ^ (uint256(order.vs) ^ s ^ 1 << 255));
         _execute(order);
         _assertOrderRefusal(0, draft, Reason.UnknownSigner);
-        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
+        assertFalse(lens.nonceUsed(GAS_STATION, draft.nonce));
     }
 
     function test_HighestHalfOfSignaturesThatFitIsRefused() public {
@@ -112,7 +110,7 @@ contract ExecutionTest is Network {
         _execute(_list(draft, draft));
         assertEq(posted.length, 1);
         _assertOrderRefusal(0, draft, Reason.NonceUsed);
-        assertEq(house.balanceOf(bob, FUEL), 1);
+        assertEq(lens.balanceOf(bob, FUEL), 1);
     }
 
     function test_NonceOfARefusedOrderStaysFree() public {
@@ -129,15 +127,15 @@ contract ExecutionTest is Network {
         for (uint256 i = 0; i < nonces.length; ++i) {
             OrderDraft memory draft = _order(CINEMA, _issue(CINE, bob, 1));
             draft.nonce = nonces[i];
-            assertFalse(house.nonceUsed(CINEMA, nonces[i]));
+            assertFalse(lens.nonceUsed(CINEMA, nonces[i]));
             _execute(draft);
             assertEq(posted.length, 1);
             assertEq(_nonceOf(posted[0]), nonces[i]);
-            assertTrue(house.nonceUsed(CINEMA, nonces[i]));
+            assertTrue(lens.nonceUsed(CINEMA, nonces[i]));
             _refuseOrder(draft, Reason.NonceUsed);
         }
-        assertFalse(house.nonceUsed(CINEMA, 257));
-        assertFalse(house.nonceUsed(SUPERMARKET, type(uint48).max), "nonces are each merchant's own");
+        assertFalse(lens.nonceUsed(CINEMA, 257));
+        assertFalse(lens.nonceUsed(SUPERMARKET, type(uint48).max), "nonces are each merchant's own");
     }
 
     function test_ClosedMerchantsOrdersAreRefused() public {
@@ -149,7 +147,7 @@ contract ExecutionTest is Network {
     function test_OrderWithoutInstructionsIsRefusedAndUsesNoNonce() public {
         OrderDraft memory draft = _order(GAS_STATION, new Instruction[](0));
         _refuseOrder(draft, Reason.EmptyOrder);
-        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
+        assertFalse(lens.nonceUsed(GAS_STATION, draft.nonce));
     }
 
     function test_RefusedInstructionDoesNotStopTheOthers() public {
@@ -161,7 +159,7 @@ contract ExecutionTest is Network {
         assertEq(refusals.length, 1);
         assertEq(refusals[0].item, 1);
         assertEq(uint256(refusals[0].reason), uint256(Reason.InsufficientPoints));
-        assertEq(house.balanceOf(bob, FUEL), 0);
+        assertEq(lens.balanceOf(bob, FUEL), 0);
     }
 
     function test_EntrySaysWhatWasAskedAndWhereItStands() public {
@@ -274,9 +272,9 @@ contract ExecutionTest is Network {
         Entry memory entry = _accept(GAS_STATION, instruction);
         assertEq(_expiryDayOf(entry), instruction.expiryDay);
         _assertMoved(entry, 250, 0, 0, 0);
-        assertEq(house.balanceOf(bob, FLEET), 250);
-        assertEq(house.totalSupply(FLEET), 250);
-        assertEq(house.totalsOf(FLEET).issued, 250);
+        assertEq(lens.balanceOf(bob, FLEET), 250);
+        assertEq(lens.totalSupply(FLEET), 250);
+        assertEq(lens.totalsOf(FLEET).issued, 250);
     }
 
     function test_IssueThatHasExpiredIsRefused() public {
@@ -295,38 +293,38 @@ contract ExecutionTest is Network {
         _refuse(SUPERMARKET, _issue(MART, ann, 1), Reason.SupplyOverflow);
         _refuse(SUPERMARKET, _issue(MART, ann, type(uint64).max), Reason.SupplyOverflow);
         _accept(SUPERMARKET, _redeem(MART, ann, type(uint64).max - 1));
-        assertEq(house.totalSupply(MART), 1);
+        assertEq(lens.totalSupply(MART), 1);
         _refuse(SUPERMARKET, _issue(MART, ann, 1), Reason.SupplyOverflow);
     }
 
     function test_FullBalancesDoNotSpillIntoTheirNeighbours() public {
         _accept(CINEMA, _issue(CINE, ann, type(uint64).max));
         _accept(SUPERMARKET, _issue(MART, ann, 3));
-        assertEq(house.balanceOf(ann, FUEL), 300_000);
-        assertEq(house.balanceOf(ann, CINE), type(uint64).max);
-        assertEq(house.balanceOf(ann, MART), 3);
-        assertEq(house.balanceOf(ann, VIDEO), 0);
-        assertEq(house.balanceOf(ann, FLEET), 0);
+        assertEq(lens.balanceOf(ann, FUEL), 300_000);
+        assertEq(lens.balanceOf(ann, CINE), type(uint64).max);
+        assertEq(lens.balanceOf(ann, MART), 3);
+        assertEq(lens.balanceOf(ann, VIDEO), 0);
+        assertEq(lens.balanceOf(ann, FLEET), 0);
         _accept(CINEMA, _redeem(CINE, ann, type(uint64).max));
-        assertEq(house.balanceOf(ann, FUEL), 300_000);
-        assertEq(house.balanceOf(ann, MART), 3);
+        assertEq(lens.balanceOf(ann, FUEL), 300_000);
+        assertEq(lens.balanceOf(ann, MART), 3);
     }
 
     // ---------------------------------------------------------------- redeem and expire
 
     function test_RedeemBurnsPointsAtTheirOwnMerchant() public {
         _assertMoved(_accept(GAS_STATION, _redeem(FUEL, ann, 300_000)), 300_000, 0, 0, 0);
-        assertEq(house.balanceOf(ann, FUEL), 0);
-        assertEq(house.totalSupply(FUEL), 0);
-        assertEq(house.totalsOf(FUEL).redeemed, 300_000);
+        assertEq(lens.balanceOf(ann, FUEL), 0);
+        assertEq(lens.totalSupply(FUEL), 0);
+        assertEq(lens.totalsOf(FUEL).redeemed, 300_000);
         assertEq(_position(GAS_STATION), int96(DEPOSIT), "nobody pays for it");
     }
 
     function test_ExpireBurnsPointsWhoseTimeIsOver() public {
         _assertMoved(_accept(GAS_STATION, _expire(FUEL, ann, 12)), 12, 0, 0, 0);
-        assertEq(house.balanceOf(ann, FUEL), 299_988);
-        assertEq(house.totalsOf(FUEL).expired, 12);
-        assertEq(house.totalsOf(FUEL).redeemed, 0);
+        assertEq(lens.balanceOf(ann, FUEL), 299_988);
+        assertEq(lens.totalsOf(FUEL).expired, 12);
+        assertEq(lens.totalsOf(FUEL).redeemed, 0);
     }
 
     // ---------------------------------------------------------------- transfer
@@ -334,9 +332,9 @@ contract ExecutionTest is Network {
     function test_TransferMovesPointsBetweenMembers() public {
         Entry memory entry = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 1000));
         assertEq(entry.link, bytes32(uint256(uint160(bob))));
-        assertEq(house.balanceOf(ann, FUEL), 299_000);
-        assertEq(house.balanceOf(bob, FUEL), 1000);
-        assertEq(house.totalSupply(FUEL), 300_000);
+        assertEq(lens.balanceOf(ann, FUEL), 299_000);
+        assertEq(lens.balanceOf(bob, FUEL), 1000);
+        assertEq(lens.totalSupply(FUEL), 300_000);
     }
 
     function test_TransferNeedsAnotherMember() public {
@@ -354,11 +352,11 @@ contract ExecutionTest is Network {
         _assertMoved(entry, 110, 99, 990_000, 990); // the point that buys nothing stays with the member
         assertEq(_agreementOf(entry), FUEL_TO_CINE);
         assertEq(_expiryDayOf(entry), house.today() + 365);
-        assertEq(house.balanceOf(ann, FUEL), 299_890);
-        assertEq(house.balanceOf(ann, CINE), 99);
-        assertEq(house.totalsOf(FUEL).exchangedOut, 110);
-        assertEq(house.totalsOf(CINE).exchangedIn, 99);
-        assertEq(house.usedToday(FUEL_TO_CINE), 110);
+        assertEq(lens.balanceOf(ann, FUEL), 299_890);
+        assertEq(lens.balanceOf(ann, CINE), 99);
+        assertEq(lens.totalsOf(FUEL).exchangedOut, 110);
+        assertEq(lens.totalsOf(CINE).exchangedIn, 99);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 110);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 990_990);
         assertEq(_position(CINEMA), int96(DEPOSIT) + 990_000);
         assertEq(_position(OPERATOR), 990);
@@ -366,15 +364,15 @@ contract ExecutionTest is Network {
 
     function test_ExchangeReachesAcrossPages() public {
         _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, ann, 7)), 7, 10, 60_000, 198);
-        assertEq(house.balanceOf(ann, FUEL), 299_993);
-        assertEq(house.balanceOf(ann, FILM), 10);
+        assertEq(lens.balanceOf(ann, FUEL), 299_993);
+        assertEq(lens.balanceOf(ann, FILM), 10);
     }
 
     function test_ExchangeAtOneMerchantCostsItOnlyTheFee() public {
         _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10)), 10, 10, 90_000, 450);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
         assertEq(_position(OPERATOR), 450);
-        assertEq(house.balanceOf(ann, FLEET), 10);
+        assertEq(lens.balanceOf(ann, FLEET), 10);
     }
 
     function test_FeeRoundsUp() public {
@@ -419,7 +417,7 @@ contract ExecutionTest is Network {
 
     function test_TargetMerchantStartsWhereTheAgreementLetsIt() public {
         _accept(CINEMA, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
-        assertEq(house.balanceOf(ann, CINE), 9);
+        assertEq(lens.balanceOf(ann, CINE), 9);
         _accept(SUPERMARKET, _issue(MART, ann, 10));
         _refuse(GAS_STATION, _exchange(CINE_TO_FUEL, CINE, ann, 9), Reason.NotInitiator);
         _refuse(CAR_WASH, _exchange(FUEL_TO_CINE, FUEL, ann, 10), Reason.NotInitiator);
@@ -469,9 +467,9 @@ contract ExecutionTest is Network {
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100_000));
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 50_002), Reason.OverDailyCap);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 50_000));
-        assertEq(house.usedToday(FUEL_TO_CINE), 250_000);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 250_000);
         _accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, ann, 10));
-        assertEq(house.usedToday(FUEL_TO_FILM), 10, "each agreement has its own cap");
+        assertEq(lens.usedToday(FUEL_TO_FILM), 10, "each agreement has its own cap");
 
         uint32 day = house.today();
         vm.warp(START + 12 hours - 1); // 23:59:59 in Shanghai
@@ -479,9 +477,9 @@ contract ExecutionTest is Network {
         _refuse(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2), Reason.OverDailyCap);
         vm.warp(START + 12 hours); // midnight there, 16:00 UTC
         assertEq(house.today(), day + 1);
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 2));
-        assertEq(house.usedToday(FUEL_TO_CINE), 2);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 2);
     }
 
     function test_CapOnADayCountsSpendsToo() public {
@@ -564,7 +562,7 @@ contract ExecutionTest is Network {
             assertEq(uint256(refusals[i].reason), uint256(Reason.InsufficientLiquidity));
         }
         assertEq(_position(GAS_STATION), -990_990);
-        assertEq(house.balanceOf(ann, CINE), 99);
+        assertEq(lens.balanceOf(ann, CINE), 99);
     }
 
     // ---------------------------------------------------------------- spend
@@ -573,9 +571,9 @@ contract ExecutionTest is Network {
         Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 101));
         _assertMoved(entry, 101, 0, 959_500, 2399);
         assertEq(_expiryDayOf(entry), 0);
-        assertEq(house.balanceOf(ann, FUEL), 299_899);
-        assertEq(house.totalsOf(FUEL).spent, 101);
-        assertEq(house.usedToday(FUEL_AT_CAR_WASH), 101);
+        assertEq(lens.balanceOf(ann, FUEL), 299_899);
+        assertEq(lens.totalsOf(FUEL).spent, 101);
+        assertEq(lens.usedToday(FUEL_AT_CAR_WASH), 101);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 961_899);
         assertEq(_position(CAR_WASH), int96(DEPOSIT) + 959_500);
         assertEq(_position(OPERATOR), 2399);
@@ -640,7 +638,7 @@ contract ExecutionTest is Network {
         }
         _expectMalformed(bytes.concat(whole, hex"00"));
         _expectMalformed(bytes.concat(whole, whole, hex"0000"));
-        assertFalse(house.nonceUsed(GAS_STATION, draft.nonce));
+        assertFalse(lens.nonceUsed(GAS_STATION, draft.nonce));
         _execute(draft);
         assertEq(posted.length, 2);
     }
@@ -656,7 +654,7 @@ contract ExecutionTest is Network {
     function test_DigestIsOfExactlyOneOrder() public {
         bytes memory whole = _pack(_sign(_order(GAS_STATION, _issue(FUEL, ann, 1))));
         vm.expectRevert(IClearingHouse.BadEncoding.selector);
-        house.digestOf(bytes.concat(whole, hex"00"));
+        lens.digestOf(bytes.concat(whole, hex"00"));
     }
 
     function _expectMalformed(bytes memory orders) private {
@@ -670,23 +668,5 @@ contract ExecutionTest is Network {
         assembly ("memory-safe") {
             mstore(part, size)
         }
-    }
-
-    function test_WalletsCanAskForTheDomain() public view {
-        (bytes1 given, string memory title, string memory version, uint256 chainId, address verifier, bytes32 salt,) =
-            IERC5267(address(house)).eip712Domain();
-        bytes32 named = keccak256(
-            abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(title)), keccak256(bytes(version)), chainId, verifier)
-        );
-        assertEq(keccak256(abi.encodePacked(hex"1901", named, bytes32("x"))), _digest("x"));
-        assertEq(uint8(given), 15, "these four");
-        assertEq(salt, 0);
-    }
-
-    function test_ItIsAClearingHouseAndSaysSo() public view {
-        IERC165 asked = IERC165(address(house));
-        assertTrue(asked.supportsInterface(type(IERC165).interfaceId));
-        assertTrue(asked.supportsInterface(type(IClearingHouse).interfaceId));
-        assertFalse(asked.supportsInterface(0xffffffff));
     }
 }

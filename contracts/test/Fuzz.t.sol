@@ -185,7 +185,7 @@ contract FuzzTest is Network {
             (instructions[i], evidence[i]) = (drawn[i], evidenceIndexes[i]);
         }
         OrderDraft memory draft = OrderDraft(merchant, nonce, deadline, atomic, instructions, 1);
-        assertEq(house.digestOf(_pack(_sign(draft, evidence))), _orderDigest(draft));
+        assertEq(lens.digestOf(_pack(_sign(draft, evidence))), _orderDigest(draft));
     }
 
     // ---------------------------------------------------------------- Merkle trees
@@ -224,10 +224,10 @@ contract FuzzTest is Network {
         points = uint64(bound(points, 20, 100_000));
         _accept(GAS_STATION, _issue(FUEL, ann, points));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, points));
-        uint64 got = house.balanceOf(ann, CINE);
+        uint64 got = lens.balanceOf(ann, CINE);
         _execute(_order(CINEMA, _exchange(CINE_TO_FUEL, CINE, ann, got)));
-        uint256 fuel = house.balanceOf(ann, FUEL);
-        uint256 cine = house.balanceOf(ann, CINE);
+        uint256 fuel = lens.balanceOf(ann, FUEL);
+        uint256 cine = lens.balanceOf(ann, CINE);
         assertLe(fuel * 9 + cine * 10, uint256(points) * 9, "at 9 for 10, in tenths of a point");
     }
 }

@@ -22,9 +22,9 @@ contract JournalTest is Network {
             assertEq(leaves.length, size);
             for (uint256 i = 0; i < size; ++i) {
                 Evidence memory shown = _evidence(leaves[i]);
-                assertTrue(house.verifyEntry(shown.entry, shown.proof));
+                assertTrue(lens.verifyEntry(shown.entry, shown.proof));
                 shown.entry.ref = ~shown.entry.ref;
-                assertFalse(house.verifyEntry(shown.entry, shown.proof));
+                assertFalse(lens.verifyEntry(shown.entry, shown.proof));
             }
         }
     }
@@ -40,10 +40,10 @@ contract JournalTest is Network {
     function test_EntryOfNoBatchIsNotProven() public {
         _executeIssues(1);
         Entry memory entry = posted[0];
-        assertTrue(house.verifyEntry(entry, new bytes32[](0)));
+        assertTrue(lens.verifyEntry(entry, new bytes32[](0)));
         entry.head = EntryHead.wrap(EntryHead.unwrap(entry.head) + (1 << 216));
-        assertFalse(house.verifyEntry(entry, new bytes32[](0)));
-        assertFalse(house.verifyEntry(Entry(ann, EntryHead.wrap(0), entry.amounts, 0, 0), new bytes32[](0)));
+        assertFalse(lens.verifyEntry(entry, new bytes32[](0)));
+        assertFalse(lens.verifyEntry(Entry(ann, EntryHead.wrap(0), entry.amounts, 0, 0), new bytes32[](0)));
     }
 
     function test_EntryIsProvenInItsOwnBatchOnly() public {
@@ -51,8 +51,8 @@ contract JournalTest is Network {
         Evidence memory first = _evidence(_leaf(posted[0]));
         _executeIssues(2);
         Evidence memory second = _evidence(_leaf(posted[0]));
-        assertTrue(house.verifyEntry(first.entry, first.proof));
-        assertFalse(house.verifyEntry(first.entry, second.proof));
+        assertTrue(lens.verifyEntry(first.entry, first.proof));
+        assertFalse(lens.verifyEntry(first.entry, second.proof));
     }
 
     function test_InnerNodeCannotPassForAnEntry() public {
@@ -60,7 +60,7 @@ contract JournalTest is Network {
         Evidence memory shown = _evidence(_leaf(posted[0]));
         bytes32[] memory shorter = new bytes32[](1);
         shorter[0] = shown.proof[1];
-        assertFalse(house.verifyEntry(shown.entry, shorter));
+        assertFalse(lens.verifyEntry(shown.entry, shorter));
     }
 
     function test_HeadChainsEveryBatch() public {
@@ -78,6 +78,6 @@ contract JournalTest is Network {
         instruction.link = keccak256("receipt 5");
         Entry memory entry = _accept(GAS_STATION, instruction);
         assertEq(entry.link, instruction.link);
-        assertTrue(house.verifyEntry(entry, new bytes32[](0)));
+        assertTrue(lens.verifyEntry(entry, new bytes32[](0)));
     }
 }

@@ -65,7 +65,7 @@ contract RegistryTest is Network {
     }
 
     function test_EveryPrivilegedCallNeedsItsRole() public {
-        AgreementTerms memory terms = house.agreementOf(FUEL_TO_CINE);
+        AgreementTerms memory terms = lens.agreementOf(FUEL_TO_CINE);
         vm.startPrank(stranger);
         _expectMissingRole(Role.Operator, stranger);
         house.registerMerchant(5, "X", bob, 0);
@@ -110,11 +110,11 @@ contract RegistryTest is Network {
         vm.prank(operator);
         house.registerMerchant(5, "Bakery", bob, 77);
         assertEq(house.merchantCount(), 6);
-        (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(5);
+        (MerchantStatus status, int96 position, uint96 limit) = lens.merchantOf(5);
         assertEq(uint256(status), uint256(MerchantStatus.Active));
         assertEq(position, 0);
         assertEq(limit, 77);
-        (uint32 merchant, uint40 from, uint40 until) = house.signerOf(bob);
+        (uint32 merchant, uint40 from, uint40 until) = lens.signerOf(bob);
         assertEq(merchant, 5);
         assertEq(from, 0);
         assertEq(until, FOREVER);
@@ -151,7 +151,7 @@ contract RegistryTest is Network {
         _setStatus(CINEMA, MerchantStatus.Suspended);
         _setStatus(CINEMA, MerchantStatus.Active);
         _setStatus(CINEMA, MerchantStatus.Closed);
-        (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(CINEMA);
+        (MerchantStatus status, int96 position, uint96 limit) = lens.merchantOf(CINEMA);
         assertEq(uint256(status), uint256(MerchantStatus.Closed));
         assertEq(position, int96(DEPOSIT));
         assertEq(limit, CREDIT);
@@ -249,7 +249,7 @@ contract RegistryTest is Network {
         vm.prank(operator);
         house.revokeSigner(vm.addr(keyOf[GAS_STATION]), uint40(_now()));
         _expectBadSignature(change, _signature(keyOf[GAS_STATION], digest));
-        assertFalse(house.nonceUsed(GAS_STATION, 500));
+        assertFalse(lens.nonceUsed(GAS_STATION, 500));
     }
 
     function test_MirroredAndCompactSignaturesAreRefused() public {
@@ -283,7 +283,7 @@ contract RegistryTest is Network {
         signature = _signature(by, _changeDigest(change));
         vm.expectRevert(IClearingHouse.ZeroKey.selector);
         house.changeSigner(change, signature, "");
-        assertFalse(house.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
+        assertFalse(lens.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
     }
 
     /// @dev Otherwise a merchant could claim the address that another one is about to register, and block it for ever.
@@ -296,9 +296,9 @@ contract RegistryTest is Network {
             vm.expectRevert(abi.encodeWithSelector(IClearingHouse.KeyNotProven.selector, bob));
             house.changeSigner(change, signature, proofs[i]);
         }
-        assertFalse(house.nonceUsed(GAS_STATION, 500));
+        assertFalse(lens.nonceUsed(GAS_STATION, 500));
         house.changeSigner(change, signature, _signature(BOBS_KEY, digest));
-        (uint32 merchant,,) = house.signerOf(bob);
+        (uint32 merchant,,) = lens.signerOf(bob);
         assertEq(merchant, GAS_STATION);
     }
 
@@ -307,7 +307,7 @@ contract RegistryTest is Network {
         _changeSigner(GAS_STATION, BOBS_KEY, 0, FOREVER, keyOf[GAS_STATION]);
         SignerChange memory change = SignerChange(GAS_STATION, bob, 0, 1, 500);
         house.changeSigner(change, _signature(keyOf[GAS_STATION], _changeDigest(change)), "");
-        (,, uint40 until) = house.signerOf(bob);
+        (,, uint40 until) = lens.signerOf(bob);
         assertEq(until, 1);
     }
 
@@ -367,7 +367,7 @@ contract RegistryTest is Network {
         vm.expectEmit(address(house));
         emit IClearingHouse.ProgramRegistered(7, CAR_WASH, "WASH", "Wash points");
         assertEq(_openProgram(CAR_WASH, "WASH", "Wash points"), 7);
-        (uint32 merchant, bool paused, bytes32 code, bytes32 name) = house.programOf(7);
+        (uint32 merchant, bool paused, bytes32 code, bytes32 name) = lens.programOf(7);
         assertEq(merchant, CAR_WASH);
         assertFalse(paused);
         assertEq(code, "WASH");
@@ -390,13 +390,13 @@ contract RegistryTest is Network {
         emit IClearingHouse.ProgramPauseChanged(FUEL, true);
         _setPaused(FUEL, true);
         _setPaused(FUEL, true); // a second time is no error
-        (uint32 merchant, bool paused,,) = house.programOf(FUEL);
+        (uint32 merchant, bool paused,,) = lens.programOf(FUEL);
         assertEq(merchant, GAS_STATION);
         assertTrue(paused);
-        assertEq(house.totalSupply(FUEL), 5);
+        assertEq(lens.totalSupply(FUEL), 5);
         _setPaused(FUEL, false);
-        assertEq(house.totalsOf(FUEL).issued, 9);
-        assertEq(house.totalsOf(FUEL).redeemed, 4);
+        assertEq(lens.totalsOf(FUEL).issued, 9);
+        assertEq(lens.totalsOf(FUEL).redeemed, 4);
         _accept(GAS_STATION, _redeem(FUEL, ann, 5));
     }
 
@@ -408,32 +408,32 @@ contract RegistryTest is Network {
             vm.expectRevert(expected);
             house.setProgramPaused(unknown[i], true);
             vm.expectRevert(expected);
-            house.name(unknown[i]);
+            lens.name(unknown[i]);
             vm.expectRevert(expected);
-            house.symbol(unknown[i]);
+            lens.symbol(unknown[i]);
             vm.expectRevert(expected);
-            house.decimals(unknown[i]);
+            lens.decimals(unknown[i]);
             vm.expectRevert(expected);
-            house.balanceOf(ann, unknown[i]);
+            lens.balanceOf(ann, unknown[i]);
             vm.expectRevert(expected);
-            house.totalSupply(unknown[i]);
+            lens.totalSupply(unknown[i]);
             vm.expectRevert(expected);
-            house.totalsOf(unknown[i]);
-            (uint32 merchant, bool paused, bytes32 code, bytes32 name) = house.programOf(unknown[i]);
+            lens.totalsOf(unknown[i]);
+            (uint32 merchant, bool paused, bytes32 code, bytes32 name) = lens.programOf(unknown[i]);
             assertTrue(merchant == 0 && !paused && code == 0 && name == 0, "nothing is registered");
         }
     }
 
     function test_ProgramReadsLikeAToken() public {
-        assertEq(house.name(FUEL), "Fuel points");
-        assertEq(house.symbol(FUEL), "FUEL");
-        assertEq(house.decimals(FUEL), 0);
+        assertEq(lens.name(FUEL), "Fuel points");
+        assertEq(lens.symbol(FUEL), "FUEL");
+        assertEq(lens.decimals(FUEL), 0);
         bytes32 full = "thirty-two bytes, not one to end";
         _openProgram(GAS_STATION, full, "");
-        assertEq(house.symbol(7), "thirty-two bytes, not one to end");
-        assertEq(house.name(7), "");
-        assertEq(house.balanceOf(ann, 7), 0);
-        assertEq(house.totalSupply(7), 0);
+        assertEq(lens.symbol(7), "thirty-two bytes, not one to end");
+        assertEq(lens.name(7), "");
+        assertEq(lens.balanceOf(ann, 7), 0);
+        assertEq(lens.totalSupply(7), 0);
     }
 
     // ---------------------------------------------------------------- network pause
@@ -457,7 +457,7 @@ contract RegistryTest is Network {
         _deposit(CINEMA, 1);
         _withdraw(CINEMA, 1);
         _changeSigner(CINEMA, BOBS_KEY, 0, FOREVER, keyOf[CINEMA]);
-        (uint32 merchant,,) = house.signerOf(bob);
+        (uint32 merchant,,) = lens.signerOf(bob);
         assertEq(merchant, CINEMA);
     }
 }

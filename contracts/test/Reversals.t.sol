@@ -20,17 +20,17 @@ contract ReversalsTest is Network {
         _assertMoved(entry, 40, 0, 0, 0);
         assertEq(uint256(_kindOf(entry)), uint256(Kind.Reverse));
         assertEq(entry.link, _leaf(issued));
-        assertEq(house.balanceOf(bob, FUEL), 60);
-        assertEq(house.totalsOf(FUEL).revoked, 40);
+        assertEq(lens.balanceOf(bob, FUEL), 60);
+        assertEq(lens.totalsOf(FUEL).revoked, 40);
         assertEq(house.reversedOf(_leaf(issued)), 40);
     }
 
     function test_RedeemedPointsComeBack() public {
         Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         _accept(GAS_STATION, _reverse(redeemed, 100));
-        assertEq(house.balanceOf(ann, FUEL), 10_000);
-        assertEq(house.totalsOf(FUEL).redeemed, 100);
-        assertEq(house.totalsOf(FUEL).restored, 100);
+        assertEq(lens.balanceOf(ann, FUEL), 10_000);
+        assertEq(lens.totalsOf(FUEL).redeemed, 100);
+        assertEq(lens.totalsOf(FUEL).restored, 100);
     }
 
     /// @dev A run of issues stores its total only when it ends, which must happen before the reversal reads it.
@@ -38,26 +38,26 @@ contract ReversalsTest is Network {
         Entry memory redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         _execute(_order(GAS_STATION, _list(_issue(FUEL, bob, 3), _reverse(redeemed, 100), _issue(FUEL, bob, 4))));
         assertEq(posted.length, 3);
-        assertEq(house.totalsOf(FUEL).issued, 10_007);
-        assertEq(house.totalsOf(FUEL).restored, 100);
-        assertEq(house.totalSupply(FUEL), 10_007);
-        assertEq(house.balanceOf(bob, FUEL), 7);
+        assertEq(lens.totalsOf(FUEL).issued, 10_007);
+        assertEq(lens.totalsOf(FUEL).restored, 100);
+        assertEq(lens.totalSupply(FUEL), 10_007);
+        assertEq(lens.balanceOf(bob, FUEL), 7);
     }
 
     function test_ExpiredPointsComeBack() public {
         Entry memory expired = _accept(GAS_STATION, _expire(FUEL, ann, 100));
         _accept(GAS_STATION, _reverse(expired, 1));
-        assertEq(house.balanceOf(ann, FUEL), 9901);
-        assertEq(house.totalsOf(FUEL).restored, 1);
+        assertEq(lens.balanceOf(ann, FUEL), 9901);
+        assertEq(lens.totalsOf(FUEL).restored, 1);
     }
 
     function test_TransferGoesBackToTheGiver() public {
         Entry memory given = _accept(GAS_STATION, _transfer(FUEL, ann, bob, 100));
         _accept(GAS_STATION, _reverse(given, 30));
-        assertEq(house.balanceOf(ann, FUEL), 9930);
-        assertEq(house.balanceOf(bob, FUEL), 70);
-        assertEq(house.totalSupply(FUEL), 10_000);
-        assertEq(house.totalsOf(FUEL).restored, 0);
+        assertEq(lens.balanceOf(ann, FUEL), 9930);
+        assertEq(lens.balanceOf(bob, FUEL), 70);
+        assertEq(lens.totalSupply(FUEL), 10_000);
+        assertEq(lens.totalsOf(FUEL).restored, 0);
     }
 
     function test_ExchangeFlowsBackButForTheFee() public {
@@ -65,20 +65,20 @@ contract ReversalsTest is Network {
         Entry memory undone = _accept(CINEMA, _reverse(entry, 110));
         _assertMoved(undone, 110, 99, 990_000, 0);
         assertEq(_agreementOf(undone), FUEL_TO_CINE);
-        assertEq(house.balanceOf(ann, FUEL), 10_000);
-        assertEq(house.balanceOf(ann, CINE), 0);
-        assertEq(house.totalsOf(FUEL).restored, 110);
-        assertEq(house.totalsOf(CINE).revoked, 99);
+        assertEq(lens.balanceOf(ann, FUEL), 10_000);
+        assertEq(lens.balanceOf(ann, CINE), 0);
+        assertEq(lens.totalsOf(FUEL).restored, 110);
+        assertEq(lens.totalsOf(CINE).revoked, 99);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 990);
         assertEq(_position(CINEMA), int96(DEPOSIT));
         assertEq(_position(OPERATOR), 990);
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
     }
 
     function test_SpendFlowsBackWithTheFeeThatItsAcceptorCaused() public {
         Entry memory entry = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100)); // fee: 2375
         _assertMoved(_accept(CAR_WASH, _reverse(entry, 99)), 99, 0, 99 * 9500, 2352); // 2351.25, rounded up
-        assertEq(house.balanceOf(ann, FUEL), 9999);
+        assertEq(lens.balanceOf(ann, FUEL), 9999);
         assertEq(_position(CAR_WASH), int96(DEPOSIT) + 9500 - 2352);
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 9500 - 23);
         assertEq(_position(OPERATOR), 2375);
@@ -90,7 +90,7 @@ contract ReversalsTest is Network {
         Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_FLEET, FUEL, ann, 10));
         _accept(GAS_STATION, _reverse(entry, 10));
         assertEq(_position(GAS_STATION), int96(DEPOSIT) - 450);
-        assertEq(house.balanceOf(ann, FLEET), 0);
+        assertEq(lens.balanceOf(ann, FLEET), 0);
     }
 
     // ---------------------------------------------------------------- who bears the fee
@@ -103,8 +103,8 @@ contract ReversalsTest is Network {
             _assertMoved(_accept(CINEMA, _reverse(entry, 10_000)), 10_000, 9000, 90e6, 90_000);
         }
         assertEq(_position(GAS_STATION), int96(DEPOSIT), "it cost the source nothing");
-        assertEq(house.usedToday(FUEL_TO_CINE), 0, "and used up no cap");
-        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0, "and used up no cap");
+        assertEq(lens.balanceOf(ann, FUEL), 10_000);
         assertEq(_position(CINEMA), int96(DEPOSIT) - 5 * 90_000, "whoever initiated bears the fee");
         assertEq(_position(OPERATOR), 5 * 90_000);
     }
@@ -126,27 +126,27 @@ contract ReversalsTest is Network {
         Entry memory spent = _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100));
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 500));
         _accept(CINEMA, _reverse(first, 400));
-        assertEq(house.usedToday(FUEL_TO_CINE), 1100);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 1100);
         _accept(CINEMA, _reverse(first, 600));
-        assertEq(house.usedToday(FUEL_TO_CINE), 500);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 500);
         _accept(CAR_WASH, _reverse(spent, 99));
-        assertEq(house.usedToday(FUEL_AT_CAR_WASH), 1);
+        assertEq(lens.usedToday(FUEL_AT_CAR_WASH), 1);
     }
 
     function test_CapOfAnEarlierDayDoesNotComeBack() public {
         Entry memory late = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
         vm.warp(_now() + 1 days);
         _accept(CINEMA, _reverse(late, 300)); // in the first batch of the day
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
         Entry memory early = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 500));
         _accept(CINEMA, _reverse(late, 300)); // the use of today is not the use of yesterday
-        assertEq(house.usedToday(FUEL_TO_CINE), 500);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 500);
         _accept(CINEMA, _reverse(early, 500));
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
         vm.warp(_now() + 2 days);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10)); // in the first batch of the day, and in the same way back
         _accept(CINEMA, _reverse(posted[0], 10));
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
     }
 
     /// @dev Midnight in the network's time zone parts the days, not midnight UTC.
@@ -154,11 +154,11 @@ contract ReversalsTest is Network {
         vm.warp(START + 12 hours - 1); // 23:59:59 in Shanghai
         Entry memory entry = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
         _accept(CINEMA, _reverse(entry, 400));
-        assertEq(house.usedToday(FUEL_TO_CINE), 600);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 600);
         vm.warp(START + 12 hours);
         _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 100));
         _accept(CINEMA, _reverse(entry, 400));
-        assertEq(house.usedToday(FUEL_TO_CINE), 100);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 100);
     }
 
     function test_SuccessorKeepsTheUseThatItInherited() public {
@@ -167,8 +167,8 @@ contract ReversalsTest is Network {
         terms.supersedes = FUEL_TO_CINE;
         uint32 successor = _register(terms);
         _accept(CINEMA, _reverse(entry, 1000));
-        assertEq(house.usedToday(FUEL_TO_CINE), 0);
-        assertEq(house.usedToday(successor), 1000);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 0);
+        assertEq(lens.usedToday(successor), 1000);
     }
 
     // ---------------------------------------------------------------- parts
@@ -189,8 +189,8 @@ contract ReversalsTest is Network {
         }
         assertEq(out, 144);
         assertEq(settled, _settledOf(entry));
-        assertEq(house.balanceOf(ann, MART), 1000);
-        assertEq(house.balanceOf(ann, CINE), 0);
+        assertEq(lens.balanceOf(ann, MART), 1000);
+        assertEq(lens.balanceOf(ann, CINE), 0);
         _refuse(CINEMA, _reverse(entry, 1), Reason.OverReversal);
     }
 
@@ -225,8 +225,8 @@ contract ReversalsTest is Network {
         }
         assertEq(out, _outOf(entry));
         assertEq(settled, _settledOf(entry));
-        assertEq(house.balanceOf(ann, FUEL), 10_000);
-        assertEq(house.balanceOf(ann, CINE), 0);
+        assertEq(lens.balanceOf(ann, FUEL), 10_000);
+        assertEq(lens.balanceOf(ann, CINE), 0);
     }
 
     function test_NoMoreThanTheOriginalIsReversed() public {
@@ -272,7 +272,7 @@ contract ReversalsTest is Network {
         _setStatus(CINEMA, MerchantStatus.Suspended);
         _setStatus(GAS_STATION, MerchantStatus.Closed);
         _accept(CINEMA, _reverse(entry, 10)); // the other side may even be closed, because it is paid
-        assertEq(house.balanceOf(ann, FUEL), 10_000);
+        assertEq(lens.balanceOf(ann, FUEL), 10_000);
     }
 
     function test_ReversalOutlivesItsAgreement() public {
@@ -307,7 +307,7 @@ contract ReversalsTest is Network {
         _accept(GAS_STATION, _reverse(issued, 9));
         _accept(GAS_STATION, _reverse(moved, 9));
         _accept(CINEMA, _reverse(exchanged, 8));
-        assertEq(house.balanceOf(ann, CINE), 0);
+        assertEq(lens.balanceOf(ann, CINE), 0);
     }
 
     function test_GiverNeedsTheMoney() public {

@@ -125,7 +125,7 @@ contract SettlementTest is Network {
         _setCreditLimit(GAS_STATION, 0);
         _setStatus(CINEMA, MerchantStatus.Suspended);
         _withdraw(CINEMA, DEPOSIT);
-        (MerchantStatus status,,) = house.merchantOf(GAS_STATION);
+        (MerchantStatus status,,) = lens.merchantOf(GAS_STATION);
         assertEq(uint256(status), uint256(MerchantStatus.Closed));
     }
 
@@ -140,7 +140,7 @@ contract SettlementTest is Network {
         vm.expectEmit(address(house));
         emit IClearingHouse.CreditLimitChanged(GAS_STATION, 900_900);
         _setCreditLimit(GAS_STATION, 900_900);
-        (MerchantStatus status, int96 position, uint96 limit) = house.merchantOf(GAS_STATION);
+        (MerchantStatus status, int96 position, uint96 limit) = lens.merchantOf(GAS_STATION);
         assertEq(uint256(status), uint256(MerchantStatus.Active));
         assertEq(position, -900_900);
         assertEq(limit, 900_900);
@@ -152,7 +152,7 @@ contract SettlementTest is Network {
         );
         _setCreditLimit(GAS_STATION, MOST_CREDIT + 1);
         _setCreditLimit(GAS_STATION, MOST_CREDIT);
-        (,, uint96 limit) = house.merchantOf(GAS_STATION);
+        (,, uint96 limit) = lens.merchantOf(GAS_STATION);
         assertEq(limit, MOST_CREDIT);
     }
 

@@ -85,11 +85,11 @@ library AgreementRouteLib {
             );
     }
 
-    /// @notice The route after `points` that were burnt on `day` came back.
-    function withLessUse(AgreementRoute route, uint256 day, uint256 points) internal pure returns (AgreementRoute) {
+    /// @notice The route after `points` came back that were burnt on the day of the last use.
+    /// @dev Warning: the caller makes sure that they were burnt on that day.
+    function withLessUse(AgreementRoute route, uint256 points) internal pure returns (AgreementRoute) {
         unchecked {
-            uint256 used = route.usedOn(day);
-            return route.withUse(day, used < points ? 0 : used - points);
+            return AgreementRoute.wrap(AgreementRoute.unwrap(route) - (points << 192));
         }
     }
 

@@ -17,6 +17,11 @@ library EntryAmountsLib {
         return EntryAmounts.wrap(points_ << 192 | out_ << 128 | settled_ << 64 | fee_);
     }
 
+    /// @notice The amounts with a fee, if they have none yet.
+    function withFee(EntryAmounts amounts, uint256 fee_) internal pure returns (EntryAmounts) {
+        return EntryAmounts.wrap(EntryAmounts.unwrap(amounts) | fee_);
+    }
+
     function points(EntryAmounts amounts) internal pure returns (uint256) {
         return EntryAmounts.unwrap(amounts) >> 192;
     }

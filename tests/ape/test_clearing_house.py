@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import ape
 import pytest
-from conftest import CINE, FUEL, YUAN, Network
+from conftest import CINE, FUEL, SHIPPED, YUAN, Network
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_utils.crypto import keccak
@@ -18,7 +17,6 @@ from tongdui.receipts import merkle_proof, root_of_proof
 
 MEMBER = "0x" + "aB" * 20
 DEADLINE = 2**40 - 1
-SHIPPED = Path(__file__).parents[2] / "clearing" / "chain" / "artifacts" / "ClearingHouse.json"
 
 
 def order(merchant: int, nonce: int, *instructions: Instruction) -> Order:

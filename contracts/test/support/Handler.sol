@@ -117,7 +117,7 @@ contract Handler is Network {
         _register(terms);
 
         for (uint32 agreement = 1; agreement <= house.agreementCount(); ++agreement) {
-            _terms.push(house.agreementOf(agreement));
+            _terms.push(lens.agreementOf(agreement));
         }
         for (uint32 merchant = GAS_STATION; merchant <= CAR_WASH; ++merchant) {
             (_positions[merchant], _creditLimits[merchant]) = (int96(DEPOSIT), int96(CREDIT));
@@ -162,8 +162,8 @@ contract Handler is Network {
         Instruction memory back = _exchange(CINE_TO_FUEL, CINE, member, points * 9 / 10);
         _executeAndRecord(_atomic(CINEMA, _list(there, back)));
         if (posted.length == 0) return;
-        assertLe(house.balanceOf(member, FUEL), before, "there and back gains nothing");
-        assertGe(house.balanceOf(member, CINE), cine, "and takes nothing that was there");
+        assertLe(lens.balanceOf(member, FUEL), before, "there and back gains nothing");
+        assertGe(lens.balanceOf(member, CINE), cine, "and takes nothing that was there");
     }
 
     /// @notice The target side initiates an exchange or a spend and undoes it in parts on the same day, which must neither cost the
@@ -175,7 +175,7 @@ contract Handler is Network {
         uint64 points = uint64(2 + _roll(dice, 2000));
         address member = _anyMember(dice);
         int256 source = _positions[GAS_STATION];
-        uint64 used = house.usedToday(agreement);
+        uint64 used = lens.usedToday(agreement);
         _executeAndRecord(
             _order(target, spend ? _spend(agreement, FUEL, member, points) : _exchange(agreement, FUEL, member, points))
         );
@@ -190,7 +190,7 @@ contract Handler is Network {
         }
         ++undone;
         assertEq(_positions[GAS_STATION], source, "it cost the source merchant something");
-        assertEq(house.usedToday(agreement), used, "it used up some of the cap");
+        assertEq(lens.usedToday(agreement), used, "it used up some of the cap");
         assertEq(_feeReturned[_leaf(original)], _feeOf(original), "the parts of the fee are not the fee");
     }
 
@@ -291,7 +291,7 @@ contract Handler is Network {
     function renew(uint256 seed) public {
         if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
-        AgreementTerms memory terms = house.agreementOf(old);
+        AgreementTerms memory terms = lens.agreementOf(old);
         (terms.supersedes, terms.graceSeconds, terms.document) =
         (old, uint32(seed >> 8) % 1 days, bytes32(_terms.length));
         (terms.validFrom, terms.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
@@ -465,7 +465,7 @@ contract Handler is Network {
         }
         assertLe(sent + (_consumed[merchant][nonce] ? 1 : 0), 1, "a nonce was consumed twice");
         if (sent == 1) _consumed[merchant][nonce] = true;
-        assertEq(house.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
+        assertEq(lens.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
     }
 
     function _askedFor(OrderDraft[] memory drafts, Entry memory entry) private pure returns (Instruction memory) {
@@ -592,10 +592,10 @@ contract Handler is Network {
 
     function checkProgramsAddUp() external view {
         for (uint32 program = 1; program <= ALL_PROGRAMS; ++program) {
-            ProgramTotals memory totals = house.totalsOf(program);
+            ProgramTotals memory totals = lens.totalsOf(program);
             uint256 sum;
             for (uint256 i = 0; i < members.length; ++i) {
-                uint256 balance = house.balanceOf(members[i], program);
+                uint256 balance = lens.balanceOf(members[i], program);
                 assertEq(balance, _balances[members[i]][program], "balance");
                 sum += balance;
             }
@@ -603,7 +603,7 @@ contract Handler is Network {
             uint256 left =
                 uint256(totals.redeemed) + totals.spent + totals.exchangedOut + totals.expired + totals.revoked;
             assertEq(sum, entered - left, "balances are what entered less what left");
-            assertEq(sum, house.totalSupply(program), "supply");
+            assertEq(sum, lens.totalSupply(program), "supply");
             assertEq(keccak256(abi.encode(totals)), keccak256(abi.encode(_totals[program])), "totals");
         }
     }
@@ -624,7 +624,7 @@ contract Handler is Network {
 
     function checkNoPositionIsBelowItsLimit() external view {
         for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
-            (, int96 position, uint96 creditLimit) = house.merchantOf(merchant);
+            (, int96 position, uint96 creditLimit) = lens.merchantOf(merchant);
             assertEq(int96(creditLimit), _creditLimits[merchant], "limit");
             assertGe(position, -int96(creditLimit), "below the limit");
         }
@@ -633,7 +633,7 @@ contract Handler is Network {
     function checkNothingWasDoneTwice() external view {
         for (uint32 merchant = 0; merchant < ALL_MERCHANTS; ++merchant) {
             for (uint48 nonce = 0; nonce <= nextNonce[merchant]; ++nonce) {
-                assertEq(house.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
+                assertEq(lens.nonceUsed(merchant, nonce), _consumed[merchant][nonce], "nonce");
             }
         }
         for (uint256 i = 0; i < _leaves.length; ++i) {
@@ -646,7 +646,7 @@ contract Handler is Network {
         uint256 day = (_now() + 8 hours) / 1 days;
         assertEq(house.today(), day, "day");
         for (uint32 agreement = 1; agreement <= _terms.length; ++agreement) {
-            assertEq(house.usedToday(agreement), _used[agreement][day], "used today");
+            assertEq(lens.usedToday(agreement), _used[agreement][day], "used today");
             AgreementTerms storage terms = _terms[agreement - 1];
             if (terms.kind != AgreementKind.Exchange) continue;
             uint256 gives = uint256(terms.rateNum) * _worthInTwelfths[terms.targetProgram];
