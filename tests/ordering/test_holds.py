@@ -47,8 +47,17 @@ def hold(chainless: Harness, member: str, points: int, seconds: int = 600, *, pr
         )
 
 
-def capture(chainless: Harness, hold_id: str, points: int, kind: Kind = Kind.REDEEM, *, merchant: int = 1) -> str:
+def capture(
+    chainless: Harness,
+    hold_id: str,
+    points: int,
+    kind: Kind = Kind.REDEEM,
+    *,
+    merchant: int = 1,
+    agreement: str | None = None,
+) -> str:
     fields = {"target_program": "CINE"} if kind is Kind.EXCHANGE else {}
+    fields |= {"agreement": agreement} if agreement is not None else {}
     with chainless.database.session.begin() as session:
         orders = OrderService(
             session, network=chainless.network, keyring=chainless.keyring, settings=chainless.settings

@@ -16,6 +16,7 @@ from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.lots.service import LotService
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.holds.service import HoldService
+from clearing.ordering.orders.kinds.exchange import ExchangeRequest
 from clearing.ordering.orders.kinds.expire import ExpireRequest
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Instruction
@@ -262,40 +263,122 @@ def test_whoever_was_given_points_is_reminded_of_them(
 # -------------------------------------------------------------------- on the chain
 
 
-def test_a_hold_over_midnight_on_the_chain(lone_harness: Harness, own_chain: Anvil, clock: MovableClock) -> None:
-    harness = lone_harness
-    member = harness.member()
-    account = harness.account(member)
-    first_day = harness.today()
-    tomorrow = harness.network.date_of(first_day + 1)
-    harness.accept(1, [IssueRequest(member=member, points=300, program="FUEL", expires_on=tomorrow)])
-    harness.issue(member, 50)
-    harness.settle()
-    held = [hold(harness, member, points, 2 * DAYS) for points in (70, 101, 40)]
+class Night:
+    """A network and its chain, a minute before midnight: a member has 300 points that die then, and 50 that never do."""
 
-    clock.move(timedelta(days=1))
-    own_chain.rpc("evm_increaseTime", hex(SECONDS_A_DAY))
-    own_chain.rpc("evm_mine")
-    harness.settle()
-    expire = ExpiryRound(harness.database, harness.settings, harness.keyring)
-    expire.run()
+    def __init__(self, harness: Harness, chain: Anvil, clock: MovableClock) -> None:
+        self.harness, self.chain, self.clock = harness, chain, clock
+        self.day = harness.today()
+        self.travel(harness.network.begin_of(self.day + 1) - timedelta(minutes=1) - clock.now())
+        self.member = harness.member()
+        tomorrow = harness.network.date_of(self.day + 1)
+        dying = IssueRequest(member=self.member, points=300, program="FUEL", expires_on=tomorrow)
+        self.issued = harness.accept(1, [dying])
+        harness.issue(self.member, 50)
+        harness.settle()
+
+    def travel(self, time: timedelta) -> None:
+        """Moves the network's clock and the chain's, and projects a block of that time. No order is sent."""
+        self.clock.move(time)
+        self.chain.rpc("evm_increaseTime", hex(int(time.total_seconds())))
+        self.chain.rpc("evm_mine")
+        while self.harness.projector.step():
+            pass
+
+    def begin_day(self) -> None:
+        self.travel(timedelta(minutes=2))
+        assert self.harness.today() == self.day + 1
+
+    def expire(self) -> None:
+        ExpiryRound(self.harness.database, self.harness.settings, self.harness.keyring).run()
+
+    def lots(self) -> list[tuple[int, int]]:
+        """(expiry day, points) of each of the member's lots of FUEL."""
+        with self.harness.database.session.begin() as session:
+            service = LotService(session, network=self.harness.network)
+            return [(lot.expiry_day, lot.points) for lot in service.of(self.harness.account(self.member))]
+
+
+@pytest.fixture
+def night(lone_harness: Harness, own_chain: Anvil, clock: MovableClock) -> Night:
+    return Night(lone_harness, own_chain, clock)
+
+
+def test_a_hold_over_midnight_on_the_chain(night: Night) -> None:
+    harness, member = night.harness, night.member
+    redeemed, exchanged, released = (hold(harness, member, points) for points in (70, 101, 40))
+    night.begin_day()
+    night.expire()
     harness.settle()
     assert harness.available(member) == 50
-    capture(harness, held[0], 70)
-    capture(harness, held[1], 101, Kind.EXCHANGE)  # 101 points buy 90 for 100: one stays, and it is dead
+    capture(harness, redeemed, 70)
+    capture(harness, exchanged, 101, Kind.EXCHANGE)  # 101 points buy 90 for 100: one stays, and it is dead
     harness.settle()
-    assert lots(harness, account) == [(first_day + 1, 41), (0, 50)]
+    assert night.lots() == [(night.day + 1, 41), (0, 50)]
     assert harness.available(member) == 50
-    release(harness, held[2])
+    release(harness, released)
     assert harness.available(member) == 50
-    expire.run()
+    night.expire()
     harness.settle()
-    assert lots(harness, account) == [(0, 50)]
+    assert night.lots() == [(0, 50)]
     assert (harness.available(member), harness.available(member, 2)) == (50, 90)
     harness.check()
 
 
-def lots(harness: Harness, account: tuple[str, int]) -> list[tuple[int, int]]:
-    with harness.database.session.begin() as session:
-        service = LotService(session, network=harness.network)
-        return [(lot.expiry_day, lot.points) for lot in service.of(account)]
+def test_a_spend_that_a_hold_becomes_takes_what_was_alive_on_its_day(night: Night) -> None:
+    agreement = night.harness.acceptor()
+    held = hold(night.harness, night.member, 120)
+    night.begin_day()
+    capture(night.harness, held, 120, Kind.SPEND, agreement=agreement)
+    night.expire()
+    night.harness.settle()
+    assert night.lots() == [(0, 50)]
+    assert night.harness.available(night.member) == 50
+    night.harness.check()
+
+
+def test_what_a_reversal_is_about_to_take_back_is_not_burnt_and_no_live_point_in_its_place(night: Night) -> None:
+    night.harness.reverse(1, night.issued, 260)
+    night.begin_day()
+    night.expire()
+    night.harness.settle()
+    assert night.lots() == [(0, 50)]
+    night.expire()  # until then, as much stays set aside as would be due if the reversal had taken live points
+    assert night.harness.available(night.member) == 50
+    night.harness.check()
+
+
+def test_points_given_through_the_gateway_expire_with_whoever_has_them(night: Night) -> None:
+    friend = night.harness.member()
+    night.harness.transfer(night.member, friend, 120)
+    night.harness.settle()
+    night.begin_day()
+    assert (night.harness.available(night.member), night.harness.available(friend)) == (50, 0)
+    night.expire()
+    night.harness.settle()
+    assert (night.harness.posted(night.member), night.harness.posted(friend)) == (50, 0)
+    night.harness.check()
+
+
+def test_exchanged_points_that_keep_their_expiry_are_over_with_their_source(night: Night) -> None:
+    harness, member = night.harness, night.member
+    agreement = harness.agree(2, keep_expiry=True, valid_until=2**33 + 1)
+    harness.settle()
+    request = ExchangeRequest(member=member, points=340, agreement=agreement)
+    exchanged = harness.accept(1, [request])
+    harness.settle()
+    assert night.lots() == [(0, 10)]
+    night.begin_day()
+    assert harness.available(member, 2) == 36  # 270 of 306 were made of points that are over now
+    harness.reverse(2, exchanged, 40)
+    night.expire()
+    harness.settle()
+    assert night.lots() == [(0, 50)]
+    assert (harness.posted(member, 2), harness.available(member, 2)) == (
+        36,
+        0,
+    )  # it was not sure which the reversal takes
+    night.expire()
+    harness.settle()
+    assert (harness.posted(member, 2), harness.available(member, 2)) == (0, 0)
+    harness.check()
