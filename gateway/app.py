@@ -22,6 +22,7 @@ from gateway.api.api_keys import routes as api_keys
 from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
+from gateway.api.events.view import event_messages
 from gateway.api.expansions import EXPANDERS
 from gateway.api.health import routes as health
 from gateway.api.holds import routes as holds
@@ -43,6 +44,7 @@ from gateway.api.statements import routes as statements
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
 from gateway.http import description, problem_pages, problems
 from gateway.http.context import ChainResource, Gateway
+from gateway.http.feed import EventFeed
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
@@ -95,6 +97,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         keyring=Keyring(settings.keystore_password.get_secret_value()),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
+        feed=EventFeed(own, event_messages),
         resources={resource.prefix: resource for resource in RESOURCES},
         expanders=EXPANDERS,
     )
@@ -104,6 +107,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(gateway.waiters.run)
+            tasks.start_soon(gateway.feed.run)
             yield
             tasks.cancel_scope.cancel()
         gateway.chain.close()
