@@ -1,14 +1,14 @@
 """Imports every model, so that the metadata is complete (migrations, tests)."""
 
 from clearing.chain.calls.models import Call
-from clearing.kit.events.models import Event
+from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
 from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.settlement.models import BankMovement, Position
-from clearing.notifications.webhooks.models import EventCursor, WebhookDelivery, WebhookEndpoint
+from clearing.notifications.webhooks.models import WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
 from clearing.ordering.merges.models import Merge, MergeAccount
 from clearing.ordering.orders.models import Instruction, Order

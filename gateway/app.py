@@ -23,6 +23,7 @@ from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
 from gateway.api.events.catalogue import webhooks
+from gateway.api.events.view import event_messages
 from gateway.api.examples import BODIES, PATHS
 from gateway.api.expansions import EXPANDERS
 from gateway.api.health import routes as health
@@ -48,6 +49,7 @@ from gateway.api.webhook_endpoints import routes as webhook_endpoints
 from gateway.http import description, problem_pages, problems
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.description import Extras
+from gateway.http.feed import EventFeed
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
@@ -101,6 +103,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         keyring=Keyring(settings.keystore_password.get_secret_value()),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
+        feed=EventFeed(own, event_messages),
         resources={resource.prefix: resource for resource in RESOURCES},
         expanders=EXPANDERS,
     )
@@ -110,6 +113,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(gateway.waiters.run)
+            tasks.start_soon(gateway.feed.run)
             yield
             tasks.cancel_scope.cancel()
         gateway.chain.close()

@@ -33,7 +33,8 @@ def run(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
-    app.state.gateway.waiters.is_stopping = lambda: server.should_exit
+    gateway = app.state.gateway
+    gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: server.should_exit
     freeze_startup_objects()
-    with metrics.serving(settings, app.state.gateway.database, app.state.gateway.chain):
+    with metrics.serving(settings, gateway.database, gateway.chain):
         server.run()

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65_535)
+    stream_seconds: float = Field(default=900.0, gt=0)
+    """How long a stream of events lasts; then the client connects again."""
     health_timeout: float = Field(default=2.0, gt=0)
     """How long a health check waits for the chain node before it reports the node as silent."""
 

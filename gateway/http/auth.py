@@ -126,6 +126,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/entries/{leaf}"): _READERS,
     ("GET", "/v1/entries/{leaf}/receipt"): _READERS,
     ("GET", "/v1/events"): _READERS_AND_TREASURY,
+    ("GET", "/v1/events/stream"): _READERS_AND_TREASURY,
     ("POST", "/v1/webhook_endpoints"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints"): _READERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}"): _READERS,

@@ -22,6 +22,7 @@ from clearing.parties.access.service import Caller
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
+from gateway.http.feed import EventFeed
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
@@ -37,6 +38,7 @@ class Gateway:
     keyring: Keyring
     chain: ChainClient
     waiters: Waiters
+    feed: EventFeed
     resources: Mapping[str, ChainResource[View]]
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
     expanders: Mapping[str, Expander] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.http import dry_run, expansion, tables
+from gateway.http import dry_run, expansion, streaming, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -118,6 +118,9 @@ class Endpoint(APIRoute):
         options["summary"] = (
             options.get("summary") or (options.get("name") or endpoint.__name__).replace("_", " ").capitalize()
         )
+        if streaming.is_stream(endpoint):
+            self._prepare_stream(path, endpoint, options)
+            return
         options["response_model"] = view = view_type(endpoint)
         self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
         if self.has_dry_run:
@@ -134,6 +137,13 @@ class Endpoint(APIRoute):
         if self.expandable:
             expansion.documented(run, _reading, self.expandable)
         super().__init__(path, run, **options)
+
+    def _prepare_stream(self, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
+        """A stream has no transaction: it would last as long as the stream."""
+        self.has_dry_run, self.columns, self.expandable = False, None, ()
+        options["responses"] |= documented(429) | {200: streaming.DOCUMENTED}
+        options["response_model"], options["response_class"] = None, streaming.EventStream
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""

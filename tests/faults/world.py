@@ -34,6 +34,7 @@ from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.database import Base, Database
 from clearing.kit.errors import Conflict
 from clearing.kit.events.models import Event
+from clearing.kit.events.reader import EventReader
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.journal.repository import EntryRepository
@@ -41,7 +42,6 @@ from clearing.ledger.settlement.models import Position
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.notifications.webhooks.fanout import CURSOR
 from clearing.notifications.webhooks.models import DeliveryState, WebhookDelivery
-from clearing.notifications.webhooks.repository import EventReader
 from clearing.notifications.webhooks.sending import Answer, Undelivered
 from clearing.notifications.webhooks.service import WebhookService
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest

@@ -22,7 +22,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
-from clearing.kit.events.models import Event
+from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks import fanout
@@ -30,7 +30,6 @@ from clearing.notifications.webhooks.delivery import Deliverer, pause_after
 from clearing.notifications.webhooks.models import (
     DeliveryState,
     EndpointState,
-    EventCursor,
     WebhookDelivery,
     WebhookEndpoint,
 )

@@ -40,6 +40,10 @@ class EventRepository:
         last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
         return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()
 
+    def by_id(self, id: str) -> Event | None:  # noqa: A002
+        """The event with this id."""
+        return self._session.scalar(select(Event).where(Event.id == id))
+
     def by_ids(self, merchant_number: int, ids: Collection[str]) -> Sequence[Event]:
         """The merchant's events with these ids, oldest first."""
         return self._session.scalars(_of(merchant_number).where(Event.id.in_(ids))).all()

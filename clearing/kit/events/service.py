@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
+from clearing.kit.events.reader import EventReader
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.viewer import Viewer
 
@@ -16,6 +17,7 @@ class EventService:
 
     def __init__(self, session: Session) -> None:
         self._events = EventRepository(session)
+        self._reader = EventReader(session)
 
     def list(
         self,
@@ -30,3 +32,12 @@ class EventService:
         return self._events.list(
             merchant_number=viewer.merchant_number, type=type, subject=subject, after=after, limit=limit
         )
+
+    def number_of(self, viewer: Viewer, event_id: str) -> int | None:
+        """The number of the event with this id, if the viewer may see it."""
+        event = self._events.by_id(event_id)
+        return event.seq if event is not None and viewer.sees(event.merchant_number) else None
+
+    def between(self, viewer: Viewer, after: int, last: int, limit: int) -> Sequence[Event]:
+        """At most `limit` of the viewer's events after number `after` up to `last`, oldest first."""
+        return self._reader.between(after, last, limit, viewer.merchant_number)

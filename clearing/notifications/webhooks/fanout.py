@@ -1,7 +1,6 @@
 """From events to deliveries: each committed event once, in order of its number, for every endpoint that wants it.
 
-An event gets its number before its transaction commits, so it may appear after events with higher numbers. The cursor keeps
-missing numbers as gaps until their transactions have ended one way or the other (docs/decisions/0003-webhooks-by-cursor.md).
+Events may appear after events with higher numbers. The cursor keeps the missing numbers as gaps (`kit/events/gaps`).
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.events.models import Event
-from clearing.notifications.webhooks.models import EventCursor, WebhookEndpoint
-from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository, EventReader, Snapshot
+from clearing.kit.events.gaps import missing_between, still_missing
+from clearing.kit.events.models import Event, EventCursor
+from clearing.kit.events.reader import EventReader
+from clearing.kit.events.types import matches_any
+from clearing.notifications.webhooks.models import WebhookEndpoint
+from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
 
 CURSOR = "webhooks"
-_GAP_SECONDS = 10
-_UNKNOWN = -1
 
 
 def fan_out(session: Session, limit: int = 1_000) -> bool:
@@ -33,7 +33,8 @@ def fan_out(session: Session, limit: int = 1_000) -> bool:
     fresh = reader.after(cursor.seq, limit)
     after = reader.snapshot()
     at = clock_of(session).unix()
-    gaps = _still_missing(cursor.gaps, late, before, after, at) + _missing_between(cursor.seq, fresh, at)
+    gaps = still_missing(cursor.gaps, {event.seq for event in late}, before, after, at)
+    gaps += missing_between(cursor.seq, [event.seq for event in fresh], at)
     if gaps != cursor.gaps:
         cursor.gaps = gaps
     if fresh:
@@ -58,12 +59,7 @@ def wants(endpoint: WebhookEndpoint, event: Event) -> bool:
 
 def wants_type(endpoint: WebhookEndpoint, event_type: str) -> bool:
     """Whether an endpoint has asked for events of this type."""
-    return not endpoint.types or any(_matches(pattern, event_type) for pattern in endpoint.types)
-
-
-def _matches(pattern: str, event_type: str) -> bool:
-    """Whether a pattern such as `order.settled` or `order.*` covers this type."""
-    return pattern == event_type or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
+    return not endpoint.types or matches_any(endpoint.types, event_type)
 
 
 def _deliver(session: Session, endpoints: Iterable[WebhookEndpoint], events: Sequence[Event]) -> None:
@@ -73,44 +69,3 @@ def _deliver(session: Session, endpoints: Iterable[WebhookEndpoint], events: Seq
         wanted = [event for event in events if wants(endpoint, event)]
         if wanted:
             deliveries.add(endpoint.id, wanted, at)
-
-
-def _missing_between(seq: int, fresh: Sequence[Event], at: int) -> list[list[int]]:
-    """The gaps between the fresh events, discovered at Unix time `at` and so far without a bound."""
-    gaps = []
-    for event in fresh:
-        if event.seq > seq + 1:
-            gaps.append([seq + 1, event.seq - 1, _UNKNOWN, at])
-        seq = event.seq
-    return gaps
-
-
-def _still_missing(
-    gaps: Iterable[list[int]], late: Sequence[Event], before: Snapshot, after: Snapshot, at: int
-) -> list[list[int]]:
-    """The gaps, less the numbers that have appeared and the numbers that never will.
-
-    A transaction begins at most a moment after it takes a number. So transactions that begin `_GAP_SECONDS` after a gap's
-    discovery (from `bound` on) did not take its numbers; once all earlier ones are over, the numbers are lost for good.
-    """
-    found = {event.seq for event in late}
-    rest: list[list[int]] = []
-    for first, last, bound, since in gaps:
-        if bound != _UNKNOWN and before.oldest_running >= bound:
-            continue
-        is_old = bound == _UNKNOWN and at - since > _GAP_SECONDS
-        new_bound = after.next_to_begin if is_old else bound
-        rest += [[*part, new_bound, since] for part in _without(first, last, found)]
-    return rest
-
-
-def _without(first: int, last: int, found: set[int]) -> list[tuple[int, int]]:
-    ranges = []
-    start = first
-    for number in sorted(number for number in found if first <= number <= last):
-        if number > start:
-            ranges.append((start, number - 1))
-        start = number + 1
-    if start <= last:
-        ranges.append((start, last))
-    return ranges

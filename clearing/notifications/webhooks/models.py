@@ -94,15 +94,3 @@ class WebhookDelivery(Base):
     attempted_at: Mapped[datetime | None] = mapped_column(default=None)
     delivered_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert, index=True)
-
-
-class EventCursor(Base):
-    """How far a reader has read the events. `gaps` are numbers up to `seq` that were missing at the time: their transactions had
-    not committed yet, or never will."""
-
-    __tablename__ = "event_cursors"
-
-    name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    seq: Mapped[int] = mapped_column(BigInt, default=0)
-    gaps: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
-    """[first, last, bound, Unix time of discovery]; transactions from `bound` on cannot have taken these numbers."""

@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import InvalidRequest, NotFound, Refused
 from clearing.kit.events.models import Event
+from clearing.kit.events.reader import EventReader
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.ids import new_id
@@ -22,7 +23,7 @@ from clearing.kit.signing.keyring import Keyring
 from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks.fanout import wants_type
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
-from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository, EventReader
+from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
 from clearing.parties.merchants.models import Merchant
 
 MAX_ENDPOINTS = 20

@@ -18,6 +18,7 @@ from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
+from clearing.ordering.holds.facts import hold_facts
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
@@ -33,6 +34,7 @@ from clearing.parties.members.repository import KnownMember
 from clearing.parties.members.service import MemberService, require_member
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_participating
+from clearing.parties.names import Names
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
@@ -313,8 +315,7 @@ class HoldService:
         hold.ended_at = self._clock.now()
 
     def _record(self, action: str, hold: Hold, actor: str) -> None:
-        data = {"hold": hold.id, "state": hold.state, "points": hold.points, "captured": hold.captured}
-        data |= {"member": hold.member_id, "order": hold.order_id, "reference": hold.reference}
+        data = hold_facts(hold, Names(self._session), self._network, self._clock.now())
         EventRecorder(self._session).record(
             f"hold.{action}", hold.id, actor=actor, merchants=[hold.merchant_number], data=data
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from clearing.kit.events.recorder import stop_recording
 from clearing.parties.agreements.conversion import Conversion
 
 _KEY = "dry_run"
@@ -23,6 +24,7 @@ def begin_dry_run(session: Session) -> DryRun:
     """Makes the session a dry run's. Whoever calls this undoes everything that the session does."""
     dry_run = DryRun()
     session.info[_KEY] = dry_run
+    stop_recording(session)
     return dry_run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,6 +26,10 @@ class ApiKeyRepository:
     def by_id(self, id: str) -> ApiKey | None:  # noqa: A002
         """The key with this id, revoked or not."""
         return self._session.get(ApiKey, id)
+
+    def live(self, ids: Collection[str]) -> set[str]:
+        """Those of these ids whose key is not revoked."""
+        return set(self._session.scalars(select(ApiKey.id).where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None))))
 
     def count_live(self, role: Role) -> int:
         """How many keys of this role are not revoked. Until this transaction ends, nobody else can count or revoke them."""

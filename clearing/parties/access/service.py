@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -80,6 +80,10 @@ class AccessService:
         if key is None or key.revoked_at is not None or not matches:
             return None
         return Caller(key.id, key.role, key.merchant_number, frozenset(map(Scope, key.scopes)))
+
+    def live(self, key_ids: Collection[str]) -> set[str]:
+        """Those of these keys that are not revoked."""
+        return self._keys.live(key_ids)
 
     def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[ApiKey]:
         """The keys that the viewer may see, newest first."""
