@@ -26,6 +26,8 @@ def query_parameters(dependant: Dependant) -> tuple[frozenset[str], frozenset[st
 
 def refuse_unknown(request: Request, known: frozenset[str], lists: frozenset[str]) -> None:
     """Refuses a query with a parameter that is not known, or that is there twice although only one value counts."""
+    if not request.scope["query_string"]:
+        return  # most mutations
     counts = Counter(name for name, _ in request.query_params.multi_items())
     errors = [FieldError("", _advice(name, known), name) for name in counts if name not in known]
     errors += [
