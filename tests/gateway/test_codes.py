@@ -127,7 +127,7 @@ def test_the_till_learns_whose_code_it_is_and_uses_nothing_up(
     code = fuel.post(codes, {"points": 5})
     for text in (code["code"], code["qr"], code["code"].lower().replace("-", " ")):
         found = cine.post(LOOKUP, shown(text))
-        assert found == {**fuel.get(f"/v1/members/{member}"), "external_id": None}
+        assert found == {**fuel.get(f"/v1/members/{member}"), "external_id": None, "external_ids": []}
     assert fuel.get(f"{codes}/{code['id']}")["state"] == "live"
     problem = cine.refused(LOOKUP, shown(code["code"], 6), "over_member_code")
     assert problem["errors"][0]["pointer"] == "/points"

@@ -20,6 +20,7 @@ from clearing.kit.one_time_codes import hash_of, new_code, plain
 from clearing.kit.viewer import Viewer
 from clearing.parties.codes.models import MemberCode, MemberCodeState, PresenterTries
 from clearing.parties.codes.repository import MemberCodeRepository, Presentation, PresenterTriesRepository
+from clearing.parties.members.freezes import require_not_frozen
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.members.service import require_member
@@ -68,6 +69,7 @@ class MemberCodeService:
         """
         require_participating(merchant)
         holder = require_member(self._session, merchant, member)
+        require_not_frozen(self._session, holder, merchant, "")
         issued = self._own_program(merchant, program)
         shown_by = require_merchant(self._session, presenter, "/merchant") if presenter is not None else None
         text = new_code(5, 5)
