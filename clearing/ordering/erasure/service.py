@@ -1,4 +1,4 @@
-"""Rules of erasure (docs/decisions/0027-what-an-erasure-leaves.md).
+"""Rules of erasure (docs/decisions/0026-a-merge-moves-the-id-first.md).
 
 A merchant forgets a member: its own numbers for the customer, and what it was told. When the last merchant does, or the operator
 for all, the member's secret is gone, and with it every way from a person to the chain's pseudonym.
