@@ -290,11 +290,11 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Let the member use them. If the member gives them up, send `forfeit_points: true`.",
         ),
         ProblemKind(
-            "merge_open",
+            "merge_changed",
             (409,),
-            "The member is in a merge that is not done",
-            "Points of a merged member still move, or another merge of it is proposed.",
-            "Look at `GET /v1/merges`, and sign what is left or cancel the proposal.",
+            "This is not the transfer that is due",
+            "The merge is not confirmed, or somebody has signed this transfer already.",
+            "Look at the merge again, and sign what its `accounts` show.",
         ),
         ProblemKind(
             "merge_ended",

@@ -229,6 +229,12 @@ class Directory:
             self._unsure.discard(name)
         self._owners[member.address] = member.id
 
+    def forget_member(self, member_id: str) -> None:
+        """Drop the address of a member that was erased. Its names may lead to somebody else from now on."""
+        addresses = {address for address, owner in self._owners.items() if owner == member_id}
+        for name in [name for name, address in self._addresses.items() if address in addresses]:
+            self.unlearn(name)
+
     def unlearn(self, name: str) -> None:
         """Forget the address of a name that no longer leads to its member, such as a retired `external:FC-1001`."""
         self._addresses.pop(name, None)

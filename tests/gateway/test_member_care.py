@@ -144,6 +144,7 @@ def test_nobody_takes_points_of_a_frozen_member(site: Site, fuel: Party, member:
     problem = fuel.refused("/v1/redemptions", takes, "member_frozen")
     assert problem["errors"][0]["pointer"] == "/member"
     fuel.refused("/v1/holds", takes, "member_frozen")
+    fuel.refused(f"/v1/members/{member}/codes", {"points": 1}, "member_frozen")
     fuel.refused(f"/v1/holds/{held}/capture", {"kind": "redeem"}, "member_frozen")
     order = {"instructions": [{"kind": "issue", **takes}, {"kind": "redeem", **takes}]}
     assert fuel.refused("/v1/orders", order, "member_frozen")["errors"][0]["pointer"] == "/instructions/1/member"

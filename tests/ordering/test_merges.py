@@ -51,7 +51,9 @@ def merge(network: Harness, old: str, new: str) -> str:
 
 
 def go_round(network: Harness) -> None:
-    MergeRound(network.database, network.settings, network.keyring).run()
+    rounds = MergeRound(network.database, network.settings, network.keyring)
+    rounds.run_late()
+    rounds.run()
 
 
 def state(network: Harness, merge_id: str) -> MergeState:
@@ -217,7 +219,10 @@ def test_expired_points_are_burnt_at_the_old_address_and_not_moved(chainless: Ch
         store(session, history)
         effects = Effects.of([entry for entry, _ in history.entries], ROUTES, {})
         effects.micros.clear()
-        OrderFinalisation(session).settle({}, block_number=0, effects=effects, day=0)
+        midnight = chainless.database.clock.now()
+        OrderFinalisation(session).settle(
+            {}, block_number=0, effects=effects, day=0, unswept={(address, 1)}, midnight=midnight
+        )
     merge(chainless, old, new)
     ExpiryRound(chainless.database, chainless.settings, chainless.keyring).run()
     go_round(chainless)

@@ -16,7 +16,7 @@ from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
-_PENDING = text("holds.state = 'pending'")
+PENDING = text("holds.state = 'pending'")
 _DRAWING = text("holds.drawing")
 
 
@@ -89,11 +89,11 @@ class HoldRepository:
     def pending(self, accounts: Iterable[AccountKey]) -> list[PendingHold]:
         """The accounts' holds that nobody has ended, also those whose time is over. Lock the accounts: then none are added."""
         query = select(Hold.address, Hold.program, Hold.purpose, Hold.points, Hold.expires_at, Hold.created_at)
-        return [PendingHold(*row) for row in self._session.execute(query.where(_PENDING, self._of(accounts)))]
+        return [PendingHold(*row) for row in self._session.execute(query.where(PENDING, self._of(accounts)))]
 
     def draws(self, accounts: Iterable[AccountKey], at: datetime) -> list[HeldDraw]:
         """What merchants' holds, and the pending orders that holds became, will take from these accounts as on the holds' days."""
-        holding = and_(_PENDING, Hold.purpose == HoldPurpose.MERCHANT, Hold.expires_at > at)
+        holding = and_(PENDING, Hold.purpose == HoldPurpose.MERCHANT, Hold.expires_at > at)
         query = select(Hold.address, Hold.program, Hold.points, Hold.captured, Hold.drawing, Hold.created_at).where(
             self._of(accounts), or_(holding, _DRAWING)
         )
@@ -116,11 +116,11 @@ class HoldRepository:
 
     def any_lapsed(self, at: datetime) -> bool:
         """Whether there are pending holds whose time is over."""
-        return self._session.scalar(select(Hold.id).where(_PENDING, Hold.expires_at <= at).limit(1)) is not None
+        return self._session.scalar(select(Hold.id).where(PENDING, Hold.expires_at <= at).limit(1)) is not None
 
     def lapsed(self, at: datetime, limit: int) -> Sequence[Hold]:
         """Pending holds whose time is over, oldest first. They are not locked yet."""
-        query = select(Hold).where(_PENDING, Hold.expires_at <= at).order_by(Hold.expires_at).limit(limit)
+        query = select(Hold).where(PENDING, Hold.expires_at <= at).order_by(Hold.expires_at).limit(limit)
         return self._session.scalars(query).all()
 
     def lock_lapsed(self, ids: Sequence[str], at: datetime) -> Sequence[Hold]:
@@ -128,7 +128,7 @@ class HoldRepository:
         holds of an earlier day first."""
         query = (
             select(Hold)
-            .where(_PENDING, in_list(self._session, Hold.id, ids), Hold.expires_at <= at)
+            .where(PENDING, in_list(self._session, Hold.id, ids), Hold.expires_at <= at)
             .order_by(Hold.expires_at)
             .with_for_update(skip_locked=True)
             .execution_options(populate_existing=True)
@@ -137,7 +137,7 @@ class HoldRepository:
 
     def accounts_with_lapsed(self, at: datetime) -> set[AccountKey]:
         """Accounts with pending holds whose time is over."""
-        query = select(Hold.address, Hold.program).where(_PENDING, Hold.expires_at <= at)
+        query = select(Hold.address, Hold.program).where(PENDING, Hold.expires_at <= at)
         return {(address, program) for address, program in self._session.execute(query)}
 
     # ---------------------------------------------------------------- points whose lots are over
@@ -146,7 +146,7 @@ class HoldRepository:
         """The accounts' holds for points whose lots are over, locked. Lock the accounts first."""
         query = (
             select(Hold)
-            .where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY, self._of(accounts))
+            .where(PENDING, Hold.purpose == HoldPurpose.EXPIRY, self._of(accounts))
             .order_by(Hold.id)
             .with_for_update(of=Hold)
             .execution_options(populate_existing=True)
@@ -155,13 +155,13 @@ class HoldRepository:
 
     def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
         """Those holds of one merchant's programs, or of all, newest first."""
-        pending = select(Hold).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)
+        pending = select(Hold).where(PENDING, Hold.purpose == HoldPurpose.EXPIRY)
         query = where_given(pending, (Hold.merchant_number, merchant))
         return self._session.scalars(newest_first(query, Hold.id, after, limit)).all()
 
     def accounts_with_expired_points(self) -> set[AccountKey]:
         """Accounts with a hold for points whose lots are over."""
-        query = select(Hold.address, Hold.program).where(_PENDING, Hold.purpose == HoldPurpose.EXPIRY)
+        query = select(Hold.address, Hold.program).where(PENDING, Hold.purpose == HoldPurpose.EXPIRY)
         return {(address, program) for address, program in self._session.execute(query)}
 
     def _of(self, accounts: Iterable[AccountKey]) -> ColumnElement[bool]:

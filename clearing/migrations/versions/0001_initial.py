@@ -791,6 +791,13 @@ def upgrade() -> None:
         batch_op.create_index("instructions_program_index", ["program", "kind", "order_seq", "item"], unique=False)
         batch_op.create_index("instructions_receiver_index", ["receiver", "kind", "order_seq", "item"], unique=False)
         batch_op.create_index(
+            "instructions_recipient_index",
+            ["recipient_id"],
+            unique=False,
+            postgresql_where=sa.text("recipient_id IS NOT NULL"),
+            sqlite_where=sa.text("recipient_id IS NOT NULL"),
+        )
+        batch_op.create_index(
             "instructions_reference_index",
             ["reference"],
             unique=False,
@@ -929,6 +936,11 @@ def downgrade() -> None:
             "instructions_reference_index",
             postgresql_where=sa.text("reference IS NOT NULL"),
             sqlite_where=sa.text("reference IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_recipient_index",
+            postgresql_where=sa.text("recipient_id IS NOT NULL"),
+            sqlite_where=sa.text("recipient_id IS NOT NULL"),
         )
         batch_op.drop_index("instructions_receiver_index")
         batch_op.drop_index("instructions_program_index")

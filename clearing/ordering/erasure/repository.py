@@ -12,14 +12,12 @@ from clearing.kit.database import Base
 from clearing.kit.events.models import Event
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
+from clearing.ledger.availability.models import Hold, HoldPurpose
+from clearing.ledger.availability.repository import PENDING
 from clearing.ordering.erasure.redaction import Names
 from clearing.ordering.merges.models import Merge, MergeState
-from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import Member, MemberFreeze, MemberLink, RetiredLink
-
-_OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
 class ErasureRepository:
@@ -43,27 +41,13 @@ class ErasureRepository:
     def has_open_holds(self, ids: Collection[str], at: datetime, merchant_number: int | None = None) -> bool:
         """Whether a merchant, or this one, holds points of the member."""
         query = select(Hold.id).where(
+            PENDING,
             Hold.member_id.in_(ids),
-            Hold.state == HoldState.PENDING,
             Hold.purpose == HoldPurpose.MERCHANT,
             Hold.expires_at > at,
         )
         if merchant_number is not None:
             query = query.where(Hold.merchant_number == merchant_number)
-        return self._session.scalar(query.limit(1)) is not None
-
-    def has_open_orders(self, addresses: Collection[str], merchant_number: int | None = None) -> bool:
-        """Whether movements of the member, or those that this merchant signed, wait for the chain."""
-        query = (
-            select(Instruction.id)
-            .join(Instruction.order)
-            .where(
-                or_(Instruction.address.in_(addresses), Instruction.draws_address.in_(addresses)),
-                Order.state.in_(_OPEN),
-            )
-        )
-        if merchant_number is not None:
-            query = query.where(Instruction.merchant_number == merchant_number)
         return self._session.scalar(query.limit(1)) is not None
 
     def points(self, addresses: Collection[str]) -> dict[int, int]:

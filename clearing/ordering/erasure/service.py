@@ -1,4 +1,4 @@
-"""Rules of erasure (docs/decisions/0027-what-an-erasure-leaves.md).
+"""Rules of erasure (docs/decisions/0026-a-merge-moves-the-id-first.md).
 
 A merchant forgets a member: its own numbers for the customer, and what it was told. When the last merchant does, or the operator
 for all, the member's secret is gone, and with it every way from a person to the chain's pseudonym.
@@ -21,6 +21,7 @@ from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.erasure.redaction import Names, redacted
 from clearing.ordering.erasure.repository import ErasureRepository
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.access.service import principal_of
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.models import Member
@@ -96,7 +97,7 @@ class ErasureService:
         if self._erasures.has_open_holds(_ids(members), clock_of(self._session).now(), merchant_number):
             detail = "there are holds on the member's points: capture or release them first, or wait until they lapse"
             raise Conflict(detail, code="holds_open")
-        if self._erasures.has_open_orders([one.address for one in members], merchant_number):
+        if OrderRepository(self._session).has_open_with(_ids(members), merchant_number):
             detail = "movements of the member wait for the chain: wait until they are settled"
             raise Conflict(detail, code="orders_pending")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Update, and_, or_, select, update
+from sqlalchemy import Update, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
@@ -12,14 +12,17 @@ from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
+from clearing.ledger.availability.models import Hold, HoldPurpose
+from clearing.ledger.availability.repository import PENDING
 from clearing.ordering.merges.models import Merge, MergeAccount, MergeState
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import Member
 from clearing.parties.programs.models import Program
 
-_OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+# Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies.
+_MOVING = text("merges.state = 'moving'")
 
 
 class MergeRepository:
@@ -57,16 +60,19 @@ class MergeRepository:
 
     # ---------------------------------------------------------------- what is left to do
 
-    def unfinished(self) -> Sequence[str]:
-        """Ids of merges whose points still move, and of merges to whose old member points have come back since."""
-        moving = select(Merge.id).where(Merge.state == MergeState.MOVING)
-        late = (
+    def moving(self) -> Sequence[str]:
+        """Ids of merges whose points still move."""
+        return self._session.scalars(select(Merge.id).where(_MOVING).order_by(Merge.id)).all()
+
+    def refilled(self) -> Sequence[str]:
+        """Ids of merges that were done, but points have come back to the old address since."""
+        query = (
             select(Merge.id)
             .join(Member, and_(Member.id == Merge.member_id, Member.merged_into.is_not(None)))
             .join(Account, Account.address == Member.address)
             .where(Merge.state == MergeState.DONE, Account.posted != 0)
         )
-        return sorted({*self._session.scalars(moving), *self._session.scalars(late)})
+        return sorted(set(self._session.scalars(query)))
 
     def accounts(self, merge_id: str) -> Sequence[MergeAccount]:
         """The accounts that a merge empties, by program."""
@@ -85,27 +91,22 @@ class MergeRepository:
             statement = insert_for(self._session)(MergeAccount).values(**values, transfers=0, announced=0)
             self._session.execute(statement.on_conflict_do_nothing())
 
-    def is_empty(self, address: str) -> bool:
-        """Whether nothing is left at an address, and nothing is on its way there or from there."""
+    def is_empty(self, old: Member) -> bool:
+        """Whether nothing is left at a merged member's address, and nothing is on its way there or from there."""
         left = select(Account.program).where(
-            Account.address == address, or_(Account.posted != 0, Account.reserved != 0)
+            Account.address == old.address, or_(Account.posted != 0, Account.reserved != 0)
         )
-        return self._session.scalar(left.limit(1)) is None and not self.has_open_orders(address)
+        return self._session.scalar(left.limit(1)) is None and not self.has_open_orders([old.id])
 
-    def has_open_orders(self, address: str) -> bool:
-        """Whether an instruction about this address waits for the chain."""
-        query = (
-            select(Instruction.id)
-            .join(Instruction.order)
-            .where(or_(Instruction.address == address, Instruction.draws_address == address), Order.state.in_(_OPEN))
-        )
-        return self._session.scalar(query.limit(1)) is not None
+    def has_open_orders(self, ids: Collection[str]) -> bool:
+        """Whether an instruction of these members waits for the chain. What such an instruction takes is `reserved`, too."""
+        return OrderRepository(self._session).has_open_with(ids)
 
     def has_open_holds(self, address: str) -> bool:
         """Whether a merchant holds points at this address."""
         query = select(Hold.id).where(
+            PENDING,
             Hold.address == address,
-            Hold.state == HoldState.PENDING,
             Hold.purpose == HoldPurpose.MERCHANT,
             Hold.expires_at > clock_of(self._session).now(),
         )
@@ -121,7 +122,7 @@ class MergeRepository:
     def move_history(self, old: str, new: str) -> None:
         """Lets the old member's movements and holds belong to the new one. Movements that wait for the chain follow later: the
         projector is about to write to them."""
-        ended = select(Order.seq).where(Order.seq == Instruction.order_seq, Order.state.not_in(_OPEN)).exists()
+        ended = select(Order.seq).where(Order.seq == Instruction.order_seq, Order.state.not_in(OPEN_STATES)).exists()
         self._update(update(Instruction).where(Instruction.member_id == old, ended).values(member_id=new))
         self._update(update(Instruction).where(Instruction.recipient_id == old, ended).values(recipient_id=new))
         for_merchants = (Hold.member_id == old, Hold.purpose == HoldPurpose.MERCHANT)

@@ -6,7 +6,7 @@ an old address long after its merge, when an old movement is reversed; then the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 from sqlalchemy.orm import Session
@@ -44,16 +44,25 @@ class MergeRound:
         self._network = NetworkIdentity.of(settings)
 
     def run(self) -> int:
-        """One round. Returns how many merges it looked at."""
+        """One round over the merges whose points still move. Returns how many those are."""
         with self._database.reading() as session:
-            unfinished = MergeRepository(session).unfinished()
-        for merge_id in unfinished:
+            moving = MergeRepository(session).moving()
+        return self._advance(moving)
+
+    def run_late(self) -> int:
+        """The same over merges that were done, but to whose old addresses points have come back since."""
+        with self._database.reading() as session:
+            refilled = MergeRepository(session).refilled()
+        return self._advance(refilled)
+
+    def _advance(self, merges: Sequence[str]) -> int:
+        for merge_id in merges:
             with self._database.session.begin() as session:
                 merchants = self._take_stock(session, merge_id)
             for merchant in merchants:
                 with self._database.session.begin() as session:
                     self._move(session, merge_id, merchant)
-        return len(unfinished)
+        return len(merges)
 
     def _take_stock(self, session: Session, merge_id: str) -> Iterable[int]:
         """Notes what there is to move, and whether that is all done; the merchants that have something to sign."""
@@ -65,7 +74,7 @@ class MergeRound:
             return ()
         merges.note_accounts(merge.id, old.address)
         merges.move_history(old.id, new.id)
-        is_empty = merges.is_empty(old.address)
+        is_empty = merges.is_empty(old)
         if is_empty and merge.state is MergeState.MOVING:
             self._finish(session, merge, old)
         elif not is_empty:

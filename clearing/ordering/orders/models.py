@@ -40,6 +40,10 @@ class Direction(StrEnum):
     OUT = "out"
 
 
+OPEN_STATES = (OrderState.ACCEPTED, OrderState.SUBMITTED)
+"""States of orders that wait for the chain."""
+
+
 class Order(Base):
     """What a merchant signed. Orders are sequenced in the order of `seq`."""
 
@@ -142,6 +146,13 @@ class Instruction(Base):
             "item",
             postgresql_where=text("NOT live"),
             sqlite_where=text("NOT live"),
+        ),
+        # The recipients of transfers: a merge and an erasure look for them.
+        Index(
+            "instructions_recipient_index",
+            "recipient_id",
+            postgresql_where=text("recipient_id IS NOT NULL"),
+            sqlite_where=text("recipient_id IS NOT NULL"),
         ),
     )
 

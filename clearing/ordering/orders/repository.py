@@ -15,7 +15,7 @@ from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
-from clearing.ordering.orders.models import Instruction, InstructionRow, Movement, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, InstructionRow, Movement, Order, OrderState
 from tongdui.orders import Kind
 
 
@@ -289,6 +289,20 @@ class OrderRepository:
         return [Reversed(original or "", points, posted is not None) for original, points, posted in rows]
 
     # ---------------------------------------------------------------- movements
+
+    def has_open_with(self, ids: Collection[str], merchant_number: int | None = None) -> bool:
+        """Whether a movement of these members waits for the chain: anybody's, or one that this merchant signed."""
+        query = (
+            select(Instruction.id)
+            .join(Instruction.order)
+            .where(
+                or_(Instruction.member_id.in_(ids), Instruction.recipient_id.in_(ids)),
+                Order.state.in_(OPEN_STATES),
+            )
+        )
+        if merchant_number is not None:
+            query = query.where(Instruction.merchant_number == merchant_number)
+        return self._session.scalar(query.limit(1)) is not None
 
     def has_settled_with(self, merchant_number: int, member_id: str) -> bool:
         """Whether points of this member have gone from the merchant, or come to it, in a settled movement."""

@@ -61,6 +61,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "webhooks.deliver": configured.webhook_interval,
         "holds.tidy": 10,
         "members.merge": 2,
+        "members.merge_late": 60,
         "liquidity.alert": 15,
         "points.expire": configured.daily_interval,
         "points.remind": configured.daily_interval,

@@ -80,6 +80,13 @@ def move_merged_points() -> int:
     return MergeRound(shared.database, shared.settings, shared.keyring).run()
 
 
+@shared_task(name="members.merge_late", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def move_points_that_came_back() -> int:
+    """The same for points that have come back to the address of a merged member, when an old movement was reversed."""
+    shared = context()
+    return MergeRound(shared.database, shared.settings, shared.keyring).run_late()
+
+
 @shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def alert_liquidity() -> int:
     """Notifies merchants whose liquidity has become low, or sufficient again."""

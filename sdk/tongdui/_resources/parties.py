@@ -314,7 +314,7 @@ class _Members(Resource):
         """
         path = f"{_member_path(member)}/erase"
         erased = yield from self._gateway.post(Erasure, path, {"forfeit_points": forfeit_points}, key=idempotency_key)
-        self._directory.forget_members()
+        self._directory.forget_member(erased.member)
         return erased
 
     @operation
