@@ -118,15 +118,15 @@ class Endpoint(APIRoute):
         options["summary"] = (
             options.get("summary") or (options.get("name") or endpoint.__name__).replace("_", " ").capitalize()
         )
-        if streaming.is_stream(endpoint):
+        self.is_stream = streaming.is_stream(endpoint)
+        if self.is_stream:
             self._prepare_stream(path, endpoint, options)
             return
         options["response_model"] = view = view_type(endpoint)
         self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
         if self.has_dry_run:
-            options["responses"] = (
-                documented(429) | options["responses"]
-            )  # whoever moves points may present a member code
+            # Whoever moves points may present a member code.
+            options["responses"] = documented(429) | options["responses"]
             shown = {"model": DryRunView[view], "description": "What it would do (`dry_run=true`)"}  # type: ignore[valid-type]
             options["responses"][200] = shown
         self.columns = tables.columns_of(view)
@@ -143,6 +143,7 @@ class Endpoint(APIRoute):
         self.has_dry_run, self.columns, self.expandable = False, None, ()
         options["responses"] |= documented(429) | {200: streaming.DOCUMENTED}
         options["response_model"], options["response_class"] = None, streaming.EventStream
+        options["status_code"] = 200
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -162,6 +163,8 @@ class Endpoint(APIRoute):
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
                 await _read_mutation(call, request)
             request.state.call = call
+            if self.is_stream and request.state.is_head:
+                return Response(media_type=streaming.EventStream.media_type)  # there is no end to wait for
             return await _close_call(call, await handle(request))
 
         return handle_call

@@ -57,7 +57,8 @@ class _Request:
         self.request_id = _request_id(scope)
         self._state = scope.setdefault("state", {})
         self._state["request_id"] = self.request_id
-        self.routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        self._state["is_head"] = scope["method"] == "HEAD"
+        self.routed = {**scope, "method": "GET"} if self._state["is_head"] else scope
 
     def declared_length(self) -> int:
         """The body's size according to Content-Length; 0 where that says nothing."""

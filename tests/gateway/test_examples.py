@@ -22,11 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 REFUSED = {
     ("POST", "/v1/expirations"): "not_expired",  # nothing has expired in a new network
+    ("POST", "/v1/merges/{merge}/transfers"): "not_found",  # the merge has the id that it was given
+    ("POST", "/v1/members/{member}/erase"): "holds_open",  # the example of a hold has just made one
     ("POST", "/v1/member_codes/lookup"): "member_code_invalid",  # codes are random
 }
 """What the state of the example's network does not allow, and why."""
 
-LATE = [("POST", "/v1/agreements/{agreement}/termination")]
+LATE = [
+    ("POST", "/v1/agreements/{agreement}/termination"),
+    ("POST", "/v1/members/{member}/freeze"),
+    ("POST", "/v1/members/{member}/erase"),
+]
 """What is sent last, because it ends what the others use."""
 
 
@@ -43,7 +49,8 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Pa
         wash.post(f"/v1/agreements/{acceptance['id']}/signatures", {})
         member = fuel.member(MEMBER.removeprefix("external:"))
         site.give(member, "FUEL", 10**6)
-        fuel.member(RECIPIENT.removeprefix("external:"))
+        for number in (RECIPIENT.removeprefix("external:"), "8620020", "8620021"):
+            fuel.member(number)
         proposed = cine.post("/v1/agreements", terms(fuel, cine))["id"]
         hold = fuel.post("/v1/holds", {"program": "FUEL", "member": MEMBER, "points": 600})["id"]
         endpoint = fuel.post("/v1/webhook_endpoints", {"url": "https://partner.example/first"})["id"]

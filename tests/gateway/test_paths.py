@@ -32,6 +32,8 @@ def test_a_head_is_a_get_without_its_body(site: Site) -> None:
     assert head.headers["content-length"] == get.headers["content-length"]
     assert site.http.head("/v1/merchants").status_code == 401
     assert site.call("HEAD", "/v1/quotes").status_code == 405
+    stream = site.call("HEAD", "/v1/events/stream")
+    assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
 @pytest.mark.parametrize("path", ["/v1/members/", "/v1/holds/", "/v1/holds/hld_x/capture/", "/healthz/", "/docs/"])

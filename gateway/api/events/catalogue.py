@@ -50,6 +50,8 @@ _LIQUIDITY = _data(
 )
 _STATEMENT = _data("StatementEventData", statement=str, day=date, revision=int, opening_micros=int, closing_micros=int)
 _CODE = _data("MemberCodeEventData", code=str, member=str)
+_MERGE = _data("MergeEventData", merge=str, member=str, into=str)
+_MEMBER = _data("MemberEventData", member=str)
 _ENDPOINT = _data("WebhookEndpointEventData", url=str)
 _NOTHING = _data("EmptyEventData")
 _ANYTHING = _data("OtherEventData")
@@ -77,6 +79,17 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "agreement.declined": EventKind("The other side does not want the terms.", AgreementView),
     "member.registered": EventKind("You know a member from now on.", _NOTHING),
     "member.link_code_created": EventKind("A link code was made for a member.", _NOTHING),
+    "member.claimed": EventKind("You know a member from now on whose points you had received.", _NOTHING),
+    "member.external_id_added": EventKind("A member has a further number of yours.", _NOTHING),
+    "member.external_id_retired": EventKind("A number of yours leads to no member any more.", _NOTHING),
+    "member.merge_proposed": EventKind("Two members are to become one; nothing has happened yet.", _MERGE),
+    "member.merge_cancelled": EventKind("The merge was given up.", _MERGE),
+    "member.merged": EventKind("The member's ids lead to `into` from now on; its points follow.", _MERGE),
+    "member.merge_due": EventKind("Sign the transfer that moves a merged member's points in your program.", _MERGE),
+    "member.merge_done": EventKind("No points are left at the merged member's old address.", _MERGE),
+    "member.frozen": EventKind("A member of yours was frozen: its points cannot be taken.", _ANYTHING),
+    "member.unfrozen": EventKind("A member's freeze was lifted.", _ANYTHING),
+    "member.erased": EventKind("A member was erased: forget what you know of it.", _MEMBER),
     "member.code_created": EventKind("A member code was made.", _CODE),
     "member.code_used": EventKind("A merchant has used a member code.", _CODE),
     "member.code_voided": EventKind("A member code was taken back, or ended after too many tries.", _CODE),

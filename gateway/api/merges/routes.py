@@ -15,7 +15,7 @@ from gateway.api.movements.acceptance import order_service
 from gateway.api.movements.routes import PENDING
 from gateway.api.movements.schemas import MovementView
 from gateway.api.movements.view import MOVEMENTS
-from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Moving, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started
 from gateway.http.schemas import Page
@@ -43,7 +43,7 @@ def cancel_merge(merge: str, call: Mutating) -> MergeView:
 
 
 @router.post("/v1/merges/{merge}/transfers", status_code=201, responses=PENDING)
-def sign_merge_transfer(merge: str, body: MergeTransferCreate, call: Waitable) -> Started[MovementView]:
+def sign_merge_transfer(merge: str, body: MergeTransferCreate, call: Moving) -> Started[MovementView]:
     """Moves a merged member's points of a program of yours, with your signature."""
     order = merge_service(call).sign(
         call.merchant,
