@@ -57,7 +57,9 @@ def position(party: Acceptor) -> int:
     return party.client.positions.get(party.merchant).position_micros
 
 
-def test_the_car_wash_takes_points_with_a_code_and_gives_some_back(station: Participant, wash: Acceptor) -> None:
+def test_the_car_wash_takes_points_with_a_code_and_gives_some_back(
+    running: Network, station: Participant, wash: Acceptor
+) -> None:
     member = member_with(station, 2_000, "wash-1")
     (lot,) = station.client.lots.list(member, "FUEL")
     before = position(station), position(wash)
@@ -85,9 +87,7 @@ def test_the_car_wash_takes_points_with_a_code_and_gives_some_back(station: Part
     (restored,) = station.client.lots.list(member, "FUEL")
     assert (restored.points, restored.expires_on) == (2_000, lot.expires_on), "the points are as before"
     for movement in (spend, half):
-        wash.client.entries.receipt(movement).verify(
-            rpc_url=wash.client.options.rpc_url or "", contract=wash.client.network.get().contract
-        )
+        wash.client.entries.receipt(movement).verify(rpc_url=running.rpc_url, contract=running.contract)
 
 
 def test_a_hold_by_code_is_captured_in_part(station: Participant, wash: Acceptor) -> None:

@@ -331,6 +331,31 @@ def test_a_reversal_and_a_redemption_of_the_same_points_decide_once(site: Site, 
     assert together(3, one) == [422, 202, 202], "held points are not free for a reversal"
 
 
+def test_of_all_that_want_the_last_points_one_gets_them(
+    site: Site, fuel: Party, wash: Party, acceptance_agreement: str
+) -> None:
+    sale = settled_issuance(site, fuel)
+    own = {"program": "FUEL", "member": sale["member"], "points": 100}
+    code = code_of(fuel, sale["member"], 100)
+    requests = [
+        (fuel, "/v1/reversals", {"movement": sale["id"]}),
+        (fuel, "/v1/redemptions", own),
+        (fuel, "/v1/transfers", {**own, "recipient": fuel.member()}),
+        (fuel, "/v1/holds", own),
+        (wash, "/v1/spends", {"agreement": acceptance_agreement, "member_code": code, "points": 100}),
+        (wash, "/v1/holds", {"program": "FUEL", "member_code": code, "points": 100}),
+    ]
+
+    def one(index: int) -> int:
+        party, path, body = requests[index]
+        return site.call("POST", path, body, caller=party.id, key=f"{sale['id']}-{index}").status_code
+
+    codes = sorted(together(len(requests), one))
+    assert codes[0] in (201, 202)
+    assert codes[1:] == [422] * (len(requests) - 1)
+    assert available(fuel, sale["member"]) == 0
+
+
 # -------------------------------------------------------------------- orders of many
 
 
