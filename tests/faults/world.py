@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -54,6 +55,7 @@ from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.agreements.models import Agreement
+from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.merchants.models import Merchant, SignerKey
 from scripts.dev.services import Anvil, Postgres
@@ -295,6 +297,7 @@ class World:
                 assert settled >= 1, f"{plan} has no event order.settled"
                 if recorded_once and plan is self.plans[-1]:
                     assert settled == 1, f"{plan} has {settled} events order.settled"
+            self._check_codes(session)
             entries = session.scalar(select(func.count()).select_from(Entry))
             events = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
         assert {request.headers["webhook-id"] for request in self.receiver.seen} == events
@@ -303,6 +306,15 @@ class World:
         assert report.drifts == []
         assert report.checked["entry"] == entries
         self._compare_with_model()
+
+    @staticmethod
+    def _check_codes(session: Session) -> None:
+        """Every code became exactly one movement, and the member's own merchant was told of it once."""
+        used = Counter(session.scalars(select(MemberCode.used_for)))
+        drawn = select(Instruction.id).where(Instruction.merchant_number == 3, Instruction.kind == int(Kind.SPEND))
+        assert used == Counter(session.scalars(drawn))
+        told = session.scalars(select(Event.data).where(Event.type == "member.code_used"))
+        assert Counter(data["used_for"] for data in told) == used
 
     def _compare_with_model(self) -> None:
         """Has the model execute each plan once, in order, and compares balances and positions."""
