@@ -22,7 +22,7 @@ def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture(scope="module")
 def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(module_database_url, tmp_path_factory.mktemp("keys")) as running:
+    with Site(module_database_url, tmp_path_factory.mktemp("keys"), stream_seconds=0.5) as running:
         yield running
 
 

@@ -94,6 +94,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/api_keys"): READ,
     ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT,
     ("GET", "/v1/events"): READ_AND_TREASURY,
+    ("GET", "/v1/events/stream"): READ_AND_TREASURY,
     ("POST", "/v1/holds"): HOLDERS,
     ("POST", "/v1/holds/{hold}/capture"): HOLDERS,
     ("POST", "/v1/holds/{hold}/release"): HOLDERS,

@@ -24,7 +24,7 @@ CHECKS = (
 @pytest.fixture
 def peopled(tmp_path: Path) -> Iterator[Site]:
     """A network that contains what the description's examples name."""
-    with Site(f"sqlite:///{tmp_path / 'tongdui.db'}", tmp_path) as site:
+    with Site(f"sqlite:///{tmp_path / 'tongdui.db'}", tmp_path, stream_seconds=0.5) as site:
         fuel = site.merchant("fuel", program="FUEL")
         agree(fuel, site.merchant(program="CINE"))
         site.give(fuel.member("8620017"), "FUEL", 10**6)

@@ -88,7 +88,9 @@ class OrderEvents:
         for order in orders:
             posted = results.get(order.seq, _NONE).posted
             tx_hash = next(iter(posted.values())).tx_hash if posted else None
-            data = self._facts.of_order(order, len(posted), tx_hash, movements.get(order.seq))
+            is_small = order.size <= LARGEST_WHOLE_ORDER
+            shown = movements.get(order.seq, []) if is_small else None
+            data = self._facts.of_order(order, len(posted), tx_hash, shown)
             events.append(NewEvent(f"order.{action or order.state}", order.id, order.merchant_number, data))
         return events
 
