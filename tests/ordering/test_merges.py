@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
+from clearing.kit.clock import MovableClock
 from clearing.kit.errors import ClearingError, Conflict, Forbidden, NotFound, Refused, Unavailable
 from clearing.kit.events.models import Event
 from clearing.kit.viewer import Viewer
@@ -235,7 +237,9 @@ def test_expired_points_are_burnt_at_the_old_address_and_not_moved(chainless: Ch
 # -------------------------------------------------------------------- who signs
 
 
-def test_a_merchant_with_its_own_key_is_told_once_what_to_sign(chainless: ChainlessNetwork) -> None:
+def test_a_merchant_with_its_own_key_is_told_once_what_to_sign(
+    chainless: ChainlessNetwork, clock: MovableClock
+) -> None:
     chainless.take_key_away(2)
     old, new = chainless.member(), chainless.member()
     chainless.give(old, 100)
@@ -247,6 +251,9 @@ def test_a_merchant_with_its_own_key_is_told_once_what_to_sign(chainless: Chainl
     due = {"merge": merged, "member": old, "into": new, "points": 40, "reference": f"merge:{merged}:2:1"}
     assert events(chainless, "member.merge_due") == [(2, due)]
     assert state(chainless, merged) is MergeState.MOVING
+    clock.move(timedelta(hours=2))
+    rounds = MergeRound(chainless.database, chainless.settings, chainless.keyring)
+    assert (rounds.run(), rounds.run_late()) == (0, 1), "an old merge is looked at less often"
     with chainless.database.session() as session:
         service = MergeService(session, network=chainless.network)
         found = session.get_one(Merge, merged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import Update, and_, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -60,9 +61,12 @@ class MergeRepository:
 
     # ---------------------------------------------------------------- what is left to do
 
-    def moving(self) -> Sequence[str]:
-        """Ids of merges whose points still move."""
-        return self._session.scalars(select(Merge.id).where(_MOVING).order_by(Merge.id)).all()
+    def moving(self, since: datetime | None = None) -> Sequence[str]:
+        """Ids of merges whose points still move; of those that were confirmed since a moment, or of all."""
+        query = select(Merge.id).where(_MOVING).order_by(Merge.id)
+        if since is not None:
+            query = query.where(Merge.confirmed_at >= since)
+        return self._session.scalars(query).all()
 
     def refilled(self) -> Sequence[str]:
         """Ids of merges that were done, but points have come back to the old address since."""

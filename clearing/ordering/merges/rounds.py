@@ -7,6 +7,7 @@ an old address long after its merge, when an old movement is reversed; then the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.viewer import Viewer
 from clearing.ledger.availability.service import AvailabilityService
-from clearing.ordering.merges.models import Merge, MergeState
+from clearing.ordering.merges.models import Merge, MergeAccount, MergeState
 from clearing.ordering.merges.repository import MergeRepository
 from clearing.ordering.merges.service import MergePlan, MergeService, PlannedAccount
 from clearing.ordering.orders.service import OrderService
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "worker"
 _EVERYTHING = Viewer()
+_YOUNG = timedelta(hours=1)
+"""So long after its confirmation a merge is looked at often."""
 
 
 class MergeRound:
@@ -44,16 +47,17 @@ class MergeRound:
         self._network = NetworkIdentity.of(settings)
 
     def run(self) -> int:
-        """One round over the merges whose points still move. Returns how many those are."""
+        """One round over young merges whose points still move: these should be quick. Returns how many it looked at."""
         with self._database.reading() as session:
-            moving = MergeRepository(session).moving()
-        return self._advance(moving)
+            young = MergeRepository(session).moving(since=clock_of(session).now() - _YOUNG)
+        return self._advance(young)
 
     def run_late(self) -> int:
-        """The same over merges that were done, but to whose old addresses points have come back since."""
+        """The same over all others: those that wait for a merchant, and those to whose old addresses points have come back."""
         with self._database.reading() as session:
-            refilled = MergeRepository(session).refilled()
-        return self._advance(refilled)
+            merges = MergeRepository(session)
+            late = sorted({*merges.moving(), *merges.refilled()})
+        return self._advance(late)
 
     def _advance(self, merges: Sequence[str]) -> int:
         for merge_id in merges:
@@ -79,7 +83,20 @@ class MergeRound:
             self._finish(session, merge, old)
         elif not is_empty:
             merge.state, merge.done_at = MergeState.MOVING, None
-        return () if is_empty else sorted({account.merchant_number for account in merges.accounts(merge.id)})
+        return () if is_empty else self._with_work(session, merges.accounts(merge.id))
+
+    @staticmethod
+    def _with_work(session: Session, accounts: Sequence[MergeAccount]) -> Sequence[int]:
+        """The merchants for whom the gateway signs, or that were not told yet what they have to sign."""
+        merchants, at = MerchantRepository(session), clock_of(session).unix()
+        return sorted(
+            {
+                account.merchant_number
+                for account in accounts
+                if account.announced <= account.transfers
+                or merchants.managed_key(account.merchant_number, at) is not None
+            }
+        )
 
     @staticmethod
     def _finish(session: Session, merge: Merge, old: Member) -> None:

@@ -81,8 +81,8 @@ def move_merged_points() -> int:
 
 
 @shared_task(name="members.merge_late", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
-def move_points_that_came_back() -> int:
-    """The same for points that have come back to the address of a merged member, when an old movement was reversed."""
+def move_late_points() -> int:
+    """The same for merges that take longer, and for points that come back to an old address when a movement is reversed."""
     shared = context()
     return MergeRound(shared.database, shared.settings, shared.keyring).run_late()
 
