@@ -764,13 +764,6 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "You have sent more requests of this kind than you may in so short a time.",
             "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
         ),
-        ProblemKind(
-            "too_many_streams",
-            (429,),
-            "You have too many streams open",
-            "Your merchant (or role) has as many streams of events open on this gateway as it may have.",
-            "Close one, or let one process listen and hand the events on to your others.",
-        ),
     ),
 }
 """Every kind of problem, by what it is about."""
