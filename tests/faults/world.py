@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, func, select, update
+from sqlalchemy import ColumnElement, event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,9 @@ from clearing.notifications.webhooks.fanout import CURSOR
 from clearing.notifications.webhooks.models import DeliveryState, WebhookDelivery
 from clearing.notifications.webhooks.sending import Answer, Undelivered
 from clearing.notifications.webhooks.service import WebhookService
+from clearing.ordering.merges.models import Merge, MergeState
+from clearing.ordering.merges.rounds import MergeRound
+from clearing.ordering.merges.service import MergeService
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.kinds.redeem import RedeemRequest
@@ -57,6 +60,7 @@ from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import MemberCodeService
+from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, SignerKey
 from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
@@ -85,15 +89,24 @@ TABLES = set(Base.metadata.tables)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An order that a merchant's client wants exactly once. Its first instruction has a unique reference."""
+    """An order that a merchant's client wants exactly once. Its first instruction has a unique reference.
+
+    Or a merge of two members, which the network carries out by transfers of its own.
+    """
 
     merchant: int
-    requests: tuple[InstructionRequest, ...]
+    requests: tuple[InstructionRequest, ...] = ()
+    merge: str | None = None
+    """Id of the merge, in place of requests."""
 
-    @property
-    def reference(self) -> str:
-        """The reference by which the client recognises the order."""
-        return self.requests[0].reference or ""
+    def orders(self, session: Session) -> list[Order]:
+        """The orders that came of it, oldest first."""
+        named = Instruction.reference.startswith(f"merge:{self.merge}:") if self.merge else self._is_named()
+        query = select(Order).join(Order.instructions).where(named).order_by(Order.seq)
+        return list(session.scalars(query))
+
+    def _is_named(self) -> ColumnElement[bool]:
+        return Instruction.reference == self.requests[0].reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,16 @@ class World:
             case _:
                 undone = self._undo(rng, merchant)
                 return undone or IssueRequest(member=member, points=points, program=own)
+
+    def merge(self, rng: random.Random) -> Plan:
+        """Makes a plan that merges a new member with points of both programs into another one."""
+        old, new = self.harness.member(), self.harness.member()
+        for merchant, program in ((1, "FUEL"), (2, "CINE")):
+            gift = IssueRequest(member=old, points=rng.randint(1, 50), program=program)
+            self.run(Plan(merchant, (_named(gift, f"gift-{old}-{program}"),)))
+        with self.harness.database.session.begin() as session:
+            service = MergeService(session, network=self.harness.network)
+            return Plan(1, merge=service.propose(session.get_one(Merchant, 1), old, new, "test").id)
 
     def _acceptors_request(self, rng: random.Random, member: str, points: int) -> InstructionRequest:
         """A spend with the member's one-time code, or the return of an earlier one."""
@@ -288,20 +311,22 @@ class World:
         """Asserts: nothing lost, nothing done twice; balances as in the model; database, contract and events agree."""
         with self.harness.database.reading() as session:
             for plan in self.plans:
-                query = select(Order).join(Order.instructions).where(Instruction.reference == plan.reference)
-                (order,) = session.scalars(query).all()
-                assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
-                assert order.size == len(plan.requests)
-                count = select(func.count()).select_from(Event)
-                settled = session.scalar(count.where(Event.subject == order.id, Event.type == "order.settled")) or 0
-                assert settled >= 1, f"{plan} has no event order.settled"
-                if recorded_once and plan is self.plans[-1]:
-                    assert settled == 1, f"{plan} has {settled} events order.settled"
+                orders = plan.orders(session)
+                assert [order.size for order in orders] == ([1, 1] if plan.merge else [len(plan.requests)])
+                for order in orders:
+                    assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
+                    count = select(func.count()).select_from(Event)
+                    settled = session.scalar(count.where(Event.subject == order.id, Event.type == "order.settled")) or 0
+                    assert settled >= 1, f"{plan} has no event order.settled"
+                    if recorded_once and plan is self.plans[-1]:
+                        assert settled == 1, f"{plan} has {settled} events order.settled"
+            merged = select(Account.posted).join(Member, Member.address == Account.address)
+            assert set(session.scalars(merged.where(Member.merged_into.is_not(None)))) <= {0}
             self._check_codes(session)
             entries = session.scalar(select(func.count()).select_from(Entry))
             events = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
         assert {request.headers["webhook-id"] for request in self.receiver.seen} == events
-        assert entries == sum(len(plan.requests) for plan in self.plans)
+        assert entries == sum(2 if plan.merge else len(plan.requests) for plan in self.plans)
         report = ReconciliationService(self.harness.database, self.harness.client, self.harness.settings).run()
         assert report.drifts == []
         assert report.checked["entry"] == entries
@@ -321,11 +346,10 @@ class World:
         model = self.model
         with self.harness.database.reading() as session:
             for plan in self.plans[self.modelled :]:
-                query = select(Order).join(Order.instructions).where(Instruction.reference == plan.reference)
-                signed = session.scalars(query).one().signed()
                 model.now = int(time.time())
                 before = len(model.events)
-                model.execute(self.harness.keys.address("sequencer"), [signed], partial(_evidence, session))
+                for order in plan.orders(session):
+                    model.execute(self.harness.keys.address("sequencer"), [order.signed()], partial(_evidence, session))
                 assert not [name for name, _ in model.events[before:] if name.endswith("Rejected")]
             self.modelled = len(self.plans)
             balances = {(a.address, a.program): a.posted for a in session.scalars(select(Account)) if a.posted}
@@ -482,10 +506,12 @@ def _carry_out(harness: Harness, plan: Plan, deliverer: Deliverer) -> None:
     """Runs the whole path: accept, sequence, send, confirm, project, deliver. Repeats what fails, as clients and daemons do."""
     _insist(lambda: _accept_once(harness, plan))
     deadline = time.monotonic() + PATIENCE
-    while _insist(lambda: _is_open(harness)):
+    while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan))):
         _insist(harness.sequencer.step)
         _insist(harness.projector.step)
-        assert time.monotonic() < deadline, f"the order of {plan.reference} does not settle"
+        if plan.merge:
+            _insist(MergeRound(harness.database, harness.settings, harness.keyring).run)
+        assert time.monotonic() < deadline, f"{plan} does not settle"
     _deliver(harness, deliverer)
 
 
@@ -507,11 +533,21 @@ def _is_undelivered(harness: Harness) -> bool:
 
 
 def _accept_once(harness: Harness, plan: Plan) -> None:
+    if plan.merge:
+        with harness.database.session.begin() as session:
+            service = MergeService(session, network=harness.network)
+            service.confirm(session.get_one(Merchant, plan.merchant), plan.merge, "test")
+        return
     try:
         harness.accept(plan.merchant, plan.requests)
     except Conflict as refusal:
         if refusal.code != "duplicate_reference":
             raise
+
+
+def _is_moving(harness: Harness, plan: Plan) -> bool:
+    with harness.database.session.begin() as session:
+        return session.get_one(Merge, plan.merge).state is MergeState.MOVING
 
 
 def _is_open(harness: Harness) -> bool:
