@@ -85,7 +85,8 @@ enum AgreementKind {
 /// @notice What two merchants agree on. Both sign it (EIP-712, type `AgreementTerms`, same fields in the same order).
 /// @param kind Exchange (program to program) or acceptance (the target merchant takes source points for goods).
 /// @param initiators Bit 0: the source merchant may initiate instructions. Bit 1: the target merchant may.
-/// @param feeBps The operator's fee on the settled amount, in basis points. The source merchant pays it.
+/// @param feeBps The operator's fee on the settled amount, in basis points. The source merchant pays it. If the target
+/// merchant undoes what it had initiated itself, it pays the fee back to the source merchant.
 /// @param lifetimeDays Exchange: the number of days after which the minted target points expire, or 0 for never.
 /// @param sourceMerchant The merchant that runs `sourceProgram`, and pays.
 /// @param targetMerchant The merchant that is paid. In an exchange it runs `targetProgram`.
@@ -98,7 +99,8 @@ enum AgreementKind {
 /// @param unitPriceMicros The settlement for one target point (exchange) or one source point (acceptance).
 /// @param maxPoints The most source points that one instruction may burn.
 /// @param dailyCap The most source points that may be burnt under this agreement in one network day. A successor starts with what its
-/// predecessor has used of the day at its registration. During the grace each of the two counts on its own.
+/// predecessor has used of the day at its registration. During the grace each of the two counts on its own. A reversal on the day of
+/// its original gives back what that used, but not what a successor inherited of it.
 /// @param supersedes The agreement that this one replaces, or 0.
 /// @param graceSeconds How long the superseded agreement stays usable, so that locked quotes still execute.
 /// @param acceptBy Unix time after which the terms can no longer be registered, or 0 for none: an old signature is then worth nothing.

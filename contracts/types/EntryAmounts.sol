@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @notice How much an entry moved. `points` left the program (or entered it, for an issue), `out` entered the target program.
-/// `settled` and `fee` are micros.
+/// `settled` and `fee` are micros. The fee is the operator's; of a reversal, it is what the giver pays back to the source merchant.
 ///
 ///      255     192 191     128 127      64 63        0
 ///     +-----------+-----------+-----------+-----------+
