@@ -13,9 +13,7 @@ from clearing.kit.clock import MovableClock
 from clearing.kit.errors import Refused
 from clearing.kit.events.models import Event
 from clearing.kit.identity import SECONDS_A_DAY, day_at
-from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.models import Block
-from clearing.ledger.lots.service import LotService
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.kinds.expire import ExpireRequest
@@ -23,7 +21,7 @@ from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from tests.ordering.test_holds import capture, hold
 from tests.support.chainless import ChainlessNetwork
-from tests.support.entry_history import ROUTES, EntryHistory, store
+from tests.support.entry_history import EntryHistory
 from tests.support.harness import Harness
 from tongdui.orders import Kind
 
@@ -52,18 +50,7 @@ class Story:
 
     def write(self) -> None:
         """Writes the history, once."""
-        with self.chainless.database.session.begin() as session:
-            store(session, self.history)
-            entries = [entry for entry, _ in self.history.entries]
-            originals = {entry.leaf(): entry for entry in entries}
-            effects = Effects.of(entries, ROUTES, originals)
-            effects.micros.clear()
-            lots = LotService(session, network=self.chainless.network)
-            unswept = {account for entry, day in self.history.entries for account in lots.unswept_by([entry], day)}
-            midnight = self.chainless.network.begin_of(self.chainless.today())
-            OrderFinalisation(session).settle(
-                {}, block_number=0, effects=effects, day=0, unswept=unswept, midnight=midnight
-            )
+        self.chainless.post(self.history)
 
     def close_a_block(self) -> None:
         """The projector has come to a block of today."""

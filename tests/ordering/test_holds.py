@@ -15,7 +15,9 @@ from clearing.kit.errors import NotFound, Refused
 from clearing.kit.events.models import Event
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
+from clearing.ledger.journal.effects import Effects
 from clearing.ordering.holds.service import HoldEnded, HoldService
+from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.usability import NamedAgreement
@@ -139,6 +141,26 @@ def test_captured_holds_settle_on_chain_as_what_they_became(harness: Harness) ->
     assert available(harness, member) == 40
     assert harness.available(member, 2) == 90
     harness.check()
+
+
+def test_a_hold_knows_whether_its_order_is_pending_also_after_its_block_fell_out(
+    chainless: ChainlessNetwork, member: str
+) -> None:
+    held = hold(chainless, member, 70)
+    order = chainless.order(capture(chainless, held, 70))
+    assert read(chainless, held).drawing
+    key, day = (order.merchant_number, order.nonce), chainless.today()
+    with chainless.database.session.begin() as session:
+        decisions = {key: Decision(accepted=1)}
+        midnight = chainless.network.begin_of(day)
+        OrderFinalisation(session).settle(
+            decisions, block_number=7, effects=Effects(), day=day, unswept=(), midnight=midnight
+        )
+    assert not read(chainless, held).drawing
+    with chainless.database.session.begin() as session:
+        OrderFinalisation(session).reopen(7, effects=Effects(), day=day)
+    assert read(chainless, held).drawing
+    assert available(chainless, member) == 30
 
 
 def test_a_hold_is_captured_once_and_not_beyond_its_points(chainless: ChainlessNetwork, member: str) -> None:

@@ -108,7 +108,7 @@ def test_dead_points_that_a_hold_sets_free_cannot_be_used_and_are_burnt_by_the_n
     if ended == "released":
         release(story.chainless, held)
     else:
-        clock.move(timedelta(seconds=601))
+        clock.move(timedelta(minutes=30))
     if ended == "tidied":
         with story.chainless.database.session.begin() as session:
             assert HoldService(session, network=story.chainless.network).tidy(10) == 1

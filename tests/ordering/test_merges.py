@@ -13,13 +13,11 @@ from clearing.kit.errors import ClearingError, Conflict, Forbidden, NotFound, Re
 from clearing.kit.events.models import Event
 from clearing.kit.viewer import Viewer
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.journal.effects import Effects
 from clearing.ledger.lots.service import LotService
 from clearing.ordering.expiry.rounds import ExpiryRound
 from clearing.ordering.merges.models import Merge, MergeState
 from clearing.ordering.merges.rounds import MergeRound
 from clearing.ordering.merges.service import MergeService
-from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.kinds.reverse import ReverseRequest
@@ -31,7 +29,7 @@ from clearing.parties.members.repository import KnownMember, MemberRepository
 from clearing.parties.merchants.models import Merchant
 from tests.ordering.test_holds import at_once, capture, hold, let_pass, release
 from tests.support.chainless import ChainlessNetwork
-from tests.support.entry_history import ROUTES, EntryHistory, store
+from tests.support.entry_history import EntryHistory
 from tests.support.harness import Harness
 from tongdui.orders import Kind
 
@@ -217,14 +215,7 @@ def test_expired_points_are_burnt_at_the_old_address_and_not_moved(chainless: Ch
     history = EntryHistory(day=yesterday - 50)
     history.issue(address, 60, yesterday)
     history.issue(address, 40)
-    with chainless.database.session.begin() as session:
-        store(session, history)
-        effects = Effects.of([entry for entry, _ in history.entries], ROUTES, {})
-        effects.micros.clear()
-        midnight = chainless.database.clock.now()
-        OrderFinalisation(session).settle(
-            {}, block_number=0, effects=effects, day=0, unswept={(address, 1)}, midnight=midnight
-        )
+    chainless.post(history)
     merge(chainless, old, new)
     ExpiryRound(chainless.database, chainless.settings, chainless.keyring).run()
     go_round(chainless)

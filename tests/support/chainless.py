@@ -18,11 +18,15 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.accounts.repository import AccountRepository, Balance
+from clearing.ledger.journal.effects import Effects
+from clearing.ledger.lots.service import LotService
 from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
+from tests.support.entry_history import ROUTES, EntryHistory, store
 from tests.support.harness import PASSWORD, TERMS, Harness
 
 CONTRACT = "0x" + "c1" * 20
@@ -52,6 +56,19 @@ class ChainlessNetwork(Harness):
         with self.database.session.begin() as session:
             address = session.get_one(Member, member).address
             AccountRepository(session).add({(address, program): Balance(posted=points)})
+
+    def post(self, history: EntryHistory) -> None:
+        """Writes a history of the chain, as the projector would."""
+        with self.database.session.begin() as session:
+            store(session, history)
+            originals = {entry.leaf(): entry for entry, _ in history.entries}
+            effects = Effects.of(list(originals.values()), ROUTES, originals)
+            effects.micros.clear()
+            lots = LotService(session, network=self.network)
+            unswept = {account for entry, day in history.entries for account in lots.unswept_by([entry], day)}
+            midnight = self.network.begin_of(self.today())
+            finalisation = OrderFinalisation(session)
+            finalisation.settle({}, block_number=0, effects=effects, day=0, unswept=unswept, midnight=midnight)
 
     def take_key_away(self, merchant: int) -> None:
         """Removes the merchant's managed key: from now on it signs for itself."""
