@@ -11,6 +11,7 @@ from clearing.parties.programs.service import programs_by_code
 from gateway.api.agreements.view import agreement_service, agreement_view
 from gateway.api.members.view import described_view
 from gateway.api.merchants.view import merchant_views
+from gateway.api.movements.view import movement_views
 from gateway.api.orders.view import order_summary
 from gateway.api.programs.view import program_view
 from gateway.http.context import Call, Expander
@@ -41,10 +42,16 @@ def _orders(call: Call, ids: Collection[str]) -> Mapping[str, View]:
     return {order.id: order_summary(call, order, settled, batch) for order, settled, batch in orders}
 
 
+def _movements(call: Call, ids: Collection[str]) -> Mapping[str, View]:
+    found = MovementService(call.session).visible_of(call.viewer, ids)
+    return {view.id: view for view in movement_views(call, found)}
+
+
 EXPANDERS: Mapping[str, Expander] = {
     "merchant": _merchants,
     "program": _programs,
     "member": _members,
     "agreement": _agreements,
     "order": _orders,
+    "movement": _movements,
 }

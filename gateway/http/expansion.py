@@ -27,8 +27,9 @@ FIELDS: Mapping[str, str] = {
     **dict.fromkeys(("merchant", "source_merchant", "target_merchant"), "merchant"),
     **dict.fromkeys(("giver", "receiver", "counterparty"), "merchant"),
     **dict.fromkeys(("program", "source_program", "target_program"), "program"),
-    **dict.fromkeys(("member", "recipient"), "member"),
+    **dict.fromkeys(("member", "recipient", "into"), "member"),
     **dict.fromkeys(("agreement", "supersedes"), "agreement"),
+    **dict.fromkeys(("movement", "reverses"), "movement"),
     "order": "order",
 }
 """Fields that hold an id (of a program: its code), and what it is the id of."""

@@ -719,6 +719,9 @@ class Expanded(Model):
     target_program: Program | None = None
     member: Member | None = None
     recipient: Member | None = None
+    into: Member | None = None
     agreement: Agreement | None = None
     supersedes: Agreement | None = None
     order: Order | None = None
+    movement: Movement | None = None
+    reverses: Movement | None = None

@@ -55,6 +55,19 @@ def test_an_agreement_shows_both_merchants(fuel: Party, traded: tuple[Party, str
     assert shown["expanded"]["supersedes"] is None
 
 
+def test_a_hold_shows_the_movement_that_it_became(site: Site, fuel: Party) -> None:
+    member = fuel.member("expanded-hold")
+    site.give(member, "FUEL", 100)
+    hold = fuel.post("/v1/holds", {"program": "FUEL", "member": member, "points": 10})
+    movement = fuel.post(f"/v1/holds/{hold['id']}/capture", {"kind": "redeem"})
+    shown = _expanded(fuel, f"/v1/holds/{hold['id']}", "movement")
+    assert shown["expanded"]["movement"] == fuel.get(f"/v1/redemptions/{movement['id']}")
+    site.finish(movement["order"], OrderState.SETTLED)
+    back = fuel.post("/v1/reversals", {"movement": movement["id"]})
+    shown = _expanded(fuel, f"/v1/reversals/{back['id']}", "reverses")
+    assert shown["expanded"]["reverses"]["id"] == movement["id"]
+
+
 def test_a_list_is_expanded_with_as_many_queries_as_a_short_one(
     site: Site, fuel: Party, traded: tuple[Party, str, str]
 ) -> None:
@@ -102,7 +115,9 @@ def test_a_field_that_cannot_be_expanded_is_refused_with_those_that_can(site: Si
     response = site.call("GET", "/v1/holds?expand[]=program&expand[]=points", caller=fuel.id)
     (error,) = response.json()["errors"]
     assert (response.status_code, error["parameter"]) == (422, "expand[]")
-    assert error["detail"] == "points cannot be expanded here; merchant, member, program, agreement, order can"
+    assert (
+        error["detail"] == "points cannot be expanded here; merchant, member, program, agreement, order, movement can"
+    )
     unknown = site.call("GET", "/v1/holds?expand=program", caller=fuel.id)
     assert unknown.json()["errors"][0]["detail"].endswith("did you mean expand[]?")
 

@@ -6,7 +6,7 @@ only filters what the walk finds, so a branch is chosen for the condition that l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, text, tuple_
 from sqlalchemy.orm import Session, joinedload
 
+from clearing.kit.in_list import in_list
 from clearing.kit.paging import equal_given, merged
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import Direction, Instruction, Movement, Order, OrderState
@@ -76,6 +77,10 @@ class MovementRepository:
         """The movement with this id."""
         found = self._read(_with_outcome().where(Instruction.id == instruction_id))
         return found[0] if found else None
+
+    def by_ids(self, ids: Collection[str]) -> Sequence[Movement]:
+        """The movements with these ids."""
+        return self._read(_with_outcome().where(in_list(self._session, Instruction.id, ids)))
 
     def list(self, wanted: MovementFilter, after: MovementKey | None, limit: int) -> Sequence[Movement]:
         """Movements newest first; `after` is the last one of the page before."""

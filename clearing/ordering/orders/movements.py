@@ -76,6 +76,10 @@ class MovementService:
             raise NotFound(f"there is no {kind_of(kind).noun if kind else 'movement'} {movement_id}")
         return movement
 
+    def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[Movement]:
+        """Those of these movements that the viewer may see."""
+        return [movement for movement in self._movements.by_ids(ids) if _sees(viewer, movement)]
+
     def order(self, viewer: Viewer, order_id: str) -> Order:
         """The order with this id, or NotFound where it is another merchant's."""
         order = self._orders.by_id(order_id)
