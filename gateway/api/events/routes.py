@@ -39,7 +39,7 @@ def list_events(
     return page_of(rows, limit, partial(event_view, call), lambda event: event.id)
 
 
-@router.get("/v1/events/stream")
+@router.get("/v1/events/stream", status_code=200)
 async def stream_events(
     call: Reading,
     types: Annotated[
