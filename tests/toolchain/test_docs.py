@@ -15,6 +15,7 @@ DECISIONS = DOCS / "decisions"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
 TWINS = [(page, DOCS / "zh" / page.name) for page in sorted(DOCS.glob("*.md"))]
 TWINS.append((ROOT / "README.md", ROOT / "README.zh-CN.md"))
+TWINS.append((DOCS / "examples" / "README.md", DOCS / "zh" / "examples" / "README.md"))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)

@@ -1,0 +1,190 @@
+"""The programs of docs/examples run as their page says, on a network of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from clearing.runtime.embedded.ports import free_port
+from tests.gateway.site import until
+from tests.support.qr_codes import scanned
+from tongdui import Client, LocalSigner, testing
+
+pytestmark = pytest.mark.timeout(900)
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+class Stage:
+    """A network with the examples' merchants on board, and a directory for each of them."""
+
+    def __init__(self, network: testing.Network, directory: Path) -> None:
+        self.network = network
+        self.directory = directory
+        self._environment = {
+            **os.environ,
+            "TONGDUI_HOME": str(network.directory),
+            "TONGDUI_URL": network.url,
+            "TONGDUI_RPC_URL": network.rpc_url,
+            "VIDEO_PORT": str(free_port()),
+        }
+
+    def environment(self, merchant: str) -> dict[str, str]:
+        """The environment in which a merchant runs its program: what its file exports."""
+        file = self.network.directory / "examples" / f"{merchant}.env"
+        lines = file.read_text().splitlines() if file.exists() else []
+        pairs = (line.removeprefix("export ").split("=", 1) for line in lines)
+        return {**self._environment, **{name: value.strip("'") for name, value in pairs}}
+
+    def home(self, merchant: str) -> Path:
+        """Where the merchant's program runs."""
+        home = self.directory / merchant
+        home.mkdir(exist_ok=True)
+        return home
+
+    def run(self, merchant: str, *arguments: str, status: int = 0) -> str:
+        """Runs a program to its end; what it printed."""
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / f"{merchant}.py"), *arguments],
+            cwd=self.home(merchant),
+            env=self.environment(merchant),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def start(self, merchant: str, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a program that does not end by itself. What it prints goes into its `output.log`."""
+        with (self.home(merchant) / "output.log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, str(EXAMPLES / f"{merchant}.py"), *arguments],
+                cwd=self.home(merchant),
+                env=self.environment(merchant),
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+
+    def printed(self, merchant: str) -> str:
+        """What a started program has printed so far."""
+        return (self.home(merchant) / "output.log").read_text()
+
+    @cached_property
+    def station(self) -> Client:
+        """The gas station, without starting its program each time."""
+        mine = self.environment("station")
+        signer = LocalSigner.from_keystore(mine["TONGDUI_KEYSTORE"], mine["TONGDUI_KEYSTORE_PASSWORD"])
+        return Client(mine["TONGDUI_URL"], mine["TONGDUI_API_KEY"], signer=signer)
+
+    def issue(self, card: str, points: int) -> None:
+        """Points for a member of the gas station."""
+        self.station.members.create(external_id=card)
+        member = f"external:{card}"
+        self.station.issuances.create(program="FUEL", member=member, points=points, wait=60).settled()
+
+    def link_code(self, card: str) -> str:
+        """A code with which another merchant registers the member."""
+        return self.station.members.create_link_code(f"external:{card}").code
+
+    def code(self, card: str, points: int) -> str:
+        """A code with which another merchant takes the member's points."""
+        return str(self.station.members.create_code(f"external:{card}", points=points).code)
+
+    def points(self, card: str) -> dict[str, int]:
+        """A member's points of each program."""
+        accounts = self.station.members.accounts(f"external:{card}")
+        return {account.program: account.available for account in accounts}
+
+    def position(self, name: str) -> int:
+        """A merchant's position in micros."""
+        merchant = next(m for m in self.network.operator.merchants.list() if m.name == name)
+        return self.network.operator.positions.get(merchant.id).position_micros
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with testing.network(tmp_path_factory.mktemp("network")) as network:
+        stage = Stage(network, tmp_path_factory.mktemp("merchants"))
+        assert "on board" in stage.run("onboard")
+        yield stage
+        stage.station.close()
+
+
+def test_the_stations_app_gives_points_and_codes_for_them(stage: Stage) -> None:
+    assert stage.run("station", "issue", "A-0", "1000") == "1000 FUEL for A-0"
+    code = stage.run("station", "code", "A-0", "1000")
+    payload = scanned((stage.home("station") / "code.svg").read_text())
+    assert payload == "tongdui:code:" + code.replace("-", "")
+    assert "start the brushes" in stage.run("car_wash", "wash", "16", payload), "the wash scans it off the screen"
+    assert stage.run("station", "balance", "A-0") == "0 FUEL"
+
+
+def test_the_cinema_sells_a_ticket_for_another_programs_points(stage: Stage) -> None:
+    stage.issue("A-1", 300)
+    stage.run("cinema", "join", "C-1", stage.run("station", "link", "A-1"))
+    before = stage.position("Cinema")
+    ticket = stage.run("cinema", "ticket", "C-1", stage.code("A-1", 100))
+    assert "100 FUEL in, 90 CINE redeemed" in ticket
+    assert "received 0.81 CNY" in ticket
+    assert stage.points("A-1") == {"FUEL": 200}, "the CINE went into the ticket"
+    assert stage.position("Cinema") - before == 810_000
+    (received,) = [line for line in stage.run("cinema", "received").splitlines() if "exchange" in line]
+    assert "100 FUEL gave 90 CINE to C-1 and 0.81 CNY to us, proven" in received
+
+
+def test_with_too_few_points_there_is_no_ticket_and_nothing_moves(stage: Stage) -> None:
+    stage.issue("A-2", 99)
+    stage.run("cinema", "join", "C-2", stage.link_code("A-2"))
+    assert "no ticket" in stage.run("cinema", "ticket", "C-2", stage.code("A-2", 100), status=1)
+    assert stage.points("A-2") == {"FUEL": 99}
+
+
+def test_the_car_wash_takes_points_by_code_and_gives_them_back(stage: Stage) -> None:
+    stage.issue("A-3", 2_000)
+    before = stage.position("Sparkle Wash")
+    code = stage.code("A-3", 1_000)
+    assert "1000 FUEL taken, 9.00 CNY received" in stage.run("car_wash", "wash", "17", code)
+    assert stage.position("Sparkle Wash") - before == 9_000_000
+    assert "sale 17 is paid already" in stage.run("car_wash", "wash", "17", code)
+    assert "used already" in stage.run("car_wash", "wash", "18", code, status=1)
+    assert "400 FUEL given back, 3.60 CNY returned" in stage.run("car_wash", "refund", "17", "400")
+    assert stage.points("A-3")["FUEL"] == 1_400
+    assert "no refund" in stage.run("car_wash", "refund", "17", "601", status=1)
+    assert "600 FUEL given back" in stage.run("car_wash", "refund", "17")
+    assert stage.points("A-3")["FUEL"] == 2_000
+    assert stage.position("Sparkle Wash") == before
+
+
+def test_the_video_platform_turns_an_exchange_into_a_month_or_undoes_it(stage: Stage) -> None:
+    for number in ("5", "6"):
+        stage.issue(f"A-{number}", 2_000)
+        stage.run("video_platform", "join", f"V-{number}", stage.link_code(f"A-{number}"))
+    stage.run("video_platform", "close", "V-6")
+    serving = stage.start("video_platform", "serve")
+    try:
+        until(lambda: "waiting at" in stage.printed("video_platform"))
+        for card in ("A-5", "A-6"):
+            assert "1000 FUEL became 500 VIDEO" in stage.run("station", "exchange", card, "1000", "VIDEO")
+        until(lambda: "a month for V-5, 500 VIDEO redeemed" in stage.printed("video_platform"))
+        until(lambda: "no month for V-6, 1000 FUEL given back" in stage.printed("video_platform"))
+    finally:
+        serving.terminate()
+        serving.wait(30)
+    assert json.loads(stage.run("video_platform", "months")) == {"V-5": 1}
+    assert stage.points("A-5") == {"FUEL": 1_000, "VIDEO": 0}
+    assert stage.points("A-6") == {"FUEL": 2_000, "VIDEO": 0}
+
+
+def test_a_second_run_of_the_onboarding_changes_nothing(stage: Stage) -> None:
+    merchants = len(list(stage.network.operator.merchants.list()))
+    stage.run("onboard", status=1)
+    assert len(list(stage.network.operator.merchants.list())) == merchants
