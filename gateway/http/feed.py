@@ -73,16 +73,17 @@ class Wanted:
 class _Listener:
     """One client, and what waits for its network."""
 
-    def __init__(self, caller: Caller, wanted: Wanted) -> None:
+    def __init__(self, caller: Caller, patterns: Sequence[str], after: int) -> None:
         self.caller = caller
-        self.wanted = wanted
+        self.after = after
+        self._patterns = patterns
         self._outbox, self.inbox = anyio.create_memory_object_stream[Message](_QUEUE)
 
     def wants(self, message: Message) -> bool:
         """Whether the listener may hear this, asked for it, and does not know it."""
-        if not self.caller.viewer.sees(message.merchant_number) or message.seq <= (self.wanted.after or 0):
+        if not self.caller.viewer.sees(message.merchant_number) or message.seq <= self.after:
             return False
-        return not self.wanted.patterns or matches_any(self.wanted.patterns, message.type)
+        return not self._patterns or matches_any(self._patterns, message.type)
 
     def put(self, message: Message) -> None:
         """Puts a message into the inbox; a listener whose inbox is full is cut off."""
@@ -145,7 +146,11 @@ class EventFeed:
             if self._position is None:
                 self._starting.append(anyio.Event())
                 await self._starting[-1].wait()
-            listener = _Listener(caller, wanted)
+            after = wanted.after
+            if after is None:
+                after = self._position or 0
+                yield await self._in_thread(self._beginning, caller, after)
+            listener = _Listener(caller, wanted.patterns, after)
             async for message in self._past(listener):
                 yield message
             self._listeners.add(listener)  # nothing was awaited since the past was over, so nothing lies between
@@ -166,7 +171,7 @@ class EventFeed:
     # ---------------------------------------------------------------- what was, page by page
 
     async def _past(self, listener: _Listener) -> AsyncIterator[Message | None]:
-        position = listener.wanted.after
+        position: int | None = listener.after
         while not self.is_stopping() and position is not None and position < (self._position or 0):
             page, position = await self._in_thread(self._read_past, listener.caller, position, self._position or 0)
             for message in page:
@@ -175,6 +180,12 @@ class EventFeed:
             if position is None:
                 listener.close()
             yield None  # so that a client that waits for something rare knows that we are there
+
+    def _beginning(self, caller: Caller, position: int) -> Message:
+        """Tells a client that begins now after which event it begins, so that it can come back before it has heard one."""
+        with self._database.reading() as session:
+            last = EventService(session).last_id(caller.viewer, position)
+        return Message(position, None, "", f"id: {last}\n\n")
 
     def _read_past(self, caller: Caller, after: int, last: int) -> tuple[Sequence[Message], int | None]:
         """A page of the past, and the number at which it ends; no number where the caller's key was revoked."""

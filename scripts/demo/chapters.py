@@ -283,7 +283,7 @@ class Story:
         moments: dict[str, dict[str, datetime]] = defaultdict(dict)
         for event in self.participants.auditor.events.list(page_size=200):
             if event.type in {"order.accepted", "order.settled"} and event.created_at is not None:
-                moments[event.data["order"]][event.type] = event.created_at
+                moments[event.data["id"]][event.type] = event.created_at
         return {
             order: (at["order.settled"] - at["order.accepted"]).total_seconds()
             for order, at in moments.items()

@@ -89,17 +89,21 @@ if TYPE_CHECKING:
     from ._models import WebhookDelivery as WebhookDelivery
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
+    from ._movement_filters import MovementFilters as MovementFilters
     from ._pagination import AsyncPages as AsyncPages
     from ._pagination import Page as Page
     from ._pagination import Pages as Pages
     from ._receipt import Receipt as Receipt
     from ._receipt import ReceiptEntry as ReceiptEntry
+    from ._receipt import ReceiptNames as ReceiptNames
     from ._signing import LocalSigner as LocalSigner
     from ._signing import Signer as Signer
     from ._statement import DuePoints as DuePoints
     from ._statement import Lot as Lot
     from ._statement import Statement as Statement
     from ._statement import StatementLine as StatementLine
+    from ._stream import AsyncEventStream as AsyncEventStream
+    from ._stream import EventStream as EventStream
 
 # The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
 # which take longer to load than the rest of a small command, so each name loads its module when it is first used.
@@ -190,6 +194,7 @@ _NAMES = {
         "WebhookEndpoint",
         "WebhookReplay",
     ),
+    "_movement_filters": ("MovementFilters",),
     "_pagination": (
         "AsyncPages",
         "Page",
@@ -198,10 +203,15 @@ _NAMES = {
     "_receipt": (
         "Receipt",
         "ReceiptEntry",
+        "ReceiptNames",
     ),
     "_signing": (
         "LocalSigner",
         "Signer",
+    ),
+    "_stream": (
+        "AsyncEventStream",
+        "EventStream",
     ),
     "_statement": (
         "DuePoints",

@@ -22,6 +22,7 @@ from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
 from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
 from ._resources.merges import AsyncMerges, Merges
+from ._resources.movements import AsyncMovements, Movements
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
@@ -44,6 +45,7 @@ class BaseClient(KindResources):
     agreements = ResourceAttribute(Agreements, AsyncAgreements)
     quotes = ResourceAttribute(Quotes, AsyncQuotes)
     holds = ResourceAttribute(Holds, AsyncHolds)
+    movements = ResourceAttribute(Movements, AsyncMovements)
     orders = ResourceAttribute(Orders, AsyncOrders)
     nonces = ResourceAttribute(Nonces, AsyncNonces)
     positions = ResourceAttribute(Positions, AsyncPositions)

@@ -109,9 +109,7 @@ class Gateway:
             APIError: The gateway refused the request.
             APIConnectionError: No answer came.
         """
-        headers = {"Accept": media_type, "User-Agent": USER_AGENT}
-        if self.options.api_key:
-            headers["Authorization"] = f"Bearer {self.options.api_key}"
+        headers = self.headers(media_type)
         if method != "GET":
             headers["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
         patience = min(LONGEST_WAIT, math.ceil(wait)) if wait and wait > 0 else 0
@@ -122,6 +120,13 @@ class Gateway:
         request = Request(method, path, params or {}, json, headers, self.options.timeout + patience)
         response = yield from deliver(request, self.options.max_retries, accept=accept, jitter=self.jitter)
         return response
+
+    def headers(self, media_type: str) -> dict[str, str]:
+        """Make the headers that every request has, for an answer in this form."""
+        headers = {"Accept": media_type, "User-Agent": USER_AGENT}
+        if self.options.api_key:
+            headers["Authorization"] = f"Bearer {self.options.api_key}"
+        return headers
 
     def parse(self, model: type[ResponseT], response: httpx.Response) -> ResponseT:
         """Parse a response.

@@ -359,6 +359,8 @@ class Movement(Expandable):
     `state`: accepted, submitted, then settled, rejected or expired. `reason` is why the chain rejected it.
     `points` were asked for; `entry.points` moved. Reversals have undone `reversed_points` of them (or will, while they are pending)
     and can undo `reversible_points`. `reverses` is the movement that a reversal undoes, `recipient` who gets a transfer's points.
+    `direction` is `out` if your points go, `in` if you receive. `external_id` is your own number for the member; None if you do not
+    know the member yet.
     """
 
     id: str
@@ -366,14 +368,21 @@ class Movement(Expandable):
     order: str
     state: str
     reason: str | None = None
+    direction: str | None = None
     merchant: str
+    giver: str | None = None
+    receiver: str | None = None
+    counterparty: str | None = None
     member: str | None = None
+    external_id: str | None = None
+    recipient: str | None = None
     program: str
+    source_program: str | None = None
+    target_program: str | None = None
     agreement: str | None = None
     points: int
     reference: str | None = None
     expires_on: date | None = None
-    recipient: str | None = None
     reverses: str | None = None
     reversed_points: int = 0
     reversible_points: int = 0
@@ -611,6 +620,7 @@ class Entry(Expandable):
     kind: str | int
     merchant: str | int
     program: str | int
+    target_program: str | None = None
     agreement: str | int | None = None
     member_address: str | None = None
     points: int
@@ -624,8 +634,22 @@ class Entry(Expandable):
     block_number: int | None = None
 
 
-class Event(Model):
-    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it; `data` has details."""
+class EventData(Model):
+    """What an event says: `data` is the whole object as it was then, as a GET would have shown it to you."""
+
+    data: dict[str, Any] = {}
+
+    def movement(self) -> Movement:
+        """Read the movement of an event such as `exchange.received`. Raises ValueError if it is about something else."""
+        return Movement.model_validate(self.data)
+
+    def order(self) -> Order:
+        """Read the order of an event such as `order.settled`. Raises ValueError if it is about something else."""
+        return Order.model_validate(self.data)
+
+
+class Event(EventData):
+    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it."""
 
     id: str
     type: str
@@ -633,7 +657,6 @@ class Event(Model):
     actor: str | None = None
     merchant: str | None = None
     created_at: datetime | None = None
-    data: dict[str, Any] = {}
 
 
 class ApiKey(Model):

@@ -66,6 +66,18 @@ class ReceiptEntry(BaseModel):
         return receipts.Entry(**members)
 
 
+class ReceiptNames(BaseModel):
+    """What the gateway calls the numbers in a receipt's entry. Nothing proves it: `verify` checks the numbers alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    merchant: str
+    merchant_name: str
+    program: str
+    target_program: str | None = None
+    agreement: str | None = None
+
+
 class Receipt(BaseModel):
     """Proof that a movement happened. You need not trust whoever gives it to you: `verify` asks the chain."""
 
@@ -80,6 +92,18 @@ class Receipt(BaseModel):
     block_number: int
     chain_id: int
     contract: Address
+    names: ReceiptNames | None = None
+    """For people. What is proven are the numbers in `entry`."""
+
+    def summary(self) -> str:
+        """Say in one line what the entry did, with the names that the gateway has for its numbers (which nothing proves)."""
+        entry, names = self.entry, self.names
+        program = names.program if names else f"program {entry.program}"
+        merchant = names.merchant_name if names else f"merchant {entry.merchant}"
+        moved = f"{Kind(entry.kind).label} {entry.points} {program}"
+        if entry.out:
+            moved += f" for {entry.out} {names.target_program if names and names.target_program else 'points'}"
+        return f"{moved}, signed by {merchant}, batch {entry.batch} of chain {self.chain_id}"
 
     # ---------------------------------------------------------------- files
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import pydantic
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ._errors import VerificationError
-from ._models import Model
+from ._models import EventData
 
 
-class WebhookEvent(Model):
+class WebhookEvent(EventData):
     """Something that happened. `id` is the same in every attempt: remember it, and a repetition does no harm."""
 
     id: str
     type: str
     timestamp: datetime
     subject: str
-    data: dict[str, Any] = pydantic.Field(default_factory=dict)
 
 
 def verify(body: bytes | str, headers: Mapping[str, str], secret: str | Sequence[str]) -> WebhookEvent:

@@ -26,6 +26,7 @@ class Stream:
     def __init__(self, site: Site, caller: str, query: str = "", last: str | None = None) -> None:
         self.events: list[dict[str, Any]] = []
         self.comments = 0
+        self.last_id = ""
         self.ended = threading.Event()
         self.opened = threading.Event()
         self._close = threading.Event()
@@ -58,6 +59,7 @@ class Stream:
         elif line:
             name, _, value = line.partition(": ")
             fields[name] = value
+            self.last_id = value if name == "id" else self.last_id
         elif "data" in fields:
             data = json.loads(fields["data"])
             assert (data["id"], data["type"]) == (fields["id"], fields["event"])
@@ -131,6 +133,15 @@ def test_a_client_that_comes_back_hears_what_it_missed_once(fresh_site: Site, pa
         assert second.heard(1_201) == [*(f"missed-{number}" for number in range(1_200)), "live"]
     with listening(fresh_site, party.id, query=f"after={second.events[-2]['id']}") as third:
         assert third.heard(1) == ["live"]
+
+
+def test_a_client_that_has_heard_nothing_yet_can_come_back_too(fresh_site: Site, party: Party) -> None:
+    for merchant in (party, fresh_site.merchant("Quiet")):
+        with listening(fresh_site, merchant.id) as first:
+            until(lambda first=first: first.last_id)
+        record(fresh_site, merchant, "missed")
+        with listening(fresh_site, merchant.id, last=first.last_id) as second:
+            assert second.heard(1) == ["missed"]
 
 
 def test_nothing_is_lost_or_heard_twice_while_clients_come_and_go(fresh_site: Site, party: Party) -> None:
@@ -258,9 +269,9 @@ def test_a_stream_ends_when_the_server_stops(database_url: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("query", "last", "parameter"),
     [
-        ("after=evt_" + "0" * 26, None, "after"),
+        ("after=evt_" + "1" * 26, None, "after"),
         ("after=nonsense", None, "after"),
-        ("", "evt_" + "0" * 26, "Last-Event-ID"),
+        ("", "evt_" + "1" * 26, "Last-Event-ID"),
         ("types=Nonsense", None, "types"),
         ("kinds=test.a", None, "kinds"),
     ],

@@ -22,6 +22,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
+from clearing.kit.events import gaps
 from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.viewer import Viewer
@@ -355,7 +356,7 @@ def test_a_number_whose_transaction_failed_is_forgotten_but_not_while_any_other_
 ) -> None:
     if hooked.chainless.database.is_sqlite:
         pytest.skip("SQLite gives a lost number to the next event")
-    monkeypatch.setattr(fanout, "_GAP_SECONDS", -1)
+    monkeypatch.setattr(gaps, "PATIENCE", -1)
     hooked.endpoint(receiver.url)
     hooked.deliver()
     running = hooked.chainless.database.session()

@@ -132,7 +132,7 @@ def test_a_transfer_stays_within_one_merchant(harness: Harness) -> None:
 
 
 def test_the_giver_is_notified_where_the_receiver_signed(harness: Harness) -> None:
-    agreement = harness.agree(2, initiators=2)
+    agreement = harness.agree(2, initiators=3)
     harness.settle()
     member = harness.member()
     harness.issue(member, 500)

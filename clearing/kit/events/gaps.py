@@ -16,7 +16,7 @@ Gap = list[int]
 UNKNOWN = -1
 """In place of a bound that is not known yet."""
 
-_PATIENCE = 10
+PATIENCE = 10
 """Seconds. A transaction begins at most a moment after it takes a number."""
 
 
@@ -36,7 +36,7 @@ def still_missing(
     before: Snapshot,
     after: Snapshot,
     at: int,
-    patience: int = _PATIENCE,
+    patience: int | None = None,
 ) -> list[Gap]:
     """The gaps, less the numbers that were found between the two snapshots, and those that will never appear.
 
@@ -44,6 +44,7 @@ def still_missing(
     ones are over, the numbers are lost for good.
     """
     rest: list[Gap] = []
+    patience = PATIENCE if patience is None else patience
     for first, last, bound, since in gaps:
         if bound != UNKNOWN and before.oldest_running >= bound:
             continue

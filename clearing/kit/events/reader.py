@@ -65,6 +65,11 @@ class EventReader:
         query = select(Event).where(Event.seq > first, Event.seq <= last).order_by(Event.seq).limit(limit)
         return self._session.scalars(where_given(query, (Event.merchant_number, merchant_number))).all()
 
+    def last_id(self, number: int, merchant_number: int | None) -> str | None:
+        """The id of the newest event up to this number: a merchant's, or anybody's."""
+        query = select(Event.id).where(Event.seq <= number).order_by(Event.seq.desc()).limit(1)
+        return self._session.scalar(where_given(query, (Event.merchant_number, merchant_number)))
+
     def numbers_after(self, seq: int, limit: int) -> list[int]:
         """The numbers of at most `limit` events after this number."""
         return list(self._session.scalars(select(Event.seq).where(Event.seq > seq).order_by(Event.seq).limit(limit)))

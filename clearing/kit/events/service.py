@@ -11,6 +11,9 @@ from clearing.kit.events.reader import EventReader
 from clearing.kit.events.repository import EventRepository
 from clearing.kit.viewer import Viewer
 
+BEFORE_ALL = "evt_" + "0" * 26
+"""In place of an event's id: before the first event."""
+
 
 class EventService:
     """Reads events in one session."""
@@ -34,10 +37,16 @@ class EventService:
         )
 
     def number_of(self, viewer: Viewer, event_id: str) -> int | None:
-        """The number of the event with this id, if the viewer may see it."""
+        """The number of the event with this id, if the viewer may see it; 0 for `BEFORE_ALL`."""
+        if event_id == BEFORE_ALL:
+            return 0
         event = self._events.by_id(event_id)
         return event.seq if event is not None and viewer.sees(event.merchant_number) else None
 
     def between(self, viewer: Viewer, after: int, last: int, limit: int) -> Sequence[Event]:
         """At most `limit` of the viewer's events after number `after` up to `last`, oldest first."""
         return self._reader.between(after, last, limit, viewer.merchant_number)
+
+    def last_id(self, viewer: Viewer, number: int) -> str:
+        """The id of the newest of the viewer's events up to this number; `BEFORE_ALL` where there is none."""
+        return self._reader.last_id(number, viewer.merchant_number) or BEFORE_ALL

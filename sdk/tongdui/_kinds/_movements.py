@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from tongdui._dry_run import DryRun
 from tongdui._flow import Flow, operation
 from tongdui._gateway import Identified, name_of, segment
 from tongdui._instruction import InstructionRequest
 from tongdui._models import Movement, expect, expectations_of
-from tongdui._resource import MemberCollection
+from tongdui._movement_filters import MovementFilters, movement_query
+from tongdui._pagination import Query, listing
+from tongdui._resource import Resource
 
 
-class MovementResource(MemberCollection[Movement]):
+class MovementResource(Resource):
     """Movements of one kind."""
 
-    _model = Movement
+    _path: ClassVar[str]
 
     request: ClassVar[type[InstructionRequest]]
     """The kind of instruction that these movements come from."""
@@ -24,6 +26,18 @@ class MovementResource(MemberCollection[Movement]):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls._path = f"/v1/{cls.request.collection}"
+
+    @listing
+    def list(self, **filters: Unpack[MovementFilters]) -> Query[Movement]:
+        """List the movements of this kind, newest first: those that you signed, and those in which you are the other side.
+
+        Args:
+            filters: Which of them: `direction`, `counterparty`, `member`, ... as `MovementFilters` explains them.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        return movement_query(self._path, filters)
 
     @operation
     def get(self, movement: str, *, expand: Collection[str] = ()) -> Flow[Movement]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName
@@ -9,6 +11,7 @@ from tongdui._models import Entry, Event, Movement
 from tongdui._pagination import Query, listing
 from tongdui._receipt import Receipt
 from tongdui._resource import Resource
+from tongdui._stream import AsyncEventStream, EventStream
 from tongdui._verification import require_same
 
 
@@ -57,7 +60,7 @@ class _Entries(Resource):
         """List entries.
 
         Args:
-            program: Only those of this program.
+            program: Only those by which points leave or enter this program.
             member: Only those of this member.
             batch: Only those of this batch.
             page_size: Entries to fetch at a time.
@@ -76,9 +79,24 @@ class _Entries(Resource):
 
 class _Events(Resource):
     @listing
-    def list(self, *, page_size: int | None = None) -> Query[Event]:
-        """List what happened to your movements, agreements and positions, `page_size` events at a time."""
-        return Query("/v1/events", Event, {"limit": page_size})
+    def list(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002 - what the API calls it
+        subject: str | None = None,
+        page_size: int | None = None,
+    ) -> Query[Event]:
+        """List what happened to your movements, agreements and positions, newest first.
+
+        Args:
+            type: Only events of this type, such as `exchange.received`.
+            subject: Only events about the resource with this id.
+            page_size: Events to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        return Query("/v1/events", Event, {"type": type, "subject": subject, "limit": page_size})
 
 
 class Entries(Blocking, _Entries):
@@ -92,6 +110,44 @@ class AsyncEntries(Awaiting, _Entries):
 class Events(Blocking, _Events):
     """Events: what happened to your movements, agreements and positions."""
 
+    def stream(
+        self, types: Sequence[str] = (), *, last_event_id: str | None = None, patience: float | None = None
+    ) -> EventStream:
+        """Hear your events as they happen, each once and in order. It connects again by itself, and goes on where it was.
+
+        Args:
+            types: Only events of these types, such as `["exchange.received", "order.*"]`. All by default.
+            last_event_id: Begin after the event with this id. By default, begin now.
+            patience: Seconds for which the gateway may be unreachable before the stream gives up. By default it never does.
+
+        Returns:
+            The stream. Iterate over it; its `last_event_id` says how far it is.
+
+        Raises:
+            APIError: While you iterate: the gateway refused the stream.
+            APIConnectionError: While you iterate: the gateway was unreachable for longer than `patience`.
+        """
+        return EventStream(self._driver, self._gateway, types, last_event_id, patience)
+
 
 class AsyncEvents(Awaiting, _Events):
     """Events: what happened to your movements, agreements and positions. Its methods are awaited."""
+
+    def stream(
+        self, types: Sequence[str] = (), *, last_event_id: str | None = None, patience: float | None = None
+    ) -> AsyncEventStream:
+        """Hear your events as they happen: `async for event in client.events.stream()`. Otherwise as `Events.stream`.
+
+        Args:
+            types: Only events of these types. All by default.
+            last_event_id: Begin after the event with this id. By default, begin now.
+            patience: Seconds for which the gateway may be unreachable. By default as long as it takes.
+
+        Returns:
+            The stream.
+
+        Raises:
+            APIError: While you iterate: the gateway refused the stream.
+            APIConnectionError: While you iterate: the gateway was unreachable for longer than `patience`.
+        """
+        return AsyncEventStream(self._driver, self._gateway, types, last_event_id, patience)
