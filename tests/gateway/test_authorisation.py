@@ -116,8 +116,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"merchant:webhooks"},
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): READ,
 }
-PAGES = {("GET", "/docs"), ("GET", "/openapi.json")}
-"""Public: people read the API's description here."""
+PAGES = {("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET", "/problems/{name}")}
+"""Public: people read the API's description here, and what its refusals mean."""
 
 CALLERS = sorted(PUBLIC)
 

@@ -14,7 +14,7 @@ from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold, HoldPurpose
 from clearing.ledger.availability.repository import PENDING
-from clearing.ordering.erasure.redaction import Names
+from clearing.ordering.erasure.redaction import ERASED, Names
 from clearing.ordering.merges.models import Merge, MergeState
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import Member, MemberFreeze, MemberLink, RetiredLink
@@ -83,8 +83,11 @@ class ErasureRepository:
     def forget(self, members: Sequence[Member]) -> None:
         """Deletes the members with their secrets, and every row or field that leads to them."""
         ids = [member.id for member in members]
-        unfinished = (Merge.state.in_([MergeState.PROPOSED, MergeState.MOVING]), or_(*_either(Merge, ids)))
-        self._session.execute(update(Merge).where(*unfinished).values(state=MergeState.CANCELLED))
+        theirs = or_(Merge.member_id.in_(ids), Merge.into_id.in_(ids))
+        unfinished = Merge.state.in_([MergeState.PROPOSED, MergeState.MOVING])
+        self._session.execute(update(Merge).where(theirs, unfinished).values(state=MergeState.CANCELLED))
+        # A merge's transfers carry its id, so the merge would lead from the members' ids to their addresses.
+        self._session.execute(update(Merge).where(theirs).values(member_id=ERASED, into_id=ERASED))
         for table, column in _references():
             rows = column.in_(ids)
             if column.nullable:
@@ -94,13 +97,15 @@ class ErasureRepository:
         self._session.execute(
             delete(Member).where(Member.id.in_(ids)), execution_options={"synchronize_session": False}
         )
-        self._session.expunge_all()
+        for member in members:
+            self._session.expunge(member)
 
     # ---------------------------------------------------------------- redaction
 
     def events(self, names: Names, merchants: Mapping[int, Names], only: int | None = None) -> Sequence[Event]:
-        """Events that name the member: by id or address anybody's, by external id its merchant's. `only`: this merchant's."""
-        conditions = [_mentions(Event.data, names)]
+        """Events about the member, and those that name it: by id or address anybody's, by external id its merchant's.
+        `only`: this merchant's."""
+        conditions = [_mentions(Event.data, names), Event.subject.in_(names.unique)]
         conditions += [
             and_(Event.merchant_number == number, _mentions(Event.data, own)) for number, own in merchants.items()
         ]
@@ -127,10 +132,6 @@ class ErasureRepository:
 def _mentions(column: InstrumentedAttribute[object], names: Names) -> ColumnElement[bool]:
     text = cast(column, Text)
     return or_(*(text.contains(pattern, autoescape=True) for pattern in sorted(names.patterns())))
-
-
-def _either(model: type[Merge], ids: Collection[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return model.member_id.in_(ids), model.into_id.in_(ids)
 
 
 def _references() -> Iterator[tuple[Table, Column[str]]]:
