@@ -68,6 +68,8 @@ contract FuzzTest is Network {
         assertLe(first, whole);
         assertEq(RateMath.shareUp(whole, 0, total), 0);
         assertEq(RateMath.shareUp(whole, total, total), whole);
+        assertEq(RateMath.shareBetween(whole, 0, cut, total), first);
+        assertEq(RateMath.shareBetween(whole, 0, cut, total) + RateMath.shareBetween(whole, cut, total, total), whole);
     }
 
     // ---------------------------------------------------------------- balance pages

@@ -147,6 +147,17 @@ contract GasTest is Network {
         _measureAlone("expire alone", GAS_STATION, _expire(FUEL, _member(1), 5));
     }
 
+    /// @dev The dearest reversals: of exchanges that the target side initiated today, across pages, each with a proof of its own.
+    function test_ReversalsInOneOrder() public {
+        Instruction[] memory exchanges = _exchanges(FUEL_TO_FILM);
+        _execute(_order(CINEMA, exchanges));
+        Instruction[] memory instructions = new Instruction[](MANY);
+        for (uint256 i = 0; i < MANY; ++i) {
+            instructions[i] = _reverse(posted[i], _pointsOf(posted[i]));
+        }
+        _measure("reverse, one order of 100", _list(_order(CINEMA, instructions)), MANY);
+    }
+
     function test_AtomicExchangeAndRedeem() public {
         Instruction[] memory instructions =
             _list(_exchange(FUEL_TO_CINE, FUEL, _member(1), 100), _redeem(CINE, _member(1), 90));

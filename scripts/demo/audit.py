@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from tongdui.receipts import Entry, chain_head, merkle_root
 MERCHANT_REGISTERED = "MerchantRegistered(uint32,uint96,bytes32)"
 AGREEMENT_REGISTERED = (
     "AgreementRegistered(uint32,bytes32,(uint8,uint8,uint16,uint16,uint32,uint32,uint32,uint32,uint40,uint40,"
-    "uint32,uint32,uint64,uint64,uint64,uint32,uint32,bytes32),bytes,bytes)"
+    "uint32,uint32,uint64,uint64,uint64,uint32,uint32,uint40,bool,bytes32),bytes,bytes)"
 )
 DEPOSITED = "Deposited(uint32,uint96,bytes32)"
 WITHDRAWN = "Withdrawn(uint32,uint96,bytes32)"
@@ -113,22 +113,47 @@ class Totals:
         self.balances[member.lower(), program] += points
         self.supplies[program] += points
 
-    def post(self, entry: Entry, terms: dict[int, bytes]) -> None:
-        """Adds one entry, given the terms of all agreements."""
+    def pay(self, payer: int, payee: int, micros: int) -> None:
+        """Moves money from one merchant's position to another's."""
+        self.positions[payer] -= micros
+        self.positions[payee] += micros
+
+    def post(self, entry: Entry, terms: dict[int, bytes], originals: Mapping[bytes, Entry]) -> None:
+        """Adds one entry, given the terms of all agreements and the entries that reversals undo, by leaf."""
         match Kind(entry.kind):
             case Kind.ISSUE:
                 self.move(entry.member, entry.program, entry.points)
-            case Kind.REDEEM:
+            case Kind.REDEEM | Kind.EXPIRE:
                 self.move(entry.member, entry.program, -entry.points)
-            case Kind.EXCHANGE:
-                agreement = terms[entry.agreement]
+            case Kind.TRANSFER:
                 self.move(entry.member, entry.program, -entry.points)
-                self.move(entry.member, number(agreement, _TARGET_PROGRAM), entry.out)
-                self.positions[number(agreement, _SOURCE_MERCHANT)] -= entry.settled + entry.fee
-                self.positions[number(agreement, _TARGET_MERCHANT)] += entry.settled
-                self.positions[OPERATOR_MERCHANT] += entry.fee
-            case kind:
-                raise ValueError(f"this story has no {kind.label}")
+                self.move(hex_of(entry.link[12:]), entry.program, entry.points)
+            case Kind.EXCHANGE | Kind.SPEND:
+                source, target = self._convert(entry, terms[entry.agreement], 1)
+                self.pay(source, target, entry.settled)
+                self.pay(source, OPERATOR_MERCHANT, entry.fee)
+            case Kind.REVERSE:
+                self._reverse(entry, originals[entry.link], terms)
+
+    def _reverse(self, entry: Entry, original: Entry, terms: dict[int, bytes]) -> None:
+        match Kind(original.kind):
+            case Kind.ISSUE:
+                self.move(entry.member, entry.program, -entry.points)
+            case Kind.TRANSFER:
+                self.move(hex_of(original.link[12:]), entry.program, -entry.points)
+                self.move(entry.member, entry.program, entry.points)
+            case Kind.EXCHANGE | Kind.SPEND:
+                source, target = self._convert(entry, terms[entry.agreement], -1)
+                self.pay(target, source, entry.settled + entry.fee)  # the operator keeps its fee; the target bears it
+            case _:
+                self.move(entry.member, entry.program, entry.points)
+
+    def _convert(self, entry: Entry, agreement: bytes, sign: int) -> tuple[int, int]:
+        """Moves a conversion's points, forwards or back. Returns the source merchant and the target merchant."""
+        self.move(entry.member, entry.program, -sign * entry.points)
+        if entry.out:
+            self.move(entry.member, number(agreement, _TARGET_PROGRAM), sign * entry.out)
+        return number(agreement, _SOURCE_MERCHANT), number(agreement, _TARGET_MERCHANT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +191,9 @@ class Audit:
         count = number(node.view("agreementCount()"))
         found = node.views("agreementOf(uint32)", [word(i) for i in range(1, count + 1)])
         terms = dict(enumerate(found, start=1))
+        originals = {entry.leaf(): entry for entry in audit.entries}
         for entry in audit.entries:
-            audit.totals.post(entry, terms)
+            audit.totals.post(entry, terms, originals)
         return audit
 
     def journal(self) -> Iterator[Check]:

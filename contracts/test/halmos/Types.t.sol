@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AgreementRoute} from "../../types/AgreementRoute.sol";
 import {BalancePage} from "../../types/BalancePage.sol";
 import {MerchantPosition} from "../../types/MerchantPosition.sol";
+import {NewestBatch} from "../../types/NewestBatch.sol";
 import {ProgramSide} from "../../types/ProgramSide.sol";
 
 /// @notice halmos proves for all words that writing one field of a packed word leaves every other field as it was.
@@ -53,6 +54,30 @@ contract TypesProof {
         assert(used.source() == route.source() && used.target() == route.target());
         assert(used.kind() == route.kind() && used.initiators() == route.initiators());
         assert(used.feeBps() == route.feeBps() && used.lifetimeDays() == route.lifetimeDays());
+    }
+
+    /// @dev Points that came back shrink the use of the day, and nothing else.
+    function check_lessUseLeavesTheRest(uint256 word, uint16 day, uint64 points) external pure {
+        AgreementRoute route = AgreementRoute.wrap(word);
+        if (route.usedOn(day) < points) return;
+
+        AgreementRoute freed = route.withLessUse(points);
+
+        assert(freed.usedOn(day) == route.usedOn(day) - points);
+        assert(uint192(AgreementRoute.unwrap(freed)) == uint192(word));
+    }
+
+    /// @dev A batch is of today exactly if it is not before the first batch of today, and today has one.
+    function check_daysBeginWithTheirFirstBatch(uint112 word, uint32 today, uint40 batch) external pure {
+        NewestBatch newest = NewestBatch.wrap(word);
+        if (newest.number() == type(uint40).max || newest.firstOfDay() > newest.number()) return;
+
+        NewestBatch next = newest.next(today);
+
+        assert(next.number() == newest.number() + 1);
+        assert(next.isOfToday(next.number(), today));
+        bool before = batch <= newest.number();
+        assert(!before || next.isOfToday(batch, today) == newest.isOfToday(batch, today));
     }
 
     function check_aPaymentChangesOnlyThePosition(uint256 word, uint64 settled, uint64 fee) external pure {
