@@ -9,7 +9,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import CONTRACT, Call, StandIn
-from tongdui import Client, LocalSigner, Movement, Reverse, Spend
+from tongdui import Client, LocalSigner, Movement, Reverse, Spend, Transfer
 from tongdui.encoding import address_word, bytes_of
 from tongdui.orders import Instruction, Kind
 
@@ -157,6 +157,7 @@ MOVEMENT = {
 @pytest.mark.parametrize(
     "make",
     [
+        lambda: Transfer(program="FUEL", member=MEMBER, recipient=MEMBER, points=5),
         lambda: Spend(points=5, program="FUEL"),
         lambda: Spend(points=5, program="FUEL", member=MEMBER, member_code="x"),
         lambda: Spend(points=5, member=MEMBER),

@@ -43,6 +43,8 @@ class Transfer(InstructionRequest):
 
     def __post_init__(self) -> None:
         whole_points(self.points)
+        if name_of(self.member) == name_of(self.recipient):
+            raise ValueError("the recipient is the member itself: name another member")
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the instruction when the gateway signs it."""
@@ -93,12 +95,12 @@ class _Transfers(MovementResource):
             member: Whose points they are.
             recipient: Whose they become. You know both members.
             points: How many.
-            reference: Your document number. A second movement with it is refused.
+            reference: Your document number. A second transfer with it is refused.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
         Returns:
-            The movement. `movement.settled()` gives its entry, or raises RejectedError.
+            The transfer. `movement.settled()` gives its entry, or raises RejectedError.
 
         Raises:
             InsufficientPointsError: The member has too few points.
