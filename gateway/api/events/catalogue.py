@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, create_model
 
-from clearing.ledger.availability.models import HoldState
-from clearing.ordering.orders.models import OrderState
 from gateway.api.agreements.schemas import AgreementView
+from gateway.api.holds.schemas import HoldView
+from gateway.api.movements.schemas import MovementView
+from gateway.api.orders.schemas import OrderView
 from gateway.http.schemas import View
 
 
@@ -28,17 +29,6 @@ def _data(name: str, **fields: Any) -> type[View]:
     return create_model(name, __base__=View, __doc__="What happened.", **definitions)
 
 
-_ORDER = _data("OrderEventData", order=str, state=OrderState, reason=str | None)
-_HOLD = _data(
-    "HoldEventData",
-    hold=str,
-    state=HoldState,
-    points=int,
-    captured=int,
-    member=str | None,
-    order=str | None,
-    reference=str | None,
-)
 _BANK = _data("BankEventData", micros=int, bank_reference=str)
 _LIQUIDITY = _data(
     "LiquidityEventData",
@@ -57,18 +47,34 @@ _NOTHING = _data("EmptyEventData")
 _ANYTHING = _data("OtherEventData")
 
 EVENT_TYPES: Mapping[str, EventKind] = {
-    "order.accepted": EventKind("The gateway has accepted an order of yours.", _ORDER),
-    "order.submitted": EventKind("An order is in a transaction that was sent to the chain.", _ORDER),
+    "order.accepted": EventKind("The gateway has accepted an order of yours.", OrderView),
+    "order.submitted": EventKind("An order is in a transaction that was sent to the chain.", OrderView),
     "order.settled": EventKind(
-        "An order has taken effect; look at its movements for those that were rejected.", _ORDER
+        "An order has taken effect; look at its movements for those that were rejected.", OrderView
     ),
-    "order.rejected": EventKind("The chain has refused an order; `reason` says why.", _ORDER),
-    "order.expired": EventKind("An order was in no block before its deadline.", _ORDER),
-    "order.cancelled": EventKind("The operator has ended an order that no batch contained.", _ORDER),
-    "hold.created": EventKind("Points were set aside.", _HOLD),
-    "hold.captured": EventKind("A hold became an order.", _HOLD),
-    "hold.released": EventKind("A hold was given up; its points are free.", _HOLD),
-    "hold.expired": EventKind("A hold has lapsed; its points are free.", _HOLD),
+    "order.rejected": EventKind("The chain has refused an order; `reason` says why.", OrderView),
+    "order.expired": EventKind("An order was in no block before its deadline.", OrderView),
+    "order.cancelled": EventKind("The operator has ended an order that no batch contained.", OrderView),
+    "order.reopened": EventKind("The block of an order fell out of the chain; it waits for another one.", OrderView),
+    **{
+        f"{noun}.{action}": EventKind(description, MovementView)
+        for noun in ("exchange", "spend", "reversal")
+        for action, description in (
+            (
+                "received",
+                "You have received points, or have to hand out goods for them: the settled movement, whoever signed.",
+            ),
+            ("sent", "Points of yours went, and the other side signed: the settled movement."),
+            (
+                "reopened",
+                "The block of a movement that you were told of fell out of the chain; it waits for another one.",
+            ),
+        )
+    },
+    "hold.created": EventKind("Points were set aside.", HoldView),
+    "hold.captured": EventKind("A hold became an order.", HoldView),
+    "hold.released": EventKind("A hold was given up; its points are free.", HoldView),
+    "hold.expired": EventKind("A hold has lapsed; its points are free.", HoldView),
     "agreement.proposed": EventKind("Terms were proposed to you, or by you.", AgreementView),
     "agreement.signed": EventKind("One side has signed the terms.", AgreementView),
     "agreement.accepted": EventKind("Both sides have signed; the chain is to register the agreement.", AgreementView),
