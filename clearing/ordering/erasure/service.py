@@ -123,10 +123,9 @@ class ErasureService:
         everywhere = Names(unique)
         by_number = {number: Names(unique, frozenset(own)) for number, own in external_ids.items()}
         for event in self._erasures.events(everywhere, by_number, only):
-            names = (
-                by_number.get(event.merchant_number, everywhere) if event.merchant_number is not None else everywhere
-            )
-            event.data = redacted(event.data, names)
+            # What happened to the member itself keeps no details: the id of a movement would lead to the address.
+            names = by_number.get(event.merchant_number or 0, everywhere)
+            event.data = {} if event.subject in unique else redacted(event.data, names)
         by_principal = {principal_of(number): names for number, names in by_number.items()}
         own = principal_of(only) if only is not None else None
         for answer in self._erasures.answers(everywhere, by_principal, own):
