@@ -283,6 +283,7 @@ def test_what_cannot_be_undone_is_refused_in_words(site: Site, fuel: Party, cine
     sale = settled_issuance(site, fuel)
     fuel.refused("/v1/reversals", {}, "validation_failed")
     fuel.refused("/v1/reversals", {"movement": sale["id"], "original_reference": "x"}, "validation_failed")
+    fuel.refused("/v1/reversals", {"movement": sale["id"], "original_kind": "issue"}, "validation_failed")
     fuel.refused("/v1/reversals", {"movement": "iss_" + "0" * 26}, "unknown_movement", 404)
     fuel.refused("/v1/reversals", {"original_reference": "never used"}, "unknown_movement", 404)
     cine.refused("/v1/reversals", {"movement": sale["id"]}, "unknown_movement", 404)

@@ -115,6 +115,9 @@ def _original(resolver: Resolver, request: ReverseRequest, at: Pointer) -> Movem
     if (request.movement is None) == (request.original_reference is None):
         detail = "say what to undo: either movement (its id), or original_reference (your document number of it)"
         raise InvalidRequest.at(at("movement"), detail)
+    if request.original_kind is not None and request.movement is not None:
+        detail = "goes with original_reference only: the movement's id says its kind"
+        raise InvalidRequest.at(at("original_kind"), detail)
     field = "movement" if request.movement is not None else "original_reference"
     movement_id = request.movement or _referenced(resolver, request, at)
     resolver.orders.lock_instruction(movement_id)
