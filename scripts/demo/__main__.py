@@ -59,6 +59,7 @@ def run(directory: Path, display: Display) -> list[str]:
         story.import_malformed()
         story.link_members()
         story.move_points()
+        story.spend_and_give_back()
         story.retry()
         story.refusals()
         story.hundred()

@@ -290,6 +290,43 @@ class Story:
             if len(at) == 2
         }
 
+    def spend_and_give_back(self) -> None:
+        """Spends points at another merchant's till by a member's code, and gives some back; both sides see all of it."""
+        self.display.chapter("Another merchant's till: a code, a spend, a return")
+        fuel, mart = self.client("FUEL"), self.client("MART")
+        self.participants.accept("FUEL", "MART", 9_000)
+        position = self._position(mart)
+        code = fuel.members.create_code(ZHAO, points=800, program="FUEL")
+        self.display.say("Zhao's app shows a code, good once for at most 800 FUEL: the supermarket takes 600 with it.")
+        spend = mart.spends.create(
+            program="FUEL", member_code=code.code, points=600, reference="till 9, 4711", wait=WAIT
+        )
+        again = _refused(lambda: mart.spends.create(program="FUEL", member_code=code.code, points=100))
+        self.expect(again is not None and again.code == "member_code_invalid", "a code was good twice")
+        steps = [
+            Step("Zhao", "spends 600 FUEL at MART", spend),
+            Step("Zhao", "returns goods for 200", mart.reversals.create(spend, points=200, wait=WAIT)),
+            Step(
+                "Chen",
+                "gives Lin 50 FUEL",
+                fuel.transfers.create(program="FUEL", member=CHEN, recipient=LIN, points=50, wait=WAIT),
+            ),
+        ]
+        self._show_steps(steps)
+        fee = steps[1].movement.settled().fee_micros  # whoever began the spend bears the fee of what comes back
+        self.expect(
+            self._position(mart) - position == 400 * 9_000 - fee, "the supermarket was not paid for exactly 400 points"
+        )
+        seen = {move.id for move in mart.movements.list(counterparty=self.participants["FUEL"].merchant)}
+        self.expect({step.movement.id for step in steps[:2]} <= seen, "the supermarket does not see what it received")
+        told = [event.type for event in fuel.events.list(type="spend.received")]
+        told += [event.type for event in mart.events.list(type="spend.received")]
+        self.expect(told == ["spend.received"], "the receiver of a spend was not told once")
+        self.display.say(f"The code is used up. Both merchants see {len(seen)} movements between them, whole.")
+
+    def _position(self, client: Client) -> int:
+        return next(iter(client.positions.list())).position_micros
+
     # ---------------------------------------------------------------- what must not happen
 
     def retry(self) -> None:

@@ -21,7 +21,10 @@ from tongdui import (
     yuan,
 )
 
-SCOPES = ("issue", "redeem", "exchange", "agree", "members", "settle", "read")
+SCOPES = (
+    *("issue", "redeem", "exchange", "spend", "transfer", "reverse"),
+    *("agree", "members", "settle", "read"),
+)
 WAIT = 60.0
 """Seconds within which the chain has to confirm a step of the story."""
 
@@ -185,6 +188,20 @@ class Participants:
         if agreement.state != "active":
             raise PendingError(f"the agreement {plan.source} to {plan.target} is {agreement.state}")
         return agreement
+
+    def accept(self, program: str, acceptor: str, price: int) -> Agreement:
+        """Has two merchants agree that the acceptor takes the program's points for goods, at `price` micros a point."""
+        proposal = self[program].client.agreements.propose(
+            source_program=program,
+            target_merchant=self[acceptor].merchant,
+            unit_price_micros=price,
+            fee_bps=50,
+            initiators=("source", "target"),
+            max_points=10_000,
+            daily_cap=100_000,
+            valid_until=datetime.now(UTC) + timedelta(days=365),
+        )
+        return self[acceptor].client.agreements.sign(proposal, wait=WAIT)
 
     def _client(self, api_key: str, signer: LocalSigner | None = None) -> Client:
         """Makes a client that does not trust the gateway: it checks contract, chain and terms on the chain."""
