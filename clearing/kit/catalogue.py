@@ -704,6 +704,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "More events have happened since that moment than are sent again at once.",
             "Choose a later moment.",
         ),
+        ProblemKind(
+            "too_many_streams",
+            (429,),
+            "Too many streams are open",
+            "You listen to as many streams of events as you may at once.",
+            "Close one, or wait for the seconds in `Retry-After`; several programs can share one stream.",
+        ),
     ),
     "The operator's commands": (
         ProblemKind(
