@@ -16,6 +16,7 @@ from clearing.ordering.orders.movements import MovementService
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.models import MemberLink
 from clearing.parties.merchants.models import Merchant
+from gateway.api.events.catalogue import EVENT_TYPES
 from gateway.api.movements.schemas import MovementView
 from gateway.api.orders.schemas import OrderView
 from scripts.dev.services import Anvil
@@ -178,3 +179,4 @@ def test_after_a_reorganisation_both_sides_are_notified_again(lone_harness: Harn
     assert again == shown(harness, CINE, movement)
     assert again["id"] == first["id"]
     assert again["entry"]["leaf"] == first["entry"]["leaf"], "the same batch in another block"
+    assert {*types(harness, CINE, "exchange."), *types(harness, FUEL, "order.")} <= set(EVENT_TYPES)

@@ -83,6 +83,6 @@ class EventRecorder:
                 "data": event.data,
                 "created_at": at,
             }
-            for id, event in zip(new_ids("evt", len(events)), events, strict=True)  # noqa: A001
+            for id, event in zip(new_ids(["evt"] * len(events)), events, strict=True)  # noqa: A001
         ]
         insert_all(self._session, Event, rows)

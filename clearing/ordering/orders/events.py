@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.viewer import Viewer
 from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, outcome
-from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import InstructionRow, Order
 from clearing.ordering.orders.repository import OrderRepository
 
@@ -121,21 +120,21 @@ class OrderEvents:
             posted = results.get(row.order_seq, _NONE).posted.get(row.item)
             if posted is not None and row.has_two_merchants:
                 order = by_seq[row.order_seq]
-                settled.append((row, order, outcome(order, posted)))
+                settled.append((row, order, Outcome(order.state, None, posted)))
         return self._of_movements(settled)
 
     def _of_movements(self, rows: Iterable[Row], action: str | None = None) -> Iterable[NewEvent]:
         """The receiver is notified in any case, the giver where the receiver signed: else it knows from its order."""
-        received: dict[int, list[Row]] = defaultdict(list)
-        sent: dict[int, list[Row]] = defaultdict(list)
+        received: dict[int | None, list[Row]] = defaultdict(list)
+        sent: dict[int | None, list[Row]] = defaultdict(list)
         for found in rows:
             row = found[0]
-            assert row.giver is not None
-            assert row.receiver is not None
             received[row.receiver].append(found)
             if row.giver != row.merchant_number:
                 sent[row.giver].append(found)
         for name, sides in (("received", received), ("sent", sent)):
             for merchant, some in sides.items():
-                for (row, _, _), data in zip(some, self._facts.of_rows(Viewer(merchant), some), strict=True):
-                    yield NewEvent(f"{kind_of(row.kind).noun}.{action or name}", row.id, merchant, data)
+                assert merchant is not None, "a movement of two merchants has both"
+                facts = self._facts.of_rows(Viewer(merchant), some)
+                for (row, _, _), data in zip(some, facts, strict=True):
+                    yield NewEvent(f"{data['object']}.{action or name}", row.id, merchant, data)

@@ -21,7 +21,7 @@ from clearing.kit.errors import (
     pointer_into,
 )
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.ids import new_id
+from clearing.kit.ids import new_id, new_ids
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
@@ -162,8 +162,9 @@ class OrderService:
         )
         try:
             self._orders.add(row)
-            items = enumerate(zip(drafts, reserved, strict=True))
-            rows = [_instruction(row, item, draft, points) for item, (draft, points) in items]
+            ids = new_ids([kind_of(draft.instruction.kind).id_prefix for draft in drafts])
+            items = enumerate(zip(drafts, reserved, ids, strict=True))
+            rows = [_instruction(row, item, draft, points, id) for item, (draft, points, id) in items]  # noqa: A001
             self._orders.add_instructions(rows)
         except IntegrityError as error:
             if _MEMBER_KEY in str(error.orig):
@@ -180,13 +181,13 @@ _MEMBER_KEY = "instructions_member_id_fkey"
 """The foreign key that says that an instruction's member exists."""
 
 
-def _instruction(order: Order, item: int, draft: Draft, reserved: int) -> dict[str, Any]:
+def _instruction(order: Order, item: int, draft: Draft, reserved: int, fresh_id: str) -> dict[str, Any]:
     wanted = draft.instruction
     assert order.merchant_number in draft.sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
     return {
         "order_seq": order.seq,
         "item": item,
-        "id": draft.movement or new_id(kind_of(wanted.kind).id_prefix),
+        "id": draft.movement or fresh_id,
         "merchant_number": order.merchant_number,
         "kind": int(wanted.kind),
         "member_id": draft.member.id,
