@@ -17,7 +17,6 @@ import anyio
 import structlog
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database
 from clearing.kit.errors import RateLimited
@@ -27,6 +26,7 @@ from clearing.kit.events.service import EventService
 from clearing.kit.events.types import matches_any
 from clearing.kit.viewer import Viewer
 from clearing.parties.access.service import AccessService, Caller
+from clearing.parties.names import Names
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -54,7 +54,7 @@ class Message(NamedTuple):
     text: str
 
 
-Show = Callable[[Session, Sequence[Event]], Sequence[Message]]
+Show = Callable[[Names, Sequence[Event]], Sequence[Message]]
 """Makes events ready to be sent."""
 
 
@@ -193,7 +193,7 @@ class EventFeed:
             if not AccessService(session).live([caller.key_id]):
                 return [], None
             events = EventService(session).between(caller.viewer, after, last, _PAGE)
-            return self._show(session, events), events[-1].seq if len(events) == _PAGE else last
+            return self._show(Names(session), events), events[-1].seq if len(events) == _PAGE else last
 
     # ---------------------------------------------------------------- what happens
 
@@ -233,7 +233,7 @@ class EventFeed:
             events = EventService(session).between(Viewer(), self._position, horizon, _PAGE)
             position = events[-1].seq if len(events) == _PAGE else horizon
             live = AccessService(session).live([listener.caller.key_id for listener in tuple(self._listeners)])
-            return self._show(session, events), position, live
+            return self._show(Names(session), events), position, live
 
     def _live(self, key_ids: Sequence[str]) -> set[str]:
         with self._database.reading() as session:

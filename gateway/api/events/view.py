@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy.orm import Session
-
 from clearing.kit.events.models import Event
 from clearing.parties.names import Names
 from gateway.api.events.schemas import EventView
@@ -18,9 +16,8 @@ def event_view(call: Call, event: Event) -> EventView:
     return _view(call.names, event)
 
 
-def event_messages(session: Session, events: Sequence[Event]) -> list[Message]:
+def event_messages(names: Names, events: Sequence[Event]) -> list[Message]:
     """Events, each as a server-sent event."""
-    names = Names(session)
     return [
         Message(
             event.seq,
