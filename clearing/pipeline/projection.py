@@ -81,9 +81,9 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
     leaves = EntryRepository(session).add(content.entries, block.number)
-    _note_posted(content, leaves, block.number)
     session.add_all(content.rejections)
     effects = JournalService(session).effects_of(content.entries, day)
+    _note_posted(content, leaves, block.number)
     ended = OrderFinalisation(session).settle(
         content.decisions,
         block_number=block.number,

@@ -135,8 +135,8 @@ def test_the_pointer_into_a_bulk_order(fuel: Party) -> None:
     assert [error["pointer"] for error in problem["errors"]] == [
         "/instructions/1/points",
         "/instructions/2",
-        "/instructions/3/member",
         "/instructions/3/points",
+        "/instructions/3/member",
         "/instructions/3/program",
         "/instructions/4",
     ]
