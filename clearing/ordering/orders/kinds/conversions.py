@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clearing.kit.errors import InvalidRequest, Pointer
 from clearing.kit.fields import AgreementId, MemberCode, MemberName, QuoteId
+from clearing.kit.ids import new_id
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, PointsRequest
 from clearing.ordering.orders.resolution import CapUse, Charge, Resolver, Sides
 from clearing.parties.agreements.conversion import Conversion
@@ -47,14 +48,14 @@ def agreement_of(
 
 
 def member_of(
-    resolver: Resolver, request: ConversionRequest, agreement: Agreement, movement: str, at: Pointer
-) -> Member | KnownMember:
-    """The member whom the request names, or whose code it presents; the code is used up for the movement."""
+    resolver: Resolver, request: ConversionRequest, agreement: Agreement, id_prefix: str, at: Pointer
+) -> tuple[Member | KnownMember, str | None]:
+    """The member whom the request names, or whose code it presents; with a code, also the id of the movement that uses it up."""
     if request.member is not None and request.member_code is None:
-        return resolver.known_member(request.member, at("member"))
+        return resolver.known_member(request.member, at("member")), None
     if request.member is None and request.member_code is not None:
-        codes = MemberCodeService(resolver.session)
-        return codes.present(
+        movement = new_id(id_prefix)
+        member = MemberCodeService(resolver.session).present(
             resolver.merchant,
             request.member_code,
             program=agreement.source_program,
@@ -63,6 +64,7 @@ def member_of(
             used_for=movement,
             actor=resolver.actor,
         )
+        return member, movement
     raise InvalidRequest.at(at("member"), MEMBER_OR_CODE)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
 from clearing.kit.fields import PointsOrZero, ProgramName
-from clearing.kit.ids import new_id
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.kinds.conversions import (
     ConversionRequest,
@@ -55,8 +54,7 @@ class Exchange(InstructionKind[ExchangeRequest]):
         named = NamedAgreement(request.agreement, request.source_program, request.target_program)
         agreement, promised = agreement_of(resolver, request, named, AgreementKind.EXCHANGE, at)
         least = request.min_out or promised
-        movement = new_id(self.id_prefix)
-        member = member_of(resolver, request, agreement, movement, at)
+        member, movement = member_of(resolver, request, agreement, self.id_prefix, at)
         resolver.refuse_suspended()
         conversion = resolver.usability.converted(agreement, request.points, least, at)
         program = resolver.source_program(agreement)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from clearing.kit.errors import Pointer
 from clearing.kit.fields import MerchantId, ProgramName
-from clearing.kit.ids import new_id
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.kinds.conversions import (
     ConversionRequest,
@@ -56,8 +55,7 @@ class Spend(InstructionKind[SpendRequest]):
             request.agreement, request.program, target_merchant=request.target_merchant, program_field="program"
         )
         agreement, _ = agreement_of(resolver, request, named, AgreementKind.ACCEPTANCE, at)
-        movement = new_id(self.id_prefix)
-        member = member_of(resolver, request, agreement, movement, at)
+        member, movement = member_of(resolver, request, agreement, self.id_prefix, at)
         conversion = resolver.usability.converted(agreement, request.points, 0, at)
         program = resolver.source_program(agreement)
         instruction = resolver.instruction(request, member, program, agreement=agreement.number or 0)
