@@ -222,6 +222,9 @@ class World:
                 func.coalesce(Instruction.receiver, Instruction.giver) == merchant,
                 Instruction.id.not_in(self.undone),
                 Instruction.points <= 50,
+                ~func.coalesce(Instruction.reference, "").regexp_match(
+                    "^(gift|merge)"
+                ),  # what a merge moved stays where it is
             )
             found = session.execute(query.order_by(Instruction.id)).all()
         if not found:

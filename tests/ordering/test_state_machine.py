@@ -6,6 +6,7 @@ movement to undo. Whenever the network has come to rest, balances must be the mo
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -427,10 +428,15 @@ def test_the_network_accepts_what_the_model_would(
     harness = Harness(f"sqlite:///{tmp_path / 'machine.db'}", chain.url, tmp_path, clock)
     harness.onboard()
     Network.harness, Network.acceptance, Network.reached = harness, harness.acceptor(), {}
+    is_nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
     run_state_machine_as_test(
         Network,
         settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=300 if is_nightly else 30,
+            stateful_step_count=25,
+            derandomize=not is_nightly,  # by day the same stories each time; new ones at night
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
     harness.close()
