@@ -80,8 +80,6 @@ def test_an_order_settles_exactly_once_whatever_happens_between_two_steps(
 def test_a_merge_moves_every_point_exactly_once_whatever_happens_between_two_steps(
     world: World, fault: Fault, times: int, seed: int, every_step: bool, request: pytest.FixtureRequest
 ) -> None:
-    if fault is _reorganise and not every_step:
-        pytest.skip("the harness does not run the late round yet: `make faults` shows it")
     rng = random.Random(f"{seed} merge {request.node.callspec.id}")
     print(f"repeat with: pytest {request.node.nodeid} --seed {seed}")
     last = world.run(world.merge(rng)).step

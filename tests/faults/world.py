@@ -281,12 +281,18 @@ class World:
         self.harness.client = ChainClient(self.harness.settings.rpc_url)
         self.harness.restart()
 
+    @property
+    def _round(self) -> MergeRound:
+        return MergeRound(self.harness.database, self.harness.settings, self.harness.keyring)
+
     def _settle_everything(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(*TROUBLE):
                 self.harness.sequencer.step()
-                if not self.harness.projector.step() and not _is_open(self.harness):
+                if self.harness.projector.step() or _is_open(self.harness):
+                    continue
+                if not self._round.run_late():  # points may have come back to an address that a merge had emptied
                     return
             assert time.monotonic() < deadline, "the network does not come to rest"
 
@@ -312,10 +318,17 @@ class World:
 
     def check(self, *, recorded_once: bool = True) -> None:
         """Asserts: nothing lost, nothing done twice; balances as in the model; database, contract and events agree."""
+        planned = 0
         with self.harness.database.reading() as session:
             for plan in self.plans:
                 orders = plan.orders(session)
-                assert [order.size for order in orders] == ([1, 1] if plan.merge else [len(plan.requests)])
+                sizes = [order.size for order in orders]
+                if plan.merge:  # one transfer a program, and more where a reorganisation brought points back later
+                    assert len(sizes) >= 2
+                    assert set(sizes) == {1}
+                else:
+                    assert sizes == [len(plan.requests)]
+                planned += sum(sizes)
                 for order in orders:
                     assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
                     count = select(func.count()).select_from(Event)
@@ -329,7 +342,7 @@ class World:
             entries = session.scalar(select(func.count()).select_from(Entry))
             events = set(session.scalars(select(Event.id).where(Event.type == "order.settled")))
         assert {request.headers["webhook-id"] for request in self.receiver.seen} == events
-        assert entries == sum(2 if plan.merge else len(plan.requests) for plan in self.plans)
+        assert entries == planned
         report = ReconciliationService(self.harness.database, self.harness.client, self.harness.settings).run()
         assert report.drifts == []
         assert report.checked["entry"] == entries
