@@ -250,19 +250,6 @@ def unpack(text: str, till: str, number: str) -> tuple[Row, ...]:
     for line, stamp, customer, article, category, quantity, amount, unit, original in json.loads(text):
         if stamp != last:
             last, time = stamp, moment(stamp)
-        rows.append(
-            Row(
-                line=line,
-                till=till,
-                sale=number,
-                time=time,
-                customer=customer,
-                article=article,
-                category=category,
-                quantity=Decimal(quantity),
-                amount=Decimal(amount),
-                unit=unit,
-                original=original,
-            )
-        )
+        amounts = Decimal(quantity), Decimal(amount)
+        rows.append(Row(line, till, number, time, customer, article, category, *amounts, unit, original))
     return tuple(rows)
