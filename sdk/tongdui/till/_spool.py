@@ -246,7 +246,7 @@ def pack(rows: Iterable[Row]) -> str:
 def unpack(text: str, till: str, number: str) -> tuple[Row, ...]:
     """Read rows of one sale from text."""
     rows = []
-    last = -1
+    last: int | None = None
     for line, stamp, customer, article, category, quantity, amount, unit, original in json.loads(text):
         if stamp != last:
             last, time = stamp, moment(stamp)

@@ -40,7 +40,7 @@ def test_points_for_litres_and_for_yuan_add_up_before_they_are_rounded() -> None
 
 def test_a_quantity_is_worth_nothing_where_only_amounts_are() -> None:
     rule = PointsRule({"fuel": Fraction(1)}, default="fuel")
-    assert rule.points({"fuel": Decimal("5")}, {"fuel": Decimal("100")}) == 5
+    assert rule.points({"fuel": Decimal(5)}, {"fuel": Decimal(100)}) == 5
 
 
 @given(DECIMALS, DECIMALS, DECIMALS)
