@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,30 +33,7 @@ _RUN_ROWS = 1_000
 _ALWAYS = (-(2**62), 2**62)
 """A window of time (in microseconds since 1970) that has no ends."""
 _MEASURED_UNITS = frozenset(
-    [
-        "l",
-        "liter",
-        "litre",
-        "ml",
-        "升",
-        "公升",
-        "毫升",
-        "kg",
-        "g",
-        "公斤",
-        "千克",
-        "克",
-        "斤",
-        "m",
-        "米",
-        "m3",
-        "m³",
-        "kwh",
-        "度",
-        "gal",
-        "lb",
-        "oz",
-    ]
+    "l,liter,litre,ml,gal,升,公升,毫升,kg,g,lb,oz,公斤,千克,克,斤,m,m3,m³,米,立方米,kwh,度".split(",")  # noqa: SIM905 - a line
 )
 """Units of what is measured and not counted: two equal amounts of it in one sale are one amount, written twice."""
 
@@ -240,6 +218,12 @@ def read_till(
 # ---------------------------------------------------------------- rows into the spool
 
 
+def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
+    """The rows of a file, good and bad, in its order."""
+    for rows, problems in reader.batches():
+        yield from sorted((*rows, *problems), key=attrgetter("line")) if problems else rows
+
+
 class _Intake:
     """Puts rows into the spool, in runs of one sale number that stand together in the file."""
 
@@ -255,7 +239,7 @@ class _Intake:
     def read(self, reader: RowReader) -> None:
         run, longest = self._run, self._mapping.longest_sale
         till = sale = None
-        for found in reader:
+        for found in _in_order(reader):
             if isinstance(found, RowProblem):
                 self._add_problem(found)
                 till = sale = None
