@@ -181,6 +181,32 @@ class TillSheet:
         counts = {fate: self._rows_by_fate.get(fate, 0) for fate in fates}
         return {**counts, "malformed": len(self.problems), "skipped": self.skipped}
 
+    def document(self) -> dict[str, Any]:
+        """The sheet in plain types, to be written as JSON: the numbers, and everything that is not simply issued.
+
+        Returns:
+            The document. Amounts are texts.
+        """
+        return {
+            "file": self.file,
+            "rows_read": self.rows_read,
+            "rows": self.rows_by_fate(),
+            "sales": {
+                "issued": len(self.sales),
+                "worthless": len(self.worthless),
+                "no customer": len(self.no_customer),
+                "returned": len(self.returns),
+                "held back": len(self.held_back),
+            },
+            "points": self.points,
+            "problems": [_problem_document(problem) for problem in self.problems],
+            "held_back": [
+                {"number": held.number, "till": held.till, "lines": list(held.lines), "reason": held.reason}
+                for held in self.held_back
+            ],
+            "returns": [_return_document(back) for back in self.returns],
+        }
+
     def _of_fate(self, fate: str, decode: Any) -> Spooled[Any]:
         return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY s.line", (fate,), decode)
 
@@ -268,7 +294,7 @@ class _Intake:
         self._run_id += 1  # Rows before and after a malformed one do not stand together.
         window = _ALWAYS if problem.day is None else self._window(problem.day)
         day = problem.day and problem.day.isoformat()
-        document = [getattr(problem, name) for name in PROBLEM_FIELDS[:-1]] + [day]
+        document = [*(getattr(problem, name) for name in PROBLEM_FIELDS[:-1]), day]
         added = self._spool.add_problem(problem.till, problem.sale, window, document)
         if not problem.sale and not self._unplaced:
             self._unplaced = added
@@ -496,9 +522,9 @@ def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decima
 
 
 def _is_doubled(rows: Sequence[object]) -> bool:
-    """Whether rows, more than one, stand there twice."""
+    """Whether different rows stand there twice. Equal pieces, row after row, are pieces that a customer bought."""
     half = len(rows) // 2
-    return half > 1 and rows[:half] == rows[half:]
+    return len(set(rows[:half])) > 1 and rows[:half] == rows[half:]
 
 
 def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zone: tzinfo) -> str:
@@ -690,6 +716,29 @@ def _problem_of(document: Sequence[Any]) -> RowProblem:
     found = dict(zip(PROBLEM_FIELDS, document, strict=True))
     day = date.fromisoformat(found["day"]) if found["day"] else None
     return RowProblem(**{**found, "day": day})
+
+
+def _problem_document(problem: RowProblem) -> dict[str, Any]:
+    found = {name: getattr(problem, name) for name in PROBLEM_FIELDS}
+    return {**found, "day": problem.day and problem.day.isoformat()}
+
+
+def _return_document(back: Return) -> dict[str, Any]:
+    return {
+        "number": back.number,
+        "till": back.till,
+        "day": back.day.isoformat(),
+        "customer": back.customer,
+        "time": back.time.isoformat().replace("+00:00", "Z"),
+        "amount": str(back.amount),
+        "lines": list(back.lines),
+        "reference": back.reference,
+        "reversals": [
+            {"sale": r.sale, "reference": r.reference, "points": r.points, "lines": list(r.lines)}
+            for r in back.reversals
+        ],
+        "unmatched": [row.line for row in back.unmatched],
+    }
 
 
 def _line(values: Sequence[str]) -> Line:
