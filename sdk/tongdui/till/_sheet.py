@@ -103,13 +103,15 @@ class TillSheet:
         rows_read: How many rows the file has.
         skipped: How many of them the mapping leaves out.
         points: The points to issue.
+        rule: What amounts and quantities are worth.
     """
 
-    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int) -> None:
+    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int, rule: PointsRule) -> None:
         self.file = file
         self.rows_read = rows_read
         self.skipped = skipped
         self.points = points
+        self.rule = rule
         self._spool = spool
 
     def __enter__(self) -> TillSheet:
@@ -173,7 +175,7 @@ class TillSheet:
 
     @cached_property
     def _rows_by_fate(self) -> dict[str, int]:
-        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))  # type: ignore[arg-type]
+        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))
 
     def rows_by_fate(self) -> dict[str, int]:
         """How many rows ended up where. The numbers add up to `rows_read`."""
@@ -238,7 +240,7 @@ def read_till(
     except BaseException:
         spool.close()
         raise
-    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points)
+    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points, mapping.rule)
 
 
 # ---------------------------------------------------------------- rows into the spool
@@ -247,7 +249,10 @@ def read_till(
 def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
     """The rows of a file, good and bad, in its order."""
     for rows, problems in reader.batches():
-        yield from sorted((*rows, *problems), key=attrgetter("line")) if problems else rows
+        found: list[Row | RowProblem] = [*rows, *problems]
+        if problems:
+            found.sort(key=attrgetter("line"))
+        yield from found
 
 
 class _Intake:
