@@ -84,7 +84,9 @@ class TextReader:
         self._none = _folded(mapping.no_customer)
         self._nobody = _folded(NO_CUSTOMER)
         self._articles = {canonical(article): category for article, category in mapping.rule.articles.items()}
-        self._nearly = {near: article for article in self._articles if (near := _near(article))}
+        self._nearly: dict[str, str] = {}
+        for article in self._articles:
+            self._nearly.setdefault(_near(article), article)
         self._default = mapping.rule.default
         self._units = mapping.units
 
@@ -144,7 +146,8 @@ class TextReader:
             raise BadCellError(
                 "is a number that Excel has destroyed: format the column as text, and export it again", value
             )
-        if nearly := self._nearly.get(_near(value)):
+        near = _near(value)
+        if near and (nearly := self._nearly.get(near)):
             raise BadCellError(f"is nearly {nearly!r}, which is in [articles]: list this spelling there too", value)
         if self._default is None:
             raise BadCellError("is in no category of the mapping", value)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
+from tests.sdk.till.reading import HEADER, read
 from tongdui import TillError
-from tongdui.till._mapping import FileFormat, TillMapping
-from tongdui.till._rows import Row, RowProblem, RowReader
+from tongdui.till._mapping import FileFormat
 from tongdui.till._source import open_source
 
-HEADER = "time,sale number,customer,article,quantity,unit,amount"
 CHINESE = "时间,小票号,会员卡号,商品名称,数量,单位,金额(元)"
 ROW = "2026-04-15 08:01:40,0001,FC-1,95#,32.10,L,262.26"
 SECOND = "2026-04-15 08:02:00,0002,FC-2,茶,1,件,5.00"
@@ -29,27 +26,6 @@ def lines(path: Path, **file: Any) -> Iterator[tuple[int, list[str], str | None]
     for first, rows, broken in open_source(path, FileFormat(**file)).lines():
         for place, row in enumerate(rows):
             yield first + place, row, broken.get(place)
-
-
-def read(
-    path: Path, mapping: str | dict[str, Any] = "station", **sections: Any
-) -> tuple[list[Row], list[RowProblem], RowReader]:
-    reader = RowReader(path, station(**sections))
-    rows: list[Row] = []
-    problems: list[RowProblem] = []
-    for batch in reader.batches():
-        rows += batch.rows
-        problems += batch.problems
-    return rows, problems, reader
-
-
-def station(**sections: Any) -> TillMapping:
-    """The shipped mapping, with some settings changed."""
-    text = (resources.files("tongdui.till") / "mappings" / "station.toml").read_text(encoding="utf-8")
-    document = tomllib.loads(text)
-    for section, settings in sections.items():
-        document[section] = {**document.get(section, {}), **settings}
-    return TillMapping.parse(document, "changed.toml")
 
 
 @pytest.fixture
