@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import zip_longest
+from itertools import compress
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
@@ -185,40 +186,45 @@ class _Sample:
 
     def take(self) -> None:
         """Read the whole file."""
-        layout, last = self._layout, deque[Cells](maxlen=_LAST)
+        layout, last = self._layout, list[Cells]()
         layout.few = {name: Counter() for name in layout.names if name and layout.names.count(name) == 1}
         for lines in self._source.lines():
             layout.lines = lines.first + len(lines.rows) - 1
-            rows = [(lines.first + place, row) for place, row in enumerate(lines.rows) if self._is_whole(lines, place)]
-            last.extend(Cells(lines.first + place, row) for place, row in enumerate(lines.rows) if len(lines.rows) - place <= _LAST)
-            self._count([row for _, row in rows])
-            self._add(rows)
+            last = [*last, *(Cells(layout.lines - back, row) for back, row in enumerate(lines.rows[: -_LAST - 1 : -1]))][-_LAST:]
+            numbers, rows = self._whole(lines)
+            self._count(rows)
+            self._add(numbers, rows)
         layout.is_whole = self._step == 1
         layout.rows += self._spread
+        last.sort(key=lambda row: row.line)
         layout.last = [_trimmed(*cells) for cells in last if cells.line > layout.header and any(map(str.strip, cells.cells))]
 
-    def _is_whole(self, lines: Lines, place: int) -> bool:
-        row = lines.rows[place]
-        fits = place not in lines.broken and (len(row) == len(self._layout.names) or self._source.is_ragged)
-        return fits and lines.first + place > self._layout.header and any(row)
+    def _whole(self, lines: Lines) -> tuple[Sequence[int], list[list[str]]]:
+        """The rows below the header that have as many cells as it, with their lines."""
+        numbers, rows, width = range(lines.first, lines.first + len(lines.rows)), lines.rows, len(self._layout.names)
+        if self._source.is_ragged:
+            rows = [row + [""] * (width - len(row)) for row in rows]
+        if lines.first > self._layout.header and not lines.broken and {*map(len, rows)} <= {width}:
+            return numbers, rows
+        header = self._layout.header - lines.first
+        whole = [place > header and place not in lines.broken and len(row) == width for place, row in enumerate(rows)]
+        return list(compress(numbers, whole)), list(compress(rows, whole))
 
-    def _add(self, rows: Sequence[tuple[int, list[str]]]) -> None:
-        layout = self._layout
-        for line, row in rows:
-            if len(layout.rows) < _ALL_OF:
-                layout.rows.append(_trimmed(line, row))
-            elif line % self._step == 0:
-                self._spread.append(_trimmed(line, row))
+    def _add(self, numbers: Sequence[int], rows: Sequence[list[str]]) -> None:
+        room = _ALL_OF - len(self._layout.rows)
+        first = zip(numbers[:room], rows[:room], strict=True)
+        self._layout.rows += [_trimmed(line, row) for line, row in first if any(map(str.strip, row))]
+        rest = zip(numbers[room::self._step], rows[room::self._step], strict=True)
+        self._spread += [_trimmed(line, row) for line, row in rest if any(map(str.strip, row))]
         # How long the rest is nobody knows, so whenever there are too many, every second one goes.
         while len(self._spread) > _ALL_OF:
             self._step *= 2
-            self._spread = [cells for cells in self._spread if cells.line % self._step == 0]
+            del self._spread[::2]
 
     def _count(self, rows: Sequence[Sequence[str]]) -> None:
         few = self._layout.few
-        columns = dict(zip(self._layout.names, zip_longest(*rows, fillvalue=""), strict=False))
         for name in list(few):
-            few[name].update(columns.get(name, ()))
+            few[name].update(map(itemgetter(self._layout.names.index(name)), rows))
             if len(few[name]) > _FEW:
                 del few[name]
 

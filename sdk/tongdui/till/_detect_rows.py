@@ -167,7 +167,7 @@ def detect_footers(layout: Layout, columns: Columns) -> list[str]:
     found: dict[str, None] = {}
     for row in (*layout.rows, *layout.last):
         first = canonical(next((cell for cell in row.cells if cell), ""))
-        if (footer := footer_of(first)) and not _is_sale(row.cells, index):
+        if not _is_sale(row.cells, index) and (footer := footer_of(first)):
             found[footer] = None
     for row in reversed(layout.last):
         first = canonical(next((cell for cell in row.cells if cell), ""))
