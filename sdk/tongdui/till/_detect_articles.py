@@ -11,7 +11,18 @@ from tongdui._canonical import canonical
 
 from ._detect_columns import Columns
 from ._detect_layout import Layout
-from ._words import DIESEL_GRADES, FUELS, MEASURED_UNITS, NOT_FUEL, PETROL_GRADES, PIECE_UNITS, POSTAGE, STANDARD_GRADES, TOP_UPS, word
+from ._words import (
+    DIESEL_GRADES,
+    FUELS,
+    MEASURED_UNITS,
+    NOT_FUEL,
+    PETROL_GRADES,
+    PIECE_UNITS,
+    POSTAGE,
+    STANDARD_GRADES,
+    TOP_UPS,
+    word,
+)
 
 _GRADE = re.compile(r"(?<![\d.])(?P<grade>[+-]?\d{1,3})(?P<mark>\s*(?:#|号))?")
 _TOKEN = re.compile(r"[a-z0-9]+|[^\x00-\x7f]+")
@@ -102,13 +113,23 @@ def propose_categories(articles: Sequence[Article]) -> list[Category]:
     """
     fuel = [article for article in articles if is_fuel(article)]
     # The grades that this file does not have are sold on other days, and they are no shop goods.
-    listed = list(dict.fromkeys([article.name for article in fuel] + [name for article in fuel for name in _siblings(article.name)]))
+    listed = list(
+        dict.fromkeys(
+            [article.name for article in fuel] + [name for article in fuel for name in _siblings(article.name)]
+        )
+    )
     topup = [article for article in articles if article.name not in listed and _says(article.name, TOP_UPS)]
-    postage = [article for article in articles if article.name not in listed and article not in topup and _says(article.name, POSTAGE)]
+    postage = [
+        article
+        for article in articles
+        if article.name not in listed and article not in topup and _says(article.name, POSTAGE)
+    ]
     special = {*listed, *(article.name for article in (*topup, *postage))}
     other = [article for article in articles if article.name not in special]
     found = [Category("fuel", "1", listed, [article for article in articles if article.name in listed])] if fuel else []
-    found.append(Category("shop", "2", [EVERYTHING_ELSE], other) if fuel else Category("goods", "1", [EVERYTHING_ELSE], other))
+    found.append(
+        Category("shop", "2", [EVERYTHING_ELSE], other) if fuel else Category("goods", "1", [EVERYTHING_ELSE], other)
+    )
     for name, without in (("top_up", topup), ("postage", postage)):
         if without:
             found.append(Category(name, "0", [article.name for article in without], without))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 from ._detect_layout import Layout
 from ._detect_numbers import NumberForms, affixes_of, detect_numbers, shape_of
@@ -72,10 +73,10 @@ class _Detection:
         self._find_times()
         for ours in ("original", "sale", "customer", "article", "unit", "till", *_NUMBERS):
             self._find_by_name(ours)
-        for ours, likeness in (
-            ("unit", self._like_unit), ("sale", self._like_sale), ("customer", self._like_customer), ("article", self._like_article),
-        ):  # fmt: skip
-            self._find_by_content(ours, likeness)
+        self._find_by_content("unit", self._like_unit)
+        self._find_by_content("sale", self._like_sale)
+        self._find_by_content("customer", self._like_customer)
+        self._find_by_content("article", self._like_article)
         self._find_numbers()
         return self._columns
 
@@ -160,7 +161,7 @@ class _Detection:
             return 0
         if different * 5 < len(filled) or any("." in value or "," in value for value in filled[:200]):
             return 0
-        runs = 1 + sum(one != other for one, other in zip(values, values[1:], strict=False))
+        runs = 1 + sum(one != other for one, other in pairwise(values))
         longest = max(map(len, filled[:200]))
         return different / runs + min(longest, 12) / 100
 
@@ -227,7 +228,10 @@ class _Detection:
             if ours not in self._columns.theirs:
                 self._take(ours, name, by_content=True)
         left = [ours for ours in missing if ours not in self._columns.theirs]
-        sizes = {name: sum((abs(value) for value in values if value is not None), Decimal(0)) for name, values in numbers.items()}
+        sizes = {
+            name: sum((abs(value) for value in values if value is not None), Decimal(0))
+            for name, values in numbers.items()
+        }
         rest = sorted((name for name in free if name in self._free()), key=sizes.__getitem__)
         if rest and "amount" in left:
             self._take("amount", rest.pop(), by_content=True)
@@ -263,14 +267,20 @@ class _Detection:
             rows.setdefault(sale, []).append(amount)
             exact[sale] = exact.get(sale, Decimal(0)) + quantity * price
         several = [sale for sale, times in sums.items() if times > 1]
-        totals = sum(len(set(rows[sale])) == 1 and abs(rows[sale][0] - exact[sale]) <= _CENT * sums[sale] for sale in several)
+        totals = sum(
+            len(set(rows[sale])) == 1 and abs(rows[sale][0] - exact[sale]) <= _CENT * sums[sale] for sale in several
+        )
         return bool(several) and totals * 10 > 9 * len(several)
 
 
-def _product_share(quantities: Iterable[Decimal | None], prices: Iterable[Decimal | None], amounts: Iterable[Decimal | None]) -> float:
+def _product_share(
+    quantities: Iterable[Decimal | None], prices: Iterable[Decimal | None], amounts: Iterable[Decimal | None]
+) -> float:
     """On which part of the rows quantity x price is the amount."""
     rows = [row for row in zip(quantities, prices, amounts, strict=True) if None not in row]
-    right = sum(abs(abs(q * p) - abs(a)) <= _CENT for q, p, a in rows if q is not None and p is not None and a is not None)
+    right = sum(
+        abs(abs(q * p) - abs(a)) <= _CENT for q, p, a in rows if q is not None and p is not None and a is not None
+    )
     return right / len(rows) if rows else 0.0
 
 

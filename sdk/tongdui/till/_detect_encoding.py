@@ -15,6 +15,9 @@ _CHUNK = 1 << 20
 _MOST_BAD = 0.1
 """The largest part of the lines that may not be text, for the file still to be text with mistakes."""
 
+_FEW = 10
+"""Control characters that a text of any length may have."""
+
 _KINDS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls); save it as .xlsx or as CSV"),
     (b"%PDF", "a PDF; export the sales as CSV or .xlsx"),
@@ -113,7 +116,7 @@ def detect_encoding(path: Path) -> Encoding:
     if (order := _utf16_order(head)) is not None:
         return _checked(path, Encoding(order, order, f"{order.upper()} without a byte order mark"))
     # A few odd bytes are a mistake in a row; many are no text at all.
-    if len(_BINARY.findall(head)) * 100 > len(head):
+    if len(_BINARY.findall(head)) > max(_FEW, len(head) // 100):
         raise TillError(f"{path}: the file is not text; export the sales as CSV or .xlsx")
     return _by_decoding(path)
 

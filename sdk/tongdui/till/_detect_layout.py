@@ -190,14 +190,19 @@ class _Sample:
         layout.few = {name: Counter() for name in layout.names if name and layout.names.count(name) == 1}
         for lines in self._source.lines():
             layout.lines = lines.first + len(lines.rows) - 1
-            last = [*last, *(Cells(layout.lines - back, row) for back, row in enumerate(lines.rows[: -_LAST - 1 : -1]))][-_LAST:]
+            last = [
+                *last,
+                *(Cells(layout.lines - back, row) for back, row in enumerate(lines.rows[: -_LAST - 1 : -1])),
+            ][-_LAST:]
             numbers, rows = self._whole(lines)
             self._count(rows)
             self._add(numbers, rows)
         layout.is_whole = self._step == 1
         layout.rows += self._spread
         last.sort(key=lambda row: row.line)
-        layout.last = [_trimmed(*cells) for cells in last if cells.line > layout.header and any(map(str.strip, cells.cells))]
+        layout.last = [
+            _trimmed(*cells) for cells in last if cells.line > layout.header and any(map(str.strip, cells.cells))
+        ]
 
     def _whole(self, lines: Lines) -> tuple[Sequence[int], list[list[str]]]:
         """The rows below the header that have as many cells as it, with their lines."""
@@ -214,7 +219,7 @@ class _Sample:
         room = _ALL_OF - len(self._layout.rows)
         first = zip(numbers[:room], rows[:room], strict=True)
         self._layout.rows += [_trimmed(line, row) for line, row in first if any(map(str.strip, row))]
-        rest = zip(numbers[room::self._step], rows[room::self._step], strict=True)
+        rest = zip(numbers[room :: self._step], rows[room :: self._step], strict=True)
         self._spread += [_trimmed(line, row) for line, row in rest if any(map(str.strip, row))]
         # How long the rest is nobody knows, so whenever there are too many, every second one goes.
         while len(self._spread) > _ALL_OF:

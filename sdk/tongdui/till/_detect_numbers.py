@@ -15,7 +15,9 @@ _NUMBER = re.compile(
     rf"\s*(?P<trail>[-+])?\s*(?P<after>{_SIGNS})?\s*(?P<close>\))?",
     re.IGNORECASE,
 )
-_AFFIXED = re.compile(rf"(?P<before>[^\W\d_]{{1,4}}|[^\w\s.,()'+-]{{1,2}})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|[^\w\s.,()'+-]{{1,2}})?")
+_AFFIXED = re.compile(
+    rf"(?P<before>[^\W\d_]{{1,4}}|[^\w\s.,()'+-]{{1,2}})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|[^\w\s.,()'+-]{{1,2}})?"
+)
 _SAME = {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
 """What a mapping writes for other characters that separate thousands."""
 _GROUPS = ".,' \u00a0\u2009\u202f’"
@@ -170,7 +172,11 @@ def _decimal(votes: _Votes, delimiter: str) -> tuple[str, str]:
     """The decimal sign, and the question that is left: whether `1,262` is a thousand or a little more than one."""
     if votes.decimal:
         ranked = votes.decimal.most_common()
-        other = f"Some numbers have {ranked[1][0]!r} before their decimals, most have {ranked[0][0]!r}" if len(ranked) > 1 else ""
+        other = (
+            f"Some numbers have {ranked[1][0]!r} before their decimals, most have {ranked[0][0]!r}"
+            if len(ranked) > 1
+            else ""
+        )
         return ranked[0][0], other
     if not votes.either:
         sign = next(iter(votes.thousands), "")

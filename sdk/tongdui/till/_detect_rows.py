@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Literal
 
 from tongdui._canonical import canonical
@@ -89,7 +88,11 @@ def detect_no_customer(layout: Layout, columns: Columns) -> list[str]:
         The marks that occur, in canonical form, the most frequent first.
     """
     values = layout.counts(columns.theirs["customer"])
-    return [value for value, _ in values.most_common() if value and (value.casefold() in _NO_CUSTOMER or _ZEROS.fullmatch(value))]
+    return [
+        value
+        for value, _ in values.most_common()
+        if value and (value.casefold() in _NO_CUSTOMER or _ZEROS.fullmatch(value))
+    ]
 
 
 def common_customer(layout: Layout, columns: Columns, none: Sequence[str]) -> str:
@@ -147,9 +150,9 @@ def detect_return_prefix(layout: Layout, columns: Columns) -> str:
         value = columns.numbers.value_of(quantity)
         if sale and value is not None:
             (returned if value < 0 or original else sold).add(canonical(sale))
-    common = _LETTERS.match(commonprefix(sorted(returned - sold)))
-    prefix = common[0] if common else ""
     # A number that has both kinds of rows is a sale with a discount.
+    prefixes = {found[0] if (found := _LETTERS.match(sale)) else "" for sale in returned - sold}
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
     return "" if not prefix or not sold or any(sale.startswith(prefix) for sale in sold) else prefix
 
 

@@ -114,7 +114,12 @@ def detect_times(values: Iterable[str], *, named: bool = False) -> TimeForms | N
         The forms, or None when most values are no times.
     """
     texts = [text for text in values if text]
-    seen = [(text, part) for text, times in Counter(texts).items() if (part := _taken_apart(text, named)) for _ in range(times)]
+    seen = [
+        (text, part)
+        for text, times in Counter(texts).items()
+        if (part := _taken_apart(text, named))
+        for _ in range(times)
+    ]
     if not texts or len(seen) * 2 < len(texts):
         return None
     kind = Counter(part.kind for _, part in seen).most_common(1)[0][0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,8 +22,10 @@ from ._detect_rows import (
     detect_statuses,
     keep_sales,
 )
-from ._mapping import TillMapping
+from ._inspect_findings import findings_of
 from ._inspect_mapping import Proposal, toml_of
+from ._inspect_reading import findings_of_rows
+from ._mapping import TillMapping
 from ._rows import Row, RowProblem, RowReader
 
 _SHOWN = 20
@@ -89,7 +89,7 @@ def inspect_till(path: str | Path) -> Inspection:
     text = toml_of(proposal)
     mapping = TillMapping.parse(tomllib.loads(text), f"{file.name} (proposed)")
     rows = sorted(islice(RowReader(file, mapping), _CHECKED), key=lambda row: row.line)
-    findings = (*proposal.findings(), *_reading(rows, layout))
+    findings = (*findings_of(proposal), *findings_of_rows(rows, layout, mapping))
     return Inspection(file, text, mapping, tuple(rows[:_SHOWN]), findings)
 
 
@@ -121,6 +121,8 @@ _NEEDED = {
 
 def _require(path: Path, layout: Layout, columns: Columns) -> None:
     """Without these columns no mapping can be right, so there is nothing to propose."""
+    if not layout.rows:
+        raise TillError(f"{path}: the file has no rows after line {layout.header}, which names the columns")
     missing = [what for ours, what in _NEEDED.items() if ours not in columns.theirs]
     if not {"amount", "unit_price"} & set(columns.theirs):
         missing.append("the amount or the unit price")
@@ -148,25 +150,3 @@ def _proposal(path: Path, layout: Layout, columns: Columns) -> Proposal:
         return_prefix=detect_return_prefix(layout, columns),
         scientific=count_scientific(layout, columns),
     )
-
-
-# ---------------------------------------------------------------- what reading the rows shows
-
-
-def _reading(rows: Sequence[Row | RowProblem], layout: Layout) -> list[str]:
-    good = [row for row in rows if isinstance(row, Row)]
-    problems = [row for row in rows if isinstance(row, RowProblem)]
-    return [f"The proposed mapping reads {len(good):,} of the first {len(rows):,} rows.", *_problems(problems)]
-
-
-def _problems(problems: Sequence[RowProblem]) -> list[str]:
-    """The kinds of malformed rows, each with how often and where it occurs first."""
-    first: dict[tuple[str, str], RowProblem] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    for problem in problems:
-        counts[problem.field, problem.reason] += 1
-        first.setdefault((problem.field, problem.reason), problem)
-    return [
-        f"{rows:,} row{'s' if rows > 1 else ''} cannot be read, first line {first[kind].line}: {kind[0]} {first[kind].value!r} {kind[1]}."
-        for kind, rows in counts.most_common(5)
-    ]

@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,15 @@ def read(inspection: Inspection) -> list[Row]:
 
 def sales(inspection: Inspection) -> list[tuple[str, ...]]:
     return [
-        (row.sale, row.time.isoformat()[:19], row.customer, row.article, row.category, str(row.quantity), str(row.amount))
+        (
+            row.sale,
+            row.time.isoformat()[:19],
+            row.customer,
+            row.article,
+            row.category,
+            str(row.quantity),
+            str(row.amount),
+        )
         for row in read(inspection)
     ]
 
@@ -162,7 +170,7 @@ def test_title_lines_before_the_header_and_footers_are_no_rows(tmp_path: Path) -
     footer = "合 计,,,,44.10,,361.66\n制表人: 张三,,,,,,\n\n"
     inspection = inspected(tmp_path, title + CHINESE + footer)
     assert sales(inspection) == CHINESE_SALES
-    assert document(inspection)["file"]["footer"] == ["合 计", "制表人"]
+    assert document(inspection)["file"]["footer"] == ["合 计", "制表"]
     assert found(inspection, "Line 4 names the columns")
 
 
@@ -211,13 +219,18 @@ def workbook(tmp_path: Path, *rows: list[Any], before: str = "") -> Inspection:
     return inspect_till(path)
 
 
+def local(*parts: int) -> datetime:
+    """A time as a workbook has it: without a zone."""
+    return datetime(*parts, tzinfo=UTC).replace(tzinfo=None)
+
+
 def test_workbook_with_dates_is_read(tmp_path: Path) -> None:
     inspection = workbook(
         tmp_path,
         ["加油站销售明细"],
         ["交易时间", "流水号", "会员卡号", "商品名称", "数量", "单位", "实收金额"],
-        [datetime(2026, 4, 15, 8, 1, 40), "0001", "FC-1001", "95#", 32.1, "升", 262.26],
-        [datetime(2026, 4, 15, 9, 30), "0002", None, "92#", 12, "升", 95.4],
+        [local(2026, 4, 15, 8, 1, 40), "0001", "FC-1001", "95#", 32.1, "升", 262.26],
+        [local(2026, 4, 15, 9, 30), "0002", None, "92#", 12, "升", 95.4],
         ["合计", None, None, None, 44.1, None, 357.66],
     )
     assert sales(inspection) == [
@@ -236,8 +249,8 @@ def test_workbook_with_date_and_time_in_two_columns_is_read(tmp_path: Path) -> N
     inspection = workbook(
         tmp_path,
         ["交易日期", "交易时间", "流水号", "会员卡号", "油品", "升数", "金额"],
-        [datetime(2026, 4, 15), time(8, 1, 40), "0001", "FC-1001", "95#", 32.1, 262.26],
-        [datetime(2026, 4, 15), time(9, 30), "0002", "FC-1002", "92#", 12.5, 95.4],
+        [local(2026, 4, 15), time(8, 1, 40), "0001", "FC-1001", "95#", 32.1, 262.26],
+        [local(2026, 4, 15), time(9, 30), "0002", "FC-1002", "92#", 12.5, 95.4],
     )
     assert times(inspection) == ["2026-04-15T08:01:40", "2026-04-15T09:30:00"]
 
@@ -534,6 +547,38 @@ def test_return_prefix_is_proposed_only_where_no_sale_has_it(tmp_path: Path) -> 
     assert len(read(inspection)) == 3
 
 
+# ---------------------------------------------------------------- numbers that are used again
+
+
+def test_numbers_that_start_again_every_day_are_named(tmp_path: Path) -> None:
+    rows = ("2026-04-15 08:00,0001,C-1,95#,1.00,8.00", "2026-04-16 08:00,0001,C-1,95#,1.00,8.00")
+    inspection = inspected(tmp_path, table(*rows))
+    assert found(inspection, "'0001'", "another day in line 3", "the day stays in the reference")
+    days = [inspection.mapping.day_of(row.time) for row in read(inspection)]
+    assert [inspection.mapping.reference_of("", day, "0001") for day in days] == [
+        "till:2026-04-15:0001",
+        "till:2026-04-16:0001",
+    ]
+
+
+def test_column_that_tells_equal_numbers_apart_is_named(tmp_path: Path) -> None:
+    rows = ("2026-04-15 08:00,0001,C-1,95#,1.00,8.00,A,x", "2026-04-15 15:30,0001,,92#,1.00,8.00,B,x")
+    inspection = inspected(
+        tmp_path, table(*rows, header="time,sale number,customer,article,quantity,amount,lane 7,note")
+    )
+    assert found(inspection, "'0001' is used again on the same day, in line 3")
+    assert found(inspection, "write till = 'lane 7'")
+
+
+def test_row_for_each_payment_is_named(tmp_path: Path) -> None:
+    rows = [f"2026-04-15 08:00,H3,FC-1,95#,32.10,262.26,{paid}" for paid in ("cash,200.00", "wechat,62.26")]
+    inspection = inspected(
+        tmp_path, table(*rows, header="time,sale number,customer,article,quantity,amount,payment,paid")
+    )
+    assert amounts(inspection) == [Decimal("262.26")] * 2
+    assert found(inspection, "lines 2 and 3", "differ in 'payment', 'paid' only")
+
+
 # ---------------------------------------------------------------- articles
 
 WITH_UNIT = "time,sale number,customer,article,quantity,unit,amount"
@@ -607,7 +652,6 @@ def test_file_with_mistakes_is_inspected() -> None:
         (b"\n \n", "the file is empty"),
         (bytes(range(256)) * 200, "not text"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "old Excel workbook"),
-        (b"PK\x03\x04 but no workbook", "no workbook that can be read"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"<html><table><tr><td>time</td></tr></table></html>", "a web page"),
         (b"2026-04-15 08:00,1,C-1,95#,1.00,8.00\n2026-04-15 08:01,2,C-1,95#,1.00,8.00\n", "names the columns"),
@@ -620,6 +664,11 @@ def test_what_cannot_be_inspected_is_refused_in_words(tmp_path: Path, content: b
     with pytest.raises(TillError, match=reason) as refused:
         inspected(tmp_path, content)
     assert "day.csv" in str(refused.value)
+
+
+def test_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TillError, match=r"day\.xlsx: this is no workbook that can be read"):
+        inspected(tmp_path, b"PK\x03\x04 but no workbook", "day.xlsx")
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
