@@ -67,7 +67,9 @@ def command(
 
     def register(body: Callable[Concatenate[Session, P], int]) -> Callable[Concatenate[Session, P], int]:
         _, *own = inspect.signature(body, eval_str=True).parameters.values()
-        grouped = {parameter.name: parameter.annotation for parameter in own if is_dataclass(parameter.annotation)}
+        grouped: dict[str, Any] = {
+            parameter.name: parameter.annotation for parameter in own if is_dataclass(parameter.annotation)
+        }
         # What is this command's own comes first in its help.
         sorted_own = sorted(own, key=lambda parameter: is_dataclass(parameter.annotation))
         parameters = [option for parameter in sorted_own for option in _options_of(parameter)] + _COMMON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -42,9 +43,11 @@ def tail(session: Session, types: Types = None, after: After = None, limit: Limi
     with session.client() as client:
         stream = open_stream(session, client, types or (), after)
         session.out.note("waiting for events; Ctrl-C ends it")
-        for event in events_of(session, stream, limit):
-            session.out.document(document_of(event))
-            session.out.lines(f"{event.created_at:%Y-%m-%d %H:%M:%S}  {event.type:<28}  {event.subject}  {event.id}")
+        with until_interrupted(session, stream, limit) as events:
+            for event in events:
+                session.out.document(document_of(event))
+                at = f"{event.created_at:%Y-%m-%d %H:%M:%S}"
+                session.out.lines(f"{at}  {event.type:<28}  {event.subject}  {event.id}")
     return GOOD
 
 
@@ -74,12 +77,21 @@ def open_stream(session: Session, client: Client, types: Sequence[str], after: s
     return client.events.stream(types, last_event_id=after)
 
 
-def events_of(session: Session, stream: EventStream, limit: int | None) -> Iterator[Event]:
-    """Yield events until there were `limit`, or until Ctrl-C, which is the way to end this; it says where to go on."""
+@contextmanager
+def until_interrupted(session: Session, stream: EventStream, limit: int | None) -> Iterator[Iterator[Event]]:
+    """Give events until there were `limit`, or until Ctrl-C, which is the way to end this; then say where to go on.
+
+    An event counts as done when the next one is asked for.
+    """
     last = stream.last_event_id
-    try:
+
+    def each() -> Iterator[Event]:
+        nonlocal last
         for event in islice(stream, limit):
             yield event
             last = event.id
+
+    try:
+        yield each()
     except KeyboardInterrupt:
         session.out.note(f"ended; go on with --after {last}" if last else "ended")

@@ -12,7 +12,7 @@ from tongdui._errors import NotFoundError
 
 from ._arguments import ForwardTo, Secret, Types
 from ._command import command
-from ._events import After, Limit, events_of, open_stream
+from ._events import After, Limit, open_stream, until_interrupted
 from ._outcomes import BAD, GOOD, WrongUseError
 from ._session import Session
 
@@ -55,11 +55,12 @@ def listen(
         stream = open_stream(session, client, types or (), after)
         session.out.document({"forward_to": forward_to, "secret": secret, "after": stream.last_event_id})
         session.out.lines(f"forwarding events to {forward_to}", f"your webhook secret is {secret}")
-        for event in events_of(session, stream, limit):
-            delivery = forwarder.send(Message.of(event))
-            given_up += not delivery.delivered
-            session.out.document(delivery.document())
-            session.out.lines(delivery.line())
+        with until_interrupted(session, stream, limit) as events:
+            for event in events:
+                delivery = forwarder.send(Message.of(event))
+                given_up += not delivery.delivered
+                session.out.document(delivery.document())
+                session.out.lines(delivery.line())
     if given_up:
         session.out.note(f"tongdui: {given_up} events were not accepted by {forward_to}")
     return BAD if given_up else GOOD

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from tongdui._errors import APIConnectionError
+from tongdui._errors import APIConnectionError, ServerError
 
 from ._arguments import PasswordFile
 from ._outcomes import BAD, GOOD
@@ -91,7 +91,7 @@ def _create(client: Client, instruction: InstructionRequest, how: Submission) ->
     resource: Any = getattr(client, instruction.collection)
     try:
         created: Movement = resource.create(**members, idempotency_key=key, wait=how.timeout if how.wait else None)
-    except (APIConnectionError, KeyboardInterrupt) as error:
+    except (APIConnectionError, ServerError, KeyboardInterrupt) as error:
         error.add_note(
             f"it may have been accepted: run the same command with `--idempotency-key {key}`, and nothing moves twice"
         )

@@ -34,7 +34,7 @@ def suggesting_programs(client: Client, *typed: str | None) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        if error.code == "unknown_program":
+        if error.code in {"unknown_program", "validation_failed"}:  # `fuel` is no code at all
             for note in _nearest_programs(client, [code for code in typed if code]):
                 error.add_note(note)
         raise
@@ -44,5 +44,7 @@ def _nearest_programs(client: Client, typed: Iterable[str]) -> list[str]:
     try:
         known = [program.code for program in client.programs.list(page_size=200)]
     except TongduiError:  # the refusal itself is what the user has to see
+        return []
+    else:
         there_are = f": the programs are {', '.join(sorted(known)[:20])}"
-    return [f"{code}{did_you_mean(code, known) or there_are}" for code in typed if code not in known]
+        return [f"{code}{did_you_mean(code, known) or there_are}" for code in typed if code not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -62,9 +63,10 @@ def import_file(
     from tongdui.till import TillImport, read_till
     from tongdui.till._report import TillReport
 
-    report = TillReport(quiet=session.out.as_json)
+    report = TillReport()
     sheet = read_till(file, mapping)
-    report.show_sheet(sheet)
+    if not session.out.as_json:
+        report.show_sheet(sheet)
     if dry_run:
         session.out.document({"dry_run": True, "sheet": sheet.document()})
         session.out.lines(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
@@ -73,9 +75,14 @@ def import_file(
     with (
         session.client(signs=True, password_file=password_file, max_retries=8, nonce_block=20) as client,
         suggesting_programs(client, program),
-        report.progress() as progress,
+        nullcontext(_silent) if session.out.as_json else report.progress() as progress,
     ):
         result = TillImport(client, program, timeout=timeout, reverse=reverse).run(sheet, progress)
-    report.show_result(result)
     session.out.document({"dry_run": False, "sheet": sheet.document(), "result": result.document()})
+    if not session.out.as_json:
+        report.show_result(result)
     return BAD if sheet.needs_attention or result.needs_attention else GOOD
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
