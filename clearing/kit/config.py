@@ -19,7 +19,7 @@ ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE"),
+        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
         *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
     )
 )

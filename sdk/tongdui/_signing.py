@@ -87,16 +87,19 @@ class LocalSigner:
             The signer.
 
         Raises:
-            ValueError: The password is wrong, or the file is not a keystore.
+            SigningError: The password is wrong, or the file is not a keystore; the message names the file.
             OSError: The file cannot be read.
         """
         from eth_account import Account  # takes half a second to import; only keystores need it
 
-        text = Path(path).read_text(encoding="utf-8")
         try:
-            return cls(bytes(Account.decrypt(text, password)))
+            return cls(bytes(Account.decrypt(Path(path).read_text(encoding="utf-8"), password)))
         except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            if "MAC mismatch" in str(error):
+                sentence = f"{path}: wrong password; give the one that the keystore was written with"
+            else:
+                sentence = f"{path} is not a keystore (V3 JSON, as `tongdui key new` writes it): {error}"
+            raise SigningError(sentence) from error
 
     def save_keystore(self, path: str | Path, password: str) -> Path:
         """Write the key, encrypted, to a new file that only its owner can read.
