@@ -23,7 +23,7 @@ from clearing.parties.access.repository import ApiKeyRepository
 from clearing.parties.access.service import AccessService
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
-from clearing.parties.merchants.service import MerchantService, checked_address, signer_of
+from clearing.parties.merchants.service import MerchantService, signer_of
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import ProgramService
@@ -81,7 +81,7 @@ class OnboardingService:
         registered = ProgramService(self._session).register(
             merchant_id=merchant.id,
             code=request.program,
-            name=request.name_of_program,
+            name=request.program_name or request.program,
             default_lifetime_days=request.lifetime_days,
             actor=self._actor,
         )
@@ -156,7 +156,7 @@ class OnboardingService:
     def _known(self) -> Merchant | None:
         """The merchant that an earlier run registered. Refuses one with the same name or key that is not the same."""
         request = self._request
-        address = None if request.signer_address is None else checked_address(request.signer_address, "/signer_address")
+        address = request.signer_address
         owner = self._merchants.key(address) if address is not None else None
         if owner is not None:
             merchant = self._merchants.get_one(owner.merchant_number)
@@ -203,8 +203,12 @@ class OnboardingService:
                     f"{owner.id} ({owner.name})",
                     f"{merchant.id} ({merchant.name})" if merchant else "a new one",
                 ),
-                ("name", program.name, request.name_of_program),
-                ("lifetime", _days(program.default_lifetime_days), _days(request.lifetime_days)),
+                ("name", program.name, request.program_name or program.name),
+                (
+                    "lifetime",
+                    _days(program.default_lifetime_days),
+                    _days(request.lifetime_days or program.default_lifetime_days),
+                ),
             ]
         )
         if different:

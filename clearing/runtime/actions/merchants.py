@@ -87,7 +87,8 @@ def _request(chosen: argparse.Namespace) -> OnboardingRequest:
     except ValidationError as error:
         raise CannotRun("\n".join(_sentence(fault["loc"], fault["msg"]) for fault in error.errors())) from None
     if chosen.new_key is not None:
-        return request.model_copy(update={"signer_address": address_in(chosen.new_key, chosen.password_file)})
+        address = address_in(chosen.new_key, chosen.password_file).lower()
+        return request.model_copy(update={"signer_address": address})
     return request
 
 
