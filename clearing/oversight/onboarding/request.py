@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from clearing.kit.fields import Micros, MicrosOrZero, ProgramCode, Text
 from clearing.kit.errors import InvalidRequest
+from clearing.kit.fields import Micros, MicrosOrZero, ProgramCode, Text
 from clearing.parties.access.service import Scope
 from clearing.parties.merchants.service import checked_address
 

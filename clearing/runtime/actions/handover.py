@@ -112,7 +112,9 @@ class Handover:
             # Beside the table, in one piece: it is shown only this once, and somebody will copy it.
             console.print("API key, shown only this once:")
             console.print(self.token, soft_wrap=True, highlight=False, style="bold")
-        console.print("On the merchant's machine (`pip install 'tongdui[cli]'`):", markup=False)
+        console.print(
+            "On the merchant's machine (`pip install 'tongdui[cli]'`); login asks for the API key:", markup=False
+        )
         for command in self._commands():
             console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
 
@@ -158,12 +160,12 @@ class Handover:
         return self.url or f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
 
     def _commands(self) -> list[str]:
-        """What to type first at the merchant's."""
-        login = ["tongdui", "login", "--url", self._url, "--api-key", self.token or "tdk_..."]
+        """What to type first at the merchant's. The API key is asked for, so that no shell remembers it."""
+        login = ["tongdui", "login", "--url", self._url, "--contract", self.settings.contract]
         if self.keystore is not None:
             login += ["--keystore", str(self.keystore)]
-        commands = [shlex.join(login)]
+        commands = [login]
         if (step := self.parts.get("program")) is not None:
-            issue = ["tongdui", "issue", "--program", step.part.code, "--member", "external:FC-1", "--points", "200"]
-            commands.append(shlex.join(issue))
-        return commands
+            commands.append(["tongdui", "members", "create", "FC-1"])
+            commands.append(["tongdui", "issue", "200", "FC-1", "--program", step.part.code])
+        return [shlex.join(command) for command in commands]

@@ -17,6 +17,7 @@ from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
 from clearing.oversight.onboarding.request import OnboardingRequest
 from clearing.oversight.onboarding.service import OnboardingService, Step
+from clearing.parties.access.service import Scope
 from clearing.parties.merchants.models import Merchant
 from clearing.runtime.actions.handover import Handover
 from clearing.runtime.actions.new_key import address_in
@@ -81,7 +82,7 @@ def _request(chosen: argparse.Namespace) -> OnboardingRequest:
         "another_api_key": chosen.new_api_key,
     }
     if chosen.scopes is not None:
-        values["scopes"] = [scope.strip() for scope in chosen.scopes.split(",")]
+        values["scopes"] = _scopes(chosen.scopes)
     try:
         request = OnboardingRequest.model_validate(values)
     except ValidationError as error:
@@ -90,6 +91,14 @@ def _request(chosen: argparse.Namespace) -> OnboardingRequest:
         address = address_in(chosen.new_key, chosen.password_file).lower()
         return request.model_copy(update={"signer_address": address})
     return request
+
+
+def _scopes(text: str) -> list[str]:
+    scopes = [scope.strip() for scope in text.split(",")]
+    for scope in scopes:
+        if scope not in set(Scope):
+            raise CannotRun(f"--scopes: {scope!r} is no scope; the scopes are {', '.join(Scope)}")
+    return scopes
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:
