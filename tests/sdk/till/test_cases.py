@@ -222,3 +222,23 @@ def test_every_case_says_what_it_expects() -> None:
         words["returns"] = {"sale", "back", "unmatched"}
         for outcome, keys in words.items():
             assert all(set(entry) <= keys for entry in case.get(outcome, [])), case["name"]
+
+
+def test_chinese_without_its_encoding_costs_its_own_rows_and_shows_no_raw_bytes(tmp_path: Path) -> None:
+    """A GB18030 file read as UTF-8: the rows in ASCII are read, the others are named in characters that a terminal can show."""
+    rows = f"{TABLE['header']}\n2026-04-15 08:00:00,1,FC-1,茶叶蛋,1,pcs,5.00\n2026-04-15 08:00:00,2,FC-1,95#,1.00,L,8.00\n"
+    path = tmp_path / "till.csv"
+    path.write_bytes(rows.encode("gb18030"))
+    with read_till(path, TillMapping.parse(tomllib.loads(TABLE["base"]), "case.toml")) as sheet:
+        assert [sale.number for sale in sheet.sales] == ["2"]
+        (problem,) = sheet.problems
+    assert (problem.line, problem.field) == (2, "article")
+    assert str(problem).isprintable()
+
+
+def test_chinese_headers_without_their_encoding_are_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "till.csv"
+    path.write_bytes("时间,流水号,卡号,油品,数量,单位,金额\n".encode("gb18030"))
+    with pytest.raises(TillError, match="encoding") as refused, read_till(path, "station"):
+        pass
+    assert str(refused.value).isprintable()
