@@ -226,7 +226,9 @@ def test_every_case_says_what_it_expects() -> None:
 
 def test_chinese_without_its_encoding_costs_its_own_rows_and_shows_no_raw_bytes(tmp_path: Path) -> None:
     """A GB18030 file read as UTF-8: the rows in ASCII are read, the others are named in characters that a terminal can show."""
-    rows = f"{TABLE['header']}\n2026-04-15 08:00:00,1,FC-1,茶叶蛋,1,pcs,5.00\n2026-04-15 08:00:00,2,FC-1,95#,1.00,L,8.00\n"
+    rows = (
+        f"{TABLE['header']}\n2026-04-15 08:00:00,1,FC-1,茶叶蛋,1,pcs,5.00\n2026-04-15 08:00:00,2,FC-1,95#,1.00,L,8.00\n"
+    )
     path = tmp_path / "till.csv"
     path.write_bytes(rows.encode("gb18030"))
     with read_till(path, TillMapping.parse(tomllib.loads(TABLE["base"]), "case.toml")) as sheet:
