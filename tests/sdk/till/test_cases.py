@@ -54,7 +54,8 @@ _VALUES = {"quantity", "amount", "price"}
 def _forms(case: Case) -> list[str]:
     if "cells" in case:
         return [TYPED_CELLS]
-    return [*ENCODINGS, *([] if case.get("forms") == "text" else [TEXT_CELLS, TYPED_CELLS])]
+    spreadsheets = {"text": [], "untyped": [TEXT_CELLS]}.get(case.get("forms", ""), [TEXT_CELLS, TYPED_CELLS])
+    return [*ENCODINGS, *spreadsheets]
 
 
 CASES = [pytest.param(case, form, id=f"{case['name']}: {form}") for case in TABLE["case"] for form in _forms(case)]
