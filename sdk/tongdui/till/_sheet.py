@@ -103,13 +103,15 @@ class TillSheet:
         rows_read: How many rows the file has.
         skipped: How many of them the mapping leaves out.
         points: The points to issue.
+        rule: What amounts and quantities are worth.
     """
 
-    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int) -> None:
+    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int, rule: PointsRule) -> None:
         self.file = file
         self.rows_read = rows_read
         self.skipped = skipped
         self.points = points
+        self.rule = rule
         self._spool = spool
 
     def __enter__(self) -> TillSheet:
@@ -173,13 +175,39 @@ class TillSheet:
 
     @cached_property
     def _rows_by_fate(self) -> dict[str, int]:
-        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))  # type: ignore[arg-type]
+        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))
 
     def rows_by_fate(self) -> dict[str, int]:
         """How many rows ended up where. The numbers add up to `rows_read`."""
         fates = ("issued", "worthless", "no customer", "returned", "held back")
         counts = {fate: self._rows_by_fate.get(fate, 0) for fate in fates}
         return {**counts, "malformed": len(self.problems), "skipped": self.skipped}
+
+    def document(self) -> dict[str, Any]:
+        """The sheet in plain types, to be written as JSON: the numbers, and everything that is not simply issued.
+
+        Returns:
+            The document. Amounts are texts.
+        """
+        return {
+            "file": self.file,
+            "rows_read": self.rows_read,
+            "rows": self.rows_by_fate(),
+            "sales": {
+                "issued": len(self.sales),
+                "worthless": len(self.worthless),
+                "no customer": len(self.no_customer),
+                "returned": len(self.returns),
+                "held back": len(self.held_back),
+            },
+            "points": self.points,
+            "problems": [_problem_document(problem) for problem in self.problems],
+            "held_back": [
+                {"number": held.number, "till": held.till, "lines": list(held.lines), "reason": held.reason}
+                for held in self.held_back
+            ],
+            "returns": [_return_document(back) for back in self.returns],
+        }
 
     def _of_fate(self, fate: str, decode: Any) -> Spooled[Any]:
         return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY s.line", (fate,), decode)
@@ -212,7 +240,7 @@ def read_till(
     except BaseException:
         spool.close()
         raise
-    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points)
+    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points, mapping.rule)
 
 
 # ---------------------------------------------------------------- rows into the spool
@@ -221,7 +249,10 @@ def read_till(
 def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
     """The rows of a file, good and bad, in its order."""
     for rows, problems in reader.batches():
-        yield from sorted((*rows, *problems), key=attrgetter("line")) if problems else rows
+        found: list[Row | RowProblem] = [*rows, *problems]
+        if problems:
+            found.sort(key=attrgetter("line"))
+        yield from found
 
 
 class _Intake:
@@ -268,7 +299,7 @@ class _Intake:
         self._run_id += 1  # Rows before and after a malformed one do not stand together.
         window = _ALWAYS if problem.day is None else self._window(problem.day)
         day = problem.day and problem.day.isoformat()
-        document = [getattr(problem, name) for name in PROBLEM_FIELDS[:-1]] + [day]
+        document = [*(getattr(problem, name) for name in PROBLEM_FIELDS[:-1]), day]
         added = self._spool.add_problem(problem.till, problem.sale, window, document)
         if not problem.sale and not self._unplaced:
             self._unplaced = added
@@ -496,9 +527,9 @@ def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decima
 
 
 def _is_doubled(rows: Sequence[object]) -> bool:
-    """Whether rows, more than one, stand there twice."""
+    """Whether different rows stand there twice. Equal pieces, row after row, are pieces that a customer bought."""
     half = len(rows) // 2
-    return half > 1 and rows[:half] == rows[half:]
+    return len(set(rows[:half])) > 1 and rows[:half] == rows[half:]
 
 
 def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zone: tzinfo) -> str:
@@ -690,6 +721,29 @@ def _problem_of(document: Sequence[Any]) -> RowProblem:
     found = dict(zip(PROBLEM_FIELDS, document, strict=True))
     day = date.fromisoformat(found["day"]) if found["day"] else None
     return RowProblem(**{**found, "day": day})
+
+
+def _problem_document(problem: RowProblem) -> dict[str, Any]:
+    found = {name: getattr(problem, name) for name in PROBLEM_FIELDS}
+    return {**found, "day": problem.day and problem.day.isoformat()}
+
+
+def _return_document(back: Return) -> dict[str, Any]:
+    return {
+        "number": back.number,
+        "till": back.till,
+        "day": back.day.isoformat(),
+        "customer": back.customer,
+        "time": back.time.isoformat().replace("+00:00", "Z"),
+        "amount": str(back.amount),
+        "lines": list(back.lines),
+        "reference": back.reference,
+        "reversals": [
+            {"sale": r.sale, "reference": r.reference, "points": r.points, "lines": list(r.lines)}
+            for r in back.reversals
+        ],
+        "unmatched": [row.line for row in back.unmatched],
+    }
 
 
 def _line(values: Sequence[str]) -> Line:
