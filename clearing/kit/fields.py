@@ -13,11 +13,18 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from clearing.kit.json_values import compact
+
 MAX_SAFE = 2**53 - 1
 """JavaScript cannot represent every larger whole number."""
 
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters and halves of surrogate pairs. JSON can express them, but neither the database nor the chain stores them."""
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""What no database stores, even within a text that may have line breaks."""
+LARGEST_METADATA = 8_192
+"""Bytes of a movement's metadata, as compact JSON."""
+_DEEPEST_METADATA = 32
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -81,7 +88,41 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
+def _is_metadata(value: dict[str, Any]) -> dict[str, Any]:
+    _refuse_unstorable(value, _DEEPEST_METADATA)
+    try:
+        size = len(compact(value).encode())
+    except ValueError:
+        raise ValueError("has a number that is none: infinity, or not a number") from None
+    if size > LARGEST_METADATA:
+        raise ValueError(f"has {size} bytes as compact JSON; at most {LARGEST_METADATA} are kept with a movement")
+    return value
+
+
+def _refuse_unstorable(value: Any, levels: int) -> None:
+    if isinstance(value, str):
+        if _NOT_STORABLE.search(value):
+            raise ValueError("has a NUL character or half of a surrogate pair, which is no text")
+        return
+    if not isinstance(value, (dict, list)):
+        return
+    if levels == 0:
+        raise ValueError(f"has more than {_DEEPEST_METADATA} levels of objects and lists")
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    for one in inner:
+        _refuse_unstorable(one, levels - 1)
+
+
 Text = Annotated[str, AfterValidator(_clean)]
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_is_metadata),
+    Field(
+        description="a JSON object of your own, kept beside the movement and shown to you only; never on the chain. "
+        f"At most {LARGEST_METADATA} bytes as compact JSON",
+        examples=[{"till": "2", "cashier": "Li"}],
+    ),
+]
 Points = Annotated[int, Field(strict=True, ge=1, le=MAX_SAFE, description="whole points", examples=[250])]
 PointsOrZero = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE)]
 Micros = Annotated[

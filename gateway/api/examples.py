@@ -76,6 +76,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/quotes"): {**_EXCHANGE, "points": 1_000, "member": MEMBER},
     ("POST", "/v1/nonces"): {"count": 20},
     **{("POST", f"/v1/{kind.collection}"): MOVEMENTS[kind.label] for kind in KINDS},
+    ("POST", "/v1/movements/lookup"): {"kind": "redeem", "references": ["sale-0001", "sale-0002"]},
     ("POST", "/v1/orders"): {
         "instructions": [
             {"kind": "issue", "program": "FUEL", "member": MEMBER, "points": 250, "reference": "receipt-2001"},

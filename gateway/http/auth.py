@@ -104,6 +104,7 @@ RULES: dict[tuple[str, str], Rule] = {
     **{("GET", f"/v1/{kind.collection}/{{movement}}"): _READERS for kind in KINDS},
     ("GET", "/v1/movements"): _READERS,
     ("GET", "/v1/movements/{movement}"): _READERS,
+    ("POST", "/v1/movements/lookup"): _merchant(Scope.READ),
     ("GET", "/v1/expirations/due"): _READERS,
     ("POST", "/v1/holds"): _HOLDERS,
     ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,

@@ -65,6 +65,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/reversals"): {"merchant:reverse"},
     ("GET", "/v1/movements"): READ,
     ("GET", "/v1/movements/{movement}"): READ,
+    ("POST", "/v1/movements/lookup"): {"merchant:read"},
     ("POST", "/v1/orders"): MOVERS,
     ("GET", "/v1/orders/{order}"): READ,
     ("GET", "/v1/issuances"): READ,
