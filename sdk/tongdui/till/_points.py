@@ -1,4 +1,4 @@
-"""How many points a sale is worth. Amounts are exact decimals, rates are exact fractions; only the sum is rounded."""
+"""How many points a sale is worth: points per amount and per quantity. Everything is exact; only the sum is rounded."""
 
 from __future__ import annotations
 
@@ -12,43 +12,60 @@ EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
 """Decimal arithmetic that raises rather than round."""
 
 ZERO = Decimal(0)
+_NOTHING: Mapping[str, Decimal] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class PointsRule:
-    """What amounts are worth, by category of article.
+    """What amounts and quantities are worth, by category of article. Both may earn; then they add up.
 
     Attributes:
         rates: Points for one unit of currency, by category.
         articles: The category of each article.
         default: The category of all other articles. Without one, their rows are malformed.
+        per_quantity: Points for one unit of quantity, such as a litre, by category.
     """
 
     rates: Mapping[str, Fraction]
     articles: Mapping[str, str] = field(default_factory=dict)
     default: str | None = None
+    per_quantity: Mapping[str, Fraction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for category, rate in self.rates.items():
+        for category, rate in (*self.rates.items(), *self.per_quantity.items()):
             if not isinstance(rate, Rational):
                 raise TypeError(f"points for {category!r} are a Fraction, not {rate!r}")
             if rate < 0:
                 raise ValueError(f"points for {category!r} are below zero: {rate}")
         for article, category in (*self.articles.items(), *([("default", self.default)] if self.default else [])):
-            if category not in self.rates:
+            if category not in self.rates and category not in self.per_quantity:
                 raise ValueError(f"{article!r} is in category {category!r}, which has no rate")
 
     def category_of(self, article: str) -> str | None:
         """The article's category, or None when it has none."""
         return self.articles.get(article, self.default)
 
-    def exact(self, amounts: Mapping[str, Decimal]) -> Fraction:
-        """The points for amounts by category, before rounding."""
-        return sum((Fraction(amount) * self.rates[category] for category, amount in amounts.items()), Fraction(0))
+    def exact(self, amounts: Mapping[str, Decimal], quantities: Mapping[str, Decimal] = _NOTHING) -> Fraction:
+        """The points for amounts and quantities by category, before rounding."""
+        of_amounts = (_worth(amount, self.rates.get(category)) for category, amount in amounts.items())
+        of_quantities = (_worth(quantity, self.per_quantity.get(category)) for category, quantity in quantities.items())
+        return sum((*of_amounts, *of_quantities), Fraction(0))
 
-    def points(self, amounts: Mapping[str, Decimal]) -> int:
-        """The points for amounts by category: the exact sum, rounded down once (to fewer points, also below zero)."""
-        return self.exact(amounts).__floor__()
+    def points(self, amounts: Mapping[str, Decimal], quantities: Mapping[str, Decimal] = _NOTHING) -> int:
+        """The points for amounts and quantities by category: the exact sum, rounded down once (also below zero).
+
+        Args:
+            amounts: What was paid, by category.
+            quantities: What was bought, by category. Only categories in `per_quantity` earn points for it.
+
+        Returns:
+            Whole points.
+        """
+        return self.exact(amounts, quantities).__floor__()
+
+
+def _worth(measure: Decimal, rate: Fraction | None) -> Fraction:
+    return Fraction(measure) * rate if rate else Fraction(0)
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
