@@ -31,9 +31,6 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 MOST_ON_THE_WAY = 20
 """Orders that may be on their way to the chain before the import waits for the oldest of them."""
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""A sale that is later than now by no more than this is a matter of clocks, not of time."""
-
 _MOST_RACES = 5
 """How often another import may be quicker with the same sales, and then fail, before this run leaves them to the next one."""
 
@@ -96,12 +93,8 @@ class _Expiry:
 
     def refusal(self, sale: Sale) -> Refused | None:
         """Why the sale's points cannot be issued now, or None."""
-        now = datetime.now(UTC)
-        if sale.time > now + CLOCKS_DIFFER:
-            detail = f"it is at {sale.time:%Y-%m-%d %H:%M} UTC, which is still to come: look at the till's clock"
-            return Refused(sale, "in_the_future", detail)
         expires_on = self.expires_on(sale)
-        if expires_on is not None and expires_on <= self.day_of(now):
+        if expires_on is not None and expires_on <= self.day_of(datetime.now(UTC)):
             detail = f"its points live {self.lifetime_days} days from the day of the sale and expired on {expires_on}"
             return Refused(sale, "already_expired", detail)
         return None

@@ -100,13 +100,15 @@ class TillSheet:
         rows_read: How many rows the file has.
         skipped: How many of them the mapping leaves out.
         points: The points to issue.
+        rule: What amounts and quantities are worth.
     """
 
-    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int) -> None:
+    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int, rule: PointsRule) -> None:
         self.file = file
         self.rows_read = rows_read
         self.skipped = skipped
         self.points = points
+        self.rule = rule
         self._spool = spool
 
     def __enter__(self) -> TillSheet:
@@ -209,7 +211,7 @@ def read_till(
     except BaseException:
         spool.close()
         raise
-    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points)
+    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points, mapping.rule)
 
 
 # ---------------------------------------------------------------- rows into the spool
