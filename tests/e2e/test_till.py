@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.till import Till, new_till
+from tests.e2e.till import DAY, Till, new_till
 from tests.e2e.witness import WAIT, Witness
 from tongdui.encoding import hex_of
 
@@ -100,8 +100,6 @@ def _time(minute: int) -> str:
 
 
 def _reference(till: Till, number: str) -> str:
-    from tests.e2e.till import DAY
-
     return f"till:{DAY}:{till.name}-{number}"
 
 

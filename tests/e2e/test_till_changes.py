@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.till import DAY, Till, new_till
 from tests.e2e.witness import WAIT, Witness
+from tongdui.till import TillImport, read_till
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -104,14 +106,12 @@ def test_a_number_that_was_used_again_the_next_day_is_another_sale(till: Till) -
 
 
 def test_a_program_whose_rates_have_changed_takes_nothing_from_members(till: Till, tmp_path: Path) -> None:
-    from tongdui.till import TillImport, TillMapping, read_till
-
     rows = [till.row("1", "200.00")]
     till.run(*rows)
-    shipped = Path(__import__("tongdui.till").till.__file__).parent / "mappings" / "station.toml"
+    shipped = resources.files("tongdui.till") / "mappings" / "station.toml"
     half = tmp_path / "half.toml"
     half.write_text(shipped.read_text().replace('fuel = "1"', 'fuel = "1/2"'))
-    with read_till(till.file(rows), TillMapping.load(half)) as sheet:
+    with read_till(till.file(rows), half) as sheet:
         result = TillImport(till.witness.fuel.client, "FUEL", reverse=True).run(sheet)
     (changed,) = result.changed
     assert changed.difference == (
@@ -184,7 +184,9 @@ def test_two_returns_of_one_member_share_what_it_has(till: Till, witness: Witnes
 
 def test_a_coupon_goes_back_with_its_goods(till: Till) -> None:
     """Case 7: P1 is tea for 20 with a coupon of 5; P2 negates both lines."""
-    till.run(till.tea("P1", "20.00", quantity="2"), till.row("P1", "-5.00", article="Coupon", unit="pcs", quantity="-1"))
+    till.run(
+        till.tea("P1", "20.00", quantity="2"), till.row("P1", "-5.00", article="Coupon", unit="pcs", quantity="-1")
+    )
     assert till.points() == 30
     result = till.run(
         till.tea("P2", "-20.00", quantity="-2", time="09:00:00"),

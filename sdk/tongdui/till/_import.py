@@ -231,7 +231,7 @@ class _Run:
                 self._members[customer] = None
         return movement.member is not None and movement.member == self._members[customer]
 
-    # ---------------------------------------------------------------- returns
+    # ---------------------------------------------------------------- taking back
 
     def _take_returns_back(self) -> None:
         """Take back the points of returns, and of sales that are worth less now: sales first, they were there first."""

@@ -78,7 +78,9 @@ class TillReport:
         self._table("Imported", ("", "sales", "points"), [row for row in counts if row[1]])
         self._taken_back("Taken back", result.reversed)
         self._taken_back("To take back, with --reverse", result.due)
-        self._taken_back("Owed: the member has fewer points than must come back; a later import takes them", result.owed)
+        self._taken_back(
+            "Owed: the member has fewer points than must come back; a later import takes them", result.owed
+        )
         unmatched = (
             (found.source.number, found.source.customer or "none", _ranges(found.lines), found.reason)
             for found in result.unmatched

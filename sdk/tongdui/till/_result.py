@@ -164,4 +164,3 @@ def _named(source: Source) -> dict[str, Any]:
     """What tells a reader which sale or return it is."""
     kind = "return" if isinstance(source, Return) else "sale"
     return {kind: source.number, "till": source.till, "day": source.day.isoformat(), "customer": source.customer}
-

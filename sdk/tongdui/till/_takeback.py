@@ -1,8 +1,8 @@
 """Takes points back by reversals, exactly once: for returns, and for sales that are worth less than was issued for them.
 
-The reversals of one return or sale have its reference with a number, `~1`, `~2`, ... The next number is used only when the reversals
-before it have settled. So the gateway's rule of one effect a reference is a lock: of two runs that both know `~1`, only one gets
-`~2`, and the other looks again.
+The reversals of one return or sale have its reference with a number, `~1`, `~2`, ... The next number is used only when
+the reversals before it have settled. So the gateway's rule of one effect a reference is a lock: of two runs that both
+know `~1`, only one gets `~2`, and the other looks again.
 """
 
 from __future__ import annotations
@@ -98,16 +98,8 @@ class TakeBack:
         """
         waiting = list(debts)
         while waiting:
-            order, members = [], set()
-            for debt in waiting:
-                # One debt of a member at a time, so that what the member has is known when the next one is submitted.
-                member = debt.claim.original.member if debt.claim else None
-                if len(order) < ORDER_SIZE and (member is None or member not in members):
-                    members.add(member)
-                    order.append(debt)
-            again = self._round(order)
-            taken = {id(debt) for debt in order} - {id(debt) for debt in again}
-            waiting = [debt for debt in waiting if id(debt) not in taken]
+            order, later = _next_order(waiting)
+            waiting = [*self._round(order), *later]
             on_done(len(debts) - len(waiting))
 
     def foresee(self, debts: Sequence[Debt]) -> None:
@@ -221,3 +213,18 @@ class TakeBack:
         for claim in debt.claims:
             claim.original = self._client.issuances.get(claim.original.id)
             claim.look(debt.taken)
+
+
+def _next_order(debts: Sequence[Debt]) -> tuple[list[Debt], list[Debt]]:
+    """Debts for one order, and the rest. Of each member one, so that what it has is known when the next one is submitted."""
+    order: list[Debt] = []
+    rest: list[Debt] = []
+    members: set[str | None] = set()
+    for debt in debts:
+        member = debt.claim.original.member if debt.claim is not None else None
+        if len(order) < ORDER_SIZE and (member is None or member not in members):
+            members.add(member)
+            order.append(debt)
+        else:
+            rest.append(debt)
+    return order, rest
