@@ -3,25 +3,105 @@
 from __future__ import annotations
 
 import codecs
+import re
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from tongdui._amounts import rate_of
+from tongdui._canonical import canonical
 from tongdui._errors import TillError
 
 from ._points import PointsRule
 
 RFC3339 = "rfc3339"
-_NEEDED = ("time", "sale", "customer", "article", "quantity")
-_COLUMNS = {*_NEEDED, "unit", "amount", "unit_price"}
-_SECTIONS = {"till", "columns", "units", "returns", "articles", "points"}
+EXCEL = "excel"
+
+_T = TypeVar("_T")
+
+_ALWAYS = ("sale", "customer", "article", "quantity")
+_OPTIONAL = ("till", "unit", "original", "date")
+COLUMNS = ("time", "date", *_ALWAYS, "unit", "amount", "unit_price", "till", "original")
+"""Our names of the columns."""
+
+_SETTINGS: Mapping[str, frozenset[str]] = {
+    "till": frozenset({"name", "zone", "times", "reference", "day_starts", "longest_sale", "amount_decimals"}),
+    "file": frozenset({"encoding", "delimiter", "sheet", "header", "footer"}),
+    "numbers": frozenset({"decimal", "thousands", "currency", "negative", "bare_fraction"}),
+    "columns": frozenset({*COLUMNS, "optional"}),
+    "rows": frozenset({"only", "skip", "ignore"}),
+    "customers": frozenset({"none"}),
+    "returns": frozenset({"prefix"}),
+}
+"""The settings of each section; those of the other sections are categories."""
+_CATEGORIES = ("articles", "points", "units")
+
+_MOVED = {"delimiter": "file", "encoding": "file"}
+_NEGATIVE = ("leading", "trailing", "parentheses")
+_THOUSANDS = ("", ",", ".", " ", "'")
+_DURATION = re.compile(r"(\d{1,5})([smhd])", re.ASCII)
+_UNITS_OF_TIME = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How a till's file is written.
+
+    Attributes:
+        encoding: The encoding of a CSV file. A byte order mark in the file comes first.
+        delimiter: What separates the fields of a CSV file. A first line such as `sep=;` comes first.
+        sheet: The sheet of an .xlsx file; it may be left out when only one sheet has rows.
+        header: The line that names the columns; None for the first of the first 30 lines that names them all.
+        footer: How the first filled cell of a row begins that is no row, such as `Total`.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    sheet: str | None = None
+    header: int | None = None
+    footer: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """How quantities, amounts and prices are written.
+
+    Attributes:
+        decimal: What separates the decimals: a point or a comma.
+        thousands: What may separate thousands; empty for nothing.
+        currency: Signs that may stand before or after a number, such as `¥`.
+        negative: Where the sign of a number below zero may stand: `leading` (-5), `trailing` (5-), `parentheses` ((5)).
+        bare_fraction: Whether the 0 before the decimals may be missing: `.50`.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    currency: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ("leading",)
+    bare_fraction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowChoice:
+    """Which rows count, by the values of columns. The columns have the file's own names.
+
+    Attributes:
+        only: A row counts only if its value is one of these.
+        skip: A row does not count if its value is one of these.
+        ignore: Columns that vary without meaning, such as how a sale was paid.
+    """
+
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,54 +110,123 @@ class TillMapping:
 
     Attributes:
         name: What the mapping is called in errors.
-        columns: The file's column names, by our names. There is either an `amount` column or a `unit_price` column; then
-            the amount is quantity x unit price, exactly.
-        rule: What amounts are worth.
-        times: Forms of a time, tried one after another: `rfc3339`, or strptime formats.
-        zone: The time zone of times that do not name one.
-        delimiter: What separates fields.
-        encoding: The file's encoding.
-        reference: The reference of a sale's issuance, with `{sale}` and perhaps `{day}` in it.
+        columns: What the file may call each column, by our names. One of the names must be in the header. There is either a
+            `time` column, or `date` and `time`; either an `amount` column or a `unit_price` column, and then the amount is
+            quantity x unit price, exactly.
+        rule: What amounts and quantities are worth.
+        optional: Columns that may be missing in a file, as in `columns`: `till`, `unit`, `original`, `date`.
+        times: Forms of a time, tried one after another: `rfc3339`, `excel` (a serial day), or strptime formats.
+        zone: The time zone of times that do not name one, and of the business day.
+        reference: The reference of a sale's issuance, made of `{till}`, `{day}` and `{sale}`. None for
+            `till:{till}:{day}:{sale}`, or `till:{day}:{sale}` in a file without a till column.
+        day_starts: How long after midnight a business day begins.
+        longest_sale: The longest time between two rows of one sale that follow each other.
         amount_decimals: The most decimals of an amount.
+        no_customer: What the till writes where there was no customer.
         return_prefix: A sale whose number begins with it is a return. So is one with negative quantities only.
         units: Units that the articles of a category are sold in. A row with a different one is malformed.
+        file: How the file is written.
+        numbers: How its numbers are written.
+        rows: Which of its rows count.
     """
 
     name: str
-    columns: Mapping[str, str]
+    columns: Mapping[str, tuple[str, ...]]
     rule: PointsRule
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: tuple[str, ...] = (RFC3339, "%Y-%m-%d %H:%M:%S")
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
-    delimiter: str = ","
-    encoding: str = "utf-8-sig"
-    reference: str = "till:{sale}"
+    reference: str | None = None
+    day_starts: timedelta = timedelta(0)
+    longest_sale: timedelta = timedelta(minutes=60)
     amount_decimals: int = 2
+    no_customer: tuple[str, ...] = ()
     return_prefix: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    file: FileFormat = field(default_factory=FileFormat)
+    numbers: NumberFormat = field(default_factory=NumberFormat)
+    rows: RowChoice = field(default_factory=RowChoice)
 
     def __post_init__(self) -> None:
-        missing = [name for name in _NEEDED if name not in self.columns]
+        self._check_columns()
+        if self.units and "unit" not in (*self.columns, *self.optional):
+            raise TillError(f"mapping {self.name}: [units] needs a unit column")
+        if unknown := sorted(set(self.units) - set(self.rule.rates) - set(self.rule.per_quantity)):
+            raise TillError(f"mapping {self.name}: [units] names {', '.join(unknown)}, which [points] does not")
+        self._check_reference()
+        self._check_rows()
+
+    def reference_of(self, till: str, day: date, sale: str) -> str:
+        """The reference of a sale's issuance.
+
+        Args:
+            till: The till; empty if the file has no till column.
+            day: The sale's business day.
+            sale: The sale's number.
+
+        Returns:
+            The reference, the same whenever the sale is imported.
+        """
+        form = self.reference or ("till:{till}:{day}:{sale}" if till else "till:{day}:{sale}")
+        return form.format(till=till, day=day.isoformat(), sale=sale)
+
+    def day_of(self, time: datetime) -> date:
+        """The business day that a time belongs to."""
+        return self.day_of_local(time.astimezone(self.zone).replace(tzinfo=None))
+
+    def day_of_local(self, time: datetime) -> date:
+        """The business day that a time on the till's own clock belongs to."""
+        return (time - self.day_starts).date()
+
+    def theirs(self, column: str) -> str:
+        """What to call a column of ours in a message when no header has been read."""
+        names = self.columns.get(column) or self.optional.get(column) or (column,)
+        return names[0]
+
+    def _check_columns(self) -> None:
+        missing = [name for name in (*_ALWAYS, "time") if name not in self.columns]
         if missing:
             raise TillError(f"mapping {self.name}: [columns] lacks {', '.join(missing)}")
         if ("amount" in self.columns) == ("unit_price" in self.columns):
             raise TillError(f"mapping {self.name}: [columns] needs either amount or unit_price")
-        if unknown := sorted(set(self.columns) - _COLUMNS):
+        if unknown := sorted({*self.columns, *self.optional} - set(COLUMNS)):
             raise TillError(f"mapping {self.name}: [columns] has unknown names: {', '.join(unknown)}")
-        if self.units and "unit" not in self.columns:
-            raise TillError(f"mapping {self.name}: [units] needs a unit column")
-        if len(self.delimiter) != 1:
-            raise TillError(f"mapping {self.name}: the delimiter is one character, not {self.delimiter!r}")
-        self._check_reference()
+        if needed := sorted(set(self.optional) - set(_OPTIONAL)):
+            raise TillError(f"mapping {self.name}: [columns.optional] cannot have {', '.join(needed)}: it is needed")
+        if twice := sorted(set(self.optional) & set(self.columns)):
+            raise TillError(f"mapping {self.name}: {', '.join(twice)} is in [columns] and in [columns.optional]")
+        owner: dict[str, str] = {}
+        for ours, names in (*self.columns.items(), *self.optional.items()):
+            for theirs in names:
+                if owner.setdefault(theirs, ours) != ours:
+                    raise TillError(
+                        f"mapping {self.name}: [columns] uses {theirs!r} for {owner[theirs]} and for {ours}"
+                    )
 
     def _check_reference(self) -> None:
+        if self.reference is None:
+            return
         try:
             names = {name for _, name, _, _ in string.Formatter().parse(self.reference) if name is not None}
         except ValueError as error:
             raise TillError(f"mapping {self.name}: reference {self.reference!r}: {error}") from error
-        if not {"sale"} <= names <= {"sale", "day"}:
+        if not {"sale"} <= names <= {"sale", "day", "till"}:
             raise TillError(
-                f"mapping {self.name}: reference {self.reference!r} must contain {{sale}}, and may contain {{day}}"
+                f"mapping {self.name}: reference {self.reference!r} must contain {{sale}}, and may contain {{day}} and {{till}}"
             )
+        if "till" in names and "till" not in self.columns:
+            raise TillError(
+                f"mapping {self.name}: reference {self.reference!r} has {{till}}, but [columns] has no till"
+            )
+        if "till" not in names and "till" in (*self.columns, *self.optional):
+            raise TillError(
+                f"mapping {self.name}: reference {self.reference!r} must contain {{till}}: two tills use the same numbers"
+            )
+
+    def _check_rows(self) -> None:
+        columns = [*self.rows.only, *self.rows.skip, *self.rows.ignore]
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            raise TillError(f"mapping {self.name}: [rows] names {', '.join(twice)} in two of only, skip and ignore")
 
     @classmethod
     def load(cls, name: str | Path) -> TillMapping:
@@ -118,84 +267,227 @@ class TillMapping:
         Raises:
             TillError: The document has a mistake.
         """
-        if unknown := sorted(set(document) - _SECTIONS):
-            raise TillError(f"mapping {name}: unknown section {', '.join(unknown)}")
-        till = _table(document, "till", name)
-        settings = {"name", "times", "zone", "delimiter", "encoding", "reference", "amount_decimals"}
-        if unknown := sorted(set(till) - settings):
-            raise TillError(f"mapping {name}: [till] has unknown settings: {', '.join(unknown)}")
-        returns = _table(document, "returns", name)
-        if unknown := sorted(set(returns) - {"prefix"}):
-            raise TillError(f"mapping {name}: [returns] has unknown settings: {', '.join(unknown)}")
-        given = {key: value for key, value in till.items() if key not in {"zone", "times", "encoding"}}
-        return cls(
-            **{"name": name, **given},
-            columns=_table(document, "columns", name),
-            rule=_rule(document, name),
-            units=_units(document, name),
-            return_prefix=str(returns.get("prefix", "")),
-            **_times(till),
-            **_zone(till, name),
-            **_encoding(till, name),
+        try:
+            return cls(**_Document(document, name).settings())
+        except (TypeError, ValueError) as error:
+            raise TillError(f"mapping {name}: {error}") from error
+
+
+class _Section:
+    """One section of a mapping, whose settings are checked when they are read."""
+
+    def __init__(self, title: str, found: object) -> None:
+        if not isinstance(found, dict):
+            raise TypeError(f"[{title}] must be a table")
+        self.title = title
+        self.found: dict[str, Any] = found
+
+    def __contains__(self, setting: str) -> bool:
+        return setting in self.found
+
+    def section(self, setting: str) -> _Section:
+        return _Section(f"{self.title}.{setting}", self.found.get(setting, {}))
+
+    def given(self, **readers: Callable[[str], Any]) -> dict[str, Any]:
+        """The settings that are there, each as its reader reads it."""
+        return {setting: read(setting) for setting, read in readers.items() if setting in self.found}
+
+    def text(self, setting: str) -> str:
+        return self._is(setting, str, "a text")
+
+    def whole(self, setting: str) -> int:
+        value = self._is(setting, int, "a whole number")
+        if value < 0 or isinstance(value, bool):
+            raise ValueError(f"[{self.title}] {setting} is a whole number, not {value}")
+        return value
+
+    def switch(self, setting: str) -> bool:
+        return self._is(setting, bool, "true or false")
+
+    def texts(self, setting: str) -> tuple[str, ...]:
+        """One text or a list of them."""
+        value = self.found[setting]
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            raise TypeError(f'[{self.title}] {setting} is a text or a list of texts, such as ["..."], not {value!r}')
+        return tuple(values)
+
+    def one_of(self, setting: str, allowed: Iterable[str]) -> str:
+        value = self.text(setting)
+        if value not in allowed:
+            raise ValueError(f"[{self.title}] {setting} is one of {_listed(allowed)}, not {value!r}")
+        return value
+
+    def some_of(self, setting: str, allowed: Iterable[str]) -> tuple[str, ...]:
+        values = self.texts(setting)
+        if unknown := [value for value in values if value not in allowed]:
+            raise ValueError(f"[{self.title}] {setting} is some of {_listed(allowed)}, not {unknown[0]!r}")
+        return values
+
+    def _is(self, setting: str, kind: type[_T], what: str) -> _T:
+        value = self.found[setting]
+        if not isinstance(value, kind):
+            raise TypeError(f"[{self.title}] {setting} is {what}, not {value!r}")
+        return value
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(repr(text) for text in texts)
+
+
+@dataclass(slots=True)
+class _Document:
+    """A mapping's TOML document on its way to a `TillMapping`."""
+
+    found: Mapping[str, Any]
+    name: str
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the mapping."""
+        if unknown := sorted(set(self.found) - set(_SETTINGS) - set(_CATEGORIES)):
+            raise ValueError(f"unknown section {', '.join(unknown)}")
+        till, columns, customers = self._section("till"), self._section("columns"), self._section("customers")
+        optional = columns.section("optional")
+        return {
+            "name": self.name,
+            **till.given(
+                name=till.text,
+                times=till.texts,
+                reference=till.text,
+                amount_decimals=till.whole,
+                zone=lambda setting: _zone(till.text(setting)),
+                day_starts=lambda setting: _clock(till.text(setting)),
+                longest_sale=lambda setting: _duration(till.text(setting)),
+            ),
+            "columns": {ours: _names(columns, ours) for ours in columns.found if ours != "optional"},
+            "optional": {ours: _names(optional, ours) for ours in optional.found},
+            "rule": self._rule(),
+            "units": self._units(),
+            "file": self._file(),
+            "numbers": self._numbers(),
+            "rows": self._rows(),
+            "no_customer": customers.texts("none") if "none" in customers else (),
+            "return_prefix": canonical(self._section("returns").found.get("prefix", "")),
+        }
+
+    def _section(self, title: str) -> _Section:
+        section = _Section(title, self.found.get(title, {}))
+        if title in _SETTINGS and (unknown := sorted(set(section.found) - _SETTINGS[title])):
+            moved = "".join(f"; {one} is a setting of [{_MOVED[one]}]" for one in unknown if one in _MOVED)
+            raise ValueError(f"[{title}] has unknown settings: {', '.join(unknown)}{moved}")
+        return section
+
+    def _file(self) -> FileFormat:
+        file = self._section("file")
+        return FileFormat(
+            **file.given(
+                encoding=lambda setting: _encoding(file.text(setting)),
+                delimiter=lambda setting: _delimiter(file.text(setting)),
+                sheet=file.text,
+                header=file.whole,
+                footer=file.texts,
+            )
         )
 
+    def _numbers(self) -> NumberFormat:
+        numbers = self._section("numbers")
+        found = NumberFormat(
+            **numbers.given(
+                decimal=lambda setting: numbers.one_of(setting, (".", ",")),
+                thousands=lambda setting: numbers.one_of(setting, _THOUSANDS),
+                currency=numbers.texts,
+                negative=lambda setting: numbers.some_of(setting, _NEGATIVE),
+                bare_fraction=numbers.switch,
+            )
+        )
+        if found.decimal == found.thousands:
+            raise ValueError(f"[numbers] decimal and thousands are both {found.decimal!r}")
+        return found
 
-def _table(document: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
-    found = document.get(section, {})
-    if not isinstance(found, dict):
-        raise TillError(f"mapping {name}: [{section}] must be a table")
-    return found
+    def _rows(self) -> RowChoice:
+        rows = self._section("rows")
+        only, skip = rows.section("only"), rows.section("skip")
+        return RowChoice(
+            only={column: only.texts(column) for column in only.found},
+            skip={column: skip.texts(column) for column in skip.found},
+            ignore=rows.texts("ignore") if "ignore" in rows else (),
+        )
+
+    def _rule(self) -> PointsRule:
+        """Read [points] (by category) and [articles] (by category, `"*"` for all others)."""
+        points = self._section("points")
+        rates: dict[str, Fraction] = {}
+        per_quantity: dict[str, Fraction] = {}
+        for category, value in points.found.items():
+            rate = value if isinstance(value, dict) else {"amount": value}
+            if not rate or not set(rate) <= {"amount", "quantity"}:
+                raise ValueError(
+                    f'[points] {category} is a rate, or a table such as {{ amount = "1", quantity = "2" }}'
+                )
+            rates[category] = _rate(rate.get("amount", "0"), f"[points] {category}")
+            if "quantity" in rate:
+                per_quantity[category] = _rate(rate["quantity"], f"[points] {category} quantity")
+        articles, default = _articles(self._section("articles"))
+        return PointsRule(rates, articles, default, per_quantity)
+
+    def _units(self) -> dict[str, tuple[str, ...]]:
+        """The units of each category: [units] has one or several."""
+        units = self._section("units")
+        return {category: tuple(canonical(unit) for unit in units.texts(category)) for category in units.found}
 
 
-def _rule(document: Mapping[str, Any], name: str) -> PointsRule:
-    """Read [points] (points for a unit of currency, by category) and [articles] (by category, `"*"` for all others)."""
-    try:
-        rates = {
-            category: Fraction(0) if str(rate) == "0" else rate_of(rate, f"[points] {category}")
-            for category, rate in _table(document, "points", name).items()
-        }
-        articles, default = _articles(_table(document, "articles", name))
-        return PointsRule(rates, articles, default)
-    except (TypeError, ValueError) as error:
-        raise TillError(f"mapping {name}: {error}") from error
+def _names(columns: _Section, ours: str) -> tuple[str, ...]:
+    names = tuple(canonical(name) for name in columns.texts(ours))
+    if not names or not all(names):
+        raise ValueError(f"[{columns.title}] {ours} is the name of a column or a list of names")
+    return tuple(dict.fromkeys(names))
 
 
-def _articles(sections: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], str | None]:
+def _rate(value: Any, what: str) -> Fraction:
+    return Fraction(0) if str(value) == "0" else rate_of(value, what)
+
+
+def _articles(section: _Section) -> tuple[dict[str, str], str | None]:
     """The category of each article, and that of all others."""
-    pairs = [(article, category) for category, articles in sections.items() for article in articles]
+    pairs = [
+        (canonical(article), category) for category in section.found for article in section.texts(category)
+    ]  # fmt: skip
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = sorted({article for article, category in pairs if found[article] != category})
-        raise ValueError(f"[articles] names {', '.join(map(repr, twice)) or 'an article'} twice")
+        articles = [article for article, _ in pairs]
+        twice = sorted({article for article in articles if articles.count(article) > 1})
+        raise ValueError(f"[articles] names {', '.join(map(repr, twice))} twice")
     return {article: category for article, category in found.items() if article != "*"}, found.get("*")
 
 
-def _units(document: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
-    """The units of each category: [units] has one or several."""
-    units = _table(document, "units", name)
-    return {category: (unit,) if isinstance(unit, str) else tuple(unit) for category, unit in units.items()}
-
-
-def _times(till: Mapping[str, Any]) -> dict[str, Any]:
-    times = till.get("times")
-    if times is None:
-        return {}
-    return {"times": (times,) if isinstance(times, str) else tuple(times)}
-
-
-def _zone(till: Mapping[str, Any], name: str) -> dict[str, Any]:
-    zone = till.get("zone", "Asia/Shanghai")
+def _zone(zone: str) -> ZoneInfo:
     try:
-        return {"zone": ZoneInfo(zone)}
+        return ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
-        raise TillError(f"mapping {name}: this machine knows no time zone {zone!r} (pip install tzdata?)") from error
+        raise ValueError(f"this machine knows no time zone {zone!r} (pip install tzdata?)") from error
 
 
-def _encoding(till: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if "encoding" not in till:
-        return {}
+def _clock(text: str) -> timedelta:
+    if not (found := _CLOCK.fullmatch(text)):
+        raise ValueError(f'[till] day_starts is a time of day such as "04:00", not {text!r}')
+    return timedelta(hours=int(found[1]), minutes=int(found[2]))
+
+
+def _duration(text: str) -> timedelta:
+    if not (found := _DURATION.fullmatch(text)):
+        raise ValueError(f'[till] longest_sale is a time such as "60m" or "2h", not {text!r}')
+    return timedelta(**{_UNITS_OF_TIME[found[2]]: int(found[1])})
+
+
+def _encoding(encoding: str) -> str:
     try:
-        codec = codecs.lookup(till["encoding"]).name
+        "".encode(encoding)  # a codec that does not encode text, such as hex, is no encoding
+        return codecs.lookup(encoding).name
     except LookupError as error:
-        raise TillError(f"mapping {name}: there is no encoding {till['encoding']!r}") from error
-    return {"encoding": "utf-8-sig" if codec == "utf-8" else codec}
+        raise ValueError(f"there is no encoding {encoding!r}") from error
+
+
+def _delimiter(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(f"the delimiter is one character, not {delimiter!r}")
+    return delimiter

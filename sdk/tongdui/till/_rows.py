@@ -1,32 +1,40 @@
-"""Parses the rows of a till export strictly, one by one: a bad row never spoils its neighbours."""
+"""Reads the rows of a till export strictly: a bad row never spoils its neighbours, and nothing is left out silently."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
+from itertools import compress, repeat
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from tongdui._canonical import canonical
 from tongdui._errors import TillError
 
-from ._mapping import RFC3339, TillMapping
+from ._cells import BadCellError, Cells, NumberReader, TextReader, other_encoding, printable
+from ._mapping import TillMapping
 from ._points import EXACT
+from ._source import Lines, Source, open_source
+from ._status import StatusColumn
+from ._times import FileOrder, TimeReader, TwoTimes
+from ._words import column_word
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_LONGEST = 64
-"""The most characters of a sale number, customer or article."""
+_HEADER_WITHIN = 30
+"""How many lines at the beginning of a file may hold its header."""
+_QUANTITY_DECIMALS = 6
+_PRICE_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
     """A malformed row: where it is, which field is wrong, why, and what it contains.
 
-    `field` is the file's own name for the column, or `row`.
+    `field` is the file's own name for the column, or `row`. `sale`, `till` and `day` say which sale it belongs to, as far as
+    they can be read: empty, or None for the day, if not.
     """
 
     file: str
@@ -35,25 +43,31 @@ class RowProblem:
     reason: str
     value: str = ""
     sale: str = ""
-    """The sale number, if it could be read."""
+    till: str = ""
+    day: date | None = None
 
     def __str__(self) -> str:
         shown = f" {self.value!r}" if self.value else ""
         return f"{self.file}:{self.line}: {self.field}{shown}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a sale. `amount` is exact, in the currency's main unit; `time` is in UTC."""
+class Row(NamedTuple):
+    """One line of a sale. All texts are canonical; `time` is in UTC; `amount` is exact, in the currency's main unit.
+
+    `till`, `unit` and `original` (the number of the sale that a return takes back) are empty if the file does not say.
+    """
 
     line: int
-    time: datetime
+    till: str
     sale: str
+    time: datetime
     customer: str
     article: str
     category: str
     quantity: Decimal
     amount: Decimal
+    unit: str
+    original: str
 
     @property
     def is_negative(self) -> bool:
@@ -61,153 +75,464 @@ class Row:
         return self.quantity < 0
 
 
-@dataclass(slots=True)
-class _BadFieldError(Exception):
-    field: str
-    reason: str
-    value: str = ""
+class Batch(NamedTuple):
+    """Some rows of a file, good and bad."""
+
+    rows: list[Row]
+    problems: list[RowProblem]
 
 
-@dataclass(slots=True)
 class RowReader:
-    """Reads the rows of one file. A row is one line: fields have no line breaks."""
+    """Reads the rows of one file. A row is one line: fields have no line breaks.
 
-    path: Path
-    mapping: TillMapping
-    _index: dict[str, int] = field(default_factory=dict)
-    _width: int = 0
+    Attributes:
+        rows_read: The rows so far that are not blank, good, bad and skipped.
+        skipped: Those that do not count: by [rows], as a footer, or because they repeat the header.
+    """
+
+    def __init__(self, path: Path, mapping: TillMapping) -> None:
+        self.path = path
+        self.mapping = mapping
+        self.rows_read = 0
+        self.skipped = 0
+        self._statuses: list[StatusColumn] = []
 
     def __iter__(self) -> Iterator[Row | RowProblem]:
-        """Read every row that is not blank, good or bad. Raises TillError when the file or its header cannot be read."""
-        try:
-            with self.path.open(encoding=self.mapping.encoding, errors="surrogateescape", newline="\n") as file:
-                for number, line in enumerate(file, start=1):
-                    text = line.rstrip("\r\n")
-                    if number == 1:
-                        self._read_header(text)
-                    elif text.strip(f" \t{self.mapping.delimiter}"):
-                        yield self._row(number, text)
-        except OSError as error:
-            raise TillError(f"{self.path}: {error.strerror or error}") from error
-        except UnicodeError as error:
-            raise TillError(f"{self.path}: {error}") from error
-        if not self._width:
-            raise TillError(f"{self.path}: the file is empty; its first line must name the columns")
+        """Read every row that counts, good or bad. Raises TillError when the file or its header cannot be read."""
+        for rows, problems in self.batches():
+            yield from rows
+            yield from problems
 
-    # ---------------------------------------------------------------- lines
+    def batches(self) -> Iterator[Batch]:
+        """Read every row that counts, many at once.
 
-    def _read_header(self, line: str) -> None:
-        try:
-            names = [name.strip() for name in self._split(line)]
-        except _BadFieldError as bad:
-            raise TillError(f"{self.path}:1: the header {bad.reason}") from bad
-        for ours, theirs in self.mapping.columns.items():
-            if names.count(theirs) != 1:
-                wrong = "no" if theirs not in names else "more than one"
-                raise TillError(f"{self.path}:1: there is {wrong} column {theirs!r} (found: {', '.join(names)})")
-            self._index[ours] = names.index(theirs)
-        self._width = len(names)
+        Yields:
+            Rows in the order of the file, except those whose time is only known from the rows that follow.
 
-    def _split(self, line: str) -> list[str]:
-        try:
-            return next(csv.reader([line], delimiter=self.mapping.delimiter, strict=True))
-        except (csv.Error, StopIteration) as error:
-            unclosed = line.count('"') % 2
-            reason = "has a quotation mark that is not closed" if unclosed else f"is not CSV: {str(error) or 'empty'}"
-            raise _BadFieldError("row", reason) from error
+        Raises:
+            TillError: The file or its header cannot be read.
+        """
+        source = open_source(self.path, self.mapping.file)
+        parser: _Parser | None = None
+        for lines in source.lines():
+            if parser is None:
+                header = find_header(lines, source, self.mapping)
+                parser = _Parser(self, source, header)
+                self._statuses = parser.statuses
+                lines = _after(lines, header.line)  # noqa: PLW2901 - the rest of the first lines
+            yield parser.read(lines)
+        if parser is None:
+            raise TillError(f"{self.path}: the file is empty; a line of it must name the columns")
+        yield parser.rest()
 
-    def _row(self, number: int, line: str) -> Row | RowProblem:
-        # Even a line that is not CSV is split, to learn which sale it belongs to.
-        found = self._named(line.split(self.mapping.delimiter))
-        try:
-            values = self._split(line)
-            found = self._named(values)
-            return self._parsed(number, found, len(values))
-        except _BadFieldError as bad:
-            column = self.mapping.columns.get(bad.field, bad.field)
-            sale = found.get("sale", "")
-            sale = "" if _CONTROL.search(sale) else sale
-            return RowProblem(self.path.name, number, column, bad.reason, _printable(bad.value), sale)
+    def check(self) -> None:
+        """Check, once all rows have been read, that the mapping decides about every column that looks like a status.
 
-    def _named(self, values: list[str]) -> dict[str, str]:
-        return {name: values[column].strip() for name, column in self._index.items() if column < len(values)}
+        Raises:
+            TillError: It does not, so that rows may have been counted that do not count.
+        """
+        if undecided := [reason for status in self._statuses if (reason := status.undecided())]:
+            raise TillError(f"{self.path}: " + "; ".join(undecided))
 
-    def _parsed(self, number: int, found: dict[str, str], width: int) -> Row:
-        if width != self._width:
-            raise _BadFieldError("row", f"has {width} fields, the header names {self._width}")
-        article = _text(found, "article")
-        category = self.mapping.rule.category_of(article)
-        if category is None:
-            raise _BadFieldError("article", "is in no category of the mapping", article)
-        self._check_unit(found, category)
-        quantity = _number(found, "quantity", decimals=6)
-        if quantity == 0:
-            raise _BadFieldError("quantity", "is zero", found["quantity"])
-        return Row(
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The line of a file that names its columns.
+
+    Attributes:
+        line: Its number.
+        names: The file's names.
+        index: The place of each column, by our names.
+    """
+
+    line: int
+    names: tuple[str, ...]
+    index: dict[str, int]
+
+
+def find_header(lines: Lines, source: Source, mapping: TillMapping) -> Header:
+    """Find the line that names the columns.
+
+    Args:
+        lines: The first lines of the file.
+        source: The file.
+        mapping: What it looks like.
+
+    Returns:
+        The header.
+
+    Raises:
+        TillError: There is none, or it is not clear which column is which.
+    """
+    places = range(min(_HEADER_WITHIN, len(lines.rows)))
+    if mapping.file.header is not None:
+        places = range(mapping.file.header - 1, min(mapping.file.header, len(lines.rows)))
+    tried = [_Columns(lines.first + place, lines.rows[place], lines.broken.get(place), mapping) for place in places]
+    for columns in tried:
+        if columns.is_header:
+            return columns.header()
+    if not tried:
+        raise TillError(f"{source.path}: there is no line {mapping.file.header}, which [file] header names")
+    best = max(tried, key=lambda columns: columns.found)
+    raise TillError(f"{source.path}:{best.line}: {best.problem()}{_wrong_encoding(tried, source)}")
+
+
+def _wrong_encoding(tried: Iterable[_Columns], source: Source) -> str:
+    text = "".join(name for columns in tried for name in columns.names)
+    if "\0" in text:
+        return '. The file looks like UTF-16: set [file] encoding = "utf-16-le" in the mapping'
+    if "\ufffd" not in text or not source.encoding:
+        return ""
+    return f". The file is not in {source.encoding}: set [file] encoding = {other_encoding(source.encoding)!r} in the mapping"
+
+
+class _Columns:
+    """A line that may be the header."""
+
+    def __init__(self, line: int, cells: Sequence[str], broken: str | None, mapping: TillMapping) -> None:
+        self.line = line
+        self.names = tuple(canonical(cell) for cell in cells)
+        self._broken = broken
+        self._mapping = mapping
+        self._places = {
+            ours: _places(self.names, theirs) for ours, theirs in (*mapping.columns.items(), *mapping.optional.items())
+        }
+
+    @property
+    def found(self) -> int:
+        """How many columns the line names."""
+        return sum(bool(places) for places in self._places.values())
+
+    @property
+    def is_header(self) -> bool:
+        """Whether the line names each column once."""
+        return not self._broken and self.problem() is None
+
+    def problem(self) -> str | None:
+        """Why the line is no header, or None."""
+        if self._broken:
+            return f"the header {self._broken}"
+        shown = ", ".join(printable(name) for name in self.names)
+        for ours, places in self._places.items():
+            if len(places) > 1:
+                several = ", ".join(repr(self.names[place]) for place in places)
+                return f"more than one column may be {ours}: {several}. Name the right one in [columns] of the mapping"
+            if not places and ours in self._mapping.columns:
+                names = " or ".join(repr(name) for name in self._mapping.columns[ours])
+                return f"there is no column {names} (found: {shown})"
+        wanted = [*self._mapping.rows.only, *self._mapping.rows.skip]
+        if missing := [name for name in wanted if len(_places(self.names, [name])) != 1]:
+            return f"there is not one column {missing[0]!r}, which [rows] names (found: {shown})"
+        return None
+
+    def header(self) -> Header:
+        """The header that the line is."""
+        index = {ours: places[0] for ours, places in self._places.items() if places}
+        return Header(self.line, self.names, index)
+
+
+def _places(names: Sequence[str], wanted: Iterable[str]) -> list[int]:
+    """Where one of the wanted names stands: exactly as it is, or else but for case, punctuation and brackets."""
+    exact = {canonical(name) for name in wanted}
+    if found := [place for place, name in enumerate(names) if name in exact]:
+        return found
+    folded = {column_word(name) for name in exact}
+    return [place for place, name in enumerate(names) if name and column_word(name) in folded]
+
+
+def _after(lines: Lines, header: int) -> Lines:
+    """The lines after the header."""
+    read = header - lines.first + 1
+    broken = {place - read: reason for place, reason in lines.broken.items() if place >= read}
+    return Lines(header + 1, lines.rows[read:], broken)
+
+
+_line = attrgetter("line")
+_new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
+"""A row of its fields in order; `Row(...)` would take as long as all else."""
+
+
+class _Choice:
+    """Which rows count by the value of one column."""
+
+    def __init__(self, place: int, values: Iterable[str], *, counts: bool) -> None:
+        self.place = place
+        self._values = frozenset(_folded(value) for value in values)
+        self._counts = counts
+        self.kept: Cells[str, bool] = Cells(self._is_kept)
+
+    def _is_kept(self, cell: str) -> bool:
+        return (_folded(cell) in self._values) is self._counts
+
+
+def _folded(text: str) -> str:
+    return canonical(text).casefold()
+
+
+_Found = dict[str, list[Any]]
+"""What the cells of some rows say, a list for each of our columns. `unit?` and `amount?` are checks of these columns."""
+
+
+class _Parser:
+    """Turns the lines after a header into rows, a column at a time, because that is several times as fast."""
+
+    def __init__(self, reader: RowReader, source: Source, header: Header) -> None:
+        self._reader = reader
+        self._mapping = mapping = reader.mapping
+        self._header = header
+        self._width = len(header.names)
+        self._is_ragged = source.is_ragged
+        self._footers = tuple(canonical(text) for text in mapping.file.footer)
+        self._choices = _choices(mapping, header)
+        self.statuses = _statuses(mapping, header)
+        self._order: FileOrder[Row] = FileOrder()
+        texts = TextReader(mapping, source.encoding)
+        self._cells = {ours: cells for ours, cells in _readers(mapping, texts).items() if ours in header.index}
+        self._categories: Cells[str, str] = Cells(texts.category)
+        self._units: Cells[tuple[str, str], bool] = Cells(texts.unit)
+
+    def read(self, lines: Lines) -> Batch:
+        """Read some lines."""
+        problems: list[RowProblem] = []
+        numbers, rows = self._counting(*self._whole(lines, problems))
+        found, bad = self._read(rows)
+        while bad:
+            numbers, rows = self._without_bad(numbers, rows, found, problems)
+            found, bad = self._read(rows)
+        self._reader.rows_read += len(rows) + len(problems)
+        good = self._rows(numbers, rows, found, problems)
+        for cells in (*self._cells.values(), self._categories, self._units):
+            cells.trim()
+        return Batch(good, sorted(problems, key=_line))
+
+    def rest(self) -> Batch:
+        """What is left at the end of the file: rows whose time was unsure until then."""
+        problems: list[RowProblem] = []
+        return Batch(list(self._decided(self._order.rest(), problems)), problems)
+
+    # ---------------------------------------------------------------- which lines are rows
+
+    def _whole(self, lines: Lines, problems: list[RowProblem]) -> tuple[Sequence[int], list[list[str]]]:
+        """The lines that have as many fields as the header, with their numbers."""
+        numbers, rows = range(lines.first, lines.first + len(lines.rows)), lines.rows
+        if self._is_ragged:
+            rows = [row + [""] * (self._width - len(row)) for row in rows]
+        if not lines.broken and {*map(len, rows)} <= {self._width}:
+            return numbers, rows
+        whole = [place not in lines.broken and len(row) == self._width for place, row in enumerate(rows)]
+        for place, row in enumerate(rows):
+            if not whole[place] and not self._is_no_row(row):
+                reason = lines.broken.get(place) or f"has {len(row)} fields, the header names {self._width}"
+                problems.append(self._problem(numbers[place], row, "row", BadCellError(reason)))
+        return list(compress(numbers, whole)), list(compress(rows, whole))
+
+    def _counting(self, numbers: Sequence[int], rows: list[list[str]]) -> tuple[Sequence[int], list[list[str]]]:
+        """The rows that count by [rows]."""
+        for choice in self._choices:
+            kept = [choice.kept[row[choice.place]] is True for row in rows]
+            if not all(kept):
+                for row, keep in zip(rows, kept, strict=True):
+                    if not keep and any(map(str.strip, row)):
+                        self._skip()
+                numbers, rows = list(compress(numbers, kept)), list(compress(rows, kept))
+        return numbers, rows
+
+    def _skip(self) -> None:
+        self._reader.rows_read += 1
+        self._reader.skipped += 1
+
+    def _is_no_row(self, row: list[str]) -> bool:
+        """Whether a line that cannot be read is blank, a footer, or the header once more."""
+        filled = [cell for cell in row if cell.strip()]
+        if not filled:
+            return True
+        if not self._is_footer(row, canonical(filled[0])) and tuple(map(canonical, row)) != self._header.names:
+            return False
+        self._skip()
+        return True
+
+    def _is_footer(self, row: list[str], first: str) -> bool:
+        """Whether a row begins as a footer does and names no sale: a till may be called `Total` too."""
+        if not first.startswith(self._footers) or self._good(row, "time") is not None:
+            return False
+        place = self._header.index["sale"]
+        return place >= len(row) or canonical(row[place]) in {"", first}
+
+    def _without_bad(
+        self, numbers: Sequence[int], rows: list[list[str]], found: _Found, problems: list[RowProblem]
+    ) -> tuple[list[int], list[list[str]]]:
+        """The rows that have no bad cell; the others become problems."""
+        keep = []
+        for number, row, values in zip(numbers, rows, zip(*found.values(), strict=True), strict=True):
+            bad = next(
+                ((ours, value) for ours, value in zip(found, values, strict=True) if type(value) is BadCellError), None
+            )
+            keep.append(bad is None)
+            if bad is not None and not self._is_no_row(row):
+                problems.append(self._problem(number, row, bad[0].rstrip("?"), bad[1]))
+        return list(compress(numbers, keep)), list(compress(rows, keep))
+
+    # ---------------------------------------------------------------- cells
+
+    def _read(self, rows: list[list[str]]) -> tuple[_Found, bool]:
+        """What the cells of some rows say, and whether any of it is bad."""
+        if not rows:
+            return {}, False
+        columns = list(zip(*rows, strict=True))
+        before = self._bad_cells()
+        found: _Found = {
+            ours: list(map(cells.__getitem__, self._keys(columns, ours))) for ours, cells in self._cells.items()
+        }
+        if self._bad_cells() != before:
+            return found, True
+        found["category"] = list(map(self._categories.__getitem__, found["article"]))
+        if self._mapping.units and "unit" in found:
+            found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], found["unit"], strict=True)))
+        if "amount" not in found:
+            found["amount"] = list(map(EXACT.multiply, found["quantity"], found["unit_price"]))
+        elif odd := _of_opposite_sign(found["quantity"], found["amount"]):
+            found["amount?"] = [odd.get(place) for place in range(len(rows))]
+        if self._bad_cells() != before or "amount?" in found:
+            return found, True
+        for status in self.statuses:
+            status.see(columns[status.place])
+        return found, False
+
+    def _bad_cells(self) -> int:
+        return sum(cells.bad for cells in self._cells.values()) + self._units.bad
+
+    def _keys(self, columns: Sequence[Any], ours: str) -> Iterable[Any]:
+        """The cells of a column; pairs of them where date and time stand in two columns."""
+        cells: Iterable[Any] = columns[self._header.index[ours]]
+        if ours == "time" and "date" in self._header.index:
+            return zip(columns[self._header.index["date"]], cells, strict=True)
+        return cells
+
+    def _good(self, row: list[str], ours: str) -> Any:
+        """What one cell of a row says, or None if it is bad or missing."""
+        places = [self._header.index[column] for column in (ours, "date") if column in self._header.index]
+        if ours not in self._cells or max(places) >= len(row):
+            return None
+        value = self._cells[ours][next(iter(self._keys([(cell,) for cell in row], ours)))]
+        return None if isinstance(value, BadCellError) and value.local is None else value
+
+    def _problem(self, number: int, row: list[str], ours: str, bad: BadCellError) -> RowProblem:
+        place = self._header.index.get(ours)
+        return RowProblem(
+            file=self._reader.path.name,
             line=number,
-            time=self._time(found["time"]),
-            sale=_text(found, "sale"),
-            customer=_text(found, "customer", empty=True),
-            article=article,
-            category=category,
-            quantity=quantity,
-            amount=self._amount(found, quantity),
+            field=ours if place is None else self._header.names[place],
+            reason=bad.reason,
+            value=printable(bad.value),
+            sale=self._good(row, "sale") or "",
+            till=self._good(row, "till") or "",
+            day=self._day(self._good(row, "time")),
         )
 
-    def _amount(self, found: dict[str, str], quantity: Decimal) -> Decimal:
-        if "unit_price" in found:
-            price = _number(found, "unit_price", decimals=6)
-            if price < 0:
-                raise _BadFieldError("unit_price", "is below zero", found["unit_price"])
-            return EXACT.multiply(quantity, price)
-        amount = _number(found, "amount", decimals=self.mapping.amount_decimals)
-        if amount and (amount < 0) != (quantity < 0):
-            raise _BadFieldError("amount", f"has the opposite sign of the quantity {quantity}", found["amount"])
-        return amount
+    def _day(self, time: datetime | TwoTimes | BadCellError | None) -> date | None:
+        if isinstance(time, datetime):
+            return self._mapping.day_of(time)
+        return None if time is None or time.local is None else self._mapping.day_of_local(time.local)
 
-    def _check_unit(self, found: dict[str, str], category: str) -> None:
-        wanted = self.mapping.units.get(category)
-        if wanted is not None and found["unit"] not in wanted:
-            raise _BadFieldError("unit", f"must be {' or '.join(wanted)} for {category}", found["unit"])
+    # ---------------------------------------------------------------- rows
 
-    def _time(self, text: str) -> datetime:
-        for form in self.mapping.times:
-            if (moment := self._moment(text, form)) is not None:
-                return moment
-        expected = " or ".join("RFC 3339" if form == RFC3339 else form for form in self.mapping.times)
-        raise _BadFieldError("time", f"is not a time in the form {expected}" if text else "is missing", text)
+    def _rows(
+        self, numbers: Sequence[int], rows: list[list[str]], found: _Found, problems: list[RowProblem]
+    ) -> list[Row]:
+        """Rows of what their cells say."""
+        if not rows:
+            return []
+        nothing = repeat("", len(rows))
+        tills = found.get("till") or [""] * len(rows)
+        fields = [
+            numbers,
+            tills,
+            *(found[ours] for ours in ("sale", "time", "customer", "article", "category", "quantity", "amount")),
+            found.get("unit") or nothing,
+            found.get("original") or repeat(""),
+        ]
+        made = list(map(_new_row, zip(*fields, strict=False)))
+        times: list[datetime | TwoTimes] = found["time"]
+        if self._order.is_undecided(tills) or any(type(time) is TwoTimes for time in times):
+            return list(self._in_order(made, times, problems))
+        self._order.pass_by(tills, found["time"])
+        return made
 
-    def _moment(self, text: str, form: str) -> datetime | None:
-        try:
-            if form == RFC3339:
-                return datetime.fromisoformat(text.upper()).astimezone(UTC) if _RFC3339.fullmatch(text) else None
-            local = datetime.strptime(text, form)  # noqa: DTZ007 - without a zone of its own it is in the till's
-            return (local if local.tzinfo else local.replace(tzinfo=self.mapping.zone)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return None
+    def _in_order(
+        self, rows: Iterable[Row], times: Iterable[datetime | TwoTimes], problems: list[RowProblem]
+    ) -> Iterator[Row]:
+        """The rows whose time is sure, and those that become so by what follows."""
+        for row, time in zip(rows, times, strict=True):
+            if isinstance(time, TwoTimes):
+                self._order.wait(row.till, row, time)
+            else:
+                yield from self._decided(self._order.decide(row.till, time), problems)
+                self._order.pass_by([row.till], [time])
+                yield row
+
+    def _decided(
+        self, rows: Iterable[tuple[Row, TwoTimes, datetime | None]], problems: list[RowProblem]
+    ) -> Iterator[Row]:
+        for row, times, time in rows:
+            if time is not None:
+                yield row._replace(time=time)
+                continue
+            place = self._header.index["time"]
+            problems.append(
+                RowProblem(
+                    file=self._reader.path.name,
+                    line=row.line,
+                    field=self._header.names[place],
+                    reason=f"exists twice in {self._mapping.zone.key}, because the clocks were put back, and the order of the "
+                    "file does not tell which is meant: write times with their offset from UTC",
+                    value=printable(times.text),
+                    sale=row.sale,
+                    till=row.till,
+                    day=self._mapping.day_of_local(times.local),
+                )
+            )
 
 
-def _text(found: dict[str, str], name: str, *, empty: bool = False) -> str:
-    value = found[name]
-    if not value and not empty:
-        raise _BadFieldError(name, "is missing")
-    if len(value) > _LONGEST:
-        raise _BadFieldError(name, f"is longer than {_LONGEST} characters", value[:20] + "…")
-    if _CONTROL.search(value):
-        raise _BadFieldError(name, "has characters that are not text in the file's encoding", value)
-    return value
+def _readers(mapping: TillMapping, texts: TextReader) -> dict[str, Cells[Any, Any]]:
+    """What reads the cells of each column, by our names. The first bad cell of a row in this order is reported."""
+    numbers = NumberReader(mapping.numbers)
+    return {
+        "time": Cells(TimeReader(mapping).read),
+        "till": Cells(texts.number),
+        "sale": Cells(texts.number),
+        "customer": Cells(texts.customer),
+        "article": Cells(texts.article),
+        "unit": Cells(texts.text),
+        "original": Cells(texts.number_or_none),
+        "quantity": Cells(numbers.reader(_QUANTITY_DECIMALS, lambda number: None if number else "is zero")),
+        "amount": Cells(numbers.reader(mapping.amount_decimals, lambda _: None)),
+        "unit_price": Cells(numbers.reader(_PRICE_DECIMALS, lambda number: "is below zero" if number < 0 else None)),
+    }
 
 
-def _number(found: dict[str, str], name: str, *, decimals: int) -> Decimal:
-    value = found[name]
-    if not value:
-        raise _BadFieldError(name, "is missing")
-    if not _NUMBER.fullmatch(value):
-        raise _BadFieldError(name, 'is not a decimal number such as "12.34"', value)
-    if len(value.partition(".")[2]) > decimals:
-        raise _BadFieldError(name, f"has more than {decimals} decimals", value)
-    return Decimal(value)
+def _choices(mapping: TillMapping, header: Header) -> list[_Choice]:
+    """How [rows] chooses among the rows of a file."""
+    return [
+        _Choice(_places(header.names, [column])[0], values, counts=counts)
+        for chosen, counts in ((mapping.rows.only, True), (mapping.rows.skip, False))
+        for column, values in chosen.items()
+    ]
 
 
-def _printable(value: str) -> str:
-    return value.encode("utf-8", "backslashreplace").decode()
+def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
+    """The columns that may be a status about which the mapping does not decide."""
+    decided = {
+        place for column in (*mapping.rows.only, *mapping.rows.ignore) for place in _places(header.names, [column])
+    }
+    skipped = {place for column in mapping.rows.skip for place in _places(header.names, [column])}
+    others = set(range(len(header.names))) - decided - set(header.index.values())
+    return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
+
+
+def _of_opposite_sign(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
+    """The places of amounts whose sign is not that of their quantity."""
+    return {
+        place: BadCellError(f"has the opposite sign of the quantity {quantity}", str(amount))
+        for place, (quantity, amount) in enumerate(zip(quantities, amounts, strict=True))
+        if quantity.is_signed() is not amount.is_signed() and amount
+    }

@@ -31,7 +31,32 @@ _RUN_ROWS = 1_000
 """The most rows that the spool keeps together."""
 _ALWAYS = (-(2**62), 2**62)
 """A window of time (in microseconds since 1970) that has no ends."""
-_MEASURED_UNITS = frozenset("l liter litre ml 升 公升 毫升 kg g 公斤 千克 克 斤 m 米 m3 m³ kwh 度 gal lb oz".split())
+_MEASURED_UNITS = frozenset(
+    [
+        "l",
+        "liter",
+        "litre",
+        "ml",
+        "升",
+        "公升",
+        "毫升",
+        "kg",
+        "g",
+        "公斤",
+        "千克",
+        "克",
+        "斤",
+        "m",
+        "米",
+        "m3",
+        "m³",
+        "kwh",
+        "度",
+        "gal",
+        "lb",
+        "oz",
+    ]
+)
 """Units of what is measured and not counted: two equal amounts of it in one sale are one amount, written twice."""
 
 

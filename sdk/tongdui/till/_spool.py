@@ -246,23 +246,10 @@ def pack(rows: Iterable[Row]) -> str:
 def unpack(text: str, till: str, number: str) -> tuple[Row, ...]:
     """Read rows of one sale from text."""
     rows = []
-    last = -1
+    last: int | None = None
     for line, stamp, customer, article, category, quantity, amount, unit, original in json.loads(text):
         if stamp != last:
             last, time = stamp, moment(stamp)
-        rows.append(
-            Row(
-                line=line,
-                till=till,
-                sale=number,
-                time=time,
-                customer=customer,
-                article=article,
-                category=category,
-                quantity=Decimal(quantity),
-                amount=Decimal(amount),
-                unit=unit,
-                original=original,
-            )
-        )
+        amounts = Decimal(quantity), Decimal(amount)
+        rows.append(Row(line, till, number, time, customer, article, category, *amounts, unit, original))
     return tuple(rows)
