@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections import Counter
@@ -66,6 +65,7 @@ def test_the_same_file_again_is_a_few_requests(client: Client, gateway: StandIn)
         ("GET", "/v1/programs/FUEL"): 1,
         ("GET", "/v1/network"): 1,
         ("POST", "/v1/movements/lookup"): 3,  # sales; then the originals of three returns, and their reversals
+        ("GET", "/v1/issuances"): 1,  # the sale of one of them is not in this file
     }
 
 
@@ -299,11 +299,3 @@ def test_the_sheet_is_shown_whole(sheet_of: Write) -> None:
     text = console.file.getvalue()
     for words in ("worth points", "worth no point", "Malformed rows", "till.csv:3", "Sales without customer"):
         assert words in text
-
-
-def test_the_sample_day_has_three_returns_of_its_own_sales() -> None:
-    """What the demo takes back."""
-    with (DATA / "fuel_day.csv").open(newline="") as file:
-        back = [row for row in csv.DictReader(file) if row["quantity"].startswith("-")]
-    assert [returned.number for returned in day().returns] == [row["sale number"] for row in back]
-    assert [sum(found.points for found in returned.reversals) for returned in day().returns] == [59, 4, 536]
