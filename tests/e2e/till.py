@@ -48,9 +48,9 @@ class Till:
         name = customer if isinstance(customer, str) else self.customer(customer)
         return f"{day} {time},{self.name}-{sale},{name},{article},{quantity},{unit},{amount}"
 
-    def tea(self, sale: str, amount: str, *, quantity: str = "1", **more: str) -> str:
+    def tea(self, sale: str, amount: str, *, quantity: str = "1", article: str = "Tea", **more: int | str) -> str:
         """A row of shop goods: 2 points a yuan."""
-        return self.row(sale, amount, article="Tea", unit="pcs", quantity=quantity, **more)
+        return self.row(sale, amount, article=article, unit="pcs", quantity=quantity, **more)  # type: ignore[arg-type]
 
     def file(self, rows: Iterable[str]) -> Path:
         """A file with these rows."""
