@@ -99,6 +99,16 @@ def test_a_number_that_was_used_again_the_same_day_is_named(till: Till) -> None:
     assert (till.points(), result.reversed) == (200, [])
 
 
+def test_a_return_takes_nothing_from_another_sale_with_the_same_number(till: Till) -> None:
+    till.run(till.tea("1", "20.00", customer=2, quantity="2"))
+    back = till.tea("R1", "-10.00", quantity="-1", time="16:00:00")
+    result = till.run(till.tea("1", "20.00", quantity="2", time="15:30:00"), back)
+    assert (len(result.changed), result.reversed, till.points(2)) == (1, [], 40)
+    assert [lost.reason for lost in result.unmatched] == [
+        f"sale {till.name}-1 is not the one that points were issued for"
+    ]
+
+
 def test_a_number_that_was_used_again_the_next_day_is_another_sale(till: Till) -> None:
     till.run(till.row("1", "200.00", day=DAY - timedelta(days=1)))
     result = till.run(till.row("1", "200.00"))

@@ -29,10 +29,12 @@ class Comparison:
     """What is different about a sale, in words, and how many points too many its member has.
 
     `surplus` is 0 unless a reversal puts everything right: it is the same sale, and its content is worth less now.
+    `is_other`: the points were issued for another sale, or to somebody else.
     """
 
     differences: tuple[str, ...] = ()
     surplus: int = 0
+    is_other: bool = False
 
     def __str__(self) -> str:
         return "; ".join(self.differences)
@@ -78,7 +80,7 @@ class Recorded:
         other_points = tuple(self._other_points(sale, is_same=not other_content))
         is_amended = bool(other_content) or (self.points != self.worth == sale.points)
         surplus = max(0, self.points - sale.points) if is_amended and self.content is not None and not other_sale else 0
-        return Comparison((*other_sale, *other_points, *other_content), surplus)
+        return Comparison((*other_sale, *other_points, *other_content), surplus, is_other=bool(other_sale))
 
     # ---------------------------------------------------------------- what is recorded
 

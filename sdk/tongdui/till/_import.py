@@ -118,6 +118,8 @@ class _Run:
         """Customers that were registered, and for those that could not be, a refusal."""
         self._members: dict[str, str | None] = {}
         """Ids of members that were looked up because a movement shows another number of theirs."""
+        self._other: set[str] = set()
+        """References under which points were issued for another sale than the file's."""
         self._settling = _Settling(self)
         self._debts: list[Debt] = []
         self._take_back = TakeBack(self._client, self._program, settings.timeout, self._result)
@@ -207,11 +209,14 @@ class _Run:
         movement = recorded.movement
         if movement.program not in self._names:
             self._result.changed.append(Changed(sale, movement, f"its points were issued in {movement.program}"))
+            self._other.add(sale.reference)
             return
         comparison = recorded.compare(sale, self._is_member)
         if not comparison.differences:
             self._result.already.add(recorded.points)
             return
+        if comparison.is_other:
+            self._other.add(sale.reference)
         debt = None
         if comparison.surplus:
             taken = sum(amendment.points for amendment in recorded.amendments)
@@ -240,7 +245,7 @@ class _Run:
             self._take(debts, done, total)
             done += len(debts)
         in_file = {returned.reference for returned in self._sheet.returns}
-        originals = Originals(self._client, self._program, self._sheet.rule, in_file, self._result)
+        originals = Originals(self._client, self._program, self._sheet.rule, in_file, self._other, self._result)
         for returns in _pages(self._sheet.returns, ORDER_SIZE):
             self._take(list(originals.debts(returns)), done, total)
             done += len(returns)

@@ -30,16 +30,24 @@ class Originals:
         program: The program's code.
         rule: What amounts are worth.
         in_file: The references of all returns of the file.
+        other: References under which points were issued for another sale than the file's.
         result: Where to note returns that take nothing back.
     """
 
     def __init__(
-        self, client: Client, program: str, rule: PointsRule, in_file: Collection[str], result: TillResult
+        self,
+        client: Client,
+        program: str,
+        rule: PointsRule,
+        in_file: Collection[str],
+        other: Collection[str],
+        result: TillResult,
     ) -> None:
         self._client = client
         self._program = program
         self._rule = rule
         self._in_file = in_file
+        self._other = other
         self._result = result
         self._assigned: dict[str, dict[str, tuple[Line, ...]]] = defaultdict(dict)
         """What the returns of this file take, by the original's id and the return's reference."""
@@ -63,6 +71,10 @@ class Originals:
         issued = {str(found.reference): found for found in self._client.movements.lookup("issue", list(references))}
         for returned in returns:
             before = taken.get(returned.reference, [])
+            if before and all(reversal.metadata is None for reversal in before):
+                # The member was erased, and with it what could be compared: what was taken back is all that there will be.
+                yield Debt(returned, returned.reference, [], before)
+                continue
             claims = self._claims(returned, before, issued)
             if claims is not None and not self._has_changed(returned, before, claims):
                 yield Debt(returned, returned.reference, claims, before)
@@ -77,8 +89,9 @@ class Originals:
             original = issued.get(reversal.reference)
             if not reversal.points:
                 continue
-            if original is None:
-                self._unmatched(returned, reversal.lines, f"sale {reversal.sale} was not issued")
+            if original is None or reversal.reference in self._other:
+                reason = "was not issued" if original is None else "is not the one that points were issued for"
+                self._unmatched(returned, reversal.lines, f"sale {reversal.sale} {reason}")
             elif not original.is_settled:
                 self._result.pending.append(Pending(returned, original))
                 return None
