@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-from bisect import bisect
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from tongdui.orders import UINT64_MAX
 
 from ._mapping import TillMapping
 from ._points import EXACT, ZERO, PointsRule, exact_sum
+from ._returns import Line, Original, Remainder, Return, Reversal, gives_back, lines_of, match_return
 from ._rows import Row, RowProblem, RowReader
+from ._spool import SALES, Run, SaleRecord, Spool, Spooled, micros, moment, pack, unpack
 
-LONGEST_SALE = timedelta(hours=24)
-"""Rows with the same sale number that are further apart are two sales: the till has started counting again."""
+AHEAD = timedelta(minutes=5)
+"""How much a till's clock may be ahead of ours. A sale later than that is in the future."""
+MOMENT = timedelta(minutes=1)
+"""How far from its sale a row without customer may be, if other sales stand between them in the file."""
+LONGEST_REFERENCE = 140
+"""The most characters of a reference at the gateway."""
+MOST_ROWS = 20_000
+"""The most rows of one sale. More of them share a number by mistake, and would not fit in memory."""
+_RUN_ROWS = 1_000
+"""The most rows that the spool keeps together."""
+_ALWAYS = (-(2**62), 2**62)
+"""A window of time (in microseconds since 1970) that has no ends."""
+_MEASURED_UNITS = frozenset(
+    "l,liter,litre,ml,gal,升,公升,毫升,kg,g,lb,oz,公斤,千克,克,斤,m,m3,m³,米,立方米,kwh,度".split(",")  # noqa: SIM905 - a line
+)
+"""Units of what is measured and not counted: two equal amounts of it in one sale are one amount, written twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One sale to one customer. `amount` is in the currency's main unit; `time` is that of the first row, in UTC."""
+    """One sale to one customer.
+
+    Attributes:
+        number: The number that the till gave it.
+        till: The till, or "" where tills have no names.
+        day: The business day. Till, day and number are the sale's identity.
+        customer: The customer, or "".
+        time: When its first row was, in UTC.
+        rows: Its rows, in the file's order.
+        amount: What was paid, in the currency's main unit.
+        points: What it is worth.
+        reference: The reference of its issuance.
+    """
 
     number: str
+    till: str
+    day: date
     customer: str
     time: datetime
     rows: tuple[Row, ...]
@@ -37,80 +71,159 @@ class Sale:
         """The line numbers of its rows in the file."""
         return tuple(row.line for row in self.rows)
 
+    @property
+    def content(self) -> tuple[Line, ...]:
+        """What was sold, added up by article."""
+        return lines_of(self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A sale for which nothing is issued, because part of it is uncertain. `lines` are its good rows."""
+    """A sale for which nothing is issued, because part of it is uncertain.
+
+    Attributes:
+        number: Its number.
+        till: The till, or "".
+        lines: The line numbers of its good rows.
+        reason: What is uncertain, in words.
+    """
 
     number: str
+    till: str
     lines: tuple[int, ...]
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """Points of an earlier sale in this file, which a return takes back."""
+class TillSheet:
+    """What a till's file contains. Points of `sales` are to be issued; the other collections say why theirs are not.
 
-    sale: str
-    reference: str
-    points: int
-    lines: tuple[int, ...]
-    """The rows of the return that the points belong to."""
+    The collections are read from a temporary database when they are iterated over, as often as you like, so a sheet
+    takes no more memory for a year than for a day. Close it when you are done, or use it in a `with` block.
 
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """Goods that came back. Their points are taken back by reversing the original sale's.
-
-    `reversals` says which points to reverse; `unmatched` are the rows whose original sale is not in this file.
+    Attributes:
+        file: The name of the file.
+        rows_read: How many rows the file has.
+        skipped: How many of them the mapping leaves out.
+        points: The points to issue.
+        rule: What amounts and quantities are worth.
     """
 
-    number: str
-    customer: str
-    time: datetime
-    rows: tuple[Row, ...]
-    amount: Decimal
-    reversals: tuple[Reversal, ...] = ()
-    unmatched: tuple[Row, ...] = ()
+    def __init__(self, file: str, spool: Spool, rows_read: int, skipped: int, points: int, rule: PointsRule) -> None:
+        self.file = file
+        self.rows_read = rows_read
+        self.skipped = skipped
+        self.points = points
+        self.rule = rule
+        self._spool = spool
 
+    def __enter__(self) -> TillSheet:
+        return self
 
-@dataclass(frozen=True, slots=True)
-class TillSheet:
-    """What a till export contains. Points of `sales` are to be issued; the other lists say why theirs are not."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
-    file: str
-    rows_read: int
-    sales: tuple[Sale, ...]
-    worthless: tuple[Sale, ...]
-    """Sales that are worth no point."""
-    no_customer: tuple[Sale, ...]
-    returns: tuple[Return, ...]
-    held_back: tuple[HeldBack, ...]
-    problems: tuple[RowProblem, ...]
+    def close(self) -> None:
+        """Give the temporary database back. The collections cannot be read afterwards."""
+        self._spool.close()
+
+    @cached_property
+    def sales(self) -> Spooled[Sale]:
+        """The sales whose points are to be issued."""
+        return self._of_fate("issued", _sale)
+
+    @cached_property
+    def worthless(self) -> Spooled[Sale]:
+        """Sales that are worth no point."""
+        return self._of_fate("worthless", _sale)
+
+    @cached_property
+    def no_customer(self) -> Spooled[Sale]:
+        """Sales without a customer."""
+        return self._of_fate("no customer", _sale)
+
+    @cached_property
+    def returns(self) -> Spooled[Return]:
+        """Goods that came back."""
+        return self._of_fate("returned", _return)
+
+    @cached_property
+    def held_back(self) -> Spooled[HeldBack]:
+        """Sales of which something is uncertain."""
+        return self._of_fate("held back", _held_back)
+
+    @cached_property
+    def problems(self) -> Spooled[RowProblem]:
+        """Malformed rows."""
+        return Spooled(self._spool, "SELECT problem FROM problems ORDER BY id", (), _problem)
 
     @property
-    def points(self) -> int:
-        """The points to issue."""
-        return sum(sale.points for sale in self.sales)
+    def needs_attention(self) -> bool:
+        """Whether a row is malformed or a sale is held back."""
+        return bool(self.problems or self.held_back)
+
+    def sales_of(self, customer: str) -> Spooled[Sale]:
+        """The sales of one customer, the latest first, with those that are worth no point.
+
+        Args:
+            customer: The customer.
+
+        Returns:
+            A collection that is read when it is iterated over.
+        """
+        where = "WHERE s.customer = ? AND s.fate IN ('issued', 'worthless') ORDER BY s.time DESC, s.line DESC"
+        return Spooled(self._spool, f"{SALES} {where}", (customer,), _sale)
+
+    @cached_property
+    def _rows_by_fate(self) -> dict[str, int]:
+        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))
 
     def rows_by_fate(self) -> dict[str, int]:
         """How many rows ended up where. The numbers add up to `rows_read`."""
+        fates = ("issued", "worthless", "no customer", "returned", "held back")
+        counts = {fate: self._rows_by_fate.get(fate, 0) for fate in fates}
+        return {**counts, "malformed": len(self.problems), "skipped": self.skipped}
+
+    def document(self) -> dict[str, Any]:
+        """The sheet in plain types, to be written as JSON: the numbers, and everything that is not simply issued.
+
+        Returns:
+            The document. Amounts are texts.
+        """
         return {
-            "issued": sum(len(sale.rows) for sale in self.sales),
-            "worthless": sum(len(sale.rows) for sale in self.worthless),
-            "no customer": sum(len(sale.rows) for sale in self.no_customer),
-            "returned": sum(len(returned.rows) for returned in self.returns),
-            "held back": sum(len(sale.lines) for sale in self.held_back),
-            "malformed": len(self.problems),
+            "file": self.file,
+            "rows_read": self.rows_read,
+            "rows": self.rows_by_fate(),
+            "sales": {
+                "issued": len(self.sales),
+                "worthless": len(self.worthless),
+                "no customer": len(self.no_customer),
+                "returned": len(self.returns),
+                "held back": len(self.held_back),
+            },
+            "points": self.points,
+            "problems": [_problem_document(problem) for problem in self.problems],
+            "held_back": [
+                {"number": held.number, "till": held.till, "lines": list(held.lines), "reason": held.reason}
+                for held in self.held_back
+            ],
+            "returns": [_return_document(back) for back in self.returns],
         }
 
+    def _of_fate(self, fate: str, decode: Any) -> Spooled[Any]:
+        return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY s.line", (fate,), decode)
 
-def read_till(path: str | Path, mapping: TillMapping | str | Path = "station") -> TillSheet:
-    """Read a till export. Nothing is sent anywhere.
+
+def read_till(
+    path: str | Path, mapping: TillMapping | str | Path = "station", *, now: datetime | None = None
+) -> TillSheet:
+    """Read a till's file. Nothing is sent anywhere.
 
     Args:
-        path: The export.
-        mapping: What the export looks like: a `TillMapping`, a mapping file, or the name of a shipped one.
+        path: The file.
+        mapping: What the file looks like: a `TillMapping`, a mapping file, or the name of a shipped one.
+        now: The time by which a sale is in the future; otherwise the system's.
 
     Returns:
         Every row, accounted for.
@@ -119,183 +232,546 @@ def read_till(path: str | Path, mapping: TillMapping | str | Path = "station") -
         TillError: The file or the mapping cannot be read at all.
     """
     mapping = mapping if isinstance(mapping, TillMapping) else TillMapping.load(mapping)
-    rows: list[Row] = []
-    problems: list[RowProblem] = []
-    for found in RowReader(Path(path), mapping):
-        if isinstance(found, Row):
-            rows.append(found)
-        else:
-            problems.append(found)
-    return _Sorter(mapping, Path(path).name).sort(rows, problems)
+    reader = RowReader(Path(path), mapping)
+    spool = Spool()
+    try:
+        _Intake(spool, mapping).read(reader)
+        sorter = _Sorter(spool, mapping, reader.rows_read, (now or datetime.now(UTC)) + AHEAD)
+        sorter.sort()
+        _Match(spool, mapping.rule).match()
+    except BaseException:
+        spool.close()
+        raise
+    return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points, mapping.rule)
+
+
+# ---------------------------------------------------------------- rows into the spool
+
+
+def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
+    """The rows of a file, good and bad, in its order."""
+    for rows, problems in reader.batches():
+        found: list[Row | RowProblem] = [*rows, *problems]
+        if problems:
+            found.sort(key=attrgetter("line"))
+        yield from found
+
+
+class _Intake:
+    """Puts rows into the spool, in runs of one sale number that stand together in the file."""
+
+    def __init__(self, spool: Spool, mapping: TillMapping) -> None:
+        self._spool = spool
+        self._mapping = mapping
+        self._run: list[Row] = []
+        self._run_id = 0
+        self._previous: Row | None = None
+        self._unplaced = 0
+        """The first of the malformed rows, since the last good one, whose sale cannot be read."""
+
+    def read(self, reader: RowReader) -> None:
+        run, longest = self._run, self._mapping.longest_sale
+        till = sale = None
+        for found in _in_order(reader):
+            if isinstance(found, RowProblem):
+                self._add_problem(found)
+                till = sale = None
+                continue
+            if self._unplaced:
+                self._place_problems(found)
+            if found.sale != sale or found.till != till or len(run) == _RUN_ROWS:
+                self._close_run()
+                till, sale = found.till, found.sale
+            elif found.time is not run[-1].time and abs(found.time - run[-1].time) > longest:
+                self._close_run()
+            run.append(found)
+        self._close_run()
+        reader.check()
+        self._spool.finish_rows()
+
+    def _close_run(self) -> None:
+        if self._run:
+            self._run_id += 1
+            self._previous = self._run[-1]
+            self._spool.add_run(self._run_id, self._previous.till, self._previous.sale, self._run)
+            self._run.clear()
+
+    def _add_problem(self, problem: RowProblem) -> None:
+        self._close_run()
+        self._run_id += 1  # Rows before and after a malformed one do not stand together.
+        window = _ALWAYS if problem.day is None else self._window(problem.day)
+        day = problem.day and problem.day.isoformat()
+        document = [*(getattr(problem, name) for name in PROBLEM_FIELDS[:-1]), day]
+        added = self._spool.add_problem(problem.till, problem.sale, window, document)
+        if not problem.sale and not self._unplaced:
+            self._unplaced = added
+
+    def _place_problems(self, following: Row) -> None:
+        """Malformed rows between two rows of one sale belong to that sale, even if their own number cannot be read."""
+        before = self._previous
+        if before and (before.till, before.sale) == (following.till, following.sale):
+            window = sorted((micros(before.time), micros(following.time)))
+            self._spool.place_problems(self._unplaced, following.till, following.sale, (window[0], window[1]))
+        self._unplaced = 0
+
+    def _window(self, day: date) -> tuple[int, int]:
+        """The times of a business day."""
+        begins, ends = (
+            datetime.combine(day + timedelta(days=n), time(), self._mapping.zone) + self._mapping.day_starts
+            for n in (0, 1)
+        )
+        return micros(begins), micros(ends)
+
+
+PROBLEM_FIELDS = ("file", "line", "field", "reason", "value", "sale", "till", "day")
+
+
+# ---------------------------------------------------------------- rows to sales
 
 
 @dataclass(slots=True)
+class _Cluster:
+    """Rows of one number, none of them further from the next than a sale takes: one sale, or part of a confusion."""
+
+    till: str
+    number: str
+    runs: list[Run]
+    first: datetime
+    last: datetime
+    size: int
+    reason: str = ""
+    """Why it is held back, if anything is uncertain."""
+
+    @classmethod
+    def of(cls, run: Run) -> _Cluster:
+        times = [row.time for row in run.rows]
+        return cls(run.till, run.number, [run], min(times), max(times), len(run.rows))
+
+    def add(self, run: Run) -> None:
+        self.runs.append(run)
+        self.first = min(self.first, *(row.time for row in run.rows))
+        self.last = max(self.last, *(row.time for row in run.rows))
+        self.size += len(run.rows)
+
+    def rows(self) -> tuple[Row, ...]:
+        if len(self.runs) == 1:
+            return self.runs[0].rows
+        return tuple(sorted((row for run in self.runs for row in run.rows), key=lambda row: row.line))
+
+    def passages(self) -> list[list[Row]]:
+        """Its rows, by where they stand together in the file."""
+        passages: list[list[Row]] = []
+        last_id = -1
+        for run in sorted(self.runs):
+            if run.id != last_id + 1:
+                passages.append([])
+            passages[-1] += run.rows
+            last_id = run.id
+        return passages
+
+
 class _Sorter:
-    """Sorts sales into the lists of a sheet."""
+    """Makes sales of rows, and decides on the fate of each."""
 
-    mapping: TillMapping
-    file: str
-    sales: list[Sale] = field(default_factory=list)
-    worthless: list[Sale] = field(default_factory=list)
-    no_customer: list[Sale] = field(default_factory=list)
-    returned: list[Sale] = field(default_factory=list)
-    held_back: list[HeldBack] = field(default_factory=list)
+    def __init__(self, spool: Spool, mapping: TillMapping, rows_read: int, latest: datetime) -> None:
+        self._spool = spool
+        self._mapping = mapping
+        self._rule = mapping.rule
+        self._rows_read = rows_read
+        self._latest = latest
+        self._has_problems = bool(spool.count("SELECT 1 FROM problems WHERE number <> '' LIMIT 1"))
+        self._day_in_reference = "{day" in (mapping.reference or "{day}")
+        self.points = 0
 
-    def sort(self, rows: Sequence[Row], problems: Sequence[RowProblem]) -> TillSheet:
-        broken = dict(_broken_sales(rows, problems))
-        by_number: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_number[row.sale].append(row)
-        for number, of_sale in by_number.items():
-            self._place(number, tuple(of_sale), broken.get(number))
-        return TillSheet(
-            file=self.file,
-            rows_read=len(rows) + len(problems),
-            sales=tuple(self.sales),
-            worthless=tuple(self.worthless),
-            no_customer=tuple(self.no_customer),
-            returns=tuple(match_returns(self.returned, [*self.sales, *self.worthless], self.mapping.rule)),
-            held_back=tuple(self.held_back),
-            problems=tuple(problems),
+    def sort(self) -> None:
+        for _, runs in groupby(self._spool.runs(), key=lambda run: (run.till, run.number)):
+            self._place_all(self._clusters(runs))
+        self._spool.finish_sales()
+
+    def _clusters(self, runs: Iterator[Run]) -> Iterator[_Cluster]:
+        """Divide the runs of one number, in order of time, wherever they are further apart than a sale takes."""
+        cluster: _Cluster | None = None
+        for run in runs:
+            following = _Cluster.of(run)
+            if cluster is None:
+                cluster = following
+            elif following.first - cluster.last > self._mapping.longest_sale:
+                yield cluster
+                cluster = following
+            elif cluster.size + following.size > MOST_ROWS:
+                reason = f"more than {MOST_ROWS} rows have its number: does the mapping name the right column?"
+                cluster.reason = following.reason = reason
+                yield cluster
+                cluster = following
+            else:
+                cluster.add(run)
+        if cluster is not None:
+            yield cluster
+
+    def _place_all(self, clusters: Iterator[_Cluster]) -> None:
+        """Place the sales of one number. Where it is used again and cannot tell sales apart, all of them are held back."""
+        before: _Cluster | None = None
+        for cluster in clusters:
+            if before is not None:
+                reason = self._used_again(before, cluster)
+                before.reason = before.reason or reason
+                cluster.reason = cluster.reason or reason
+                self._place(before)
+            before = cluster
+        if before is not None:
+            self._place(before)
+
+    def _used_again(self, before: _Cluster, cluster: _Cluster) -> str:
+        same_day = self._mapping.day_of(before.first) == self._mapping.day_of(cluster.first)
+        at = cluster.first.astimezone(self._mapping.zone)
+        if same_day:
+            return f"its number is used again at {at:%H:%M}, or is it one sale? (setting longest_sale in [till])"
+        if not self._day_in_reference:
+            return f"its number is used again on {at:%Y-%m-%d}, and the mapping's reference has no {{day}} in it"
+        return ""
+
+    def _place(self, cluster: _Cluster) -> None:
+        rows = cluster.rows()
+        sale = self._sale(cluster, rows)
+        marked = bool(self._mapping.return_prefix) and cluster.number.startswith(self._mapping.return_prefix)
+        reason = (
+            cluster.reason
+            or self._malformed(cluster)
+            or _contradiction(cluster, rows, self._latest, self._mapping.zone)
+            or self._repetition(cluster, rows)
+            or _unclear(sale, marked)
+        )
+        fate = "held back" if reason else _fate(sale, marked)
+        if fate == "issued":
+            self.points += sale.points
+        # The rows of a sale that stand together are in the spool already.
+        together = len(cluster.runs) == 1
+        self._spool.add_sale(
+            (
+                fate,
+                sale.till,
+                sale.number,
+                sale.day.isoformat(),
+                sale.customer,
+                micros(sale.time),
+                rows[0].line,
+                len(rows),
+                str(sale.amount),
+                str(sale.points),
+                sale.reference,
+                reason,
+                cluster.runs[0].id if together else None,
+                None if together else pack(rows),
+            )
         )
 
-    def _place(self, number: str, rows: tuple[Row, ...], broken: str | None) -> None:
-        sale = self._sale(number, rows)
-        marked = bool(self.mapping.return_prefix) and number.startswith(self.mapping.return_prefix)
-        reason = broken or _contradiction(rows) or _unclear(sale, marked)
-        if reason is not None:
-            self.held_back.append(HeldBack(number, sale.lines, reason))
-        elif marked or all(row.is_negative for row in rows):
-            self.returned.append(sale)
-        elif not sale.customer:
-            self.no_customer.append(sale)
-        else:
-            (self.sales if sale.points else self.worthless).append(sale)
-
-    def _sale(self, number: str, rows: tuple[Row, ...]) -> Sale:
-        first = min(row.time for row in rows)
-        day = first.astimezone(self.mapping.zone).date().isoformat()
+    def _sale(self, cluster: _Cluster, rows: tuple[Row, ...]) -> Sale:
+        day = self._mapping.day_of(cluster.first)
+        amounts, quantities = measures_of(rows, self._rule)
         return Sale(
-            number=number,
+            number=cluster.number,
+            till=cluster.till,
+            day=day,
             customer=next((row.customer for row in rows if row.customer), ""),
-            time=first,
+            time=cluster.first,
             rows=rows,
-            amount=exact_sum(row.amount for row in rows),
-            points=self.mapping.rule.points(amounts_of(rows)),
-            reference=self.mapping.reference.format(sale=number, day=day),
+            amount=exact_sum(amounts.values()),
+            points=self._rule.points(amounts, quantities),
+            reference=self._mapping.reference_of(cluster.till, day, cluster.number),
+        )
+
+    def _malformed(self, cluster: _Cluster) -> str:
+        """Why a malformed row makes the sale uncertain, or ""."""
+        if not self._has_problems:
+            return ""
+        longest = self._mapping.longest_sale
+        window = micros(cluster.first - longest), micros(cluster.last + longest)
+        for document in self._spool.problems_of(cluster.till, cluster.number, window):
+            problem = _problem_of(document)
+            return f"line {problem.line} of it is malformed ({problem.field} {problem.reason})"
+        return ""
+
+    def _repetition(self, cluster: _Cluster, rows: Sequence[Row]) -> str:
+        """Why rows of the sale may be one row written twice, or ""."""
+        if len({row.article for row in rows}) == len(rows):
+            return ""
+        if repeated := _repeated_passage(cluster.passages()):
+            return f"line {repeated[1].line} repeats line {repeated[0].line}: was the file appended to itself?"
+        if repeated := self._repeated_measure(rows):
+            return (
+                f"lines {repeated[0].line} and {repeated[1].line} are the same: was one row written for each payment?"
+            )
+        if len(rows) == self._rows_read and _is_doubled([(row.article, row.quantity, row.amount) for row in rows]):
+            return "the second half of its rows repeats the first: was the file appended to itself?"
+        return ""
+
+    def _repeated_measure(self, rows: Sequence[Row]) -> tuple[Row, Row] | None:
+        """Two rows with the same measure of the same article. One that was cancelled, and then written again, is one."""
+        standing: dict[tuple[object, ...], list[Row]] = {}
+        for row in filter(self._is_measured, rows):
+            same = standing.setdefault((row.article, abs(row.quantity), abs(row.amount)), [])
+            if same and (same[-1].quantity < 0) != (row.quantity < 0):
+                same.pop()
+            else:
+                same.append(row)
+        return next(((same[0], same[1]) for same in standing.values() if len(same) > 1), None)
+
+    def _is_measured(self, row: Row) -> bool:
+        return (
+            row.quantity % 1 != 0 or row.unit.casefold() in _MEASURED_UNITS or row.category in self._rule.per_quantity
         )
 
 
-def amounts_of(rows: Iterable[Row]) -> dict[str, Decimal]:
-    """Add up amounts by category, exactly."""
-    totals: dict[str, Decimal] = defaultdict(lambda: ZERO)
+def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Add up what earns points, exactly: the amounts by category, and the quantities of goods by category."""
+    amounts: dict[str, Decimal] = {}
     for row in rows:
-        totals[row.category] = EXACT.add(totals[row.category], row.amount)
-    return dict(totals)
+        amounts[row.category] = EXACT.add(amounts.get(row.category, ZERO), row.amount)
+    quantities: dict[str, Decimal] = {}
+    if rule.per_quantity:
+        for line in lines_of(rows):
+            if line.is_goods:
+                quantities[line.category] = EXACT.add(quantities.get(line.category, ZERO), line.quantity)
+    return amounts, quantities
 
 
-def _broken_sales(rows: Sequence[Row], problems: Iterable[RowProblem]) -> Iterator[tuple[str, str]]:
-    """Sales that a malformed row belongs to, with the reason to hold them back.
-
-    A row belongs to the sale whose number it has. Where that cannot be read, a row between two rows of one sale belongs
-    to that sale.
-    """
-    lines = [row.line for row in rows]
-    for problem in problems:
-        sale, next_row = problem.sale, bisect(lines, problem.line)
-        if not sale and 0 < next_row < len(rows) and rows[next_row - 1].sale == rows[next_row].sale:
-            sale = rows[next_row].sale
-        if sale:
-            yield sale, f"line {problem.line} of it is malformed ({problem.field} {problem.reason})"
-
-
-def _contradiction(rows: Sequence[Row]) -> str | None:
-    """Why rows with the same number cannot be one sale, or None."""
-    customers = sorted({row.customer for row in rows if row.customer})
-    if len(customers) > 1:
-        return f"its rows name different customers: {', '.join(customers)}"
-    if max(row.time for row in rows) - min(row.time for row in rows) > LONGEST_SALE:
-        return "its rows are more than a day apart: was the sale number used twice?"
+def _repeated_passage(passages: Sequence[Sequence[Row]]) -> tuple[Row, Row] | None:
+    """Two equal rows of one moment that do not stand together, because the file has them twice."""
+    seen: dict[tuple[object, ...], tuple[int, Row]] = {}
+    for place, passage in enumerate(passages if len(passages) > 1 else ()):
+        for row in passage:
+            before, earlier = seen.setdefault((row.time, row.article, row.quantity, row.amount), (place, row))
+            if before != place:
+                return earlier, row
     return None
 
 
-def _unclear(sale: Sale, marked: bool) -> str | None:
-    """Why a sale is neither a clear sale nor a clear return, or None."""
-    if len({row.is_negative for row in sale.rows}) > 1:
-        if marked:
-            return "it is marked as a return, but has rows that sell and rows that take back"
-        if sale.points < 0 or sale.amount < 0:
+def _is_doubled(rows: Sequence[object]) -> bool:
+    """Whether different rows stand there twice. Equal pieces, row after row, are pieces that a customer bought."""
+    half = len(rows) // 2
+    return len(set(rows[:half])) > 1 and rows[:half] == rows[half:]
+
+
+def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zone: tzinfo) -> str:
+    """Why rows with the same number cannot be one sale of now, or ""."""
+    customers = {row.customer for row in rows}
+    if len(customers) > 1:
+        named = sorted(customers - {""})
+        if len(named) > 1:
+            return f"its rows name different customers: {', '.join(named)}"
+        if apart := _nameless_passage(cluster.passages()):
+            return f"line {apart.line} names no customer and stands apart from the rows that do: is it one sale?"
+    if cluster.last > latest:
+        return f"it is in the future, at {cluster.last.astimezone(zone):%Y-%m-%d %H:%M:%S}: is the clock of the till right?"
+    return ""
+
+
+def _nameless_passage(passages: Sequence[Sequence[Row]]) -> Row | None:
+    """The first row of a passage without customer that is not of the moment of a row that stands with one."""
+    named = [row.time for passage in passages if any(row.customer for row in passage) for row in passage]
+    for passage in passages:
+        if any(row.customer for row in passage):
+            continue
+        if not any(abs(row.time - time) <= MOMENT for row in passage for time in named):
+            return passage[0]
+    return None
+
+
+def _unclear(sale: Sale, marked: bool) -> str:
+    """Why a sale is neither a clear sale nor a clear return, or ""."""
+    if len(sale.reference) > LONGEST_REFERENCE:
+        return f"its reference has {len(sale.reference)} characters; the gateway takes {LONGEST_REFERENCE}"
+    if len({gives_back(row) for row in sale.rows}) > 1:
+        if marked and sale.amount == 0:
+            return "it is marked as a return, but takes back as much as it sells"
+        if not marked and sale.amount >= 0 and (sale.points < 0 or (sale.amount == 0 and sale.points)):
             return "it takes back more than it sells"
     if sale.points > UINT64_MAX:
         return f"it is worth {sale.points} points, more than the chain can hold"
-    return None
+    return ""
 
 
-def match_returns(returned: Iterable[Sale], sales: Sequence[Sale], rule: PointsRule) -> Iterator[Return]:
-    """Match returns with the sales whose points they take back.
-
-    A returned row matches the customer's latest earlier sale of the same article, if at least that quantity and that
-    much money is left of it.
-
-    Args:
-        returned: The sales that take goods back.
-        sales: The sales that they may take back.
-        rule: What amounts are worth.
-
-    Yields:
-        The returns, in order of time.
-    """
-    remainders = _Remainders(sales, rule)
-    for back in sorted(returned, key=lambda sale: (sale.time, sale.lines)):
-        matched: dict[str, list[Row]] = defaultdict(list)
-        unmatched = []
-        for row in back.rows:
-            sale = remainders.take(back, row)
-            if sale is None:
-                unmatched.append(row)
-            else:
-                matched[sale.number].append(row)
-        reversals = tuple(remainders.reversal(number, rows) for number, rows in matched.items())
-        yield Return(back.number, back.customer, back.time, back.rows, -abs(back.amount), reversals, tuple(unmatched))
+def _fate(sale: Sale, marked: bool) -> str:
+    """What becomes of a clear sale. One that gives money back is a return, even if it cancels a coupon."""
+    if marked or sale.amount < 0 or all(gives_back(row) for row in sale.rows):
+        return "returned"
+    if not sale.customer:
+        return "no customer"
+    return "issued" if sale.points else "worthless"
 
 
-class _Remainders:
-    """What remains of each sale after the returns seen so far."""
+# ---------------------------------------------------------------- returns with the file's own sales
 
-    def __init__(self, sales: Sequence[Sale], rule: PointsRule) -> None:
+
+class _Match:
+    """Matches the returns of a file with its own sales, one return at a time."""
+
+    def __init__(self, spool: Spool, rule: PointsRule) -> None:
+        self._spool = spool
         self._rule = rule
-        self._sales = {sale.number: sale for sale in sales}
-        self._bought: dict[tuple[str, str], list[Sale]] = defaultdict(list)
-        self._quantity: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-        self._amount: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-        self._amounts: dict[str, Mapping[str, Decimal]] = {}
-        for sale in sorted(sales, key=lambda sale: sale.time, reverse=True):
-            self._amounts[sale.number] = amounts_of(sale.rows)
-            for row in sale.rows:
-                key = (sale.number, row.article)
-                self._quantity[key] = EXACT.add(self._quantity[key], row.quantity)
-                self._amount[key] = EXACT.add(self._amount[key], row.amount)
-            for article in dict.fromkeys(row.article for row in sale.rows):
-                self._bought[sale.customer, article].append(sale)
+        self._remainders: dict[int, Remainder] = {}
+        """The remainders that the return at hand has looked at, by the sale's id."""
 
-    def take(self, back: Sale, row: Row) -> Sale | None:
-        """Find the sale that a returned row matches, and subtract the row from it."""
-        for sale in self._bought.get((back.customer, row.article), ()) if back.customer else ():
-            key = (sale.number, row.article)
-            enough = self._quantity[key] >= abs(row.quantity) and self._amount[key] >= abs(row.amount)
-            if enough and sale.time <= row.time:
-                self._quantity[key] = EXACT.subtract(self._quantity[key], abs(row.quantity))
-                self._amount[key] = EXACT.subtract(self._amount[key], abs(row.amount))
-                return sale
-        return None
+    def match(self) -> None:
+        """Match all returns in order of time."""
+        if not self._spool.count("SELECT 1 FROM sales WHERE fate = 'returned' LIMIT 1"):
+            return
+        self._list_articles()
+        for values in self._spool.query(f"{SALES} WHERE s.fate = 'returned' ORDER BY s.time, s.line"):
+            self._remainders.clear()
+            matched = match_return(_return(values), self._find)
+            self._keep(SaleRecord(*values).id, matched)
 
-    def reversal(self, number: str, rows: Sequence[Row]) -> Reversal:
-        """Work out the points that rows take back: the sale's points so far, less those of what the customer keeps."""
-        before = self._amounts[number]
-        after = dict(before)
-        for row in rows:
-            after[row.category] = EXACT.subtract(after[row.category], abs(row.amount))
-        self._amounts[number] = after
-        points = self._rule.points(before) - self._rule.points(after)
-        lines = tuple(row.line for row in rows)
-        return Reversal(number, self._sales[number].reference, points, lines)
+    def _list_articles(self) -> None:
+        """List what the customers who return something have bought."""
+        customers = "SELECT customer FROM sales WHERE fate = 'returned' AND customer <> ''"
+        where = f"WHERE s.fate IN ('issued', 'worthless') AND s.customer IN ({customers})"
+        for values in self._spool.query(f"{SALES} {where}"):
+            record = SaleRecord(*values)
+            articles = {row.article for row in _sale(values).rows}
+            self._spool.change(
+                "INSERT INTO bought VALUES (?, ?, ?, ?)",
+                [(record.customer, article, record.time, record.id) for article in articles],
+            )
+
+    def _find(self, back: Return, row: Row) -> Iterator[Remainder]:
+        until = micros(row.time)
+        if row.original:
+            sql = "SELECT id FROM sales WHERE number = ? AND time <= ? ORDER BY till <> ?, time DESC, line DESC"
+            yield from self._remainders_of(sql, (row.original, until, back.till))
+            return
+        sql = "SELECT id FROM sales WHERE number = ? AND time <= ? AND till = ? AND day = ?"
+        yield from self._remainders_of(sql, (back.number, until, back.till, back.day.isoformat()))
+        sql = "SELECT sale FROM bought WHERE customer = ? AND article = ? AND time <= ? ORDER BY time DESC, sale DESC"
+        yield from self._remainders_of(sql, (back.customer, row.article, until))
+
+    def _remainders_of(self, sql: str, parameters: Sequence[Any]) -> Iterator[Remainder]:
+        for (sale_id,) in self._spool.query(sql, parameters):
+            if sale_id not in self._remainders:
+                record = SaleRecord(*next(self._spool.query(f"{SALES} WHERE s.id = ?", (sale_id,))))
+                if record.fate not in _ORIGINALS:
+                    continue
+                self._remainders[sale_id] = Remainder(self._original(record), self._rule)
+            yield self._remainders[sale_id]
+
+    def _original(self, record: SaleRecord) -> Original:
+        sale = _sale(record)
+        taken = self._spool.query("SELECT line FROM taken WHERE sale = ?", (record.id,))
+        return Original(
+            reference=sale.reference,
+            number=sale.number,
+            till=sale.till,
+            day=sale.day,
+            customer=sale.customer,
+            time=sale.time,
+            lines=sale.content,
+            points=sale.points if record.fate == "issued" else 0,
+            taken=tuple(_line(json.loads(line)) for (line,) in taken),
+        )
+
+    def _keep(self, return_id: int, back: Return) -> None:
+        """Keep what was matched, and what is no longer left of the sales."""
+        reversals = [(r.sale, r.reference, str(r.points), r.lines, _plain(r.taken)) for r in back.reversals]
+        unmatched = [row.line for row in back.unmatched]
+        self._spool.change(
+            "INSERT INTO matches VALUES (?, ?, ?)", [(return_id, json.dumps(reversals), json.dumps(unmatched))]
+        )
+        ids = {remainder.original.reference: sale_id for sale_id, remainder in self._remainders.items()}
+        for reversal in back.reversals:
+            sale_id = ids[reversal.reference]
+            taken = [(sale_id, json.dumps(line)) for line in _plain(reversal.taken)]
+            self._spool.change("INSERT INTO taken VALUES (?, ?)", taken)
+            exhausted = [line.article for line in reversal.taken if not self._remainders[sale_id].has_any(line.article)]
+            self._spool.change("DELETE FROM bought WHERE sale = ? AND article = ?", [(sale_id, a) for a in exhausted])
+
+
+_ORIGINALS = ("issued", "worthless", "no customer")
+"""The fates of sales that a return may take back."""
+
+
+# ---------------------------------------------------------------- records to what a sheet shows
+
+
+def _sale(values: Sequence[Any]) -> Sale:
+    record = SaleRecord(*values)
+    return Sale(
+        number=record.number,
+        till=record.till,
+        day=date.fromisoformat(record.day),
+        customer=record.customer,
+        time=moment(record.time),
+        rows=unpack(record.rows, record.till, record.number),
+        amount=Decimal(record.amount),
+        points=int(record.points),
+        reference=record.reference,
+    )
+
+
+def _return(values: Sequence[Any]) -> Return:
+    record = SaleRecord(*values)
+    rows = unpack(record.rows, record.till, record.number)
+    # A return that has not been matched yet has no match: then all of it is unmatched.
+    unmatched = {row.line for row in rows} if record.unmatched is None else set(json.loads(record.unmatched))
+    return Return(
+        number=record.number,
+        till=record.till,
+        day=date.fromisoformat(record.day),
+        customer=record.customer,
+        time=moment(record.time),
+        rows=rows,
+        amount=-abs(Decimal(record.amount)),
+        reference=record.reference,
+        reversals=tuple(
+            Reversal(sale, reference, int(points), tuple(lines), tuple(map(_line, taken)))
+            for sale, reference, points, lines, taken in json.loads(record.reversals or "[]")
+        ),
+        unmatched=tuple(row for row in rows if row.line in unmatched),
+    )
+
+
+def _held_back(values: Sequence[Any]) -> HeldBack:
+    record = SaleRecord(*values)
+    rows = unpack(record.rows, record.till, record.number)
+    return HeldBack(record.number, record.till, tuple(row.line for row in rows), record.reason)
+
+
+def _problem(values: Sequence[Any]) -> RowProblem:
+    return _problem_of(json.loads(values[0]))
+
+
+def _problem_of(document: Sequence[Any]) -> RowProblem:
+    found = dict(zip(PROBLEM_FIELDS, document, strict=True))
+    day = date.fromisoformat(found["day"]) if found["day"] else None
+    return RowProblem(**{**found, "day": day})
+
+
+def _problem_document(problem: RowProblem) -> dict[str, Any]:
+    found = {name: getattr(problem, name) for name in PROBLEM_FIELDS}
+    return {**found, "day": problem.day and problem.day.isoformat()}
+
+
+def _return_document(back: Return) -> dict[str, Any]:
+    return {
+        "number": back.number,
+        "till": back.till,
+        "day": back.day.isoformat(),
+        "customer": back.customer,
+        "time": back.time.isoformat().replace("+00:00", "Z"),
+        "amount": str(back.amount),
+        "lines": list(back.lines),
+        "reference": back.reference,
+        "reversals": [
+            {"sale": r.sale, "reference": r.reference, "points": r.points, "lines": list(r.lines)}
+            for r in back.reversals
+        ],
+        "unmatched": [row.line for row in back.unmatched],
+    }
+
+
+def _line(values: Sequence[str]) -> Line:
+    article, category, quantity, amount = values
+    return Line(article, category, Decimal(quantity), Decimal(amount))
+
+
+def _plain(lines: Sequence[Line]) -> list[tuple[str, str, str, str]]:
+    return [(line.article, line.category, str(line.quantity), str(line.amount)) for line in lines]

@@ -1,0 +1,255 @@
+"""Where the rows and sales of one till file lie while they are worked on: a temporary database, so memory stays constant.
+
+SQLite opens it without a name: it grows on disk as needed, has no name there that could be left behind, and is gone when
+the process is, however that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar, overload
+
+from tongdui._errors import TillError
+
+from ._rows import Row
+
+_T = TypeVar("_T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_BATCH = 1_000
+"""Records that are written at a time."""
+_CACHE_KIB = 16_384
+"""Memory for pages of the database."""
+
+_TABLES = """
+CREATE TABLE runs (id INTEGER PRIMARY KEY, till TEXT, number TEXT, first INTEGER, rows TEXT);
+CREATE TABLE problems (id INTEGER PRIMARY KEY, till TEXT, number TEXT, since INTEGER, until INTEGER, problem TEXT);
+CREATE TABLE sales (
+    id INTEGER PRIMARY KEY, fate TEXT, till TEXT, number TEXT, day TEXT, customer TEXT, time INTEGER, line INTEGER,
+    size INTEGER, amount TEXT, points TEXT, reference TEXT, reason TEXT, run INTEGER, rows TEXT
+);
+CREATE TABLE matches (sale INTEGER PRIMARY KEY, reversals TEXT, unmatched TEXT);
+CREATE TABLE taken (sale INTEGER, line TEXT);
+CREATE TABLE bought (customer TEXT, article TEXT, time INTEGER, sale INTEGER);
+"""
+_RUN_INDEX = "CREATE INDEX run_order ON runs (till, number, first, id)"
+_PROBLEM_INDEX = "CREATE INDEX problem_number ON problems (number)"
+_SALE_INDEXES = (
+    "CREATE INDEX sale_fate ON sales (fate, line)",
+    "CREATE INDEX sale_customer ON sales (customer, time)",
+    "CREATE INDEX sale_number ON sales (number, time)",
+    "CREATE INDEX bought_article ON bought (customer, article, time)",
+    "CREATE INDEX bought_sale ON bought (sale, article)",
+    "CREATE INDEX taken_sale ON taken (sale)",
+)
+SALES = """
+SELECT s.id, s.fate, s.till, s.number, s.day, s.customer, s.time, s.amount, s.points, s.reference, s.reason,
+       coalesce(s.rows, r.rows) AS rows, m.reversals, m.unmatched
+FROM sales s LEFT JOIN runs r ON r.id = s.run LEFT JOIN matches m ON m.sale = s.id
+"""
+"""Selects sales with their rows; a condition and an order follow. Each result is a `SaleRecord`."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+class Run(NamedTuple):
+    """Rows of one sale number that stand together in the file. Runs with consecutive ids do so as well."""
+
+    id: int
+    till: str
+    number: str
+    rows: tuple[Row, ...]
+
+
+class SaleRecord(NamedTuple):
+    """A sale as the spool keeps it."""
+
+    id: int
+    fate: str
+    till: str
+    number: str
+    day: str
+    customer: str
+    time: int
+    amount: str
+    points: str
+    reference: str
+    reason: str
+    rows: str
+    reversals: str | None
+    unmatched: str | None
+
+
+class Spool:
+    """The temporary database of one file. Rows go in as they are read; sales come out in order."""
+
+    def __init__(self) -> None:
+        # Without a name it is SQLite's own temporary file, which the system removes even if the process is killed.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.executescript(_TABLES)
+        self._runs: list[tuple[Any, ...]] = []
+        self._sales: list[tuple[Any, ...]] = []
+        self._db.execute("BEGIN")
+
+    def close(self) -> None:
+        """Give the database back. What is read from it afterwards is an error."""
+        self._db.close()
+
+    # ---------------------------------------------------------------- going in
+
+    def add_run(self, run_id: int, till: str, number: str, rows: Sequence[Row]) -> None:
+        """Keep rows of one sale number that stand together in the file."""
+        self._runs.append((run_id, till, number, micros(min(row.time for row in rows)), pack(rows)))
+        if len(self._runs) == _BATCH:
+            self._flush()
+
+    def add_problem(self, till: str, number: str, window: tuple[int, int], document: Sequence[Any]) -> int:
+        """Keep a malformed row, with the identity and the time of the sale that it may belong to. Returns its id."""
+        sql = "INSERT INTO problems (till, number, since, until, problem) VALUES (?, ?, ?, ?, ?)"
+        return int(self._db.execute(sql, (till, number, *window, _encode(document))).lastrowid or 0)
+
+    def place_problems(self, first_id: int, till: str, number: str, window: tuple[int, int]) -> None:
+        """Give the malformed rows from `first_id` on, whose sale cannot be read, to the sale that stands around them."""
+        sql = "UPDATE problems SET till = ?, number = ?, since = ?, until = ? WHERE id >= ? AND number = ''"
+        self._db.execute(sql, (till, number, *window, first_id))
+
+    def finish_rows(self) -> None:
+        """Sort what went in, on disk."""
+        self._flush()
+        self._db.execute(_RUN_INDEX)
+        self._db.execute(_PROBLEM_INDEX)
+
+    def add_sale(self, values: Sequence[Any]) -> None:
+        """Keep a sale: the columns of `sales` without the id."""
+        self._sales.append(tuple(values))
+        if len(self._sales) == _BATCH:
+            self._flush()
+
+    def finish_sales(self) -> None:
+        """Make sales quick to find."""
+        self._flush()
+        for index in _SALE_INDEXES:
+            self._db.execute(index)
+
+    def _flush(self) -> None:
+        self._db.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", self._runs)
+        self._db.executemany(f"INSERT INTO sales VALUES (NULL{', ?' * 14})", self._sales)  # noqa: S608 - a constant
+        self._runs.clear()
+        self._sales.clear()
+
+    # ---------------------------------------------------------------- coming out
+
+    def runs(self) -> Iterator[Run]:
+        """All runs, in order of till, number and time."""
+        sql = "SELECT id, till, number, rows FROM runs ORDER BY till, number, first, id"
+        for run_id, till, number, rows in self.query(sql):
+            yield Run(run_id, till, number, unpack(rows, till, number))
+
+    def problems_of(self, till: str, number: str, window: tuple[int, int]) -> Iterator[list[Any]]:
+        """The malformed rows that may belong to a sale of this number at this time."""
+        sql = "SELECT problem FROM problems WHERE number = ? AND till IN ('', ?) AND since <= ? AND until >= ? ORDER BY id"
+        since, until = window
+        for (document,) in self.query(sql, (number, till, until, since)):
+            yield json.loads(document)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Run a query, and yield its results one by one."""
+        try:
+            yield from self._db.execute(sql, parameters)
+        except sqlite3.ProgrammingError as error:
+            raise TillError("the till's sheet is closed; read what you need of it inside its `with` block") from error
+
+    def count(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """How many results a query has."""
+        return int(next(self.query(f"SELECT count(*) FROM ({sql})", parameters))[0])  # noqa: S608 - our own queries
+
+    def change(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each of these parameters."""
+        self._db.executemany(sql, parameters)
+
+
+class Spooled(Sequence[_T]):
+    """Results of a query: a sequence that is read from the spool each time it is iterated over."""
+
+    def __init__(
+        self, spool: Spool, sql: str, parameters: Sequence[Any], decode: Callable[[tuple[Any, ...]], _T]
+    ) -> None:
+        self._spool = spool
+        self._sql = sql
+        self._parameters = tuple(parameters)
+        self._decode = decode
+        self._length: int | None = None
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = self._spool.count(self._sql, self._parameters)
+        return self._length
+
+    def __iter__(self) -> Iterator[_T]:
+        return map(self._decode, self._spool.query(self._sql, self._parameters))
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_T]: ...
+    def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            window = (max(0, stop - start), start) if step > 0 else (max(0, start - stop), stop + 1)
+            found = list(self._page(*window))
+            return found[::step] if step > 0 else found[::-1][::-step]
+        place = index + len(self) if index < 0 else index
+        for found_one in self._page(1, place) if place >= 0 else ():
+            return found_one
+        raise IndexError(f"there is no item {index} among {len(self)}")
+
+    def _page(self, limit: int, offset: int) -> Iterator[_T]:
+        sql = f"{self._sql} LIMIT ? OFFSET ?"
+        return map(self._decode, self._spool.query(sql, (*self._parameters, limit, offset)))
+
+
+# ---------------------------------------------------------------- rows and times as text and numbers
+
+
+def micros(time: datetime) -> int:
+    """A time as whole microseconds since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """The time that `micros` made a number of, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def pack(rows: Iterable[Row]) -> str:
+    """Write rows as text."""
+    packed = []
+    last: datetime | None = None
+    for row in rows:
+        if row.time is not last:
+            last = row.time
+            stamp = micros(last)
+        packed.append(
+            (row.line, stamp, row.customer, row.article, row.category, str(row.quantity), str(row.amount), row.unit,
+             row.original)
+        )  # fmt: skip
+    return _encode(packed)
+
+
+def unpack(text: str, till: str, number: str) -> tuple[Row, ...]:
+    """Read rows of one sale from text."""
+    rows = []
+    last: int | None = None
+    for line, stamp, customer, article, category, quantity, amount, unit, original in json.loads(text):
+        if stamp != last:
+            last, time = stamp, moment(stamp)
+        amounts = Decimal(quantity), Decimal(amount)
+        rows.append(Row(line, till, number, time, customer, article, category, *amounts, unit, original))
+    return tuple(rows)
