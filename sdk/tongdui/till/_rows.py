@@ -435,8 +435,8 @@ class _Parser:
 
     def _good(self, row: list[str], ours: str) -> Any:
         """What one cell of a row says, or None if it is bad or missing."""
-        places = [self._header.index[column] for column in (ours, "date") if column in self._header.index]
-        if ours not in self._cells or max(places) >= len(row):
+        needed = (ours, "date") if ours == "time" else (ours,)
+        if ours not in self._cells or max(self._header.index.get(column, 0) for column in needed) >= len(row):
             return None
         value = self._cells[ours][next(iter(self._keys([(cell,) for cell in row], ours)))]
         return None if isinstance(value, BadCellError) and value.local is None else value
@@ -469,13 +469,12 @@ class _Parser:
         """Rows of what their cells say."""
         if not rows:
             return []
-        nothing = repeat("", len(rows))
         tills = found.get("till") or [""] * len(rows)
         fields = [
             numbers,
             tills,
             *(found[ours] for ours in ("sale", "time", "customer", "article", "category", "quantity", "amount")),
-            found.get("unit") or nothing,
+            found.get("unit") or repeat(""),
             found.get("original") or repeat(""),
         ]
         made = list(map(_new_row, zip(*fields, strict=False)))

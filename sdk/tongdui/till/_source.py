@@ -7,7 +7,7 @@ import csv
 import re
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -18,6 +18,7 @@ from xml.etree.ElementTree import ParseError
 
 from tongdui._errors import TillError
 
+from ._cells import printable
 from ._mapping import FileFormat
 
 _MARKS = (
@@ -209,11 +210,11 @@ class WorkbookSource(Source):
         sheets = {sheet.title: sheet for sheet in workbook.worksheets}
         if self._sheet is not None:
             if self._sheet not in sheets:
-                raise TillError(f"{self.path}: there is no sheet {self._sheet!r} (found: {', '.join(sheets)})")
+                raise TillError(f"{self.path}: there is no sheet {self._sheet!r} (found: {_listed(sheets)})")
             return sheets[self._sheet]
         filled = {title: sheet for title, sheet in sheets.items() if _has_rows(sheet)}
         if len(filled) != 1:
-            found = f"several sheets have rows ({', '.join(filled)})" if filled else "no sheet has rows"
+            found = f"several sheets have rows ({_listed(filled)})" if filled else "no sheet has rows"
             raise TillError(f"{self.path}: {found}: name one in the mapping, [file] sheet")
         return next(iter(filled.values()))
 
@@ -225,6 +226,10 @@ class WorkbookSource(Source):
             filled = [_without_end(row) for row in chunk]
             yield Lines(first, filled, {})
             first += len(chunk)
+
+
+def _listed(titles: Iterable[str]) -> str:
+    return ", ".join(map(printable, titles))
 
 
 def _has_rows(sheet: Any) -> bool:
