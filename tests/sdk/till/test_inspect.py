@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tongdui._errors import TillError
 from tongdui.till._inspect import Inspection, inspect_till
@@ -23,6 +25,22 @@ from tongdui.till._rows import Row, RowReader
 
 ROOT = Path(__file__).parents[3]
 
+ODD = (
+    b",",
+    b'"',
+    b"\n",
+    b"\r",
+    b";",
+    b"\t",
+    b"\x00",
+    b"NULL",
+    b"sep=;\n",
+    b"9" * 40,
+    b"1E5",
+    "²".encode(),
+    "٣".encode(),
+    b"\x1b[2J",
+)
 ENGLISH = """\
 time,sale number,customer,article,quantity,unit,amount
 2026-04-15 08:01:40,0001,FC-1001,95#,32.10,L,262.26
@@ -718,6 +736,23 @@ def test_control_characters_reach_neither_mapping_nor_findings(tmp_path: Path) -
     inspection = with_status(tmp_path, "PAID", "\x1b[31mX", "OK\x07", name="status")
     assert all(mark.isprintable() or mark == "\n" for mark in inspection.toml)
     assert all(map(str.isprintable, inspection.findings))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_odd_content_is_inspected_or_refused_in_words(tmp_path: Path, data: st.DataObject) -> None:
+    content = data.draw(st.sampled_from([ENGLISH.encode(), CHINESE.encode("gb18030"), CHINESE.encode("utf-16")]))
+    for _ in range(data.draw(st.integers(0, 6))):
+        place = data.draw(st.integers(0, len(content)))
+        gone = data.draw(st.integers(0, 20))
+        new = data.draw(st.sampled_from(ODD) | st.binary(max_size=4))
+        content = content[:place] + new + content[place + gone :]
+    try:
+        inspection = inspected(tmp_path, content)
+    except TillError:
+        return
+    assert all(map(str.isprintable, inspection.findings))
+    assert all(mark.isprintable() or mark == "\n" for mark in inspection.toml)
 
 
 # ---------------------------------------------------------------- real files
