@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: list[str]) -> int:
     command = get_command(app)
     if _COMPLETE in os.environ:
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()
         command.main(arguments, prog_name="tongdui", complete_var=_COMPLETE)
