@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetC
 from pydantic_core import CoreSchema, core_schema
 
 from clearing.kit.json_values import compact
+from tongdui._canonical import LONGEST_TEXT, canonical, canonical_name
 
 MAX_SAFE = 2**53 - 1
 """JavaScript cannot represent every larger whole number."""
@@ -67,6 +68,13 @@ def _clean(text: str) -> str:
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
     return text
+
+
+def _canonical_id(text: str) -> str:
+    found = canonical(text)
+    if not found:
+        raise ValueError("is empty, or nothing but spaces, invisible characters and quotes: give the customer's number")
+    return found
 
 
 def _is_text(value: Any) -> Any:
@@ -161,19 +169,44 @@ ProgramName = Annotated[
     ),
     Field(description="code or id", examples=["FUEL"]),
 ]
+ExternalId = Annotated[
+    str,
+    AfterValidator(_canonical_id),
+    AfterValidator(_clean),
+    Field(min_length=1, max_length=LONGEST_TEXT, examples=["8620017"]),
+]
+"""A merchant's own number for a customer, made canonical: full-width digits, or a spreadsheet's guard, make no other customer."""
+ExternalIdPrefix = Annotated[str, AfterValidator(canonical), AfterValidator(_clean), Field(max_length=LONGEST_TEXT)]
 MemberName = Annotated[
-    Text,
+    str,
+    AfterValidator(canonical_name),
+    AfterValidator(_clean),
     Form(
-        f"^(mem_{_ULID}|external:.{{1,128}})$",
+        f"^(mem_{_ULID}|external:.{{1,{LONGEST_TEXT}}})$",
         "must be a member's id, such as mem_" + EXAMPLE_ULID + ", or `external:` and your own number for the customer "
-        "(1 to 128 characters), such as external:8620017",
+        f"(1 to {LONGEST_TEXT} characters), such as external:8620017",
     ),
     Field(
         description="`mem_...`, or `external:` and your own number for the customer",
         examples=["external:8620017"],
     ),
 ]
-MEMBER_OR_ADDRESS = f"^(mem_{_ULID}|external:.{{1,128}}|0x[0-9a-fA-F]{{40}})$"
+LookedUpMember = Annotated[str, AfterValidator(canonical_name)]
+"""A member's name in a path: whether there is such a member, its service says."""
+WantedMember = Annotated[LookedUpMember, AfterValidator(_clean)]
+"""The same in a query."""
+LookedUpExternalId = Annotated[str, AfterValidator(canonical)]
+MemberOrAddress = Annotated[
+    str,
+    AfterValidator(canonical_name),
+    AfterValidator(_clean),
+    Form(
+        f"^(mem_{_ULID}|external:.{{1,{LONGEST_TEXT}}}|0x[0-9a-fA-F]{{40}})$",
+        "must be a member's id, `external:` and your own number for the customer, or an address as "
+        "GET /v1/expirations/due shows it",
+    ),
+    Field(description="`mem_...`, `external:...`, or the address of a member that was merged or erased"),
+]
 MemberId = Annotated[str, id_form("mem", "a member", "GET /v1/members")]
 Address = Annotated[str, Form("^0x[0-9a-fA-F]{40}$", "must be an address: 0x and 40 hexadecimal digits")]
 MemberCode = Annotated[

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.http import dry_run, expansion, streaming, tables
+from gateway.http import dry_run, expansion, integers, streaming, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -176,7 +176,8 @@ class Endpoint(APIRoute):
             request.state.call = call
             if self.is_stream and request.state.is_head:
                 return Response(media_type=streaming.EventStream.media_type)  # there is no end to wait for
-            return await _close_call(call, await handle(request))
+            response = await _close_call(call, await handle(request))
+            return integers.as_text(response) if integers.is_wanted(request.headers.get("accept", "")) else response
 
         return handle_call
 

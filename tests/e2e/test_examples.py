@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -48,10 +50,10 @@ class Stage:
         home.mkdir(exist_ok=True)
         return home
 
-    def run(self, merchant: str, *arguments: str, status: int = 0) -> str:
-        """Runs a program to its end; what it printed."""
+    def run(self, merchant: str, *arguments: str, program: str | None = None, status: int = 0) -> str:
+        """Runs a merchant's program to its end; what it printed. The program is called like the merchant, or `program`."""
         done = subprocess.run(
-            [sys.executable, str(EXAMPLES / f"{merchant}.py"), *arguments],
+            [sys.executable, str(EXAMPLES / f"{program or merchant}.py"), *arguments],
             cwd=self.home(merchant),
             env=self.environment(merchant),
             capture_output=True,
@@ -182,6 +184,52 @@ def test_the_video_platform_turns_an_exchange_into_a_month_or_undoes_it(stage: S
     assert json.loads(stage.run("video_platform", "months")) == {"V-5": 1}
     assert stage.points("A-5") == {"FUEL": 1_000, "VIDEO": 0}
     assert stage.points("A-6") == {"FUEL": 2_000, "VIDEO": 0}
+
+
+HEADER = "time,sale number,customer,article,quantity,unit,amount"
+
+
+def test_the_gas_station_imports_its_till_holds_points_at_the_pump_and_takes_a_return_back(stage: Stage) -> None:
+    """A day's file, a filling paid with points, and the return of goods whose points are partly spent."""
+    yesterday = (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).strftime("%Y-%m-%d")
+    sales = [
+        f"{yesterday} 08:00:00,0001,A-7,95#,32.10,L,262.26",
+        f"{yesterday} 08:00:00,0001,,Engine oil,1,pcs,268.00",
+        f"{yesterday} 08:05:00,0002,A-7,Tea,x,pcs,5.00",
+    ]
+    back = f"{yesterday} 19:00:00,R1,A-7,Engine oil,-1,pcs,-268.00"
+
+    def night(*rows: str, status: int) -> str:
+        (stage.home("station") / "day.csv").write_text("\n".join((HEADER, *rows)) + "\n")
+        return stage.run("station", "night", "day.csv", program="gas_station", status=status)
+
+    def pump(filling: str, most: str, drawn: str, status: int = 0) -> str:
+        return stage.run("station", "pump", filling, "A-7", most, drawn, program="gas_station", status=status)
+
+    first = night(*sales, status=1)
+    assert "1 sales issued for 798 FUEL, 0 were issued before" in first
+    assert "day.csv:4: quantity" in first, "the row that cannot be read is named"
+    sales[2] = sales[2].replace("x", "1")
+    assert "1 sales issued for 10 FUEL, 1 were issued before" in night(*sales, status=0)
+    assert stage.points("A-7")["FUEL"] == 808
+
+    assert "800 FUEL held: the pump is free for 8 litres" in (filled := pump("17", "8", "3.129"))
+    assert "312 FUEL taken, 488 are free again" in filled
+    assert "filling 17 is paid already" in pump("17", "4", "3.129")
+    assert "nothing drawn, nothing taken" in pump("18", "4", "0")
+    assert "the pump stays locked" in pump("19", "5", "1", status=1)
+    assert stage.points("A-7")["FUEL"] == 496
+
+    # The oil gave 536 points, of which 496 are left. The rest is owed until the member has earned it again.
+    returned = night(back, status=1)
+    assert "496 FUEL taken back for return R1" in returned
+    assert "40 FUEL owed for return R1" in returned
+    assert stage.points("A-7")["FUEL"] == 0
+    stage.issue("A-7", 100)
+    assert "40 FUEL taken back for return R1" in night(back, status=0)
+    assert stage.points("A-7")["FUEL"] == 60
+    assert "taken back" not in night(*sales, back, status=0), "and never again"
+    assert stage.points("A-7")["FUEL"] == 60
 
 
 def test_a_second_run_of_the_onboarding_changes_nothing(stage: Stage) -> None:

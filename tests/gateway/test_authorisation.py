@@ -36,6 +36,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/v1/members/{member}/codes/{code}"): {"merchant:members"},
     ("POST", "/v1/member_codes/lookup"): {"merchant:exchange", "merchant:spend"},
     ("GET", "/v1/members/{member}/accounts"): READ,
+    ("POST", "/v1/members/register"): {"merchant:members"},
     ("GET", "/v1/members"): READ,
     ("GET", "/v1/members/{member}"): READ,
     ("POST", "/v1/members/{member}/external_ids"): {"merchant:members"},

@@ -15,10 +15,10 @@ from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Direction, Movement, Order, OrderState
 from clearing.ordering.orders.movement_repository import MovementFilter, MovementKey, MovementRepository
 from clearing.ordering.orders.repository import OrderRepository
-from clearing.parties.members.repository import EXTERNAL
 from clearing.parties.members.service import MemberService
 from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.service import require_program
+from tongdui._canonical import EXTERNAL
 from tongdui.orders import Kind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -18,6 +18,7 @@ V = TypeVar("V")
 
 _MOST_REMEMBERED = 1 << 16
 _LONGEST_SHOWN = 60
+_MOST_NAMED = 4
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd\ufffe\uffff]")
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]-?\d+", re.ASCII)
 _WHOLE_WITH_DECIMALS = re.compile(r"\d+[.,]0+", re.ASCII)
@@ -83,7 +84,9 @@ class TextReader:
         self._none = _folded(mapping.no_customer)
         self._nobody = _folded(NO_CUSTOMER)
         self._articles = {canonical(article): category for article, category in mapping.rule.articles.items()}
-        self._nearly = {near: article for article in self._articles if (near := _near(article))}
+        self._nearly: dict[str, str] = {}
+        for article in self._articles:
+            self._nearly.setdefault(_near(article), article)
         self._default = mapping.rule.default
         self._units = mapping.units
 
@@ -143,7 +146,8 @@ class TextReader:
             raise BadCellError(
                 "is a number that Excel has destroyed: format the column as text, and export it again", value
             )
-        if nearly := self._nearly.get(_near(value)):
+        near = _near(value)
+        if near and (nearly := self._nearly.get(near)):
             raise BadCellError(f"is nearly {nearly!r}, which is in [articles]: list this spelling there too", value)
         if self._default is None:
             raise BadCellError("is in no category of the mapping", value)
@@ -158,18 +162,23 @@ class TextReader:
         category, unit = of
         wanted = self._units.get(category)
         if wanted is not None and unit not in wanted:
-            raise BadCellError(f"must be {' or '.join(wanted)} for {category}", unit)
+            raise BadCellError(f"must be {some_of(wanted)} for {category}", unit)
         return True
 
     def _other_encoding(self, value: str) -> str:
         if "\ufffd" not in value or not self.encoding:
             return ""
-        return f" in {self.encoding}: set [file] encoding in the mapping, such as {other_encoding(self.encoding)!r}"
+        return f' in {self.encoding}: set [file] encoding in the mapping, such as "{other_encoding(self.encoding)}"'
 
 
 def other_encoding(encoding: str) -> str:
     """The encoding to propose when a file is not in this one."""
     return "gb18030" if encoding.startswith("utf") else "utf-8"
+
+
+def some_of(texts: Sequence[str]) -> str:
+    """Some texts for an error: the first few of them."""
+    return " or ".join([*texts[:_MOST_NAMED], *(["another in the mapping"] if len(texts) > _MOST_NAMED else [])])
 
 
 def _folded(texts: Iterable[str]) -> frozenset[str]:
@@ -228,9 +237,9 @@ class NumberReader:
     def _unsigned(self, text: str) -> tuple[bool, str]:
         """Whether a number is below zero, and the number without its sign and its currency."""
         allowed = self._form.negative
-        if "parentheses" in allowed and text.startswith("(") and text.endswith(")"):
-            return True, self._bare(text[1:-1].strip())
         bare = self._bare(text)
+        if "parentheses" in allowed and bare.startswith("(") and bare.endswith(")"):
+            return True, self._bare(bare[1:-1].strip())
         if "leading" in allowed and bare.startswith("-"):
             return True, self._bare(bare[1:].strip())
         if "trailing" in allowed and bare.endswith("-"):
@@ -249,7 +258,7 @@ class NumberReader:
 
 def _pattern(form: NumberFormat) -> str:
     between = _THOUSANDS.get(form.thousands, form.thousands)
-    whole = rf"(?:\d{{1,15}}|\d{{1,3}}(?:[{re.escape(between)}]\d{{3}}){{1,4}})" if between else r"\d{1,15}"
+    whole = rf"(?:\d{{1,15}}|[1-9]\d{{0,2}}(?:[{re.escape(between)}]\d{{3}}){{1,4}})" if between else r"\d{1,15}"
     point = re.escape(form.decimal)
     bare = rf"|{point}\d{{1,9}}" if form.bare_fraction else ""
     return rf"{whole}(?:{point}\d{{1,9}})?{bare}"

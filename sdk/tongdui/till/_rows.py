@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -119,8 +120,11 @@ class RowReader:
                 header = find_header(lines, source, self.mapping)
                 parser = _Parser(self, source, header)
                 self._statuses = parser.statuses
-                lines = _after(lines, header.line)  # noqa: PLW2901 - the rest of the first lines
-            yield parser.read(lines)
+                if self.mapping.file.header is None:
+                    parser.check_title(lines)
+                yield parser.read(_after(lines, header.line))
+            else:
+                yield parser.read(lines)
         if parser is None:
             raise TillError(f"{self.path}: the file is empty; a line of it must name the columns")
         yield parser.rest()
@@ -174,16 +178,20 @@ def find_header(lines: Lines, source: Source, mapping: TillMapping) -> Header:
     if not tried:
         raise TillError(f"{source.path}: there is no line {mapping.file.header}, which [file] header names")
     best = max(tried, key=lambda columns: columns.found)
-    raise TillError(f"{source.path}:{best.line}: {best.problem()}{_wrong_encoding(tried, source)}")
+    raise TillError(f"{source.path}:{best.line}: {best.problem()}. {_hint(best, tried, source)}")
 
 
-def _wrong_encoding(tried: Iterable[_Columns], source: Source) -> str:
-    text = "".join(name for columns in tried for name in columns.names)
+def _hint(best: _Columns, tried: Iterable[_Columns], source: Source) -> str:
+    """What may be set so that the header is found."""
+    text = "".join(cell for columns in tried for cell in columns.cells)
     if "\0" in text:
-        return '. The file looks like UTF-16: set [file] encoding = "utf-16-le" in the mapping'
-    if "\ufffd" not in text or not source.encoding:
-        return ""
-    return f". The file is not in {source.encoding}: set [file] encoding = {other_encoding(source.encoding)!r} in the mapping"
+        return 'The file looks like UTF-16: set [file] encoding = "utf-16-le" in the mapping'
+    if "\ufffd" in text and source.encoding:
+        encoding = other_encoding(source.encoding)
+        return f'The file is not in {source.encoding}: set [file] encoding = "{encoding}" in the mapping'
+    if len(best.names) == 1 and (found := [delimiter for delimiter in ";\t|" if delimiter in best.names[0]]):
+        return f"Its fields are separated otherwise: set [file] delimiter = {json.dumps(found[0])} in the mapping"
+    return "`tongdui till inspect` proposes a mapping for the file"
 
 
 class _Columns:
@@ -191,7 +199,8 @@ class _Columns:
 
     def __init__(self, line: int, cells: Sequence[str], broken: str | None, mapping: TillMapping) -> None:
         self.line = line
-        self.names = tuple(canonical(cell) for cell in cells)
+        self.cells = cells
+        self.names = tuple(name if name.isprintable() else printable(name) for name in map(canonical, cells))
         self._broken = broken
         self._mapping = mapping
         self._places = {
@@ -212,7 +221,7 @@ class _Columns:
         """Why the line is no header, or None."""
         if self._broken:
             return f"the header {self._broken}"
-        shown = ", ".join(printable(name) for name in self.names)
+        shown = ", ".join(self.names)
         for ours, places in self._places.items():
             if len(places) > 1:
                 several = ", ".join(repr(self.names[place]) for place in places)
@@ -220,6 +229,8 @@ class _Columns:
             if not places and ours in self._mapping.columns:
                 names = " or ".join(repr(name) for name in self._mapping.columns[ours])
                 return f"there is no column {names} (found: {shown})"
+        if shared := _shared(self._places):
+            return f"{' and '.join(shared)} cannot both be column {self.names[self._places[shared[0]][0]]!r}"
         wanted = [*self._mapping.rows.only, *self._mapping.rows.skip]
         if missing := [name for name in wanted if len(_places(self.names, [name])) != 1]:
             return f"there is not one column {missing[0]!r}, which [rows] names (found: {shown})"
@@ -238,6 +249,14 @@ def _places(names: Sequence[str], wanted: Iterable[str]) -> list[int]:
         return found
     folded = {column_word(name) for name in exact}
     return [place for place, name in enumerate(names) if name and column_word(name) in folded]
+
+
+def _shared(places: Mapping[str, list[int]]) -> list[str]:
+    """Columns of ours that would be one column of the file."""
+    owners: dict[int, list[str]] = {}
+    for ours, found in places.items():
+        owners.setdefault(found[0] if found else -1, []).append(ours)
+    return next((several for place, several in owners.items() if place >= 0 and len(several) > 1), [])
 
 
 def _after(lines: Lines, header: int) -> Lines:
@@ -304,6 +323,16 @@ class _Parser:
         for cells in (*self._cells.values(), self._categories, self._units):
             cells.trim()
         return Batch(good, sorted(problems, key=_line))
+
+    def check_title(self, lines: Lines) -> None:
+        """Check that no row stands before the header, where it would be taken for a title. Raises TillError if one does."""
+        for place, row in enumerate(lines.rows[: self._header.line - lines.first]):
+            if len(row) == self._width and not self._read([row])[1]:
+                line = lines.first + place
+                raise TillError(
+                    f"{self._reader.path}:{line}: this is a row, but the header is in line {self._header.line}: "
+                    "put the header first, or name its line in the mapping, [file] header"
+                )
 
     def rest(self) -> Batch:
         """What is left at the end of the file: rows whose time was unsure until then."""
@@ -418,15 +447,17 @@ class _Parser:
 
     def _problem(self, number: int, row: list[str], ours: str, bad: BadCellError) -> RowProblem:
         place = self._header.index.get(ours)
+        day = self._day(self._good(row, "time"))
+        is_shifted = place is None and day is None  # a piece of a line: its cells need not be in their columns
         return RowProblem(
             file=self._reader.path.name,
             line=number,
             field=ours if place is None else self._header.names[place],
             reason=bad.reason,
             value=printable(bad.value),
-            sale=self._good(row, "sale") or "",
-            till=self._good(row, "till") or "",
-            day=self._day(self._good(row, "time")),
+            sale="" if is_shifted else self._good(row, "sale") or "",
+            till="" if is_shifted else self._good(row, "till") or "",
+            day=day,
         )
 
     def _day(self, time: datetime | TwoTimes | BadCellError | None) -> date | None:

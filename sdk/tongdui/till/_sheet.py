@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,8 @@ from ._spool import SALES, Run, SaleRecord, Spool, Spooled, micros, moment, pack
 
 AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
+MOMENT = timedelta(minutes=1)
+"""How far from its sale a row without customer may be, if other sales stand between them in the file."""
 LONGEST_REFERENCE = 140
 """The most characters of a reference at the gateway."""
 MOST_ROWS = 20_000
@@ -32,30 +35,7 @@ _RUN_ROWS = 1_000
 _ALWAYS = (-(2**62), 2**62)
 """A window of time (in microseconds since 1970) that has no ends."""
 _MEASURED_UNITS = frozenset(
-    [
-        "l",
-        "liter",
-        "litre",
-        "ml",
-        "升",
-        "公升",
-        "毫升",
-        "kg",
-        "g",
-        "公斤",
-        "千克",
-        "克",
-        "斤",
-        "m",
-        "米",
-        "m3",
-        "m³",
-        "kwh",
-        "度",
-        "gal",
-        "lb",
-        "oz",
-    ]
+    "l,liter,litre,ml,gal,升,公升,毫升,kg,g,lb,oz,公斤,千克,克,斤,m,m3,m³,米,立方米,kwh,度".split(",")  # noqa: SIM905 - a line
 )
 """Units of what is measured and not counted: two equal amounts of it in one sale are one amount, written twice."""
 
@@ -197,13 +177,39 @@ class TillSheet:
 
     @cached_property
     def _rows_by_fate(self) -> dict[str, int]:
-        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))  # type: ignore[arg-type]
+        return dict(self._spool.query("SELECT fate, sum(size) FROM sales GROUP BY fate"))
 
     def rows_by_fate(self) -> dict[str, int]:
         """How many rows ended up where. The numbers add up to `rows_read`."""
         fates = ("issued", "worthless", "no customer", "returned", "held back")
         counts = {fate: self._rows_by_fate.get(fate, 0) for fate in fates}
         return {**counts, "malformed": len(self.problems), "skipped": self.skipped}
+
+    def document(self) -> dict[str, Any]:
+        """The sheet in plain types, to be written as JSON: the numbers, and everything that is not simply issued.
+
+        Returns:
+            The document. Amounts are texts.
+        """
+        return {
+            "file": self.file,
+            "rows_read": self.rows_read,
+            "rows": self.rows_by_fate(),
+            "sales": {
+                "issued": len(self.sales),
+                "worthless": len(self.worthless),
+                "no customer": len(self.no_customer),
+                "returned": len(self.returns),
+                "held back": len(self.held_back),
+            },
+            "points": self.points,
+            "problems": [_problem_document(problem) for problem in self.problems],
+            "held_back": [
+                {"number": held.number, "till": held.till, "lines": list(held.lines), "reason": held.reason}
+                for held in self.held_back
+            ],
+            "returns": [_return_document(back) for back in self.returns],
+        }
 
     def _of_fate(self, fate: str, decode: Any) -> Spooled[Any]:
         return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY s.line", (fate,), decode)
@@ -242,6 +248,15 @@ def read_till(
 # ---------------------------------------------------------------- rows into the spool
 
 
+def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
+    """The rows of a file, good and bad, in its order."""
+    for rows, problems in reader.batches():
+        found: list[Row | RowProblem] = [*rows, *problems]
+        if problems:
+            found.sort(key=attrgetter("line"))
+        yield from found
+
+
 class _Intake:
     """Puts rows into the spool, in runs of one sale number that stand together in the file."""
 
@@ -257,7 +272,7 @@ class _Intake:
     def read(self, reader: RowReader) -> None:
         run, longest = self._run, self._mapping.longest_sale
         till = sale = None
-        for found in reader:
+        for found in _in_order(reader):
             if isinstance(found, RowProblem):
                 self._add_problem(found)
                 till = sale = None
@@ -286,7 +301,7 @@ class _Intake:
         self._run_id += 1  # Rows before and after a malformed one do not stand together.
         window = _ALWAYS if problem.day is None else self._window(problem.day)
         day = problem.day and problem.day.isoformat()
-        document = [getattr(problem, name) for name in PROBLEM_FIELDS[:-1]] + [day]
+        document = [*(getattr(problem, name) for name in PROBLEM_FIELDS[:-1]), day]
         added = self._spool.add_problem(problem.till, problem.sale, window, document)
         if not problem.sale and not self._unplaced:
             self._unplaced = added
@@ -478,21 +493,28 @@ class _Sorter:
 
     def _repetition(self, cluster: _Cluster, rows: Sequence[Row]) -> str:
         """Why rows of the sale may be one row written twice, or ""."""
-        if len({(row.time, row.article) for row in rows}) == len(rows):
+        if len({row.article for row in rows}) == len(rows):
             return ""
-        seen: dict[tuple[object, ...], tuple[int, Row]] = {}
-        for passage, of_passage in enumerate(cluster.passages()):
-            for row in of_passage:
-                before, earlier = seen.setdefault((row.time, row.article, row.quantity, row.amount), (passage, row))
-                if earlier is row:
-                    continue
-                if before != passage:
-                    return f"line {row.line} repeats line {earlier.line}: was the file appended to itself?"
-                if self._is_measured(row):
-                    return f"lines {earlier.line} and {row.line} are the same: was one row written for each payment?"
+        if repeated := _repeated_passage(cluster.passages()):
+            return f"line {repeated[1].line} repeats line {repeated[0].line}: was the file appended to itself?"
+        if repeated := self._repeated_measure(rows):
+            return (
+                f"lines {repeated[0].line} and {repeated[1].line} are the same: was one row written for each payment?"
+            )
         if len(rows) == self._rows_read and _is_doubled([(row.article, row.quantity, row.amount) for row in rows]):
             return "the second half of its rows repeats the first: was the file appended to itself?"
         return ""
+
+    def _repeated_measure(self, rows: Sequence[Row]) -> tuple[Row, Row] | None:
+        """Two rows with the same measure of the same article. One that was cancelled, and then written again, is one."""
+        standing: dict[tuple[object, ...], list[Row]] = {}
+        for row in filter(self._is_measured, rows):
+            same = standing.setdefault((row.article, abs(row.quantity), abs(row.amount)), [])
+            if same and (same[-1].quantity < 0) != (row.quantity < 0):
+                same.pop()
+            else:
+                same.append(row)
+        return next(((same[0], same[1]) for same in standing.values() if len(same) > 1), None)
 
     def _is_measured(self, row: Row) -> bool:
         return (
@@ -513,10 +535,21 @@ def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decima
     return amounts, quantities
 
 
+def _repeated_passage(passages: Sequence[Sequence[Row]]) -> tuple[Row, Row] | None:
+    """Two equal rows of one moment that do not stand together, because the file has them twice."""
+    seen: dict[tuple[object, ...], tuple[int, Row]] = {}
+    for place, passage in enumerate(passages if len(passages) > 1 else ()):
+        for row in passage:
+            before, earlier = seen.setdefault((row.time, row.article, row.quantity, row.amount), (place, row))
+            if before != place:
+                return earlier, row
+    return None
+
+
 def _is_doubled(rows: Sequence[object]) -> bool:
-    """Whether rows, more than one, stand there twice."""
+    """Whether different rows stand there twice. Equal pieces, row after row, are pieces that a customer bought."""
     half = len(rows) // 2
-    return half > 1 and rows[:half] == rows[half:]
+    return len(set(rows[:half])) > 1 and rows[:half] == rows[half:]
 
 
 def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zone: tzinfo) -> str:
@@ -534,10 +567,12 @@ def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zon
 
 
 def _nameless_passage(passages: Sequence[Sequence[Row]]) -> Row | None:
-    """The first row of a passage without customer that has no time in common with those that name one."""
-    named = {row.time for passage in passages if any(row.customer for row in passage) for row in passage}
+    """The first row of a passage without customer that is not of the moment of a row that stands with one."""
+    named = [row.time for passage in passages if any(row.customer for row in passage) for row in passage]
     for passage in passages:
-        if not any(row.customer for row in passage) and named.isdisjoint(row.time for row in passage):
+        if any(row.customer for row in passage):
+            continue
+        if not any(abs(row.time - time) <= MOMENT for row in passage for time in named):
             return passage[0]
     return None
 
@@ -708,6 +743,29 @@ def _problem_of(document: Sequence[Any]) -> RowProblem:
     found = dict(zip(PROBLEM_FIELDS, document, strict=True))
     day = date.fromisoformat(found["day"]) if found["day"] else None
     return RowProblem(**{**found, "day": day})
+
+
+def _problem_document(problem: RowProblem) -> dict[str, Any]:
+    found = {name: getattr(problem, name) for name in PROBLEM_FIELDS}
+    return {**found, "day": problem.day and problem.day.isoformat()}
+
+
+def _return_document(back: Return) -> dict[str, Any]:
+    return {
+        "number": back.number,
+        "till": back.till,
+        "day": back.day.isoformat(),
+        "customer": back.customer,
+        "time": back.time.isoformat().replace("+00:00", "Z"),
+        "amount": str(back.amount),
+        "lines": list(back.lines),
+        "reference": back.reference,
+        "reversals": [
+            {"sale": r.sale, "reference": r.reference, "points": r.points, "lines": list(r.lines)}
+            for r in back.reversals
+        ],
+        "unmatched": [row.line for row in back.unmatched],
+    }
 
 
 def _line(values: Sequence[str]) -> Line:

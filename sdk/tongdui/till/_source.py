@@ -177,11 +177,9 @@ class WorkbookSource(Source):
         except ImportError as error:
             raise TillError(f"{self.path}: {_NEEDS_OPENPYXL}") from error
         try:
-            workbook = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
-            try:
+            with self.path.open("rb") as file:  # openpyxl would judge a file by its name
+                workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
                 yield from self._lines(self._chosen(workbook))
-            finally:
-                workbook.close()
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, ParseError) as error:
             raise TillError(f"{self.path}: this is no workbook that can be read ({error})") from error
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from tongdui._canonical import canonical
 
-from ._cells import BadCellError, Cells
+from ._cells import BadCellError, Cells, some_of
 from ._mapping import EXCEL, RFC3339, TillMapping
 
 R = TypeVar("R")
@@ -20,8 +20,8 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 """What a date cell of a workbook is read as, whatever the mapping's forms are."""
 _MIDNIGHT = "T00:00:00"
-_SERIAL = re.compile(r"(\d{5,6})(?:[.,](\d{1,15}))?", re.ASCII)
-_SERIAL_DAY_AND_TIME = re.compile(r"(\d{5,6})(?:[.,]0*)? 0?[.,](\d{1,15})", re.ASCII)
+_SERIAL = re.compile(r"(\d{5})(?:[.,](\d{1,15}))?", re.ASCII)
+_SERIAL_DAY_AND_TIME = re.compile(r"(\d{5})(?:[.,]0*)? 0?[.,](\d{1,15})", re.ASCII)
 _EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a time on the till's own clock
 _SECONDS_A_DAY = 86_400
 
@@ -123,7 +123,7 @@ class TimeReader:
             if (found := self._named(text)) is not None:
                 return self._moment(found, text)
         text = cell if isinstance(cell, str) else " ".join(cell)
-        expected = " or ".join(_EXPECTED.get(form, form) for form in self._names)
+        expected = some_of([_EXPECTED.get(form, form) for form in self._names])
         raise BadCellError(f"is not a time in the form {expected}" if text.strip() else "is missing", text.strip())
 
     def _named(self, text: str) -> datetime | None:
