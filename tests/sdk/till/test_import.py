@@ -194,12 +194,16 @@ def test_a_reference_that_is_used_but_cannot_be_seen_is_refused_by_name(
     assert [(r.source.number, r.code) for r in result.refused] == [("1", "duplicate_reference")]
 
 
-def test_members_are_registered_once_and_progress_is_told(client: Client, gateway: StandIn, sheet_of: Write) -> None:
+def test_members_are_registered_together_and_progress_is_told(
+    client: Client, gateway: StandIn, sheet_of: Write
+) -> None:
     told: list[tuple[str, int, int]] = []
     sheet = sheet_of(*(fuel(str(n), "5.00", customer=f"FC-{n % 3}") for n in range(9)))
     TillImport(client, "FUEL").run(sheet, lambda *step: told.append(step))
     TillImport(client, "FUEL").run(sheet)
-    assert len([c for c in gateway.calls if c.path == "/v1/members"]) == 3
+    assert [c.body for c in gateway.calls if c.path == "/v1/members/register"] == [
+        {"external_ids": ["FC-0", "FC-1", "FC-2"]}
+    ]
     assert told == [("sales", 9, 9), ("settling", 9, 9)]
 
 
