@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.stand_in import Call, ProblemError, StandIn
-from tongdui import Client, ForbiddenError, TillError
+from tests.sdk.stand_in import StandIn
+from tongdui import Client, TillError
 from tongdui._cli import main
-from tongdui.till import PointsRule, TillImport, TillMapping, TillSheet, read_till
+from tongdui.till import PointsRule, TillMapping, TillSheet, read_till
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "scripts" / "demo" / "data"
@@ -384,119 +384,6 @@ def test_a_real_shops_export_is_justified_row_by_row() -> None:
     assert sum(fates.values()) == sheet.rows_read == len(rows) == 999
     assert fates == {"issued": 988, "worthless": 0, "no customer": 1, "returned": 10, "held back": 0, "malformed": 0}
     assert sheet.points == sum(expected.values()) == 24_603
-
-
-# --- issuing
-
-
-def test_a_day_is_issued_once_however_often_it_is_run(client: Client, gateway: StandIn) -> None:
-    sheet = read_till(DATA / "fuel_day.csv")
-    first = TillImport(client, "FUEL").run(sheet.sales)
-    assert (len(first.issued), first.points) == (165, sheet.points)
-    assert [len(order.movements) for order in first.orders] == [100, 65]
-    second = TillImport(client, "FUEL").run(sheet.sales)
-    assert (len(second.issued), len(second.already), second.orders) == (0, 165, [])
-    assert not second.needs_attention
-    assert sum(m["points"] for m in gateway.movements) == sheet.points
-
-
-def test_a_crash_in_the_middle_is_made_good_by_running_again(client: Client, gateway: StandIn) -> None:
-    sheet = read_till(DATA / "fuel_day.csv")
-    orders = []
-
-    def crash(call: Call) -> None:
-        if call.path == "/v1/orders":
-            orders.append(call)
-            if len(orders) == 2:
-                raise ProblemError(500, "internal_error", "out of memory")
-
-    gateway.faults.append(crash)
-    with pytest.raises(Exception, match="out of memory"):
-        TillImport(client, "FUEL").run(sheet.sales)
-    assert len(gateway.movements) == 100
-    result = TillImport(client, "FUEL").run(sheet.sales)
-    assert (len(result.already), len(result.issued)) == (100, 65)
-    assert len({m["reference"] for m in gateway.movements}) == len(gateway.movements) == 165
-
-
-def test_two_imports_at_the_same_time_issue_once(client: Client, gateway: StandIn) -> None:
-    """The other one takes the references between our look and our order: a duplicate that nobody can point at yet."""
-    sheet = read_till(DATA / "fuel_malformed.csv")
-    raced = []
-
-    def race(call: Call) -> None:
-        if call.path == "/v1/orders" and not raced:
-            raced.append(True)
-            gateway.handle(Call(call.method, call.path, {}, {"idempotency-key": "theirs"}, call.body))
-            raise ProblemError(409, "duplicate_reference", "another request was accepted just now")
-
-    gateway.faults.append(race)
-    result = TillImport(client, "FUEL").run(sheet.sales)
-    assert (len(result.already), len(result.issued)) == (3, 0)
-    assert len(gateway.movements) == 3
-
-
-def test_a_sale_that_changed_is_reported(client: Client, gateway: StandIn, sheet_of: Write) -> None:
-    TillImport(client, "FUEL").run(sheet_of(fuel("1", "200.00"), fuel("2", "100.00"), fuel("3", "50.00")).sales)
-    again = sheet_of(fuel("1", "210.00"), fuel("2", "100.00", customer="FC-2"), fuel("3", "50.00"), fuel("4", "7.00"))
-    result = TillImport(client, "FUEL").run(again.sales)
-    assert [(c.sale.number, c.difference) for c in result.changed] == [
-        ("1", "200 points were issued, it is worth 210 now"),
-        ("2", "they were issued to another member than FC-2"),
-    ]
-    assert ([i.sale.number for i in result.already], [i.sale.number for i in result.issued]) == (["3"], ["4"])
-    assert result.needs_attention
-
-
-def test_a_sale_that_the_chain_refused_can_be_issued_later(client: Client, gateway: StandIn, sheet_of: Write) -> None:
-    sales = sheet_of(fuel("refuse", "200.00"), fuel("2", "100.00")).sales
-    first = TillImport(client, "FUEL").run(sales)
-    assert [(r.sale.number, r.code) for r in first.refused] == [("refuse", "program_paused")]
-    second = TillImport(client, "FUEL").run(sales)
-    assert (len(second.already), len(second.refused)) == (1, 1)
-
-
-def test_a_customer_that_cannot_be_registered_costs_its_own_sales(
-    client: Client, gateway: StandIn, sheet_of: Write
-) -> None:
-    result = TillImport(client, "FUEL").run(sheet_of(fuel("1", "5.00", customer="bad one"), fuel("2", "5.00")).sales)
-    assert [(r.sale.number, r.code) for r in result.refused] == [("1", "validation_failed")]
-    assert len(result.issued) == 1
-
-
-def test_an_instruction_that_the_gateway_points_at_costs_itself(
-    client: Client, gateway: StandIn, sheet_of: Write
-) -> None:
-    def refuse(call: Call) -> None:
-        if call.path == "/v1/orders":
-            for n, i in enumerate(call.body["instructions"]):
-                if i["points"] == 6:
-                    raise ProblemError(422, "validation_failed", "unlucky", (f"/instructions/{n}/points",))
-
-    gateway.faults.append(refuse)
-    result = TillImport(client, "FUEL").run(sheet_of(*(fuel(str(n), f"{n}.00") for n in range(1, 10))).sales)
-    assert [(r.sale.number, r.detail) for r in result.refused] == [("6", "unlucky")]
-    assert len(result.issued) == 8
-
-
-def test_a_key_that_may_not_issue_stops_the_import(client: Client, gateway: StandIn, sheet_of: Write) -> None:
-    def refuse(call: Call) -> None:
-        if call.path == "/v1/orders":
-            raise ProblemError(403, "insufficient_scope", "needs issue")
-
-    gateway.faults.append(refuse)
-    with pytest.raises(ForbiddenError):
-        TillImport(client, "FUEL").run(sheet_of(fuel("1", "5.00")).sales)
-
-
-def test_members_are_registered_once_and_progress_is_told(client: Client, gateway: StandIn, sheet_of: Write) -> None:
-    told: list[tuple[str, int, int]] = []
-    importer = TillImport(client, "FUEL")
-    sales = sheet_of(*(fuel(str(n), "5.00", customer=f"FC-{n % 3}") for n in range(9))).sales
-    importer.run(sales, lambda *step: told.append(step))
-    importer.run(sales)
-    assert len([c for c in gateway.calls if c.path == "/v1/members"]) == 3
-    assert told == [("members", 1, 3), ("members", 2, 3), ("members", 3, 3), ("orders", 9, 9), ("settling", 1, 1)]
 
 
 # --- the command
