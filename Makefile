@@ -139,8 +139,8 @@ soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faul
 demo: setup ## the whole story on one machine: onboard, issue, exchange, redeem, refuse, verify, audit
 	@$(IN) python -m scripts.demo
 
-up: setup ## run a whole network for development: chain, gateway, daemons, workers
-	@$(IN) python -m clearing up
+up: setup ## run a whole network for development: chain, gateway, daemons, workers (PORT=8080: the gateway's port)
+	@$(IN) exec python -m clearing up $(if $(PORT),--port $(PORT))
 
 bench: services compile ## measure gas, speed and memory; one JSON object a line
 	@$(IN) python -m scripts.bench $(BENCH_ARGS)

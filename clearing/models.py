@@ -11,7 +11,7 @@ from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
 from clearing.ordering.merges.models import Merge, MergeAccount
-from clearing.ordering.orders.models import Instruction, Order
+from clearing.ordering.orders.models import Instruction, MovementMetadata, Order
 from clearing.ordering.quotes.models import Quote
 from clearing.oversight.liquidity.models import LiquidityLevel
 from clearing.oversight.statements.models import Statement
@@ -50,6 +50,7 @@ __all__ = [
     "Merchant",
     "Merge",
     "MergeAccount",
+    "MovementMetadata",
     "Order",
     "Position",
     "PresenterTries",

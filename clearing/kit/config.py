@@ -19,7 +19,7 @@ ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE"),
+        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
         *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
     )
 )
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
 
     contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
+
+    anvil: str = Field(default="anvil", min_length=1)
+    """The program that `clearing up` runs as its chain: a name on PATH, or a path."""
 
     keystore_dir: Path = Path("keys")
     """Directory of the encrypted role keys: admin.json, operator.json, sequencer.json, treasury.json."""

@@ -13,11 +13,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from clearing.kit.json_values import compact
+from tongdui._canonical import LONGEST_TEXT, canonical, canonical_name
+
 MAX_SAFE = 2**53 - 1
 """JavaScript cannot represent every larger whole number."""
 
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters and halves of surrogate pairs. JSON can express them, but neither the database nor the chain stores them."""
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""What no database stores, even within a text that may have line breaks."""
+LARGEST_METADATA = 8_192
+"""Bytes of a movement's metadata, as compact JSON."""
+_DEEPEST_METADATA = 32
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -62,6 +70,13 @@ def _clean(text: str) -> str:
     return text
 
 
+def _canonical_id(text: str) -> str:
+    found = canonical(text)
+    if not found:
+        raise ValueError("is empty, or nothing but spaces, invisible characters and quotes: give the customer's number")
+    return found
+
+
 def _is_text(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('must be text in RFC 3339, such as "2026-01-31T08:00:00Z"')  # noqa: TRY004 (pydantic's way)
@@ -81,7 +96,41 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
+def _is_metadata(value: dict[str, Any]) -> dict[str, Any]:
+    _refuse_unstorable(value, _DEEPEST_METADATA)
+    try:
+        size = len(compact(value).encode())
+    except ValueError:
+        raise ValueError("has a number that is none: infinity, or not a number") from None
+    if size > LARGEST_METADATA:
+        raise ValueError(f"has {size} bytes as compact JSON; at most {LARGEST_METADATA} are kept with a movement")
+    return value
+
+
+def _refuse_unstorable(value: Any, levels: int) -> None:
+    if isinstance(value, str):
+        if _NOT_STORABLE.search(value):
+            raise ValueError("has a NUL character or half of a surrogate pair, which is no text")
+        return
+    if not isinstance(value, (dict, list)):
+        return
+    if levels == 0:
+        raise ValueError(f"has more than {_DEEPEST_METADATA} levels of objects and lists")
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    for one in inner:
+        _refuse_unstorable(one, levels - 1)
+
+
 Text = Annotated[str, AfterValidator(_clean)]
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_is_metadata),
+    Field(
+        description="a JSON object of your own, kept beside the movement and shown to you only; never on the chain. "
+        f"At most {LARGEST_METADATA} bytes as compact JSON",
+        examples=[{"till": "2", "cashier": "Li"}],
+    ),
+]
 Points = Annotated[int, Field(strict=True, ge=1, le=MAX_SAFE, description="whole points", examples=[250])]
 PointsOrZero = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE)]
 Micros = Annotated[
@@ -120,19 +169,44 @@ ProgramName = Annotated[
     ),
     Field(description="code or id", examples=["FUEL"]),
 ]
+ExternalId = Annotated[
+    str,
+    AfterValidator(_canonical_id),
+    AfterValidator(_clean),
+    Field(min_length=1, max_length=LONGEST_TEXT, examples=["8620017"]),
+]
+"""A merchant's own number for a customer, made canonical: full-width digits, or a spreadsheet's guard, make no other customer."""
+ExternalIdPrefix = Annotated[str, AfterValidator(canonical), AfterValidator(_clean), Field(max_length=LONGEST_TEXT)]
 MemberName = Annotated[
-    Text,
+    str,
+    AfterValidator(canonical_name),
+    AfterValidator(_clean),
     Form(
-        f"^(mem_{_ULID}|external:.{{1,128}})$",
+        f"^(mem_{_ULID}|external:.{{1,{LONGEST_TEXT}}})$",
         "must be a member's id, such as mem_" + EXAMPLE_ULID + ", or `external:` and your own number for the customer "
-        "(1 to 128 characters), such as external:8620017",
+        f"(1 to {LONGEST_TEXT} characters), such as external:8620017",
     ),
     Field(
         description="`mem_...`, or `external:` and your own number for the customer",
         examples=["external:8620017"],
     ),
 ]
-MEMBER_OR_ADDRESS = f"^(mem_{_ULID}|external:.{{1,128}}|0x[0-9a-fA-F]{{40}})$"
+LookedUpMember = Annotated[str, AfterValidator(canonical_name)]
+"""A member's name in a path: whether there is such a member, its service says."""
+WantedMember = Annotated[LookedUpMember, AfterValidator(_clean)]
+"""The same in a query."""
+LookedUpExternalId = Annotated[str, AfterValidator(canonical)]
+MemberOrAddress = Annotated[
+    str,
+    AfterValidator(canonical_name),
+    AfterValidator(_clean),
+    Form(
+        f"^(mem_{_ULID}|external:.{{1,{LONGEST_TEXT}}}|0x[0-9a-fA-F]{{40}})$",
+        "must be a member's id, `external:` and your own number for the customer, or an address as "
+        "GET /v1/expirations/due shows it",
+    ),
+    Field(description="`mem_...`, `external:...`, or the address of a member that was merged or erased"),
+]
 MemberId = Annotated[str, id_form("mem", "a member", "GET /v1/members")]
 Address = Annotated[str, Form("^0x[0-9a-fA-F]{40}$", "must be an address: 0x and 40 hexadecimal digits")]
 MemberCode = Annotated[

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from tongdui.encoding import hex_of
+
+
+def compact(value: Any) -> str:
+    """The value in the fewest characters of JSON. Raises ValueError for numbers that JSON does not have."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def json_values(shown: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from clearing.runtime.commands import daemons, database, deployment, network, queue, reconciliation, workers
+from clearing.runtime.commands import (
+    daemons,
+    database,
+    deployment,
+    merchants,
+    network,
+    queue,
+    reconciliation,
+    workers,
+)
+from clearing.runtime.embedded.settings_file import use_network_here
 
-_GROUPS = (network, daemons, database, deployment, workers, reconciliation, queue)
+_GROUPS = (network, merchants, daemons, database, deployment, workers, reconciliation, queue)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,6 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    if chosen.run is not network.run_up:  # that one makes the network here
+        use_network_here()
     # Settings first: wrong ones are refused before a command imports what it needs.
     from clearing.kit.config import settings
 

@@ -48,6 +48,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "default_lifetime_days": 365,
     },
     ("POST", "/v1/members"): {"external_id": "8620018"},
+    ("POST", "/v1/members/register"): {"external_ids": ["8620017", "8620022", "8620023"]},
     ("POST", "/v1/members/{member}/external_ids"): {"external_id": "8620017-2"},
     ("POST", "/v1/members/{member}/freeze"): {"reason": "card reported stolen"},
     ("POST", "/v1/members/{member}/erase"): {"forfeit_points": True},
@@ -76,6 +77,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/quotes"): {**_EXCHANGE, "points": 1_000, "member": MEMBER},
     ("POST", "/v1/nonces"): {"count": 20},
     **{("POST", f"/v1/{kind.collection}"): MOVEMENTS[kind.label] for kind in KINDS},
+    ("POST", "/v1/movements/lookup"): {"kind": "redeem", "references": ["sale-0001", "sale-0002"]},
     ("POST", "/v1/orders"): {
         "instructions": [
             {"kind": "issue", "program": "FUEL", "member": MEMBER, "points": 250, "reference": "receipt-2001"},

@@ -23,8 +23,9 @@ Clearing network for loyalty points. Points are whole numbers; `*_micros` are mi
 RFC 3339 in UTC; a day begins in the network's time zone.
 
 Send `Authorization: Bearer tdk_...`, and with every mutation an `Idempotency-Key`: the same key with the same body gives the
-first answer again (`Idempotent-Replayed: true`). Errors are RFC 9457 problem documents. Lists come in pages: pass `next_cursor`
-as `cursor`.
+first answer again (`Idempotent-Replayed: true`). Sums may exceed 2^53 - 1: a client whose numbers are doubles sends
+`Accept: application/json;IEEE754Compatible=true` and gets every integer as text. Errors are RFC 9457 problem documents. Lists
+come in pages: pass `next_cursor` as `cursor`.
 """.strip()
 
 

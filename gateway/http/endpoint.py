@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from gateway.http import dry_run, expansion, streaming, tables
+from gateway.http import dry_run, expansion, integers, streaming, tables
 from gateway.http.auth import RULES, Rule, authenticate
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -33,6 +33,10 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 
 async def _reading(request: Request) -> Call:
+    return call_of(request)
+
+
+async def _looking(request: Request) -> Call:
     return call_of(request)
 
 
@@ -91,6 +95,8 @@ async def _moving(
 
 Reading = Annotated[Call, Depends(_reading)]
 """The call of a route that reads."""
+Looking = Annotated[Call, Depends(_looking)]
+"""The call of a POST that reads what its body names, because no path has so much room: it needs no Idempotency-Key."""
 Mutating = Annotated[Call, Depends(_mutating)]
 """The call of a route that changes something."""
 Waitable = Annotated[Call, Depends(_waitable)]
@@ -102,7 +108,7 @@ Moving = Annotated[Call, Depends(_moving)]
 
 
 class Endpoint(APIRoute):
-    """A route under `/v1`. A mutation runs once for its Idempotency-Key; a GET cannot write.
+    """A route under `/v1`. A mutation runs once for its Idempotency-Key; a route that reads cannot write.
 
     The whole transaction runs in one go in one thread: a request that held a lock while it queued for another thread could
     wait for ever for those that queue for the lock.
@@ -111,9 +117,12 @@ class Endpoint(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         (method,) = options["methods"]
         self.rule = RULES[method, path]
-        self.mutates = method != "GET"
-        statuses = {401, 403, 500, 503} | ({404} if "{" in path else set())
-        statuses |= {400, 404, 409, 413, 415, 422} if self.mutates else {422}
+        self.has_body = method != "GET"
+        call = get_type_hints(endpoint, include_extras=True)["call"]
+        self.mutates = self.has_body and call is not Looking
+        statuses = {401, 403, 422, 500, 503} | ({404} if "{" in path else set())
+        statuses |= {400, 413, 415} if self.has_body else set()
+        statuses |= {404, 409} if self.mutates else set()
         options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
         options["summary"] = (
             options.get("summary") or (options.get("name") or endpoint.__name__).replace("_", " ").capitalize()
@@ -123,7 +132,7 @@ class Endpoint(APIRoute):
             self._prepare_stream(path, endpoint, options)
             return
         options["response_model"] = view = view_type(endpoint)
-        self.has_dry_run = get_type_hints(endpoint, include_extras=True)["call"] in (Holding, Moving)
+        self.has_dry_run = call in (Holding, Moving)
         if self.has_dry_run:
             # Whoever moves points may present a member code.
             options["responses"] = documented(429) | options["responses"]
@@ -135,7 +144,7 @@ class Endpoint(APIRoute):
         run = (_in_transaction if self.mutates else _in_snapshot)(endpoint)
         self.expandable = () if self.mutates else expansion.expandable(view)
         if self.expandable:
-            expansion.documented(run, _reading, self.expandable)
+            expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)
 
     def _prepare_stream(self, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -161,11 +170,14 @@ class Endpoint(APIRoute):
                 call.expand = expansion.wanted(request, self.expandable)
             if self.mutates:
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
-                await _read_mutation(call, request)
+                _read_mutation(call, request)
+            if self.has_body:
+                await _read_body(call, request)
             request.state.call = call
             if self.is_stream and request.state.is_head:
                 return Response(media_type=streaming.EventStream.media_type)  # there is no end to wait for
-            return await _close_call(call, await handle(request))
+            response = await _close_call(call, await handle(request))
+            return integers.as_text(response) if integers.is_wanted(request.headers.get("accept", "")) else response
 
         return handle_call
 
@@ -189,12 +201,15 @@ async def _open_call(request: Request, rule: Rule, status: int) -> Call:
     )
 
 
-async def _read_mutation(call: Call, request: Request) -> None:
+def _read_mutation(call: Call, request: Request) -> None:
     """Reads what a mutation has and a GET has not. A dry run has no effect, so it needs no key and waits for nothing."""
     if call.dry_run:
         call.wait = 0
     else:
         call.key = _idempotency_key(request)
+
+
+async def _read_body(call: Call, request: Request) -> None:
     call.raw_body = await request.body()
     if call.raw_body and not _is_json(request):
         raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")

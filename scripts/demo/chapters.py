@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -34,6 +35,9 @@ from tongdui import (
 from tongdui.till import TillImport, TillResult, TillSheet, read_till
 
 DATA = Path(__file__).resolve().parent / "data"
+SAMPLE_DAYS = ("2026-04-16", "2026-04-15", "2026-04-14")
+"""The days of the files, the latest first."""
+TILL_ZONE = ZoneInfo("Asia/Shanghai")
 LIN, ZHAO, CHEN = "external:FC-1015", "external:FC-1006", "external:FC-1003"
 """The gas station's ids of three customers with many points."""
 NAMES = {LIN: "Lin", ZHAO: "Zhao", CHEN: "Chen"}
@@ -134,49 +138,78 @@ class Story:
     # ---------------------------------------------------------------- at the pump
 
     def import_day(self) -> None:
-        """Turns a day of sales into points, once."""
+        """Turns a day of sales into points, once, and takes back those of what customers bring back."""
         self.display.chapter("A day at the pump: fuel_day.csv")
-        sheet = read_till(DATA / "fuel_day.csv")
-        fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
-        self.display.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
-        first = self._import(sheet, "Importing the day")
-        second = self._import(sheet, "Importing it again")
+        with _sheet("fuel_day_before.csv") as sheet:
+            before = self._import(sheet, "Importing the day before")
+        self.expect(len(before.issued) == len(sheet.sales), "the import did not issue every sale of the day before")
+        with _sheet("fuel_day.csv") as sheet:
+            fates = ", ".join(f"{count} {fate}" for fate, count in sheet.rows_by_fate().items() if count)
+            self.display.say(f"{sheet.rows_read} rows: {fates}.\nRule: 1 point a yuan on fuel, 2 on shop goods.")
+            first = self._import(sheet, "Importing the day")
+            second = self._import(sheet, "Importing it again")
+            sales, returns = len(sheet.sales), len(sheet.returns)
         rows = []
         for name, result in (("first import", first), ("the same file again", second)):
-            transactions, gas = self._cost([found.movement for found in result.issued])
+            transactions, gas = self._cost(self._issued_in(result))
             rows.append((name, len(result.issued), result.points, len(result.already), transactions, gas))
         self.display.table(["", ">issued now", ">points", ">before", "transactions (blocks)", ">gas per entry"], rows)
-        self.expect(len(first.issued) == len(sheet.sales), "the import did not issue every sale")
-        self.expect(not second.issued, "the second import issued something")
-        self.expect(len(second.already) == len(sheet.sales), "the second import did not find every sale issued")
+        self._show_taken_back(first)
+        self.expect(len(first.issued) == sales, "the import did not issue every sale")
+        self.expect(not second.orders, "the second import did something")
+        self.expect(len(second.already) == sales, "the second import did not find every sale issued")
+        self.expect(len(first.reversed) == returns, "the import did not take back the points of every return")
+        self.expect(len(second.reversed_before) == returns, "the second import did not find every return reversed")
         self.display.figure("gas_per_issue_in_import", rows[0][-1], "gas", "an issue, as the import batches them")
+
+    def _show_taken_back(self, result: TillResult) -> None:
+        """Shows the returns. The sale of one of them is in the file of the day before; the gateway knows it."""
+        self.display.table(
+            ["return", "customer", "takes back from", ">points", "transaction"],
+            [
+                (
+                    taken.source.number,
+                    taken.source.customer,
+                    taken.original.reference,
+                    taken.points,
+                    short_hash(taken.movement.settled().tx_hash) if taken.movement is not None else "missing",
+                )
+                for taken in result.reversed
+            ],
+        )
 
     def import_malformed(self) -> None:
         """Reports malformed rows and imports the good ones."""
         self.display.chapter("A file with malformed rows: fuel_malformed.csv")
-        sheet = read_till(DATA / "fuel_malformed.csv")
-        self.display.table(
-            [">line", "field", "value", "reason"],
-            [(problem.line, problem.field, problem.value, problem.reason) for problem in sheet.problems],
-            title=sheet.problems[0].file,
-        )
-        for held in sheet.held_back:
-            self.display.say(f"Sale {held.number} is held back: {held.reason}.")
-        result = self._import(sheet, "Importing the good rows")
-        self.display.say(
-            f"{len(result.issued)} good sales: {result.points} points issued. "
-            f"{len(sheet.problems)} malformed rows: nothing issued, nothing lost."
-        )
-        self.expect(len(result.issued) == len(sheet.sales), "not every good sale was issued")
+        with _sheet("fuel_malformed.csv") as sheet:
+            problems = list(sheet.problems)
+            self.display.table(
+                [">line", "field", "value", "reason"],
+                [(problem.line, problem.field, problem.value, problem.reason) for problem in problems],
+                title=problems[0].file,
+            )
+            for held in sheet.held_back:
+                self.display.say(f"Sale {held.number} is held back: {held.reason}.")
+            result = self._import(sheet, "Importing the good rows")
+            self.display.say(
+                f"{len(result.issued)} good sales: {result.points} points issued. "
+                f"{len(problems)} malformed rows: nothing issued, nothing lost."
+            )
+            self.expect(len(result.issued) == len(sheet.sales), "not every good sale was issued")
 
     def _import(self, sheet: TillSheet, what: str) -> TillResult:
         """Imports without remembering earlier imports, as a new process would."""
         with self.display.progress(what, len(sheet.sales)) as bar:
-            result = TillImport(self.client("FUEL"), "FUEL").run(sheet.sales, bar.at)
-        self.expect(not result.needs_attention, "some sales were refused, changed or are pending")
-        for found in (*result.issued, *result.already):
-            self.members[str(found.movement.member)] = found.sale.customer
+            result = TillImport(self.client("FUEL"), "FUEL", reverse=True).run(sheet, bar.at)
+        self.expect(not result.needs_attention, f"some sales need attention: {result.document()}")
+        for movement in self._issued_in(result):
+            self.members[str(movement.member)] = str(movement.external_id)
         return result
+
+    def _issued_in(self, result: TillResult) -> list[Movement]:
+        """The issuances of an import."""
+        orders = (self.client("FUEL").orders.get(order) for order in result.orders)
+        return [movement for order in orders for movement in order.movements if movement.object == "issuance"]
 
     # ---------------------------------------------------------------- elsewhere
 
@@ -623,6 +656,19 @@ class Story:
 
     def _number(self, merchant: str) -> int:
         return next((p.merchant.number for p in self.participants.parties.values() if p.merchant.id == merchant), 0)
+
+
+@contextmanager
+def _sheet(name: str) -> Iterator[TillSheet]:
+    """Reads a file of the demo as if its days were the last ones: points live from the day of the sale."""
+    text = (DATA / name).read_text()
+    for ago, day in enumerate(SAMPLE_DAYS, start=1):
+        text = text.replace(day, f"{datetime.now(TILL_ZONE).date() - timedelta(days=ago)}")
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / name
+        path.write_text(text)
+        with read_till(path) as sheet:
+            yield sheet
 
 
 def _summary(movement: Movement, participants: Participants) -> str:

@@ -7,7 +7,10 @@ from typing import Final
 LONGEST_TEXT: Final = 128
 """The most characters that a customer's number, an article, a sale's number or a till may have, in its canonical form."""
 
-GUARD = re.compile(r"""=\s*(?P<quote>["'])(?P<text>.*)(?P=quote)|[`'](?P<rest>.*)""", re.DOTALL)
+EXTERNAL: Final = "external:"
+"""What a member's name begins with if a merchant's own number for the customer follows."""
+FORMULA = re.compile(r"""=\s*(?P<quote>["'])""")
+"""How a spreadsheet's formula for a text begins: `="0012"`."""
 
 
 def canonical(text: str) -> str:
@@ -25,23 +28,43 @@ def canonical(text: str) -> str:
     """
     if text.isascii() and text.isalnum():
         return text
-    before = None
-    while text != before:
-        before = text
-        text = without_guard(visible(text).strip())
-    return text
+    return unguarded(visible(text))
+
+
+def canonical_name(name: str) -> str:
+    """A member's name with the merchant's own number in its canonical form.
+
+    Args:
+        name: `external:` and the number, or an id of the gateway's, which stays as it is.
+
+    Returns:
+        The name, the same for every way of writing the number.
+    """
+    return EXTERNAL + canonical(name.removeprefix(EXTERNAL)) if name.startswith(EXTERNAL) else name
 
 
 def visible(text: str) -> str:
     """The text in compatible composition, without its format characters."""
     if text.isascii():
         return text
-    composed = unicodedata.normalize("NFKC", text)
-    return "".join(character for character in composed if unicodedata.category(character) != "Cf")
-
-
-def without_guard(text: str) -> str:
-    """What stands inside a spreadsheet's guard, or the text itself."""
-    if guard := GUARD.fullmatch(text):
-        return guard["rest"] if guard["text"] is None else guard["text"]
+    before = ""
+    while text != before:  # a letter and its accent may find each other when what stood between them is gone
+        before = text
+        composed = unicodedata.normalize("NFKC", text)
+        text = "".join(character for character in composed if unicodedata.category(character) != "Cf")
     return text
+
+
+def unguarded(text: str) -> str:
+    """The text without the white space and the spreadsheets' guards around it. It is cut once, however many there are."""
+    start, end = 0, len(text)
+    while start < end:
+        if text[start].isspace() or text[start] in "`'":
+            start += 1
+        elif text[end - 1].isspace():
+            end -= 1
+        elif (quoted := FORMULA.match(text, start, end)) and quoted.end() < end and text[end - 1] == quoted["quote"]:
+            start, end = quoted.end(), end - 1
+        else:
+            break
+    return text[start:end]

@@ -116,6 +116,7 @@ class BaseClient(KindResources):
 
         Raises:
             ValueError: A variable is missing or wrong; the message names it.
+            SigningError: TONGDUI_KEYSTORE is no keystore, or TONGDUI_KEYSTORE_PASSWORD is not its password.
         """
         arguments = client_arguments(os.environ, overrides)
         try:

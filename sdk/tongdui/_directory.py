@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 
+from ._canonical import canonical_name
 from ._chain import Node
 from ._errors import SigningError, VerificationError
 from ._flow import Flow
@@ -182,6 +183,7 @@ class Directory:
 
     def address(self, member: str) -> Flow[str]:
         """A member's address. Only the gateway knows it, so it is fetched once and stays pinned."""
+        member = canonical_name(member)
         if member not in self._addresses or member in self._unsure:
             found = yield from self.gateway.get(Member, f"/v1/members/{segment(member)}")
             self.learn(found, member)
@@ -209,7 +211,7 @@ class Directory:
 
     def known_address(self, member: str) -> str | None:
         """A member's address, if this client has seen it."""
-        return self._addresses.get(member)
+        return self._addresses.get(canonical_name(member))
 
     def learn(self, member: Member, *names: str) -> None:
         """Remember a member's address under its id and other names.
@@ -221,7 +223,7 @@ class Directory:
         Raises:
             VerificationError: One of these names had a different address before, and not because its member was merged.
         """
-        for name in {member.id, *names, *member.merged}:
+        for name in {member.id, *map(canonical_name, names), *member.merged}:
             known = self._addresses.get(name, member.address)
             if self._owners.get(known) not in member.merged:
                 require_same("member", f"the address of {name} changed", known, member.address)
@@ -237,8 +239,8 @@ class Directory:
 
     def unlearn(self, name: str) -> None:
         """Forget the address of a name that no longer leads to its member, such as a retired `external:FC-1001`."""
-        self._addresses.pop(name, None)
-        self._unsure.discard(name)
+        self._addresses.pop(canonical_name(name), None)
+        self._unsure.discard(canonical_name(name))
 
     def pin(self, member: str, address: str) -> None:
         """Remember a member's address.
@@ -250,7 +252,7 @@ class Directory:
         Raises:
             VerificationError: The member had a different address before.
         """
-        known = self._addresses.setdefault(member, address)
+        known = self._addresses.setdefault(canonical_name(member), address)
         require_same("member", f"the address of {member} changed", known, address)
 
     # ---------------------------------------------------------------- movements

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ._errors import SigningError
 from ._gateway import is_visible_ascii
 from ._signing import LocalSigner
 
@@ -24,6 +25,7 @@ def client_arguments(env: Mapping[str, str], overrides: Mapping[str, Any]) -> di
 
     Raises:
         ValueError: A variable is missing or wrong; the message names it.
+        SigningError: TONGDUI_KEYSTORE is no keystore, or TONGDUI_KEYSTORE_PASSWORD is not its password.
     """
     readers = {
         "base_url": _base_url,
@@ -61,8 +63,8 @@ def _signer(env: Mapping[str, str]) -> LocalSigner | None:
         return LocalSigner.from_keystore(path, password)
     except OSError as error:
         raise ValueError(f"TONGDUI_KEYSTORE: {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ValueError(f"TONGDUI_KEYSTORE cannot be opened with TONGDUI_KEYSTORE_PASSWORD: {error}") from error
+    except SigningError as error:
+        raise SigningError(f"TONGDUI_KEYSTORE cannot be opened with TONGDUI_KEYSTORE_PASSWORD: {error}") from error
 
 
 def _nonce_file(env: Mapping[str, str]) -> str | None:

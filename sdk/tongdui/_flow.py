@@ -13,8 +13,9 @@ from functools import cache, wraps
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
-import anyio
 import httpx
+
+from ._pause import pause
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -115,7 +116,7 @@ class AsyncDriver:
 
     async def _perform(self, effect: Request | Pause) -> httpx.Response | None:
         if isinstance(effect, Pause):
-            await anyio.sleep(effect.seconds)
+            await pause(effect.seconds)
             return None
         return await self.http.request(**effect.arguments())
 

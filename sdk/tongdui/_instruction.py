@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -39,6 +40,7 @@ class CaptureTerms:
     target_merchant: str | Identified | None = None
     min_out: int | None = None
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
 
 class InstructionRequest(ABC):

@@ -360,7 +360,7 @@ class Movement(Expandable):
     `points` were asked for; `entry.points` moved. Reversals have undone `reversed_points` of them (or will, while they are pending)
     and can undo `reversible_points`. `reverses` is the movement that a reversal undoes, `recipient` who gets a transfer's points.
     `direction` is `out` if your points go, `in` if you receive. `external_id` is your own number for the member; None if you do not
-    know the member yet.
+    know the member yet. `metadata` is what you have given beside it, if you have signed it.
     """
 
     id: str
@@ -382,6 +382,7 @@ class Movement(Expandable):
     agreement: str | None = None
     points: int
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = None
     expires_on: date | None = None
     reverses: str | None = None
     reversed_points: int = 0
@@ -389,6 +390,9 @@ class Movement(Expandable):
     created_at: datetime | None = None
     entry: MovementEntry | None = None
     _expected: Iterable[EntryFields] = PrivateAttr(())
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def is_final(self) -> bool:

@@ -22,6 +22,7 @@ class MovementFilters(TypedDict, total=False):
         program: That points leave or enter.
         state: accepted, submitted, settled, rejected, expired or cancelled.
         reference: Your own document number.
+        original: The movement that they undo, or its id: finds its reversals.
         created_from: Accepted at this moment or later.
         created_before: Accepted before this moment.
         expand: Fields to show whole, such as `["counterparty", "member"]`: they are in `expanded` then.
@@ -34,6 +35,7 @@ class MovementFilters(TypedDict, total=False):
     program: ProgramName | None
     state: str | None
     reference: str | None
+    original: str | Identified | None
     created_from: datetime | None
     created_before: datetime | None
     expand: Collection[str]
@@ -52,6 +54,7 @@ def movement_query(path: str, filters: MovementFilters, kind: str | None = None)
         "program": optional_name_of(filters.get("program")),
         "state": filters.get("state"),
         "reference": filters.get("reference"),
+        "original": optional_name_of(filters.get("original")),
         "created[gte]": _moment(filters.get("created_from")),
         "created[lt]": _moment(filters.get("created_before")),
         "limit": filters.get("page_size"),

@@ -87,16 +87,19 @@ class LocalSigner:
             The signer.
 
         Raises:
-            ValueError: The password is wrong, or the file is not a keystore.
+            SigningError: The password is wrong, or the file is not a keystore; the message names the file.
             OSError: The file cannot be read.
         """
-        from eth_account import Account  # takes half a second to import; only keystores need it
+        from eth_keyfile.keyfile import decode_keyfile_json  # takes a while to import; only keystores need it
 
-        text = Path(path).read_text(encoding="utf-8")
         try:
-            return cls(bytes(Account.decrypt(text, password)))
+            return cls(decode_keyfile_json(json.loads(Path(path).read_bytes()), _as_bytes(password)))
         except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            if "MAC mismatch" in str(error):
+                sentence = f"{path}: wrong password; give the one that the keystore was written with"
+            else:
+                sentence = f"{path} is not a keystore (V3 JSON, as `tongdui key new` writes it): {error}"
+            raise SigningError(sentence) from error
 
     def save_keystore(self, path: str | Path, password: str) -> Path:
         """Write the key, encrypted, to a new file that only its owner can read.
@@ -112,10 +115,10 @@ class LocalSigner:
             FileExistsError: There is a file already.
             OSError: The file cannot be written.
         """
-        from eth_account import Account  # takes half a second to import; only keystores need it
+        from eth_keyfile.keyfile import create_keyfile_json  # takes a while to import; only keystores need it
 
         path = Path(path)
-        keystore: dict[str, Any] = Account.encrypt(self._key, password)
+        keystore = create_keyfile_json(self._key, _as_bytes(password), kdf="scrypt")
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -179,6 +182,11 @@ def signed(signer: Signer, digest: bytes) -> str:
 def reference_hash(signer: Signer, reference: str | None) -> bytes:
     """What the chain sees of a reference: its salted hash, or zero without one."""
     return keccak256(signer.reference_salt + reference.encode()) if reference else bytes(32)
+
+
+def _as_bytes(password: str) -> Any:
+    """What eth_keyfile takes, whatever its type hints say."""
+    return password.encode()
 
 
 def _key_bytes(private_key: bytes | str) -> bytes:

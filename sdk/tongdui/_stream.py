@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-import anyio
 import httpx
 import pydantic
 
@@ -15,6 +14,7 @@ from ._errors import APIConnectionError, APIError, error_of
 from ._flow import AsyncDriver, Driver
 from ._gateway import Gateway
 from ._models import Event
+from ._pause import pause
 
 _PATH = "/v1/events/stream"
 _SILENCE = 45.0
@@ -152,4 +152,4 @@ class AsyncEventStream(_Stream):
                         failure = error_of(response)
             except httpx.TransportError as error:
                 failure = _broken(error)
-            await anyio.sleep(self._pause(failure))
+            await pause(self._pause(failure))

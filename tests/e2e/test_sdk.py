@@ -30,7 +30,7 @@ from tongdui import (
     yuan,
 )
 from tongdui._cli import main
-from tongdui.till import TillImport, read_till
+from tongdui.till import TillImport, TillResult, TillSheet, read_till
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "scripts" / "demo" / "data"
@@ -418,21 +418,21 @@ def test_a_gateway_that_dies_in_the_middle_of_an_import_issues_once(participants
     path = tmp_path / "day.csv"
     path.write_text("time,sale number,customer,article,quantity,unit,amount\n" + "\n".join(rows))
     sheet = read_till(path)
-    moments = {("members", 3), ("orders", 200), ("orders", 500), ("orders", 600)}
+    moments = {("sales", 500), ("sales", 600), ("settling", 200), ("settling", 500)}
 
     def kill_at_some_moments(what: str, done: int, _total: int) -> None:
         if (what, done) in moments:
             moments.remove((what, done))
             participants.network.children["gateway"].kill()
 
-    result = _stubborn(party.client, sheet.sales, kill_at_some_moments)
+    result = _stubborn(party.client, sheet, kill_at_some_moments)
     assert moments == set()
     _until_healthy(participants)
-    again = TillImport(party.client, "KILL").run(sheet.sales)
+    again = TillImport(party.client, "KILL").run(sheet)
     assert (len(again.issued), len(again.already), again.needs_attention) == (0, 600, False)
     assert len(result.issued) + len(result.already) == 600
     _eventually(lambda: len(_issued(party, sheet.sales)) == 600, "not all of them settled")
-    assert _issued(party, sheet.sales) == {f"till:K{n}": n for n in range(1, 601)}
+    assert _issued(party, sheet.sales) == {f"till:2026-04-15:K{n}": n for n in range(1, 601)}
 
 
 def test_a_real_shops_export_is_imported_whole(participants: Participants) -> None:
@@ -440,10 +440,12 @@ def test_a_real_shops_export_is_imported_whole(participants: Participants) -> No
     path = shared / "online_retail.csv"
     if not path.exists():
         pytest.skip("online_retail.csv is not here; see TONGDUI_SHARED_DATA")
-    market = participants.join("MART", "Supermarket")
+    market = participants.join("MART", "Supermarket", lifetime_days=None)  # the sales are of 2010
     sheet = read_till(path, "online_retail")
-    result = TillImport(market.client, "MART", timeout=300).run(sheet.sales)
-    assert (len(result.issued), result.points, result.needs_attention) == (61, 24_603, False)
+    result = TillImport(market.client, "MART", timeout=300).run(sheet)
+    assert (len(result.issued), result.points) == (61, 24_603)
+    assert [(taken.source.number, taken.points) for taken in result.due] == [("C536506", 25)]
+    assert {lost.source.number for lost in result.unmatched} == {"C536379", "C536383", "C536391", "C536506"}
     by_customer: dict[str, int] = {}
     for sale in sheet.sales:
         by_customer[sale.customer] = by_customer.get(sale.customer, 0) + sale.points
@@ -463,12 +465,12 @@ def _issued(party: Party, sales: Any) -> dict[str, int]:
     return found
 
 
-def _stubborn(client: Client, sales: Any, on_progress: Any) -> Any:
+def _stubborn(client: Client, sheet: TillSheet, on_progress: Any) -> TillResult:
     """Runs an import again for as long as the gateway is too often away."""
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         try:
-            return TillImport(client, "KILL", timeout=300).run(sales, on_progress)
+            return TillImport(client, "KILL", timeout=300).run(sheet, on_progress)
         except (tongdui.APIConnectionError, tongdui.ServerError):
             time.sleep(1)
     raise AssertionError("it never got through")

@@ -19,7 +19,7 @@ import httpx
 import structlog
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
@@ -153,6 +153,20 @@ class Site:
     def awaited(self) -> set[str]:
         """The resources for whose final state some request is waiting (`Prefer: wait`)."""
         return set(self.app.state.gateway.waiters._waiting)
+
+    @contextmanager
+    def statements(self) -> Iterator[list[tuple[str, Any]]]:
+        """What is sent to the database meanwhile: statements with their parameters."""
+        seen: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            seen.append((statement, parameters))
+
+        event.listen(self.database.engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self.database.engine, "before_cursor_execute", note)
 
     # ---------------------------------------------------------------- the rest of the network
 

@@ -13,6 +13,7 @@ from clearing.parties.members.models import Member
 from tests.gateway.site import Party, Site
 from tongdui import Client, ConflictError, NotFoundError
 
+PLATE = "京A-12345"
 CARD = 'card/"7"-王'
 """An external id that every way of writing JSON writes differently."""
 
@@ -59,7 +60,10 @@ def known(site: Site, fuel: Party) -> tuple[str, str, bytes]:
     fuel.post(f"/v1/members/{member['id']}/external_ids", {"external_id": f"{CARD}-lost"})
     lost = f"/v1/members/{member['id']}/external_ids/{'card%2F%227%22-%E7%8E%8B-lost'}"
     assert site.call("DELETE", lost, caller=fuel.id).status_code == 200
-    issued = fuel.post("/v1/issuances", {"program": "FUEL", "member": f"external:{CARD}", "points": 100})
+    beside = {"card": CARD, "plate": PLATE}
+    issued = fuel.post(
+        "/v1/issuances", {"program": "FUEL", "member": f"external:{CARD}", "points": 100, "metadata": beside}
+    )
     site.finish(issued["order"], OrderState.SETTLED)
     fuel.post(f"/v1/members/{member['id']}/link_codes", {})
     fuel.post(f"/v1/members/{member['id']}/codes", {"points": 5})
@@ -77,12 +81,13 @@ def test_nothing_leads_to_an_erased_member(site: Site, fuel: Party) -> None:
     member, address, secret = known(site, fuel)
     assert tables_with(site, secret.hex()) == {"members"}
     assert {"member_links", "retired_links", "idempotency_records"} <= tables_with(site, *written(CARD))
+    assert tables_with(site, PLATE) == {"movement_metadata"}
     erased = fuel.post(f"/v1/members/{member}/erase", {}, key="erase-once")
     assert erased == {"member": member, "complete": True, "forfeited": []}
     assert fuel.post(f"/v1/members/{member}/erase", {}, key="erase-once") == erased
 
     assert tables_with(site, secret.hex()) == set()
-    assert tables_with(site, *written(CARD)) == set()
+    assert tables_with(site, PLATE, *written(CARD)) == set()
     both = [row for row in rows(site) if member in row[1] and address in row[1]]
     assert both == [], "an id and an address that stand together would lead to the pseudonym"
     assert tables_with(site, address) <= {"accounts", "entries", "instructions"}, "the chain's data stay"

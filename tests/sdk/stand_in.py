@@ -30,6 +30,7 @@ CHAIN_ID = 31_337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OFFSET = 28_800
 HASH = "0x" + "ab" * 32
+_NOUNS = {"issue": "issuance", "redeem": "redemption", "reverse": "reversal"}
 
 
 @dataclass
@@ -323,6 +324,12 @@ class StandIn:
             return 200, next((m for m in self.movements if m["id"] == identity), None) or self.missing("not_found")
         return 200, self.page(call, [m for m in self.movements if m["reference"] == call.query["reference"]])
 
+    def post_movements(self, call: Call, what: str) -> tuple[int, Any]:
+        noun = _NOUNS.get(call.body["kind"], call.body["kind"])
+        own = [m for m in self.movements if m["object"] == noun and m["state"] != "rejected"]
+        found = {m["reference"]: m for m in own}
+        return 200, {"data": [found[r] for r in call.body["references"] if r in found], "next_cursor": None}
+
     def post_member_codes(self, call: Call, what: str) -> tuple[int, Any]:
         return 200, self.members.get(self.codes.get(call.body["member_code"], "")) or self.missing(
             "member_code_invalid"
@@ -442,11 +449,13 @@ class StandIn:
     def movement(self, order: dict[str, Any], kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         return {
             "id": f"{kind.label[:3]}_{len(self.orders)}_{body.get('reference')}",
-            "object": {"issue": "issuance", "redeem": "redemption", "reverse": "reversal"}.get(kind.label, kind.label),
+            "object": _NOUNS.get(kind.label, kind.label),
             "order": order["id"],
             "state": "accepted",
             "merchant": order["merchant"],
             "member": self.members[body["member"]]["id"],
+            "external_id": self.members[body["member"]]["external_id"],
+            "metadata": body.get("metadata"),
             "program": body.get("program", "FUEL"),
             "agreement": body.get("agreement"),
             "points": body["points"],

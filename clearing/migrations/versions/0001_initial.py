@@ -572,6 +572,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("packed", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("has_metadata", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
         sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -899,8 +900,24 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'pending'"),
         )
 
+    op.create_table(
+        "movement_metadata",
+        sa.Column(
+            "order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_seq", "item"],
+            ["instructions.order_seq", "instructions.item"],
+            name="movement_metadata_instruction_fkey",
+        ),
+        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("movement_metadata_pkey")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("movement_metadata")
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.drop_index(
             "webhook_deliveries_pending_order_index",

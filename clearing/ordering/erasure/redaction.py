@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from tongdui._canonical import EXTERNAL
+
 ERASED = "erased"
 """What stands in place of a name."""
-_EXTERNAL = "external:"
 _FIELDS = frozenset({"external_id", "external_ids"})
 """Fields that hold external ids. Elsewhere the same text means something else."""
 
@@ -28,7 +29,7 @@ class Names:
             form for name in self.external_ids for form in (json.dumps(name), json.dumps(name, ensure_ascii=False))
         }
         # In the middle of a sentence there are no quotation marks around the name.
-        return {*self.unique, *written, *(_EXTERNAL + form[1:-1] for form in written)}
+        return {*self.unique, *written, *(EXTERNAL + form[1:-1] for form in written)}
 
 
 def redacted(value: Any, names: Names, field: str = "") -> Any:
@@ -45,5 +46,5 @@ def redacted(value: Any, names: Names, field: str = "") -> Any:
         value = value.replace(name, ERASED)
     # The longest first: one external id may be the beginning of another.
     for name in sorted(names.external_ids, key=len, reverse=True):
-        value = value.replace(_EXTERNAL + name, _EXTERNAL + ERASED)
+        value = value.replace(EXTERNAL + name, EXTERNAL + ERASED)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Column, ColumnElement, Table, Text, and_, cast, delete, or_, select, update
+from sqlalchemy import Column, ColumnElement, Table, Text, and_, cast, delete, or_, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.database import Base
@@ -16,6 +16,7 @@ from clearing.ledger.availability.models import Hold, HoldPurpose
 from clearing.ledger.availability.repository import PENDING
 from clearing.ordering.erasure.redaction import ERASED, Names
 from clearing.ordering.merges.models import Merge, MergeState
+from clearing.ordering.orders.models import Instruction, MovementMetadata
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import Member, MemberFreeze, MemberLink, RetiredLink
 
@@ -71,6 +72,16 @@ class ErasureRepository:
                 found.setdefault(number, set()).add(external_id)
         return found
 
+    def forget_metadata(self, ids: Collection[str], merchant_number: int | None = None) -> None:
+        """Deletes what merchants, or this one, keep beside the member's movements."""
+        theirs = select(Instruction.order_seq, Instruction.item).where(
+            or_(Instruction.member_id.in_(ids), Instruction.recipient_id.in_(ids))
+        )
+        if merchant_number is not None:
+            theirs = theirs.where(Instruction.merchant_number == merchant_number)
+        key = tuple_(MovementMetadata.order_seq, MovementMetadata.item)
+        self._session.execute(delete(MovementMetadata).where(key.in_(theirs)))
+
     def forget_links(self, member_id: str, merchant_number: int) -> None:
         """Deletes what one merchant has of a member: its links, freezes and codes."""
         for model in (MemberLink, RetiredLink, MemberFreeze, MemberCode):
@@ -83,6 +94,7 @@ class ErasureRepository:
     def forget(self, members: Sequence[Member]) -> None:
         """Deletes the members with their secrets, and every row or field that leads to them."""
         ids = [member.id for member in members]
+        self.forget_metadata(ids)  # first: it is found by the ids
         theirs = or_(Merge.member_id.in_(ids), Merge.into_id.in_(ids))
         unfinished = Merge.state.in_([MergeState.PROPOSED, MergeState.MOVING])
         self._session.execute(update(Merge).where(theirs, unfinished).values(state=MergeState.CANCELLED))

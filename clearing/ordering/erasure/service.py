@@ -67,6 +67,7 @@ class ErasureService:
         """One merchant forgets the member, whom others still know."""
         self._refuse_unfinished(members, merchant_number)
         self._redact(members, self._erasures.external_ids(_ids(members), merchant_number), only=merchant_number)
+        self._erasures.forget_metadata(_ids(members), merchant_number)
         self._erasures.forget_links(member.id, merchant_number)
         self._record(member.id, [merchant_number], actor)
         return Erasure(member.id, is_complete=False, forfeited={})

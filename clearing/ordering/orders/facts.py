@@ -5,6 +5,7 @@ The API's views are made of these, and so are the events: what a webhook carries
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.viewer import Viewer
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Instruction, InstructionRow, Movement, Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.names import Names
 from tongdui.encoding import hex_of
@@ -54,18 +56,23 @@ class MovementFacts:
 
     def __init__(self, session: Session, names: Names | None = None) -> None:
         self._members = MemberRepository(session)
+        self._orders = OrderRepository(session)
         self._names = names or Names(session)
         self._routes: dict[tuple[int | None, ...], dict[str, Any]] = {}
 
     def of(self, viewer: Viewer, movements: Sequence[Movement]) -> list[dict[str, Any]]:
         """Each of these movements, whole, as the viewer may see it."""
         rows = [(movement.instruction, movement.order, outcome_of(movement)) for movement in movements]
-        return self.of_rows(viewer, rows)
+        metadata = self._metadata(viewer, movements)
+        return [
+            {**facts, "metadata": metadata.get((movement.instruction.order_seq, movement.instruction.item))}
+            for facts, movement in zip(self.of_rows(viewer, rows), movements, strict=True)
+        ]
 
     def of_rows(
         self, viewer: Viewer, rows: Iterable[tuple[Instruction | InstructionRow, Order, Outcome]]
     ) -> list[dict[str, Any]]:
-        """The same, of instructions that were read without a model."""
+        """The same, of instructions that were read without a model; for events, which carry no metadata."""
         rows = list(rows)
         known = self._external_ids(viewer, [instruction.member_id for instruction, _, _ in rows])
         return [
@@ -95,6 +102,15 @@ class MovementFacts:
             "block_number": order.block_number,
         }
 
+    def _metadata(self, viewer: Viewer, movements: Iterable[Movement]) -> Mapping[tuple[int, int], Any]:
+        """The metadata of those movements that the viewer has signed itself, by (order's seq, item)."""
+        keys = [
+            (movement.instruction.order_seq, movement.instruction.item)
+            for movement in movements
+            if movement.order.has_metadata and movement.order.merchant_number == viewer.merchant_number
+        ]
+        return {key: json.loads(text) for key, text in self._orders.metadata(keys).items()} if keys else {}
+
     def _external_ids(self, viewer: Viewer, members: Iterable[str | None]) -> Mapping[str, str]:
         if viewer.merchant_number is None:
             return {}
@@ -121,6 +137,7 @@ class MovementFacts:
             "recipient": instruction.recipient_id,
             "points": instruction.points,
             "reference": instruction.reference if viewer.sees(instruction.merchant_number) else None,
+            "metadata": None,
             "expires_on": _day(posted.expiry_day if posted is not None else instruction.expiry_day),
             "reverses": instruction.original_id,
             "reversed_points": outcome.reversed,

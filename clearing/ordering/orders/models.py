@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from clearing.kit.clock import time_of_insert
@@ -77,6 +77,8 @@ class Order(Base):
     """The order as it travels to the chain: head, signature and instructions, packed. A batch joins such bytes."""
     size: Mapped[int]
     """Number of instructions."""
+    has_metadata: Mapped[bool] = mapped_column(default=False)
+    """Whether an instruction had metadata: nobody else looks for some."""
     state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
     reason: Mapped[str | None] = mapped_column(String(40), default=None)
     """Why the whole order was refused on chain."""
@@ -195,6 +197,24 @@ class Instruction(Base):
     """False once the instruction is refused: then its reference may be used again."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")
+
+
+class MovementMetadata(Base):
+    """A JSON object of the signer's own, kept beside an instruction. Nothing that is signed or on the chain depends on it."""
+
+    __tablename__ = "movement_metadata"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["order_seq", "item"],
+            ["instructions.order_seq", "instructions.item"],
+            name="movement_metadata_instruction_fkey",
+        ),
+    )
+
+    order_seq: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    item: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[str] = mapped_column(Text)
+    """Compact JSON, as text: a database's own JSON might write a number in another way."""
 
 
 class InstructionRow(NamedTuple):

@@ -37,6 +37,7 @@ _OPEN = {
     OrderState.SUBMITTED: text("orders.state = 'submitted'"),
 }
 _REFUSED: ColumnElement[bool] = text("NOT instructions.live")  # type: ignore[assignment]
+_STANDS: ColumnElement[bool] = text("instructions.live AND instructions.reference IS NOT NULL")  # type: ignore[assignment]
 _NO_GIVER = frozenset({Kind.ISSUE})
 _NO_RECEIVER = frozenset({Kind.REDEEM, Kind.EXPIRE})
 _GIVEN_BY_OWNER = frozenset({Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND, Kind.EXPIRE})
@@ -62,6 +63,8 @@ class MovementFilter:
     state: OrderState | None = None
     reference: str | None = None
     """The signer's document number. With `merchant`, only of movements that it has signed."""
+    original_id: str | None = None
+    """The movement that they undo."""
     created_from: datetime | None = None
     created_before: datetime | None = None
 
@@ -81,6 +84,11 @@ class MovementRepository:
     def by_ids(self, ids: Collection[str]) -> Sequence[Movement]:
         """The movements with these ids."""
         return self._read(_with_outcome().where(in_list(self._session, Instruction.id, ids)))
+
+    def standing(self, merchant_number: int, kind: Kind, references: Collection[str]) -> Sequence[Movement]:
+        """A merchant's own movements of a kind that have these references and were not refused: at most one of each."""
+        own = (Instruction.merchant_number == merchant_number, Instruction.kind == int(kind), _STANDS)
+        return self._read(_with_outcome().where(*own, in_list(self._session, Instruction.reference, references)))
 
     def list(self, wanted: MovementFilter, after: MovementKey | None, limit: int) -> Sequence[Movement]:
         """Movements newest first; `after` is the last one of the page before."""
@@ -124,7 +132,8 @@ class MovementRepository:
 def _branches(wanted: MovementFilter) -> Iterable[Conditions]:
     """The conditions of each branch, without state and time: first those by which it walks an index, then what these do not say
     yet. (Whatever is said twice makes the database expect fewer rows, and choose another index.) No movement is in two branches."""
-    if wanted.reference is not None or wanted.member_id is not None or wanted.state not in (None, OrderState.SETTLED):
+    narrow = (wanted.reference, wanted.member_id, wanted.original_id)
+    if any(narrow) or wanted.state not in (None, OrderState.SETTLED):
         return [_all(wanted)]  # few movements, which have an index of their own
     merchant, counterparty = wanted.merchant, wanted.counterparty
     if merchant is None:
@@ -182,7 +191,11 @@ def _kinds(wanted: MovementFilter) -> Sequence[Kind]:
 
 
 def _all(wanted: MovementFilter) -> Conditions:
-    conditions = equal_given((Instruction.member_id, wanted.member_id), (Instruction.reference, wanted.reference))
+    conditions = equal_given(
+        (Instruction.member_id, wanted.member_id),
+        (Instruction.reference, wanted.reference),
+        (Instruction.original_id, wanted.original_id),
+    )
     if wanted.reference is not None:
         conditions += equal_given((Instruction.merchant_number, wanted.merchant))
     conditions += [*_kind(wanted), *_program(wanted), *_direction(wanted)]

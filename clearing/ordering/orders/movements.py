@@ -15,10 +15,10 @@ from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Direction, Movement, Order, OrderState
 from clearing.ordering.orders.movement_repository import MovementFilter, MovementKey, MovementRepository
 from clearing.ordering.orders.repository import OrderRepository
-from clearing.parties.members.repository import EXTERNAL
 from clearing.parties.members.service import MemberService
 from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.service import require_program
+from tongdui._canonical import EXTERNAL
 from tongdui.orders import Kind
 
 
@@ -34,6 +34,8 @@ class MovementSearch:
     """On either side."""
     state: OrderState | None = None
     reference: str | None = None
+    original: str | None = None
+    """The id of the movement that they undo."""
     created_from: datetime | None = None
     created_before: datetime | None = None
 
@@ -64,6 +66,7 @@ class MovementService:
             program_owner=program.merchant_number if program else None,
             state=search.state,
             reference=search.reference,
+            original_id=search.original,
             created_from=search.created_from,
             created_before=search.created_before,
         )
@@ -75,6 +78,15 @@ class MovementService:
         if movement is None or kind not in (None, movement.instruction.kind) or not _sees(viewer, movement):
             raise NotFound(f"there is no {kind_of(kind).noun if kind else 'movement'} {movement_id}")
         return movement
+
+    def standing(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> Sequence[Movement]:
+        """A merchant's own movements of a kind with these references, in their order. What it has not made, or what was refused,
+        is missing."""
+        found = {
+            movement.instruction.reference: movement
+            for movement in self._movements.standing(merchant_number, kind, references)
+        }
+        return [found[reference] for reference in dict.fromkeys(references) if reference in found]
 
     def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[Movement]:
         """Those of these movements that the viewer may see."""

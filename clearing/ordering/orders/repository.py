@@ -15,7 +15,15 @@ from clearing.kit.bulk_insert import insert_all
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
-from clearing.ordering.orders.models import OPEN_STATES, Instruction, InstructionRow, Movement, Order, OrderState
+from clearing.ordering.orders.models import (
+    OPEN_STATES,
+    Instruction,
+    InstructionRow,
+    Movement,
+    MovementMetadata,
+    Order,
+    OrderState,
+)
 from tongdui.orders import Kind
 
 
@@ -76,6 +84,19 @@ class OrderRepository:
     def add_instructions(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Stores an order's instructions. Raises IntegrityError where another live one has the same reference."""
         insert_all(self._session, Instruction, rows)
+
+    def add_metadata(self, contents: Mapping[tuple[int, int], str]) -> None:
+        """Stores the metadata of instructions, by (order's seq, item)."""
+        rows = [{"order_seq": seq, "item": item, "content": content} for (seq, item), content in contents.items()]
+        insert_all(self._session, MovementMetadata, rows)
+
+    def metadata(self, keys: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
+        """The metadata of those of these instructions (order's seq, item) that have some."""
+        stored = MovementMetadata
+        query = select(stored.order_seq, stored.item, stored.content).where(
+            pairs_in_list(self._session, stored.order_seq, stored.item, keys)
+        )
+        return {(seq, item): content for seq, item, content in self._session.execute(query)}
 
     def by_id(self, order_id: str) -> Order | None:
         """The order with this id; its instructions load when somebody asks for them."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from clearing.kit.fields import MemberName, Points, Reference, Word
+from clearing.kit.fields import MemberName, Metadata, Points, Reference, Word
 from tongdui.orders import Kind
 
 MEMBER_OR_CODE = "say whose points they are: either member, or the member_code that the member has shown you"
@@ -27,6 +27,7 @@ class InstructionRequest:
     ref: Annotated[Word | None, Field(description="salted hash of the reference, for the chain; zero if missing")] = (
         None
     )
+    metadata: Metadata | None = None
 
     @property
     def named_members(self) -> tuple[str, ...]:

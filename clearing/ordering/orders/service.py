@@ -22,6 +22,7 @@ from clearing.kit.errors import (
 )
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id, new_ids
+from clearing.kit.json_values import compact
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
@@ -150,6 +151,9 @@ class OrderService:
         self, signed: wire.SignedOrder, digest: bytes, drafts: list[Draft], reserved: list[int]
     ) -> tuple[Order, list[InstructionRow]]:
         order = signed.order
+        metadata = {
+            item: draft.request.metadata for item, draft in enumerate(drafts) if draft.request.metadata is not None
+        }
         row = Order(
             id=new_id("ord"),
             merchant_number=order.merchant,
@@ -159,6 +163,7 @@ class OrderService:
             digest=digest,
             packed=signed.calldata(),
             size=len(drafts),
+            has_metadata=bool(metadata),
         )
         try:
             self._orders.add(row)
@@ -166,6 +171,7 @@ class OrderService:
             items = enumerate(zip(drafts, reserved, ids, strict=True))
             rows = [_instruction(row, item, draft, points, id) for item, (draft, points, id) in items]  # noqa: A001
             self._orders.add_instructions(rows)
+            self._orders.add_metadata({(row.seq, item): compact(content) for item, content in metadata.items()})
         except IntegrityError as error:
             if _MEMBER_KEY in str(error.orig):
                 detail = "a member was erased just now; ask for what is left to do once more"

@@ -31,6 +31,11 @@ class ApiKeyRepository:
         """Those of these ids whose key is not revoked."""
         return set(self._session.scalars(select(ApiKey.id).where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None))))
 
+    def live_of_merchant(self, merchant_number: int) -> Sequence[ApiKey]:
+        """A merchant's keys that are not revoked, oldest first."""
+        query = select(ApiKey).where(ApiKey.merchant_number == merchant_number, ApiKey.revoked_at.is_(None))
+        return self._session.scalars(query.order_by(ApiKey.id)).all()
+
     def count_live(self, role: Role) -> int:
         """How many keys of this role are not revoked. Until this transaction ends, nobody else can count or revoke them."""
         lock_until_commit(self._session, f"{role} keys")

@@ -18,6 +18,7 @@ from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
+from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_merchant
 
 
@@ -102,11 +103,11 @@ class AccessService:
         if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
             missing = ", ".join(sorted(wanted - caller.scopes))
             raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
-        key, token = _make(role, merchant_number, wanted)
-        self._keys.add(key)
-        data = {"role": role, "scopes": key.scopes}
-        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
-        return key, token
+        return self._create(role, merchant_number, wanted, actor)
+
+    def create_first(self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str) -> tuple[ApiKey, str]:
+        """Creates a key of a merchant that is being taken on board. Returns it with its token, which is shown only this once."""
+        return self._create(Role.MERCHANT, merchant.number, scopes, actor)
 
     def revoke(self, caller: Caller, key_id: str, actor: str) -> ApiKey:
         """Revokes a key. Repeating it changes nothing."""
@@ -122,6 +123,15 @@ class AccessService:
         key.revoked_at = clock_of(self._session).now()
         self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data={})
         return key
+
+    def _create(
+        self, role: Role, merchant_number: int | None, scopes: frozenset[Scope], actor: str
+    ) -> tuple[ApiKey, str]:
+        key, token = _make(role, merchant_number, scopes)
+        self._keys.add(key)
+        data = {"role": role, "scopes": key.scopes}
+        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
+        return key, token
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
         if caller.role is Role.MERCHANT and role is not Role.MERCHANT:

@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
+from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
+from tongdui._canonical import EXTERNAL
 
-EXTERNAL = "external:"
 NETWORK = 0
 """The merchant number of the network's operator, whose freezes count everywhere."""
 _ADDRESS = "0x"
@@ -56,6 +58,58 @@ class MemberRepository:
         """Stores a member."""
         self._session.add(member)
         self._session.flush()
+
+    def add_all(self, members: Sequence[Member], external_ids: Sequence[str], merchant_number: int) -> dict[str, str]:
+        """Stores members, each with an external id of a merchant's; the ids of those that came to be, by external id.
+
+        One whose external id the merchant uses since a moment ago does not. Of two transactions that store the same ids one waits
+        for the other, and never each for the other: both go through the ids in one order.
+        """
+        at = clock_of(self._session).now()
+        rows = [
+            {
+                "id": m.id,
+                "secret": m.secret,
+                "address": m.address,
+                "barred": False,
+                "merged_into": None,
+                "created_at": at,
+            }
+            for m in members
+        ]
+        insert_all(self._session, Member, rows)
+        links = [
+            {
+                "merchant_number": merchant_number,
+                "external_id": external_id,
+                "member_id": member.id,
+                "origin": LinkOrigin.REGISTERED,
+                "created_at": at,
+            }
+            for external_id, member in sorted(zip(external_ids, members, strict=True), key=itemgetter(0))
+        ]
+        statement = insert_for(self._session)(MemberLink).on_conflict_do_nothing()
+        made = self._session.execute(statement.returning(MemberLink.external_id, MemberLink.member_id), links)
+        stored = {external_id: member_id for external_id, member_id in made}  # noqa: C416 (rows)
+        lost = {member.id for member in members} - set(stored.values())
+        if lost:
+            self._session.execute(
+                delete(Member).where(in_list(self._session, Member.id, lost)),
+                execution_options={"synchronize_session": False},
+            )
+        return stored
+
+    def by_external_ids(self, merchant_number: int, external_ids: Collection[str]) -> dict[str, Member]:
+        """The members that a merchant knows by these external ids, by external id."""
+        query = (
+            select(MemberLink.external_id, Member)
+            .join(Member, Member.id == MemberLink.member_id)
+            .where(
+                MemberLink.merchant_number == merchant_number,
+                in_list(self._session, MemberLink.external_id, external_ids),
+            )
+        )
+        return {external_id: member for external_id, member in self._session.execute(query)}  # noqa: C416 (rows)
 
     def remove(self, member: Member) -> None:
         """Deletes a member to whom nothing leads."""
@@ -276,6 +330,14 @@ class MemberRepository:
             RetiredLink.merchant_number == merchant_number, RetiredLink.external_id == external_id
         )
         return self._session.scalar(query.limit(1)) is not None
+
+    def retired_of(self, merchant_number: int, external_ids: Collection[str]) -> set[str]:
+        """Those of these external ids that the merchant has retired at some time."""
+        query = select(RetiredLink.external_id).where(
+            RetiredLink.merchant_number == merchant_number,
+            in_list(self._session, RetiredLink.external_id, external_ids),
+        )
+        return set(self._session.scalars(query))
 
     def retired(self, member_id: str, merchant_number: int | None = None) -> Sequence[RetiredLink]:
         """External ids that once led to a member."""

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, NotFound, Refused
-from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.errors import ClearingError, Conflict, FieldError, InvalidRequest, NotFound, Refused
+from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.ids import new_id
 from clearing.kit.one_time_codes import hash_of, new_code
 from clearing.kit.viewer import Viewer
@@ -74,6 +74,39 @@ class MemberService:
             return self._lost_race(merchant, external_id, member, is_new=link_code is None), False
         self._record("registered", member, merchant, actor)
         return member, True
+
+    def register_all(self, merchant: Merchant, external_ids: Sequence[str], actor: str) -> Sequence[Member]:
+        """The members that the merchant knows by these external ids, in their order; those that it did not know are registered.
+
+        It takes a few statements, however many there are. All of it happens, or none.
+        """
+        require_participating(merchant)
+        known = self._members.by_external_ids(merchant.number, external_ids)
+        new = [external_id for external_id in dict.fromkeys(external_ids) if external_id not in known]
+        if new:
+            self._refuse_retired_among(merchant, external_ids, new)
+            made = self._members.add_all([_fresh() for _ in new], new, merchant.number)
+            known |= self._members.by_external_ids(merchant.number, new)
+            if len(known) < len({*external_ids}):
+                detail = "a member was erased just now; ask for it once more"
+                raise NotFound(detail, code="unknown_member")
+            events = [NewEvent("member.registered", member_id, merchant.number, {}) for member_id in made.values()]
+            self._events.record_all(events, actor=actor)
+        return [known[external_id] for external_id in external_ids]
+
+    def _refuse_retired_among(self, merchant: Merchant, external_ids: Sequence[str], new: Collection[str]) -> None:
+        retired = self._members.retired_of(merchant.number, new)
+        errors = [
+            FieldError(f"/external_ids/{place}", f"{external_id} was retired")
+            for place, external_id in enumerate(external_ids)
+            if external_id in retired
+        ]
+        if errors:
+            detail = (
+                f"{len(retired)} of these ids were retired, perhaps because cards were lost: leave them out, or give each out "
+                "again with POST /v1/members and `reissue: true`"
+            )
+            raise Conflict(detail, code="external_id_retired", errors=tuple(errors))
 
     def claim(self, merchant: Merchant, *, external_id: str, member_id: str, actor: str) -> tuple[Member, bool]:
         """Gives a member whose points the merchant has received an external id of the merchant's. The caller has checked that
@@ -215,8 +248,7 @@ class MemberService:
         ]
 
     def _new(self) -> Member:
-        secret = secrets.token_bytes(32)
-        member = Member(id=new_id("mem"), secret=secret, address=address_of(secret))
+        member = _fresh()
         self._members.add(member)
         return member
 
@@ -270,6 +302,12 @@ def unknown_member(member_id: str) -> ClearingError:
 def address_of(secret: bytes) -> str:
     """A member's address on the chain: the last 20 bytes of its secret's hash."""
     return "0x" + keccak256(secret)[-20:].hex()
+
+
+def _fresh() -> Member:
+    """A member that nobody has yet."""
+    secret = secrets.token_bytes(32)
+    return Member(id=new_id("mem"), secret=secret, address=address_of(secret))
 
 
 def _taken() -> ClearingError:

@@ -47,6 +47,10 @@ class MerchantRepository:
         """The merchant with this number on chain. Raises NoResultFound where there is none."""
         return self._session.get_one(Merchant, number)
 
+    def named(self, name: str) -> Sequence[Merchant]:
+        """The merchants with this name, oldest first."""
+        return self._session.scalars(select(Merchant).where(Merchant.name == name).order_by(Merchant.number)).all()
+
     def numbers(self) -> Sequence[int]:
         """The numbers of all merchants, in order."""
         return self._session.scalars(select(Merchant.number).order_by(Merchant.number)).all()

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Self
 
-from rich.console import Console
 from rich.table import Table
 
+from clearing.kit.config import ENV_FILE
 from clearing.runtime import daemon
+from clearing.runtime.actions.terminal import console
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from clearing.runtime.embedded.ports import NoFreePortError
+from clearing.runtime.embedded.settings_file import DIRECTORY, SETTINGS_FILE
 
-console = Console()
 
-
-def run(directory: Path, *, gateway_port: int, rpc_port: int) -> int:
+def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:
     """Runs the network until SIGINT or SIGTERM. Exit code 1 when it cannot start."""
     stop = daemon.stop_on_signals()
-    network = EmbeddedNetwork(directory, gateway_port=gateway_port, rpc_port=rpc_port)
-    try:
-        with console.status("Starting the network"):
+    with Progress() as progress:
+        network = EmbeddedNetwork(directory, gateway_port=gateway_port, rpc_port=rpc_port, report=progress.ready)
+        try:
             network.start()
-    except (NetworkError, NoFreePortError) as error:
-        sys.stderr.write(f"{error}\n")
+        except (NetworkError, NoFreePortError) as error:
+            failure = str(error)
+        else:
+            failure = ""
+    if failure:
+        sys.stderr.write(f"{failure}\n")
         return 1
-    _show(network)
+    _show(network, progress.seconds)
     _wait(stop)
     with console.status("Stopping"):
         network.stop()
@@ -34,19 +41,67 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int) -> int:
     return 0
 
 
+class Progress:
+    """Says what is ready, and on a terminal what comes next. Each line has the seconds since the start."""
+
+    _ORDER = ("chain", "contract", "database", "gateway", "projector", "sequencer")
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._status = console.status("")
+        self._waiting = list(self._ORDER)
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        self._show_next()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def ready(self, part: str, detail: str) -> None:
+        """Says that a part is ready."""
+        self._waiting.remove(part)
+        console.print(
+            f"  [green]ready[/green] {self.seconds:5.1f} s  {part:<10}{detail}", highlight=False, soft_wrap=True
+        )
+        self._show_next()
+
+    def _show_next(self) -> None:
+        self._status.update(f"Starting {', '.join(self._waiting[:3])}" if self._waiting else "Starting")
+
+
 def _wait(stop: threading.Event) -> None:
     while not stop.wait(1.0):
         pass
 
 
-def _show(network: EmbeddedNetwork) -> None:
-    table = Table(title="Tongdui is running", title_style="bold", show_header=False)
+def _show(network: EmbeddedNetwork, seconds: float) -> None:
+    table = Table(title=f"Tongdui is running after {seconds:.1f} s", title_style="bold", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("gateway", network.url)
     table.add_row("API reference", f"{network.url}/docs")
     table.add_row("chain", f"{network.rpc_url} (chain id {network.settings.chain_id})")
     table.add_row("contract", network.settings.contract)
     table.add_row("database", network.settings.database_url)
     table.add_row("first API keys", str(network.directory / "api-keys.json"))
+    table.add_row("settings", str(network.directory / SETTINGS_FILE))
     table.add_row("logs", str(network.directory / "logs"))
     console.print(table)
-    console.print("Ctrl-C stops it.")
+    console.print("In another terminal, take a merchant on board:")
+    console.print(f"  {_next(network.directory)}", soft_wrap=True, highlight=False, markup=False)
+    console.print("Ctrl-C stops the network.")
+
+
+def _next(directory: Path) -> str:
+    """The command with which a new network becomes useful."""
+    command = 'clearing merchant add "My station" --managed-key --program FUEL'
+    if directory == DIRECTORY.absolute():
+        return command
+    return f"{ENV_FILE}={shlex.quote(str(directory / SETTINGS_FILE))} {command}"

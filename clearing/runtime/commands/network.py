@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clearing.runtime.commands.group import Commands, add_command
+from clearing.runtime.embedded.settings_file import DIRECTORY
 
 if TYPE_CHECKING:
     from clearing.kit.config import Settings
@@ -16,13 +17,15 @@ def add_to(commands: Commands) -> None:
     """Describes the command."""
     up = add_command(commands, "up", run_up, "run a whole network on this machine until Ctrl-C")
     up.add_argument(
-        "--dir", type=Path, default=Path(".tongdui"), help="where the network keeps everything (default: %(default)s)"
+        "--dir", type=Path, default=DIRECTORY, help="where the network keeps everything (default: %(default)s)"
     )
     up.add_argument(
         "--port", type=int, default=8080, help="the gateway's port; 0 for a free one (default: %(default)s)"
     )
     up.add_argument(
-        "--rpc-port", type=int, default=8545, help="the chain's port; 0 for a free one (default: %(default)s)"
+        "--rpc-port",
+        type=int,
+        help="the chain's port; 0 for a free one (default: 8545, or another one if that is taken)",
     )
 
 

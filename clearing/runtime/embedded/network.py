@@ -25,21 +25,32 @@ from pydantic import SecretStr
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient, ChainUnreachable
 from clearing.chain.deployment import deploy
-from clearing.kit.config import Settings, load_settings
+from clearing.kit.config import Settings, load_settings, variable
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.parties.access.service import bootstrap_keys
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
-from clearing.runtime.embedded.ports import HOST, free_port, is_free
+from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
+from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
 from clearing.runtime.jobs.processes import worker_command
 
 T = TypeVar("T")
+Report = Callable[[str, str], None]
+"""Hears that a part is ready: its name, and where it is or what it does."""
 
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
 _ROLES = ("admin", "operator", "sequencer", "treasury")
 _STOP_ORDER = ("gateway", "worker", "sequencer", "projector", "chain")
+_USUAL_RPC_PORT = 8545
+
+NO_CHAIN = (
+    "anvil, the chain of a network for development, is not on PATH. Install Foundry, which brings it:\n"
+    "    curl -L https://foundry.paradigm.xyz | bash && ~/.foundry/bin/foundryup\n"
+    "or, where there is npm, `npm install --global @foundry-rs/anvil`. If it is on this machine already, set\n"
+    f"{variable('anvil')} to the program."
+)
 
 
 class NetworkError(Exception):
@@ -48,16 +59,20 @@ class NetworkError(Exception):
 
 @dataclass(slots=True)
 class EmbeddedNetwork:
-    """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 means a free one."""
+    """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 means a free one.
+
+    Without an `rpc_port` the chain takes the usual one if that is free, otherwise another one.
+    """
 
     directory: Path
     gateway_port: int = 0
-    rpc_port: int = 0
+    rpc_port: int | None = 0
     database_url: str | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     """More settings for the children, by environment variable."""
     worker: bool = True
     """Whether to run the jobs too: webhooks, expiry, alerts, statements."""
+    report: Report = lambda _part, _detail: None
     settings: Settings = field(init=False)
     api_keys: dict[str, str] = field(init=False, default_factory=dict)
     """The first API keys: operator, treasury, auditor."""
@@ -77,6 +92,7 @@ class EmbeddedNetwork:
         try:
             self._start_chain()
             self._prepare()
+            write_settings(self.directory / SETTINGS_FILE, self._own_variables())
             for name in ("projector", "sequencer"):
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
             self._start_child("gateway", [sys.executable, "-m", "gateway"])
@@ -127,9 +143,11 @@ class EmbeddedNetwork:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise NetworkError(f"a network is running in {self.directory} already") from None
-        for name, port in (("gateway", self.gateway_port), ("chain", self.rpc_port)):
+        for part, port, option in (("gateway", self.gateway_port, "--port"), ("chain", self.rpc_port, "--rpc-port")):
             if port and not is_free(port):
-                raise NetworkError(f"something listens on port {port} already; give the {name} another one")
+                raise NetworkError(_taken(part, port, option))
+        if self.rpc_port is None:
+            self.rpc_port = first_free([_USUAL_RPC_PORT, free_port()])
         self.gateway_port = self.gateway_port or free_port()
         self.rpc_port = self.rpc_port or free_port()
 
@@ -154,9 +172,9 @@ class EmbeddedNetwork:
             draft.rename(path)
         return path.read_text()
 
-    def _environment(self) -> dict[str, str]:
-        """The children's environment: ours, and this network's settings."""
-        own = {
+    def _own_variables(self) -> dict[str, str]:
+        """This network's settings, as environment variables."""
+        return {
             "TONGDUI_DATABASE_URL": self.settings.database_url,
             "TONGDUI_RPC_URL": self.settings.rpc_url,
             "TONGDUI_CHAIN_ID": str(self.settings.chain_id),
@@ -168,7 +186,10 @@ class EmbeddedNetwork:
             "TONGDUI_GATEWAY_HOST": HOST,
             "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
         }
-        return {**os.environ, **own, **self.overrides}
+
+    def _environment(self) -> dict[str, str]:
+        """The children's environment: ours, and this network's settings. Everybody on this machine may have webhooks here."""
+        return {"TONGDUI_WEBHOOK_ALLOW_LOCAL": "true", **os.environ, **self._own_variables(), **self.overrides}
 
     def _start_child(self, name: str, command: Sequence[str]) -> None:
         self._supervisor.start(Child(name, command, self._environment(), self._log(name)))
@@ -177,9 +198,9 @@ class EmbeddedNetwork:
         return self.directory / "logs" / f"{name}.log"
 
     def _start_chain(self) -> None:
-        anvil = shutil.which("anvil")
+        anvil = shutil.which(self.settings.anvil)
         if anvil is None:
-            raise NetworkError("anvil is not on PATH; `make setup` installs it, or set PATH to where it is")
+            raise NetworkError(_no_anvil(self.settings.anvil))
         self._chain_state = ChainStateFile(self.directory / "chain.json")
         command = [anvil, "--host", HOST, "--port", str(self.rpc_port), "--chain-id", str(CHAIN_ID), "--silent"]
         command += ["--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"]
@@ -189,6 +210,7 @@ class EmbeddedNetwork:
             Child("chain", command, self._environment(), self._log("chain"), signal.SIGINT, self._chain_state.repair)
         )
         with_client(self.rpc_url, self._await_chain)
+        self.report("chain", self.rpc_url)
 
     def _await_chain(self, client: ChainClient) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
@@ -212,6 +234,7 @@ class EmbeddedNetwork:
             self.rpc_url,
             lambda client: deploy(client, keys, operator_name="Tongdui", utc_offset_seconds=offset),
         )
+        self.report("contract", self.settings.contract)
         database = Database(self.settings.database_url)
         database.upgrade()
         path = self.directory / "api-keys.json"
@@ -221,18 +244,31 @@ class EmbeddedNetwork:
             path.touch(mode=0o600)
             path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a stored key is a known key
         database.close()
+        self.report("database", self.settings.database_url)
 
     def _await_ready(self) -> None:
+        """Waits until every part works, and reports each as soon as it does."""
         deadline = time.monotonic() + _START_TIMEOUT
+        ready: set[str] = set()
         with httpx.Client(base_url=self.url, timeout=5) as http:  # one for all: each loads the system's certificates
             while time.monotonic() < deadline:
                 try:
-                    if _is_up(http.get("/readyz")):
-                        return
+                    working = _working(http.get("/readyz"))
                 except httpx.TransportError:
                     self._refuse_dead("gateway")
+                else:
+                    self._report_ready(working, ready)
+                    if working and all(working.values()):
+                        return
                 time.sleep(0.1)
         raise NetworkError(f"the network is not ready at {self.url}; see {self.directory / 'logs'}")
+
+    def _report_ready(self, working: dict[str, bool], ready: set[str]) -> None:
+        """Reports what has become ready, once."""
+        for name in ("gateway", "projector", "sequencer"):
+            if name not in ready and working.get(name, bool(working)):  # where there are checks, the gateway works
+                ready.add(name)
+                self.report(name, self.url if name == "gateway" else "works")
 
     def _refuse_dead(self, name: str) -> None:
         child = self.children[name]
@@ -240,11 +276,23 @@ class EmbeddedNetwork:
             raise NetworkError("\n".join([f"{name} ended while starting:", *child.last_lines(5)]))
 
 
-def _is_up(answer: httpx.Response) -> bool:
-    """Whether every part works. A network that was paused comes up paused."""
+def _working(answer: httpx.Response) -> dict[str, bool]:
+    """Which parts work. A network that was paused comes up paused."""
     if answer.status_code not in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE):
-        return False
-    return all(check["ok"] or check["detail"].startswith("paused") for check in answer.json()["checks"].values())
+        return {}
+    checks = answer.json()["checks"]
+    return {name: check["ok"] or check["detail"].startswith("paused") for name, check in checks.items()}
+
+
+def _taken(part: str, port: int, option: str) -> str:
+    """What to do about a port on which something listens."""
+    make = ", or `make up PORT={0}`" if option == "--port" else ""
+    mended = f"choose another one: `clearing up {option} {{0}}`{make}"
+    return f"port {port} is taken, so the {part} cannot listen there; {mended.format(free_port())}"
+
+
+def _no_anvil(wanted: str) -> str:
+    return NO_CHAIN if wanted == "anvil" else f"{variable('anvil')}: there is no program {wanted}"
 
 
 def with_client(url: str, use: Callable[[ChainClient], T]) -> T:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from clearing.kit.errors import pointer_into
+from clearing.kit.fields import LookedUpMember
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.service import MemberService
@@ -24,7 +25,7 @@ router = APIRouter(route_class=Endpoint, tags=["members"])
 
 
 @router.post("/v1/members/{member}/codes", status_code=201)
-def create_member_code(member: str, body: MemberCodeCreate, call: Mutating) -> MemberCodeView:
+def create_member_code(member: LookedUpMember, body: MemberCodeCreate, call: Mutating) -> MemberCodeView:
     """Makes a code with which another merchant can draw on the member's points, once. Only this response shows it."""
     code, text = MemberCodeService(call.session).create(
         call.merchant,
@@ -50,13 +51,13 @@ def look_up_member_code(body: MemberCodeLookup, call: Mutating) -> MemberView:
 
 
 @router.get("/v1/members/{member}/codes/{code}")
-def get_member_code(member: str, code: str, call: Reading) -> MemberCodeView:
+def get_member_code(member: LookedUpMember, code: str, call: Reading) -> MemberCodeView:
     """What became of a code that you asked for."""
     return code_view(call, _visible(call, member, code))
 
 
 @router.delete("/v1/members/{member}/codes/{code}", status_code=200)
-def void_member_code(member: str, code: str, call: Mutating) -> MemberCodeView:
+def void_member_code(member: LookedUpMember, code: str, call: Mutating) -> MemberCodeView:
     """Ends a code before its time. Harmless if it has ended already; refused if it was used."""
     found = _visible(call, member, code)
     MemberCodeService(call.session).void(found, call.actor)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from clearing.kit.fields import ProgramName, Text, Word
+from clearing.kit.fields import ProgramName, WantedMember, Word
 from clearing.ledger.journal.service import EntryService
 from gateway.api.entries.schemas import EntryView, ReceiptView
 from gateway.api.entries.view import entry_view, receipt_view
@@ -26,7 +26,7 @@ Leaf = Annotated[Word, Path(description="32 bytes of hex, as a movement's `entry
 def list_entries(
     call: Reading,
     program: Annotated[ProgramName | None, Query()] = None,
-    member: Annotated[Text | None, Query(max_length=160, description="id, `external:...` or address")] = None,
+    member: Annotated[WantedMember | None, Query(max_length=160, description="id, `external:...` or address")] = None,
     batch: Annotated[int | None, Query(ge=1, lt=2**40)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,

@@ -39,7 +39,8 @@ class CaptureBody(Body):
 
     def captured(self) -> dict[str, Any]:
         """What the body says beside the kind, the points and the signature."""
-        return self.model_dump(exclude={"kind", "points", "authorization"}, exclude_none=True)
+        own = set(type(self).model_fields) - {"kind", "points", "authorization"}
+        return {name: value for name in sorted(own) if (value := getattr(self, name)) is not None}
 
 
 def _captured_fields() -> dict[str, Any]:

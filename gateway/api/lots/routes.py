@@ -6,6 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
+from clearing.kit.fields import LookedUpMember
 from clearing.ledger.availability.accounts import AccountService
 from clearing.ordering.holds.service import HoldService
 from clearing.parties.members.service import MemberService
@@ -20,7 +21,7 @@ router = APIRouter(route_class=Endpoint)
 
 @router.get("/v1/members/{member}/accounts/{program}/lots", tags=["members"])
 def list_lots(
-    member: str, program: str, call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    member: LookedUpMember, program: str, call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[LotView]:
     """What the member has left of each lot, in the order in which it will be used."""
     found = MemberService(call.session).visible(call.viewer, member)

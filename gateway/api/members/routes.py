@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from clearing.kit.fields import Address, Moment, Text
+from clearing.kit.fields import Address, ExternalId, ExternalIdPrefix, LookedUpExternalId, LookedUpMember, Moment
 from clearing.ledger.availability.accounts import AccountService
 from clearing.ordering.erasure.service import ErasureService
 from clearing.ordering.orders.claims import ClaimService
@@ -20,6 +20,7 @@ from gateway.api.members.schemas import (
     LinkCodeView,
     MemberCreate,
     MemberErase,
+    MembersRegister,
     MemberView,
 )
 from gateway.api.members.view import account_view, erasure_view, member_view, member_views
@@ -54,11 +55,19 @@ def register_member(body: MemberCreate, call: Mutating) -> Answer[MemberView]:
     return Answer(member_view(call, member), 201 if is_new else 200)
 
 
+@router.post("/v1/members/register", status_code=200)
+def register_members(body: MembersRegister, call: Mutating) -> Page[MemberView]:
+    """Registers many customers at once, or finds those that you had registered; in the order of their numbers. All or none."""
+    found = MemberService(call.session).register_all(call.merchant, body.external_ids, call.actor)
+    views = {view.id: view for view in member_views(call, list({member.id: member for member in found}.values()))}
+    return Page(data=[views[member.id] for member in found])
+
+
 @router.get("/v1/members")
 def list_members(
     call: Reading,
-    external_id: Annotated[Text | None, Query(max_length=128, description="exactly this number of yours")] = None,
-    q: Annotated[Text | None, Query(max_length=128, description="how a number of yours begins")] = None,
+    external_id: Annotated[ExternalId | None, Query(description="exactly this number of yours")] = None,
+    q: Annotated[ExternalIdPrefix | None, Query(description="how a number of yours begins")] = None,
     address: Annotated[Address | None, Query(description="for the operator and auditors")] = None,
     state: Annotated[Literal["active", "frozen"] | None, Query()] = None,
     created_from: Annotated[Moment | None, Query(alias="created[gte]")] = None,
@@ -83,7 +92,7 @@ def list_members(
 
 
 @router.post("/v1/members/{member}/external_ids", status_code=201)
-def add_external_id(member: str, body: ExternalIdAdd, call: Mutating) -> MemberView:
+def add_external_id(member: LookedUpMember, body: ExternalIdAdd, call: Mutating) -> MemberView:
     """Gives the member a further number of yours: a second card."""
     found = MemberService(call.session).add_external_id(
         call.merchant, member, body.external_id, call.actor, reissue=body.reissue
@@ -92,27 +101,27 @@ def add_external_id(member: str, body: ExternalIdAdd, call: Mutating) -> MemberV
 
 
 @router.delete("/v1/members/{member}/external_ids/{external_id}", status_code=200)
-def retire_external_id(member: str, external_id: str, call: Mutating) -> MemberView:
+def retire_external_id(member: LookedUpMember, external_id: LookedUpExternalId, call: Mutating) -> MemberView:
     """Lets one of several numbers lead to the member no more: a lost card."""
     found = MemberService(call.session).retire_external_id(call.merchant, member, external_id, call.actor)
     return member_view(call, found)
 
 
 @router.post("/v1/members/{member}/freeze", status_code=200)
-def freeze_member(member: str, body: FreezeCreate, call: Mutating) -> MemberView:
+def freeze_member(member: LookedUpMember, body: FreezeCreate, call: Mutating) -> MemberView:
     """Nobody takes this member's points any more: at your till and of your programs; nowhere, if the operator says so.
     Points are still issued, expire, and come back when a movement is reversed."""
     return member_view(call, FreezeService(call.session).freeze(call.viewer, member, body.reason, call.actor))
 
 
 @router.post("/v1/members/{member}/unfreeze", status_code=200)
-def unfreeze_member(member: str, call: Mutating) -> MemberView:
+def unfreeze_member(member: LookedUpMember, call: Mutating) -> MemberView:
     """Takes your freeze back. Other merchants' and the network's stay."""
     return member_view(call, FreezeService(call.session).unfreeze(call.viewer, member, call.actor))
 
 
 @router.post("/v1/members/{member}/erase", status_code=200)
-def erase_member(member: str, body: MemberErase, call: Mutating) -> ErasureView:
+def erase_member(member: LookedUpMember, body: MemberErase, call: Mutating) -> ErasureView:
     """Forgets a customer who asks for it. This cannot be undone. While other merchants know the member, it lives on for them."""
     erasure = ErasureService(call.session, network=call.gateway.network).erase(
         call.viewer, member, forfeit_points=body.forfeit_points, actor=call.actor
@@ -121,14 +130,14 @@ def erase_member(member: str, body: MemberErase, call: Mutating) -> ErasureView:
 
 
 @router.post("/v1/members/{member}/link_codes", status_code=201)
-def create_link_code(member: str, call: Mutating) -> LinkCodeView:
+def create_link_code(member: LookedUpMember, call: Mutating) -> LinkCodeView:
     """Makes a code with which another merchant can register this member, once, within ten minutes."""
     code, expires_at = MemberService(call.session).create_link_code(call.merchant, member, call.actor)
     return LinkCodeView(code=code, expires_at=expires_at)
 
 
 @router.get("/v1/members/{member}/accounts")
-def list_accounts(member: str, call: Reading) -> Page[AccountView]:
+def list_accounts(member: LookedUpMember, call: Reading) -> Page[AccountView]:
     """The member's balances."""
     found = MemberService(call.session).visible(call.viewer, member)
     balances = AccountService(call.session, network=call.gateway.network).balances(call.viewer, found)
@@ -136,6 +145,6 @@ def list_accounts(member: str, call: Reading) -> Page[AccountView]:
 
 
 @router.get("/v1/members/{member}")
-def get_member(member: str, call: Reading) -> MemberView:
+def get_member(member: LookedUpMember, call: Reading) -> MemberView:
     """One member, by id or by `external:` and your own number."""
     return member_view(call, MemberService(call.session).visible(call.viewer, member))

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import MemberId, Text
+from clearing.kit.fields import ExternalId, MemberId, Text
 from gateway.http.schemas import Body, View
 
-ExternalId = Annotated[Text, Field(min_length=1, max_length=128, examples=["8620017"])]
 Reissue = Annotated[
     StrictBool, Field(description="give an id out again that you have retired: a card with the number of a lost one")
 ]
@@ -32,6 +31,12 @@ class MemberCreate(Body):
         if self.link_code is not None and self.member is not None:
             raise ValueError("give link_code or member, not both")
         return self
+
+
+class MembersRegister(Body):
+    """Customers to register under your own numbers: 1 to 500 of them."""
+
+    external_ids: Annotated[list[ExternalId], Field(min_length=1, max_length=500)]
 
 
 class ExternalIdAdd(Body):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, create_model
 
-from clearing.kit.fields import Signature
+from clearing.kit.fields import Reference, Signature
 from clearing.ordering.orders.kinds import KINDS
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
@@ -80,6 +80,21 @@ def _order_item(kind: InstructionKind[Any]) -> type[OrderItem]:
         kind=(one_of(kind.label), ...),
     )
 
+
+class LookupBody(Body):
+    """Document numbers of yours, of one kind of movement."""
+
+    kind: str
+    references: Annotated[list[Reference], Field(min_length=1, max_length=500, description="1 to 500 of them")]
+
+
+Lookup: type[LookupBody] = create_model(
+    "MovementLookup",
+    __base__=LookupBody,
+    __doc__=LookupBody.__doc__,
+    kind=(one_of(*(kind.label for kind in KINDS)), ...),
+)
+"""`LookupBody` with the labels of the registered kinds."""
 
 CREATE_BODIES: dict[str, type[CreateBody]] = {kind.label: _create_body(kind) for kind in KINDS}
 """By label: what `POST /v1/{collection}` takes."""

@@ -1,22 +1,22 @@
 """Movements, of all kinds and of each. Each registered kind has the same three routes, made here."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, Field
 
-from clearing.kit.fields import MemberName, MerchantId, Moment, ProgramName, Reference
+from clearing.kit.fields import MemberName, MerchantId, Moment, MovementId, ProgramName, Reference
 from clearing.ordering.orders.kinds import KINDS, kind_labelled
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.models import Direction, OrderState
 from clearing.ordering.orders.movements import MovementSearch, MovementService
 from gateway.api.movements.acceptance import accept
-from gateway.api.movements.bodies import CREATE_BODIES, CreateBody
+from gateway.api.movements.bodies import CREATE_BODIES, CreateBody, Lookup, LookupBody
 from gateway.api.movements.schemas import MovementView
-from gateway.api.movements.view import MOVEMENTS, movement_page, movement_view
+from gateway.api.movements.view import MOVEMENTS, movement_page, movement_view, movement_views
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Moving, Reading
+from gateway.http.endpoint import Endpoint, Looking, Moving, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, pair
 from gateway.http.problems import documented
 from gateway.http.results import Started
@@ -24,6 +24,9 @@ from gateway.http.schemas import Page
 from tongdui.orders import Kind
 
 router = APIRouter(route_class=Endpoint)
+
+if not TYPE_CHECKING:
+    LookupBody = Lookup  # what FastAPI reads: the body with the labels of the registered kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class MovementQuery:
     program: Annotated[ProgramName | None, Query(description="code or id of the program on either side")] = None
     state: Annotated[OrderState | None, Query()] = None
     reference: Annotated[Reference | None, Query(description="your own document number")] = None
+    original: Annotated[MovementId | None, Query(description="id of the movement that the reversal undoes")] = None
     created_from: Annotated[
         Moment | None, Query(alias="created[gte]", description="RFC 3339: accepted at this moment or later")
     ] = None
@@ -122,6 +126,14 @@ def list_movements(
     return _page(call, wanted, kind_labelled(kind).kind if kind is not None else None)
 
 
+@router.post("/v1/movements/lookup", tags=["movements"], status_code=200)
+def look_up_movements(body: LookupBody, call: Looking) -> Page[MovementView]:
+    """Your own movements with these document numbers, in their order. What you have not made, or what was refused, is missing.
+    Changes nothing, so it needs no Idempotency-Key."""
+    found = MovementService(call.session).standing(call.merchant.number, kind_labelled(body.kind).kind, body.references)
+    return Page(data=movement_views(call, found))
+
+
 @router.get("/v1/movements/{movement}", tags=["movements"])
 def get_movement(movement: str, call: Reading) -> MovementView:
     """One movement, of whatever kind."""
@@ -137,6 +149,7 @@ def _page(call: Call, wanted: MovementQuery, kind: Kind | None) -> Page[Movement
         program=wanted.program,
         state=wanted.state,
         reference=wanted.reference,
+        original=wanted.original,
         created_from=wanted.created_from,
         created_before=wanted.created_before,
     )

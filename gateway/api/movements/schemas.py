@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -51,6 +52,9 @@ class MovementView(View):
     agreement: str | None
     points: int = Field(description="as asked for; `entry.points` is what moved")
     reference: str | None = Field(description="the signer's document number; only the signer sees it")
+    metadata: dict[str, Any] | None = Field(
+        description="what the signer keeps beside it; null for everybody else, and in events"
+    )
     expires_on: date | None
     recipient: str | None = Field(description="of a transfer: the member to whom the points go")
     reverses: str | None = Field(description="of a reversal: the movement that it undoes, or a part of it")

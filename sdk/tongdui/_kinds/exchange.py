@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from tongdui import orders
@@ -41,6 +42,7 @@ class Exchange(InstructionRequest):
         min_out: The fewest target points that the member accepts. With a `Quote`, the quoted number by default.
         quote: The quote that fixes the amounts.
         reference: Your document number. A second movement with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.EXCHANGE
@@ -57,6 +59,7 @@ class Exchange(InstructionRequest):
     min_out: int | None = None
     quote: str | Quote | None = None
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         whole_points(self.points)
@@ -108,6 +111,7 @@ class Exchange(InstructionRequest):
             target_program=terms.target_program,
             min_out=terms.min_out,
             reference=terms.reference,
+            metadata=terms.metadata,
         )
 
     def capture_body(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +127,7 @@ class Exchange(InstructionRequest):
             min_out=self._least_out(),
             quote=optional_name_of(self.quote),
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def _least_out(self) -> int | None:
@@ -153,6 +158,7 @@ class _Exchanges(MovementResource):
         min_out: int | None = None,
         quote: str | Quote | None = None,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -171,6 +177,7 @@ class _Exchanges(MovementResource):
             min_out: The fewest target points that the member accepts. With a `Quote`, the quoted number by default.
             quote: The quote that fixes the amounts. A client that signs needs the `Quote` itself, or also `min_out`.
             reference: Your document number. A second movement with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -195,6 +202,7 @@ class _Exchanges(MovementResource):
             min_out=min_out,
             quote=quote,
             reference=reference,
+            metadata=metadata,
         )
         return (yield from self._submit(instruction, idempotency_key, wait))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class Issue(InstructionRequest):
         points: How many.
         expires_on: The first day on which the points are gone. By default the program's lifetime decides.
         reference: Your document number. A second movement with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.ISSUE
@@ -47,6 +49,7 @@ class Issue(InstructionRequest):
     points: int
     expires_on: date | None = None
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         whole_points(self.points)
@@ -61,6 +64,7 @@ class Issue(InstructionRequest):
             points=self.points,
             expires_on=self.expires_on.isoformat() if self.expires_on else None,
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def signable(self, directory: Directory) -> Flow[SignableInstruction]:
@@ -99,6 +103,7 @@ class _Issuances(MovementResource):
         points: int,
         expires_on: date | None = None,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -110,6 +115,7 @@ class _Issuances(MovementResource):
             points: How many.
             expires_on: The first day on which the points are gone. By default the program's lifetime decides.
             reference: Your document number. A second movement with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -120,7 +126,9 @@ class _Issuances(MovementResource):
             DuplicateReferenceError: The reference was used before.
             SigningError: The order cannot be signed on this machine.
         """
-        instruction = Issue(program=program, member=member, points=points, expires_on=expires_on, reference=reference)
+        instruction = Issue(
+            program=program, member=member, points=points, expires_on=expires_on, reference=reference, metadata=metadata
+        )
         return (yield from self._submit(instruction, idempotency_key, wait))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from tongdui import orders
@@ -34,6 +35,7 @@ class Redeem(InstructionRequest):
         member: Who pays with them.
         points: How many.
         reference: Your document number. A second movement with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.REDEEM
@@ -45,6 +47,7 @@ class Redeem(InstructionRequest):
     member: MemberName
     points: int
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         whole_points(self.points)
@@ -56,6 +59,7 @@ class Redeem(InstructionRequest):
             member=name_of(self.member),
             points=self.points,
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def signable(self, directory: Directory) -> Flow[SignableInstruction]:
@@ -72,7 +76,13 @@ class Redeem(InstructionRequest):
         other = terms.agreement or terms.target_program or terms.target_merchant
         if hold.member is None or other is not None:
             return None
-        return cls(program=hold.program, member=hold.member, points=terms.points, reference=terms.reference)
+        return cls(
+            program=hold.program,
+            member=hold.member,
+            points=terms.points,
+            reference=terms.reference,
+            metadata=terms.metadata,
+        )
 
 
 class _Redemptions(MovementResource):
@@ -86,6 +96,7 @@ class _Redemptions(MovementResource):
         member: MemberName,
         points: int,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -96,6 +107,7 @@ class _Redemptions(MovementResource):
             member: Who pays with them.
             points: How many.
             reference: Your document number. A second movement with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -107,7 +119,7 @@ class _Redemptions(MovementResource):
             DuplicateReferenceError: The reference was used before.
             SigningError: The order cannot be signed on this machine.
         """
-        instruction = Redeem(program=program, member=member, points=points, reference=reference)
+        instruction = Redeem(program=program, member=member, points=points, reference=reference, metadata=metadata)
         return (yield from self._submit(instruction, idempotency_key, wait))
 
 

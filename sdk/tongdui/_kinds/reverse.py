@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tongdui import orders
@@ -32,6 +33,7 @@ class Reverse(InstructionRequest):
         original_kind: With `original_reference`, if you gave that number to movements of several kinds: `issue`, `redeem`, ...
         points: How many of its points. By default all that are left.
         reference: Your document number of the reversal. A second reversal with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.REVERSE
@@ -44,6 +46,7 @@ class Reverse(InstructionRequest):
     original_kind: str | None = None
     points: int | None = None
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         if (self.movement is None) == (self.original_reference is None):
@@ -61,6 +64,7 @@ class Reverse(InstructionRequest):
             original_kind=self.original_kind,
             points=self.points,
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def signable(self, directory: Directory) -> Flow[SignableInstruction]:
@@ -80,7 +84,9 @@ class Reverse(InstructionRequest):
             link=entry.wire().leaf(),
             ref=ref,
         )
-        body = given(movement=original.id, points=points, reference=self.reference, ref=hex_of(ref))
+        body = given(
+            movement=original.id, points=points, reference=self.reference, metadata=self.metadata, ref=hex_of(ref)
+        )
         return SignableInstruction(wire, body)
 
     def expected_entry(self, directory: Directory) -> EntryFields:  # noqa: ARG002 - the original says it all
@@ -115,6 +121,7 @@ class _Reversals(MovementResource):
         original_kind: str | None = None,
         points: int | None = None,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -129,6 +136,7 @@ class _Reversals(MovementResource):
             original_kind: With `original_reference`: `issue`, `redeem`, ... if you gave that number to movements of several kinds.
             points: How many of its points. By default all that are left.
             reference: Your document number of the reversal. A second reversal with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -149,6 +157,7 @@ class _Reversals(MovementResource):
             original_kind=original_kind,
             points=points,
             reference=reference,
+            metadata=metadata,
         )
         return (yield from self._submit(instruction, idempotency_key, wait))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from tongdui import orders
@@ -40,6 +41,7 @@ class Spend(InstructionRequest):
         target_merchant: With `program`: the merchant that takes them. By default you.
         quote: The quote that fixes the amounts.
         reference: Your document number. A second movement with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.SPEND
@@ -55,6 +57,7 @@ class Spend(InstructionRequest):
     target_merchant: str | Identified | None = None
     quote: str | Quote | None = None
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         whole_points(self.points)
@@ -95,6 +98,7 @@ class Spend(InstructionRequest):
             program=hold.program,
             target_merchant=terms.target_merchant,
             reference=terms.reference,
+            metadata=terms.metadata,
         )
 
     def capture_body(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +113,7 @@ class Spend(InstructionRequest):
             points=self.points,
             quote=optional_name_of(self.quote),
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def _agreement(self, directory: Directory) -> Flow[Agreement]:
@@ -135,6 +140,7 @@ class _Spends(MovementResource):
         target_merchant: str | Identified | None = None,
         quote: str | Quote | None = None,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -152,6 +158,7 @@ class _Spends(MovementResource):
             target_merchant: With `program`: the merchant that takes them. By default you.
             quote: The quote that fixes the amounts. A client that signs needs the `Quote` itself, or also `agreement`.
             reference: Your document number. A second movement with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -175,6 +182,7 @@ class _Spends(MovementResource):
             target_merchant=target_merchant,
             quote=quote,
             reference=reference,
+            metadata=metadata,
         )
         return (yield from self._submit(instruction, idempotency_key, wait))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tongdui import orders
@@ -28,6 +29,7 @@ class Transfer(InstructionRequest):
         recipient: Whose they become.
         points: How many.
         reference: Your document number. A second movement with it is refused.
+        metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
     """
 
     kind: ClassVar = orders.Kind.TRANSFER
@@ -40,6 +42,7 @@ class Transfer(InstructionRequest):
     recipient: MemberName
     points: int
     reference: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         whole_points(self.points)
@@ -54,6 +57,7 @@ class Transfer(InstructionRequest):
             recipient=name_of(self.recipient),
             points=self.points,
             reference=self.reference,
+            metadata=self.metadata,
         )
 
     def signable(self, directory: Directory) -> Flow[SignableInstruction]:
@@ -85,6 +89,7 @@ class _Transfers(MovementResource):
         recipient: MemberName,
         points: int,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -96,6 +101,7 @@ class _Transfers(MovementResource):
             recipient: Whose they become. You know both members.
             points: How many.
             reference: Your document number. A second transfer with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -107,7 +113,9 @@ class _Transfers(MovementResource):
             DuplicateReferenceError: The reference was used before.
             SigningError: The order cannot be signed on this machine.
         """
-        instruction = Transfer(program=program, member=member, recipient=recipient, points=points, reference=reference)
+        instruction = Transfer(
+            program=program, member=member, recipient=recipient, points=points, reference=reference, metadata=metadata
+        )
         return (yield from self._submit(instruction, idempotency_key, wait))
 
 

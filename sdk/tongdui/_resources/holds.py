@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tongdui._amounts import whole_number, whole_points
@@ -224,6 +224,7 @@ class _Holds(MemberCollection[Hold]):
         target_merchant: str | Identified | None = None,
         min_out: int | None = None,
         reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Movement]:
@@ -243,6 +244,7 @@ class _Holds(MemberCollection[Hold]):
             target_merchant: Spend at this merchant's till.
             min_out: The fewest target points that the member accepts.
             reference: Your document number. A second movement with it is refused.
+            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 
@@ -266,6 +268,7 @@ class _Holds(MemberCollection[Hold]):
             target_merchant=target_merchant,
             min_out=min_out,
             reference=reference,
+            metadata=metadata,
         )
         if hold.member_address is not None:
             self._directory.pin(hold.member, hold.member_address)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
+from typing import Final, TypeAlias
 
 from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
@@ -14,6 +16,10 @@ from tongdui._pagination import Page, Query, listing, moment_parameter
 from tongdui._resource import Resource
 
 _MICROS_MAX = 2**63 - 1
+_REGISTER_PAGE: Final = 500
+"""Customers that the gateway registers at once."""
+_Registered: TypeAlias = list[Member]
+"""Within the class below, `list` is its method."""
 
 
 def _codes(member: MemberName) -> str:
@@ -174,6 +180,32 @@ class _Members(Resource):
         body = given(external_id=external_id, link_code=link_code, member=claimed, reissue=reissue or None)
         found = yield from self._gateway.post(Member, "/v1/members", body, key=idempotency_key)
         self._directory.learn(found, f"external:{external_id}")
+        return found
+
+    @operation
+    def register(self, external_ids: Iterable[str]) -> Flow[_Registered]:
+        """Register many members, or find those that were registered before, 500 with each request. Doing it again is harmless.
+
+        Args:
+            external_ids: Your own numbers for them.
+
+        Returns:
+            The members, in the order of the numbers.
+
+        Raises:
+            ConflictError: You have retired some of the ids (`external_id_retired`); `errors` says which.
+            VerificationError: A member's address is not what it was before.
+        """
+        if isinstance(external_ids, str):
+            raise TypeError(f'register takes a list of external ids: ["{external_ids}"]')
+        found: _Registered = []
+        left = iter(external_ids)
+        while some := [*islice(left, _REGISTER_PAGE)]:
+            response = yield from self._gateway.send("POST", "/v1/members/register", json={"external_ids": some})
+            page = self._gateway.parse(Page[Member], response).data
+            for external_id, member in zip(some, page, strict=True):
+                self._directory.learn(member, f"external:{external_id}")
+            found += page
         return found
 
     @listing

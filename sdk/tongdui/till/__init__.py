@@ -1,23 +1,26 @@
-"""Points for the sales of a till: reads the till's export, works out points by rule, and issues them exactly once.
+"""Points for the sales of a till: reads the till's file, works out points by rule, and issues them exactly once.
 
 ```
-sheet = read_till("fuel_day.csv")                      # accounts for every row, issues nothing yet
-result = TillImport(client, "FUEL").run(sheet.sales)   # run it again, and nothing is issued twice
+with read_till("fuel_day.csv") as sheet:          # accounts for every row, issues nothing yet
+    result = TillImport(client, "FUEL").run(sheet)  # run it again, and nothing is issued twice
 ```
 
 The format, the rules and the reasons for them are in `docs/issue-at-the-pump.md`.
 """
 
-from ._issue import Changed, Issued, Refused, TillImport, TillResult
+from ._import import TillImport
 from ._mapping import TillMapping
 from ._points import PointsRule
+from ._result import Changed, Pending, Refused, TakenBack, Tally, TillResult, Unmatched
+from ._returns import Line, Return, Reversal
 from ._rows import Row, RowProblem
-from ._sheet import HeldBack, Return, Reversal, Sale, TillSheet, read_till
+from ._sheet import HeldBack, Sale, TillSheet, read_till
 
 __all__ = [
     "Changed",
     "HeldBack",
-    "Issued",
+    "Line",
+    "Pending",
     "PointsRule",
     "Refused",
     "Return",
@@ -25,9 +28,12 @@ __all__ = [
     "Row",
     "RowProblem",
     "Sale",
+    "TakenBack",
+    "Tally",
     "TillImport",
     "TillMapping",
     "TillResult",
     "TillSheet",
+    "Unmatched",
     "read_till",
 ]

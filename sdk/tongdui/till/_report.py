@@ -12,18 +12,26 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from ._issue import Progress, TillResult
+from ._import import Progress
+from ._result import Source, TakenBack, TillResult
+from ._returns import Return
 from ._sheet import TillSheet
 
 _NUMERIC = {"sales", "rows", "points", "amount"}
-_UNBROKEN = {"where", "sale", "return"}
+_UNBROKEN = {"where", "sale", "return", "sale or return"}
+
+Rows = Iterable[Sequence[object]]
 
 
 class TillReport:
-    """Prints to standard output."""
+    """Prints to standard output, or wherever the console does.
 
-    def __init__(self) -> None:
-        self._console = Console()
+    Args:
+        console: A console of rich's. By default one for standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
 
     def show(self, sentence: str) -> None:
         """Print a sentence."""
@@ -33,41 +41,57 @@ class TillReport:
         """Print what was read: how many rows became what, and everything that needs a look."""
         fates = sheet.rows_by_fate()
         counts = [
-            ("to issue", len(sheet.sales), fates["issued"]),
+            ("worth points", len(sheet.sales), fates["issued"]),
             ("worth no point", len(sheet.worthless), fates["worthless"]),
-            ("no customer: skipped", len(sheet.no_customer), fates["no customer"]),
-            ("returns: to be reversed", len(sheet.returns), fates["returned"]),
+            ("without customer", len(sheet.no_customer), fates["no customer"]),
+            ("returns", len(sheet.returns), fates["returned"]),
             ("held back", len(sheet.held_back), fates["held back"]),
             ("malformed", "", fates["malformed"]),
+            ("skipped by the mapping", "", fates["skipped"]),
         ]
-        self._table(f"{sheet.file}: {sheet.rows_read} rows", ("", "sales", "rows"), counts)
-        problems = [
+        self._table(f"{sheet.file}: {sheet.rows_read} rows", ("", "sales", "rows"), [row for row in counts if row[2]])
+        problems = (
             (f"{problem.file}:{problem.line}", problem.field, problem.value, problem.reason)
             for problem in sheet.problems
-        ]
+        )
         self._table("Malformed rows", ("where", "field", "value", "reason"), problems)
-        held_back = [(sale.number, _ranges(sale.lines), sale.reason) for sale in sheet.held_back]
+        held_back = ((sale.number, _ranges(sale.lines), sale.reason) for sale in sheet.held_back)
         self._table("Sales held back", ("sale", "lines", "reason"), held_back)
-        skipped = [(sale.number, _ranges(sale.lines), sale.amount) for sale in sheet.no_customer]
-        self._table("Sales without customer", ("sale", "lines", "amount"), skipped)
-        self._table("Returns", ("return", "customer", "amount", "lines", "to reverse"), _returns(sheet))
+        nameless = ((sale.number, _ranges(sale.lines), sale.amount) for sale in sheet.no_customer)
+        self._table("Sales without customer", ("sale", "lines", "amount"), nameless)
+        self._table("Returns", ("return", "customer", "amount", "lines", "takes back"), map(_returned, sheet.returns))
 
     def show_result(self, result: TillResult) -> None:
-        """Print what was issued, and what was not and why."""
+        """Print what was issued and taken back, and what was not and why."""
         counts = [
-            ("issued", len(result.issued), sum(issued.movement.points for issued in result.issued)),
-            ("on the way to the chain", len(result.pending), sum(issued.movement.points for issued in result.pending)),
-            ("issued by an earlier run", len(result.already), sum(issued.movement.points for issued in result.already)),
-            ("changed since it was issued", len(result.changed), ""),
+            ("issued", len(result.issued), result.issued.points),
+            ("issued by an earlier run", len(result.already), result.already.points),
+            ("taken back", len(result.reversed), _points(result.reversed)),
+            ("taken back by an earlier run", len(result.reversed_before), result.reversed_before.points),
+            ("to take back, with --reverse", len(result.due), _points(result.due)),
+            ("owed by members", len(result.owed), _points(result.owed)),
+            ("returns without their sale", len(result.unmatched), ""),
+            ("changed", len(result.changed), ""),
             ("refused", len(result.refused), ""),
+            ("on the way to the chain", len(result.pending), sum(one.movement.points for one in result.pending)),
         ]
-        self._table("Issued", ("", "sales", "points"), [row for row in counts if row[1]])
-        changes = [(changed.sale.number, changed.movement.id, changed.difference) for changed in result.changed]
-        self._table("Changed since they were issued", ("sale", "issuance", "difference"), changes)
-        refusals = [
-            (refused.sale.number, refused.sale.customer, refused.code, refused.detail) for refused in result.refused
-        ]
-        self._table("Refused", ("sale", "customer", "code", "why"), refusals)
+        self._table("Imported", ("", "sales", "points"), [row for row in counts if row[1]])
+        self._taken_back("Taken back", result.reversed)
+        self._taken_back("To take back, with --reverse", result.due)
+        self._taken_back(
+            "Owed: the member has fewer points than must come back; a later import takes them", result.owed
+        )
+        unmatched = (
+            (found.source.number, found.source.customer or "none", _ranges(found.lines), found.reason)
+            for found in result.unmatched
+        )
+        self._table("Returns without their sale", ("return", "customer", "lines", "why"), unmatched)
+        changes = ((*_named(found.source), found.movement.id, found.difference) for found in result.changed)
+        self._table("Changed since", ("sale or return", "customer", "movement", "difference"), changes)
+        refusals = ((*_named(found.source), found.code, found.detail) for found in result.refused)
+        self._table("Refused", ("sale or return", "customer", "code", "why"), refusals)
+        pending = ((*_named(found.source), found.movement.id, found.movement.points) for found in result.pending)
+        self._table("On the way to the chain", ("sale or return", "customer", "movement", "points"), pending)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -83,7 +107,11 @@ class TillReport:
 
             yield report
 
-    def _table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    def _taken_back(self, title: str, found: Iterable[TakenBack]) -> None:
+        rows = ((*_named(one.source), one.original.reference, one.points) for one in found)
+        self._table(title, ("sale or return", "customer", "from", "points"), rows)
+
+    def _table(self, title: str, header: Sequence[str], rows: Rows) -> None:
         """Print a table, unless it has no rows."""
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for name in header:
@@ -98,14 +126,20 @@ def _is_long(cell: object) -> bool:
     return isinstance(cell, int) and cell >= 10_000
 
 
-def _returns(sheet: TillSheet) -> Iterator[tuple[object, ...]]:
-    for returned in sheet.returns:
-        actions = [f"{reversal.points} points of sale {reversal.sale}" for reversal in returned.reversals]
-        if returned.unmatched:
-            lines = _ranges([row.line for row in returned.unmatched])
-            actions.append(f"original not in this file: lines {lines}")
-        lines = _ranges([row.line for row in returned.rows])
-        yield returned.number, returned.customer or "none", returned.amount, lines, "; ".join(actions)
+def _named(source: Source) -> tuple[str, str]:
+    return source.number, source.customer or "none"
+
+
+def _points(found: Iterable[TakenBack]) -> int:
+    return sum(one.points for one in found)
+
+
+def _returned(returned: Return) -> tuple[object, ...]:
+    actions = [f"{reversal.points} points of sale {reversal.sale}" for reversal in returned.reversals]
+    if returned.unmatched:
+        lines = _ranges([row.line for row in returned.unmatched])
+        actions.append(f"its sale is not in this file: lines {lines}")
+    return returned.number, returned.customer or "none", returned.amount, _ranges(returned.lines), "; ".join(actions)
 
 
 def _ranges(lines: Sequence[int]) -> str:

@@ -233,29 +233,31 @@ def _towards_zero(left: Decimal, taken: Decimal) -> Decimal:
 def _shared(original: Original, goods: Sequence[Line], rule: PointsRule) -> list[Fraction]:
     """The exact points of each line of goods, with discounts and coupons shared over the lines they belong to.
 
-    A discount belongs to the goods of its article, else of its category, else to all; the first of these that are
-    worth as much bear it, in proportion to what they are worth. So no line is ever worth less than nothing, and all
-    lines together are worth what was given for the sale.
+    A discount belongs to the goods of its article, else of its category, else to all, in proportion to their amounts;
+    to the first of these that stay worth something. So no line is ever worth less than nothing, and all lines together
+    are worth what was given for the sale.
     """
     known = all(line.category in rule.rates or line.category in rule.per_quantity for line in original.lines)
     worth = [_exact(line, rule if known else None) for line in goods]
     others = [(_exact(line, rule if known else None), line) for line in original.lines if not line.is_goods]
     for discount, line in sorted(others, key=lambda pair: pair[0], reverse=True):
-        bearers = _bearers(line, discount, goods, worth)
-        total = sum((worth[n] for n in bearers), Fraction(0))
-        for n in bearers:
-            worth[n] += discount * worth[n] / total if total else discount / len(bearers)
+        shares = next(_sharings(line, discount, goods, worth), [discount / len(goods) for _ in goods])
+        worth = [of_line + share for of_line, share in zip(worth, shares, strict=True)]
     return _scaled(worth, original.points)
 
 
-def _bearers(line: Line, discount: Fraction, goods: Sequence[Line], worth: Sequence[Fraction]) -> list[int]:
-    everything = list(range(len(goods)))
-    of_category = [n for n in everything if goods[n].category == line.category]
-    of_article = [n for n in of_category if goods[n].article == line.article]
-    for bearers in (of_article, of_category):
-        if bearers and sum(worth[n] for n in bearers) + discount >= 0:
-            return bearers
-    return everything
+def _sharings(
+    line: Line, discount: Fraction, goods: Sequence[Line], worth: Sequence[Fraction]
+) -> Iterator[list[Fraction]]:
+    """The ways to share a discount over lines of goods, the best first, that leave no line worth less than nothing."""
+    amounts = [Fraction(of_line.amount) for of_line in goods]
+    of_category = [a * (other.category == line.category) for a, other in zip(amounts, goods, strict=True)]
+    of_article = [a * (other.article == line.article) for a, other in zip(of_category, goods, strict=True)]
+    for weights in (of_article, of_category, amounts, worth):
+        if total := sum(weights):
+            shares = [discount * weight / total for weight in weights]
+            if all(of_line + share >= 0 for of_line, share in zip(worth, shares, strict=True)):
+                yield shares
 
 
 def _exact(line: Line, rule: PointsRule | None) -> Fraction:

@@ -24,6 +24,8 @@ from ._spool import SALES, Run, SaleRecord, Spool, Spooled, micros, moment, pack
 
 AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
+MOMENT = timedelta(minutes=1)
+"""How far from its sale a row without customer may be, if other sales stand between them in the file."""
 LONGEST_REFERENCE = 140
 """The most characters of a reference at the gateway."""
 MOST_ROWS = 20_000
@@ -491,21 +493,28 @@ class _Sorter:
 
     def _repetition(self, cluster: _Cluster, rows: Sequence[Row]) -> str:
         """Why rows of the sale may be one row written twice, or ""."""
-        if len({(row.time, row.article) for row in rows}) == len(rows):
+        if len({row.article for row in rows}) == len(rows):
             return ""
-        seen: dict[tuple[object, ...], tuple[int, Row]] = {}
-        for passage, of_passage in enumerate(cluster.passages()):
-            for row in of_passage:
-                before, earlier = seen.setdefault((row.time, row.article, row.quantity, row.amount), (passage, row))
-                if earlier is row:
-                    continue
-                if before != passage:
-                    return f"line {row.line} repeats line {earlier.line}: was the file appended to itself?"
-                if self._is_measured(row):
-                    return f"lines {earlier.line} and {row.line} are the same: was one row written for each payment?"
+        if repeated := _repeated_passage(cluster.passages()):
+            return f"line {repeated[1].line} repeats line {repeated[0].line}: was the file appended to itself?"
+        if repeated := self._repeated_measure(rows):
+            return (
+                f"lines {repeated[0].line} and {repeated[1].line} are the same: was one row written for each payment?"
+            )
         if len(rows) == self._rows_read and _is_doubled([(row.article, row.quantity, row.amount) for row in rows]):
             return "the second half of its rows repeats the first: was the file appended to itself?"
         return ""
+
+    def _repeated_measure(self, rows: Sequence[Row]) -> tuple[Row, Row] | None:
+        """Two rows with the same measure of the same article. One that was cancelled, and then written again, is one."""
+        standing: dict[tuple[object, ...], list[Row]] = {}
+        for row in filter(self._is_measured, rows):
+            same = standing.setdefault((row.article, abs(row.quantity), abs(row.amount)), [])
+            if same and (same[-1].quantity < 0) != (row.quantity < 0):
+                same.pop()
+            else:
+                same.append(row)
+        return next(((same[0], same[1]) for same in standing.values() if len(same) > 1), None)
 
     def _is_measured(self, row: Row) -> bool:
         return (
@@ -524,6 +533,17 @@ def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decima
             if line.is_goods:
                 quantities[line.category] = EXACT.add(quantities.get(line.category, ZERO), line.quantity)
     return amounts, quantities
+
+
+def _repeated_passage(passages: Sequence[Sequence[Row]]) -> tuple[Row, Row] | None:
+    """Two equal rows of one moment that do not stand together, because the file has them twice."""
+    seen: dict[tuple[object, ...], tuple[int, Row]] = {}
+    for place, passage in enumerate(passages if len(passages) > 1 else ()):
+        for row in passage:
+            before, earlier = seen.setdefault((row.time, row.article, row.quantity, row.amount), (place, row))
+            if before != place:
+                return earlier, row
+    return None
 
 
 def _is_doubled(rows: Sequence[object]) -> bool:
@@ -547,10 +567,12 @@ def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zon
 
 
 def _nameless_passage(passages: Sequence[Sequence[Row]]) -> Row | None:
-    """The first row of a passage without customer that has no time in common with those that name one."""
-    named = {row.time for passage in passages if any(row.customer for row in passage) for row in passage}
+    """The first row of a passage without customer that is not of the moment of a row that stands with one."""
+    named = [row.time for passage in passages if any(row.customer for row in passage) for row in passage]
     for passage in passages:
-        if not any(row.customer for row in passage) and named.isdisjoint(row.time for row in passage):
+        if any(row.customer for row in passage):
+            continue
+        if not any(abs(row.time - time) <= MOMENT for row in passage for time in named):
             return passage[0]
     return None
 

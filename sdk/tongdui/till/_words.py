@@ -170,15 +170,35 @@ NO_CUSTOMER = (
 )  # fmt: skip
 """What tills write where there was no customer."""
 
-DIESEL_GRADES = ("0#", "5#", "-10#", "-20#", "-35#", "-50#", "+5#", "10#", "-5#")
+DIESEL_GRADES = ("0", "5", "+5", "10", "+10", "-5", "-10", "-20", "-35", "-50")
 """Diesel grades in China: how cold it may be."""
 
-PETROL_GRADES = ("89#", "90#", "92#", "93#", "95#", "97#", "98#", "100#", "101#")
+PETROL_GRADES = ("89", "90", "92", "93", "95", "97", "98", "100", "101")
 """Petrol grades in China: the octane number."""
 
+STANDARD_GRADES = ("92", "95", "98"), ("0", "-10")
+"""The petrol and diesel grades that nearly every station in China sells."""
+
 FUELS = (
-    "汽油", "柴油", "乙醇汽油", "车用汽油", "车用柴油", "尿素汽油", "轻柴油", "煤油", "天然气", "液化气", "lng",
-    "cng", "lpg", "diesel", "petrol", "gasoline", "unleaded", "gasoil", "kerosene", "e10", "e5", "e85", "super plus",
-    "super e10", "super e5", "premium unleaded", "hvo", "adblue",
+    "汽油", "柴油", "煤油", "天然气", "液化气", "lng", "cng", "lpg", "diesel", "petrol", "gasoline", "unleaded",
+    "gasoil", "kerosene", "e10", "e5", "e85", "hvo", "hvo100", "autogas",
 )  # fmt: skip
 """Words in the name of an article that is fuel."""
+
+NOT_FUEL = (
+    "添加剂", "清洁剂", "清净剂", "燃油宝", "机油", "滤", "发动机油", "润滑油", "additive", "cleaner", "treatment",
+    "can", "engine", "filter", "oil",
+)  # fmt: skip
+"""Words in the name of an article that is for fuel or engines, but is no fuel."""
+
+TOP_UPS = (
+    "充值", "储值", "预存", "售卡", "办卡", "购卡", "卡费", "工本费", "top up", "topup", "top-up", "gift card",
+    "giftcard", "prepaid", "recharge", "voucher", "deposit", "押金",
+)  # fmt: skip
+"""Words in the name of what is paid for now and bought later: points would be given twice."""
+
+POSTAGE = (
+    "运费", "邮费", "配送费", "快递费", "打包费", "post", "postage", "carriage", "shipping", "delivery",
+    "delivery fee", "freight",
+)  # fmt: skip
+"""Words in the name of what carrying the goods costs."""

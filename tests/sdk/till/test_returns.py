@@ -160,8 +160,8 @@ def test_a_discount_above_what_its_category_is_worth_is_shared_by_all() -> None:
     """A coupon of 15 yuan cannot be borne by tea for 10: then a returned tea would be worth less than nothing."""
     sale = sold(row("95#", "10", "80.00"), row("Tea", "1", "10.00"), row("Coupon", "-1", "-15.00"))
     assert sale.points == 70
-    assert taken(back(row("Tea", "-1", "-10.00")), of=[sale]) == [[("P1", 14)]]
-    assert taken(back(row("95#", "-10", "-80.00")), of=[sale]) == [[("P1", 56)]]
+    assert taken(back(row("Tea", "-1", "-10.00")), of=[sale]) == [[("P1", 17)]]  # 20 less 30 * 10/90, of 70
+    assert taken(back(row("95#", "-10", "-80.00")), of=[sale]) == [[("P1", 54)]]
 
 
 def test_goods_that_are_worth_no_point_take_back_none() -> None:

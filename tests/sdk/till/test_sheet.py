@@ -208,7 +208,7 @@ def test_sales_without_customer_are_listed(sheet_of: Write) -> None:
 
 
 def test_a_till_may_name_the_customer_once(sheet_of: Write) -> None:
-    rows = shop("1", "5.00"), fuel("2", "7.00"), fuel("1", "5.00", customer="")
+    rows = shop("1", "5.00"), fuel("2", "7.00"), fuel("1", "5.00", customer="", time="2026-04-15 08:00:09")
     for order in (rows, rows[::-1], (rows[0], rows[2], rows[1])):
         assert points(sheet_of(*order)) == {"1": 15, "2": 7}
 
@@ -247,6 +247,14 @@ def test_two_equal_measures_are_one(sheet_of: Write, quantity: str) -> None:
         )
         == 1
     )
+
+
+def test_a_measure_is_repeated_even_some_time_later(sheet_of: Write) -> None:
+    assert len(sheet_of(fuel("1", "5.00"), fuel("1", "5.00", time="2026-04-15 08:00:30")).held_back) == 1
+
+
+def test_a_filling_that_was_cancelled_and_written_again_is_one(sheet_of: Write) -> None:
+    assert points(sheet_of(fuel("1", "5.00"), fuel("1", "-5.00", quantity="-10.5"), fuel("1", "5.00"))) == {"1": 5}
 
 
 def test_what_earns_by_quantity_is_measured(sheet_of: Write) -> None:

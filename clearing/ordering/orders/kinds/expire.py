@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Pointer, Refused
-from clearing.kit.fields import MEMBER_OR_ADDRESS, Form, ProgramName
+from clearing.kit.fields import MemberOrAddress, ProgramName
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldRepository
@@ -31,15 +29,7 @@ class ExpireRequest(MemberRequest):
 
     kind = Kind.EXPIRE
 
-    member: Annotated[
-        str,
-        Form(
-            MEMBER_OR_ADDRESS,
-            "must be a member's id, `external:` and your own number for the customer, or an address as "
-            "GET /v1/expirations/due shows it",
-        ),
-        Field(description="`mem_...`, `external:...`, or the address of a member that was merged or erased"),
-    ]
+    member: MemberOrAddress
     program: ProgramName
 
 

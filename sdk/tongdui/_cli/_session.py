@@ -1,0 +1,128 @@
+"""One run of a command: who it acts for, and how it prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._outcomes import WrongUseError
+from ._output import Output
+from ._profiles import DEFAULT, Profile, directory, read_profiles
+
+if TYPE_CHECKING:
+    from tongdui._client import Client
+
+
+class Session:
+    """Settings and output of one command. Environment variables win over the profile."""
+
+    def __init__(self, *, as_json: bool, profile: str | None) -> None:
+        self.out = Output(as_json=as_json)
+        self.profile_name = profile or DEFAULT
+        self._named = profile is not None
+
+    def profile(self) -> Profile | None:
+        """The chosen profile, or None where nobody has logged in. Raises WrongUseError for a name that there is not."""
+        profiles = read_profiles()
+        if self._named and self.profile_name not in profiles:
+            from ._suggestions import did_you_mean
+
+            near = did_you_mean(self.profile_name, profiles)
+            raise WrongUseError(
+                f"there is no profile {self.profile_name}{near}; `tongdui login --profile {self.profile_name}` makes one"
+            )
+        return profiles.get(self.profile_name)
+
+    def variables(self) -> dict[str, str]:
+        """The settings as the SDK reads them from the environment.
+
+        Everything in a profile belongs to its gateway: where TONGDUI_URL names another one, nothing of the profile is
+        used, so that no key ever goes to a gateway that it is not for.
+        """
+        own = {name: value for name, value in os.environ.items() if name.startswith("TONGDUI_") and value}
+        profile = self.profile()
+        if profile is None or own.get("TONGDUI_URL", profile.url).rstrip("/") != profile.url.rstrip("/"):
+            return own
+        return {**profile.variables(), **own}
+
+    @contextmanager
+    def client(self, *, signs: bool = False, password_file: Path | None = None, **options: Any) -> Iterator[Client]:
+        """Open a client.
+
+        Args:
+            signs: Whether the command signs orders; then the keystore is opened, if there is one.
+            password_file: The file with the keystore's password.
+            options: Arguments of the client.
+
+        Yields:
+            The client.
+
+        Raises:
+            WrongUseError: A setting is missing.
+            ValueError: A setting is wrong.
+            SigningError: The keystore does not open.
+        """
+        from tongdui._client import Client
+        from tongdui._environment import client_arguments
+
+        variables = self.variables()
+        if not variables.get("TONGDUI_URL"):
+            raise WrongUseError("TONGDUI_URL is not set: where is the gateway? `tongdui login` remembers it")
+        if signs and variables.get("TONGDUI_KEYSTORE"):
+            variables["TONGDUI_KEYSTORE_PASSWORD"] = _password(variables, password_file)
+            options.setdefault("nonce_file", variables.get("TONGDUI_NONCE_FILE") or _nonce_file())
+        elif not signs:
+            options["signer"] = None
+        arguments = client_arguments(variables, options)
+        if not arguments["api_key"]:
+            raise WrongUseError("TONGDUI_API_KEY is not set: who are you? `tongdui login` remembers it")
+        # A process signs one order: what it leases beyond that would be lost.
+        with Client(**{"nonce_block": 1, **arguments}) as client:
+            yield client
+
+
+def password_for(keystore: Path, password_file: Path | None, variables: Mapping[str, str] = os.environ) -> str | None:
+    """Find or ask for the password of a keystore.
+
+    Args:
+        keystore: The file that it opens.
+        password_file: A file with the password on its first line.
+        variables: Where TONGDUI_KEYSTORE_PASSWORD may be.
+
+    Returns:
+        The password; None where nobody says one and there is no terminal to ask at.
+
+    Raises:
+        WrongUseError: The password file is empty.
+        OSError: The password file cannot be read.
+    """
+    if password_file is not None:
+        first = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        if not first:
+            raise WrongUseError(f"{password_file}: its first line, the password, is empty")
+        return first
+    if (known := variables.get("TONGDUI_KEYSTORE_PASSWORD")) is not None:
+        return known
+    return getpass(f"Password for {keystore}: ") if sys.stdin is not None and sys.stdin.isatty() else None
+
+
+def _password(variables: Mapping[str, str], password_file: Path | None) -> str:
+    keystore = Path(variables["TONGDUI_KEYSTORE"])
+    password = password_for(keystore, password_file, variables)
+    if password is None:
+        raise WrongUseError(
+            "TONGDUI_KEYSTORE_PASSWORD is not set: TONGDUI_KEYSTORE cannot be opened without it; set it, give "
+            "--password-file, or run the command in a terminal"
+        )
+    return password
+
+
+def _nonce_file() -> str:
+    """Where this machine remembers which nonce a key of `--idempotency-key` signed with: a later run repeats the same order."""
+    directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(directory() / "nonces.sqlite")

@@ -1,0 +1,71 @@
+"""balance and members, against a real gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateway.site import Party, Site
+from tests.sdk.cli.conftest import Terminal
+from tongdui._cli._output import Output
+
+
+@pytest.fixture(scope="module")
+def party(site: Site) -> Party:
+    merchant = site.merchant("Gas", program="FUEL")
+    for number in range(3):
+        site.give(merchant.member(f"FC-100{number}"), "FUEL", 12_345)
+    return merchant
+
+
+@pytest.fixture
+def own(party: Party, tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TONGDUI_URL", str(party.site.http.base_url))
+    monkeypatch.setenv("TONGDUI_API_KEY", party.site.keys[party.id])
+    return tongdui
+
+
+def test_balance(own: Terminal) -> None:
+    rows = own.good("balance", "FC-1001").out.splitlines()
+    assert [line.split() for line in rows] == [
+        ["program", "available", "reserved", "posted"],
+        ["FUEL", "12,345", "0", "12,345"],
+    ]
+    assert own.good("balance", "external:FC-1001", "--json").json[0]["available"] == 12_345
+    unknown = own("balance", "FC-9999")
+    assert (unknown.code, "unknown_member" in unknown.err) == (2, True)
+
+
+def test_members_are_listed_and_searched(own: Terminal) -> None:
+    numbers = [member["external_ids"] for member in own.good("members", "list", "--json").json]
+    assert numbers == [["FC-1002"], ["FC-1001"], ["FC-1000"]]
+    assert len(own.good("members", "list", "--limit", "2", "--json").json) == 2
+    assert "--limit shows more" in own.good("members", "list", "--limit", "2").err
+    assert [m["external_id"] for m in own.good("members", "search", "FC-1001", "--json").json] == ["FC-1001"]
+    assert own.good("members", "search", "none", "--json").json == []
+    assert own("members", "list", "--state", "asleep").code == 2
+
+
+def test_a_member_is_registered_once_and_shown(own: Terminal) -> None:
+    made = own.good("members", "create", "FC-2000", "--json").json
+    assert own.good("members", "create", "external:FC-2000", "--json").json["id"] == made["id"]
+    shown = own.good("members", "show", "FC-2000", "--json").json
+    assert (shown["id"], shown["accounts"]) == (made["id"], [])
+    printed = own.good("members", "show", made["id"]).out
+    assert "your numbers  FC-2000" in printed
+    assert f"{made['id']} has no points" in printed
+    assert own("members", "show", "mem_none").code == 2
+    assert own("members", "create", "").code == 2
+
+
+def test_a_code_is_made_for_another_merchant(own: Terminal) -> None:
+    code = own.good("members", "code", "50", "FC-1000", "--program", "FUEL", "--json").json
+    assert (code["points"], code["program"], code["state"]) == (50, "FUEL", "live")
+    assert own.good("members", "code", "50", "FC-1000").out.splitlines()[0].replace("-", "").isalnum()
+    assert "FUELS: did you mean FUEL?" in own("members", "code", "50", "FC-1000", "--program", "FUELS").err
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """The gateway takes no such names; whoever pretends to be a gateway may send them."""
+    Output(as_json=False).lines("lost \x1b[31mcard\r", "通兑")
+    Output(as_json=False).table(["name"], [["\x1b]0;title\x07"]])
+    assert capsys.readouterr().out == "lost \\x1b[31mcard\\r\n通兑\nname                \n\\x1b]0;title\\x07   \n"
