@@ -23,6 +23,7 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd\ufffe
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]-?\d+", re.ASCII)
 _WHOLE_WITH_DECIMALS = re.compile(r"\d+[.,]0+", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|#+)")
+_TRUTHS = frozenset({"TRUE", "FALSE"})
 _MASKED = re.compile(r"\*{2,}")
 _GUARDS = ("=", "`", "'")
 _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
@@ -30,12 +31,20 @@ _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
 
 
 class BadCellError(Exception):
-    """A cell that cannot be read: why, what it contains, and the time on the till's clock if the cell names one."""
+    """A cell that cannot be read.
 
-    def __init__(self, reason: str, value: str = "", local: datetime | None = None) -> None:
+    Attributes:
+        reason: Why.
+        value: What it contains.
+        local: The time on the till's clock, if the cell names one.
+        column: Which of our columns it is in, where one reader reads two.
+    """
+
+    def __init__(self, reason: str, value: str = "", local: datetime | None = None, column: str = "") -> None:
         self.reason = reason
         self.value = value
         self.local = local
+        self.column = column
         super().__init__(reason)
 
 
@@ -108,6 +117,8 @@ class TextReader:
             raise BadCellError(
                 "is a number that Excel has destroyed: format the column as text, and export it again", value
             )
+        if value in _TRUTHS:
+            raise BadCellError("is a yes or a no, and no number", value)
         if _WHOLE_WITH_DECIMALS.fullmatch(value):
             raise BadCellError(
                 "is a number that was made a decimal: format the column as text, and export it again", value

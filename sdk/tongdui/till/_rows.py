@@ -87,8 +87,8 @@ class RowReader:
     """Reads the rows of one file. A row is one line: fields have no line breaks.
 
     Attributes:
-        rows_read: The rows so far that are not blank, good, bad and skipped.
-        skipped: Those that do not count: by [rows], as a footer, or because they repeat the header.
+        rows_read: The rows so far, good, bad and skipped. Blank lines and footers are no rows.
+        skipped: Those that do not count by [rows].
     """
 
     def __init__(self, path: Path, mapping: TillMapping) -> None:
@@ -371,14 +371,9 @@ class _Parser:
         self._reader.skipped += 1
 
     def _is_no_row(self, row: list[str]) -> bool:
-        """Whether a line that cannot be read is blank, a footer, or the header once more."""
-        filled = [cell for cell in row if cell.strip()]
-        if not filled:
-            return True
-        if not self._is_footer(row, canonical(filled[0])) and tuple(map(canonical, row)) != self._header.names:
-            return False
-        self._skip()
-        return True
+        """Whether a line that cannot be read is blank, or a footer."""
+        filled = next((cell for cell in row if cell.strip()), None)
+        return filled is None or self._is_footer(row, canonical(filled))
 
     def _is_footer(self, row: list[str], first: str) -> bool:
         """Whether a row begins as a footer does and names no sale: a till may be called `Total` too."""
@@ -419,7 +414,7 @@ class _Parser:
             found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], found["unit"], strict=True)))
         if "amount" not in found:
             found["amount"] = list(map(EXACT.multiply, found["quantity"], found["unit_price"]))
-        elif odd := _of_opposite_sign(found["quantity"], found["amount"]):
+        elif odd := _given_for_money(found["quantity"], found["amount"]):
             found["amount?"] = [odd.get(place) for place in range(len(rows))]
         if self._bad_cells() != before or "amount?" in found:
             return found, True
@@ -446,7 +441,7 @@ class _Parser:
         return None if isinstance(value, BadCellError) and value.local is None else value
 
     def _problem(self, number: int, row: list[str], ours: str, bad: BadCellError) -> RowProblem:
-        place = self._header.index.get(ours)
+        place = self._header.index.get(bad.column or ours)
         day = self._day(self._good(row, "time"))
         is_shifted = place is None and day is None  # a piece of a line: its cells need not be in their columns
         return RowProblem(
@@ -516,7 +511,7 @@ class _Parser:
                     field=self._header.names[place],
                     reason=f"exists twice in {self._mapping.zone.key}, because the clocks were put back, and the order of the "
                     "file does not tell which is meant: write times with their offset from UTC",
-                    value=printable(times.text),
+                    value=str(times.local),
                     sale=row.sale,
                     till=row.till,
                     day=self._mapping.day_of_local(times.local),
@@ -560,10 +555,10 @@ def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
     return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
 
 
-def _of_opposite_sign(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
-    """The places of amounts whose sign is not that of their quantity."""
+def _given_for_money(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
+    """The places of goods that came back and were paid for. The other way round, a coupon is a piece of minus five yuan."""
     return {
-        place: BadCellError(f"has the opposite sign of the quantity {quantity}", str(amount))
+        place: BadCellError(f"is above zero, but the quantity {quantity} is below it", str(amount))
         for place, (quantity, amount) in enumerate(zip(quantities, amounts, strict=True))
-        if quantity.is_signed() is not amount.is_signed() and amount
+        if quantity.is_signed() and amount and not amount.is_signed()
     }

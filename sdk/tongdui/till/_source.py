@@ -241,7 +241,7 @@ def _whole(value: int, number_format: str) -> str:
 
 
 def _number(value: float) -> str:
-    """The decimal number that a spreadsheet shows for a binary one: 15 digits are all that it keeps."""
+    """The decimal number that a spreadsheet shows for a binary one: 15 digits are all that it keeps of a number."""
     text = f"{value:.15g}"
     return text if "e+" in text else f"{Decimal(text):f}"
 

@@ -39,7 +39,6 @@ _LEAST_STEP_BACK = timedelta(minutes=10)
 class TwoTimes:
     """A time on the till's clock that exists twice, because the clocks went back."""
 
-    text: str
     local: datetime
     first: datetime
     second: datetime
@@ -121,8 +120,10 @@ class TimeReader:
         """
         for text in _texts(cell):
             if (found := self._named(text)) is not None:
-                return self._moment(found, text)
-        text = cell if isinstance(cell, str) else " ".join(cell)
+                return self._moment(found)
+        if not isinstance(cell, str) and cell[1].strip() and not cell[0].strip():
+            raise BadCellError("is missing", column="date")
+        text = cell if isinstance(cell, str) else " ".join(cell) if cell[1].strip() else ""
         expected = some_of([_EXPECTED.get(form, form) for form in self._names])
         raise BadCellError(f"is not a time in the form {expected}" if text.strip() else "is missing", text.strip())
 
@@ -141,13 +142,13 @@ class TimeReader:
                 return found if found.year in _YEARS else None
         return None
 
-    def _moment(self, found: datetime, text: str) -> datetime | TwoTimes:
+    def _moment(self, found: datetime) -> datetime | TwoTimes:
         if found.tzinfo is not None:
             return found.astimezone(UTC)
         midnight = self._even_days[found.date()]
         if isinstance(midnight, datetime):
             return midnight + (found - datetime.combine(found, _MIDNIGHT_CLOCK))
-        return self._on_uneven_day(found, text)
+        return self._on_uneven_day(found)
 
     def _even_day(self, day: date) -> datetime | None:
         """Midnight of a day whose clocks do not change, in UTC, or None."""
@@ -156,12 +157,12 @@ class TimeReader:
         offsets = {end.replace(tzinfo=self._zone, fold=fold).utcoffset() for end in ends for fold in (0, 1)}
         return midnight.replace(tzinfo=self._zone).astimezone(UTC) if len(offsets) == 1 else None
 
-    def _on_uneven_day(self, local: datetime, text: str) -> datetime | TwoTimes:
+    def _on_uneven_day(self, local: datetime) -> datetime | TwoTimes:
         first, second = (local.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         if first.astimezone(self._zone).replace(tzinfo=None, fold=0) != local:
             reason = f"does not exist in {self._zone.key}: the clocks were put forward over it"
-            raise BadCellError(reason, text, local)
-        return first if first == second else TwoTimes(text, local, first, second)
+            raise BadCellError(reason, str(local), local)
+        return first if first == second else TwoTimes(local, first, second)
 
 
 _MIDNIGHT_CLOCK = datetime.min.time()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +181,7 @@ def test_a_workbook_is_read_like_a_csv_file(workbook: Any) -> None:
         [NOON, "0001", "FC-1", "95#", 32.1, "L", 262.26],
         [None] * 7,
         ["2026-04-15 12:00:01", 2, 1001, "Tea", 1, "pcs", 5],
-        [46127.500011574074, "0003", None, "95#", 1, "L", 0.1 + 0.2],
+        [46127.500011574074, "0003", None, "95#", 1, "L", 0.3],
         ["合计", None, None, None, None, None, 267.26],
     )
     rows, problems, reader = read(path)
@@ -190,7 +192,22 @@ def test_a_workbook_is_read_like_a_csv_file(workbook: Any) -> None:
         (6, "0003", "", "1", "0.3"),
     ]
     assert {row.time.isoformat() for row in rows} == {"2026-04-15T04:00:01+00:00"}
-    assert (reader.rows_read, reader.skipped) == (4, 1)
+    assert (reader.rows_read, reader.skipped) == (3, 0)
+
+
+def test_the_tail_of_digits_that_a_formula_leaves_is_no_money(workbook: Any) -> None:
+    """0.1 + 0.2 is 0.30000000000000004 in the file and 0.3 on the screen; openpyxl would not write it, so we do."""
+    path = workbook(HEAD, [NOON, "1", "FC-1", "95#", 1, "L", 0.3], [NOON, "2", "FC-1", "95#", 1, "L", 0.375])
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    assert b"<v>0.3</v>" in parts[name]
+    with zipfile.ZipFile(path, "w") as book:
+        for part, content in parts.items():
+            book.writestr(part, content.replace(b"<v>0.3</v>", b"<v>0.30000000000000004</v>"))
+    (row,), (problem,), _ = read(path)
+    assert row.amount == Decimal("0.3")
+    assert (problem.value, problem.reason) == ("0.375", "has more than 2 decimals")
 
 
 def test_date_and_time_cells_may_stand_in_two_columns(workbook: Any) -> None:

@@ -86,7 +86,9 @@ def test_date_and_time_may_stand_in_two_columns(form: str, pair: tuple[str, str]
         ("excel", "0.33449", "is not a time in the form of Excel's serial days"),
         ("excel", "4.6127E+4", "is not a time"),
         ("excel", "999999", "is not a time"),
-        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", ""), "is not a time"),
+        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", ""), "is missing"),
+        ("%Y-%m-%d %H:%M:%S", ("", "08:00:00"), "is missing"),
+        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", "8"), "is not a time"),
         ("%Y-%m-%d %H:%M:%S", ("", ""), "is missing"),
     ],
 )
