@@ -202,7 +202,7 @@ def test_the_gas_station_imports_the_day_that_its_page_names(stage: Stage) -> No
     assert sorted(returns) == [
         "4 FUEL taken back for return R500902",
         "536 FUEL taken back for return R500903",
-        "60 FUEL taken back for return R500901",
+        "59 FUEL taken back for return R500901",  # 558.80 gave 558, and 499.00 are left
     ]
     assert night("fuel_day.csv") == ["0 sales issued for 0 FUEL, 165 were issued before"]
     paid = stage.run("station", "pump", "17", "FC-1011", "2", "1.35", program="gas_station")
