@@ -18,6 +18,8 @@ _ORDER = ("time", "date", "till", "sale", "original", "customer", "article", "qu
 _NAMED = 12
 """Articles that a comment names."""
 ZONE = "Asia/Shanghai"
+_COMMON = ("rfc3339", "%Y-%m-%d %H:%M:%S")
+"""The forms of a time where the file has none that can be read."""
 _OFTEN = 0.1
 """The part of the amounts that must have more decimals before a mapping allows them."""
 
@@ -41,7 +43,7 @@ class Proposal:
     def times(self) -> tuple[str, ...]:
         """The forms of a time. Of a date and a time in two columns, the mapping reads `date time`."""
         columns = self.columns
-        clock = columns.times.forms if columns.times else ()
+        clock = columns.times.forms if columns.times else _COMMON
         if columns.date is None:
             return clock
         return tuple(f"{date} {time}" if date != time else date for date in columns.date.forms for time in clock)

@@ -439,6 +439,12 @@ def test_forms_of_one_file_are_put_together(tmp_path: Path) -> None:
     }
 
 
+def test_several_currencies_are_an_open_question(tmp_path: Path) -> None:
+    rows = ("2026-04-15 08:00,1,C-1,Tea,1,¥5.00", "2026-04-15 08:01,2,C-1,Tea,1,5.00元", "2026-04-15 08:02,3,C-1,Tea,1,€5.00")
+    assert found(inspected(tmp_path, table(*rows)), "Open question", "several currencies", "'€'")
+    assert not found(inspected(tmp_path, table(*rows[:2])), "several currencies")
+
+
 def test_number_that_may_be_two_is_an_open_question(tmp_path: Path) -> None:
     inspection = inspected(tmp_path, table('2026-04-15 08:00,1,C-1,Tea,1,"1,262"'))
     assert amounts(inspection) == [Decimal(1262)]
@@ -701,6 +707,19 @@ def test_file_with_mistakes_is_inspected() -> None:
     assert found(inspection, "line 10", "quotation mark")
 
 
+def test_file_without_sales_is_known_by_its_header(tmp_path: Path) -> None:
+    inspection = inspected(tmp_path, table())
+    assert document(inspection)["columns"]["amount"] == "amount"
+    assert read(inspection) == []
+    assert found(inspection, "names of the columns only")
+
+
+def test_columns_with_nothing_that_can_be_read_are_known_by_their_names(tmp_path: Path) -> None:
+    inspection = inspected(tmp_path, table("soon,1,C-1,Tea,one,five", "later,2,C-1,Tea,two,six"))
+    assert document(inspection)["columns"].keys() >= {"time", "quantity", "amount"}
+    assert found(inspection, "reads 0 of the first 2 rows")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -713,7 +732,6 @@ def test_file_with_mistakes_is_inspected() -> None:
         (b"2026-04-15 08:00,1,C-1,95#,1.00,8.00\n2026-04-15 08:01,2,C-1,95#,1.00,8.00\n", "names the columns"),
         (b"hello world\n", "names the columns"),
         (b"time,sale number,article,quantity,amount\n2026-04-15 08:00,1,Tea,1,8.00\n", "the customer's number"),
-        (b"time,sale number,customer,article,quantity,amount\n", "has no rows"),
     ],
 )
 def test_what_cannot_be_inspected_is_refused_in_words(tmp_path: Path, content: bytes, reason: str) -> None:
