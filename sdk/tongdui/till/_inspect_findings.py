@@ -10,7 +10,14 @@ from ._inspect_mapping import ZONE, Proposal
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _NAMED = 12
-_SAME_CURRENCY = (("¥", "元", "RMB", "CNY", "块"), ("€", "EUR"), ("$", "USD", "US$"), ("£", "GBP"), ("HK$", "HKD"), ("円", "JPY"))
+_SAME_CURRENCY = (
+    ("¥", "元", "RMB", "CNY", "块"),
+    ("€", "EUR"),
+    ("$", "USD", "US$"),
+    ("£", "GBP"),
+    ("HK$", "HKD"),
+    ("円", "JPY"),
+)
 
 
 def findings_of(proposal: Proposal) -> Iterator[str]:
@@ -89,9 +96,6 @@ def _of_times(proposal: Proposal) -> Iterator[str]:
         )
     if columns.times is not None and columns.times.kind == "date" and columns.date is None:
         yield f"{columns.theirs['time']!r} has dates only: every sale is taken to be at midnight."
-    for forms in (columns.date, columns.times):
-        if forms is not None and forms.read < forms.values:
-            yield f"{forms.values - forms.read:,} of {forms.values:,} times are in none of these forms: {', '.join(forms.forms)}."
     if proposal.times != ("rfc3339",):
         yield f"The file does not name its time zone; the mapping says {ZONE}. Check it."
 
