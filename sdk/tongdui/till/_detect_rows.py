@@ -146,7 +146,8 @@ def detect_return_prefix(layout: Layout, columns: Columns) -> str:
     Returns:
         The letters, or nothing where returns have none of their own.
     """
-    sold, returned = set(), set()
+    sold: set[str] = set()
+    returned: set[str] = set()
     originals = layout.column(columns.theirs["original"]) if "original" in columns.theirs else [""] * len(layout.rows)
     rows = zip(layout.column(columns.theirs["sale"]), layout.column(columns.theirs["quantity"]), originals, strict=True)
     for sale, quantity, original in rows:
