@@ -238,7 +238,7 @@ def _clock(text: str) -> str | None:
 def _orders(seen: Sequence[tuple[str, _Seen]]) -> tuple[dict[tuple[str, ...], str], tuple[Question, ...]]:
     """The form of the date for each shape: the one that reads the most values. Several that do are a question."""
     chosen: dict[tuple[str, ...], str] = {}
-    questions = []
+    questions: list[Question] = []
     shapes: dict[tuple[str, ...], list[tuple[str, _Seen]]] = {}
     for text, part in seen:
         shapes.setdefault(part.dates, []).append((text, part))
