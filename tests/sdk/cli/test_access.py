@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.conftest import Place, Terminal
+from tests.sdk.cli.conftest import COMMAND, Place, Terminal
+from tests.sdk.cli.keyboard import typed
 from tongdui import LocalSigner
 from tongdui._cli._profiles import profiles_file
 
@@ -65,6 +66,19 @@ def test_login_refuses_what_does_not_fit(tongdui: Terminal, place: Place, key_fi
     refused = tongdui("login", "--url", "http://127.0.0.1:1", "--api-key-file", key_file)
     assert (refused.code, "127.0.0.1" in refused.err or "refused" in refused.err) == (2, True)
     assert not profiles_file().exists()
+
+
+def test_login_asks_at_a_terminal_and_shows_no_key(place: Place, empty_home: Path) -> None:
+    answers = [
+        ("URL of the gateway: ", place.network.url),
+        ("API key (tdk_...): ", place.station.api_key),
+        ("Keystore of 0x", str(place.keystore)),
+    ]
+    code, screen = typed([*COMMAND, "login", "--profile", "asked"], {}, answers)
+    assert code == 0, screen
+    assert "logged in to" in screen
+    assert place.station.api_key not in screen
+    assert json.loads(profiles_file().read_text())["profiles"]["asked"]["keystore"] == str(place.keystore)
 
 
 def test_login_without_a_terminal_says_what_to_give(tongdui: Terminal, place: Place) -> None:
