@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tongdui._errors import NotFoundError
+from tongdui._errors import ForbiddenError, NotFoundError
 
 from ._arguments import address, url
 from ._command import command
@@ -99,7 +99,9 @@ def _show_login(session: Session, profile: Profile, merchant: Merchant | None) -
             "file": str(profiles_file()),
         }
     )
-    session.out.lines(f"logged in to {profile.url} as {merchant.name if merchant else 'a key of the network'}")
+    session.out.lines(
+        f"logged in to {profile.url} as {merchant.name if merchant else 'a key without a merchant to see'}"
+    )
     managed = merchant is not None and merchant.signer is not None and merchant.signer.managed
     session.out.facts(
         {
@@ -149,7 +151,7 @@ def status(session: Session) -> int:
             "network": f"{network.contract} on chain {network.chain_id}, day {network.today}",
             "merchant": f"{merchant.name} ({merchant.id}), {merchant.status}"
             if merchant
-            else "none: a key of the network",
+            else "none that this key may see",
             **(_money_facts(position, network.currency) if position else {}),
             "pending": f"{pending:,} movements{' or more' if pending == _MANY else ''}"
             if pending is not None
@@ -169,13 +171,14 @@ def _money_facts(position: Position, currency: str) -> dict[str, object]:
 
 
 def _own_merchant(client: Client) -> Merchant | None:
-    """The merchant of an API key: the only one whose position it sees. None for a key of the network's own people."""
-    positions = list(islice(client.positions.list(page_size=2), 2))
-    if len(positions) != 1:
-        return None
+    """The merchant of an API key: the only one whose position it sees.
+
+    None for a key of the network's own people, and for one that may not read.
+    """
     try:
-        return client.merchants.get(positions[0].merchant)
-    except NotFoundError:
+        positions = list(islice(client.positions.list(page_size=2), 2))
+        return client.merchants.get(positions[0].merchant) if len(positions) == 1 else None
+    except (ForbiddenError, NotFoundError):
         return None
 
 
@@ -226,7 +229,9 @@ def _check_keystore(keystore: Path | None, merchant: Merchant | None) -> None:
         found = str(json.loads(keystore.read_text(encoding="utf-8"))["address"]).lower().removeprefix("0x")
     except (ValueError, LookupError, TypeError) as error:
         raise WrongUseError(f"{keystore} is not a keystore; `tongdui key new` makes one") from error
-    signer = merchant.signer if merchant else None
+    if merchant is None:
+        return
+    signer = merchant.signer
     if signer is None or signer.address.lower() != f"0x{found}":
         registered = signer.address if signer else "none"
         raise WrongUseError(

@@ -94,6 +94,14 @@ def test_login_takes_the_key_from_standard_input(
     assert printed.startswith(f"logged in to {place.network.url} as Shop\n")
 
 
+def test_a_key_that_may_not_read_logs_in(tongdui: Terminal, place: Place, tmp_path: Path) -> None:
+    key = place.network.operator.api_keys.create(merchant=place.station.merchant, scopes=["issue"]).secret
+    assert key is not None
+    (tmp_path / "key").write_text(key)
+    log_in(tongdui, place, str(tmp_path / "key"), "--keystore", str(place.keystore))
+    assert tongdui("balance", "FC-1").code == 2
+
+
 def test_a_profile_is_chosen_by_option_or_variable(
     tongdui: Terminal, place: Place, key_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +141,13 @@ def test_a_file_that_others_can_read_is_refused(tongdui: Terminal, place: Place,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"profiles": {"default": {"url": "http://x"}}}', '{"profiles": {"a": {"x": 1}}}']
+    "text",
+    [
+        *("", "[]", "{}"),
+        '{"profiles": {"default": {"url": "http://x"}}}',
+        '{"profiles": {"default": {"url": 1, "api_key": "x"}}}',
+        '{"profiles": {"a": {"x": "1"}}}',
+    ],
 )
 def test_a_file_that_is_none_of_ours_is_named(tongdui: Terminal, text: str) -> None:
     profiles_file().parent.mkdir(parents=True)
@@ -159,7 +173,7 @@ def test_status_shows_the_position_exactly(as_shop: Terminal, place: Place) -> N
 
 def test_status_of_a_key_without_a_merchant(as_shop: Terminal, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGDUI_API_KEY", place.network.api_keys["operator"])
-    assert "none: a key of the network" in as_shop.good("status").out
+    assert "none that this key may see" in as_shop.good("status").out
 
 
 def test_no_answer_is_no_outcome(tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
