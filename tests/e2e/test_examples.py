@@ -189,6 +189,26 @@ def test_the_video_platform_turns_an_exchange_into_a_month_or_undoes_it(stage: S
 HEADER = "time,sale number,customer,article,quantity,unit,amount"
 
 
+DAYS = EXAMPLES.parents[1] / "scripts" / "demo" / "data"
+
+
+def test_the_gas_station_imports_the_day_that_its_page_names(stage: Stage) -> None:
+    def night(file: str) -> list[str]:
+        return stage.run("station", "night", str(DAYS / file), program="gas_station").splitlines()
+
+    assert night("fuel_day_before.csv") == ["2 sales issued for 758 FUEL, 0 were issued before"]
+    first, *returns = night("fuel_day.csv")
+    assert first == "165 sales issued for 56192 FUEL, 0 were issued before"
+    assert sorted(returns) == [
+        "4 FUEL taken back for return R500902",
+        "536 FUEL taken back for return R500903",
+        "59 FUEL taken back for return R500901",  # 558.80 gave 558, and 499.00 are left
+    ]
+    assert night("fuel_day.csv") == ["0 sales issued for 0 FUEL, 165 were issued before"]
+    paid = stage.run("station", "pump", "17", "FC-1011", "2", "1.35", program="gas_station")
+    assert "1.35 litres: 135 FUEL taken, 65 are free again" in paid
+
+
 def test_the_gas_station_imports_its_till_holds_points_at_the_pump_and_takes_a_return_back(stage: Stage) -> None:
     """A day's file, a filling paid with points, and the return of goods whose points are partly spent."""
     yesterday = (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).strftime("%Y-%m-%d")
@@ -213,11 +233,11 @@ def test_the_gas_station_imports_its_till_holds_points_at_the_pump_and_takes_a_r
     assert "1 sales issued for 10 FUEL, 1 were issued before" in night(*sales, status=0)
     assert stage.points("A-7")["FUEL"] == 808
 
-    assert "800 FUEL held: the pump is free for 8 litres" in (filled := pump("17", "8", "3.129"))
+    assert "800 FUEL held: the pump is free for 8 litres" in (filled := pump("27", "8", "3.129"))
     assert "312 FUEL taken, 488 are free again" in filled
-    assert "filling 17 is paid already" in pump("17", "4", "3.129")
-    assert "nothing drawn, nothing taken" in pump("18", "4", "0")
-    assert "the pump stays locked" in pump("19", "5", "1", status=1)
+    assert "filling 27 is paid already" in pump("27", "4", "3.129")
+    assert "nothing drawn, nothing taken" in pump("28", "4", "0")
+    assert "the pump stays locked" in pump("29", "5", "1", status=1)
     assert stage.points("A-7")["FUEL"] == 496
 
     # The oil gave 536 points, of which 496 are left. The rest is owed until the member has earned it again.

@@ -23,6 +23,7 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd\ufffe
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]-?\d+", re.ASCII)
 _WHOLE_WITH_DECIMALS = re.compile(r"\d+[.,]0+", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|#+)")
+_TRUTHS = frozenset({"TRUE", "FALSE"})
 _MASKED = re.compile(r"\*{2,}")
 _GUARDS = ("=", "`", "'")
 _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
@@ -30,12 +31,20 @@ _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
 
 
 class BadCellError(Exception):
-    """A cell that cannot be read: why, what it contains, and the time on the till's clock if the cell names one."""
+    """A cell that cannot be read.
 
-    def __init__(self, reason: str, value: str = "", local: datetime | None = None) -> None:
+    Attributes:
+        reason: Why.
+        value: What it contains.
+        local: The time on the till's clock, if the cell names one.
+        column: Which of our columns it is in, where one reader reads two.
+    """
+
+    def __init__(self, reason: str, value: str = "", local: datetime | None = None, column: str = "") -> None:
         self.reason = reason
         self.value = value
         self.local = local
+        self.column = column
         super().__init__(reason)
 
 
@@ -82,7 +91,7 @@ class TextReader:
     def __init__(self, mapping: TillMapping, encoding: str) -> None:
         self.encoding = encoding
         self._none = _folded(mapping.no_customer)
-        self._nobody = _folded(NO_CUSTOMER)
+        self._nobody = frozenset(map(word, (*NO_CUSTOMER, *mapping.no_customer)))
         self._articles = {canonical(article): category for article, category in mapping.rule.articles.items()}
         self._nearly: dict[str, str] = {}
         for article in self._articles:
@@ -108,6 +117,8 @@ class TextReader:
             raise BadCellError(
                 "is a number that Excel has destroyed: format the column as text, and export it again", value
             )
+        if value in _TRUTHS:
+            raise BadCellError("is a yes or a no, and no number", value)
         if _WHOLE_WITH_DECIMALS.fullmatch(value):
             raise BadCellError(
                 "is a number that was made a decimal: format the column as text, and export it again", value
@@ -126,14 +137,18 @@ class TextReader:
         if not value or value.casefold() in self._none:
             return ""
         value = self.number_or_none(cell)
-        nobody = value.casefold() in self._nobody or not value.strip("0") or not word(value)
-        if nobody:
+        if word(value) in self._nobody or not value.strip("0"):
             raise BadCellError(
                 f'looks like no customer: if so, list it in [customers] none = ["{printable(value)}"]', value
             )
         if _MASKED.search(value):
             raise BadCellError("is masked, so it may be another customer's too: export whole numbers", value)
         return value
+
+    def original(self, cell: str) -> str:
+        """The number of the sale that a return takes back, or an empty text if the row names none."""
+        value = canonical(cell)
+        return "" if value.casefold() in self._none or not word(value).strip("0") else self.number_or_none(cell)
 
     def article(self, cell: str) -> str:
         """An article that is in a category."""

@@ -87,8 +87,8 @@ class RowReader:
     """Reads the rows of one file. A row is one line: fields have no line breaks.
 
     Attributes:
-        rows_read: The rows so far that are not blank, good, bad and skipped.
-        skipped: Those that do not count: by [rows], as a footer, or because they repeat the header.
+        rows_read: The rows so far, good, bad and skipped. Blank lines and footers are no rows.
+        skipped: Those that do not count by [rows].
     """
 
     def __init__(self, path: Path, mapping: TillMapping) -> None:
@@ -306,7 +306,8 @@ class _Parser:
         self.statuses = _statuses(mapping, header)
         self._order: FileOrder[Row] = FileOrder()
         texts = TextReader(mapping, source.encoding)
-        self._cells = {ours: cells for ours, cells in _readers(mapping, texts).items() if ours in header.index}
+        times = TimeReader(mapping, source.serial_epoch)
+        self._cells = {ours: cells for ours, cells in _readers(mapping, texts, times).items() if ours in header.index}
         self._categories: Cells[str, str] = Cells(texts.category)
         self._units: Cells[tuple[str, str], bool] = Cells(texts.unit)
 
@@ -371,14 +372,9 @@ class _Parser:
         self._reader.skipped += 1
 
     def _is_no_row(self, row: list[str]) -> bool:
-        """Whether a line that cannot be read is blank, a footer, or the header once more."""
-        filled = [cell for cell in row if cell.strip()]
-        if not filled:
-            return True
-        if not self._is_footer(row, canonical(filled[0])) and tuple(map(canonical, row)) != self._header.names:
-            return False
-        self._skip()
-        return True
+        """Whether a line that cannot be read is blank, or a footer."""
+        filled = next((cell for cell in row if cell.strip()), None)
+        return filled is None or self._is_footer(row, canonical(filled))
 
     def _is_footer(self, row: list[str], first: str) -> bool:
         """Whether a row begins as a footer does and names no sale: a till may be called `Total` too."""
@@ -419,7 +415,7 @@ class _Parser:
             found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], found["unit"], strict=True)))
         if "amount" not in found:
             found["amount"] = list(map(EXACT.multiply, found["quantity"], found["unit_price"]))
-        elif odd := _of_opposite_sign(found["quantity"], found["amount"]):
+        elif odd := _given_for_money(found["quantity"], found["amount"]):
             found["amount?"] = [odd.get(place) for place in range(len(rows))]
         if self._bad_cells() != before or "amount?" in found:
             return found, True
@@ -439,14 +435,14 @@ class _Parser:
 
     def _good(self, row: list[str], ours: str) -> Any:
         """What one cell of a row says, or None if it is bad or missing."""
-        places = [self._header.index[column] for column in (ours, "date") if column in self._header.index]
-        if ours not in self._cells or max(places) >= len(row):
+        needed = (ours, "date") if ours == "time" else (ours,)
+        if ours not in self._cells or max(self._header.index.get(column, 0) for column in needed) >= len(row):
             return None
         value = self._cells[ours][next(iter(self._keys([(cell,) for cell in row], ours)))]
         return None if isinstance(value, BadCellError) and value.local is None else value
 
     def _problem(self, number: int, row: list[str], ours: str, bad: BadCellError) -> RowProblem:
-        place = self._header.index.get(ours)
+        place = self._header.index.get(bad.column or ours)
         day = self._day(self._good(row, "time"))
         is_shifted = place is None and day is None  # a piece of a line: its cells need not be in their columns
         return RowProblem(
@@ -473,13 +469,12 @@ class _Parser:
         """Rows of what their cells say."""
         if not rows:
             return []
-        nothing = repeat("", len(rows))
         tills = found.get("till") or [""] * len(rows)
         fields = [
             numbers,
             tills,
             *(found[ours] for ours in ("sale", "time", "customer", "article", "category", "quantity", "amount")),
-            found.get("unit") or nothing,
+            found.get("unit") or repeat(""),
             found.get("original") or repeat(""),
         ]
         made = list(map(_new_row, zip(*fields, strict=False)))
@@ -516,7 +511,7 @@ class _Parser:
                     field=self._header.names[place],
                     reason=f"exists twice in {self._mapping.zone.key}, because the clocks were put back, and the order of the "
                     "file does not tell which is meant: write times with their offset from UTC",
-                    value=printable(times.text),
+                    value=str(times.local),
                     sale=row.sale,
                     till=row.till,
                     day=self._mapping.day_of_local(times.local),
@@ -524,17 +519,17 @@ class _Parser:
             )
 
 
-def _readers(mapping: TillMapping, texts: TextReader) -> dict[str, Cells[Any, Any]]:
+def _readers(mapping: TillMapping, texts: TextReader, times: TimeReader) -> dict[str, Cells[Any, Any]]:
     """What reads the cells of each column, by our names. The first bad cell of a row in this order is reported."""
     numbers = NumberReader(mapping.numbers)
     return {
-        "time": Cells(TimeReader(mapping).read),
+        "time": Cells(times.read),
         "till": Cells(texts.number),
         "sale": Cells(texts.number),
         "customer": Cells(texts.customer),
         "article": Cells(texts.article),
         "unit": Cells(texts.text),
-        "original": Cells(texts.number_or_none),
+        "original": Cells(texts.original),
         "quantity": Cells(numbers.reader(_QUANTITY_DECIMALS, lambda number: None if number else "is zero")),
         "amount": Cells(numbers.reader(mapping.amount_decimals, lambda _: None)),
         "unit_price": Cells(numbers.reader(_PRICE_DECIMALS, lambda number: "is below zero" if number < 0 else None)),
@@ -560,10 +555,10 @@ def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
     return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
 
 
-def _of_opposite_sign(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
-    """The places of amounts whose sign is not that of their quantity."""
+def _given_for_money(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
+    """The places of goods that came back and were paid for. The other way round, a coupon is a piece of minus five yuan."""
     return {
-        place: BadCellError(f"has the opposite sign of the quantity {quantity}", str(amount))
+        place: BadCellError(f"is above zero, but the quantity {quantity} is below it", str(amount))
         for place, (quantity, amount) in enumerate(zip(quantities, amounts, strict=True))
-        if quantity.is_signed() is not amount.is_signed() and amount
+        if quantity.is_signed() and amount and not amount.is_signed()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tongdui._errors import TillError
 from tongdui.orders import UINT64_MAX
 
 from ._mapping import TillMapping
@@ -239,6 +241,12 @@ def read_till(
         sorter = _Sorter(spool, mapping, reader.rows_read, (now or datetime.now(UTC)) + AHEAD)
         sorter.sort()
         _Match(spool, mapping.rule).match()
+    except sqlite3.Error as error:
+        spool.close()
+        room = "about as much room as the file takes, and as much again"
+        raise TillError(
+            f"{path}: its rows do not fit on the disk ({error}). Set SQLITE_TMPDIR to a directory with {room}"
+        ) from error
     except BaseException:
         spool.close()
         raise

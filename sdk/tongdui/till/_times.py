@@ -20,9 +20,9 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 """What a date cell of a workbook is read as, whatever the mapping's forms are."""
 _MIDNIGHT = "T00:00:00"
+_MIDNIGHT_CLOCK = datetime.min.time()
 _SERIAL = re.compile(r"(\d{5})(?:[.,](\d{1,15}))?", re.ASCII)
 _SERIAL_DAY_AND_TIME = re.compile(r"(\d{5})(?:[.,]0*)? 0?[.,](\d{1,15})", re.ASCII)
-_EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a time on the till's own clock
 _SECONDS_A_DAY = 86_400
 
 _DATE_CODES = frozenset("YymdBbjaAUWxGuV")
@@ -39,7 +39,6 @@ _LEAST_STEP_BACK = timedelta(minutes=10)
 class TwoTimes:
     """A time on the till's clock that exists twice, because the clocks went back."""
 
-    text: str
     local: datetime
     first: datetime
     second: datetime
@@ -101,7 +100,8 @@ class TimeReader:
     A cell is a text, or a pair of texts where date and time stand in two columns.
     """
 
-    def __init__(self, mapping: TillMapping) -> None:
+    def __init__(self, mapping: TillMapping, serial_epoch: date) -> None:
+        self._serial_epoch = datetime.combine(serial_epoch, _MIDNIGHT_CLOCK)
         self._zone = mapping.zone
         self._forms = {form: _Form(form) for form in mapping.times if form not in {RFC3339, EXCEL}}
         self._names = mapping.times
@@ -121,8 +121,10 @@ class TimeReader:
         """
         for text in _texts(cell):
             if (found := self._named(text)) is not None:
-                return self._moment(found, text)
-        text = cell if isinstance(cell, str) else " ".join(cell)
+                return self._moment(found)
+        if not isinstance(cell, str) and cell[1].strip() and not cell[0].strip():
+            raise BadCellError("is missing", column="date")
+        text = cell if isinstance(cell, str) else " ".join(cell) if cell[1].strip() else ""
         expected = some_of([_EXPECTED.get(form, form) for form in self._names])
         raise BadCellError(f"is not a time in the form {expected}" if text.strip() else "is missing", text.strip())
 
@@ -134,20 +136,30 @@ class TimeReader:
             if name == RFC3339:
                 found = _iso(text.upper()) if _RFC3339.fullmatch(text) else None
             elif name == EXCEL:
-                found = _excel(text)
+                found = self._serial(text)
             else:
                 found = self._forms[name].read(text)
             if found is not None:
                 return found if found.year in _YEARS else None
         return None
 
-    def _moment(self, found: datetime, text: str) -> datetime | TwoTimes:
+    def _serial(self, text: str) -> datetime | None:
+        """The time of a serial day, such as 46127.33449, exactly to the second."""
+        found = _SERIAL.fullmatch(text) or _SERIAL_DAY_AND_TIME.fullmatch(text)
+        if not found:
+            return None
+        digits = found[2] or "0"
+        scale = 10 ** len(digits)
+        seconds = (2 * int(digits) * _SECONDS_A_DAY + scale) // (2 * scale)  # rounded to the nearest
+        return self._serial_epoch + timedelta(days=int(found[1]), seconds=seconds)
+
+    def _moment(self, found: datetime) -> datetime | TwoTimes:
         if found.tzinfo is not None:
             return found.astimezone(UTC)
         midnight = self._even_days[found.date()]
         if isinstance(midnight, datetime):
             return midnight + (found - datetime.combine(found, _MIDNIGHT_CLOCK))
-        return self._on_uneven_day(found, text)
+        return self._on_uneven_day(found)
 
     def _even_day(self, day: date) -> datetime | None:
         """Midnight of a day whose clocks do not change, in UTC, or None."""
@@ -156,15 +168,14 @@ class TimeReader:
         offsets = {end.replace(tzinfo=self._zone, fold=fold).utcoffset() for end in ends for fold in (0, 1)}
         return midnight.replace(tzinfo=self._zone).astimezone(UTC) if len(offsets) == 1 else None
 
-    def _on_uneven_day(self, local: datetime, text: str) -> datetime | TwoTimes:
+    def _on_uneven_day(self, local: datetime) -> datetime | TwoTimes:
         first, second = (local.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         if first.astimezone(self._zone).replace(tzinfo=None, fold=0) != local:
             reason = f"does not exist in {self._zone.key}: the clocks were put forward over it"
-            raise BadCellError(reason, text, local)
-        return first if first == second else TwoTimes(text, local, first, second)
+            raise BadCellError(reason, str(local), local)
+        return first if first == second else TwoTimes(local, first, second)
 
 
-_MIDNIGHT_CLOCK = datetime.min.time()
 _EXPECTED = {RFC3339: "RFC 3339", EXCEL: "of Excel's serial days"}
 
 
@@ -184,18 +195,6 @@ def _iso(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _excel(text: str) -> datetime | None:
-    """The time of a serial day, such as 46127.33449, exactly to the second."""
-    found = _SERIAL.fullmatch(text) or _SERIAL_DAY_AND_TIME.fullmatch(text)
-    if not found:
-        return None
-    digits = found[2] or "0"
-    seconds = (2 * int(digits) * _SECONDS_A_DAY + 10 ** len(digits)) // (
-        2 * 10 ** len(digits)
-    )  # rounded to the nearest
-    return _EXCEL_EPOCH + timedelta(days=int(found[1]), seconds=seconds)
 
 
 @dataclass(slots=True)

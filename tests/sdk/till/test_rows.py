@@ -65,8 +65,9 @@ BAD_ROWS = [
     (f"{TIME},1,FC-1,Tea,1,parsec,1.00", "unit", "must be pcs or L or kg or 个 or another in the mapping for shop"),
     (f"{TIME},1,FC-1,95#,1,L,1.005", "amount", "has more than 2 decimals"),
     (f'{TIME},1,FC-1,95#,1,L,"1,000.00"', "amount", "is not a decimal number"),
-    (f"{TIME},1,FC-1,95#,1,L,-1.00", "amount", "has the opposite sign of the quantity 1"),
-    (f"{TIME},1,FC-1,95#,-1,L,1.00", "amount", "has the opposite sign of the quantity -1"),
+    (f"{TIME},1,FC-1,95#,-1,L,1.00", "amount", "is above zero, but the quantity -1 is below it"),
+    (f"{TIME},TRUE,FC-1,95#,1,L,1.00", "sale number", "is a yes or a no"),
+    (f"{TIME},1,FALSE,95#,1,L,1.00", "customer", "is a yes or a no"),
     (f"{TIME},1,FC-1,95#,1,L", "row", "has 6 fields, the header names 7"),
     (f"{TIME},1,FC-1,95#,1,L,1.00,", "row", "has 8 fields"),
     (f'{TIME},1,FC-1,"Tea,1,pcs,1.00', "row", "has a quotation mark that is not closed"),
@@ -200,12 +201,17 @@ def test_chinese_headers_are_known(rows_of: Read, header: str) -> None:
     assert (row.sale, row.customer, row.category, row.unit, problems) == ("1", "FC-1", "fuel", "升", [])
 
 
+PAIRED = "日期,款台,时间,小票号,卡号,商品,数量,金额,原单号"
+
+
 def test_columns_that_may_be_missing_are_read_when_they_are_there(rows_of: Read) -> None:
     (row,), _, _ = rows_of(
         "2026-04-15,款台2,08:00:00,2,FC-1,95#,-1,-5.00,1", header="日期,款台,时间,小票号,卡号,商品,数量,金额,原单号"
     )
     assert (row.till, row.unit, row.original, row.time) == ("款台2", "", "1", datetime(2026, 4, 15, tzinfo=UTC))
     assert row.is_negative
+    none = [f"2026-04-15,1,08:00:00,2,FC-1,95#,1,5.00,{cell}" for cell in ("", "0", "000", "-", "/", "NULL")]
+    assert [row.original for row in rows_of(*none, header=PAIRED).rows] == [""] * 6
     (row,), _, _ = rows_of(f"{TIME},2,FC-1,95#,1,5.00", header=HEADER.replace("unit,", ""))
     assert (row.till, row.unit, row.original) == ("", "", "")
 
@@ -246,9 +252,9 @@ def test_blank_lines_do_no_harm(rows_of: Read) -> None:
 
 
 @pytest.mark.parametrize("footer", ["合计,,,,10,,5.00", ",,合计：,,,,5.00", "Total,,,,,,", "总计", ",小计,,,,,5"])
-def test_a_footer_is_skipped_and_counted(rows_of: Read, footer: str) -> None:
+def test_a_footer_is_no_row(rows_of: Read, footer: str) -> None:
     rows, problems, reader = rows_of(fuel("1"), footer)
-    assert (len(rows), problems, reader.rows_read, reader.skipped) == (1, [], 2, 1)
+    assert (len(rows), problems, reader.rows_read, reader.skipped) == (1, [], 1, 0)
 
 
 def test_a_row_of_a_till_called_total_is_no_footer(rows_of: Read) -> None:
@@ -262,9 +268,14 @@ def test_a_row_of_a_till_called_total_is_no_footer(rows_of: Read) -> None:
     )
 
 
-def test_a_header_that_stands_there_again_is_skipped(rows_of: Read) -> None:
-    rows, problems, reader = rows_of(fuel("1"), HEADER, fuel("1"))
-    assert ([row.line for row in rows], problems, reader.skipped) == ([2, 4], [], 1)
+def test_a_header_that_stands_there_again_is_named(rows_of: Read) -> None:
+    rows, (problem,), _ = rows_of(fuel("1"), HEADER, fuel("1"))
+    assert ([row.line for row in rows], problem.line, problem.day) == ([2, 4], 3, None)
+
+
+def test_a_coupon_may_be_a_piece_of_minus_five_yuan(rows_of: Read) -> None:
+    (row,), _, _ = rows_of(f"{TIME},1,FC-1,Coupon,1,pcs,-5.00")
+    assert (row.quantity, row.amount, row.is_negative) == (1, -5, False)
 
 
 STATUS = HEADER + ",status"
@@ -314,6 +325,9 @@ def test_a_skipped_status_with_one_more_word_is_undecided(rows_of: Read) -> None
         ("x", ["VOIDED", "VOIDED"]),
         ("payment", ["cash", "voided"]),
         ("kind", ["sale", "refund"]),
+        ("operator", ["Li", "voided by Li"]),
+        ("备注", ["", "收银员作废:张三"]),
+        ("训练", ["测试", ""]),
     ],
 )
 def test_a_column_that_looks_like_a_status_must_be_decided(rows_of: Read, name: str, values: list[str]) -> None:
@@ -339,6 +353,7 @@ def test_a_column_that_looks_like_a_status_must_be_decided(rows_of: Read, name: 
         ("payment", ["credit", "paid"]),
         ("description", ["Tea", "Coffee"]),
         ("cashier", ["Anna", "Bert"]),
+        ("description", ["Device to avoid rust", "Openable tin"]),
         ("", ["x", "y"]),
     ],
 )

@@ -538,6 +538,29 @@ def test_a_real_shops_export_is_justified_row_by_row() -> None:
     assert sheet.points == sum(expected.values()) == 24_603
 
 
+FULL_DISK = """
+import resource, sys, tomllib
+from tests.sdk.till.generate_year import MAPPING
+from tongdui import TillError
+from tongdui.till import TillMapping, read_till
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+try:
+    read_till(sys.argv[1], TillMapping.parse(tomllib.loads(MAPPING), "year.toml"))
+except TillError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a file's size is limited in another way there")
+def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
+    generate_year(tmp_path / "large.csv", rows=400_000, sales=40_000)
+    command = [sys.executable, "-c", FULL_DISK, tmp_path / "large.csv"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "do not fit on the disk" in said
+    assert "Set SQLITE_TMPDIR" in said
+
+
 # --- a year
 
 MEASURED = """

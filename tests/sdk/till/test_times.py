@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +12,12 @@ from tongdui.till._mapping import TillMapping
 from tongdui.till._points import PointsRule
 from tongdui.till._times import FileOrder, TimeReader, TwoTimes
 
+EPOCH = date(1899, 12, 30)
 COLUMNS = {name: (name,) for name in ("time", "sale", "customer", "article", "quantity", "amount")}
 
 
 def reader(*times: str, zone: str = "Asia/Shanghai") -> TimeReader:
-    return TimeReader(TillMapping("test", COLUMNS, PointsRule({}), times=times, zone=ZoneInfo(zone)))
+    return TimeReader(TillMapping("test", COLUMNS, PointsRule({}), times=times, zone=ZoneInfo(zone)), EPOCH)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,9 @@ def test_date_and_time_may_stand_in_two_columns(form: str, pair: tuple[str, str]
         ("excel", "0.33449", "is not a time in the form of Excel's serial days"),
         ("excel", "4.6127E+4", "is not a time"),
         ("excel", "999999", "is not a time"),
-        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", ""), "is not a time"),
+        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", ""), "is missing"),
+        ("%Y-%m-%d %H:%M:%S", ("", "08:00:00"), "is missing"),
+        ("%Y-%m-%d %H:%M:%S", ("2026-04-15", "8"), "is not a time"),
         ("%Y-%m-%d %H:%M:%S", ("", ""), "is missing"),
     ],
 )
