@@ -130,6 +130,19 @@ def test_a_program_whose_rates_have_changed_takes_nothing_from_members(till: Til
     assert (till.points(), result.reversed) == (200, [])
 
 
+def test_a_card_that_was_retired_costs_its_own_sales(till: Till, witness: Witness) -> None:
+    """A lost card is nobody's until somebody gives it out again on purpose."""
+    till.run(till.row("1", "200.00"))
+    client = witness.fuel.client
+    client.members.add_external_id(f"external:{till.customer()}", till.customer(2))
+    client.members.retire_external_id(f"external:{till.customer(2)}", till.customer())
+    result = till.run(till.row("2", "100.00"), till.row("3", "50.00", customer=2), till.row("4", "5.00", customer=3))
+    assert [(found.source.number, found.code) for found in result.refused] == [
+        (f"{till.name}-2", "external_id_retired")
+    ]
+    assert (len(result.issued), till.points(2), till.points(3)) == (2, 250, 5)
+
+
 # --- goods that come back
 
 

@@ -278,7 +278,13 @@ class StandIn:
         agreement.update(state="terminated", ends_at=end)
         return agreement
 
-    def post_members(self, call: Call) -> tuple[int, Any]:
+    def post_members(self, call: Call, what: str = "") -> tuple[int, Any]:
+        if what == "register":
+            externals = call.body["external_ids"]
+            bad = tuple(f"/external_ids/{n}" for n, external in enumerate(externals) if external.startswith("bad"))
+            if bad:
+                raise ProblemError(422, "validation_failed", "not a customer number", bad)
+            return 200, {"data": [self.member(external) for external in externals], "next_cursor": None}
         external = call.body["external_id"]
         if external.startswith("bad"):
             raise ProblemError(422, "validation_failed", "not a customer number", ("/external_id",))

@@ -66,3 +66,36 @@ def test_help_shows_what_a_caller_gets() -> None:
     assert create.__annotations__["return"] == "Movement"
     assert listed.__annotations__["return"] == "Pages[Merchant]"
     assert "Args:" in (create.__doc__ or "")
+
+
+def test_every_kind_sends_metadata_beside_what_it_signs(client: Client, gateway: StandIn) -> None:
+    own: dict[str, Any] = {"program": "FUEL", "member": "mem_FC-1001", "points": 5}
+    gateway.member("FC-2002")
+    taken = gateway.acceptance("FUEL", gateway.merchant("wash", "0x" + "33" * 20))["id"]
+    sale = client.issuances.create(**own)
+    instructions: list[InstructionRequest] = [
+        Issue(**own, metadata={"n": 0}),
+        Redeem(**own, metadata={"n": 1}),
+        Exchange(agreement="agr_1", member="mem_FC-1001", points=10, metadata={"n": 2}),
+        Spend(agreement=taken, member="mem_FC-1001", points=5, metadata={"n": 3}),
+        Transfer(**own, recipient="mem_FC-2002", metadata={"n": 4}),
+        Reverse(movement=sale, points=1, metadata={"n": 5}),
+    ]
+    assert {type(instruction) for instruction in instructions} == set(KINDS)
+    client.orders.create(instructions)
+    sent = [item["metadata"] for item in gateway.calls[-1].body["instructions"]]
+    assert sent == [{"n": n} for n in range(len(KINDS))]
+    assert [instruction.body()["metadata"] for instruction in instructions] == sent, "and so it does without a signer"
+
+
+@pytest.mark.parametrize("kind", ["redeem", "exchange", "spend"])
+def test_a_capture_sends_metadata(client: Client, gateway: StandIn, kind: str) -> None:
+    acceptor = gateway.merchant("wash", "0x" + "33" * 20)
+    gateway.acceptance("FUEL", acceptor)
+    terms: dict[str, Any] = {"exchange": {"target_program": "CINE"}, "spend": {"target_merchant": acceptor}}.get(
+        kind, {}
+    )
+    hold = client.holds.create(program="FUEL", member="mem_FC-1001", points=10)
+    client.holds.capture(hold, **terms, metadata={"pump": 3})
+    sent = gateway.calls[-1].body
+    assert (sent["kind"], sent["metadata"]) == (kind, {"pump": 3})

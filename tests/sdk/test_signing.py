@@ -15,7 +15,7 @@ import pytest
 
 import tongdui
 from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, ProblemError, StandIn, day_number, today
-from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Redeem, format_micros, yuan
+from tongdui import AsyncClient, Client, Exchange, Issue, LocalSigner, Redeem, SigningError, format_micros, yuan
 from tongdui._amounts import rate_of
 from tongdui._models import NonceBlock
 from tongdui._nonces import NonceFile, NonceLease
@@ -44,7 +44,7 @@ def test_a_keystore_brings_the_key_back(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     again = LocalSigner.from_keystore(path, "correct horse")
     assert (again.address, again.reference_salt) == (signer.address, signer.reference_salt)
-    with pytest.raises(ValueError, match=r"key\.json"):
+    with pytest.raises(SigningError, match=r"key\.json: wrong password; give the one"):
         LocalSigner.from_keystore(path, "wrong")
     with pytest.raises(FileExistsError):
         signer.save_keystore(path, "x")
@@ -54,7 +54,7 @@ def test_a_keystore_brings_the_key_back(tmp_path: Path) -> None:
 def test_a_file_that_is_no_keystore_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"key\.json"):
+    with pytest.raises(SigningError, match=r"key\.json is not a keystore"):
         LocalSigner.from_keystore(path, "x")
 
 

@@ -44,15 +44,23 @@ def test_a_signer_loads_nothing_that_opens_keystores() -> None:
     assert loaded & {"eth_account", "eth_keyfile", "py_ecc", "web3"} == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["till", "import", "--help"], ["verify"], ["key", "new", "/none/x"]])
+COMMAND = """
+import contextlib, io
+from tongdui._cli import main
+with contextlib.redirect_stderr(io.StringIO()):
+    main({arguments})
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["till", "import", "--help"], ["isue"], ["members"]])
 def test_the_command_loads_nothing_heavy_to_answer_at_once(arguments: list[str]) -> None:
-    code = (
-        "import contextlib, io\n"
-        "from tongdui._cli import main\n"
-        "with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):\n"
-        f"    main({arguments})"
-    )
-    assert loaded_by(code) & HEAVY == set()
+    assert loaded_by(COMMAND.format(arguments=arguments)) & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["issue", "1.5", "FC-1"], ["key", "new", "/none/x"]])
+def test_wrong_use_loads_only_what_reads_arguments(arguments: list[str]) -> None:
+    """typer reads them with pydantic."""
+    assert loaded_by(COMMAND.format(arguments=arguments)) & HEAVY == {"pydantic"}
 
 
 def test_every_public_name_is_there_for_programs_and_for_type_checkers() -> None:

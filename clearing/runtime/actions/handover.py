@@ -112,9 +112,7 @@ class Handover:
             # Beside the table, in one piece: it is shown only this once, and somebody will copy it.
             console.print("API key, shown only this once:")
             console.print(self.token, soft_wrap=True, highlight=False, style="bold")
-        console.print(
-            "On the merchant's machine (`pip install 'tongdui[cli]'`); login asks for the API key:", markup=False
-        )
+        console.print("At the merchant's (`pip install 'tongdui[cli]'`); login asks for the API key:", markup=False)
         for command in self._commands():
             console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
 

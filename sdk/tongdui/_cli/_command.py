@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
 from ._session import Session
 
@@ -38,14 +39,26 @@ EXIT_CODES = (
 )
 
 
-def group(name: str, help_text: str, *, completion: bool = False) -> typer.Typer:
-    """Make a group of commands; with `completion`, it also installs the shell's."""
+class _Group(TyperGroup):
+    """A group that is read without pydantic: typer loads it to read an option whose default is None, as `--help` has."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option `--help`."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False
+        return option
+
+
+def group(name: str, help_text: str) -> typer.Typer:
+    """Make a group of commands."""
     return typer.Typer(
         name=name,
+        cls=_Group,
         help=help_text,
         epilog=EXIT_CODES,
         no_args_is_help=True,
-        add_completion=completion,
+        add_completion=False,
         # Plain help is there at once; rich takes longer to load than the command takes to answer.
         rich_markup_mode=None,
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _WIDE = 10_000
 """Columns of what is not a terminal: a pipe gets every row on one line."""
-_RIGHT = {"points", "posted", "reserved", "available"}
+_RIGHT = {"points", "posted", "reserved", "available", "quantity", "amount"}
 
 
 class Output:
@@ -38,8 +38,8 @@ class Output:
         width = max(map(len, shown), default=0)
         self.lines(*(f"  {name:<{width}}  {value}" for name, value in shown.items()))
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table."""
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, beside: bool = False) -> None:
+        """Print a table; on standard error if it stands `beside` the result."""
         if self.as_json:
             return
         from rich import box
@@ -47,12 +47,13 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+        is_terminal = (sys.stderr if beside else sys.stdout).isatty()
+        table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=False)
         for name in header:
             table.add_column(name, justify="right" if name in _RIGHT else "left")
         for row in rows:
             table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-        Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+        Console(stderr=beside, width=None if is_terminal else _WIDE).print(table)
 
     def note(self, text: str) -> None:
         """Say something beside the result, on standard error."""

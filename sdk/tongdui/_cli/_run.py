@@ -27,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         return _invoke(list(arguments))
     except Exit as ended:
         return ended.exit_code
+    except SystemExit as ended:  # typer's completion ends the process itself
+        return NONE if ended.code else GOOD
     except BrokenPipeError:  # `tongdui events tail | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
@@ -43,6 +45,9 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: list[str]) -> int:
     command = get_command(app)
     if _COMPLETE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
         command.main(arguments, prog_name="tongdui", complete_var=_COMPLETE)
     with command.make_context("tongdui", arguments) as context:
         code = command.invoke(context)

@@ -75,12 +75,15 @@ class Session:
             raise WrongUseError("TONGDUI_URL is not set: where is the gateway? `tongdui login` remembers it")
         if signs and variables.get("TONGDUI_KEYSTORE"):
             variables["TONGDUI_KEYSTORE_PASSWORD"] = _password(variables, password_file)
-            options.setdefault("nonce_file", variables.get("TONGDUI_NONCE_FILE") or _nonce_file())
+            # A later process that is given the same --idempotency-key must sign the same order.
+            options.setdefault("nonce_file", variables.get("TONGDUI_NONCE_FILE") or directory() / "nonces.sqlite")
         elif not signs:
             options["signer"] = None
         arguments = client_arguments(variables, options)
         if not arguments["api_key"]:
             raise WrongUseError("TONGDUI_API_KEY is not set: who are you? `tongdui login` remembers it")
+        if arguments["signer"] is not None:
+            directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         # A process signs one order: what it leases beyond that would be lost.
         with Client(**{"nonce_block": 1, **arguments}) as client:
             yield client
@@ -120,9 +123,3 @@ def _password(variables: Mapping[str, str], password_file: Path | None) -> str:
             "--password-file, or run the command in a terminal"
         )
     return password
-
-
-def _nonce_file() -> str:
-    """Where this machine remembers which nonce a key of `--idempotency-key` signed with: a later run repeats the same order."""
-    directory().mkdir(mode=0o700, parents=True, exist_ok=True)
-    return str(directory() / "nonces.sqlite")

@@ -34,7 +34,7 @@ def suggesting_programs(client: Client, *typed: str | None) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        if error.code in {"unknown_program", "validation_failed"}:  # `fuel` is no code at all
+        if error.status in {404, 422}:
             for note in _nearest_programs(client, [code for code in typed if code]):
                 error.add_note(note)
         raise

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+from tongdui._errors import APIConnectionError, ServerError
 
 from ._arguments import PasswordFile
 from ._command import command, group
 from ._outcomes import BAD, GOOD
 from ._session import Session
 from ._suggestions import suggesting_programs
+
+if TYPE_CHECKING:
+    from tongdui.till import TillSheet
+
+_ROWS = ("line", "till", "sale", "time", "customer", "article", "category", "quantity", "unit", "amount")
+"""The columns in which an inspection's rows are shown."""
 
 File: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="The till's export: CSV, text or .xlsx.")]
 
@@ -33,16 +41,24 @@ def inspect(session: Session, file: File) -> int:
 
     Example: tongdui till inspect day.csv > mine.toml
     """
-    from tongdui.till import inspect_till
+    from tongdui.till._inspect import inspect_till
 
     inspection = inspect_till(file)
-    session.out.document(inspection.document())
-    if not session.out.as_json:
-        from tongdui.till._report import TillReport
-
-        TillReport(to=sys.stderr).show_inspection(inspection)
-        session.out.lines(inspection.toml.rstrip("\n"))
+    if session.out.as_json:
+        session.out.document(inspection.document())
+        return GOOD
+    session.out.table(_ROWS, (_shown(row) for row in inspection.document()["rows"]), beside=True)
+    for finding in inspection.findings:
+        session.out.note(f"- {finding}")
+    session.out.lines(inspection.toml.rstrip("\n"))
     return GOOD
+
+
+def _shown(row: Mapping[str, str]) -> list[str | None]:
+    """A row of the file as a row of the table; a problem's reason stands where the sale's columns would."""
+    if "reason" in row:
+        return [str(row["line"]), row["sale"], f"{row['field']} {row['value']!r}: {row['reason']}"]
+    return [str(row[name]) for name in _ROWS]
 
 
 def import_file(
@@ -63,26 +79,38 @@ def import_file(
     from tongdui.till import TillImport, read_till
     from tongdui.till._report import TillReport
 
-    report = TillReport()
-    sheet = read_till(file, mapping)
-    if not session.out.as_json:
-        report.show_sheet(sheet)
-    if dry_run:
+    out, report = session.out, TillReport()
+    with read_till(file, mapping) as sheet:
+        if not out.as_json:
+            report.show_sheet(sheet)
+        if dry_run:
+            return _end_dry_run(session, sheet)
+        # Half a minute of patience: nobody watches a nightly run.
+        with (
+            session.client(signs=True, password_file=password_file, max_retries=8, nonce_block=20) as client,
+            suggesting_programs(client, program),
+            _saying_that_it_can_go_on(),
+            nullcontext(None) if out.as_json else report.progress() as progress,
+        ):
+            result = TillImport(client, program, timeout=timeout, reverse=reverse).run(sheet, progress)
+        if out.as_json:
+            out.document({"dry_run": False, "sheet": sheet.document(), "result": result.document()})
+        else:
+            report.show_result(result)
+        return BAD if sheet.needs_attention or result.needs_attention else GOOD
+
+
+def _end_dry_run(session: Session, sheet: TillSheet) -> int:
+    if session.out.as_json:
         session.out.document({"dry_run": True, "sheet": sheet.document()})
-        session.out.lines(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
-        return BAD if sheet.needs_attention else GOOD
-    # Half a minute of patience: nobody watches a nightly run.
-    with (
-        session.client(signs=True, password_file=password_file, max_retries=8, nonce_block=20) as client,
-        suggesting_programs(client, program),
-        nullcontext(_silent) if session.out.as_json else report.progress() as progress,
-    ):
-        result = TillImport(client, program, timeout=timeout, reverse=reverse).run(sheet, progress)
-    session.out.document({"dry_run": False, "sheet": sheet.document(), "result": result.document()})
-    if not session.out.as_json:
-        report.show_result(result)
-    return BAD if sheet.needs_attention or result.needs_attention else GOOD
+    session.out.lines(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
+    return BAD if sheet.needs_attention else GOOD
 
 
-def _silent(step: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+@contextmanager
+def _saying_that_it_can_go_on() -> Iterator[None]:
+    try:
+        yield
+    except (APIConnectionError, ServerError, KeyboardInterrupt) as error:
+        error.add_note("run the same command again: it goes on where it was, and issues nothing twice")
+        raise

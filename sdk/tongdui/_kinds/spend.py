@@ -158,7 +158,7 @@ class _Spends(MovementResource):
             target_merchant: With `program`: the merchant that takes them. By default you.
             quote: The quote that fixes the amounts. A client that signs needs the `Quote` itself, or also `agreement`.
             reference: Your document number. A second movement with it is refused.
-            metadata: A JSON object of your own, kept beside the movement and shown to you only; never on the chain.
+            metadata: What you keep beside the spend: a JSON object that nobody else sees, and the chain never.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has decided.
 

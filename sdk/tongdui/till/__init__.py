@@ -9,6 +9,7 @@ The format, the rules and the reasons for them are in `docs/issue-at-the-pump.md
 """
 
 from ._import import TillImport
+from ._inspect import Inspection, inspect_till
 from ._mapping import TillMapping
 from ._points import PointsRule
 from ._result import Changed, Pending, Refused, TakenBack, Tally, TillResult, Unmatched
@@ -19,6 +20,7 @@ from ._sheet import HeldBack, Sale, TillSheet, read_till
 __all__ = [
     "Changed",
     "HeldBack",
+    "Inspection",
     "Line",
     "Pending",
     "PointsRule",
@@ -35,5 +37,6 @@ __all__ = [
     "TillResult",
     "TillSheet",
     "Unmatched",
+    "inspect_till",
     "read_till",
 ]

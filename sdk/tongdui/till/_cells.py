@@ -91,7 +91,7 @@ class TextReader:
     def __init__(self, mapping: TillMapping, encoding: str) -> None:
         self.encoding = encoding
         self._none = _folded(mapping.no_customer)
-        self._nobody = _folded(NO_CUSTOMER)
+        self._nobody = frozenset(map(word, (*NO_CUSTOMER, *mapping.no_customer)))
         self._articles = {canonical(article): category for article, category in mapping.rule.articles.items()}
         self._nearly: dict[str, str] = {}
         for article in self._articles:
@@ -137,14 +137,18 @@ class TextReader:
         if not value or value.casefold() in self._none:
             return ""
         value = self.number_or_none(cell)
-        nobody = value.casefold() in self._nobody or not value.strip("0") or not word(value)
-        if nobody:
+        if word(value) in self._nobody or not value.strip("0"):
             raise BadCellError(
                 f'looks like no customer: if so, list it in [customers] none = ["{printable(value)}"]', value
             )
         if _MASKED.search(value):
             raise BadCellError("is masked, so it may be another customer's too: export whole numbers", value)
         return value
+
+    def original(self, cell: str) -> str:
+        """The number of the sale that a return takes back, or an empty text if the row names none."""
+        value = canonical(cell)
+        return "" if value.casefold() in self._none or not word(value).strip("0") else self.number_or_none(cell)
 
     def article(self, cell: str) -> str:
         """An article that is in a category."""

@@ -102,6 +102,27 @@ def detect_articles(layout: Layout, columns: Columns) -> list[Article]:
     return sorted(found.values(), key=lambda article: -article.rows)
 
 
+def prefer_names(layout: Layout, columns: Columns) -> None:
+    """Take the column with the names of fuels for the article, if there is one beside a column of codes.
+
+    A code does not tell what is fuel, so that a mapping by codes would have to be written by hand.
+
+    Args:
+        layout: The file's layout, with its rows.
+        columns: Which column is which; changed where names are better.
+    """
+    others = columns.others.get("article", [])
+    if any(map(is_fuel, detect_articles(layout, columns))):
+        return
+    codes = columns.theirs["article"]
+    for name in others:
+        columns.theirs["article"] = name
+        if any(map(is_fuel, detect_articles(layout, columns))):
+            columns.others["article"] = [codes, *(other for other in others if other != name)]
+            return
+    columns.theirs["article"] = codes
+
+
 def propose_categories(articles: Sequence[Article]) -> list[Category]:
     """Sort articles into categories, with rates that a person must check.
 

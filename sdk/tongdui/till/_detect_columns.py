@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +17,8 @@ _UNITS = {word(unit) for unit in (*MEASURED_UNITS, *PIECE_UNITS)}
 _NOT_OURS = {column_word(name) for name in (*PAYMENT_COLUMNS, *STATUS_COLUMNS)}
 _CARD = re.compile(r"[A-Za-z]{0,4}[-_ ]?\d{4,20}")
 _NUMBERS = ("quantity", "amount", "unit_price")
+_FILLED = {"customer": -1.0, "original": -1.0, "till": 0.5}
+"""More than which part of the rows must have a value in a column that has the right name."""
 _CENT = Decimal("0.02")
 """How far an amount may lie from quantity x price and still be that, rounded."""
 
@@ -34,6 +35,7 @@ class Columns:
         date: How dates are written, if they have a column of their own.
         numbers: How numbers are written.
         affixes: What stands at numbers beside currency signs.
+        totals: Columns that repeat the total of a sale on each of its rows, and are no amounts of a row.
     """
 
     theirs: dict[str, str] = field(default_factory=dict)
@@ -43,8 +45,7 @@ class Columns:
     date: TimeForms | None = None
     numbers: NumberForms = field(default_factory=NumberForms)
     affixes: tuple[str, ...] = ()
-    repeats_total: bool = False
-    """Whether the amount column repeats a sale's total on each of its rows, so that unit prices must be used."""
+    totals: list[str] = field(default_factory=list)
 
 
 def detect_columns(layout: Layout) -> Columns:
@@ -85,16 +86,20 @@ class _Detection:
         if by_content:
             self._columns.by_content.append(ours)
 
-    def _free(self) -> list[str]:
+    def _free(self, filled: float = 0.0) -> list[str]:
+        """The columns that are not taken and have values: some, or on a part of the rows."""
         taken = set(self._columns.theirs.values())
-        return [name for name in self._names if name not in taken and any(self._values[name])]
+        free = [name for name in self._names if name not in taken]
+        return [name for name in free if len(self._filled(name)) > filled * len(self._values[name])]
 
     # ------------------------------------------------------------ names
 
     def _named(self, ours: str) -> list[str]:
         """The free columns that could be ours by their name, the most telling first."""
         keys = [column_word(name) for name in COLUMN_NAMES[ours]]
-        exact = [name for name in self._free() if column_word(name) in keys]
+        # A day without customers or returns has empty columns; a till that most rows lack tells no sales apart.
+        least = _FILLED.get(ours, 0.0)
+        exact = [name for name in self._free(least) if column_word(name) in keys]
         return sorted(exact, key=lambda name: keys.index(column_word(name)))
 
     def _find_by_name(self, ours: str) -> None:
@@ -242,33 +247,46 @@ class _Detection:
         return [self._columns.theirs[ours]] if ours in given else list(numbers)
 
     def _choose_amount(self) -> None:
-        """Amounts rather than prices, for they are what was paid; but not where a sale's total stands on each of its rows."""
-        theirs = self._columns.theirs
-        if "amount" in theirs and "unit_price" in theirs and self._repeats_total():
-            self._columns.repeats_total = True
-            self._columns.others.setdefault("unit_price", []).append(theirs.pop("amount"))
-        elif "amount" in theirs and "unit_price" in theirs:
-            del theirs["unit_price"]
-            if "unit_price" in self._columns.by_content:
-                self._columns.by_content.remove("unit_price")
+        """Amounts rather than prices, for they are what was paid; but no sale's total that stands on each of its rows."""
+        theirs, others = self._columns.theirs, self._columns.others
+        if "amount" not in theirs:
+            return
+        amounts = [theirs["amount"], *(name for name in others.get("amount", []) if self._is_numeric(name))]
+        lines = {name: self._numbers_of(name) for name in amounts}
+        if "unit_price" in theirs and "quantity" in theirs:
+            pairs = zip(self._numbers_of(theirs["quantity"]), self._numbers_of(theirs["unit_price"]), strict=True)
+            lines[""] = [q * p if q is not None and p is not None else None for q, p in pairs]
+        totals = [
+            name for name in amounts if any(self._is_total(lines[name], lines[one]) for one in lines if one != name)
+        ]
+        left = [name for name in amounts if name not in totals]
+        self._columns.totals = totals
+        if left:
+            theirs["amount"] = left[0]
+            others["amount"] = left[1:]
+            theirs.pop("unit_price", None)
+        elif "" in lines:
+            del theirs["amount"]
+        self._columns.by_content = [ours for ours in self._columns.by_content if ours in theirs]
 
-    def _repeats_total(self) -> bool:
-        theirs = self._columns.theirs
-        if not {"sale", "quantity"} <= set(theirs):
+    def _is_total(self, amounts: Sequence[Decimal | None], lines: Sequence[Decimal | None]) -> bool:
+        """Whether an amount is the same on all rows of a sale, and what the sale's lines add up to.
+
+        Rows that only say how a line was paid in parts do not count: their line is on each of them.
+        """
+        theirs, values = self._columns.theirs, self._values
+        if not {"sale", "article", "quantity"} <= theirs.keys():
             return False
-        products = zip(*(self._numbers_of(theirs[ours]) for ours in ("quantity", "unit_price", "amount")), strict=True)
-        sums: Counter[str] = Counter()
-        rows: dict[str, list[Decimal]] = {}
-        exact: dict[str, Decimal] = {}
-        for sale, (quantity, price, amount) in zip(self._values[theirs["sale"]], products, strict=True):
-            if quantity is None or price is None or amount is None:
-                continue
-            sums[sale] += 1
-            rows.setdefault(sale, []).append(amount)
-            exact[sale] = exact.get(sale, Decimal(0)) + quantity * price
-        several = [sale for sale, times in sums.items() if times > 1]
+        goods = zip(values[theirs["article"]], values[theirs["quantity"]], strict=True)
+        sales: dict[str, list[tuple[tuple[str, str], Decimal, Decimal]]] = {}
+        for sale, good, amount, line in zip(values[theirs["sale"]], goods, amounts, lines, strict=True):
+            if amount is not None and line is not None:
+                sales.setdefault(sale, []).append((good, amount, line))
+        several = [rows for rows in sales.values() if len({good for good, _, _ in rows}) > 1]
         totals = sum(
-            len(set(rows[sale])) == 1 and abs(rows[sale][0] - exact[sale]) <= _CENT * sums[sale] for sale in several
+            len({amount for _, amount, _ in rows}) == 1
+            and abs(sum(line for _, _, line in rows) - rows[0][1]) <= _CENT * len(rows)
+            for rows in several
         )
         return bool(several) and totals * 10 > 9 * len(several)
 

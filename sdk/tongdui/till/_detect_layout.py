@@ -150,11 +150,8 @@ def _sheets(path: Path) -> list[str]:
     except ImportError as error:
         raise TillError(f"{path}: reading .xlsx files needs openpyxl: pip install 'tongdui[cli]'") from error
     try:
-        workbook = openpyxl.load_workbook(path, read_only=True)
-        try:
-            return [sheet.title for sheet in workbook.worksheets]
-        finally:
-            workbook.close()
+        with path.open("rb") as file:  # openpyxl does not open a path that ends in anything but .xlsx
+            return [sheet.title for sheet in openpyxl.load_workbook(file, read_only=True).worksheets]
     except (OSError, BadZipFile, KeyError, ValueError, ParseError) as error:
         raise TillError(f"{path}: this is no workbook that can be read ({error})") from error
 
@@ -183,6 +180,7 @@ class _Sample:
         self._source = source
         self._spread: list[Cells] = []
         self._step = 1
+        self._header: list[str] = []
 
     def take(self) -> None:
         """Read the whole file."""
@@ -194,6 +192,8 @@ class _Sample:
                 *last,
                 *(Cells(layout.lines - back, row) for back, row in enumerate(lines.rows[: -_LAST - 1 : -1])),
             ][-_LAST:]
+            if lines.first <= layout.header <= layout.lines:
+                self._header = lines.rows[layout.header - lines.first]
             numbers, rows = self._whole(lines)
             self._count(rows)
             self._add(numbers, rows)
@@ -209,10 +209,14 @@ class _Sample:
         numbers, rows, width = range(lines.first, lines.first + len(lines.rows)), lines.rows, len(self._layout.names)
         if self._source.is_ragged:
             rows = [row + [""] * (width - len(row)) for row in rows]
-        if lines.first > self._layout.header and not lines.broken and {*map(len, rows)} <= {width}:
+        again = self._header in rows  # the header stands on each page
+        if lines.first > self._layout.header and not again and not lines.broken and {*map(len, rows)} <= {width}:
             return numbers, rows
         header = self._layout.header - lines.first
-        whole = [place > header and place not in lines.broken and len(row) == width for place, row in enumerate(rows)]
+        whole = [
+            place > header and place not in lines.broken and len(row) == width and row != self._header
+            for place, row in enumerate(rows)
+        ]
         return list(compress(numbers, whole)), list(compress(rows, whole))
 
     def _add(self, numbers: Sequence[int], rows: Sequence[list[str]]) -> None:

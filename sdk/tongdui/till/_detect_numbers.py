@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 _SIGNS = r"HK\$|US\$|NT\$|RMB|CNY|EUR|USD|GBP|CHF|HKD|JPY|Rs\.?|kr\.?|zł|Kč|[¥￥€$£₽₹₩฿₫₺]|元|円|块"
-_BODY = r"(?:\d{1,3}(?:[.,' ’\u00a0\u2009\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?|[.,]\d+)"
+_BODY = r"(?:\d{1,3}(?:[.,' ’\u00a0\u2009\u202f]\d{3}){1,4}(?:[.,]\d{1,9})?|\d{1,15}(?:[.,]\d{1,9})?|[.,]\d{1,9})"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<lead>[-+])?\s*(?P<before>{_SIGNS})?\s*(?P<inner>[-+])?\s*(?P<body>{_BODY})"
     rf"\s*(?P<trail>[-+])?\s*(?P<after>{_SIGNS})?\s*(?P<close>\))?",

@@ -67,7 +67,7 @@ def detect_statuses(layout: Layout, columns: Columns) -> list[Status]:
 
 
 def _status(column: StatusColumn, rows: Counter[str]) -> Status:
-    values = sorted(filter(str.isprintable, column.values), key=lambda value: -rows[value])
+    values = sorted(filter(str.isprintable, column.values), key=lambda value: (-rows[value], value))
     counted = tuple(value for value in values if word(value) in _COUNTED)
     skipped = tuple(value for value in values if word(value) in _NOT_COUNTED)
     unsure = tuple(value for value in values if value not in counted and value not in skipped)
@@ -88,11 +88,11 @@ def detect_no_customer(layout: Layout, columns: Columns) -> list[str]:
         The marks that occur, in canonical form, the most frequent first.
     """
     values = layout.counts(columns.theirs["customer"])
-    return [
-        value
-        for value, _ in values.most_common()
-        if value and (value.casefold() in _NO_CUSTOMER or _ZEROS.fullmatch(value))
-    ]
+    return [value for value, _ in values.most_common() if value and value.isprintable() and _is_nobody(value)]
+
+
+def _is_nobody(value: str) -> bool:
+    return value.casefold() in _NO_CUSTOMER or _ZEROS.fullmatch(value) is not None or not word(value)
 
 
 def common_customer(layout: Layout, columns: Columns, none: Sequence[str]) -> str:

@@ -13,12 +13,12 @@ from itertools import chain, islice
 from typing import TypeAlias, TypeVar
 
 from tongdui._client import Client
-from tongdui._errors import NotFoundError, UnprocessableError
 from tongdui._kinds.issue import Issue
 from tongdui._models import Movement
 
 from ._comparison import Recorded
 from ._content import sale_metadata
+from ._members import Members
 from ._originals import Originals
 from ._result import Changed, Pending, Refused, TillResult
 from ._sheet import Sale, TillSheet
@@ -114,10 +114,7 @@ class _Run:
         self._program = program.code
         self._names = {program.code, program.id}
         self._expiry = _Expiry(program.default_lifetime_days, timedelta(seconds=network.utc_offset_seconds))
-        self._registered: dict[str, Refused | None] = {}
-        """Customers that were registered, and for those that could not be, a refusal."""
-        self._members: dict[str, str | None] = {}
-        """Ids of members that were looked up because a movement shows another number of theirs."""
+        self._members = Members(self._client)
         self._other: set[str] = set()
         """References under which points were issued for another sale than the file's."""
         self._settling = _Settling(self)
@@ -140,20 +137,25 @@ class _Run:
 
     def _import(self, sales: Sequence[Sale]) -> None:
         """Look up what the gateway knows of some sales, and issue what is missing."""
-        for missing in _pages(self._look_up(sales), ORDER_SIZE):
-            ready = [sale for sale in missing if self._is_ready(sale)]
-            for _ in range(_MOST_RACES):
-                submitted = submit(self._client, ready, self._instruction)
-                self._result.refused += [Refused(one.item, one.code, one.detail) for one in submitted.refused]
-                if submitted.order is not None:
-                    self._result.orders.append(submitted.order.id)
-                    self._settling.add(submitted.order.id, submitted.items, is_mine=True)
-                # Another import was quicker with these; if the chain has rejected its order meanwhile, try once more.
-                ready = list(self._look_up(submitted.duplicates))
-                if not ready:
-                    break
-            detail = "its reference was used, but no issuance with it can be seen; run the import again"
-            self._result.refused += [Refused(sale, "duplicate_reference", detail) for sale in ready]
+        missing = [sale for sale in self._look_up(sales) if self._is_in_time(sale)]
+        self._members.register(sale.customer for sale in missing)
+        for ready in _pages(filter(self._has_member, missing), ORDER_SIZE):
+            self._issue(ready)
+
+    def _issue(self, sales: list[Sale]) -> None:
+        """Submit an order for some sales."""
+        for _ in range(_MOST_RACES):
+            submitted = submit(self._client, sales, self._instruction)
+            self._result.refused += [Refused(one.item, one.code, one.detail) for one in submitted.refused]
+            if submitted.order is not None:
+                self._result.orders.append(submitted.order.id)
+                self._settling.add(submitted.order.id, submitted.items, is_mine=True)
+            # Another import was quicker with these; if the chain has rejected its order meanwhile, try once more.
+            sales = list(self._look_up(submitted.duplicates))
+            if not sales:
+                return
+        detail = "its reference was used, but no issuance with it can be seen; run the import again"
+        self._result.refused += [Refused(sale, "duplicate_reference", detail) for sale in sales]
 
     def _look_up(self, sales: Sequence[Sale]) -> Iterator[Sale]:
         """Compare those of some sales that were issued before. Yields the others, if they are worth points."""
@@ -174,23 +176,19 @@ class _Run:
         for order, some in on_the_way.items():
             self._settling.add(order, some, is_mine=False)
 
-    def _is_ready(self, sale: Sale) -> bool:
-        """Whether a sale can be issued now: in time, and to a member."""
-        refusal = self._expiry.refusal(sale) or self._register(sale)
+    def _is_in_time(self, sale: Sale) -> bool:
+        """Whether a sale's points would live today."""
+        refusal = self._expiry.refusal(sale)
         if refusal is not None:
             self._result.refused.append(refusal)
         return refusal is None
 
-    def _register(self, sale: Sale) -> Refused | None:
-        """Register a customer as a member, once in a run. Returns why that was refused, or None."""
-        if sale.customer not in self._registered:
-            self._registered[sale.customer] = None
-            try:
-                self._client.members.create(external_id=sale.customer)
-            except UnprocessableError as error:
-                self._registered[sale.customer] = Refused(sale, error.code, error.detail)
-        refusal = self._registered[sale.customer]
-        return None if refusal is None else Refused(sale, refusal.code, refusal.detail)
+    def _has_member(self, sale: Sale) -> bool:
+        """Whether a sale's customer could be registered."""
+        refusal = self._members.refusal(sale.customer)
+        if refusal is not None:
+            self._result.refused.append(Refused(sale, refusal.code, refusal.detail))
+        return refusal is None
 
     def _instruction(self, sale: Sale) -> Issue:
         return Issue(
@@ -211,7 +209,7 @@ class _Run:
             self._result.changed.append(Changed(sale, movement, f"its points were issued in {movement.program}"))
             self._other.add(sale.reference)
             return
-        comparison = recorded.compare(sale, self._is_member)
+        comparison = recorded.compare(sale, self._members.is_member)
         if not comparison.differences:
             self._result.already.add(recorded.points)
             return
@@ -226,15 +224,6 @@ class _Run:
             self._result.changed.append(Changed(sale, movement, str(comparison)))
         else:
             self._debts.append(debt)
-
-    def _is_member(self, movement: Movement, customer: str) -> bool:
-        """Whether a movement's member has this number too."""
-        if customer not in self._members:
-            try:
-                self._members[customer] = self._client.members.get(f"external:{customer}").id
-            except NotFoundError:
-                self._members[customer] = None
-        return movement.member is not None and movement.member == self._members[customer]
 
     # ---------------------------------------------------------------- taking back
 

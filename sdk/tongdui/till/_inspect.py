@@ -10,7 +10,7 @@ from typing import Any
 
 from tongdui._errors import TillError
 
-from ._detect_articles import detect_articles, propose_categories
+from ._detect_articles import detect_articles, prefer_names, propose_categories
 from ._detect_columns import Columns, detect_columns
 from ._detect_layout import Layout, detect_layout
 from ._detect_rows import (
@@ -137,6 +137,7 @@ def _require(path: Path, layout: Layout, columns: Columns) -> None:
 def _proposal(path: Path, layout: Layout, columns: Columns) -> Proposal:
     footers = detect_footers(layout, columns)
     keep_sales(layout, columns)
+    prefer_names(layout, columns)
     none = detect_no_customer(layout, columns)
     return Proposal(
         path=path,

@@ -46,7 +46,7 @@ def _of_layout(proposal: Proposal) -> Iterator[str]:
                 f"the first is line {layout.encoding.bad_line}; their rows are malformed."
             )
         if layout.names_delimiter:
-            yield f"Its first line names the delimiter: sep={layout.file.delimiter}"
+            yield f"Its first line names the delimiter: {'sep=' + layout.file.delimiter!r}."
     if layout.header > 1 + layout.names_delimiter:
         yield f"Line {layout.header} names the columns; what stands before it is no row."
     if not layout.is_whole:
@@ -63,11 +63,12 @@ def _of_columns(proposal: Proposal) -> Iterator[str]:
     for ours in columns.by_content:
         yield f"No name tells which column is {ours}; by what it contains it is {columns.theirs[ours]!r}. Check it."
     for ours, names in columns.others.items():
-        if ours in columns.theirs and names and not (ours == "unit_price" and columns.repeats_total):
+        if ours in columns.theirs and names:
             yield f"{columns.theirs[ours]!r} is taken for {ours}; {_or(names)} would do as well."
-    if columns.repeats_total:
-        yield "The amounts repeat the total of the sale on each of its rows, so quantity x unit price is used."
-    if "customer" in columns.theirs and not any(proposal.layout.column(columns.theirs["customer"])):
+    for name in columns.totals:
+        used = columns.theirs.get("amount", "quantity x unit price")
+        yield f"{name!r} repeats the total of a sale on each of its rows, so {used} is used for a row's amount."
+    if not any(proposal.layout.column(columns.theirs["customer"])):
         yield f"No row names a customer: {columns.theirs['customer']!r} is empty."
 
 

@@ -87,8 +87,9 @@ def toml_of(proposal: Proposal) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as TOML writes it."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A text as TOML writes it, with what cannot be printed escaped."""
+    plain = json.dumps(text, ensure_ascii=False)
+    return "".join(mark if mark.isprintable() else f"\\U{ord(mark):08X}" for mark in plain)
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
+from ._cells import printable
 from ._detect_layout import Layout
 from ._inspect_findings import count
 from ._mapping import TillMapping
@@ -34,7 +35,7 @@ def findings_of_rows(rows: Sequence[Row | RowProblem], layout: Layout, mapping: 
     yield f"The proposed mapping reads {len(good):,} of the first {count(len(rows), 'row')}."
     yield from _problems([row for row in rows if isinstance(row, RowProblem)])
     yield from _numbers(good, layout, mapping)
-    yield from _repeated(good, layout, mapping)
+    yield from _repeated(good, layout)
 
 
 def _problems(problems: Sequence[RowProblem]) -> Iterator[str]:
@@ -47,7 +48,7 @@ def _problems(problems: Sequence[RowProblem]) -> Iterator[str]:
     for kind, rows in counts.most_common(_KINDS):
         problem = first[kind]
         value = f" {problem.value!r}" if problem.value else ""
-        yield f"{count(rows, 'row')} cannot be read, first line {problem.line}: {problem.field}{value} {problem.reason}."
+        yield f"{count(rows, 'row')} cannot be read, first line {problem.line}: {printable(problem.field)}{value} {problem.reason}."
 
 
 # ---------------------------------------------------------------- numbers of sales
@@ -112,7 +113,7 @@ def _till_column(rows: Sequence[Row], layout: Layout, mapping: TillMapping) -> s
 # ---------------------------------------------------------------- rows that repeat
 
 
-def _repeated(rows: Sequence[Row], layout: Layout, mapping: TillMapping) -> Iterator[str]:
+def _repeated(rows: Sequence[Row], layout: Layout) -> Iterator[str]:
     """Rows of measured goods that one sale has twice: most probably a till that writes a row for each payment."""
     seen: dict[tuple[object, ...], Row] = {}
     pairs: list[tuple[Row, Row]] = []

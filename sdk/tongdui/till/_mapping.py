@@ -384,8 +384,8 @@ class _Document:
                 encoding=lambda setting: _encoding(file.text(setting)),
                 delimiter=lambda setting: _delimiter(file.text(setting)),
                 sheet=file.text,
-                header=file.whole,
-                footer=file.texts,
+                header=lambda setting: _line_number(file.whole(setting)),
+                footer=lambda setting: _not_empty(file.texts(setting), "[file] footer"),
             )
         )
 
@@ -395,7 +395,7 @@ class _Document:
             **numbers.given(
                 decimal=lambda setting: numbers.one_of(setting, (".", ",")),
                 thousands=lambda setting: numbers.one_of(setting, _THOUSANDS),
-                currency=numbers.texts,
+                currency=lambda setting: _not_empty(numbers.texts(setting), "[numbers] currency"),
                 negative=lambda setting: numbers.some_of(setting, _NEGATIVE),
                 bare_fraction=numbers.switch,
             )
@@ -443,6 +443,12 @@ def _names(columns: _Section, ours: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _not_empty(texts: tuple[str, ...], what: str) -> tuple[str, ...]:
+    if not all(map(canonical, texts)):
+        raise ValueError(f"{what} has an empty text")
+    return texts
+
+
 def _rate(value: Any, what: str) -> Fraction:
     return Fraction(0) if str(value) == "0" else rate_of(value, what)
 
@@ -485,6 +491,12 @@ def _encoding(encoding: str) -> str:
         return codecs.lookup(encoding).name
     except LookupError as error:
         raise ValueError(f"there is no encoding {encoding!r}") from error
+
+
+def _line_number(line: int) -> int:
+    if line == 0:
+        raise ValueError("[file] header is the number of a line, counted from 1")
+    return line
 
 
 def _delimiter(delimiter: str) -> str:

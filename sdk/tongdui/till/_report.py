@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich import box
 from rich.console import Console
@@ -13,29 +14,41 @@ from rich.table import Table
 from rich.text import Text
 
 from ._import import Progress
+from ._inspect import Inspection
 from ._result import Source, TakenBack, TillResult
 from ._returns import Return
+from ._rows import Row, RowProblem
 from ._sheet import TillSheet
 
-_NUMERIC = {"sales", "rows", "points", "amount"}
+_NUMERIC = {"sales", "rows", "points", "amount", "quantity", "line"}
 _UNBROKEN = {"where", "sale", "return", "sale or return"}
 
 Rows = Iterable[Sequence[object]]
 
 
 class TillReport:
-    """Prints to standard output, or wherever the console does.
+    """Prints tables and progress.
 
     Args:
-        console: A console of rich's. By default one for standard output.
+        to: Where to print. By default standard output.
+        width: Characters of a line. By default what the terminal has.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
+    def __init__(self, to: TextIO | None = None, width: int | None = None) -> None:
+        self._console = Console(file=to, width=width)
 
     def show(self, sentence: str) -> None:
         """Print a sentence."""
         self._console.print(sentence)
+
+    def show_inspection(self, inspection: Inspection) -> None:
+        """Print what was found in a file, and its first rows as the proposed mapping reads them."""
+        rows = (_read(row) for row in inspection.rows if isinstance(row, Row))
+        header = ("line", "sale", "time (UTC)", "customer", "article", "quantity", "amount")
+        self._table(f"{inspection.path.name}: the first rows, as this mapping reads them", header, rows)
+        self._problems(row for row in inspection.rows if isinstance(row, RowProblem))
+        for finding in inspection.findings:
+            self._console.print(Text(f"- {finding}"))
 
     def show_sheet(self, sheet: TillSheet) -> None:
         """Print what was read: how many rows became what, and everything that needs a look."""
@@ -50,11 +63,7 @@ class TillReport:
             ("skipped by the mapping", "", fates["skipped"]),
         ]
         self._table(f"{sheet.file}: {sheet.rows_read} rows", ("", "sales", "rows"), [row for row in counts if row[2]])
-        problems = (
-            (f"{problem.file}:{problem.line}", problem.field, problem.value, problem.reason)
-            for problem in sheet.problems
-        )
-        self._table("Malformed rows", ("where", "field", "value", "reason"), problems)
+        self._problems(sheet.problems)
         held_back = ((sale.number, _ranges(sale.lines), sale.reason) for sale in sheet.held_back)
         self._table("Sales held back", ("sale", "lines", "reason"), held_back)
         nameless = ((sale.number, _ranges(sale.lines), sale.amount) for sale in sheet.no_customer)
@@ -107,6 +116,12 @@ class TillReport:
 
             yield report
 
+    def _problems(self, problems: Iterable[RowProblem]) -> None:
+        rows = (
+            (f"{problem.file}:{problem.line}", problem.field, problem.value, problem.reason) for problem in problems
+        )
+        self._table("Malformed rows", ("where", "field", "value", "reason"), rows)
+
     def _taken_back(self, title: str, found: Iterable[TakenBack]) -> None:
         rows = ((*_named(one.source), one.original.reference, one.points) for one in found)
         self._table(title, ("sale or return", "customer", "from", "points"), rows)
@@ -124,6 +139,12 @@ class TillReport:
 
 def _is_long(cell: object) -> bool:
     return isinstance(cell, int) and cell >= 10_000
+
+
+def _read(row: Row) -> tuple[object, ...]:
+    sale = f"{row.till}: {row.sale}" if row.till else row.sale
+    article = f"{row.article} ({row.category})"
+    return row.line, sale, f"{row.time:%Y-%m-%d %H:%M:%S}", row.customer or "none", article, row.quantity, row.amount
 
 
 def _named(source: Source) -> tuple[str, str]:

@@ -343,10 +343,10 @@ def match_return(back: Return, find: Find) -> Return:
 
 
 def _as_sold(row: Row, sign: int) -> Line:
-    """A returned row with the signs that it was sold with."""
-    if sign > 0:
-        return Line(row.article, row.category, row.quantity, row.amount)
-    return Line(row.article, row.category, row.quantity.copy_negate(), row.amount.copy_negate())
+    """A returned row with the signs that it was sold with; some tills give only the amount a minus."""
+    amount = row.amount if sign > 0 else row.amount.copy_negate()
+    quantity = row.quantity if sign > 0 else row.quantity.copy_negate()
+    return Line(row.article, row.category, quantity.copy_abs() if amount > 0 else quantity, amount)
 
 
 def _sign_of(rows: Sequence[Row]) -> int:

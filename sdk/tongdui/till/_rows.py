@@ -306,7 +306,8 @@ class _Parser:
         self.statuses = _statuses(mapping, header)
         self._order: FileOrder[Row] = FileOrder()
         texts = TextReader(mapping, source.encoding)
-        self._cells = {ours: cells for ours, cells in _readers(mapping, texts).items() if ours in header.index}
+        times = TimeReader(mapping, source.serial_epoch)
+        self._cells = {ours: cells for ours, cells in _readers(mapping, texts, times).items() if ours in header.index}
         self._categories: Cells[str, str] = Cells(texts.category)
         self._units: Cells[tuple[str, str], bool] = Cells(texts.unit)
 
@@ -434,8 +435,8 @@ class _Parser:
 
     def _good(self, row: list[str], ours: str) -> Any:
         """What one cell of a row says, or None if it is bad or missing."""
-        places = [self._header.index[column] for column in (ours, "date") if column in self._header.index]
-        if ours not in self._cells or max(places) >= len(row):
+        needed = (ours, "date") if ours == "time" else (ours,)
+        if ours not in self._cells or max(self._header.index.get(column, 0) for column in needed) >= len(row):
             return None
         value = self._cells[ours][next(iter(self._keys([(cell,) for cell in row], ours)))]
         return None if isinstance(value, BadCellError) and value.local is None else value
@@ -468,13 +469,12 @@ class _Parser:
         """Rows of what their cells say."""
         if not rows:
             return []
-        nothing = repeat("", len(rows))
         tills = found.get("till") or [""] * len(rows)
         fields = [
             numbers,
             tills,
             *(found[ours] for ours in ("sale", "time", "customer", "article", "category", "quantity", "amount")),
-            found.get("unit") or nothing,
+            found.get("unit") or repeat(""),
             found.get("original") or repeat(""),
         ]
         made = list(map(_new_row, zip(*fields, strict=False)))
@@ -519,17 +519,17 @@ class _Parser:
             )
 
 
-def _readers(mapping: TillMapping, texts: TextReader) -> dict[str, Cells[Any, Any]]:
+def _readers(mapping: TillMapping, texts: TextReader, times: TimeReader) -> dict[str, Cells[Any, Any]]:
     """What reads the cells of each column, by our names. The first bad cell of a row in this order is reported."""
     numbers = NumberReader(mapping.numbers)
     return {
-        "time": Cells(TimeReader(mapping).read),
+        "time": Cells(times.read),
         "till": Cells(texts.number),
         "sale": Cells(texts.number),
         "customer": Cells(texts.customer),
         "article": Cells(texts.article),
         "unit": Cells(texts.text),
-        "original": Cells(texts.number_or_none),
+        "original": Cells(texts.original),
         "quantity": Cells(numbers.reader(_QUANTITY_DECIMALS, lambda number: None if number else "is zero")),
         "amount": Cells(numbers.reader(mapping.amount_decimals, lambda _: None)),
         "unit_price": Cells(numbers.reader(_PRICE_DECIMALS, lambda number: "is below zero" if number < 0 else None)),

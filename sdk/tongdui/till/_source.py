@@ -7,7 +7,7 @@ import csv
 import re
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -18,6 +18,7 @@ from xml.etree.ElementTree import ParseError
 
 from tongdui._errors import TillError
 
+from ._cells import printable
 from ._mapping import FileFormat
 
 _MARKS = (
@@ -33,6 +34,8 @@ _PAGE = re.compile(rb"\s*<(!doctype|html|table|\?xml)", re.IGNORECASE)
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _CHUNK_CHARACTERS = 1 << 18
 _CHUNK_ROWS = 2_000
+_MOST_BY_CHANCE = 4
+"""So few characters of another encoding may look like UTF-8 by chance."""
 _NEEDS_OPENPYXL = "reading .xlsx files needs openpyxl: pip install 'tongdui[cli]'"
 _EXACT_BELOW = 10**15
 """A spreadsheet keeps 15 digits of a number."""
@@ -59,9 +62,11 @@ class Source(ABC):
         path: Where it is.
         encoding: Its encoding, for errors; empty if it has none.
         is_ragged: Whether rows may lack empty cells at their end.
+        serial_epoch: The day 0 of serial days. Known once lines have been read.
     """
 
     is_ragged = False
+    serial_epoch = date(1899, 12, 30)
 
     def __init__(self, path: Path, encoding: str = "") -> None:
         self.path = path
@@ -114,6 +119,7 @@ class CsvSource(Source):
     def lines(self) -> Iterator[Lines]:
         """Read all lines, many at once. Raises TillError when the file cannot be read."""
         try:
+            self._check_encoding()
             yield from self._lines()
         except OSError as error:
             raise TillError(f"{self.path}: {error.strerror or error}") from error
@@ -136,6 +142,21 @@ class CsvSource(Source):
         with self.path.open(encoding=self.encoding, errors="replace", newline="") as file:
             start = file.read(_CHUNK_CHARACTERS)
         return "\r" if "\r" in start and "\n" not in start else "\n"
+
+    def _check_encoding(self) -> None:
+        """Check that a file that is to be read in an old encoding is not UTF-8, which most of them would read as other text."""
+        if self.encoding.startswith("utf"):
+            return
+        with self.path.open("rb") as file:
+            start = file.read(_CHUNK_CHARACTERS)
+        try:
+            text = codecs.getincrementaldecoder("utf-8")().decode(start)
+        except UnicodeDecodeError:
+            return
+        if sum(not character.isascii() for character in text) >= _MOST_BY_CHANCE:
+            raise TillError(
+                f"{self.path}: this is UTF-8, but the mapping says {self.encoding}: remove [file] encoding from the mapping"
+            )
 
     def _split(self, first: int, lines: list[str]) -> Lines:
         try:
@@ -179,6 +200,7 @@ class WorkbookSource(Source):
         try:
             with self.path.open("rb") as file:  # openpyxl would judge a file by its name
                 workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+                self.serial_epoch = workbook.epoch.date()
                 yield from self._lines(self._chosen(workbook))
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, ParseError) as error:
             raise TillError(f"{self.path}: this is no workbook that can be read ({error})") from error
@@ -188,11 +210,11 @@ class WorkbookSource(Source):
         sheets = {sheet.title: sheet for sheet in workbook.worksheets}
         if self._sheet is not None:
             if self._sheet not in sheets:
-                raise TillError(f"{self.path}: there is no sheet {self._sheet!r} (found: {', '.join(sheets)})")
+                raise TillError(f"{self.path}: there is no sheet {self._sheet!r} (found: {_listed(sheets)})")
             return sheets[self._sheet]
         filled = {title: sheet for title, sheet in sheets.items() if _has_rows(sheet)}
         if len(filled) != 1:
-            found = f"several sheets have rows ({', '.join(filled)})" if filled else "no sheet has rows"
+            found = f"several sheets have rows ({_listed(filled)})" if filled else "no sheet has rows"
             raise TillError(f"{self.path}: {found}: name one in the mapping, [file] sheet")
         return next(iter(filled.values()))
 
@@ -204,6 +226,10 @@ class WorkbookSource(Source):
             filled = [_without_end(row) for row in chunk]
             yield Lines(first, filled, {})
             first += len(chunk)
+
+
+def _listed(titles: Iterable[str]) -> str:
+    return ", ".join(map(printable, titles))
 
 
 def _has_rows(sheet: Any) -> bool:

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple, TypeVar, overload
 
 from tongdui._errors import TillError
@@ -53,6 +55,8 @@ FROM sales s LEFT JOIN runs r ON r.id = s.run LEFT JOIN matches m ON m.sale = s.
 """
 """Selects sales with their rows; a condition and an order follow. Each result is a `SaleRecord`."""
 
+_new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
+"""A row of its fields in order; `Row(...)` takes twice as long."""
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -228,28 +232,19 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def pack(rows: Iterable[Row]) -> str:
-    """Write rows as text."""
-    packed = []
-    last: datetime | None = None
-    for row in rows:
-        if row.time is not last:
-            last = row.time
-            stamp = micros(last)
-        packed.append(
-            (row.line, stamp, row.customer, row.article, row.category, str(row.quantity), str(row.amount), row.unit,
-             row.original)
-        )  # fmt: skip
-    return _encode(packed)
+def pack(rows: Sequence[Row]) -> str:
+    """Write rows of one sale as text, a column at a time, which is quicker than row by row."""
+    lines, _, _, times, customers, articles, categories, quantities, amounts, units, originals = zip(*rows, strict=True)
+    stamps = {time: micros(time) for time in set(times)}
+    numbers = [stamps[time] for time in times], list(map(str, quantities)), list(map(str, amounts))
+    return _encode((lines, *numbers, customers, articles, categories, units, originals))
 
 
 def unpack(text: str, till: str, number: str) -> tuple[Row, ...]:
     """Read rows of one sale from text."""
-    rows = []
-    last: int | None = None
-    for line, stamp, customer, article, category, quantity, amount, unit, original in json.loads(text):
-        if stamp != last:
-            last, time = stamp, moment(stamp)
-        amounts = Decimal(quantity), Decimal(amount)
-        rows.append(Row(line, till, number, time, customer, article, category, *amounts, unit, original))
-    return tuple(rows)
+    lines, stamps, quantities, amounts, customers, articles, categories, units, originals = json.loads(text)
+    times = {stamp: moment(stamp) for stamp in set(stamps)}
+    decimals = map(Decimal, quantities), map(Decimal, amounts)
+    when = map(times.__getitem__, stamps)
+    fields = (repeat(till), repeat(number), when, customers, articles, categories, *decimals, units, originals)
+    return tuple(map(_new_row, zip(lines, *fields, strict=False)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,28 +11,27 @@ from ._words import COUNTED, NOT_COUNTED, PAYMENT_COLUMNS, STATUS_COLUMNS, STATU
 
 _MOST_VALUES = 40
 """A column with more values than that is no status, unless it is called one."""
+_MOST_KEPT = 1_000
 _MOST_SHOWN = 8
 
 _NAMES = frozenset(map(word, STATUS_COLUMNS))
 _STEMS = (
-    "status",
-    "void",
-    "cancel",
-    "refund",
-    "revers",
-    "deleted",
-    "invalid",
-    "状态",
-    "作废",
-    "撤销",
-    "冲正",
-    "退款",
-    "取消",
+    *("status", "void", "cancel", "refund", "revers", "deleted", "invalid", "training", "istest", "testmode"),
+    *("状态", "作废", "撤销", "冲正", "冲红", "红冲", "退款", "取消", "挂单", "测试", "培训", "练习", "训练"),
 )
+_CALLED_OFF = re.compile(
+    r"(?<![a-z])(?:void(?:ed)?|cancell?ed|refunded|unpaid)(?![a-z])|作废|撤销|冲正|废单|已取消|未支付", re.IGNORECASE
+)
+"""What is said within longer texts too, as in `voided by Li`."""
 _PAYMENTS = frozenset(map(word, PAYMENT_COLUMNS))
 _NOT_COUNTED = frozenset(map(word, NOT_COUNTED))
 _TELLING = _NOT_COUNTED | frozenset(map(word, (*COUNTED, *STATUS_UNSURE)))
-_UNSURE = _NOT_COUNTED | frozenset(map(word, STATUS_UNSURE))
+_UNSURE = frozenset(map(word, STATUS_UNSURE))
+
+
+def is_called_off(value: str) -> bool:
+    """Whether a value says that its row most probably does not count."""
+    return word(value) in _NOT_COUNTED or _CALLED_OFF.search(value) is not None
 
 
 def is_status_name(name: str) -> bool:
@@ -60,17 +60,18 @@ class StatusColumn:
     def see(self, cells: Iterable[str]) -> None:
         """Take note of some values."""
         new = {cell.strip() for cell in set(cells)} - self.values
-        if self._many:
-            new = {cell for cell in new if word(cell) in _NOT_COUNTED}
-        self.values |= new
-        if not self._many and len(self.values) > _MOST_VALUES and not is_status_name(self.name):
+        self.values |= {cell for cell in new if is_called_off(cell)} if self._many else new
+        if len(self.values) <= _MOST_VALUES or self._many:
+            return
+        if not is_status_name(self.name):
+            self.values = {value for value in self.values if is_called_off(value)}
             self._many = True
-            self.values = {value for value in self.values if word(value) in _NOT_COUNTED}
+        elif len(self.values) > _MOST_KEPT:
+            self._many = True  # it is undecided already
 
     def undecided(self) -> str | None:
         """Why the mapping must decide about the column, or None."""
-        words = {word(value) for value in self.values}
-        if not self._is_undecided(words):
+        if not self._is_undecided():
             return None
         shown = [repr(printable(value)) for value in sorted(self.values)[:_MOST_SHOWN]]
         more = ", ..." if len(self.values) > _MOST_SHOWN else ""
@@ -79,9 +80,12 @@ class StatusColumn:
             "of its rows count: name its values in [rows.only] or [rows.skip] of the mapping, or list the column in [rows] ignore"
         )
 
-    def _is_undecided(self, words: set[str]) -> bool:
-        if self.skipped or self._many or column_word(self.name) in _PAYMENTS:
-            return bool(words & _NOT_COUNTED)
+    def _is_undecided(self) -> bool:
+        if any(map(is_called_off, self.values)):
+            return True
+        if self.skipped or column_word(self.name) in _PAYMENTS:
+            return False
+        words = {word(value) for value in self.values}
         if words & _UNSURE:
             return True
         return len(words) > 1 and (is_status_name(self.name) or bool(words & _TELLING))

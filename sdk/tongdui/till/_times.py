@@ -20,9 +20,9 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 """What a date cell of a workbook is read as, whatever the mapping's forms are."""
 _MIDNIGHT = "T00:00:00"
+_MIDNIGHT_CLOCK = datetime.min.time()
 _SERIAL = re.compile(r"(\d{5})(?:[.,](\d{1,15}))?", re.ASCII)
 _SERIAL_DAY_AND_TIME = re.compile(r"(\d{5})(?:[.,]0*)? 0?[.,](\d{1,15})", re.ASCII)
-_EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a time on the till's own clock
 _SECONDS_A_DAY = 86_400
 
 _DATE_CODES = frozenset("YymdBbjaAUWxGuV")
@@ -100,7 +100,8 @@ class TimeReader:
     A cell is a text, or a pair of texts where date and time stand in two columns.
     """
 
-    def __init__(self, mapping: TillMapping) -> None:
+    def __init__(self, mapping: TillMapping, serial_epoch: date) -> None:
+        self._serial_epoch = datetime.combine(serial_epoch, _MIDNIGHT_CLOCK)
         self._zone = mapping.zone
         self._forms = {form: _Form(form) for form in mapping.times if form not in {RFC3339, EXCEL}}
         self._names = mapping.times
@@ -135,12 +136,22 @@ class TimeReader:
             if name == RFC3339:
                 found = _iso(text.upper()) if _RFC3339.fullmatch(text) else None
             elif name == EXCEL:
-                found = _excel(text)
+                found = self._serial(text)
             else:
                 found = self._forms[name].read(text)
             if found is not None:
                 return found if found.year in _YEARS else None
         return None
+
+    def _serial(self, text: str) -> datetime | None:
+        """The time of a serial day, such as 46127.33449, exactly to the second."""
+        found = _SERIAL.fullmatch(text) or _SERIAL_DAY_AND_TIME.fullmatch(text)
+        if not found:
+            return None
+        digits = found[2] or "0"
+        scale = 10 ** len(digits)
+        seconds = (2 * int(digits) * _SECONDS_A_DAY + scale) // (2 * scale)  # rounded to the nearest
+        return self._serial_epoch + timedelta(days=int(found[1]), seconds=seconds)
 
     def _moment(self, found: datetime) -> datetime | TwoTimes:
         if found.tzinfo is not None:
@@ -165,7 +176,6 @@ class TimeReader:
         return first if first == second else TwoTimes(local, first, second)
 
 
-_MIDNIGHT_CLOCK = datetime.min.time()
 _EXPECTED = {RFC3339: "RFC 3339", EXCEL: "of Excel's serial days"}
 
 
@@ -185,18 +195,6 @@ def _iso(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _excel(text: str) -> datetime | None:
-    """The time of a serial day, such as 46127.33449, exactly to the second."""
-    found = _SERIAL.fullmatch(text) or _SERIAL_DAY_AND_TIME.fullmatch(text)
-    if not found:
-        return None
-    digits = found[2] or "0"
-    seconds = (2 * int(digits) * _SECONDS_A_DAY + 10 ** len(digits)) // (
-        2 * 10 ** len(digits)
-    )  # rounded to the nearest
-    return _EXCEL_EPOCH + timedelta(days=int(found[1]), seconds=seconds)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from clearing.kit.events.models import Event
 from clearing.kit.events.recorder import EventRecorder
+from clearing.notifications.webhooks.payload import message_of
 from tests.gateway.site import Party, Site
 from tests.sdk.cli.conftest import COMMAND, Terminal
 from tests.support.webhook_receiver import WebhookReceiver
@@ -101,8 +102,6 @@ def test_listen_forwards_signed_events(own: Terminal, party: Party) -> None:
 
 def test_listen_sends_what_the_gateways_own_webhooks_send(own: Terminal, party: Party) -> None:
     """A receiver that works with `listen` works in production: the body has the same members in the same form."""
-    from clearing.notifications.webhooks.messages import message_of
-
     first = record(party, "zero")
     second = record(party, "one", points=7, name="通兑")
     with WebhookReceiver() as receiver:

@@ -68,7 +68,7 @@ def test_what_the_mapping_calls_nobody_is_no_customer(cell: str) -> None:
     assert texts(no_customer=("0", "NULL", "/", "-")).customer(cell) == ""
 
 
-@pytest.mark.parametrize("cell", ["0", "0000", "NULL", "/", "-", "***", "无", "散客", "N/A", "#N/A"])
+@pytest.mark.parametrize("cell", ["0", "0000", "NULL", "/", "-", "***", "无", "散客", "N/A", "#N/A", "散 客", "n/a."])
 def test_what_looks_like_nobody_must_be_in_the_mapping(cell: str) -> None:
     with pytest.raises(BadCellError):
         texts().customer(cell)

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tests.sdk.stand_in import Call, ProblemError, StandIn
 from tongdui import Client, ForbiddenError
-from tongdui.till import TillImport, TillResult, TillSheet, read_till
+from tongdui.till import TillImport, TillResult, TillSheet, inspect_till, read_till
 from tongdui.till._content import LARGEST_METADATA, sale_metadata
 from tongdui.till._report import TillReport
 
@@ -194,12 +193,16 @@ def test_a_reference_that_is_used_but_cannot_be_seen_is_refused_by_name(
     assert [(r.source.number, r.code) for r in result.refused] == [("1", "duplicate_reference")]
 
 
-def test_members_are_registered_once_and_progress_is_told(client: Client, gateway: StandIn, sheet_of: Write) -> None:
+def test_members_are_registered_together_and_progress_is_told(
+    client: Client, gateway: StandIn, sheet_of: Write
+) -> None:
     told: list[tuple[str, int, int]] = []
     sheet = sheet_of(*(fuel(str(n), "5.00", customer=f"FC-{n % 3}") for n in range(9)))
     TillImport(client, "FUEL").run(sheet, lambda *step: told.append(step))
     TillImport(client, "FUEL").run(sheet)
-    assert len([c for c in gateway.calls if c.path == "/v1/members"]) == 3
+    assert [c.body for c in gateway.calls if c.path == "/v1/members/register"] == [
+        {"external_ids": ["FC-0", "FC-1", "FC-2"]}
+    ]
     assert told == [("sales", 9, 9), ("settling", 9, 9)]
 
 
@@ -260,11 +263,9 @@ def test_an_issuance_without_metadata_is_compared_by_its_points(
 
 
 def printed(result: TillResult) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    report = TillReport(console)
-    report.show_result(result)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    said = io.StringIO()
+    TillReport(said, width=200).show_result(result)
+    return said.getvalue()
 
 
 def test_the_report_and_the_document_tell_everything(client: Client, gateway: StandIn, sheet_of: Write) -> None:
@@ -293,9 +294,32 @@ def test_the_report_and_the_document_tell_everything(client: Client, gateway: St
 
 def test_the_sheet_is_shown_whole(sheet_of: Write) -> None:
     sheet = sheet_of(fuel("1", "5.00"), fuel("2", "x"), fuel("3", "5.00", customer=""), fuel("4", "0.10"))
-    console = Console(file=io.StringIO(), width=200)
-    TillReport(console).show_sheet(sheet)
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
+    said = io.StringIO()
+    TillReport(said, width=200).show_sheet(sheet)
+    text = said.getvalue()
     for words in ("worth points", "worth no point", "Malformed rows", "till.csv:3", "Sales without customer"):
         assert words in text
+
+
+def test_an_inspection_is_shown_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "till.csv"
+    path.write_text("\n".join((HEADER, fuel("1", "5.00"), fuel("2", "6.00"))) + "\n")
+    said = io.StringIO()
+    TillReport(said, width=200).show_inspection(inspect_till(path))
+    for words in ("till.csv: the first rows", "2026-04-15 00:00:00", "95#", "6.00", "- "):
+        assert words in said.getvalue()
+
+
+class Terminal(io.StringIO):
+    """Something that looks like a terminal, so that bars are drawn."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_bar_for_each_step(client: Client, gateway: StandIn) -> None:
+    said = Terminal()
+    with TillReport(said, width=100).progress() as progress:
+        TillImport(client, "FUEL", reverse=True).run(day(), progress)
+    for words in ("sales", "165/165", "settling", "returns", "3/3"):
+        assert words in said.getvalue()

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tongdui._errors import TillError
 from tongdui.till._inspect import Inspection, inspect_till
@@ -23,6 +25,22 @@ from tongdui.till._rows import Row, RowReader
 
 ROOT = Path(__file__).parents[3]
 
+ODD = (
+    b",",
+    b'"',
+    b"\n",
+    b"\r",
+    b";",
+    b"\t",
+    b"\x00",
+    b"NULL",
+    b"sep=;\n",
+    b"9" * 40,
+    b"1E5",
+    "²".encode(),
+    "٣".encode(),
+    b"\x1b[2J",
+)
 ENGLISH = """\
 time,sale number,customer,article,quantity,unit,amount
 2026-04-15 08:01:40,0001,FC-1001,95#,32.10,L,262.26
@@ -132,7 +150,7 @@ def test_western_file_is_windows_1252(tmp_path: Path) -> None:
 
 
 def test_encoding_is_decided_by_the_whole_file(tmp_path: Path) -> None:
-    plain = "".join(f"2026-04-15 08:01:40,{number:05},FC-1001,95#,1.00,8.00\n" for number in range(60_000))
+    plain = "".join(f"2026-04-15 08:01:40,{number:05},FC-1001,95#,1.00,8.00\n" for number in range(30_000))
     last = "2026-04-15 08:02:00,99999,FC-1002,矿泉水,1,2.00\n"
     inspection = inspected(tmp_path, table().encode() + plain.encode() + last.encode("gbk"))
     assert document(inspection)["file"]["encoding"] == "gb18030"
@@ -191,18 +209,25 @@ def test_unknown_remark_at_the_end_is_proposed_as_a_footer(tmp_path: Path) -> No
     assert document(inspection)["file"]["footer"] == ["Filiale Nord"]
 
 
+def test_header_that_stands_on_each_page_is_no_row(tmp_path: Path) -> None:
+    header, *rows = (line + ",status" if n == 0 else line + ",PAID" for n, line in enumerate(ENGLISH.splitlines()))
+    inspection = inspected(tmp_path, "\n".join([header, rows[0], rows[1], header, rows[2].replace("PAID", "VOID")]))
+    assert sales(inspection) == SALES[:2]
+    assert document(inspection)["rows"] == {"only": {"status": ["PAID"]}}
+
+
 def test_old_macintosh_line_ends_are_read(tmp_path: Path) -> None:
     assert sales(inspected(tmp_path, ENGLISH.replace("\n", "\r"))) == SALES
 
 
 def test_every_row_of_a_long_file_is_looked_at_for_statuses(tmp_path: Path) -> None:
-    lines = [f"2026-04-15 08:01:40,{number:06},FC-1001,95#,1.00,8.00,PAID" for number in range(90_000)]
-    lines[70_001] = lines[70_001].replace("PAID", "VOIDED")
+    lines = [f"2026-04-15 08:01:40,{number:06},FC-1001,95#,1.00,8.00,PAID" for number in range(45_000)]
+    lines[33_001] = lines[33_001].replace("PAID", "VOIDED")
     header = "time,sale number,customer,article,quantity,amount,status"
     inspection = inspected(tmp_path, table(*lines, header=header))
     assert "VOIDED (1)" in inspection.toml
-    assert len(read(inspection)) == 89_999
-    assert found(inspection, "90,001 lines", "first 20,000 rows")
+    assert len(read(inspection)) == 44_999
+    assert found(inspection, "45,001 lines", "first 20,000 rows")
 
 
 # ---------------------------------------------------------------- workbooks
@@ -253,6 +278,11 @@ def test_workbook_with_date_and_time_in_two_columns_is_read(tmp_path: Path) -> N
         [local(2026, 4, 15), time(9, 30), "0002", "FC-1002", "92#", 12.5, 95.4],
     )
     assert times(inspection) == ["2026-04-15T08:01:40", "2026-04-15T09:30:00"]
+
+
+def test_workbook_is_known_whatever_its_name(tmp_path: Path) -> None:
+    workbook(tmp_path, *cells(ENGLISH))
+    assert sales(inspect_till((tmp_path / "day.xlsx").rename(tmp_path / "day.csv"))) == SALES
 
 
 def test_serial_days_of_a_workbook_are_read(tmp_path: Path) -> None:
@@ -461,7 +491,33 @@ def test_unit_prices_are_used_where_each_row_repeats_the_total_of_its_sale(tmp_p
     header = "time,sale number,customer,article,quantity,unit price,total"
     inspection = inspected(tmp_path, table(*rows, header=header))
     assert amounts(inspection) == [Decimal("5.00"), Decimal("4.00"), Decimal("2.50")]
-    assert found(inspection, "repeat the total")
+    assert found(inspection, "'total' repeats the total of a sale", "unit price")
+
+
+def test_total_of_a_sale_is_no_amount_of_a_row(tmp_path: Path) -> None:
+    rows = (
+        "2026-04-15 08:01,1,8001,95#,10.00,100.00,103.00",
+        "2026-04-15 08:01,1,8001,可乐,1,3.00,103.00",
+        "2026-04-15 08:05,2,8002,可乐,1,3.00,3.00",
+    )
+    inspection = inspected(tmp_path, table(*rows, header="交易时间,小票号,会员卡号,商品名称,数量,金额,实收金额"))
+    assert amounts(inspection) == [Decimal("100.00"), Decimal("3.00"), Decimal("3.00")]
+    assert found(inspection, "'实收金额' repeats the total of a sale", "金额 is used")
+
+
+def test_names_of_fuels_are_preferred_to_codes(tmp_path: Path) -> None:
+    rows = ("2026-04-15 08:01,1,8001,1001,95号汽油,100.00,1", "2026-04-15 08:02,2,8001,2001,Tea,3.00,1")
+    inspection = inspected(tmp_path, table(*rows, header="time,receipt,card,product code,product name,amount,qty"))
+    assert [(row.article, row.category) for row in read(inspection)] == [("95号汽油", "fuel"), ("Tea", "shop")]
+
+
+def test_day_without_customers_and_returns_has_empty_columns(tmp_path: Path) -> None:
+    header = "time,sale number,customer,article,quantity,amount,original receipt,till"
+    inspection = inspected(tmp_path, table("2026-04-15 08:01,1,,95#,10.00,100.00,,", header=header))
+    assert set(document(inspection)["columns"]) >= {"customer", "original"}
+    assert "till" not in document(inspection)["columns"]
+    assert [row.customer for row in read(inspection)] == [""]
+    assert found(inspection, "No row names a customer")
 
 
 def test_till_and_original_sale_are_found(tmp_path: Path) -> None:
@@ -680,6 +736,23 @@ def test_control_characters_reach_neither_mapping_nor_findings(tmp_path: Path) -
     inspection = with_status(tmp_path, "PAID", "\x1b[31mX", "OK\x07", name="status")
     assert all(mark.isprintable() or mark == "\n" for mark in inspection.toml)
     assert all(map(str.isprintable, inspection.findings))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_odd_content_is_inspected_or_refused_in_words(tmp_path: Path, data: st.DataObject) -> None:
+    content = data.draw(st.sampled_from([ENGLISH.encode(), CHINESE.encode("gb18030"), CHINESE.encode("utf-16")]))
+    for _ in range(data.draw(st.integers(0, 6))):
+        place = data.draw(st.integers(0, len(content)))
+        gone = data.draw(st.integers(0, 20))
+        new = data.draw(st.sampled_from(ODD) | st.binary(max_size=4))
+        content = content[:place] + new + content[place + gone :]
+    try:
+        inspection = inspected(tmp_path, content)
+    except TillError:
+        return
+    assert all(map(str.isprintable, inspection.findings))
+    assert all(mark.isprintable() or mark == "\n" for mark in inspection.toml)
 
 
 # ---------------------------------------------------------------- real files

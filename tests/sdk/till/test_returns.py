@@ -301,3 +301,8 @@ def test_what_is_unmatched_in_one_place_is_matched_in_the_next() -> None:
 def test_a_till_may_write_returns_without_minus() -> None:
     tea = sold(row("Tea", "2", "20.00"), row("Coupon", "-1", "-5.00"))
     assert taken(back(row("Tea", "2", "20.00"), row("Coupon", "-1", "-5.00")), of=[tea]) == [[("P1", 30)]]
+
+
+def test_a_till_may_write_the_minus_before_the_amount_only() -> None:
+    tea = sold(row("Tea", "2", "20.00"), row("Coupon", "1", "-5.00"))
+    assert taken(back(row("Tea", "2", "-20.00"), row("Coupon", "1", "5.00")), of=[tea]) == [[("P1", 30)]]

@@ -201,12 +201,17 @@ def test_chinese_headers_are_known(rows_of: Read, header: str) -> None:
     assert (row.sale, row.customer, row.category, row.unit, problems) == ("1", "FC-1", "fuel", "升", [])
 
 
+PAIRED = "日期,款台,时间,小票号,卡号,商品,数量,金额,原单号"
+
+
 def test_columns_that_may_be_missing_are_read_when_they_are_there(rows_of: Read) -> None:
     (row,), _, _ = rows_of(
         "2026-04-15,款台2,08:00:00,2,FC-1,95#,-1,-5.00,1", header="日期,款台,时间,小票号,卡号,商品,数量,金额,原单号"
     )
     assert (row.till, row.unit, row.original, row.time) == ("款台2", "", "1", datetime(2026, 4, 15, tzinfo=UTC))
     assert row.is_negative
+    none = [f"2026-04-15,1,08:00:00,2,FC-1,95#,1,5.00,{cell}" for cell in ("", "0", "000", "-", "/", "NULL")]
+    assert [row.original for row in rows_of(*none, header=PAIRED).rows] == [""] * 6
     (row,), _, _ = rows_of(f"{TIME},2,FC-1,95#,1,5.00", header=HEADER.replace("unit,", ""))
     assert (row.till, row.unit, row.original) == ("", "", "")
 
@@ -320,6 +325,9 @@ def test_a_skipped_status_with_one_more_word_is_undecided(rows_of: Read) -> None
         ("x", ["VOIDED", "VOIDED"]),
         ("payment", ["cash", "voided"]),
         ("kind", ["sale", "refund"]),
+        ("operator", ["Li", "voided by Li"]),
+        ("备注", ["", "收银员作废:张三"]),
+        ("训练", ["测试", ""]),
     ],
 )
 def test_a_column_that_looks_like_a_status_must_be_decided(rows_of: Read, name: str, values: list[str]) -> None:
@@ -345,6 +353,7 @@ def test_a_column_that_looks_like_a_status_must_be_decided(rows_of: Read, name: 
         ("payment", ["credit", "paid"]),
         ("description", ["Tea", "Coffee"]),
         ("cashier", ["Anna", "Bert"]),
+        ("description", ["Device to avoid rust", "Openable tin"]),
         ("", ["x", "y"]),
     ],
 )

@@ -68,6 +68,14 @@ def test_a_byte_order_mark_is_stronger_than_the_setting(file: Any) -> None:
     assert [row.article for row in rows] == ["茶"]
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "cp1252", "latin-1"])
+def test_utf_8_is_not_taken_for_an_old_encoding(file: Any, encoding: str) -> None:
+    """In most encodings the bytes of 95号汽油 are some text; its fuel would be counted as goods from the shop."""
+    path = file(HEADER, ROW.replace("95#", "95号汽油"), SECOND)
+    with pytest.raises(TillError, match=r"this is UTF-8, but the mapping says .*: remove \[file\] encoding"):
+        read(path, file={"encoding": encoding})
+
+
 def test_bytes_that_are_no_text_cost_their_own_row_and_say_what_mends_it(file: Any) -> None:
     rows, (problem,), _ = read(file(HEADER, SECOND, ROW, encoding="gb18030", end="\r\n"))
     assert [row.sale for row in rows] == ["0001"]
@@ -243,6 +251,16 @@ def test_long_numbers_that_are_text_and_numbers_with_leading_zeros_stay_whole(wo
     book.save(path)
     rows, _, _ = read(path)
     assert [(row.sale, row.customer) for row in rows] == [("000012", "6228480012345678901"), ("123456789012345", "7")]
+
+
+def test_days_may_be_counted_from_1904(workbook: Any) -> None:
+    row = ["1", "FC-1", "95#", 1, "L", 1]
+    path = workbook(HEAD, [NOON, *row])
+    book = openpyxl.load_workbook(path)
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    book.active.append([44665.500011574074, *row])
+    book.save(path)
+    assert {row.time.isoformat() for row in read(path).rows} == {"2026-04-15T04:00:01+00:00"}
 
 
 def test_an_error_in_a_cell_and_a_formula_without_value_are_bad(workbook: Any) -> None:

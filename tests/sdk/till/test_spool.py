@@ -34,7 +34,10 @@ def test_a_time_comes_back_as_it_was(time: datetime) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.decimals(allow_nan=False, allow_infinity=False))
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs"])), st.decimals(allow_nan=False, allow_infinity=False)
+        ),
+        min_size=1,
     )
 )
 def test_rows_come_back_as_they_were(values: list[tuple[str, Decimal]]) -> None:

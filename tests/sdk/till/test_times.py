@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +12,12 @@ from tongdui.till._mapping import TillMapping
 from tongdui.till._points import PointsRule
 from tongdui.till._times import FileOrder, TimeReader, TwoTimes
 
+EPOCH = date(1899, 12, 30)
 COLUMNS = {name: (name,) for name in ("time", "sale", "customer", "article", "quantity", "amount")}
 
 
 def reader(*times: str, zone: str = "Asia/Shanghai") -> TimeReader:
-    return TimeReader(TillMapping("test", COLUMNS, PointsRule({}), times=times, zone=ZoneInfo(zone)))
+    return TimeReader(TillMapping("test", COLUMNS, PointsRule({}), times=times, zone=ZoneInfo(zone)), EPOCH)
 
 
 @pytest.mark.parametrize(
