@@ -192,15 +192,19 @@ def _url_of(client: Client) -> str:
 
 
 def _api_key(file: Path | None) -> str:
+    from tongdui._gateway import is_visible_ascii
+
+    origin = str(file or "TONGDUI_API_KEY")
     if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        key = text.strip()
+        key = (sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
     else:
         key = os.environ.get("TONGDUI_API_KEY") or ""
         if not key and can_ask():
-            key = getpass("API key (tdk_...): ").strip()
+            origin, key = "what you typed", getpass("API key (tdk_...): ").strip()
     if not key:
         raise WrongUseError("there is no API key: give --api-key-file, set TONGDUI_API_KEY, or log in at a terminal")
+    if not is_visible_ascii(key):
+        raise WrongUseError(f"{origin}: this is no API key: it has spaces, line breaks or letters that no key has")
     return key
 
 

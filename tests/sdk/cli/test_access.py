@@ -53,6 +53,9 @@ def test_login_refuses_what_does_not_fit(tongdui: Terminal, place: Place, key_fi
     wrong_key.write_text("tdk_1_x")
     refused = tongdui("login", "--url", place.network.url, "--api-key-file", str(wrong_key))
     assert (refused.code, "unauthenticated" in refused.err) == (2, True)
+    wrong_key.write_text('{"secret": "tdk_1_x"}')
+    refused = tongdui("login", "--url", place.network.url, "--api-key-file", str(wrong_key))
+    assert (refused.code, f"{wrong_key}: this is no API key" in refused.err) == (2, True)
     other = LocalSigner.generate().save_keystore(tmp_path / "other.json", "x")
     refused = tongdui("login", "--url", place.network.url, "--api-key-file", key_file, "--keystore", str(other))
     assert refused.code == 2
