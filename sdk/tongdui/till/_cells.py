@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from tongdui._canonical import LONGEST_TEXT, canonical
 
 from ._mapping import NumberFormat, TillMapping
-from ._words import NO_CUSTOMER, word
+from ._words import NO_CUSTOMER, column_word, word
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,10 +20,16 @@ _MOST_REMEMBERED = 1 << 16
 _LONGEST_SHOWN = 60
 _MOST_NAMED = 4
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd\ufffe\uffff]")
-_SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE]\+\d+|[+-]?\d+[.,]\d+[eE]-?\d+", re.ASCII)
+_SCIENTIFIC = re.compile(
+    r"[+-]?\d+(?:[.,]\d*)?\s*(?:[eE]\s*\+\s*\d+|[x×*]\s*10\s*\^?\s*\+?\d+)|[+-]?\d+[.,]\d*\s*[eE]\s*-?\d+", re.ASCII
+)
 _WHOLE_WITH_DECIMALS = re.compile(r"\d+[.,]0+", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|#+)")
+_DESTROYED = "is a number that Excel has destroyed: format the column as text, and export it again"
 _TRUTHS = frozenset({"TRUE", "FALSE"})
+_QUOTES = "\"'\u2018\u2019\u201c\u201d"
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_GRADE = re.compile(r"([+-]?\d{1,3})\s*[#号]")
 _MASKED = re.compile(r"\*{2,}")
 _GUARDS = ("=", "`", "'")
 _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
@@ -95,7 +101,8 @@ class TextReader:
         self._articles = {canonical(article): category for article, category in mapping.rule.articles.items()}
         self._nearly: dict[str, str] = {}
         for article in self._articles:
-            self._nearly.setdefault(_near(article), article)
+            for near in _near(article):
+                self._nearly.setdefault(near, article)
         self._default = mapping.rule.default
         self._units = mapping.units
 
@@ -106,6 +113,8 @@ class TextReader:
             raise BadCellError(f"is longer than {LONGEST_TEXT} characters", value)
         if _NOT_TEXT.search(value):
             raise BadCellError(f"has characters that are not text{self._other_encoding(value)}", value)
+        if value.startswith("="):
+            raise BadCellError("is a formula: export what it shows", value)
         if _SPREADSHEET_ERROR.fullmatch(value):
             raise BadCellError("is an error of a spreadsheet, or a column that was too narrow to show its value", value)
         return value
@@ -113,16 +122,8 @@ class TextReader:
     def number_or_none(self, cell: str) -> str:
         """The number of a sale or a till, or nothing."""
         value = self.text(cell)
-        if _SCIENTIFIC.fullmatch(value):
-            raise BadCellError(
-                "is a number that Excel has destroyed: format the column as text, and export it again", value
-            )
-        if value in _TRUTHS:
-            raise BadCellError("is a yes or a no, and no number", value)
-        if _WHOLE_WITH_DECIMALS.fullmatch(value):
-            raise BadCellError(
-                "is a number that was made a decimal: format the column as text, and export it again", value
-            )
+        if value and (reason := _distorted(value)):
+            raise BadCellError(reason, value)
         return value
 
     def number(self, cell: str) -> str:
@@ -158,15 +159,16 @@ class TextReader:
         if value in self._articles:
             return value
         if _SCIENTIFIC.fullmatch(value):
-            raise BadCellError(
-                "is a number that Excel has destroyed: format the column as text, and export it again", value
-            )
-        near = _near(value)
-        if near and (nearly := self._nearly.get(near)):
+            raise BadCellError(_DESTROYED, value)
+        if nearly := self._nearly_listed(value):
             raise BadCellError(f"is nearly {nearly!r}, which is in [articles]: list this spelling there too", value)
         if self._default is None:
             raise BadCellError("is in no category of the mapping", value)
         return value
+
+    def _nearly_listed(self, value: str) -> str | None:
+        """The article in [articles] that one which is not there most probably is, or None."""
+        return next((self._nearly[near] for near in _near(value) if near in self._nearly), None)
 
     def category(self, article: str) -> str:
         """The category of an article that has been read."""
@@ -200,9 +202,30 @@ def _folded(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(canonical(text).casefold() for text in texts)
 
 
-def _near(article: str) -> str:
-    """What two spellings of one article have in common: letters and digits; a Chinese grade may have its 号 for a #."""
-    return word(article).replace("号", "")
+def _near(article: str) -> Iterator[str]:
+    """What two spellings of one article have in common.
+
+    That is their letters and digits, perhaps without what stands in brackets. Chinese fuels also have their grade in common:
+    95# in `95号汽油(VIB)`, whatever else the name says.
+    """
+    for spelling in (word(article), column_word(article)):
+        if near := spelling.replace("号", ""):
+            yield near
+    for grade in _GRADE.findall(article):
+        yield f"{grade}#"
+
+
+def _distorted(number: str) -> str | None:
+    """Why the number of a card, a sale or a till is not as it was written, or None."""
+    if _SCIENTIFIC.fullmatch(number):
+        return _DESTROYED
+    if number in _TRUTHS:
+        return "is a yes or a no, and no number"
+    if _WHOLE_WITH_DECIMALS.fullmatch(number):
+        return "is a number that was made a decimal: format the column as text, and export it again"
+    if number[0] in _QUOTES or number[-1] in _QUOTES:
+        return "has a quotation mark that does not belong to it"
+    return "has a dash that is no hyphen: a word processor has changed it" if _DASHES.search(number) else None
 
 
 class NumberReader:

@@ -207,10 +207,12 @@ class TillMapping:
         if self.reference is None:
             return
         try:
-            names = {name for _, name, _, _ in string.Formatter().parse(self.reference) if name is not None}
+            fields = [field for field in string.Formatter().parse(self.reference) if field[1] is not None]
         except ValueError as error:
             raise TillError(f"mapping {self.name}: reference {self.reference!r}: {error}") from error
-        if not {"sale"} <= names <= {"sale", "day", "till"}:
+        names = {name for _, name, _, _ in fields}
+        plain = not any(form or conversion for _, _, form, conversion in fields)
+        if not plain or not {"sale"} <= names <= {"sale", "day", "till"}:
             raise TillError(
                 f"mapping {self.name}: reference {self.reference!r} must contain {{sale}}, and may contain {{day}} and {{till}}"
             )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
@@ -22,7 +25,7 @@ from ._mapping import TillMapping
 from ._points import EXACT, ZERO, PointsRule, exact_sum
 from ._returns import Line, Original, Remainder, Return, Reversal, gives_back, lines_of, match_return
 from ._rows import Row, RowProblem, RowReader
-from ._spool import SALES, Run, SaleRecord, Spool, Spooled, micros, moment, pack, unpack
+from ._spool import SALES, Run, SaleRecord, Spool, Spooled, Summary, micros, moment, pack, unpack
 
 AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
@@ -34,6 +37,8 @@ MOST_ROWS = 20_000
 """The most rows of one sale. More of them share a number by mistake, and would not fit in memory."""
 _RUN_ROWS = 1_000
 """The most rows that the spool keeps together."""
+_COLLECT_AFTER = 50_000
+"""How many new objects there may be before Python looks for garbage while a file is read."""
 _ALWAYS = (-(2**62), 2**62)
 """A window of time (in microseconds since 1970) that has no ends."""
 _MEASURED_UNITS = frozenset(
@@ -237,10 +242,11 @@ def read_till(
     reader = RowReader(Path(path), mapping)
     spool = Spool()
     try:
-        _Intake(spool, mapping).read(reader)
-        sorter = _Sorter(spool, mapping, reader.rows_read, (now or datetime.now(UTC)) + AHEAD)
-        sorter.sort()
-        _Match(spool, mapping.rule).match()
+        with _collecting_rarely():
+            _Intake(spool, mapping).read(reader)
+            sorter = _Sorter(spool, mapping, reader.rows_read, (now or datetime.now(UTC)) + AHEAD)
+            sorter.sort()
+            _Match(spool, mapping.rule).match()
     except sqlite3.Error as error:
         spool.close()
         room = "about as much room as the file takes, and as much again"
@@ -253,16 +259,23 @@ def read_till(
     return TillSheet(Path(path).name, spool, reader.rows_read, reader.skipped, sorter.points, mapping.rule)
 
 
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Look for garbage in cycles less often: rows are a million small objects without cycles, and the search takes a
+    quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _COLLECT_AFTER) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 # ---------------------------------------------------------------- rows into the spool
 
 
-def _in_order(reader: RowReader) -> Iterator[Row | RowProblem]:
-    """The rows of a file, good and bad, in its order."""
-    for rows, problems in reader.batches():
-        found: list[Row | RowProblem] = [*rows, *problems]
-        if problems:
-            found.sort(key=attrgetter("line"))
-        yield from found
+_identity = attrgetter("till", "sale")
+_line_of = attrgetter("line")
 
 
 class _Intake:
@@ -278,31 +291,30 @@ class _Intake:
         """The first of the malformed rows, since the last good one, whose sale cannot be read."""
 
     def read(self, reader: RowReader) -> None:
-        run, longest = self._run, self._mapping.longest_sale
-        till = sale = None
-        for found in _in_order(reader):
-            if isinstance(found, RowProblem):
-                self._add_problem(found)
-                till = sale = None
-                continue
-            if self._unplaced:
-                self._place_problems(found)
-            if found.sale != sale or found.till != till or len(run) == _RUN_ROWS:
-                self._close_run()
-                till, sale = found.till, found.sale
-            elif found.time is not run[-1].time and abs(found.time - run[-1].time) > longest:
-                self._close_run()
-            run.append(found)
+        for rows, problems in reader.batches():
+            for stretch, problem in _stretches(rows, problems):
+                self._add_rows(stretch)
+                if problem is not None:
+                    self._add_problem(problem)
         self._close_run()
         reader.check()
         self._spool.finish_rows()
 
+    def _add_rows(self, rows: Sequence[Row]) -> None:
+        if rows and self._unplaced:
+            self._place_problems(rows[0])
+        for identity, group in groupby(rows, key=_identity):
+            if not self._run or _identity(self._run[0]) != identity or len(self._run) >= _RUN_ROWS:
+                self._close_run()
+            self._run.extend(group)
+
     def _close_run(self) -> None:
-        if self._run:
+        for run in _without_gaps(self._run, self._mapping.longest_sale):
             self._run_id += 1
-            self._previous = self._run[-1]
-            self._spool.add_run(self._run_id, self._previous.till, self._previous.sale, self._run)
-            self._run.clear()
+            self._previous = run[-1]
+            summary = summary_of(run, self._mapping.rule)
+            self._spool.add_run(Run(self._run_id, self._previous.till, self._previous.sale, summary), run)
+        self._run = []
 
     def _add_problem(self, problem: RowProblem) -> None:
         self._close_run()
@@ -331,6 +343,33 @@ class _Intake:
         return micros(begins), micros(ends)
 
 
+def _stretches(rows: list[Row], problems: list[RowProblem]) -> Iterator[tuple[list[Row], RowProblem | None]]:
+    """Rows in the file's order, divided where a malformed one stands between them."""
+    if problems:
+        rows = sorted(rows, key=_line_of)
+    begin = 0
+    for problem in sorted(problems, key=_line_of):
+        end = bisect_left(rows, problem.line, key=_line_of)
+        yield rows[begin:end], problem
+        begin = end
+    yield rows[begin:], None
+
+
+def _without_gaps(rows: list[Row], longest: timedelta) -> Iterator[list[Row]]:
+    """Rows of one number, divided where one is too far from the next to be one sale, or where they are too many."""
+    times = {row.time for row in rows}
+    if len(times) == 1 or (times and max(times) - min(times) <= longest and len(rows) <= _RUN_ROWS):
+        yield rows
+        return
+    begin = 0
+    for place in range(1, len(rows)):
+        if abs(rows[place].time - rows[place - 1].time) > longest or place - begin == _RUN_ROWS:
+            yield rows[begin:place]
+            begin = place
+    if rows:
+        yield rows[begin:]
+
+
 PROBLEM_FIELDS = ("file", "line", "field", "reason", "value", "sale", "till", "day")
 
 
@@ -339,43 +378,73 @@ PROBLEM_FIELDS = ("file", "line", "field", "reason", "value", "sale", "till", "d
 
 @dataclass(slots=True)
 class _Cluster:
-    """Rows of one number, none of them further from the next than a sale takes: one sale, or part of a confusion."""
+    """Runs of one number, none of them further from the next than a sale takes: one sale, or part of a confusion."""
 
     till: str
     number: str
     runs: list[Run]
-    first: datetime
-    last: datetime
+    first: int
+    last: int
     size: int
     reason: str = ""
     """Why it is held back, if anything is uncertain."""
 
     @classmethod
     def of(cls, run: Run) -> _Cluster:
-        times = [row.time for row in run.rows]
-        return cls(run.till, run.number, [run], min(times), max(times), len(run.rows))
+        return cls(run.till, run.number, [run], run.summary.first, run.summary.last, run.summary.size)
 
     def add(self, run: Run) -> None:
         self.runs.append(run)
-        self.first = min(self.first, *(row.time for row in run.rows))
-        self.last = max(self.last, *(row.time for row in run.rows))
-        self.size += len(run.rows)
+        self.last = max(self.last, run.summary.last)
+        self.size += run.summary.size
 
-    def rows(self) -> tuple[Row, ...]:
-        if len(self.runs) == 1:
-            return self.runs[0].rows
-        return tuple(sorted((row for run in self.runs for row in run.rows), key=lambda row: row.line))
-
-    def passages(self) -> list[list[Row]]:
+    def passages(self, spool: Spool) -> list[list[Row]]:
         """Its rows, by where they stand together in the file."""
         passages: list[list[Row]] = []
         last_id = -1
         for run in sorted(self.runs):
             if run.id != last_id + 1:
                 passages.append([])
-            passages[-1] += run.rows
+            passages[-1] += spool.rows_of(run)
             last_id = run.id
         return passages
+
+
+def summary_of(rows: Sequence[Row], rule: PointsRule) -> Summary:
+    """Add up rows of one sale number, a column at a time, which is quicker than row by row."""
+    lines, _, _, times, customers, articles, categories, quantities, amounts, _, _ = zip(*rows, strict=True)
+    moments, names = set(times), set(customers)
+    signed = any(map(Decimal.is_signed, amounts)) or any(map(Decimal.is_signed, quantities))
+    backs = {gives_back(row) for row in rows} if signed else {False}
+    totals = _amounts_of(categories, amounts)
+    return Summary(
+        first=micros(min(moments)),
+        last=micros(max(moments)),
+        line=lines[0],
+        size=len(rows),
+        customer=next(filter(None, customers), ""),
+        amount=str(exact_sum(totals.values())),
+        points=str(rule.points(totals, _quantities_of(rows) if rule.per_quantity else {})),
+        sells=False in backs,
+        gives_back=True in backs,
+        is_plain=not signed and len(names) == 1 and len(set(articles)) == len(rows),
+    )
+
+
+def _amounts_of(categories: Sequence[str], amounts: Sequence[Decimal]) -> dict[str, Decimal]:
+    """Add up amounts by category, exactly."""
+    if len(set(categories)) == 1:
+        return {categories[0]: exact_sum(amounts)}
+    totals: dict[str, Decimal] = {}
+    for category, amount in zip(categories, amounts, strict=True):
+        totals[category] = EXACT.add(totals.get(category, ZERO), amount)
+    return totals
+
+
+def _quantities_of(rows: Sequence[Row]) -> dict[str, Decimal]:
+    """Add up quantities of goods by category, exactly. A discount takes none, whatever quantity the till gives it."""
+    goods = [line for line in lines_of(rows) if line.is_goods]
+    return _amounts_of([line.category for line in goods], [line.quantity for line in goods]) if goods else {}
 
 
 class _Sorter:
@@ -386,7 +455,8 @@ class _Sorter:
         self._mapping = mapping
         self._rule = mapping.rule
         self._rows_read = rows_read
-        self._latest = latest
+        self._latest = micros(latest)
+        self._longest = mapping.longest_sale // timedelta(microseconds=1)
         self._has_problems = bool(spool.count("SELECT 1 FROM problems WHERE number <> '' LIMIT 1"))
         self._day_in_reference = "{day" in (mapping.reference or "{day}")
         self.points = 0
@@ -403,7 +473,7 @@ class _Sorter:
             following = _Cluster.of(run)
             if cluster is None:
                 cluster = following
-            elif following.first - cluster.last > self._mapping.longest_sale:
+            elif following.first - cluster.last > self._longest:
                 yield cluster
                 cluster = following
             elif cluster.size + following.size > MOST_ROWS:
@@ -430,80 +500,72 @@ class _Sorter:
             self._place(before)
 
     def _used_again(self, before: _Cluster, cluster: _Cluster) -> str:
-        same_day = self._mapping.day_of(before.first) == self._mapping.day_of(cluster.first)
-        at = cluster.first.astimezone(self._mapping.zone)
-        if same_day:
+        at = moment(cluster.first).astimezone(self._mapping.zone)
+        if self._mapping.day_of(moment(before.first)) == self._mapping.day_of(at):
             return f"its number is used again at {at:%H:%M}, or is it one sale? (setting longest_sale in [till])"
         if not self._day_in_reference:
             return f"its number is used again on {at:%Y-%m-%d}, and the mapping's reference has no {{day}} in it"
         return ""
 
     def _place(self, cluster: _Cluster) -> None:
-        rows = cluster.rows()
-        sale = self._sale(cluster, rows)
+        # The rows of a sale that stand together are in the spool already, and most need not be looked at again.
+        together = len(cluster.runs) == 1
+        passages = [] if together and cluster.runs[0].summary.is_plain else cluster.passages(self._spool)
+        rows = sorted((row for passage in passages for row in passage), key=_line_of)
+        summary = cluster.runs[0].summary if together else summary_of(rows, self._rule)
+        day = self._mapping.day_of(moment(summary.first))
+        reference = self._mapping.reference_of(cluster.till, day, cluster.number)
         marked = bool(self._mapping.return_prefix) and cluster.number.startswith(self._mapping.return_prefix)
         reason = (
             cluster.reason
             or self._malformed(cluster)
-            or _contradiction(cluster, rows, self._latest, self._mapping.zone)
-            or self._repetition(cluster, rows)
-            or _unclear(sale, marked)
+            or ("" if summary.is_plain else _contradiction(rows, passages) or self._repetition(rows, passages))
+            or self._in_the_future(summary)
+            or _unclear(summary, reference, marked)
         )
-        fate = "held back" if reason else _fate(sale, marked)
+        fate = "held back" if reason else _fate(summary, marked)
         if fate == "issued":
-            self.points += sale.points
-        # The rows of a sale that stand together are in the spool already.
-        together = len(cluster.runs) == 1
+            self.points += int(summary.points)
         self._spool.add_sale(
             (
                 fate,
-                sale.till,
-                sale.number,
-                sale.day.isoformat(),
-                sale.customer,
-                micros(sale.time),
-                rows[0].line,
-                len(rows),
-                str(sale.amount),
-                str(sale.points),
-                sale.reference,
+                cluster.till,
+                cluster.number,
+                day.isoformat(),
+                summary.customer,
+                summary.first,
+                summary.line,
+                summary.size,
+                summary.amount,
+                summary.points,
+                reference,
                 reason,
                 cluster.runs[0].id if together else None,
                 None if together else pack(rows),
             )
         )
 
-    def _sale(self, cluster: _Cluster, rows: tuple[Row, ...]) -> Sale:
-        day = self._mapping.day_of(cluster.first)
-        amounts, quantities = measures_of(rows, self._rule)
-        return Sale(
-            number=cluster.number,
-            till=cluster.till,
-            day=day,
-            customer=next((row.customer for row in rows if row.customer), ""),
-            time=cluster.first,
-            rows=rows,
-            amount=exact_sum(amounts.values()),
-            points=self._rule.points(amounts, quantities),
-            reference=self._mapping.reference_of(cluster.till, day, cluster.number),
-        )
+    def _in_the_future(self, summary: Summary) -> str:
+        if summary.last <= self._latest:
+            return ""
+        at = moment(summary.last).astimezone(self._mapping.zone)
+        return f"it is in the future, at {at:%Y-%m-%d %H:%M:%S}: is the clock of the till right?"
 
     def _malformed(self, cluster: _Cluster) -> str:
         """Why a malformed row makes the sale uncertain, or ""."""
         if not self._has_problems:
             return ""
-        longest = self._mapping.longest_sale
-        window = micros(cluster.first - longest), micros(cluster.last + longest)
+        window = cluster.first - self._longest, cluster.last + self._longest
         for document in self._spool.problems_of(cluster.till, cluster.number, window):
             problem = _problem_of(document)
             return f"line {problem.line} of it is malformed ({problem.field} {problem.reason})"
         return ""
 
-    def _repetition(self, cluster: _Cluster, rows: Sequence[Row]) -> str:
+    def _repetition(self, rows: Sequence[Row], passages: Sequence[Sequence[Row]]) -> str:
         """Why rows of the sale may be one row written twice, or ""."""
         if len({row.article for row in rows}) == len(rows):
             return ""
-        if repeated := _repeated_passage(cluster.passages()):
+        if repeated := _repeated_passage(passages):
             return f"line {repeated[1].line} repeats line {repeated[0].line}: was the file appended to itself?"
         if repeated := self._repeated_measure(rows):
             return (
@@ -530,19 +592,6 @@ class _Sorter:
         )
 
 
-def measures_of(rows: Sequence[Row], rule: PointsRule) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """Add up what earns points, exactly: the amounts by category, and the quantities of goods by category."""
-    amounts: dict[str, Decimal] = {}
-    for row in rows:
-        amounts[row.category] = EXACT.add(amounts.get(row.category, ZERO), row.amount)
-    quantities: dict[str, Decimal] = {}
-    if rule.per_quantity:
-        for line in lines_of(rows):
-            if line.is_goods:
-                quantities[line.category] = EXACT.add(quantities.get(line.category, ZERO), line.quantity)
-    return amounts, quantities
-
-
 def _repeated_passage(passages: Sequence[Sequence[Row]]) -> tuple[Row, Row] | None:
     """Two equal rows of one moment that do not stand together, because the file has them twice."""
     seen: dict[tuple[object, ...], tuple[int, Row]] = {}
@@ -560,52 +609,54 @@ def _is_doubled(rows: Sequence[object]) -> bool:
     return len(set(rows[:half])) > 1 and rows[:half] == rows[half:]
 
 
-def _contradiction(cluster: _Cluster, rows: Sequence[Row], latest: datetime, zone: tzinfo) -> str:
-    """Why rows with the same number cannot be one sale of now, or ""."""
-    customers = {row.customer for row in rows}
-    if len(customers) > 1:
-        named = sorted(customers - {""})
-        if len(named) > 1:
-            return f"its rows name different customers: {', '.join(named)}"
-        if apart := _nameless_passage(cluster.passages()):
-            return f"line {apart.line} names no customer and stands apart from the rows that do: is it one sale?"
-    if cluster.last > latest:
-        return f"it is in the future, at {cluster.last.astimezone(zone):%Y-%m-%d %H:%M:%S}: is the clock of the till right?"
+def _contradiction(rows: Sequence[Row], passages: Sequence[Sequence[Row]]) -> str:
+    """Why rows with the same number cannot be one sale, or ""."""
+    named = sorted({row.customer for row in rows} - {""})
+    if len(named) > 1:
+        return f"its rows name different customers: {', '.join(named)}"
+    if named and (apart := _nameless_passage(passages)):
+        return f"line {apart.line} names no customer and stands apart from the rows that do: is it one sale?"
     return ""
 
 
 def _nameless_passage(passages: Sequence[Sequence[Row]]) -> Row | None:
     """The first row of a passage without customer that is not of the moment of a row that stands with one."""
-    named = [row.time for passage in passages if any(row.customer for row in passage) for row in passage]
-    for passage in passages:
-        if any(row.customer for row in passage):
-            continue
-        if not any(abs(row.time - time) <= MOMENT for row in passage for time in named):
+    has_name = [any(row.customer for row in passage) for passage in passages]
+    times = sorted(row.time for passage, name in zip(passages, has_name, strict=True) if name for row in passage)
+    for passage, name in zip(passages, has_name, strict=True):
+        if not name and not any(_is_near(row.time, times) for row in passage):
             return passage[0]
     return None
 
 
-def _unclear(sale: Sale, marked: bool) -> str:
+def _is_near(time: datetime, times: Sequence[datetime]) -> bool:
+    """Whether one of these times, in order, is no further away than a moment."""
+    place = bisect_left(times, time - MOMENT)
+    return place < len(times) and times[place] <= time + MOMENT
+
+
+def _unclear(summary: Summary, reference: str, marked: bool) -> str:
     """Why a sale is neither a clear sale nor a clear return, or ""."""
-    if len(sale.reference) > LONGEST_REFERENCE:
-        return f"its reference has {len(sale.reference)} characters; the gateway takes {LONGEST_REFERENCE}"
-    if len({gives_back(row) for row in sale.rows}) > 1:
-        if marked and sale.amount == 0:
+    amount, points = Decimal(summary.amount), int(summary.points)
+    if len(reference) > LONGEST_REFERENCE:
+        return f"its reference has {len(reference)} characters; the gateway takes {LONGEST_REFERENCE}"
+    if summary.sells and summary.gives_back:
+        if marked and amount == 0:
             return "it is marked as a return, but takes back as much as it sells"
-        if not marked and sale.amount >= 0 and (sale.points < 0 or (sale.amount == 0 and sale.points)):
+        if not marked and amount >= 0 and (points < 0 or (amount == 0 and points)):
             return "it takes back more than it sells"
-    if sale.points > UINT64_MAX:
-        return f"it is worth {sale.points} points, more than the chain can hold"
+    if points > UINT64_MAX:
+        return f"it is worth {points} points, more than the chain can hold"
     return ""
 
 
-def _fate(sale: Sale, marked: bool) -> str:
+def _fate(summary: Summary, marked: bool) -> str:
     """What becomes of a clear sale. One that gives money back is a return, even if it cancels a coupon."""
-    if marked or sale.amount < 0 or all(gives_back(row) for row in sale.rows):
+    if marked or not summary.sells or Decimal(summary.amount) < 0:
         return "returned"
-    if not sale.customer:
+    if not summary.customer:
         return "no customer"
-    return "issued" if sale.points else "worthless"
+    return "worthless" if summary.points == "0" else "issued"
 
 
 # ---------------------------------------------------------------- returns with the file's own sales

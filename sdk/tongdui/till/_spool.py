@@ -28,7 +28,11 @@ _CACHE_KIB = 16_384
 """Memory for pages of the database."""
 
 _TABLES = """
-CREATE TABLE runs (id INTEGER PRIMARY KEY, till TEXT, number TEXT, first INTEGER, rows TEXT);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, till TEXT, number TEXT, first INTEGER, last INTEGER, line INTEGER, size INTEGER,
+    customer TEXT, amount TEXT, points TEXT, sells INTEGER, gives_back INTEGER, is_plain INTEGER
+);
+CREATE TABLE run_rows (run INTEGER PRIMARY KEY, rows TEXT);
 CREATE TABLE problems (id INTEGER PRIMARY KEY, till TEXT, number TEXT, since INTEGER, until INTEGER, problem TEXT);
 CREATE TABLE sales (
     id INTEGER PRIMARY KEY, fate TEXT, till TEXT, number TEXT, day TEXT, customer TEXT, time INTEGER, line INTEGER,
@@ -51,7 +55,7 @@ _SALE_INDEXES = (
 SALES = """
 SELECT s.id, s.fate, s.till, s.number, s.day, s.customer, s.time, s.amount, s.points, s.reference, s.reason,
        coalesce(s.rows, r.rows) AS rows, m.reversals, m.unmatched
-FROM sales s LEFT JOIN runs r ON r.id = s.run LEFT JOIN matches m ON m.sale = s.id
+FROM sales s LEFT JOIN run_rows r ON r.run = s.run LEFT JOIN matches m ON m.sale = s.id
 """
 """Selects sales with their rows; a condition and an order follow. Each result is a `SaleRecord`."""
 
@@ -60,13 +64,42 @@ _new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
+class Summary(NamedTuple):
+    """What rows of one sale number add up to.
+
+    Attributes:
+        first: The time of the earliest row, in microseconds since 1970.
+        last: The time of the latest.
+        line: The line of the first row in the file.
+        size: How many rows there are.
+        customer: The customer that they name, or "".
+        amount: What was paid, a decimal as text.
+        points: What it is worth, whole points as text: there may be more of them than SQLite's integers hold.
+        sells: Whether a row sells something.
+        gives_back: Whether a row gives something back.
+        is_plain: Whether the rows only sell, each another article, all to the one customer or none: then they cannot
+            contradict or repeat each other.
+    """
+
+    first: int
+    last: int
+    line: int
+    size: int
+    customer: str
+    amount: str
+    points: str
+    sells: bool
+    gives_back: bool
+    is_plain: bool
+
+
 class Run(NamedTuple):
     """Rows of one sale number that stand together in the file. Runs with consecutive ids do so as well."""
 
     id: int
     till: str
     number: str
-    rows: tuple[Row, ...]
+    summary: Summary
 
 
 class SaleRecord(NamedTuple):
@@ -99,6 +132,7 @@ class Spool:
             self._db.execute(f"PRAGMA {setting}")
         self._db.executescript(_TABLES)
         self._runs: list[tuple[Any, ...]] = []
+        self._run_rows: list[tuple[int, str]] = []
         self._sales: list[tuple[Any, ...]] = []
         self._db.execute("BEGIN")
 
@@ -108,9 +142,10 @@ class Spool:
 
     # ---------------------------------------------------------------- going in
 
-    def add_run(self, run_id: int, till: str, number: str, rows: Sequence[Row]) -> None:
+    def add_run(self, run: Run, rows: Sequence[Row]) -> None:
         """Keep rows of one sale number that stand together in the file."""
-        self._runs.append((run_id, till, number, micros(min(row.time for row in rows)), pack(rows)))
+        self._runs.append((run.id, run.till, run.number, *run.summary))
+        self._run_rows.append((run.id, pack(rows)))
         if len(self._runs) == _BATCH:
             self._flush()
 
@@ -143,18 +178,24 @@ class Spool:
             self._db.execute(index)
 
     def _flush(self) -> None:
-        self._db.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", self._runs)
+        self._db.executemany(f"INSERT INTO runs VALUES (?{', ?' * 12})", self._runs)  # noqa: S608 - a constant
+        self._db.executemany("INSERT INTO run_rows VALUES (?, ?)", self._run_rows)
         self._db.executemany(f"INSERT INTO sales VALUES (NULL{', ?' * 14})", self._sales)  # noqa: S608 - a constant
         self._runs.clear()
+        self._run_rows.clear()
         self._sales.clear()
 
     # ---------------------------------------------------------------- coming out
 
     def runs(self) -> Iterator[Run]:
         """All runs, in order of till, number and time."""
-        sql = "SELECT id, till, number, rows FROM runs ORDER BY till, number, first, id"
-        for run_id, till, number, rows in self.query(sql):
-            yield Run(run_id, till, number, unpack(rows, till, number))
+        for run_id, till, number, *summary in self.query("SELECT * FROM runs ORDER BY till, number, first, id"):
+            yield Run(run_id, till, number, Summary(*summary))
+
+    def rows_of(self, run: Run) -> tuple[Row, ...]:
+        """The rows of a run."""
+        ((rows,),) = self.query("SELECT rows FROM run_rows WHERE run = ?", (run.id,))
+        return unpack(rows, run.till, run.number)
 
     def problems_of(self, till: str, number: str, window: tuple[int, int]) -> Iterator[list[Any]]:
         """The malformed rows that may belong to a sale of this number at this time."""

@@ -18,7 +18,9 @@ _NAMES = frozenset(map(word, STATUS_COLUMNS))
 _STEMS = (
     *("status", "void", "cancel", "refund", "revers", "deleted", "invalid", "training", "istest", "testmode"),
     *("状态", "作废", "撤销", "冲正", "冲红", "红冲", "退款", "取消", "挂单", "测试", "培训", "练习", "训练"),
+    *("confirmed", "settled", "是否", "标志", "标识", "标记"),
 )
+_YES_OR_NO = frozenset({"yes", "no", "y", "n", "true", "false", "t", "f", "是", "否", "对", "错"})
 _CALLED_OFF = re.compile(
     r"(?<![a-z])(?:void(?:ed)?|cancell?ed|refunded|unpaid)(?![a-z])|作废|撤销|冲正|废单|已取消|未支付", re.IGNORECASE
 )
@@ -88,4 +90,4 @@ class StatusColumn:
         words = {word(value) for value in self.values}
         if words & _UNSURE:
             return True
-        return len(words) > 1 and (is_status_name(self.name) or bool(words & _TELLING))
+        return len(words) > 1 and (is_status_name(self.name) or bool(words & _TELLING) or words - {""} <= _YES_OR_NO)

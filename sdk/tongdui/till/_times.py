@@ -130,18 +130,19 @@ class TimeReader:
 
     def _named(self, text: str) -> datetime | None:
         """The time that a text names: on the till's clock, unless the text names a zone."""
-        if _LOCAL.fullmatch(text):
-            return _iso(text)
-        for name in self._names:
-            if name == RFC3339:
-                found = _iso(text.upper()) if _RFC3339.fullmatch(text) else None
-            elif name == EXCEL:
-                found = self._serial(text)
-            else:
-                found = self._forms[name].read(text)
+        for form in ("", *self._names):
+            found = self._in_form(text, form)
             if found is not None:
                 return found if found.year in _YEARS else None
         return None
+
+    def _in_form(self, text: str, form: str) -> datetime | None:
+        """The time that a text names in one form; the form without a name is that of a workbook's date cells."""
+        if not form:
+            return _iso(text) if _LOCAL.fullmatch(text) else None
+        if form == RFC3339:
+            return _iso(text.upper()) if _RFC3339.fullmatch(text) else None
+        return self._serial(text) if form == EXCEL else self._forms[form].read(text)
 
     def _serial(self, text: str) -> datetime | None:
         """The time of a serial day, such as 46127.33449, exactly to the second."""

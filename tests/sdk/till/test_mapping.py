@@ -35,6 +35,8 @@ def parsed(**change: Any) -> TillMapping:
         ({"till": {"amount_decimals": -1}}, "a whole number"),
         ({"till": {"reference": "till"}}, "must contain {sale}"),
         ({"till": {"reference": "{sale}{"}}, "reference"),
+        ({"till": {"reference": "{day:%Y}:{sale}"}}, "must contain {sale}, and may contain {day} and {till}"),
+        ({"till": {"reference": "{sale!r}"}}, "must contain {sale}, and may contain {day} and {till}"),
         ({"till": {"reference": "{till}:{sale}"}}, "no till"),
         ({"till": {"reference": "{day}:{sale}"}, "columns": {**COLUMNS, "till": "k"}}, "must contain {till}"),
         ({"file": {"encoding": "klingon"}}, "no encoding"),

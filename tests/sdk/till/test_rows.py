@@ -62,7 +62,8 @@ BAD_ROWS = [
     (f"{TIME},1,FC-1,95#,１,L,1.00", "quantity", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,0,L,1.00", "quantity", "is zero"),
     (f"{TIME},1,FC-1,95#,1,pcs,1.00", "unit", "must be L or l or 升 or 公升 for fuel"),
-    (f"{TIME},1,FC-1,Tea,1,parsec,1.00", "unit", "must be pcs or L or kg or 个 or another in the mapping for shop"),
+    (f"{TIME},1,FC-1,Tea,1,parsec,1.00", "unit", "must be pcs or 件 or 个 or 瓶 or another in the mapping for shop"),
+    (f"{TIME},1,FC-1,Super fuel,1,L,1.00", "unit", "must be pcs or"),
     (f"{TIME},1,FC-1,95#,1,L,1.005", "amount", "has more than 2 decimals"),
     (f'{TIME},1,FC-1,95#,1,L,"1,000.00"', "amount", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,-1,L,1.00", "amount", "is above zero, but the quantity -1 is below it"),
@@ -328,6 +329,10 @@ def test_a_skipped_status_with_one_more_word_is_undecided(rows_of: Read) -> None
         ("operator", ["Li", "voided by Li"]),
         ("备注", ["", "收银员作废:张三"]),
         ("训练", ["测试", ""]),
+        ("paid", ["true", "false"]),
+        ("x", ["", "Y"]),
+        ("settled", ["0", "1"]),
+        ("是否结算", ["是", "否"]),
     ],
 )
 def test_a_column_that_looks_like_a_status_must_be_decided(rows_of: Read, name: str, values: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import subprocess
 import sys
@@ -437,6 +438,14 @@ def test_a_closed_sheet_says_so(sheet_of: Write) -> None:
         pass
     with pytest.raises(TillError, match="closed"):
         list(sheet.sales)
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(sheet_of: Write, tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    sheet_of(fuel("1", "5.00"))
+    with pytest.raises(TillError):
+        read_till(tmp_path / "none.csv")
+    assert gc.get_threshold() == before
 
 
 def test_a_sheet_that_needs_attention_says_so(sheet_of: Write) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongdui import TillError
-from tongdui.till import Row
-from tongdui.till._spool import Spool, Spooled, micros, moment, pack, unpack
+from tongdui.till import PointsRule, Row
+from tongdui.till._sheet import summary_of
+from tongdui.till._spool import Run, Spool, Spooled, micros, moment, pack, unpack
 
 NOON = datetime(2026, 4, 15, 4, 0, tzinfo=UTC)
 
@@ -51,10 +53,11 @@ def test_rows_come_back_as_they_were(values: list[tuple[str, Decimal]]) -> None:
 def test_runs_come_out_in_order_of_till_number_and_time() -> None:
     spool = Spool()
     for run_id, (sale, later) in enumerate([("b", 5), ("a", 9), ("b", 1), ("a", 0)], start=1):
-        spool.add_run(run_id, "1", sale, [row(run_id, sale, later)])
+        rows = [row(run_id, sale, later)]
+        spool.add_run(Run(run_id, "1", sale, summary_of(rows, PointsRule({"shop": Fraction(1)}))), rows)
     spool.finish_rows()
     assert [(run.id, run.number) for run in spool.runs()] == [(4, "a"), (2, "a"), (3, "b"), (1, "b")]
-    assert next(spool.runs()).rows == (row(4, "a", 0),)
+    assert spool.rows_of(next(spool.runs())) == (row(4, "a", 0),)
 
 
 def _numbers(spool: Spool) -> Spooled[int]:
