@@ -179,15 +179,17 @@ def _columns(proposal: Proposal) -> list[str]:
 
 
 def _rows(proposal: Proposal) -> list[str]:
-    """Columns of one setting stand together, because TOML has each section once."""
+    """Columns of one setting stand together, because TOML has each section once.
+
+    Both lists are given, so that a value that is new tomorrow is asked about.
+    """
     lines = [line for status in proposal.statuses for line in _asked(status)]
-    for setting in ("only", "skip"):
-        if chosen := [status for status in proposal.statuses if status.setting == setting]:
+    only = [(status.name, status.counted) for status in proposal.statuses if status.setting == "only"]
+    skip = [(status.name, status.skipped) for status in proposal.statuses if status.setting and status.skipped]
+    for setting, chosen in (("only", only), ("skip", skip)):
+        if chosen:
             lines.append(f"[rows.{setting}]")
-            lines += [
-                f"{quoted(status.name)} = {_list(status.counted if setting == 'only' else status.skipped)}"
-                for status in chosen
-            ]
+            lines += [f"{quoted(name)} = {_list(values)}" for name, values in chosen]
     return lines
 
 

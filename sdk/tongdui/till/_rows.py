@@ -26,6 +26,8 @@ from ._words import column_word
 
 _HEADER_WITHIN = 30
 """How many lines at the beginning of a file may hold its header."""
+_MOST_NAMED = 8
+"""How many values of a column an error names."""
 _QUANTITY_DECIMALS = 6
 _PRICE_DECIMALS = 6
 
@@ -272,7 +274,7 @@ _new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
 
 
 class _Choice:
-    """Which rows count by the value of one column: only some values, or all but some."""
+    """Which rows count by the value of one column: only some values, or all but some. With both lists a value must be in one."""
 
     def __init__(self, name: str, place: int, only: Iterable[str] | None, skip: Iterable[str]) -> None:
         self.name = name
@@ -283,14 +285,15 @@ class _Choice:
 
     def undecided(self) -> str | None:
         """Why the mapping must say more about the column, or None."""
-        left_out = sorted({cell for cell, kept in self.kept.items() if not kept and is_counted(cell)})
-        left_out = [cell for cell in left_out if _folded(cell) not in self._skip]
+        unlisted = {cell for cell, kept in self.kept.items() if not kept and _folded(cell) not in self._skip}
+        if self._only is not None and self._skip:
+            left_out, why = unlisted, "which is in neither list"
+        else:
+            left_out, why = {cell for cell in unlisted if is_counted(cell)}, "which looks as if it counts"
         if not left_out:
             return None
-        shown = ", ".join(repr(printable(cell)) for cell in left_out)
-        return (
-            f"column {self.name!r} has {shown}, which looks as if it counts: name it in [rows.only] or in [rows.skip]"
-        )
+        shown = ", ".join(repr(printable(cell)) for cell in sorted(left_out)[:_MOST_NAMED])
+        return f"column {self.name!r} has {shown}, {why}: name it in [rows.only] or in [rows.skip]"
 
     def _is_kept(self, cell: str) -> bool:
         value = _folded(cell)

@@ -213,7 +213,7 @@ def test_header_that_stands_on_each_page_is_no_row(tmp_path: Path) -> None:
     header, *rows = (line + ",status" if n == 0 else line + ",PAID" for n, line in enumerate(ENGLISH.splitlines()))
     inspection = inspected(tmp_path, "\n".join([header, rows[0], rows[1], header, rows[2].replace("PAID", "VOID")]))
     assert sales(inspection) == SALES[:2]
-    assert document(inspection)["rows"] == {"only": {"status": ["PAID"]}}
+    assert document(inspection)["rows"] == {"only": {"status": ["PAID"]}, "skip": {"status": ["VOID"]}}
 
 
 def test_old_macintosh_line_ends_are_read(tmp_path: Path) -> None:
@@ -548,7 +548,7 @@ def with_status(tmp_path: Path, *values: str, name: str = "状态") -> Inspectio
 def test_status_with_known_values_is_proposed_for_a_person_to_check(tmp_path: Path) -> None:
     inspection = with_status(tmp_path, "已支付", "作废", "已支付", "已取消")
     assert [row.sale for row in read(inspection)] == ["0", "2"]
-    assert document(inspection)["rows"] == {"only": {"状态": ["已支付"]}}
+    assert document(inspection)["rows"] == {"only": {"状态": ["已支付"]}, "skip": {"状态": ["作废", "已取消"]}}
     assert "# CHECK: 状态 says which rows count" in inspection.toml
     assert "已支付 (2), 作废 (1), 已取消 (1)" in inspection.toml
 
@@ -573,12 +573,18 @@ def test_choice_about_a_status_is_toml_once_a_person_uncomments_it(tmp_path: Pat
 
 def test_two_statuses_share_the_section_of_a_setting(tmp_path: Path) -> None:
     inspection = with_status(tmp_path, "PAID,OK", "VOIDED,OK", "PAID,FAILED", name="status,result")
-    assert document(inspection)["rows"] == {"only": {"status": ["PAID"], "result": ["OK"]}}
+    assert document(inspection)["rows"] == {
+        "only": {"status": ["PAID"], "result": ["OK"]},
+        "skip": {"status": ["VOIDED"], "result": ["FAILED"]},
+    }
     assert [row.sale for row in read(inspection)] == ["0"]
 
 
 def test_column_without_a_telling_name_is_a_status_by_its_values(tmp_path: Path) -> None:
-    assert document(with_status(tmp_path, "OK", "VOIDED", name="x1"))["rows"] == {"only": {"x1": ["OK"]}}
+    assert document(with_status(tmp_path, "OK", "VOIDED", name="x1"))["rows"] == {
+        "only": {"x1": ["OK"]},
+        "skip": {"x1": ["VOIDED"]},
+    }
 
 
 def test_notes_that_call_a_row_off_are_for_a_person_to_judge(tmp_path: Path) -> None:

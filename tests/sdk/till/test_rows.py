@@ -317,7 +317,12 @@ def test_a_value_that_looks_as_if_it_counts_is_not_left_out_silently(rows_of: Re
     found = rows_of(*lines, header=STATUS, rows={"only": {"status": ["PAID"]}})
     with pytest.raises(TillError, match=r"column 'status' has 'settled', which looks as if it counts"):
         found.reader.check()
-    found = rows_of(*lines, header=STATUS, rows={"only": {"status": ["PAID"]}, "skip": {"status": "Settled"}})
+    found = rows_of(*lines, header=STATUS, rows={"only": {"status": ["PAID"]}, "skip": {"status": ["Settled", "void"]}})
+    with pytest.raises(TillError, match=r"column 'status' has 'VOIDED', which is in neither list"):
+        found.reader.check()
+    found = rows_of(
+        *lines, header=STATUS, rows={"only": {"status": ["PAID"]}, "skip": {"status": ["Settled", "voided"]}}
+    )
     assert ([row.sale for row in found.rows], found.reader.skipped) == (["1"], 2)
     found.reader.check()
 
