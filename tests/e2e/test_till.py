@@ -27,7 +27,7 @@ from tongdui import Client, LocalSigner
 from tongdui.till import TillImport, _import, _takeback, read_till
 
 # Small orders and pages, so that there are many places to stop at.
-_import.ORDER_SIZE, _import.PAGE, _takeback.ORDER_SIZE = 7, 20, 5
+_import.ORDER_SIZE, _import.PAGE, _takeback.REVERSALS = 7, 20, 5
 
 class Talking(httpx.HTTPTransport):
     def handle_request(self, request):

@@ -173,6 +173,19 @@ def test_returns_in_later_files_take_back_exactly_what_was_given(till: Till) -> 
     assert till.points() == 0
 
 
+def test_a_later_return_takes_nothing_that_an_earlier_one_took_whatever_their_order_in_the_file(till: Till) -> None:
+    """R2 brings back both, but R1 had brought one back before: R2 fits no sale, neither here nor at the gateway."""
+    rows = [
+        till.tea("1", "10.60", quantity="2"),
+        till.tea("R2", "-10.60", quantity="-2", time="10:00:00"),
+        till.tea("R1", "-5.30", quantity="-1", time="09:00:00"),
+    ]
+    for _ in range(2):
+        result = till.run(*rows)
+        assert [lost.source.number for lost in result.unmatched] == [f"{till.name}-R2"]
+        assert till.points() == 10
+
+
 def test_a_member_that_has_spent_its_points_owes_the_rest(till: Till, witness: Witness) -> None:
     """Case 8: earn 100, redeem 80 elsewhere, return the whole sale in the next day's file."""
     till.run(till.row("1", "100.00"))

@@ -21,6 +21,9 @@ from typing import Any
 
 import pytest
 
+from clearing.kit import logs
+from clearing.kit.config import settings
+from clearing.runtime import cli
 from clearing.runtime.embedded.ports import free_port, is_free
 from tongdui import Client, LocalSigner, webhooks
 
@@ -192,8 +195,8 @@ def test_it_says_what_is_ready_and_what_to_do_next(network: UpNetwork) -> None:
 
 def test_operators_commands_find_the_network_in_this_directory(network: UpNetwork) -> None:
     assert json.loads(network.run("queue", "--json").stdout)["quarantined"] == 0
-    settings = network.directory / ".tongdui/network.env"
-    assert settings.stat().st_mode & 0o077 == 0
+    file = network.directory / ".tongdui/network.env"
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_port_that_is_taken_is_named_with_the_setting_that_mends_it(tmp_path: Path) -> None:
@@ -216,10 +219,10 @@ def test_the_chain_goes_elsewhere_when_its_usual_port_is_taken(tmp_path: Path) -
     with taken_unless_it_is(8545):
         other = UpNetwork(tmp_path)
         other.start()
-        settings = (tmp_path / ".tongdui/network.env").read_text()
+        variables = (tmp_path / ".tongdui/network.env").read_text()
         assert other.stop() == 0
-    assert "TONGDUI_RPC_URL='http://127.0.0.1:" in settings
-    assert "8545" not in settings
+    assert "TONGDUI_RPC_URL='http://127.0.0.1:" in variables
+    assert "8545" not in variables
 
 
 @contextmanager
@@ -365,7 +368,19 @@ def test_two_runs_at_once_make_one_merchant(network: UpNetwork) -> None:
         assert Counter(document[part][KEY_MADE] for document in documents) == {True: 1, False: 1}
 
 
-def test_what_cannot_be_is_refused_in_words(network: UpNetwork) -> None:
+@pytest.fixture
+def here(network: UpNetwork, monkeypatch: pytest.MonkeyPatch) -> Iterator[UpNetwork]:
+    """The network, with this process in its directory and its settings."""
+    monkeypatch.chdir(network.directory)
+    monkeypatch.setenv("TONGDUI_ENV_FILE", str(network.directory / ".tongdui/network.env"))
+    monkeypatch.setattr(logs, "configure", lambda: None)  # it would hold on to this test's standard error
+    settings.cache_clear()
+    yield network
+    settings.cache_clear()
+
+
+def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.CaptureFixture[str]) -> None:
+    network = here
     network.add("Taken", "--managed-key", "--program", "TAKEN", "--lifetime-days", "365", "--credit-limit", "7")
     for arguments, sentence in (
         (
@@ -391,7 +406,10 @@ def test_what_cannot_be_is_refused_in_words(network: UpNetwork) -> None:
         (("Other", "--new-key", "up.log"), "--new-key: up.log is there and is no keystore file"),
         (("Other", "--managed-key", "--password-file", "up.log"), "--password-file: is the password of --new-key"),
     ):
-        assert sentence in network.refused(*arguments), arguments
+        with pytest.raises(SystemExit) as end:
+            cli.main(["merchant", "add", *arguments])
+        assert end.value.code == 2
+        assert sentence in capsys.readouterr().err, arguments
     assert not (network.directory / "other.json").exists()
     with network.operator() as operator:
         assert [one.name for one in operator.merchants.list() if one.name in ("Taken", "Other")] == ["Taken"]
@@ -401,9 +419,9 @@ def test_a_network_that_is_not_running_is_named(tmp_path: Path, network: UpNetwo
     shutil.copytree(
         network.directory / ".tongdui", tmp_path / ".tongdui", ignore=shutil.ignore_patterns("lock", "chain*")
     )
-    settings = tmp_path / ".tongdui/network.env"
-    lines = [line for line in settings.read_text().splitlines() if not line.startswith("TONGDUI_RPC_URL")]
-    settings.write_text("\n".join([*lines, f"TONGDUI_RPC_URL=http://127.0.0.1:{free_port()}"]))
+    file = tmp_path / ".tongdui/network.env"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("TONGDUI_RPC_URL")]
+    file.write_text("\n".join([*lines, f"TONGDUI_RPC_URL=http://127.0.0.1:{free_port()}"]))
     stopped = UpNetwork(tmp_path)
     assert "TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:" in stopped.refused("Late", "--managed-key")
 

@@ -178,8 +178,9 @@ def test_many_registrations_of_one_key_at_once_register_one(site: Site) -> None:
 
 def test_many_proposals_of_the_same_terms_at_once_propose_one(site: Site) -> None:
     source, target = site.merchant(program="RACEA"), site.merchant(program="RACEB")
-    # Without `valid_from`, proposals in different seconds would have different terms.
-    body = terms(source, target, document="0x" + "12" * 32, valid_from="2030-01-01T00:00:00Z")
+    # Without these moments, proposals in different seconds would have different terms.
+    moments = {"valid_from": "2030-01-01T00:00:00Z", "accept_by": "2029-01-01T00:00:00Z"}
+    body = terms(source, target, document="0x" + "12" * 32, **moments)
     responses = together(8, lambda _: site.call("POST", "/v1/agreements", body, caller=source.id))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     assert {response.json().get("code") for response in responses} == {None, "conflict"}

@@ -393,8 +393,9 @@ class StandIn:
             found = next(m for m in self.movements if m["id"] == identity)
             self.settle(self.orders[found["order"]])
             return 200, found
+        member = self.members.get(call.query.get("member", ""))
         wanted = [m for m in self.movements if call.query.get("reference") in (None, m["reference"])]
-        return 200, self.page(call, wanted)
+        return 200, self.page(call, [m for m in wanted if member is None or m["member"] == member["id"]])
 
     def get_entries(self, call: Call, leaf: str, what: str) -> tuple[int, Any]:
         leaves = [e.leaf() for e in self.entries]

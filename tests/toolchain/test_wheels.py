@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from importlib.metadata import distribution, packages_distributions
@@ -267,5 +268,5 @@ def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                     return
             except httpx.TransportError:
                 pass
-            subprocess.run(["sleep", "0.1"], check=True)
+            time.sleep(0.1)
     raise AssertionError(log.read_text())

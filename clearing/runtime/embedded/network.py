@@ -142,7 +142,9 @@ class EmbeddedNetwork:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NetworkError(f"a network is running in {self.directory} already") from None
+            raise NetworkError(
+                f"a network is running in {self.directory} already; stop it, or name another directory with --dir"
+            ) from None
         for part, port, option in (("gateway", self.gateway_port, "--port"), ("chain", self.rpc_port, "--rpc-port")):
             if port and not is_free(port):
                 raise NetworkError(_taken(part, port, option))

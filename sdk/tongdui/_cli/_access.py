@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 from getpass import getpass
 from itertools import chain, islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tongdui._errors import NotFoundError
+from tongdui._errors import ForbiddenError, NotFoundError
 
 from ._arguments import address, url
 from ._command import command
@@ -21,7 +20,7 @@ from ._moving import money
 from ._outcomes import BAD, GOOD, WrongUseError
 from ._output import document_of
 from ._profiles import Profile, changing_profiles, profiles_file
-from ._session import Session
+from ._session import Session, can_ask
 
 if TYPE_CHECKING:
     from tongdui._client import Client
@@ -67,46 +66,52 @@ def login(
     """
     from tongdui._client import Client
 
-    where = gateway or os.environ.get("TONGDUI_URL") or _ask("URL of the gateway", "--url")
+    where = url(gateway or os.environ.get("TONGDUI_URL") or _ask("URL of the gateway", "--url")).rstrip("/")
     key = _api_key(api_key_file)
-    if keystore is None and gateway is None and sys.stdin.isatty():
-        typed = input("Keystore that signs here (leave it empty if the gateway signs for you): ").strip()
-        keystore = Path(typed) if typed else None
-    profile = Profile(
-        url=url(where).rstrip("/"),
-        api_key=key,
-        keystore=str(keystore.absolute()) if keystore else None,
-        contract=contract,
-        rpc_url=rpc,
-    )
-    with Client(profile.url, key, contract=contract, rpc_url=rpc, max_retries=1) as client:
+    with Client(where, key, contract=contract, rpc_url=rpc, max_retries=1) as client:
         network = client.network.get()
         merchant = _own_merchant(client)
+    keystore = keystore or _keystore_of(session, merchant)
     _check_keystore(keystore, merchant)
+    profile = Profile(
+        url=where,
+        api_key=key,
+        keystore=str(keystore.absolute()) if keystore else None,
+        contract=network.contract,
+        chain_id=str(network.chain_id),
+        rpc_url=rpc,
+    )
     with changing_profiles() as profiles:
-        profiles[session.profile_name] = replace(profile, contract=network.contract, chain_id=str(network.chain_id))
+        profiles[session.profile_name] = profile
+    _show_login(session, profile, merchant)
+    return GOOD
+
+
+def _show_login(session: Session, profile: Profile, merchant: Merchant | None) -> None:
     session.out.document(
         {
             "profile": session.profile_name,
             "url": profile.url,
             "merchant": document_of(merchant) if merchant else None,
             "keystore": profile.keystore,
-            "contract": network.contract,
-            "chain_id": network.chain_id,
+            "contract": profile.contract,
+            "chain_id": int(profile.chain_id or 0),
             "file": str(profiles_file()),
         }
     )
-    session.out.lines(f"logged in to {profile.url} as {merchant.name if merchant else 'a key of the network'}")
+    session.out.lines(
+        f"logged in to {profile.url} as {merchant.name if merchant else 'a key without a merchant to see'}"
+    )
+    managed = merchant is not None and merchant.signer is not None and merchant.signer.managed
     session.out.facts(
         {
             "profile": session.profile_name,
             "merchant": merchant.id if merchant else None,
-            "signs": profile.keystore or "at the gateway",
-            "contract": f"{network.contract} on chain {network.chain_id}",
+            "signs": profile.keystore or ("at the gateway" if managed else None),
+            "contract": f"{profile.contract} on chain {profile.chain_id}",
             "kept in": profiles_file(),
         }
     )
-    return GOOD
 
 
 def logout(session: Session) -> int:
@@ -146,7 +151,7 @@ def status(session: Session) -> int:
             "network": f"{network.contract} on chain {network.chain_id}, day {network.today}",
             "merchant": f"{merchant.name} ({merchant.id}), {merchant.status}"
             if merchant
-            else "none: a key of the network",
+            else "none that this key may see",
             **(_money_facts(position, network.currency) if position else {}),
             "pending": f"{pending:,} movements{' or more' if pending == _MANY else ''}"
             if pending is not None
@@ -166,13 +171,14 @@ def _money_facts(position: Position, currency: str) -> dict[str, object]:
 
 
 def _own_merchant(client: Client) -> Merchant | None:
-    """The merchant of an API key: the only one whose position it sees. None for a key of the network's own people."""
-    positions = list(islice(client.positions.list(page_size=2), 2))
-    if len(positions) != 1:
-        return None
+    """The merchant of an API key: the only one whose position it sees.
+
+    None for a key of the network's own people, and for one that may not read.
+    """
     try:
-        return client.merchants.get(positions[0].merchant)
-    except NotFoundError:
+        positions = list(islice(client.positions.list(page_size=2), 2))
+        return client.merchants.get(positions[0].merchant) if len(positions) == 1 else None
+    except (ForbiddenError, NotFoundError):
         return None
 
 
@@ -186,22 +192,37 @@ def _url_of(client: Client) -> str:
 
 
 def _api_key(file: Path | None) -> str:
+    from tongdui._gateway import is_visible_ascii
+
+    origin = str(file or "TONGDUI_API_KEY")
     if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        key = text.strip()
+        key = (sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
     else:
         key = os.environ.get("TONGDUI_API_KEY") or ""
-        if not key and sys.stdin.isatty():
-            key = getpass("API key (tdk_...): ").strip()
+        if not key and can_ask():
+            origin, key = "what you typed", getpass("API key (tdk_...): ").strip()
     if not key:
         raise WrongUseError("there is no API key: give --api-key-file, set TONGDUI_API_KEY, or log in at a terminal")
+    if not is_visible_ascii(key):
+        raise WrongUseError(f"{origin}: this is no API key: it has spaces, line breaks or letters that no key has")
     return key
 
 
 def _ask(question: str, option: str) -> str:
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise WrongUseError(f"there is no terminal to ask at: give {option}")
     return input(f"{question}: ").strip()
+
+
+def _keystore_of(session: Session, merchant: Merchant | None) -> Path | None:
+    """Ask for the keystore of a merchant that signs for itself."""
+    if merchant is None or merchant.signer is None or merchant.signer.managed:
+        return None
+    if not can_ask():
+        session.out.note("this merchant signs for itself: to move points, log in with --keystore")
+        return None
+    typed = input(f"Keystore of {merchant.signer.address} (empty: only look, sign nothing here): ").strip()
+    return Path(typed).expanduser() if typed else None
 
 
 def _check_keystore(keystore: Path | None, merchant: Merchant | None) -> None:
@@ -212,7 +233,9 @@ def _check_keystore(keystore: Path | None, merchant: Merchant | None) -> None:
         found = str(json.loads(keystore.read_text(encoding="utf-8"))["address"]).lower().removeprefix("0x")
     except (ValueError, LookupError, TypeError) as error:
         raise WrongUseError(f"{keystore} is not a keystore; `tongdui key new` makes one") from error
-    signer = merchant.signer if merchant else None
+    if merchant is None:
+        return
+    signer = merchant.signer
     if signer is None or signer.address.lower() != f"0x{found}":
         registered = signer.address if signer else "none"
         raise WrongUseError(

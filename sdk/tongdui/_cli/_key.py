@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from ._arguments import PasswordFile
 from ._command import command, group
 from ._outcomes import GOOD, WrongUseError
-from ._session import Session, password_for
+from ._session import Session, can_ask, known_password
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +44,11 @@ def new(
 
 
 def _new_password(keystore: Path, password_file: Path | None) -> str:
-    password = password_for(keystore, password_file)
+    password = known_password(password_file)
+    if password is None and can_ask():
+        password = getpass(f"Password for {keystore}: ")
+        if password and getpass("Again: ") != password:
+            raise WrongUseError("the two passwords differ, so no key was made")
     if password is None:
         raise WrongUseError(
             "there is no terminal to ask for a password at: give --password-file, or set TONGDUI_KEYSTORE_PASSWORD"

@@ -111,6 +111,8 @@ def _profile(values: Mapping[str, str]) -> Profile:
     names = {field.name for field in fields(Profile)}
     if unknown := set(values) - names:
         raise ValueError(f"it has {', '.join(sorted(unknown))}")
+    if not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("it has a value that is no text")
     return Profile(**values)
 
 

@@ -41,6 +41,8 @@ def get(session: Session, path: PathOfApi, parameters: Fields = None) -> int:
 
     Example: tongdui get movements kind=issue limit=5
     """
+    if parameters and "?" in path:
+        raise WrongUseError("give the parameters either in PATH or after it, not both")
     params = {name: str(value) for name, value in _fields(parameters or []).items()}
     with session.client() as client:
         gateway = client._submitter.gateway

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
@@ -74,7 +74,7 @@ class Session:
         if not variables.get("TONGDUI_URL"):
             raise WrongUseError("TONGDUI_URL is not set: where is the gateway? `tongdui login` remembers it")
         if signs and variables.get("TONGDUI_KEYSTORE"):
-            variables["TONGDUI_KEYSTORE_PASSWORD"] = _password(variables, password_file)
+            variables["TONGDUI_KEYSTORE_PASSWORD"] = _password(variables["TONGDUI_KEYSTORE"], password_file)
             # A later process that is given the same --idempotency-key must sign the same order.
             options.setdefault("nonce_file", variables.get("TONGDUI_NONCE_FILE") or directory() / "nonces.sqlite")
         elif not signs:
@@ -89,34 +89,30 @@ class Session:
             yield client
 
 
-def password_for(keystore: Path, password_file: Path | None, variables: Mapping[str, str] = os.environ) -> str | None:
-    """Find or ask for the password of a keystore.
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
-    Args:
-        keystore: The file that it opens.
-        password_file: A file with the password on its first line.
-        variables: Where TONGDUI_KEYSTORE_PASSWORD may be.
 
-    Returns:
-        The password; None where nobody says one and there is no terminal to ask at.
+def known_password(password_file: Path | None) -> str | None:
+    """The password that a file or TONGDUI_KEYSTORE_PASSWORD says, or None.
 
     Raises:
-        WrongUseError: The password file is empty.
-        OSError: The password file cannot be read.
+        WrongUseError: The file's first line is empty.
+        OSError: The file cannot be read.
     """
-    if password_file is not None:
-        first = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-        if not first:
-            raise WrongUseError(f"{password_file}: its first line, the password, is empty")
-        return first
-    if (known := variables.get("TONGDUI_KEYSTORE_PASSWORD")) is not None:
-        return known
-    return getpass(f"Password for {keystore}: ") if sys.stdin is not None and sys.stdin.isatty() else None
+    if password_file is None:
+        return os.environ.get("TONGDUI_KEYSTORE_PASSWORD")
+    first = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    if not first:
+        raise WrongUseError(f"{password_file}: its first line, the password, is empty")
+    return first
 
 
-def _password(variables: Mapping[str, str], password_file: Path | None) -> str:
-    keystore = Path(variables["TONGDUI_KEYSTORE"])
-    password = password_for(keystore, password_file, variables)
+def _password(keystore: str, password_file: Path | None) -> str:
+    password = known_password(password_file)
+    if password is None and can_ask():
+        password = getpass(f"Password for {keystore}: ")
     if password is None:
         raise WrongUseError(
             "TONGDUI_KEYSTORE_PASSWORD is not set: TONGDUI_KEYSTORE cannot be opened without it; set it, give "

@@ -19,6 +19,7 @@ from ._suggestions import suggesting_programs
 
 if TYPE_CHECKING:
     from tongdui.till import TillSheet
+    from tongdui.till._report import TillReport
 
 _ROWS = ("line", "till", "sale", "time", "customer", "article", "category", "quantity", "unit", "amount")
 """The columns in which an inspection's rows are shown."""
@@ -80,18 +81,19 @@ def import_file(
     from tongdui.till._report import TillReport
 
     out, report = session.out, TillReport()
-    with read_till(file, mapping) as sheet:
+    if dry_run:
+        with read_till(file, mapping) as sheet:
+            return _end_dry_run(session, sheet, report)
+    with (
+        # Half a minute of patience: nobody watches a nightly run.
+        session.client(signs=True, password_file=password_file, max_retries=8, nonce_block=20) as client,
+        suggesting_programs(client, program),
+        _saying_that_it_can_go_on(),
+        read_till(file, mapping) as sheet,
+    ):
         if not out.as_json:
             report.show_sheet(sheet)
-        if dry_run:
-            return _end_dry_run(session, sheet)
-        # Half a minute of patience: nobody watches a nightly run.
-        with (
-            session.client(signs=True, password_file=password_file, max_retries=8, nonce_block=20) as client,
-            suggesting_programs(client, program),
-            _saying_that_it_can_go_on(),
-            nullcontext(None) if out.as_json else report.progress() as progress,
-        ):
+        with nullcontext(None) if out.as_json else report.progress() as progress:
             result = TillImport(client, program, timeout=timeout, reverse=reverse).run(sheet, progress)
         if out.as_json:
             out.document({"dry_run": False, "sheet": sheet.document(), "result": result.document()})
@@ -100,10 +102,12 @@ def import_file(
         return BAD if sheet.needs_attention or result.needs_attention else GOOD
 
 
-def _end_dry_run(session: Session, sheet: TillSheet) -> int:
+def _end_dry_run(session: Session, sheet: TillSheet, report: TillReport) -> int:
     if session.out.as_json:
         session.out.document({"dry_run": True, "sheet": sheet.document()})
-    session.out.lines(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
+    else:
+        report.show_sheet(sheet)
+        session.out.lines(f"Nothing was sent: this was a dry run. {sheet.points} points would be issued.")
     return BAD if sheet.needs_attention else GOOD
 
 

@@ -17,7 +17,7 @@ _UNITS = {word(unit) for unit in (*MEASURED_UNITS, *PIECE_UNITS)}
 _NOT_OURS = {column_word(name) for name in (*PAYMENT_COLUMNS, *STATUS_COLUMNS)}
 _CARD = re.compile(r"[A-Za-z]{0,4}[-_ ]?\d{4,20}")
 _NUMBERS = ("quantity", "amount", "unit_price")
-_FILLED = {"customer": -1.0, "original": -1.0, "till": 0.5}
+_FILLED = {"unit": 0.0, "till": 0.5}
 """More than which part of the rows must have a value in a column that has the right name."""
 _CENT = Decimal("0.02")
 """How far an amount may lie from quantity x price and still be that, rounded."""
@@ -90,22 +90,22 @@ class _Detection:
         """The columns that are not taken and have values: some, or on a part of the rows."""
         taken = set(self._columns.theirs.values())
         free = [name for name in self._names if name not in taken]
-        return [name for name in free if len(self._filled(name)) > filled * len(self._values[name])]
+        return [name for name in free if len(self._filled(name)) > filled * max(1, len(self._values[name]))]
 
     # ------------------------------------------------------------ names
 
     def _named(self, ours: str) -> list[str]:
         """The free columns that could be ours by their name, the most telling first."""
         keys = [column_word(name) for name in COLUMN_NAMES[ours]]
-        # A day without customers or returns has empty columns; a till that most rows lack tells no sales apart.
-        least = _FILLED.get(ours, 0.0)
+        # A day without customers, returns or any sales has empty columns; a till that most rows lack tells no sales apart.
+        least = _FILLED.get(ours, -1.0)
         exact = [name for name in self._free(least) if column_word(name) in keys]
         return sorted(exact, key=lambda name: keys.index(column_word(name)))
 
     def _find_by_name(self, ours: str) -> None:
         names = self._named(ours)
-        if ours in _NUMBERS:
-            names = [name for name in names if self._is_numeric(name, named=True)]
+        if ours in _NUMBERS:  # a telling name counts even where no number can be read
+            names.sort(key=lambda name: not self._is_numeric(name, named=True))
         if names:
             self._take(ours, names[0])
             if names[1:]:
@@ -131,6 +131,8 @@ class _Detection:
         elif dates:
             self._take("time", dates[0], by_content=not self._says_time(dates[0]))
             columns.times = found[dates[0]]
+        elif named := self._by_time_names(name for name in self._names if self._says_time(name)):
+            self._take("time", named[0])
 
     def _times_of(self, name: str) -> TimeForms | None:
         return detect_times(self._values[name], named=self._says_time(name))

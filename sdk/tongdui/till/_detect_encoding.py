@@ -174,8 +174,8 @@ def _by_decoding(path: Path) -> Encoding:
         return Encoding("gb18030", "gb18030", "GB18030")
     western = _fit(path, "cp1252")
     for codec, label, fit in (("", "UTF-8", utf8), ("gb18030", "GB18030", chinese)):
-        # Most lines with such characters are right, so the others are mistakes and no other encoding.
-        if fit.foreign > fit.bad_lines and (codec == "" or fit.is_chinese):
+        # Half of the lines with such characters are right, so the others are mistakes and no other encoding.
+        if fit.foreign and fit.foreign >= fit.bad_lines and (codec == "" or fit.is_chinese):
             return Encoding(codec, codec or "utf-8-sig", label, fit.bad_line, fit.bad_lines)
     if western.is_strict:
         return Encoding("cp1252", "cp1252", "Windows-1252")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _AFFIXED = re.compile(
-    rf"(?P<before>[^\W\d_]{{1,4}}|[^\w\s.,()'+-]{{1,2}})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|[^\w\s.,()'+-]{{1,2}})?"
+    rf"(?P<before>[^\W\d_]{{1,4}}|[^\w\s.,()'+\ufffd-]{{1,2}})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|[^\w\s.,()'+\ufffd-]{{1,2}})?"
 )
 _SAME = {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
 """What a mapping writes for other characters that separate thousands."""
@@ -34,6 +34,7 @@ class NumberForms:
         negative: The ways a negative number is marked.
         bare_fraction: Whether `.50` occurs.
         question: What the numbers leave open, as a sentence, or nothing.
+        examples: A number of the file for each setting.
     """
 
     decimal: str = "."
@@ -42,6 +43,7 @@ class NumberForms:
     negative: tuple[str, ...] = ()
     bare_fraction: bool = False
     question: str = ""
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def decimals_of(self, text: str) -> int:
         """How many decimals a number has."""
@@ -115,14 +117,22 @@ class _Votes:
         if found is None:
             return
         self._signs(found["body"], text)
-        self.currency.update(found[name] for name in ("before", "after") if found[name])
-        if found["open"]:
-            self.negative["parentheses"] += 1
-        if found["trail"]:
-            self.negative["trailing"] += 1
-        if found["lead"] or found["inner"]:
-            self.negative["leading"] += 1
+        signs = [found[name] for name in ("before", "after") if found[name]]
+        self.currency.update(signs)
+        ways = {
+            "parentheses": found["open"],
+            "trailing": found["trail"],
+            "leading": found["lead"] or found["inner"],
+        }
+        self.negative.update(way for way, there in ways.items() if there)
         self.bare += found["body"][0] in ".,"
+        self._keep("currency", text, there=bool(signs))
+        self._keep("negative", text, there=bool(ways["parentheses"] or ways["trailing"]))
+        self._keep("bare_fraction", text, there=found["body"][0] in ".,")
+
+    def _keep(self, setting: str, text: str, *, there: bool) -> None:
+        if there:
+            self.example.setdefault(setting, text)
 
     def _signs(self, body: str, text: str) -> None:
         signs = [mark for mark in body if not mark.isdigit()]
@@ -138,8 +148,11 @@ class _Votes:
         elif behind == 3 and body[0] not in "0.,":
             self.either[last] += 1
             self.example.setdefault(last, text)
+            return
         else:
             self.decimal[last] += 1
+        self._keep("thousands", text, there=len(signs) > 1 or last not in ".,")
+        self._keep("decimal", text, there=last in ".," and signs.count(last) == 1)
 
 
 def detect_numbers(values: Iterable[str], delimiter: str = ",") -> NumberForms:
@@ -165,6 +178,7 @@ def detect_numbers(values: Iterable[str], delimiter: str = ",") -> NumberForms:
         tuple(name for name in ("leading", "trailing", "parentheses") if votes.negative[name]),
         votes.bare > 0,
         question,
+        votes.example,
     )
 
 

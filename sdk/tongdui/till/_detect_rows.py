@@ -12,11 +12,11 @@ from tongdui._canonical import canonical
 
 from ._detect_columns import Columns
 from ._detect_layout import Layout, footer_of
-from ._status import StatusColumn
-from ._words import COUNTED, NO_CUSTOMER, NOT_COUNTED, word
+from ._status import StatusColumn, is_called_off
+from ._words import COUNTED, NO_CUSTOMER, STATUS_UNSURE, word
 
 _COUNTED = {word(value) for value in COUNTED}
-_NOT_COUNTED = {word(value) for value in NOT_COUNTED}
+_UNSURE = {word(value) for value in STATUS_UNSURE}
 _NO_CUSTOMER = {canonical(mark).casefold() for mark in NO_CUSTOMER}
 _ZEROS = re.compile(r"0+")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
@@ -69,10 +69,13 @@ def detect_statuses(layout: Layout, columns: Columns) -> list[Status]:
 def _status(column: StatusColumn, rows: Counter[str]) -> Status:
     values = sorted(filter(str.isprintable, column.values), key=lambda value: (-rows[value], value))
     counted = tuple(value for value in values if word(value) in _COUNTED)
-    skipped = tuple(value for value in values if word(value) in _NOT_COUNTED)
+    # A refund may be the row that takes back, or the sale that was taken back.
+    skipped = tuple(value for value in values if is_called_off(value) and word(value) not in _UNSURE)
     unsure = tuple(value for value in values if value not in counted and value not in skipped)
-    if len(rows) > len(column.values):  # the import has not kept all values either: this is no list of statuses
-        return Status(column.name, (), skipped, (), Counter({value: rows[value] for value in values}), "skip")
+    if len(rows) > len(
+        column.values
+    ):  # the import has not kept all values either: these are texts, and each may be new
+        return Status(column.name, (), (), tuple(values), Counter({value: rows[value] for value in values}), "")
     setting: Literal["only", "skip", ""] = "" if unsure else "only" if counted else "skip"
     return Status(column.name, counted, skipped, unsure, rows, setting)
 
@@ -143,7 +146,8 @@ def detect_return_prefix(layout: Layout, columns: Columns) -> str:
     Returns:
         The letters, or nothing where returns have none of their own.
     """
-    sold, returned = set(), set()
+    sold: set[str] = set()
+    returned: set[str] = set()
     originals = layout.column(columns.theirs["original"]) if "original" in columns.theirs else [""] * len(layout.rows)
     rows = zip(layout.column(columns.theirs["sale"]), layout.column(columns.theirs["quantity"]), originals, strict=True)
     for sale, quantity, original in rows:

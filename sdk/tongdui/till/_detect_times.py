@@ -66,20 +66,11 @@ class TimeForms:
         kind: Whether its values are moments, dates, or times of day.
         forms: The forms, the most frequent first, as [till] times has them.
         questions: Orders of day and month that the values do not decide.
-        read: How many of the values a form reads.
-        values: How many values there are.
     """
 
     kind: Kind
     forms: tuple[str, ...]
     questions: tuple[Question, ...]
-    read: int
-    values: int
-
-    @property
-    def share(self) -> float:
-        """The part of the values that a form reads."""
-        return self.read / self.values if self.values else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +125,8 @@ def detect_times(values: Iterable[str], *, named: bool = False) -> TimeForms | N
         if not part.dates or any(form == date for form, _ in part.valid):
             rest = "" if part.rest == _WHOLE else _literal(part.midnight) if at_midnight else part.rest
             forms[date + rest] += 1
-    kept = [(form, times) for form, times in forms.most_common() if times >= _least(form, forms)]
-    return TimeForms(kind, tuple(form for form, _ in kept), questions, sum(times for _, times in kept), len(texts))
+    kept = [form for form, times in forms.most_common() if times >= _least(form, forms)]
+    return TimeForms(kind, tuple(kept), questions)
 
 
 def _least(form: str, forms: Counter[str]) -> float:
@@ -247,7 +238,7 @@ def _clock(text: str) -> str | None:
 def _orders(seen: Sequence[tuple[str, _Seen]]) -> tuple[dict[tuple[str, ...], str], tuple[Question, ...]]:
     """The form of the date for each shape: the one that reads the most values. Several that do are a question."""
     chosen: dict[tuple[str, ...], str] = {}
-    questions = []
+    questions: list[Question] = []
     shapes: dict[tuple[str, ...], list[tuple[str, _Seen]]] = {}
     for text, part in seen:
         shapes.setdefault(part.dates, []).append((text, part))

@@ -121,8 +121,6 @@ _NEEDED = {
 
 def _require(path: Path, layout: Layout, columns: Columns) -> None:
     """Without these columns no mapping can be right, so there is nothing to propose."""
-    if not layout.rows:
-        raise TillError(f"{path}: the file has no rows after line {layout.header}, which names the columns")
     missing = [what for ours, what in _NEEDED.items() if ours not in columns.theirs]
     if not {"amount", "unit_price"} & set(columns.theirs):
         missing.append("the amount or the unit price")

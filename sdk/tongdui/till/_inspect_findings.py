@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from ._detect_articles import EVERYTHING_ELSE
@@ -9,6 +10,14 @@ from ._inspect_mapping import ZONE, Proposal
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _NAMED = 12
+_SAME_CURRENCY = (
+    ("¥", "元", "RMB", "CNY", "块"),
+    ("€", "EUR"),
+    ("$", "USD", "US$"),
+    ("£", "GBP"),
+    ("HK$", "HKD"),
+    ("円", "JPY"),
+)
 
 
 def findings_of(proposal: Proposal) -> Iterator[str]:
@@ -68,12 +77,16 @@ def _of_columns(proposal: Proposal) -> Iterator[str]:
     for name in columns.totals:
         used = columns.theirs.get("amount", "quantity x unit price")
         yield f"{name!r} repeats the total of a sale on each of its rows, so {used} is used for a row's amount."
-    if not any(proposal.layout.column(columns.theirs["customer"])):
+    if not proposal.layout.rows:
+        yield "No row of the file is whole, so the mapping follows from the names of the columns only."
+    elif not any(proposal.layout.column(columns.theirs["customer"])):
         yield f"No row names a customer: {columns.theirs['customer']!r} is empty."
 
 
 def _of_times(proposal: Proposal) -> Iterator[str]:
     columns = proposal.columns
+    if columns.times is None:
+        yield f"No time in {columns.theirs['time']!r} can be read."
     if columns.date is not None:
         yield f"Date and time are in two columns, {columns.theirs['date']!r} and {columns.theirs['time']!r}."
     for question in proposal.questions:
@@ -83,9 +96,6 @@ def _of_times(proposal: Proposal) -> Iterator[str]:
         )
     if columns.times is not None and columns.times.kind == "date" and columns.date is None:
         yield f"{columns.theirs['time']!r} has dates only: every sale is taken to be at midnight."
-    for forms in (columns.date, columns.times):
-        if forms is not None and forms.read < forms.values:
-            yield f"{forms.values - forms.read:,} of {forms.values:,} times are in none of these forms: {', '.join(forms.forms)}."
     if proposal.times != ("rfc3339",):
         yield f"The file does not name its time zone; the mapping says {ZONE}. Check it."
 
@@ -94,10 +104,21 @@ def _of_numbers(proposal: Proposal) -> Iterator[str]:
     numbers = proposal.columns.numbers
     if numbers.question:
         yield f"Open question: {numbers.question}."
+    if len(set(map(_currency, numbers.currency))) > 1:
+        yield (
+            f"Open question: amounts are in several currencies, {_or(numbers.currency)}. Points are for amounts in one; leave only "
+            "its signs in the mapping, so that rows in others are malformed."
+        )
     if numbers.decimal == ",":
         yield "Numbers have a decimal comma."
     if decimals := proposal.amount_decimals:
         yield f"Amounts have up to {decimals} decimals."
+
+
+def _currency(sign: str) -> str:
+    """One name for the signs of a currency."""
+    plain = unicodedata.normalize("NFKC", sign).upper()
+    return next((signs[0] for signs in _SAME_CURRENCY if plain in signs), plain)
 
 
 def _of_rows(proposal: Proposal) -> Iterator[str]:

@@ -18,6 +18,10 @@ _ORDER = ("time", "date", "till", "sale", "original", "customer", "article", "qu
 _NAMED = 12
 """Articles that a comment names."""
 ZONE = "Asia/Shanghai"
+_LONGEST = 30
+"""The most characters of an example."""
+_COMMON = ("rfc3339", "%Y-%m-%d %H:%M:%S")
+"""The forms of a time where the file has none that can be read."""
 _OFTEN = 0.1
 """The part of the amounts that must have more decimals before a mapping allows them."""
 
@@ -41,7 +45,7 @@ class Proposal:
     def times(self) -> tuple[str, ...]:
         """The forms of a time. Of a date and a time in two columns, the mapping reads `date time`."""
         columns = self.columns
-        clock = columns.times.forms if columns.times else ()
+        clock = columns.times.forms if columns.times else _COMMON
         if columns.date is None:
             return clock
         return tuple(f"{date} {time}" if date != time else date for date in columns.date.forms for time in clock)
@@ -100,17 +104,30 @@ def _comment(text: str) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
+def _because(setting: str, reason: str) -> str:
+    """A line of the mapping with its reason."""
+    return f"{setting}  # {_comment(reason)}" if reason else setting
+
+
+def _example(proposal: Proposal, theirs: str) -> str:
+    """The first value of a column, for a comment."""
+    first = next((value for value in proposal.layout.column(theirs) if value), "")
+    return f"such as {first[:_LONGEST]}{'…' if len(first) > _LONGEST else ''}" if first else "empty in this file"
+
+
 def _till(proposal: Proposal) -> list[str]:
     lines = ["[till]", f"name = {quoted(_comment(proposal.path.stem))}"]
-    zoned = proposal.times == ("rfc3339",)
-    lines.append(f"zone = {quoted(ZONE)}" + ("" if zoned else "  # CHECK: the file does not name its time zone"))
+    if proposal.times == ("rfc3339",):
+        lines.append(_because(f"zone = {quoted(ZONE)}", "of the business day; the times name their own zone"))
+    else:
+        lines.append(_because(f"zone = {quoted(ZONE)}", "CHECK: the file does not name its time zone"))
     lines.append(f"times = {_list(proposal.times)}")
     lines += [
         f"# CHECK: {question.example} could also be read as {question.other}; then write that instead."
         for question in proposal.questions
     ]
     if decimals := proposal.amount_decimals:
-        lines.append(f"amount_decimals = {decimals}")
+        lines.append(_because(f"amount_decimals = {decimals}", "many amounts have more than two"))
     return lines
 
 
@@ -118,34 +135,36 @@ def _file(proposal: Proposal) -> list[str]:
     layout = proposal.layout
     lines = []
     if layout.encoding is not None and layout.encoding.codec:
-        lines.append(f"encoding = {quoted(layout.encoding.codec)}")
+        lines.append(_because(f"encoding = {quoted(layout.encoding.codec)}", "the whole file was decoded to find this"))
     if layout.encoding is not None and layout.file.delimiter != ",":
         lines.append(f"delimiter = {quoted(layout.file.delimiter)}")
     if len(layout.sheets) > 1:
-        lines.append(f"sheet = {quoted(layout.file.sheet or '')}")
+        others = ", ".join(sheet for sheet in layout.sheets if sheet != layout.file.sheet)
+        lines.append(_because(f"sheet = {quoted(layout.file.sheet or '')}", f"and not {others}"))
     if layout.header > 1 + layout.names_delimiter:
         lines.append(
             f"# The columns are named in line {layout.header}. It is found by these names; `header` would fix the line."
         )
     if proposal.footers:
-        lines.append(f"footer = {_list(proposal.footers)}")
+        lines.append(_because(f"footer = {_list(proposal.footers)}", "rows that begin so are no sales"))
     return ["[file]", *lines] if lines else []
 
 
 def _numbers(proposal: Proposal) -> list[str]:
-    numbers, lines = proposal.columns.numbers, []
-    if numbers.question:
-        lines.append(f"# CHECK: {_comment(numbers.question)}.")
-    if numbers.decimal != ".":
-        lines.append(f"decimal = {quoted(numbers.decimal)}")
-    if numbers.thousands:
-        lines.append(f"thousands = {quoted(numbers.thousands)}")
-    if signs := (*numbers.currency, *proposal.columns.affixes):
-        lines.append(f"currency = {_list(signs)}")
-    if set(numbers.negative) - {"leading"}:
-        lines.append(f"negative = {_list(dict.fromkeys(('leading', *numbers.negative)))}")
-    if numbers.bare_fraction:
-        lines.append("bare_fraction = true")
+    numbers = proposal.columns.numbers
+    negative = dict.fromkeys(("leading", *numbers.negative))
+    settings = {
+        "decimal": quoted(numbers.decimal) if numbers.decimal != "." else "",
+        "thousands": quoted(numbers.thousands) if numbers.thousands else "",
+        "currency": _list(signs) if (signs := (*numbers.currency, *proposal.columns.affixes)) else "",
+        "negative": _list(negative) if len(negative) > 1 else "",
+        "bare_fraction": "true" if numbers.bare_fraction else "",
+    }
+    lines = [f"# CHECK: {_comment(numbers.question)}."] if numbers.question else []
+    for setting, value in settings.items():
+        if value:
+            example = numbers.examples.get(setting, "")
+            lines.append(_because(f"{setting} = {value}", f"such as {example}" if example else ""))
     return ["[numbers]", *lines] if lines else []
 
 
@@ -153,8 +172,9 @@ def _columns(proposal: Proposal) -> list[str]:
     lines, columns = ["[columns]"], proposal.columns
     for ours in _ORDER:
         if ours in columns.theirs:
-            note = "  # CHECK: found by what it contains" if ours in columns.by_content else ""
-            lines.append(f"{ours} = {quoted(columns.theirs[ours])}{note}")
+            theirs = columns.theirs[ours]
+            check = "CHECK: found by what it contains, " if ours in columns.by_content else ""
+            lines.append(_because(f"{ours} = {quoted(theirs)}", check + _example(proposal, theirs)))
     return lines
 
 
@@ -177,20 +197,23 @@ def _asked(status: Status) -> list[str]:
     lines = [f"# CHECK: {_comment(status.name)} says which rows count. Its values here, with rows: {_comment(told)}."]
     if status.setting:
         return lines
-    unsure = _comment(", ".join(value or "an empty field" for value in status.unsure))
+    unsure = _comment(", ".join(value or "an empty field" for value in status.unsure[:_NAMED]))
     name = quoted(status.name)
     return [
         *lines,
-        f"# Nobody but you knows whether rows with {unsure} count. The import refuses the file until one of these two is written:",
+        f"# Nobody but you knows whether rows with {unsure} count. The import refuses the file until one of these is written:",
         "# [rows.only]",
         f"# {name} = {_list([*status.counted, *status.unsure])}",
         "# [rows.skip]",
         f"# {name} = {_list([*status.skipped, *status.unsure])}",
+        "# [rows]",
+        f"# ignore = [{name}]",
     ]
 
 
 def _customers(proposal: Proposal) -> list[str]:
-    lines = [f"none = {_list(proposal.no_customer)}"] if proposal.no_customer else []
+    none = _because(f"none = {_list(proposal.no_customer)}", "what stands where there was no customer")
+    lines = [none] if proposal.no_customer else []
     if customer := _comment(proposal.common_customer):
         lines.append(
             f"# CHECK: {customer} is on very many rows. If it is the till's card for everybody, add it to `none`."
@@ -199,7 +222,12 @@ def _customers(proposal: Proposal) -> list[str]:
 
 
 def _returns(proposal: Proposal) -> list[str]:
-    return ["[returns]", f"prefix = {quoted(proposal.return_prefix)}"] if proposal.return_prefix else []
+    if not proposal.return_prefix:
+        return []
+    return [
+        "[returns]",
+        _because(f"prefix = {quoted(proposal.return_prefix)}", "numbers of returns begin so, and no other"),
+    ]
 
 
 def _points(proposal: Proposal) -> list[str]:

@@ -178,11 +178,6 @@ class TillMapping:
         """The business day that a time on the till's own clock belongs to."""
         return (time - self.day_starts).date()
 
-    def theirs(self, column: str) -> str:
-        """What to call a column of ours in a message when no header has been read."""
-        names = self.columns.get(column) or self.optional.get(column) or (column,)
-        return names[0]
-
     def _check_columns(self) -> None:
         missing = [name for name in (*_ALWAYS, "time") if name not in self.columns]
         if missing:
@@ -226,9 +221,12 @@ class TillMapping:
             )
 
     def _check_rows(self) -> None:
-        columns = [*self.rows.only, *self.rows.skip, *self.rows.ignore]
-        if twice := sorted({column for column in columns if columns.count(column) > 1}):
-            raise TillError(f"mapping {self.name}: [rows] names {', '.join(twice)} in two of only, skip and ignore")
+        chosen = {*self.rows.only, *self.rows.skip}
+        if twice := sorted(chosen & set(self.rows.ignore)):
+            raise TillError(f"mapping {self.name}: [rows] ignores {', '.join(twice)} and chooses by it")
+        for column in chosen:
+            if both := sorted(set(self.rows.only.get(column, ())) & set(self.rows.skip.get(column, ()))):
+                raise TillError(f"mapping {self.name}: [rows] has {', '.join(both)} of {column} in only and in skip")
 
     @classmethod
     def load(cls, name: str | Path) -> TillMapping:

@@ -76,7 +76,9 @@ class Originals:
                 yield Debt(returned, returned.reference, [], before)
                 continue
             claims = self._claims(returned, before, issued)
-            if claims is not None and not self._has_changed(returned, before, claims):
+            if claims is None or self._has_changed(returned, before, claims):
+                continue
+            if claims:
                 yield Debt(returned, returned.reference, claims, before)
 
     def _claims(
@@ -95,7 +97,7 @@ class Originals:
             elif not original.is_settled:
                 self._result.pending.append(Pending(returned, original))
                 return None
-            elif (found := self._in_file_match(returned, reversal, original)) is None:
+            elif (found := self._in_file_match(returned, reversal, original, before)) is None:
                 lost += _rows(returned, reversal.lines)
             else:
                 claims.append(self._claim(returned, original, found))
@@ -118,8 +120,12 @@ class Originals:
                 return True
         return False
 
-    def _in_file_match(self, returned: Return, reversal: Reversal, original: Movement) -> Reversal | None:
+    def _in_file_match(
+        self, returned: Return, reversal: Reversal, original: Movement, before: Sequence[Movement]
+    ) -> Reversal | None:
         """What a return takes from a sale of the file; None if returns of other files have left too little of it."""
+        if original.reversed_points == sum(found.points for found in before if found.reverses == original.id):
+            return reversal  # nobody else has taken anything
         if not set(self._taken(original, returned)) - self._assigned[original.id].keys():
             return reversal
         known = self._original(original, returned)

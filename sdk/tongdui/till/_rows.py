@@ -20,7 +20,7 @@ from ._cells import BadCellError, Cells, NumberReader, TextReader, other_encodin
 from ._mapping import TillMapping
 from ._points import EXACT
 from ._source import Lines, Source, open_source
-from ._status import StatusColumn
+from ._status import StatusColumn, is_counted
 from ._times import FileOrder, TimeReader, TwoTimes
 from ._words import column_word
 
@@ -96,7 +96,7 @@ class RowReader:
         self.mapping = mapping
         self.rows_read = 0
         self.skipped = 0
-        self._statuses: list[StatusColumn] = []
+        self._decisions: Sequence[StatusColumn | _Choice] = ()
 
     def __iter__(self) -> Iterator[Row | RowProblem]:
         """Read every row that counts, good or bad. Raises TillError when the file or its header cannot be read."""
@@ -119,7 +119,7 @@ class RowReader:
             if parser is None:
                 header = find_header(lines, source, self.mapping)
                 parser = _Parser(self, source, header)
-                self._statuses = parser.statuses
+                self._decisions = (*parser.statuses, *parser.choices)
                 if self.mapping.file.header is None:
                     parser.check_title(lines)
                 yield parser.read(_after(lines, header.line))
@@ -135,7 +135,7 @@ class RowReader:
         Raises:
             TillError: It does not, so that rows may have been counted that do not count.
         """
-        if undecided := [reason for status in self._statuses if (reason := status.undecided())]:
+        if undecided := [reason for column in self._decisions if (reason := column.undecided())]:
             raise TillError(f"{self.path}: " + "; ".join(undecided))
 
 
@@ -272,16 +272,29 @@ _new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
 
 
 class _Choice:
-    """Which rows count by the value of one column."""
+    """Which rows count by the value of one column: only some values, or all but some."""
 
-    def __init__(self, place: int, values: Iterable[str], *, counts: bool) -> None:
+    def __init__(self, name: str, place: int, only: Iterable[str] | None, skip: Iterable[str]) -> None:
+        self.name = name
         self.place = place
-        self._values = frozenset(_folded(value) for value in values)
-        self._counts = counts
+        self._only = None if only is None else frozenset(map(_folded, only))
+        self._skip = frozenset(map(_folded, skip))
         self.kept: Cells[str, bool] = Cells(self._is_kept)
 
+    def undecided(self) -> str | None:
+        """Why the mapping must say more about the column, or None."""
+        left_out = sorted({cell for cell, kept in self.kept.items() if not kept and is_counted(cell)})
+        left_out = [cell for cell in left_out if _folded(cell) not in self._skip]
+        if not left_out:
+            return None
+        shown = ", ".join(repr(printable(cell)) for cell in left_out)
+        return (
+            f"column {self.name!r} has {shown}, which looks as if it counts: name it in [rows.only] or in [rows.skip]"
+        )
+
     def _is_kept(self, cell: str) -> bool:
-        return (_folded(cell) in self._values) is self._counts
+        value = _folded(cell)
+        return (self._only is None or value in self._only) and value not in self._skip
 
 
 def _folded(text: str) -> str:
@@ -302,7 +315,7 @@ class _Parser:
         self._width = len(header.names)
         self._is_ragged = source.is_ragged
         self._footers = tuple(canonical(text) for text in mapping.file.footer)
-        self._choices = _choices(mapping, header)
+        self.choices = _choices(mapping, header)
         self.statuses = _statuses(mapping, header)
         self._order: FileOrder[Row] = FileOrder()
         texts = TextReader(mapping, source.encoding)
@@ -358,7 +371,7 @@ class _Parser:
 
     def _counting(self, numbers: Sequence[int], rows: list[list[str]]) -> tuple[Sequence[int], list[list[str]]]:
         """The rows that count by [rows]."""
-        for choice in self._choices:
+        for choice in self.choices:
             kept = [choice.kept[row[choice.place]] is True for row in rows]
             if not all(kept):
                 for row, keep in zip(rows, kept, strict=True):
@@ -538,10 +551,10 @@ def _readers(mapping: TillMapping, texts: TextReader, times: TimeReader) -> dict
 
 def _choices(mapping: TillMapping, header: Header) -> list[_Choice]:
     """How [rows] chooses among the rows of a file."""
+    only, skip = mapping.rows.only, mapping.rows.skip
     return [
-        _Choice(_places(header.names, [column])[0], values, counts=counts)
-        for chosen, counts in ((mapping.rows.only, True), (mapping.rows.skip, False))
-        for column, values in chosen.items()
+        _Choice(name, _places(header.names, [name])[0], only.get(name), skip.get(name, ()))
+        for name in dict.fromkeys((*only, *skip))
     ]
 
 
@@ -550,7 +563,7 @@ def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
     decided = {
         place for column in (*mapping.rows.only, *mapping.rows.ignore) for place in _places(header.names, [column])
     }
-    skipped = {place for column in mapping.rows.skip for place in _places(header.names, [column])}
+    skipped = {place for column in mapping.rows.skip for place in _places(header.names, [column])} - decided
     others = set(range(len(header.names))) - decided - set(header.index.values())
     return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
 

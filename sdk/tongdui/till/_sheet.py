@@ -152,8 +152,8 @@ class TillSheet:
 
     @cached_property
     def returns(self) -> Spooled[Return]:
-        """Goods that came back."""
-        return self._of_fate("returned", _return)
+        """Goods that came back, in order of time: each takes what the ones before have left."""
+        return self._of_fate("returned", _return, order="s.time, s.line")
 
     @cached_property
     def held_back(self) -> Spooled[HeldBack]:
@@ -218,8 +218,8 @@ class TillSheet:
             "returns": [_return_document(back) for back in self.returns],
         }
 
-    def _of_fate(self, fate: str, decode: Any) -> Spooled[Any]:
-        return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY s.line", (fate,), decode)
+    def _of_fate(self, fate: str, decode: Any, order: str = "s.line") -> Spooled[Any]:
+        return Spooled(self._spool, f"{SALES} WHERE s.fate = ? ORDER BY {order}", (fate,), decode)
 
 
 def read_till(

@@ -27,8 +27,14 @@ _CALLED_OFF = re.compile(
 """What is said within longer texts too, as in `voided by Li`."""
 _PAYMENTS = frozenset(map(word, PAYMENT_COLUMNS))
 _NOT_COUNTED = frozenset(map(word, NOT_COUNTED))
-_TELLING = _NOT_COUNTED | frozenset(map(word, (*COUNTED, *STATUS_UNSURE)))
+_COUNTED = frozenset(map(word, COUNTED))
+_TELLING = _NOT_COUNTED | _COUNTED | frozenset(map(word, STATUS_UNSURE))
 _UNSURE = frozenset(map(word, STATUS_UNSURE))
+
+
+def is_counted(value: str) -> bool:
+    """Whether a value says that its row most probably counts."""
+    return word(value) in _COUNTED
 
 
 def is_called_off(value: str) -> bool:

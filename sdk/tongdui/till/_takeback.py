@@ -17,7 +17,10 @@ from tongdui._kinds.reverse import Reverse
 from tongdui._models import Movement
 
 from ._result import Pending, Refused, Source, TakenBack, TillResult
-from ._submission import ORDER_SIZE, Refusal, numbered, submit
+from ._submission import Refusal, numbered, submit
+
+REVERSALS = 40
+"""Reversals in one order. They need as much gas as a hundred issuances."""
 
 _MOST_RACES = 5
 """How often another run may be quicker with the same debt before this run leaves it to that one."""
@@ -222,7 +225,7 @@ def _next_order(debts: Sequence[Debt]) -> tuple[list[Debt], list[Debt]]:
     members: set[str | None] = set()
     for debt in debts:
         member = debt.claim.original.member if debt.claim is not None else None
-        if len(order) < ORDER_SIZE and (member is None or member not in members):
+        if len(order) < REVERSALS and (member is None or member not in members):
             members.add(member)
             order.append(debt)
         else:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.conftest import Place, Terminal
+from tests.sdk.cli.conftest import COMMAND, Place, Terminal
+from tests.sdk.cli.keyboard import typed
 from tongdui import LocalSigner
 from tongdui._cli._profiles import profiles_file
 
@@ -52,6 +53,9 @@ def test_login_refuses_what_does_not_fit(tongdui: Terminal, place: Place, key_fi
     wrong_key.write_text("tdk_1_x")
     refused = tongdui("login", "--url", place.network.url, "--api-key-file", str(wrong_key))
     assert (refused.code, "unauthenticated" in refused.err) == (2, True)
+    wrong_key.write_text('{"secret": "tdk_1_x"}')
+    refused = tongdui("login", "--url", place.network.url, "--api-key-file", str(wrong_key))
+    assert (refused.code, f"{wrong_key}: this is no API key" in refused.err) == (2, True)
     other = LocalSigner.generate().save_keystore(tmp_path / "other.json", "x")
     refused = tongdui("login", "--url", place.network.url, "--api-key-file", key_file, "--keystore", str(other))
     assert refused.code == 2
@@ -67,6 +71,19 @@ def test_login_refuses_what_does_not_fit(tongdui: Terminal, place: Place, key_fi
     assert not profiles_file().exists()
 
 
+def test_login_asks_at_a_terminal_and_shows_no_key(place: Place, empty_home: Path) -> None:
+    answers = [
+        ("URL of the gateway: ", place.network.url),
+        ("API key (tdk_...): ", place.station.api_key),
+        ("Keystore of 0x", str(place.keystore)),
+    ]
+    code, screen = typed([*COMMAND, "login", "--profile", "asked"], {}, answers)
+    assert code == 0, screen
+    assert "logged in to" in screen
+    assert place.station.api_key not in screen
+    assert json.loads(profiles_file().read_text())["profiles"]["asked"]["keystore"] == str(place.keystore)
+
+
 def test_login_without_a_terminal_says_what_to_give(tongdui: Terminal, place: Place) -> None:
     assert "give --url" in tongdui("login").err
     assert "give --api-key-file, set TONGDUI_API_KEY" in tongdui("login", "--url", place.network.url).err
@@ -78,6 +95,14 @@ def test_login_takes_the_key_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{place.shop_key}\n"))
     printed = tongdui.good("login", "--url", place.network.url, "--api-key-file", "-").out
     assert printed.startswith(f"logged in to {place.network.url} as Shop\n")
+
+
+def test_a_key_that_may_not_read_logs_in(tongdui: Terminal, place: Place, tmp_path: Path) -> None:
+    key = place.network.operator.api_keys.create(merchant=place.station.merchant, scopes=["issue"]).secret
+    assert key is not None
+    (tmp_path / "key").write_text(key)
+    log_in(tongdui, place, str(tmp_path / "key"), "--keystore", str(place.keystore))
+    assert tongdui("balance", "FC-1").code == 2
 
 
 def test_a_profile_is_chosen_by_option_or_variable(
@@ -119,7 +144,13 @@ def test_a_file_that_others_can_read_is_refused(tongdui: Terminal, place: Place,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"profiles": {"default": {"url": "http://x"}}}', '{"profiles": {"a": {"x": 1}}}']
+    "text",
+    [
+        *("", "[]", "{}"),
+        '{"profiles": {"default": {"url": "http://x"}}}',
+        '{"profiles": {"default": {"url": 1, "api_key": "x"}}}',
+        '{"profiles": {"a": {"x": "1"}}}',
+    ],
 )
 def test_a_file_that_is_none_of_ours_is_named(tongdui: Terminal, text: str) -> None:
     profiles_file().parent.mkdir(parents=True)
@@ -145,7 +176,7 @@ def test_status_shows_the_position_exactly(as_shop: Terminal, place: Place) -> N
 
 def test_status_of_a_key_without_a_merchant(as_shop: Terminal, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGDUI_API_KEY", place.network.api_keys["operator"])
-    assert "none: a key of the network" in as_shop.good("status").out
+    assert "none that this key may see" in as_shop.good("status").out
 
 
 def test_no_answer_is_no_outcome(tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,20 +61,29 @@ def test_tail_goes_on_where_it_was(own: Terminal, party: Party) -> None:
 
 
 def test_tail_sees_what_happens_and_nothing_else(party: Party) -> None:
-    record(party, "before")
+    record(party, "before", "member.registered")
     command = [*COMMAND, "events", "tail", "--type", "member.*", "--json"]
     settings = {"TONGDUI_URL": str(party.site.http.base_url), "TONGDUI_API_KEY": party.site.keys[party.id]}
+    ended = threading.Event()
+
+    def happen() -> None:
+        for number in range(200):
+            record(party, "other")
+            party.member(f"FC-{number}")
+            if ended.wait(0.5):
+                return
+
     with subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        stop = threading.Timer(60, running.kill)
-        stop.start()
-        threading.Timer(2, lambda: record(party, "other")).start()
-        threading.Timer(3, lambda: party.member("FC-1")).start()
-        event = json.loads(running.stdout.readline())
+        happening = threading.Thread(target=happen)
+        happening.start()
+        events = [json.loads(running.stdout.readline()) for _ in range(2)]
+        ended.set()
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 0
-        stop.cancel()
-    assert event["type"] == "member.registered"
+        happening.join()
+    assert [event["type"] for event in events] == ["member.registered"] * 2
+    assert [event["subject"][:4] for event in events] == ["mem_"] * 2
 
 
 def test_a_mistyped_type_is_suggested(own: Terminal, party: Party) -> None:

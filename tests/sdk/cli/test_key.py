@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.cli.conftest import COMMAND, Place, Terminal
+from tests.sdk.cli.keyboard import typed
 from tongdui import LocalSigner
 
 
@@ -39,6 +40,14 @@ def test_without_a_terminal_it_does_not_hang(tmp_path: Path, stdin: int) -> None
         "tongdui: there is no terminal to ask for a password at: give --password-file, or set TONGDUI_KEYSTORE_PASSWORD\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_at_a_terminal_it_asks_twice(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    code, screen = typed([*COMMAND, "key", "new", str(path)], {}, [("Password for", "one"), ("Again", "two")])
+    assert (code, "the two passwords differ" in screen, path.exists()) == (2, True, False)
+    code, screen = typed([*COMMAND, "key", "new", str(path)], {}, [("Password for", "one"), ("Again", "one")])
+    assert (code, LocalSigner.from_keystore(path, "one").address in screen) == (0, True)
 
 
 def test_wrong_passwords_are_said_in_words(

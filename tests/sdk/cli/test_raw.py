@@ -46,6 +46,8 @@ def test_wrong_use_is_named(own: Terminal) -> None:
     assert "write name=text" in own("post", "members", "external_id").err
     assert "is not JSON" in own("post", "nonces", "count:=many").err
     assert "the body is not JSON" in own("post", "nonces", "-d", "{").err
+    assert "not both" in own("get", "members?limit=1", "external_id=1").err
+    assert own.good("get", "members?limit=1", "--json").json["data"] == []
     assert "not both" in own("post", "nonces", "count:=1", "-d", "{}").err
     unknown = own("get", "nothing", "--json")
     assert (unknown.code, unknown.problem["status"]) == (2, 404)

@@ -15,7 +15,7 @@ import pytest
 from openpyxl import Workbook
 
 from tongdui import TillError
-from tongdui.till import TillMapping, TillSheet, read_till
+from tongdui.till import TillMapping, TillSheet, inspect_till, read_till
 
 TABLE = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))
 SHIPPED = Path(__file__).parents[3] / "sdk" / "tongdui" / "till" / "mappings"
@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parents[3] / "sdk" / "tongdui" / "till" / "mappings"
 SETTINGS = {"name", "why", "mapping", "without", "ships", "rows", "text", "cells", "forms"}
 OUTCOMES = {
     *("points", "worthless", "no_customer", "held_back", "malformed", "returns", "skipped"),
-    *("references", "times", "articles", "error", "says"),
+    *("references", "times", "articles", "error", "says", "inspected"),
 }
 
 Case = dict[str, Any]
@@ -54,8 +54,7 @@ _VALUES = {"quantity", "amount", "price"}
 def _forms(case: Case) -> list[str]:
     if "cells" in case:
         return [TYPED_CELLS]
-    spreadsheets = {"text": [], "untyped": [TEXT_CELLS]}.get(case.get("forms", ""), [TEXT_CELLS, TYPED_CELLS])
-    return [*ENCODINGS, *spreadsheets]
+    return [*ENCODINGS, *([] if case.get("forms") == "text" else [TEXT_CELLS, TYPED_CELLS])]
 
 
 CASES = [pytest.param(case, form, id=f"{case['name']}: {form}") for case in TABLE["case"] for form in _forms(case)]
@@ -209,6 +208,27 @@ def test_a_case_comes_out_right(case: Case, form: str, tmp_path: Path) -> None:
         _check_words(case, sheet, path.name)
         _check_sales(case, sheet)
         assert sheet.needs_attention == bool(case.get("held_back") or case.get("malformed"))
+
+
+@pytest.mark.parametrize(
+    ("case", "form"),
+    [
+        pytest.param(case, form, id=f"{case['name']}: {form}")
+        for case in TABLE["case"]
+        for form in _forms(case)
+        if case.get("inspected") and form != "gb18030"
+    ],
+)
+def test_an_inspection_proposes_how_a_file_is_written(case: Case, form: str, tmp_path: Path) -> None:
+    """With the case's own points for articles, which no file tells, the proposed mapping issues what is right."""
+    settings = _settings(case, form)
+    path = _write(case, form, settings, tmp_path)
+    proposed = tomllib.loads(inspect_till(path).toml)
+    proposed.pop("units", None)
+    proposed |= {section: settings[section] for section in ("points", "articles")}
+    with read_till(path, TillMapping.parse(proposed, "proposed.toml")) as sheet:
+        assert _outcome(sheet)["points"] == case.get("points", {})
+        assert _outcome(sheet)["no_customer"] == sorted(case.get("no_customer", []))
 
 
 def test_every_case_says_what_it_expects() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.stand_in import Call, ProblemError, StandIn
-from tongdui import Client, ForbiddenError
+from tongdui import Client, ForbiddenError, LocalSigner
 from tongdui.till import TillImport, TillResult, TillSheet, inspect_till, read_till
 from tongdui.till._content import LARGEST_METADATA, sale_metadata
 from tongdui.till._report import TillReport
@@ -51,7 +51,8 @@ def test_a_day_is_issued_once_however_often_it_is_run(client: Client, gateway: S
     assert [len(gateway.orders[order]["movements"]) for order in first.orders] == [100, 65]
     second = TillImport(client, "FUEL").run(day())
     assert (len(second.issued), len(second.already), second.orders) == (0, 165, [])
-    assert not second.needs_attention
+    assert [found.source.number for found in second.unmatched] == ["R500901"]  # sold on an earlier day
+    assert (second.changed, second.refused, second.pending, second.owed) == ([], [], [], [])
     assert sum(m["points"] for m in gateway.movements) == day().points
 
 
@@ -131,6 +132,14 @@ def test_what_is_not_final_in_time_is_pending(client: Client, gateway: StandIn, 
     result = TillImport(client, "FUEL", timeout=0.2).run(sheet_of(fuel("1", "200.00")))
     assert [(found.source.number, found.movement.points) for found in result.pending] == [("1", 200)]
     assert result.needs_attention
+
+
+def test_a_merchant_whose_orders_the_gateway_signs_imports_too(gateway: StandIn, station: LocalSigner) -> None:
+    with Client(gateway.url, "tdk_station_secret") as client:
+        first = TillImport(client, "FUEL", reverse=True).run(day())
+        second = TillImport(client, "FUEL", reverse=True).run(day())
+    assert (len(first.issued), [taken.points for taken in first.reversed]) == (165, [4, 536])
+    assert (len(second.already), len(second.reversed_before), second.orders) == (165, 2, [])
 
 
 # --- refusals

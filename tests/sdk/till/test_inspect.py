@@ -439,6 +439,16 @@ def test_forms_of_one_file_are_put_together(tmp_path: Path) -> None:
     }
 
 
+def test_several_currencies_are_an_open_question(tmp_path: Path) -> None:
+    rows = (
+        "2026-04-15 08:00,1,C-1,Tea,1,¥5.00",
+        "2026-04-15 08:01,2,C-1,Tea,1,5.00元",
+        "2026-04-15 08:02,3,C-1,Tea,1,€5.00",
+    )
+    assert found(inspected(tmp_path, table(*rows)), "Open question", "several currencies", "'€'")
+    assert not found(inspected(tmp_path, table(*rows[:2])), "several currencies")
+
+
 def test_number_that_may_be_two_is_an_open_question(tmp_path: Path) -> None:
     inspection = inspected(tmp_path, table('2026-04-15 08:00,1,C-1,Tea,1,"1,262"'))
     assert amounts(inspection) == [Decimal(1262)]
@@ -531,7 +541,7 @@ def test_till_and_original_sale_are_found(tmp_path: Path) -> None:
 
 
 def with_status(tmp_path: Path, *values: str, name: str = "状态") -> Inspection:
-    rows = [f"2026-04-15 08:00:{n:02},{n},C-1,95#,1.00,8.00,{value}" for n, value in enumerate(values)]
+    rows = [f"2026-04-15 08:{n // 60:02}:{n % 60:02},{n},C-1,95#,1.00,8.00,{value}" for n, value in enumerate(values)]
     return inspected(tmp_path, table(*rows, header=f"time,sale number,customer,article,quantity,amount,{name}"))
 
 
@@ -569,6 +579,17 @@ def test_two_statuses_share_the_section_of_a_setting(tmp_path: Path) -> None:
 
 def test_column_without_a_telling_name_is_a_status_by_its_values(tmp_path: Path) -> None:
     assert document(with_status(tmp_path, "OK", "VOIDED", name="x1"))["rows"] == {"only": {"x1": ["OK"]}}
+
+
+def test_notes_that_call_a_row_off_are_for_a_person_to_judge(tmp_path: Path) -> None:
+    notes = [f"note {n}" for n in range(60)] + ["voided by Li"]
+    inspection = with_status(tmp_path, *notes, name="remark")
+    with pytest.raises(TillError, match="remark"):
+        read(inspection)
+    chosen = inspection.toml.replace('# [rows]\n# ignore = ["remark"]', '[rows]\nignore = ["remark"]')
+    reader = RowReader(inspection.path, TillMapping.parse(tomllib.loads(chosen), "chosen"))
+    assert len(list(reader)) == 61
+    reader.check()
 
 
 def test_how_a_sale_was_paid_is_no_status(tmp_path: Path) -> None:
@@ -689,6 +710,19 @@ def test_points_and_categories_are_for_a_person_to_check(tmp_path: Path) -> None
     assert "# fuel in this file: 95# (L, 1), 92# (L, 1)" in inspection.toml
 
 
+def test_every_setting_has_its_reason(tmp_path: Path) -> None:
+    rows = ("15.04.2026 08:00;1;;Tea;1;1.262,26 €", "15.04.2026 08:01;2;NULL;Tea;-1;5,25-€")
+    inspection = inspected(tmp_path, table(*rows, header="time;sale number;customer;article;quantity;amount"))
+    for line in (
+        'decimal = ","  # such as 1.262,26 €',
+        'thousands = "."  # such as 1.262,26 €',
+        'negative = ["leading", "trailing"]  # such as 5,25-€',
+        'none = ["NULL"]  # what stands where there was no customer',
+        'time = "time"  # such as 15.04.2026 08:00',
+    ):
+        assert line in inspection.toml.splitlines()
+
+
 # ---------------------------------------------------------------- mistakes and what is no till file
 
 
@@ -699,6 +733,19 @@ def test_file_with_mistakes_is_inspected() -> None:
     read_here = {row.line: row for row in inspection.rows if isinstance(row, Row)}
     assert shipped.items() <= read_here.items()
     assert found(inspection, "line 10", "quotation mark")
+
+
+def test_file_without_sales_is_known_by_its_header(tmp_path: Path) -> None:
+    inspection = inspected(tmp_path, table())
+    assert document(inspection)["columns"]["amount"] == "amount"
+    assert read(inspection) == []
+    assert found(inspection, "names of the columns only")
+
+
+def test_columns_with_nothing_that_can_be_read_are_known_by_their_names(tmp_path: Path) -> None:
+    inspection = inspected(tmp_path, table("soon,1,C-1,Tea,one,five", "later,2,C-1,Tea,two,six"))
+    assert document(inspection)["columns"].keys() >= {"time", "quantity", "amount"}
+    assert found(inspection, "reads 0 of the first 2 rows")
 
 
 @pytest.mark.parametrize(
@@ -713,7 +760,6 @@ def test_file_with_mistakes_is_inspected() -> None:
         (b"2026-04-15 08:00,1,C-1,95#,1.00,8.00\n2026-04-15 08:01,2,C-1,95#,1.00,8.00\n", "names the columns"),
         (b"hello world\n", "names the columns"),
         (b"time,sale number,article,quantity,amount\n2026-04-15 08:00,1,Tea,1,8.00\n", "the customer's number"),
-        (b"time,sale number,customer,article,quantity,amount\n", "has no rows"),
     ],
 )
 def test_what_cannot_be_inspected_is_refused_in_words(tmp_path: Path, content: bytes, reason: str) -> None:

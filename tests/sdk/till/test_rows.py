@@ -311,6 +311,17 @@ def test_a_skipped_status_with_one_more_word_is_undecided(rows_of: Read) -> None
         reader.check()
 
 
+def test_a_value_that_looks_as_if_it_counts_is_not_left_out_silently(rows_of: Read) -> None:
+    """The till has learned a new word: its sales would be skipped every day, and nobody would know."""
+    lines = [fuel("1") + ",PAID", fuel("2") + ",settled", fuel("3") + ",VOIDED"]
+    found = rows_of(*lines, header=STATUS, rows={"only": {"status": ["PAID"]}})
+    with pytest.raises(TillError, match=r"column 'status' has 'settled', which looks as if it counts"):
+        found.reader.check()
+    found = rows_of(*lines, header=STATUS, rows={"only": {"status": ["PAID"]}, "skip": {"status": "Settled"}})
+    assert ([row.sale for row in found.rows], found.reader.skipped) == (["1"], 2)
+    found.reader.check()
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
