@@ -285,7 +285,8 @@ class _Choice:
 
     def undecided(self) -> str | None:
         """Why the mapping must say more about the column, or None."""
-        unlisted = {cell for cell, kept in self.kept.items() if not kept and _folded(cell) not in self._skip}
+        known = {*self._skip, _folded(self.name)}  # its own name stands in a header that every page repeats
+        unlisted = {cell for cell, kept in self.kept.items() if not kept and _folded(cell) not in known}
         if self._only is not None and self._skip:
             left_out, why = unlisted, "which is in neither list"
         else:
