@@ -34,6 +34,7 @@ from clearing.pipeline.projector import Projector
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline
+from scripts.bench.till import till_figures
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
 from tongdui import Client, Exchange, Issue, LocalSigner
 from tongdui.orders import Instruction, Kind, SignedOrder
@@ -347,7 +348,9 @@ def resident_bytes(pid: int) -> int:
 def main() -> int:
     """Runs the chosen benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["gas", "speed", "all"], default="all", help="default: %(default)s")
+    parser.add_argument(
+        "what", nargs="?", choices=["gas", "speed", "till", "all"], default="all", help="default: %(default)s"
+    )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     chosen = parser.parse_args()
     logs.configure(logging.WARNING)
@@ -359,6 +362,9 @@ def main() -> int:
             usual = bench_usual_way(chain, 500)
     if chosen.what in ("speed", "all"):
         bench_network(chosen.seconds, usual, ceilings)
+    if chosen.what in ("till", "all"):
+        for figure, value, unit in till_figures():
+            report(figure, value, unit)
     return 0
 
 

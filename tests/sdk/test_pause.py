@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
+import trio
 
 from tongdui._pause import pause
 
@@ -17,7 +17,6 @@ def test_it_pauses_on_asyncio() -> None:
 
 
 def test_it_pauses_on_trio() -> None:
-    trio = pytest.importorskip("trio")
     began = time.monotonic()
     trio.run(pause, 0.05)
     assert time.monotonic() - began >= 0.05

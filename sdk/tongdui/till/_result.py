@@ -142,8 +142,8 @@ class TillResult:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether anything is pending, changed, refused, unmatched, or owed by a member."""
-        return bool(self.pending or self.changed or self.refused or self.unmatched or self.owed)
+        """Whether anything is pending, changed, refused, unmatched, due, or owed by a member."""
+        return any((self.pending, self.changed, self.refused, self.unmatched, self.due, self.owed))
 
     def document(self) -> dict[str, Any]:
         """Everything as a dict that JSON can write."""
