@@ -306,7 +306,7 @@ def _folded(text: str) -> str:
 
 
 _Found = dict[str, list[Any]]
-"""What the cells of some rows say, a list for each of our columns. `unit?` and `amount?` are checks of these columns."""
+"""What the cells of some rows say, a list for each of our columns. `unit?` is a check of that column."""
 
 
 class _Parser:
@@ -432,9 +432,7 @@ class _Parser:
             found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], found["unit"], strict=True)))
         if "amount" not in found:
             found["amount"] = list(map(EXACT.multiply, found["quantity"], found["unit_price"]))
-        elif odd := _given_for_money(found["quantity"], found["amount"]):
-            found["amount?"] = [odd.get(place) for place in range(len(rows))]
-        if self._bad_cells() != before or "amount?" in found:
+        if self._bad_cells() != before:
             return found, True
         for status in self.statuses:
             status.see(columns[status.place])
@@ -570,12 +568,3 @@ def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
     skipped = {place for column in mapping.rows.skip for place in _places(header.names, [column])} - decided
     others = set(range(len(header.names))) - decided - set(header.index.values())
     return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
-
-
-def _given_for_money(quantities: Sequence[Decimal], amounts: Sequence[Decimal]) -> dict[int, BadCellError]:
-    """The places of goods that came back and were paid for. The other way round, a coupon is a piece of minus five yuan."""
-    return {
-        place: BadCellError(f"is above zero, but the quantity {quantity} is below it", str(amount))
-        for place, (quantity, amount) in enumerate(zip(quantities, amounts, strict=True))
-        if quantity.is_signed() and amount and not amount.is_signed()
-    }

@@ -523,7 +523,10 @@ class _Sorter:
             or self._in_the_future(summary)
             or _unclear(summary, reference, marked)
         )
-        fate = "held back" if reason else _fate(summary, marked)
+        fate = _fate(summary, marked)
+        if fate != "returned":
+            reason = reason or _given_for_money(rows)
+        fate = "held back" if reason else fate
         if fate == "issued":
             self.points += int(summary.points)
         self._spool.add_sale(
@@ -648,6 +651,12 @@ def _unclear(summary: Summary, reference: str, marked: bool) -> str:
     if points > UINT64_MAX:
         return f"it is worth {points} points, more than the chain can hold"
     return ""
+
+
+def _given_for_money(rows: Sequence[Row]) -> str:
+    """Why a sale that takes money for what it takes back is unclear, or "". In a return, such a row cancels a coupon."""
+    odd = next((row for row in rows if row.quantity < 0 < row.amount), None)
+    return "" if odd is None else f"line {odd.line} takes back {-odd.quantity} {odd.article}, and money for it"
 
 
 def _fate(summary: Summary, marked: bool) -> str:

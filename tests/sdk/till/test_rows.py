@@ -66,7 +66,6 @@ BAD_ROWS = [
     (f"{TIME},1,FC-1,Super fuel,1,L,1.00", "unit", "must be pcs or"),
     (f"{TIME},1,FC-1,95#,1,L,1.005", "amount", "has more than 2 decimals"),
     (f'{TIME},1,FC-1,95#,1,L,"1,000.00"', "amount", "is not a decimal number"),
-    (f"{TIME},1,FC-1,95#,-1,L,1.00", "amount", "is above zero, but the quantity -1 is below it"),
     (f"{TIME},TRUE,FC-1,95#,1,L,1.00", "sale number", "is a yes or a no"),
     (f"{TIME},1,FALSE,95#,1,L,1.00", "customer", "is a yes or a no"),
     (f"{TIME},1,FC-1,95#,1,L", "row", "has 6 fields, the header names 7"),
