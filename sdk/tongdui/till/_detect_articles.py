@@ -21,13 +21,13 @@ from ._words import (
     POSTAGE,
     STANDARD_GRADES,
     TOP_UPS,
+    is_measured,
     word,
 )
 
 _GRADE = re.compile(r"(?<![\d.])(?P<grade>[+-]?\d{1,3})(?P<mark>\s*(?:#|号))?")
 _TOKEN = re.compile(r"[a-z0-9]+|[^\x00-\x7f]+")
-_MEASURED = {word(unit) for unit in MEASURED_UNITS}
-_KNOWN = {*_MEASURED, *map(word, PIECE_UNITS)}
+_KNOWN = {word(unit) for unit in (*MEASURED_UNITS, *PIECE_UNITS)}
 _VOLUMES = {word(unit) for unit in ("l", "ltr", "litre", "litres", "liter", "liters", "升", "公升", "gal", "gallon")}
 _GRADES = {*PETROL_GRADES, *DIESEL_GRADES}
 _SOME = 0.01
@@ -48,7 +48,7 @@ class Article:
     def is_measured(self) -> bool:
         """Whether it is sold by volume or weight: its units say so, or no unit does and its quantities do."""
         named = [unit for unit in self.units if unit]
-        return any(word(unit) in _MEASURED for unit in named) if named else self.in_fractions
+        return any(map(is_measured, named)) if named else self.in_fractions
 
     @property
     def is_by_volume(self) -> bool:
@@ -205,7 +205,7 @@ def _units(category: Category) -> tuple[str, ...]:
         units.update(article.units)
     if not units or units[""] > _EMPTY * units.total():
         return ()
-    measured = [unit for unit in units if unit and word(unit) in _MEASURED]
+    measured = [unit for unit in units if is_measured(unit)]
     if category.name == "fuel" and measured:
         return tuple(measured)
     known = (unit for unit, rows in units.most_common() if word(unit) in _KNOWN or rows >= _SOME * units.total())

@@ -12,12 +12,11 @@ from ._detect_layout import Layout
 from ._inspect_findings import count
 from ._mapping import TillMapping
 from ._rows import Row, RowProblem
-from ._words import MEASURED_UNITS, word
+from ._words import is_measured
 
 _KINDS = 10
 """The kinds of malformed rows that are told of."""
 _MOST_TILLS = 50
-_MEASURED = {word(unit) for unit in MEASURED_UNITS}
 
 
 def findings_of_rows(rows: Sequence[Row | RowProblem], layout: Layout, mapping: TillMapping) -> Iterator[str]:
@@ -118,7 +117,7 @@ def _repeated(rows: Sequence[Row], layout: Layout) -> Iterator[str]:
     seen: dict[tuple[object, ...], Row] = {}
     pairs: list[tuple[Row, Row]] = []
     for row in rows:
-        if row.quantity % 1 or word(row.unit) in _MEASURED:
+        if row.quantity % 1 or is_measured(row.unit):
             earlier = seen.setdefault(row[1:], row)
             if earlier is not row:
                 pairs.append((earlier, row))

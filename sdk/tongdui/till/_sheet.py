@@ -26,6 +26,7 @@ from ._points import EXACT, ZERO, PointsRule, exact_sum
 from ._returns import Line, Original, Remainder, Return, Reversal, gives_back, lines_of, match_return
 from ._rows import Row, RowProblem, RowReader
 from ._spool import SALES, Run, SaleRecord, Spool, Spooled, Summary, micros, moment, pack, unpack
+from ._words import is_measured
 
 AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
@@ -41,10 +42,6 @@ _COLLECT_AFTER = 50_000
 """How many new objects there may be before Python looks for garbage while a file is read."""
 _ALWAYS = (-(2**62), 2**62)
 """A window of time (in microseconds since 1970) that has no ends."""
-_MEASURED_UNITS = frozenset(
-    "l,liter,litre,ml,gal,升,公升,毫升,kg,g,lb,oz,公斤,千克,克,斤,m,m3,m³,米,立方米,kwh,度".split(",")  # noqa: SIM905 - a line
-)
-"""Units of what is measured and not counted: two equal amounts of it in one sale are one amount, written twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -590,9 +587,7 @@ class _Sorter:
         return next(((same[0], same[1]) for same in standing.values() if len(same) > 1), None)
 
     def _is_measured(self, row: Row) -> bool:
-        return (
-            row.quantity % 1 != 0 or row.unit.casefold() in _MEASURED_UNITS or row.category in self._rule.per_quantity
-        )
+        return row.quantity % 1 != 0 or is_measured(row.unit) or row.category in self._rule.per_quantity
 
 
 def _repeated_passage(passages: Sequence[Sequence[Row]]) -> tuple[Row, Row] | None:

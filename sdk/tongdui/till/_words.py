@@ -202,3 +202,11 @@ POSTAGE = (
     "delivery fee", "freight",
 )  # fmt: skip
 """Words in the name of what carrying the goods costs."""
+
+
+def is_measured(unit: str) -> bool:
+    """Whether goods in this unit are measured, not counted."""
+    return word(unit) in _MEASURED
+
+
+_MEASURED = frozenset(map(word, MEASURED_UNITS))
