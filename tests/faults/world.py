@@ -16,8 +16,8 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import Pipe
@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, event, func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -99,14 +99,16 @@ class Plan:
     merge: str | None = None
     """Id of the merge, in place of requests."""
 
+    @property
+    def key(self) -> str:
+        """What tells its orders from those of other plans: the reference of its first instruction, or the merge."""
+        return f"merge:{self.merge}" if self.merge else str(self.requests[0].reference)
+
     def orders(self, session: Session) -> list[Order]:
         """The orders that came of it, oldest first."""
-        named = Instruction.reference.startswith(f"merge:{self.merge}:") if self.merge else self._is_named()
+        named = Instruction.reference.startswith(f"{self.key}:") if self.merge else Instruction.reference == self.key
         query = select(Order).join(Order.instructions).where(named).order_by(Order.seq)
         return list(session.scalars(query))
-
-    def _is_named(self) -> ColumnElement[bool]:
-        return Instruction.reference == self.requests[0].reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +292,9 @@ class World:
         while True:
             with contextlib.suppress(*TROUBLE):
                 self.harness.sequencer.step()
-                if self.harness.projector.step() or _is_open(self.harness):
-                    continue
-                if not self._round.run_late():  # points may have come back to an address that a merge had emptied
+                is_moving = bool(self.harness.projector.step()) or _is_open(self.harness)
+                # Points may have come back to an address that a merge had emptied.
+                if not is_moving and not self._round.run_late():
                     return
             assert time.monotonic() < deadline, "the network does not come to rest"
 
@@ -320,8 +322,10 @@ class World:
         """Asserts: nothing lost, nothing done twice; balances as in the model; database, contract and events agree."""
         planned = 0
         with self.harness.database.reading() as session:
+            by_reference = self._orders_by_reference(session)
+            told = self._told_of(session)
             for plan in self.plans:
-                orders = plan.orders(session)
+                orders = by_reference[plan.key]
                 sizes = [order.size for order in orders]
                 if plan.merge:  # one transfer a program, and more where a reorganisation brought points back later
                     assert len(sizes) >= 2
@@ -331,11 +335,9 @@ class World:
                 planned += sum(sizes)
                 for order in orders:
                     assert order.state is OrderState.SETTLED, f"{plan} is {order.state} ({order.reason})"
-                    count = select(func.count()).select_from(Event)
-                    settled = session.scalar(count.where(Event.subject == order.id, Event.type == "order.settled")) or 0
-                    assert settled >= 1, f"{plan} has no event order.settled"
+                    assert told[order.id] >= 1, f"{plan} has no event order.settled"
                     if recorded_once and plan is self.plans[-1]:
-                        assert settled == 1, f"{plan} has {settled} events order.settled"
+                        assert told[order.id] == 1, f"{plan} has {told[order.id]} events order.settled"
             merged = select(Account.posted).join(Member, Member.address == Account.address)
             assert set(session.scalars(merged.where(Member.merged_into.is_not(None)))) <= {0}
             self._check_codes(session)
@@ -347,6 +349,23 @@ class World:
         assert report.drifts == []
         assert report.checked["entry"] == entries
         self._compare_with_model()
+
+    @staticmethod
+    def _orders_by_reference(session: Session) -> Mapping[str, list[Order]]:
+        """All orders by the key of the plan that they came of; all at once, because the plans become many."""
+        found: dict[str, list[Order]] = defaultdict(list)
+        query = select(Instruction.reference, Order).join(Order.instructions).where(Instruction.reference.is_not(None))
+        for reference, order in session.execute(query.order_by(Order.seq)):
+            found[
+                reference.rpartition(":")[0].rpartition(":")[0] if reference.startswith("merge:") else reference
+            ].append(order)
+        return found
+
+    @staticmethod
+    def _told_of(session: Session) -> Mapping[str, int]:
+        """How many events `order.settled` there are, by order."""
+        told: Mapping[str, int] = Counter(session.scalars(select(Event.subject).where(Event.type == "order.settled")))
+        return told
 
     @staticmethod
     def _check_codes(session: Session) -> None:
