@@ -19,7 +19,7 @@ from ._result import Changed, Pending, TillResult, Unmatched
 from ._returns import Line, Original, Return, Reversal, match_returns
 from ._rows import Row
 from ._submission import numbered
-from ._takeback import Claim, Debt
+from ._takeback import Claim, Debt, reversed_by_hand
 
 _SEARCH_PAGE = 200
 
@@ -93,6 +93,12 @@ class Originals:
             amended = [one for one in before if one not in mine and one.reverses == claim.original.id]
             claim.points += sum(one.points for one in amended)
             claim.look(before)
+            by_hand = reversed_by_hand(self._reversals(claim.original), before) if claim.left else 0
+            if by_hand and content_of(claim.original) is not None:
+                reason = f"{by_hand} points of {claim.original.id} were reversed by hand, perhaps for this return: "
+                reason += f"reverse what is still missing under the reference {returned.reference}~{len(before) + 1}"
+                self._unmatched(returned, returned.lines, reason)
+                return None
         return Debt(returned, returned.reference, claims, before) if claims else None
 
     def _not_yet_counted(self, returned: Return, same: Movement | None) -> Return:
@@ -107,7 +113,8 @@ class Originals:
         found = self._amended(same) or content_of(same)
         counted = found.back if found is not None else frozenset()
         left = tuple(row for row in returned.rows if back_of(row) not in counted)
-        return replace(returned, reversals=(), unmatched=left)
+        time = min((row.time for row in left), default=returned.time)
+        return replace(returned, time=time, reversals=(), unmatched=left)
 
     def _is_other_return(self, returned: Return, mine: Sequence[Movement]) -> bool:
         """Whether the reversals under the return's reference are those of another return, at another time. Notes that."""
@@ -224,7 +231,7 @@ class Originals:
         """An issuance as the sale that it was for; None if nobody kept what that was."""
         content, amended = content_of(original), self._amended(original)
         lines = amended.lines if amended is not None else content.lines if content is not None else None
-        if content is None or lines is None:
+        if content is None or lines is None or self._is_vague(original):
             return None
         points = original.points if amended is None or amended.worth is None else amended.worth
         return Original(
@@ -243,6 +250,11 @@ class Originals:
         """What the newest amendment says that is left of a sale; None if it was never brought down."""
         contents = map(content_of, self._reversals(original))
         return next((found for found in contents if found is not None and found.worth is not None), None)
+
+    def _is_vague(self, original: Movement) -> bool:
+        """Whether a return took back more lines than could be kept, so that nobody knows what is left."""
+        contents = map(content_of, self._reversals(original))
+        return any(found is not None and found.is_return and found.lines is None for found in contents)
 
     def _reversals(self, original: Movement) -> list[Movement]:
         """The live reversals of an issuance, newest first."""
