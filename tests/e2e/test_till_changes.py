@@ -257,6 +257,125 @@ def test_a_stranger_who_brings_goods_back_is_named(till: Till) -> None:
     assert result.needs_attention
 
 
+# --- returns of the sale's own number
+
+
+def test_what_an_amendment_took_is_not_what_a_return_of_the_same_number_takes(till: Till) -> None:
+    """Both have the sale's reference: the amendment is `~1`, the return `~2`, and it takes all that is left."""
+    till.run(till.tea("1", "100.00", quantity="10"))
+    amended = till.run(till.tea("1", "80.00", quantity="8"))
+    back = till.tea("1", "-80.00", quantity="-8", time="08:05:00")
+    returned = till.run(back)
+    assert [[taken.points for taken in result.reversed] for result in (amended, returned)] == [[40], [160]]
+    again = till.run(back)
+    assert (again.orders, again.needs_attention, till.points()) == ([], False, 0)
+
+
+def test_a_number_that_two_returns_have_is_named(till: Till) -> None:
+    till.run(till.tea("1", "100.00", quantity="10"))
+    till.run(till.tea("1", "-10.00", quantity="-1", time="08:05:00"))
+    result = till.run(till.tea("1", "-10.00", quantity="-1", time="08:30:00"))
+    (changed,) = result.changed
+    assert changed.difference.endswith("was the number used for two returns?")
+    assert (till.points(), result.reversed) == (180, [])
+
+
+def test_a_return_that_the_sale_had_in_it_already_takes_nothing(till: Till) -> None:
+    """Files whose hours overlap: the first has the sale and the voided piece, the second has the voided piece again."""
+    voided = till.tea("1", "-20.00", quantity="-1", time="08:05:00")
+    till.run(till.tea("1", "60.00", quantity="3"), voided)
+    again = till.run(voided)
+    assert (again.orders, again.needs_attention, till.points()) == ([], False, 80)
+    later = till.tea("1", "-20.00", quantity="-1", time="08:20:00")
+    result = till.run(voided, later)
+    assert ([taken.points for taken in result.reversed], till.points()) == ([40], 40)
+    for rows in ([till.tea("1", "60.00", quantity="3"), voided, later], [voided], [voided, later]):
+        result = till.run(*rows)
+        assert (result.orders, result.needs_attention, till.points()) == ([], False, 40)
+
+
+def test_a_return_that_an_amendment_has_in_it_takes_nothing_twice(till: Till) -> None:
+    """The void is `~1`; the whole sale, with another void, is brought down by `~2`; then a third piece comes back."""
+    sold = till.tea("1", "60.00", quantity="3")
+    voids = [till.tea("1", "-20.00", quantity="-1", time=f"08:0{minute}:00") for minute in (5, 6)]
+    till.run(sold)
+    till.run(voids[0])
+    amended = till.run(sold, *voids)
+    assert [taken.points for taken in amended.reversed] == [40]
+    assert till.run(voids[0]).orders == []
+    back = till.run(till.tea("R9", "-20.00", quantity="-1", time="15:00:00"))
+    assert ([taken.points for taken in back.reversed], back.needs_attention, till.points()) == ([40], False, 0)
+
+
+def test_what_a_return_of_the_same_number_owes_is_taken_by_the_whole_sale_too(till: Till, witness: Witness) -> None:
+    sold, voided = till.tea("1", "50.00", quantity="5"), till.tea("1", "-50.00", quantity="-5", time="08:05:00")
+    till.run(sold)
+    member = witness.fuel.client.members.get(f"external:{till.customer()}")
+    witness.fuel.client.redemptions.create(program="FUEL", member=member, points=90, wait=WAIT).settled()
+    first = till.run(voided)
+    assert ([taken.points for taken in first.reversed], [owed.points for owed in first.owed]) == ([10], [90])
+    witness.fuel.client.issuances.create(program="FUEL", member=member, points=200, wait=WAIT).settled()
+    second = till.run(sold, voided)
+    assert ([taken.points for taken in second.reversed], second.needs_attention) == ([90], False)
+    for rows in ([sold, voided], [voided]):
+        result = till.run(*rows)
+        assert (result.orders, result.needs_attention, till.points()) == ([], False, 110)
+
+
+def test_a_return_of_an_earlier_files_number_takes_from_no_other_sale_of_its_file(till: Till) -> None:
+    till.run(till.tea("1", "60.00", quantity="3"))
+    other = till.tea("2", "90.00", quantity="3", time="08:02:00")
+    result = till.run(other, till.tea("1", "-60.00", quantity="-3", time="08:05:00"))
+    assert ([taken.points for taken in result.reversed], till.points()) == ([120], 180)
+
+
+# --- rounding
+
+
+def test_returns_that_are_worth_no_point_alone_are_worth_some_together(till: Till) -> None:
+    """Eight pieces of 0.3 points make 2: all of them in one file take 2 back."""
+    till.run(till.tea("1", "1.20", quantity="8"))
+    backs = [till.tea(f"R{n}", "-0.15", quantity="-1", time=f"09:0{n}:00") for n in range(8)]
+    for taken in ([1, 1], []):
+        result = till.run(*backs)
+        assert [found.points for found in result.reversed] == taken
+        assert (till.points(), result.needs_attention) == (0, False)
+
+
+def test_returns_that_come_in_another_order_than_they_happened_round_evenly(till: Till) -> None:
+    sold = till.tea("1", "5.55", quantity="3")
+    backs = [till.tea(f"R{n}", "-1.85", quantity="-1", time=f"1{n}:00:00") for n in range(3)]
+    till.run(sold)
+    taken = [till.run(backs[n]).reversed[0].points for n in (2, 0)]
+    result = till.run(sold, *backs)
+    assert (taken, [found.points for found in result.reversed]) == ([4, 4], [3])
+    again = till.run(sold, *backs)
+    assert (again.orders, again.needs_attention, till.points()) == ([], False, 0)
+
+
+# --- by hand
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_what_was_reversed_by_hand_is_named_and_not_taken_again(till: Till, witness: Witness, comes_back: bool) -> None:
+    """Nobody can tell what a reversal by hand was for, so the import neither counts it nor takes the same again."""
+    till.run(till.tea("1", "100.00", quantity="10"))
+    (issued,) = till.issuances()
+    witness.fuel.client.reversals.create(issued, points=20, wait=WAIT).settled()
+    row = (
+        till.tea("R1", "-20.00", quantity="-2", time="15:00:00") if comes_back else till.tea("1", "80.00", quantity="8")
+    )
+    first = till.run(row)
+    reference = f"till:{DAY}:{till.name}-{'R1' if comes_back else '1'}~1"
+    said = first.unmatched[0].reason if comes_back else first.changed[0].difference
+    assert "20 points of" in said
+    assert said.endswith(f"under the reference {reference}")
+    assert (first.orders, till.points()) == ([], 180)
+    witness.fuel.client.reversals.create(issued, points=40, reference=reference, wait=WAIT).settled()
+    second = till.run(row)
+    assert (second.orders, second.needs_attention, till.points()) == ([], False, 140)
+
+
 # --- when
 
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from tongdui._canonical import LONGEST_TEXT, canonical
 
 from ._mapping import NumberFormat, TillMapping
-from ._words import NO_CUSTOMER, column_word, word
+from ._words import NO_ARTICLE, NO_CUSTOMER, column_word, word
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,6 +23,7 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd\ufffe
 _SCIENTIFIC = re.compile(
     r"[+-]?\d+(?:[.,]\d*)?\s*(?:[eE]\s*\+\s*\d+|[x×*]\s*10\s*\^?\s*\+?\d+)|[+-]?\d+[.,]\d*\s*[eE]\s*-?\d+", re.ASCII
 )
+_MADE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?", re.ASCII)
 _WHOLE_WITH_DECIMALS = re.compile(r"\d+[.,]0+", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|#+)")
 _DESTROYED = "is a number that Excel has destroyed: format the column as text, and export it again"
@@ -31,9 +32,12 @@ _QUOTES = "\"'\u2018\u2019\u201c\u201d"
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _GRADE = re.compile(r"([+-]?\d{1,3})\s*[#号]")
 _MASKED = re.compile(r"\*{2,}")
+_NO_ARTICLE = frozenset(map(word, NO_ARTICLE))
 _GUARDS = ("=", "`", "'")
 _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
 """Characters that are written for the same separator of thousands."""
+_AS_ASCII = str.maketrans("０１２３４５６７８９．，－\u2212", "0123456789.,--")
+"""Other characters for the same digits and marks."""
 
 
 class BadCellError(Exception):
@@ -162,6 +166,10 @@ class TextReader:
             raise BadCellError(_DESTROYED, value)
         if nearly := self._nearly_listed(value):
             raise BadCellError(f"is nearly {nearly!r}, which is in [articles]: list this spelling there too", value)
+        if word(value) in _NO_ARTICLE:
+            raise BadCellError(
+                "looks like a total or a payment: list it in [articles] if it is sold, else in [rows.skip]", value
+            )
         if self._default is None:
             raise BadCellError("is in no category of the mapping", value)
         return value
@@ -219,6 +227,8 @@ def _distorted(number: str) -> str | None:
     """Why the number of a card, a sale or a till is not as it was written, or None."""
     if _SCIENTIFIC.fullmatch(number):
         return _DESTROYED
+    if _MADE_A_DATE.fullmatch(number):
+        return "is a date, which a spreadsheet makes of numbers such as 3-5: format the column as text, and export it again"
     if number in _TRUTHS:
         return "is a yes or a no, and no number"
     if _WHOLE_WITH_DECIMALS.fullmatch(number):
@@ -258,7 +268,7 @@ class NumberReader:
         return read
 
     def _value(self, cell: str, decimals: int) -> Decimal:
-        text = cell.strip()
+        text = cell.strip() if cell.isascii() else cell.strip().translate(_AS_ASCII)
         if text.startswith(_GUARDS) and text.isascii():
             text = canonical(text)
         if not text:
@@ -298,5 +308,5 @@ def _pattern(form: NumberFormat) -> str:
     between = _THOUSANDS.get(form.thousands, form.thousands)
     whole = rf"(?:\d{{1,15}}|[1-9]\d{{0,2}}(?:[{re.escape(between)}]\d{{3}}){{1,4}})" if between else r"\d{1,15}"
     point = re.escape(form.decimal)
-    bare = rf"|{point}\d{{1,9}}" if form.bare_fraction else ""
-    return rf"{whole}(?:{point}\d{{1,9}})?{bare}"
+    bare = rf"|{point}\d{{1,15}}" if form.bare_fraction else ""
+    return rf"{whole}(?:{point}\d{{1,15}})?{bare}"

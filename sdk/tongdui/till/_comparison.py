@@ -95,11 +95,11 @@ class Recorded:
             self._take(content)
             self.worth = self.points if content is None or content.worth is None else content.worth
             return
-        self.worth = self.points
         # Instalments of one return all name the same lines.
         if self.lines is not None and content.lines is not None and content.lines not in self._returned:
             self._returned.append(content.lines)
             self.lines = _less(self.lines, content.lines)
+            self.worth -= content.points or 0
 
     # ---------------------------------------------------------------- differences
 

@@ -11,17 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeAlias
 
 from tongdui._models import Movement
 
-from ._returns import Line, Return, lines_of
+from ._returns import Line, Return, gives_back, lines_of
+from ._rows import Row
 from ._sheet import Sale
 
 LARGEST_METADATA = 8_192
 """Bytes of metadata that the gateway keeps, as compact JSON in UTF-8."""
 
 _VERSION = 1
+
+Back: TypeAlias = tuple[str, str, str, str]
+"""Time, article, quantity and amount of a row that gives back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Content:
         digest: In place of lines that were too long.
         is_return: Whether it is a return.
         worth: What is left of the sale, if the movement is a reversal because the sale has changed.
+        points: What a return takes back of the sale, with all instalments.
+        back: The rows of the sale that give back, which its lines have in them already.
     """
 
     till: str
@@ -49,17 +55,32 @@ class Content:
     digest: str | None
     is_return: bool = False
     worth: int | None = None
+    points: int | None = None
+    back: frozenset[Back] = frozenset()
+
+
+def back_of(row: Row) -> Back:
+    """What tells a row that gives back from every other one of its sale's number."""
+    time, quantity, amount = _moment(row.time), _shortest(row.quantity), _shortest(row.amount)
+    return time, row.article, quantity, amount
 
 
 def sale_metadata(sale: Sale, worth: int | None = None) -> dict[str, Any]:
     """The metadata of a sale's issuance; with `worth` those of a reversal that brings it down to so many points."""
-    extra = {} if worth is None else {"worth": worth}
-    return _metadata(sale, lines_of(sale.rows), {"sale": sale.number, **extra})
+    named: dict[str, Any] = {"sale": sale.number}
+    if worth is not None:
+        named["worth"] = worth
+    if back := [list(back_of(row)) for row in sale.rows if gives_back(row)]:
+        named["back"] = back
+    return _metadata(sale, lines_of(sale.rows), named)
 
 
-def return_metadata(returned: Return, lines: tuple[Line, ...]) -> dict[str, Any]:
-    """The metadata of a return's reversal. `lines` are what it takes from the reversed sale, with the signs of the sale."""
-    return _metadata(returned, lines, {"return": returned.number})
+def return_metadata(returned: Return, lines: tuple[Line, ...], points: int) -> dict[str, Any]:
+    """The metadata of a return's reversal.
+
+    `lines` are what it takes from the reversed sale, with the signs of the sale; `points` are those of all instalments.
+    """
+    return _metadata(returned, lines, {"return": returned.number, "points": points})
 
 
 def _metadata(source: Sale | Return, lines: tuple[Line, ...], named: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +89,7 @@ def _metadata(source: Sale | Return, lines: tuple[Line, ...], named: dict[str, A
         "till": source.till,
         "day": source.day.isoformat(),
         **named,
-        "time": source.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "time": _moment(source.time),
         "amount": format(source.amount, "f"),
         "lines": [
             [line.article, line.category, format(line.quantity, "f"), format(line.amount, "f")] for line in lines
@@ -77,7 +98,12 @@ def _metadata(source: Sale | Return, lines: tuple[Line, ...], named: dict[str, A
     metadata = {"till": found}
     if len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()) > LARGEST_METADATA:
         found.update(lines=None, digest=digest_of(lines))
+        found.pop("back", None)
     return metadata
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def digest_of(lines: Iterable[Line]) -> str:
@@ -116,6 +142,8 @@ def _content(found: Mapping[str, Any]) -> Content:
         digest=found.get("digest"),
         is_return=is_return,
         worth=found.get("worth"),
+        points=found.get("points"),
+        back=frozenset((time, article, quantity, amount) for time, article, quantity, amount in found.get("back", ())),
     )
 
 

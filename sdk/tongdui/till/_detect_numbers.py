@@ -15,8 +15,10 @@ _NUMBER = re.compile(
     rf"\s*(?P<trail>[-+])?\s*(?P<after>{_SIGNS})?\s*(?P<close>\))?",
     re.IGNORECASE,
 )
+_SYMBOL = r"[^\w\s.,()'+%‰\ufffd\u2010-\u2015\u2212\uff0b\uff0d-]{1,2}"
+"""A sign that says nothing about a number: no plus, no minus of any kind, no percent."""
 _AFFIXED = re.compile(
-    rf"(?P<before>[^\W\d_]{{1,4}}|[^\w\s.,()'+\ufffd-]{{1,2}})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|[^\w\s.,()'+\ufffd-]{{1,2}})?"
+    rf"(?P<before>[^\W\d_]{{1,4}}|{_SYMBOL})?\s*[-+]?{_BODY}-?\s*(?P<after>[^\W\d_]{{1,6}}|{_SYMBOL})?"
 )
 _SAME = {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
 """What a mapping writes for other characters that separate thousands."""

@@ -23,7 +23,7 @@ from ._originals import Originals
 from ._result import Changed, Pending, Refused, TillResult
 from ._sheet import Sale, TillSheet
 from ._submission import ORDER_SIZE, PAGE, numbered, submit
-from ._takeback import Claim, Debt, TakeBack
+from ._takeback import Claim, Debt, TakeBack, reversed_by_hand
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the progress: the step (`sales`, `settling`, `returns`), how much of it is done, and the total."""
@@ -220,10 +220,22 @@ class _Run:
             taken = sum(amendment.points for amendment in recorded.amendments)
             claim = Claim(movement, comparison.surplus + taken, sale_metadata(sale, sale.points))
             debt = Debt(sale, sale.reference, [claim], list(recorded.amendments))
-        if debt is None or (not self._settings.reverse and debt.claim is not None):
-            self._result.changed.append(Changed(sale, movement, str(comparison)))
+        by_hand = self._by_hand(recorded) if debt is not None and debt.claim is not None else ""
+        if debt is None or by_hand or (not self._settings.reverse and debt.claim is not None):
+            self._result.changed.append(Changed(sale, movement, str(comparison) + by_hand))
         else:
             self._debts.append(debt)
+
+    def _by_hand(self, recorded: Recorded) -> str:
+        """What to say if somebody has taken back some of a sale that has changed: perhaps for that very reason."""
+        movement, amendments = recorded.movement, recorded.amendments
+        if movement.reversed_points == sum(amendment.points for amendment in amendments):
+            return ""
+        found = self._client.reversals.list(original=movement.id)
+        points = reversed_by_hand((one for one in found if one.is_settled or not one.is_final), amendments)
+        number = f"{movement.reference}~{len(amendments) + 1}"
+        advice = f"reverse what is still too much under the reference {number}"
+        return f"; {points} points of it were reversed by hand, perhaps for this: {advice}" if points else ""
 
     # ---------------------------------------------------------------- taking back
 

@@ -48,6 +48,7 @@ _NEGATIVE = ("leading", "trailing", "parentheses")
 _THOUSANDS = ("", ",", ".", " ", "'")
 _DURATION = re.compile(r"(\d{1,5})([smhd])", re.ASCII)
 _UNITS_OF_TIME = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SAYS_SOMETHING = re.compile("[-+%‰()0-9\u2010-\u2015\u2212\uff0b\uff0d]")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 
@@ -395,7 +396,7 @@ class _Document:
             **numbers.given(
                 decimal=lambda setting: numbers.one_of(setting, (".", ",")),
                 thousands=lambda setting: numbers.one_of(setting, _THOUSANDS),
-                currency=lambda setting: _not_empty(numbers.texts(setting), "[numbers] currency"),
+                currency=lambda setting: _currency(numbers.texts(setting)),
                 negative=lambda setting: numbers.some_of(setting, _NEGATIVE),
                 bare_fraction=numbers.switch,
             )
@@ -447,6 +448,13 @@ def _not_empty(texts: tuple[str, ...], what: str) -> tuple[str, ...]:
     if not all(map(canonical, texts)):
         raise ValueError(f"{what} has an empty text")
     return texts
+
+
+def _currency(signs: tuple[str, ...]) -> tuple[str, ...]:
+    """Signs of currencies. A minus or a percent among them would be left out, and a refund would become a sale."""
+    if wrong := next((sign for sign in signs if _SAYS_SOMETHING.search(sign)), None):
+        raise ValueError(f"[numbers] currency has {wrong!r}, which changes what a number means")
+    return _not_empty(signs, "[numbers] currency")
 
 
 def _rate(value: Any, what: str) -> Fraction:

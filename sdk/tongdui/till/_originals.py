@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
 from itertools import chain
 
 from tongdui._client import Client
 from tongdui._errors import NotFoundError
 from tongdui._models import Movement
 
-from ._content import content_of, return_metadata
+from ._comparison import SAME_TIME
+from ._content import Content, back_of, content_of, return_metadata
 from ._points import PointsRule
 from ._result import Changed, Pending, TillResult, Unmatched
 from ._returns import Line, Original, Return, Reversal, match_returns
 from ._rows import Row
 from ._submission import numbered
-from ._takeback import Claim, Debt
+from ._takeback import Claim, Debt, reversed_by_hand
 
 _SEARCH_PAGE = 200
 
@@ -67,19 +69,63 @@ class Originals:
         taken = numbered(self._client, [returned.reference for returned in returns])
         references = {reversal.reference for returned in returns for reversal in returned.reversals}
         # A return of the sale's own number has the sale's reference.
-        references |= {returned.reference for returned in returns if returned.unmatched}
+        references |= {returned.reference for returned in returns}
         issued = {str(found.reference): found for found in self._client.movements.lookup("issue", list(references))}
         for returned in returns:
-            before = taken.get(returned.reference, [])
-            if before and all(reversal.metadata is None for reversal in before):
-                # The member was erased, and with it what could be compared: what was taken back is all that there will be.
-                yield Debt(returned, returned.reference, [], before)
-                continue
-            claims = self._claims(returned, before, issued)
-            if claims is None or self._has_changed(returned, before, claims):
-                continue
-            if claims:
-                yield Debt(returned, returned.reference, claims, before)
+            debt = self._debt(returned, taken.get(returned.reference, []), issued)
+            if debt is not None:
+                yield debt
+
+    def _debt(self, returned: Return, before: list[Movement], issued: Mapping[str, Movement]) -> Debt | None:
+        """What one return takes back; None if that is not to be done now, which is noted then."""
+        returned = self._not_yet_counted(returned, issued.get(returned.reference))
+        mine = [reversal for reversal in before if _is_of_return(reversal)]
+        # If the member was erased, so was what could be compared: what was taken back is all that there will be.
+        if not (returned.reversals or returned.unmatched) or (mine and all(one.metadata is None for one in mine)):
+            return Debt(returned, returned.reference, [], before)
+        if self._is_other_return(returned, mine):
+            return None
+        claims = self._claims(returned, mine, issued)
+        if claims is None or self._has_changed(returned, mine, claims):
+            return None
+        for claim in claims:
+            # A sale of the same number that was brought down has used up some numbers of the reference.
+            amended = [one for one in before if one not in mine and one.reverses == claim.original.id]
+            claim.points += sum(one.points for one in amended)
+            claim.look(before)
+            by_hand = reversed_by_hand(self._reversals(claim.original), before) if claim.left else 0
+            if by_hand and content_of(claim.original) is not None:
+                reason = f"{by_hand} points of {claim.original.id} were reversed by hand, perhaps for this return: "
+                reason += f"reverse what is still missing under the reference {returned.reference}~{len(before) + 1}"
+                self._unmatched(returned, returned.lines, reason)
+                return None
+        return Debt(returned, returned.reference, claims, before) if claims else None
+
+    def _not_yet_counted(self, returned: Return, same: Movement | None) -> Return:
+        """The return as one of the sale of its own number, if points were issued for that one: no other sale is likelier.
+
+        Rows that were in the sale already, when it was issued or brought down, have been taken back with that.
+        """
+        if same is None or same.reference in {reversal.reference for reversal in returned.reversals}:
+            return returned
+        if not _may_be_of(same, returned) or any(row.original not in ("", returned.number) for row in returned.rows):
+            return returned
+        found = self._amended(same) or content_of(same)
+        counted = found.back if found is not None else frozenset()
+        left = tuple(row for row in returned.rows if back_of(row) not in counted)
+        time = min((row.time for row in left), default=returned.time)
+        return replace(returned, time=time, reversals=(), unmatched=left)
+
+    def _is_other_return(self, returned: Return, mine: Sequence[Movement]) -> bool:
+        """Whether the reversals under the return's reference are those of another return, at another time. Notes that."""
+        for reversal in mine:
+            content = content_of(reversal)
+            if content is not None and abs(content.time - returned.time) >= SAME_TIME:
+                was, is_now = (f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" for time in (content.time, returned.time))
+                difference = f"it was at {was} UTC and is at {is_now} UTC now: was the number used for two returns?"
+                self._result.changed.append(Changed(returned, reversal, difference))
+                return True
+        return False
 
     def _claims(
         self, returned: Return, before: Sequence[Movement], issued: Mapping[str, Movement]
@@ -90,6 +136,8 @@ class Originals:
         for reversal in returned.reversals:
             original = issued.get(reversal.reference)
             if not reversal.points:
+                if original is not None:
+                    self._assigned[original.id][returned.reference] = reversal.taken
                 continue
             if original is None or reversal.reference in self._other:
                 reason = "was not issued" if original is None else "is not the one that points were issued for"
@@ -100,11 +148,11 @@ class Originals:
             elif (found := self._in_file_match(returned, reversal, original, before)) is None:
                 lost += _rows(returned, reversal.lines)
             else:
-                claims.append(self._claim(returned, original, found))
+                claims.append(self._claim(returned, original, found, before))
         if lost:
             likely = [found for found in (issued.get(returned.reference),) if found and _may_be_of(found, returned)]
             likely += [self._client.issuances.get(id_) for id_ in dict.fromkeys(r.reverses for r in before) if id_]
-            claims += self._search(returned, lost, likely, {claim.original.id for claim in claims})
+            claims += self._search(returned, lost, likely, claims, before)
         return claims
 
     def _has_changed(self, returned: Return, before: Sequence[Movement], claims: Sequence[Claim]) -> bool:
@@ -137,13 +185,19 @@ class Originals:
     # ---------------------------------------------------------------- at the gateway
 
     def _search(
-        self, returned: Return, rows: Sequence[Row], likely: Iterable[Movement], known: set[str]
-    ) -> Iterator[Claim]:
+        self,
+        returned: Return,
+        rows: Sequence[Row],
+        likely: Iterable[Movement],
+        claims: Sequence[Claim],
+        before: Sequence[Movement],
+    ) -> list[Claim]:
         """Find rows among the likely issuances, else among all that the member was issued, the newest first."""
-        left = tuple(rows)
+        left, found_claims = tuple(rows), []
+        known = {claim.original.id for claim in claims}
         for original in chain(likely, self._issued_to(returned.customer)):
             if not left:
-                return
+                break
             if original.id in known or not original.is_settled:
                 continue
             known.add(original.id)
@@ -153,13 +207,15 @@ class Originals:
             found = self._match(returned, left, candidate)
             left = found.unmatched
             for reversal in found.reversals:
-                if reversal.points:
-                    yield self._claim(returned, original, reversal)
+                claim = self._claim(returned, original, reversal, before)
+                if claim.points:
+                    found_claims.append(claim)
         if left:
             nowhere = f"neither this file nor an earlier issuance to {returned.customer} has a sale that it fits"
             nobody = "it names no customer whose sale it could be"
             lines = tuple(row.line for row in left)
             self._unmatched(returned, lines, nowhere if returned.customer else nobody)
+        return found_claims
 
     def _issued_to(self, customer: str) -> Iterator[Movement]:
         if not customer:
@@ -173,15 +229,11 @@ class Originals:
 
     def _original(self, original: Movement, returned: Return) -> Original | None:
         """An issuance as the sale that it was for; None if nobody kept what that was."""
-        content = content_of(original)
-        if content is None or content.lines is None:
+        content, amended = content_of(original), self._amended(original)
+        lines = amended.lines if amended is not None else content.lines if content is not None else None
+        if content is None or lines is None or self._is_vague(original):
             return None
-        lines, points = content.lines, original.points
-        for reversal in self._reversals(original):
-            amended = content_of(reversal)
-            if amended is not None and amended.worth is not None and amended.lines is not None:
-                lines, points = amended.lines, amended.worth
-                break  # the newest
+        points = original.points if amended is None or amended.worth is None else amended.worth
         return Original(
             reference=str(original.reference),
             number=content.number,
@@ -194,6 +246,16 @@ class Originals:
             taken=tuple(line for some in self._taken(original, returned).values() for line in some),
         )
 
+    def _amended(self, original: Movement) -> Content | None:
+        """What the newest amendment says that is left of a sale; None if it was never brought down."""
+        contents = map(content_of, self._reversals(original))
+        return next((found for found in contents if found is not None and found.worth is not None), None)
+
+    def _is_vague(self, original: Movement) -> bool:
+        """Whether a return took back more lines than could be kept, so that nobody knows what is left."""
+        contents = map(content_of, self._reversals(original))
+        return any(found is not None and found.is_return and found.lines is None for found in contents)
+
     def _reversals(self, original: Movement) -> list[Movement]:
         """The live reversals of an issuance, newest first."""
         if not original.reversed_points:
@@ -204,16 +266,17 @@ class Originals:
         return self._seen[original.id]
 
     def _taken(self, original: Movement, returned: Return) -> dict[str, tuple[Line, ...]]:
-        """What other returns take of an issuance, by their references: those of other files, and earlier ones of this file.
-
-        Later ones of this file do not count: a second run finds their reversals, and must come to the same points as the first.
-        """
+        """What other returns take of an issuance, by their references: those that have begun, and earlier ones of this file."""
         taken: dict[str, tuple[Line, ...]] = {}
+        is_amended = False
         for reversal in self._reversals(original):
             reference, content = str(reversal.reference).rpartition("~")[0], content_of(reversal)
-            is_other = content is not None and content.is_return and reference not in self._in_file
-            if is_other and content is not None and content.lines is not None:
+            if content is None or content.lines is None:
+                continue
+            # An amendment has in it what had come back under the sale's own number before.
+            if content.is_return and not (is_amended and reference == original.reference):
                 taken[reference] = content.lines  # instalments of one return all name the same lines
+            is_amended = is_amended or content.worth is not None
         taken.update(self._assigned[original.id])
         taken.pop(returned.reference, None)
         return taken
@@ -226,9 +289,14 @@ class Originals:
         (found,) = match_returns([part], [original], self._rule)
         return found
 
-    def _claim(self, returned: Return, original: Movement, reversal: Reversal) -> Claim:
+    def _claim(self, returned: Return, original: Movement, reversal: Reversal, before: Sequence[Movement]) -> Claim:
         self._assigned[original.id][returned.reference] = reversal.taken
-        return Claim(original, reversal.points, return_metadata(returned, reversal.taken))
+        points = reversal.points
+        for one in before:
+            content = content_of(one) if one.reverses == original.id else None
+            if content is not None and content.points is not None and content.lines == reversal.taken:
+                points = content.points  # as it was worked out first, whatever has come back since
+        return Claim(original, points, return_metadata(returned, reversal.taken, points))
 
     def _unmatched(self, returned: Return, lines: tuple[int, ...], reason: str) -> None:
         self._result.unmatched.append(Unmatched(returned, lines, reason))
@@ -240,3 +308,9 @@ def _rows(returned: Return, lines: Collection[int]) -> list[Row]:
 
 def _may_be_of(original: Movement, returned: Return) -> bool:
     return not returned.customer or original.external_id == returned.customer
+
+
+def _is_of_return(reversal: Movement) -> bool:
+    """Whether a reversal is a return's, as far as anybody can tell, and not an amendment of a sale with the same reference."""
+    content = content_of(reversal)
+    return content is None or content.is_return

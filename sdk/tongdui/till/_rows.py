@@ -28,7 +28,7 @@ _HEADER_WITHIN = 30
 """How many lines at the beginning of a file may hold its header."""
 _MOST_NAMED = 8
 """How many values of a column an error names."""
-_QUANTITY_DECIMALS = 6
+_QUANTITY_DECIMALS = 15
 _PRICE_DECIMALS = 6
 
 

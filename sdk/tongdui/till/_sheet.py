@@ -26,7 +26,7 @@ from ._points import EXACT, ZERO, PointsRule, exact_sum
 from ._returns import Line, Original, Remainder, Return, Reversal, gives_back, lines_of, match_return
 from ._rows import Row, RowProblem, RowReader
 from ._spool import SALES, Run, SaleRecord, Spool, Spooled, Summary, micros, moment, pack, unpack
-from ._words import is_measured
+from ._words import CALLED_OFF, is_measured
 
 AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
@@ -518,7 +518,7 @@ class _Sorter:
             or self._malformed(cluster)
             or ("" if summary.is_plain else _contradiction(rows, passages) or self._repetition(rows, passages))
             or self._in_the_future(summary)
-            or _unclear(summary, reference, marked)
+            or _unclear(cluster.number, summary, reference, marked)
         )
         fate = _fate(summary, marked)
         if fate != "returned":
@@ -633,11 +633,13 @@ def _is_near(time: datetime, times: Sequence[datetime]) -> bool:
     return place < len(times) and times[place] <= time + MOMENT
 
 
-def _unclear(summary: Summary, reference: str, marked: bool) -> str:
+def _unclear(number: str, summary: Summary, reference: str, marked: bool) -> str:
     """Why a sale is neither a clear sale nor a clear return, or ""."""
     amount, points = Decimal(summary.amount), int(summary.points)
     if len(reference) > LONGEST_REFERENCE:
         return f"its reference has {len(reference)} characters; the gateway takes {LONGEST_REFERENCE}"
+    if summary.sells and not marked and (said := CALLED_OFF.search(number)):
+        return f"its number says that it does not count ({said[0]}): was it called off?"
     if summary.sells and summary.gives_back:
         if marked and amount == 0:
             return "it is marked as a return, but takes back as much as it sells"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ._cells import printable
-from ._words import COUNTED, NOT_COUNTED, PAYMENT_COLUMNS, STATUS_COLUMNS, STATUS_UNSURE, column_word, word
+from ._words import CALLED_OFF, COUNTED, NOT_COUNTED, PAYMENT_COLUMNS, STATUS_COLUMNS, STATUS_UNSURE, column_word, word
 
 _MOST_VALUES = 40
 """A column with more values than that is no status, unless it is called one."""
@@ -21,10 +20,6 @@ _STEMS = (
     *("confirmed", "settled", "是否", "标志", "标识", "标记"),
 )
 _YES_OR_NO = frozenset({"yes", "no", "y", "n", "true", "false", "t", "f", "是", "否", "对", "错"})
-_CALLED_OFF = re.compile(
-    r"(?<![a-z])(?:void(?:ed)?|cancell?ed|refunded|unpaid)(?![a-z])|作废|撤销|冲正|废单|已取消|未支付", re.IGNORECASE
-)
-"""What is said within longer texts too, as in `voided by Li`."""
 _PAYMENTS = frozenset(map(word, PAYMENT_COLUMNS))
 _NOT_COUNTED = frozenset(map(word, NOT_COUNTED))
 _COUNTED = frozenset(map(word, COUNTED))
@@ -39,7 +34,7 @@ def is_counted(value: str) -> bool:
 
 def is_called_off(value: str) -> bool:
     """Whether a value says that its row most probably does not count."""
-    return word(value) in _NOT_COUNTED or _CALLED_OFF.search(value) is not None
+    return word(value) in _NOT_COUNTED or CALLED_OFF.search(value) is not None
 
 
 def is_status_name(name: str) -> bool:

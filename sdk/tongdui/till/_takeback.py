@@ -16,6 +16,7 @@ from tongdui._errors import NotFoundError
 from tongdui._kinds.reverse import Reverse
 from tongdui._models import Movement
 
+from ._content import content_of
 from ._result import Pending, Refused, Source, TakenBack, TillResult
 from ._submission import Refusal, numbered, submit
 
@@ -216,6 +217,12 @@ class TakeBack:
         for claim in debt.claims:
             claim.original = self._client.issuances.get(claim.original.id)
             claim.look(debt.taken)
+
+
+def reversed_by_hand(reversals: Iterable[Movement], known: Iterable[Movement]) -> int:
+    """How many points somebody has reversed without the import, apart from known reversals. Nobody can tell what for."""
+    ids = {movement.id for movement in known}
+    return sum(movement.points for movement in reversals if movement.id not in ids and content_of(movement) is None)
 
 
 def _next_order(debts: Sequence[Debt]) -> tuple[list[Debt], list[Debt]]:

@@ -166,9 +166,21 @@ NO_CUSTOMER = (
     "0", "NULL", "null", "Null", "/", "-", "--", "---", "\\", "\\N", "None", "none", "N/A", "n/a", "NA", "#N/A",
     "nil", "*", ".", "?", "00000000", "0000000000", "nan", "NaN", "anonymous", "Anonymous", "guest", "Guest",
     "walk-in", "Walk-in", "cash", "Cash", "散客", "无", "空", "非会员", "现金", "普通顾客", "普通客户", "零售",
-    "匿名", "游客", "未知", "暂无", "无卡", "散户", "零散客户", "无会员",
+    "匿名", "游客", "未知", "暂无", "无卡", "散户", "零散客户", "无会员", "training", "test", "测试", "培训", "练习",
 )  # fmt: skip
 """What tills write where there was no customer."""
+
+NO_ARTICLE = (
+    "合计", "总计", "小计", "共计", "total", "subtotal", "grand total", "现金", "找零", "微信支付", "支付宝", "支付宝支付",
+    "银行卡", "信用卡", "云闪付", "cash", "change", "card payment", "credit card", "debit card", "visa", "mastercard",
+    "alipay", "wechat pay", "tender", "amount due", "balance due",
+)  # fmt: skip
+"""What tills write as the article of a row that is a total or a payment."""
+
+CALLED_OFF = re.compile(
+    r"(?<![a-z])(?:void(?:ed)?|cancell?ed|refunded|unpaid)(?![a-z])|作废|撤销|冲正|废单|已取消|未支付", re.IGNORECASE
+)
+"""What says within a longer text that it does not count, as in `voided by Li` or `0012-VOID`."""
 
 DIESEL_GRADES = ("0", "5", "+5", "10", "+10", "-5", "-10", "-20", "-35", "-50")
 """Diesel grades in China: how cold it may be."""
