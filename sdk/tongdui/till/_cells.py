@@ -36,8 +36,6 @@ _NO_ARTICLE = frozenset(map(word, NO_ARTICLE))
 _GUARDS = ("=", "`", "'")
 _THOUSANDS = {" ": " \u00a0\u202f", "'": "'\u2019"}
 """Characters that are written for the same separator of thousands."""
-_AS_ASCII = str.maketrans("０１２３４５６７８９．，－\u2212", "0123456789.,--")
-"""Other characters for the same digits and marks."""
 
 
 class BadCellError(Exception):
@@ -182,11 +180,11 @@ class TextReader:
         """The category of an article that has been read."""
         return self._articles.get(article, self._default or "")
 
-    def unit(self, of: tuple[str, str]) -> bool:
+    def unit(self, of: tuple[str, str | None]) -> bool:
         """Whether a category's articles are sold in a unit."""
         category, unit = of
         wanted = self._units.get(category)
-        if wanted is not None and unit not in wanted:
+        if wanted is not None and unit is not None and unit not in wanted:
             raise BadCellError(f"must be {some_of(wanted)} for {category}", unit)
         return True
 
@@ -268,7 +266,7 @@ class NumberReader:
         return read
 
     def _value(self, cell: str, decimals: int) -> Decimal:
-        text = cell.strip() if cell.isascii() else cell.strip().translate(_AS_ASCII)
+        text = cell.strip()
         if text.startswith(_GUARDS) and text.isascii():
             text = canonical(text)
         if not text:

@@ -21,7 +21,7 @@ from ._cells import printable
 from ._detect_encoding import Encoding, detect_encoding, is_workbook
 from ._detect_numbers import shape_of
 from ._mapping import FileFormat
-from ._source import Lines, Source, open_source
+from ._source import Lines, Source, open_source, trailing
 from ._words import COLUMN_NAMES, FOOTERS, column_word, word
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -169,7 +169,8 @@ def _best(path: Path, files: Iterable[FileFormat]) -> Layout:
     if not found:
         raise _no_header(path, [cell for _, rows in read[:1] for row in rows for cell in row if cell])
     header, file = max(found, key=lambda one: (one[0].roles, one[0].support, len(one[0].names)))
-    return Layout(file, header.line, header.names)
+    rows = next(rows for one, rows in read if one is file)[header.line :]
+    return Layout(file, header.line, (*header.names, *[""] * trailing(rows, len(header.names))))
 
 
 class _Sample:

@@ -88,8 +88,10 @@ def inspect_till(path: str | Path) -> Inspection:
     proposal = _proposal(file, layout, columns)
     text = toml_of(proposal)
     mapping = TillMapping.parse(tomllib.loads(text), f"{file.name} (proposed)")
-    rows = sorted(islice(RowReader(file, mapping), _CHECKED), key=lambda row: row.line)
-    findings = (*findings_of(proposal), *findings_of_rows(rows, layout, mapping))
+    reader = RowReader(file, mapping)
+    rows = sorted(islice(reader, _CHECKED), key=lambda row: row.line)
+    asked = (f"Open question: {question}. Until then, the import refuses the file." for question in reader.questions())
+    findings = (*findings_of(proposal), *findings_of_rows(rows, layout, mapping), *asked)
     return Inspection(file, text, mapping, tuple(rows[:_SHOWN]), findings)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -18,11 +19,11 @@ from tongdui._errors import TillError
 
 from ._cells import BadCellError, Cells, NumberReader, TextReader, other_encoding, printable
 from ._mapping import TillMapping
-from ._points import EXACT
-from ._source import Lines, Source, open_source
-from ._status import StatusColumn, is_counted
+from ._points import EXACT, ZERO
+from ._source import Lines, Source, open_source, trailing
+from ._status import AskedColumn, StatusColumn, asked_column, is_counted, is_payment_name
 from ._times import FileOrder, TimeReader, TwoTimes
-from ._words import column_word
+from ._words import column_word, is_measured
 
 _HEADER_WITHIN = 30
 """How many lines at the beginning of a file may hold its header."""
@@ -37,7 +38,8 @@ class RowProblem:
     """A malformed row: where it is, which field is wrong, why, and what it contains.
 
     `field` is the file's own name for the column, or `row`. `sale`, `till` and `day` say which sale it belongs to, as far as
-    they can be read: empty, or None for the day, if not.
+    they can be read: empty, or None for the day, if not. `goes_on` says that it has goods but no number, so that it may
+    belong to the sale before it.
     """
 
     file: str
@@ -48,6 +50,7 @@ class RowProblem:
     sale: str = ""
     till: str = ""
     day: date | None = None
+    goes_on: bool = False
 
     def __str__(self) -> str:
         shown = f" {self.value!r}" if self.value else ""
@@ -98,7 +101,7 @@ class RowReader:
         self.mapping = mapping
         self.rows_read = 0
         self.skipped = 0
-        self._decisions: Sequence[StatusColumn | _Choice] = ()
+        self._decisions: Sequence[StatusColumn | AskedColumn | _Choice] = ()
 
     def __iter__(self) -> Iterator[Row | RowProblem]:
         """Read every row that counts, good or bad. Raises TillError when the file or its header cannot be read."""
@@ -119,7 +122,7 @@ class RowReader:
         parser: _Parser | None = None
         for lines in source.lines():
             if parser is None:
-                header = find_header(lines, source, self.mapping)
+                header = _with_trailing(find_header(lines, source, self.mapping), lines)
                 parser = _Parser(self, source, header)
                 self._decisions = (*parser.statuses, *parser.choices)
                 if self.mapping.file.header is None:
@@ -130,6 +133,11 @@ class RowReader:
         if parser is None:
             raise TillError(f"{self.path}: the file is empty; a line of it must name the columns")
         yield parser.rest()
+
+    def questions(self) -> list[str]:
+        """What the mapping must say about columns that it does not name, as far as the file has been read."""
+        asked = (column.undecided() for column in self._decisions if isinstance(column, AskedColumn))
+        return [question for question in asked if question]
 
     def check(self) -> None:
         """Check, once all rows have been read, that the mapping decides about every column that looks like a status.
@@ -268,6 +276,25 @@ def _after(lines: Lines, header: int) -> Lines:
     return Lines(header + 1, lines.rows[read:], broken)
 
 
+def _with_trailing(header: Header, lines: Lines) -> Header:
+    """The header with the empty columns that all rows have behind those that it names, because they end in a separator.
+
+    Where a number may have been cut in two, as in 1,262.26 without quotation marks, the rows are left as they are.
+    """
+    rows = _after(lines, header.line).rows
+    extra = trailing(rows, len(header.names))
+    if not extra:
+        return header
+    numbers = {header.index[ours] for ours in ("quantity", "amount", "unit_price") if ours in header.index}
+    behind = [place + 1 for place in numbers if place + 1 not in numbers and place + 1 < len(header.names)]
+    if any(_PIECE.fullmatch(row[place].strip()) for row in rows if len(row) > 1 for place in behind):
+        return header
+    return replace(header, names=(*header.names, *[""] * extra))
+
+
+_PIECE = re.compile(r"\d{1,3}(?:[.,]\d+)?")
+"""What may be the second half of a number."""
+_MOST_PAID = 1 << 17
 _line = attrgetter("line")
 _new_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
 """A row of its fields in order; `Row(...)` would take as long as all else."""
@@ -321,12 +348,15 @@ class _Parser:
         self._footers = tuple(canonical(text) for text in mapping.file.footer)
         self.choices = _choices(mapping, header)
         self.statuses = _statuses(mapping, header)
+        self._payments = _payments(mapping, header)
+        self._paid: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        """How rows were paid, to find the copies that a till writes for each payment."""
         self._order: FileOrder[Row] = FileOrder()
         texts = TextReader(mapping, source.encoding)
         times = TimeReader(mapping, source.serial_epoch)
         self._cells = {ours: cells for ours, cells in _readers(mapping, texts, times).items() if ours in header.index}
         self._categories: Cells[str, str] = Cells(texts.category)
-        self._units: Cells[tuple[str, str], bool] = Cells(texts.unit)
+        self._units: Cells[tuple[str, str | None], bool] = Cells(texts.unit)
 
     def read(self, lines: Lines) -> Batch:
         """Read some lines."""
@@ -370,6 +400,8 @@ class _Parser:
         for place, row in enumerate(rows):
             if not whole[place] and not self._is_no_row(row):
                 reason = lines.broken.get(place) or f"has {len(row)} fields, the header names {self._width}"
+                if place not in lines.broken and len(row) > self._width and not any(row[self._width :]):
+                    reason += " (does each row end with a separator? Then put one behind the header too)"
                 problems.append(self._problem(numbers[place], row, "row", BadCellError(reason)))
         return list(compress(numbers, whole)), list(compress(rows, whole))
 
@@ -428,15 +460,47 @@ class _Parser:
         if self._bad_cells() != before:
             return found, True
         found["category"] = list(map(self._categories.__getitem__, found["article"]))
-        if self._mapping.units and "unit" in found:
-            found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], found["unit"], strict=True)))
         if "amount" not in found:
             found["amount"] = list(map(EXACT.multiply, found["quantity"], found["unit_price"]))
-        if self._bad_cells() != before:
+        if self._mapping.units and "unit" in found:
+            found["unit?"] = list(map(self._units.__getitem__, zip(found["category"], _units(found), strict=True)))
+        if self._bad_cells() != before or self._has_bad_rows(columns, found):
             return found, True
         for status in self.statuses:
             status.see(columns[status.place])
         return found, False
+
+    def _has_bad_rows(self, columns: Sequence[Any], found: _Found) -> bool:
+        """Whether rows whose cells are good by themselves are bad as a whole."""
+        if not all(found["quantity"]):
+            cells = columns[self._header.index["quantity"]]
+            found["quantity"] = list(map(_sold, found["quantity"], found["amount"], cells))
+            if any(type(quantity) is BadCellError for quantity in found["quantity"]):
+                return True
+        if not self._payments:
+            return False
+        paid = zip(*(columns[place] for place in self._payments), strict=True)
+        found["row"] = list(self._once(found, paid))
+        return not all(once is True for once in found["row"])
+
+    def _once(self, found: _Found, payments: Iterable[tuple[str, ...]]) -> Iterator[bool | BadCellError]:
+        """Whether each row is no copy of a row of pieces, for another payment. Copies of measured goods are found later."""
+        tills = found.get("till") or repeat("")
+        names = ("sale", "time", "article", "quantity", "amount")
+        units = found.get("unit") or repeat("")
+        rows = zip(tills, *(found[ours] for ours in names), strict=False)
+        for row, unit, category, paid in zip(rows, units, found["category"], payments, strict=False):
+            by_quantity = category in self._mapping.rule.per_quantity
+            if self._paid.setdefault(row, paid) == paid or row[4] % 1 or by_quantity or is_measured(unit):
+                yield True
+            else:
+                column = self._header.names[self._payments[0]]
+                yield BadCellError(
+                    f"repeats a row of its sale with another {column!r}: was it written for each payment? If it was not, "
+                    "list the column in [rows] ignore"
+                )
+        if len(self._paid) > _MOST_PAID:
+            self._paid.clear()
 
     def _bad_cells(self) -> int:
         return sum(cells.bad for cells in self._cells.values()) + self._units.bad
@@ -469,7 +533,16 @@ class _Parser:
             sale="" if is_shifted else self._good(row, "sale") or "",
             till="" if is_shifted else self._good(row, "till") or "",
             day=day,
+            goes_on=self._goes_on(row),
         )
+
+    def _goes_on(self, row: list[str]) -> bool:
+        """Whether a row without a number has goods, as the further rows of a sale have where its number stands once."""
+        place = self._header.index["sale"]
+        if place >= len(row) or row[place].strip():
+            return False
+        price = "amount" if "amount" in self._cells else "unit_price"
+        return all(self._good(row, ours) is not None for ours in ("article", "quantity", price))
 
     def _day(self, time: datetime | TwoTimes | BadCellError | None) -> date | None:
         if isinstance(time, datetime):
@@ -534,6 +607,16 @@ class _Parser:
             )
 
 
+def _or_nothing(read: Callable[[str], Decimal]) -> Callable[[str], Decimal]:
+    """A reader of quantities that may be empty."""
+    return lambda cell: read(cell) if cell.strip() else ZERO
+
+
+def _sold(quantity: Decimal, amount: Decimal, cell: str) -> Decimal | BadCellError:
+    """The quantity of a row. Only that of a discount may be empty."""
+    return quantity if amount < 0 or cell.strip() else BadCellError("is missing")
+
+
 def _readers(mapping: TillMapping, texts: TextReader, times: TimeReader) -> dict[str, Cells[Any, Any]]:
     """What reads the cells of each column, by our names. The first bad cell of a row in this order is reported."""
     numbers = NumberReader(mapping.numbers)
@@ -545,10 +628,26 @@ def _readers(mapping: TillMapping, texts: TextReader, times: TimeReader) -> dict
         "article": Cells(texts.article),
         "unit": Cells(texts.text),
         "original": Cells(texts.original),
-        "quantity": Cells(numbers.reader(_QUANTITY_DECIMALS, lambda number: None if number else "is zero")),
+        "quantity": Cells(_or_nothing(numbers.reader(_QUANTITY_DECIMALS, lambda _: None))),
         "amount": Cells(numbers.reader(mapping.amount_decimals, lambda _: None)),
         "unit_price": Cells(numbers.reader(_PRICE_DECIMALS, lambda number: "is below zero" if number < 0 else None)),
     }
+
+
+def _units(found: _Found) -> list[str | None]:
+    """The units of rows; None for a discount, or one that is charged again, which need none."""
+    units: list[str | None] = found["unit"]
+    if "" not in units:
+        return units
+    rows = zip(units, found["quantity"], found["amount"], strict=True)
+    return [unit if unit or (quantity and amount >= 0) else None for unit, quantity, amount in rows]
+
+
+def _payments(mapping: TillMapping, header: Header) -> list[int]:
+    """The columns that say how a row was paid, but for those that mean nothing."""
+    decided = {place for column in mapping.rows.ignore for place in _places(header.names, [column])}
+    undecided = set(range(len(header.names))) - decided - set(header.index.values())
+    return [place for place in sorted(undecided) if is_payment_name(header.names[place])]
 
 
 def _choices(mapping: TillMapping, header: Header) -> list[_Choice]:
@@ -560,11 +659,20 @@ def _choices(mapping: TillMapping, header: Header) -> list[_Choice]:
     ]
 
 
-def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn]:
-    """The columns that may be a status about which the mapping does not decide."""
+def _statuses(mapping: TillMapping, header: Header) -> list[StatusColumn | AskedColumn]:
+    """The columns that may be a status, a till or a discount about which the mapping does not decide."""
     decided = {
         place for column in (*mapping.rows.only, *mapping.rows.ignore) for place in _places(header.names, [column])
     }
     skipped = {place for column in mapping.rows.skip for place in _places(header.names, [column])} - decided
     others = set(range(len(header.names))) - decided - set(header.index.values())
-    return [StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)]
+    amount = header.names[header.index.get("amount", 0)]
+    asked = [
+        column
+        for place in sorted(others)
+        if (column := asked_column(header.names[place], place, has_till="till" in header.index, amount=amount))
+    ]
+    statuses = [
+        StatusColumn(header.names[place], place, skipped=place in skipped) for place in sorted(others | skipped)
+    ]
+    return [*statuses, *asked]

@@ -320,7 +320,11 @@ class _Intake:
         day = problem.day and problem.day.isoformat()
         document = [*(getattr(problem, name) for name in PROBLEM_FIELDS[:-1]), day]
         added = self._spool.add_problem(problem.till, problem.sale, window, document)
-        if not problem.sale and not self._unplaced:
+        before = self._previous
+        if problem.goes_on and before and problem.till in {"", before.till}:
+            at = micros(before.time)
+            self._spool.place_problems(added, before.till, before.sale, (at, at))
+        elif not problem.sale and not self._unplaced:
             self._unplaced = added
 
     def _place_problems(self, following: Row) -> None:
@@ -411,7 +415,7 @@ def summary_of(rows: Sequence[Row], rule: PointsRule) -> Summary:
     """Add up rows of one sale number, a column at a time, which is quicker than row by row."""
     lines, _, _, times, customers, articles, categories, quantities, amounts, _, _ = zip(*rows, strict=True)
     moments, names = set(times), set(customers)
-    signed = any(map(Decimal.is_signed, amounts)) or any(map(Decimal.is_signed, quantities))
+    signed = any(map(Decimal.is_signed, amounts)) or any(map(Decimal.is_signed, quantities)) or not all(quantities)
     backs = {gives_back(row) for row in rows} if signed else {False}
     totals = _amounts_of(categories, amounts)
     return Summary(
@@ -579,7 +583,10 @@ class _Sorter:
         """Two rows with the same measure of the same article. One that was cancelled, and then written again, is one."""
         standing: dict[tuple[object, ...], list[Row]] = {}
         for row in filter(self._is_measured, rows):
-            same = standing.setdefault((row.article, abs(row.quantity), abs(row.amount)), [])
+            # Where litres earn, the litres of a filling stand on the row of each payment, which has a part of the amount.
+            by_quantity = row.category in self._rule.per_quantity and is_measured(row.unit or "L")
+            amount = None if by_quantity and row.quantity * row.amount > 0 else abs(row.amount)
+            same = standing.setdefault((row.article, abs(row.quantity), amount), [])
             if same and (same[-1].quantity < 0) != (row.quantity < 0):
                 same.pop()
             else:
@@ -652,8 +659,12 @@ def _unclear(number: str, summary: Summary, reference: str, marked: bool) -> str
 
 def _given_for_money(rows: Sequence[Row]) -> str:
     """Why a sale that takes money for what it takes back is unclear, or "". In a return, such a row cancels a coupon."""
-    odd = next((row for row in rows if row.quantity < 0 < row.amount), None)
-    return "" if odd is None else f"line {odd.line} takes back {-odd.quantity} {odd.article}, and money for it"
+    odd = next((row for row in rows if row.quantity <= 0 < row.amount), None)
+    if odd is None:
+        return ""
+    if not odd.quantity:
+        return f"line {odd.line} takes money for {odd.article}, but its quantity is zero"
+    return f"line {odd.line} takes back {-odd.quantity} {odd.article}, and money for it"
 
 
 def _fate(summary: Summary, marked: bool) -> str:

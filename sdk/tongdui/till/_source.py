@@ -171,15 +171,37 @@ class CsvSource(Source):
             try:
                 split.append(next(self._reader([line])))
             except (csv.Error, StopIteration) as error:
-                unclosed = line.count('"') % 2
-                broken[place] = (
-                    "has a quotation mark that is not closed" if unclosed else f"is not CSV: {str(error) or 'empty'}"
-                )
+                broken[place] = _broken(line, str(error))
                 split.append(line.rstrip("\r\n").split(self._delimiter))
         return Lines(first, split, broken)
 
     def _reader(self, lines: list[str]) -> Iterator[list[str]]:
-        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+        return csv.reader(lines, delimiter=self._delimiter, strict=True, skipinitialspace=True)
+
+
+def _broken(line: str, error: str) -> str:
+    """Why a line is no row."""
+    if line.count('"') % 2:
+        return "has a quotation mark that is not closed"
+    if "\r" in line.rstrip("\r\n"):
+        return "has several lines in it, which end otherwise than the rest: save the file with one kind of line end"
+    return f"is not CSV: {error or 'empty'}"
+
+
+def trailing(rows: Iterable[list[str]], width: int) -> int:
+    """How many empty fields all rows have behind those that the header names, because they end in a separator.
+
+    Args:
+        rows: The rows below the header.
+        width: How many columns the header names.
+
+    Returns:
+        The number; 0 where rows differ.
+    """
+    extra = {len(row) - width for row in rows if len(row) > 1}
+    if len(extra) != 1 or any(map(any, (row[width:] for row in rows))):
+        return 0
+    return max(0, extra.pop())
 
 
 class WorkbookSource(Source):

@@ -25,6 +25,22 @@ def column_word(name: str) -> str:
     return word(_BRACKETS.sub("", folded)) or word(folded)
 
 
+SITE_COLUMNS = (
+    "store", "store no", "store number", "store id", "store code", "store name", "shop", "shop no", "shop id", "shop name",
+    "site", "site no", "site id", "site name", "station", "station no", "station id", "station name", "branch",
+    "branch no", "branch name", "outlet", "filiale", "门店", "门店号", "门店编号", "门店编码", "门店名称", "店铺",
+    "店铺名称", "店铺编号", "店号", "店名", "站点", "站点名称", "站点编号", "油站", "油站名称", "油站编号", "加油站",
+    "加油站名称", "加油站编号", "站号", "站名", "网点", "网点名称", "网点编号", "分店",
+)  # fmt: skip
+"""Columns that say in which shop a sale was: shops use the same numbers, as tills do."""
+
+DISCOUNT_COLUMNS = (
+    "discount", "discount amount", "line discount", "total discount", "discounts", "coupon amount", "rebate", "rabatt",
+    "优惠", "优惠金额", "折扣", "折扣金额", "折扣额", "折让", "折让金额", "让利", "让利金额", "抵扣金额", "减免金额",
+    "优惠券金额", "立减金额", "满减金额",
+)  # fmt: skip
+"""Columns of discounts, which amounts may or may not be less of already."""
+
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "time": (
         "time", "datetime", "date time", "timestamp", "sale time", "transaction time", "trans time", "txn time",
@@ -83,6 +99,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
         "terminal id", "terminal no", "register", "register no", "register id", "cash register", "cash desk",
         "checkout", "lane", "workstation", "收银机", "收银机号", "收银机编号", "收银台", "收银台号", "机号",
         "pos机号", "pos机", "pos号", "pos编号", "终端", "终端号", "终端编号", "款台", "款台号", "款机号",
+        "kasse", "kassen nr", "kassennummer", "kassa", "caisse", "caja", *SITE_COLUMNS,
     ),
     "original": (
         "original", "original sale", "original sale number", "original receipt", "original receipt no",

@@ -60,7 +60,7 @@ BAD_ROWS = [
     (f"{TIME},1,FC-1,95#,x,L,1.00", "quantity", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,1e3,L,1.00", "quantity", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,１,L,1.00", "quantity", "is not a decimal number"),
-    (f"{TIME},1,FC-1,95#,0,L,1.00", "quantity", "is zero"),
+    (f"{TIME},1,FC-1,95#,,L,1.00", "quantity", "is missing"),
     (f"{TIME},1,FC-1,95#,1,pcs,1.00", "unit", "must be L or l or 升 or 公升 for fuel"),
     (f"{TIME},1,FC-1,Tea,1,parsec,1.00", "unit", "must be pcs or 件 or 个 or 瓶 or another in the mapping for shop"),
     (f"{TIME},1,FC-1,Super fuel,1,L,1.00", "unit", "must be pcs or"),
