@@ -306,5 +306,5 @@ def _pattern(form: NumberFormat) -> str:
     between = _THOUSANDS.get(form.thousands, form.thousands)
     whole = rf"(?:\d{{1,15}}|[1-9]\d{{0,2}}(?:[{re.escape(between)}]\d{{3}}){{1,4}})" if between else r"\d{1,15}"
     point = re.escape(form.decimal)
-    bare = rf"|{point}\d{{1,15}}" if form.bare_fraction else ""
-    return rf"{whole}(?:{point}\d{{1,15}})?{bare}"
+    bare = rf"|{point}\d{{1,18}}" if form.bare_fraction else ""
+    return rf"{whole}(?:{point}\d{{1,18}})?{bare}"

@@ -60,7 +60,6 @@ BAD_ROWS = [
     (f"{TIME},1,FC-1,95#,x,L,1.00", "quantity", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,1e3,L,1.00", "quantity", "is not a decimal number"),
     (f"{TIME},1,FC-1,95#,１,L,1.00", "quantity", "is not a decimal number"),
-    (f"{TIME},1,FC-1,95#,,L,1.00", "quantity", "is missing"),
     (f"{TIME},1,FC-1,95#,1,pcs,1.00", "unit", "must be L or l or 升 or 公升 for fuel"),
     (f"{TIME},1,FC-1,Tea,1,parsec,1.00", "unit", "must be pcs or 件 or 个 or 瓶 or another in the mapping for shop"),
     (f"{TIME},1,FC-1,Super fuel,1,L,1.00", "unit", "must be pcs or"),
@@ -69,7 +68,7 @@ BAD_ROWS = [
     (f"{TIME},TRUE,FC-1,95#,1,L,1.00", "sale number", "is a yes or a no"),
     (f"{TIME},1,FALSE,95#,1,L,1.00", "customer", "is a yes or a no"),
     (f"{TIME},1,FC-1,95#,1,L", "row", "has 6 fields, the header names 7"),
-    (f"{TIME},1,FC-1,95#,1,L,1.00,", "row", "has 8 fields"),
+    (f"{TIME},1,FC-1,95#,1,L,1.00,x", "row", "has 8 fields"),
     (f'{TIME},1,FC-1,"Tea,1,pcs,1.00', "row", "has a quotation mark that is not closed"),
     (f'{TIME},1,FC-1,"Tea"!,1,pcs,1.00', "row", "is not CSV"),
 ]
