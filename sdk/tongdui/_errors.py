@@ -103,7 +103,7 @@ class APIError(TongduiError):
 
     def _summary(self) -> str:
         lines = [f"{self.code} ({self.status}): {self.detail or self.title}"]
-        lines += [f"  {error.pointer or error.parameter}: {error.detail}" for error in self.errors]
+        lines += [f"  {error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors]
         if self.request_id:
             lines.append(f"  request id: {self.request_id}")
         return "\n".join(lines)

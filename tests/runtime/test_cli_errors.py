@@ -214,7 +214,10 @@ def test_a_node_of_another_chain(shell: Shell, chain: Anvil, command: str) -> No
 def test_a_missing_contract(shell: Shell, command: str) -> None:
     shell.migrated()
     said = shell.refused("clearing", command)
-    assert said == "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address"
+    assert said == (
+        "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address. "
+        "The network of `clearing up` is found in the directory in which that was started"
+    )
 
 
 def test_the_gateway_refuses_in_the_same_words(shell: Shell) -> None:

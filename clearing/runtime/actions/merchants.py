@@ -44,6 +44,7 @@ _OPTIONS = {
     "scopes": "--scopes",
 }
 _LOOK_EVERY = 0.1
+_LONGEST_TIMEOUT = 86_400
 
 
 def add(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -65,6 +66,10 @@ def _check_choices(settings: Settings, chosen: argparse.Namespace) -> None:
         )
     if chosen.password_file is not None and chosen.new_key is None:
         raise CannotRun("--password-file: is the password of --new-key, which is not there")
+    if chosen.url is not None and not chosen.url.startswith(("http://", "https://")):
+        raise CannotRun(f"--url: {chosen.url!r} must begin with http:// or https://")
+    if not 0 <= chosen.timeout <= _LONGEST_TIMEOUT:
+        raise CannotRun(f"--timeout: must be 0 to {_LONGEST_TIMEOUT} seconds")
     if chosen.managed_key:  # the gateway must be able to open it: with the password that opens the network's own keys
         open_role_keys(settings, existing_roles(settings, ["operator"]))
 

@@ -20,13 +20,19 @@ def add_to(commands: Commands) -> None:
         "--dir", type=Path, default=DIRECTORY, help="where the network keeps everything (default: %(default)s)"
     )
     up.add_argument(
-        "--port", type=int, default=8080, help="the gateway's port; 0 for a free one (default: %(default)s)"
+        "--port", type=_port, default=8080, help="the gateway's port; 0 for a free one (default: %(default)s)"
     )
     up.add_argument(
         "--rpc-port",
-        type=int,
+        type=_port,
         help="the chain's port; 0 for a free one (default: 8545, or another one if that is taken)",
     )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a whole number from 0 to 65535")
+    return int(text)
 
 
 def run_up(chosen: argparse.Namespace, _configured: Settings) -> int:

@@ -86,7 +86,8 @@ class EmbeddedNetwork:
         """Starts everything and returns when the gateway reports that every part is ready."""
         self.directory = self.directory.absolute()
         load_settings()  # the children read the environment too: wrong settings are refused before anything is made
-        (self.directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.directory, self.directory / "logs"):  # each by itself: parents do not get the mode
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._claim()
         self.settings = self._settings()
         try:

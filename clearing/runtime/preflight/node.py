@@ -45,7 +45,10 @@ def check_node(client: ChainClient, settings: Settings, *, wait_for_node: bool =
 def check_contract(settings: Settings) -> None:
     """Refuses to work without a contract."""
     if not settings.contract:
-        raise CannotRun(f"{variable('contract')}: is not set; `clearing deploy` prints the address")
+        raise CannotRun(
+            f"{variable('contract')}: is not set; `clearing deploy` prints the address. "
+            "The network of `clearing up` is found in the directory in which that was started"
+        )
 
 
 def _host(url: str) -> str:

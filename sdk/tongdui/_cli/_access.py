@@ -20,7 +20,7 @@ from ._moving import money
 from ._outcomes import BAD, GOOD, WrongUseError
 from ._output import document_of
 from ._profiles import Profile, changing_profiles, profiles_file
-from ._session import Session, can_ask
+from ._session import Session, can_ask, text_in
 
 if TYPE_CHECKING:
     from tongdui._client import Client
@@ -194,9 +194,9 @@ def _url_of(client: Client) -> str:
 def _api_key(file: Path | None) -> str:
     from tongdui._gateway import is_visible_ascii
 
-    origin = str(file or "TONGDUI_API_KEY")
+    origin = "standard input" if str(file) == "-" else str(file or "TONGDUI_API_KEY")
     if file is not None:
-        key = (sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
+        key = (sys.stdin.read() if str(file) == "-" else text_in(file)).strip()
     else:
         key = os.environ.get("TONGDUI_API_KEY") or ""
         if not key and can_ask():

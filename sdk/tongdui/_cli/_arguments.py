@@ -17,6 +17,8 @@ def points(text: str) -> int:
     """Read a number of points. Raises BadParameter for what is not whole."""
     value = int(text) if _POINTS.fullmatch(text) and len(text) <= 20 else 0
     if not 1 <= value <= _MOST_POINTS:
+        if text.isdecimal() and text.strip("0"):
+            raise typer.BadParameter(f"{text!r} is more points than there can be")
         raise typer.BadParameter(f"{text!r} is not a whole number of points; write for example 200")
     return value
 
@@ -25,6 +27,14 @@ def url(text: str) -> str:
     """Read an URL. Raises BadParameter for what is none."""
     if not text.startswith(("http://", "https://")):
         raise typer.BadParameter(f"{text!r} must begin with http:// or https://")
+    from httpx import URL, InvalidURL
+
+    try:
+        read = URL(text)
+    except InvalidURL as error:
+        raise typer.BadParameter(f"{text!r} is no URL: {error}") from None
+    if not read.host or not 0 < (read.port or 80) < 65_536:
+        raise typer.BadParameter(f"{text!r} names no host and port, as http://localhost:3000 does")
     return text
 
 
@@ -50,6 +60,9 @@ Program: TypeAlias = Annotated[str, typer.Option("--program", metavar="CODE", he
 Types: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--type", metavar="TYPE", help="Only events of this type (order.settled, exchange.*); repeatable."),
+]
+Timeout: TypeAlias = Annotated[
+    float, typer.Option("--timeout", min=0, max=86_400, metavar="SECONDS", help="How long to wait for each order.")
 ]
 ForwardTo: TypeAlias = Annotated[
     str, typer.Option("--forward-to", parser=url, metavar="URL", help="Where to send it: http://localhost:3000/hook")

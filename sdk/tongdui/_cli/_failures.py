@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -19,10 +18,14 @@ from tongdui._errors import (
 )
 
 from ._outcomes import BAD, NONE, WrongUseError
+from ._output import json_for
 
 _REFUSALS = {409, 422}
 _NO_OUTCOME_CODES = {"validation_failed", "idempotency_key_reused", "idempotency_in_flight"}
 """Refusals of the request and not of what it asks for."""
+
+_AFTER_THE_COMMAND = {"--json", "--profile"}
+"""Options of every command. Who writes them before it hears where they belong."""
 
 _INTERRUPTED = "interrupted; what was accepted stays"
 
@@ -54,7 +57,7 @@ class Failure:
         }
         if self.hints:
             document["hints"] = self.hints
-        return json.dumps({**document, "exit_code": self.exit_code}, ensure_ascii=False)
+        return json_for(sys.stderr, {**document, "exit_code": self.exit_code})
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -74,6 +77,8 @@ def usage_failure(error: Any) -> Failure:
         near = " or ".join(sorted(possible))
         message = f"{str(error.message).rstrip('.')}. Did you mean {near}?"
     hints = []
+    if getattr(error, "option_name", None) in _AFTER_THE_COMMAND and error.ctx.parent is None:
+        message = f"{error.option_name} belongs behind the command, as in `tongdui status {error.option_name}`"
     if getattr(error, "ctx", None) is not None:
         hints.append(f"see `{error.ctx.command_path} --help`")
     return Failure(NONE, "wrong_use", message, hints)
@@ -93,6 +98,10 @@ def _failure(error: BaseException) -> Failure:
         return Failure(NONE, "file", _os_sentence(error))
     if isinstance(error, (KeyboardInterrupt, EOFError)):
         return Failure(NONE, "interrupted", _INTERRUPTED)
+    from httpx import InvalidURL
+
+    if isinstance(error, InvalidURL):
+        return Failure(NONE, "wrong_use", f"that makes no URL: {error}")
     return _unexpected(error)
 
 

@@ -109,7 +109,8 @@ def _message(client: Client, event_type: str, *, sample: bool) -> tuple[Message,
     except NotFoundError as error:
         raise WrongUseError(f"you have no event {event_type} yet, and this gateway serves no catalogue") from error
     if unknown := catalogue.unknown([event_type]):
-        raise WrongUseError(unknown[0])
+        types = "" if "did you mean" in unknown[0] else f"; its events are {', '.join(catalogue.types)}"
+        raise WrongUseError(f"{unknown[0]}{types}")
     data = catalogue.sample(event_type)
     subject = str(data.get("id") or f"{event_type.partition('.')[0]}_sample")
     made = Message(id=own_id, type=event_type, timestamp=now, subject=subject, data=data)

@@ -10,7 +10,7 @@ import typer
 
 from tongdui._errors import APIConnectionError, ServerError
 
-from ._arguments import PasswordFile
+from ._arguments import PasswordFile, Timeout
 from ._outcomes import BAD, GOOD
 from ._output import document_of
 from ._session import Session
@@ -51,7 +51,7 @@ class Submission:
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the chain has decided, or only until it is accepted.")
     ] = True
-    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most.")] = 60.0
+    timeout: Timeout = 60.0
     password_file: PasswordFile = None
 
 
@@ -147,7 +147,7 @@ def _headline(movement: Movement) -> str:
 def _try(session: Session, client: Client, instruction: InstructionRequest) -> int:
     resource: Any = getattr(client, instruction.collection)
     tried = resource.dry_run(instruction)
-    session.out.document({"dry_run": True, **document_of(tried)})
+    session.out.document({"dry_run": True, **document_of(tried), "result": document_of(tried.result)})
     session.out.lines(f"this {instruction.noun} would be accepted; nothing moved (dry run)")
     currency = "" if session.out.as_json else client.network.get().currency
     for outcome in tried.outcomes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +24,7 @@ class Output:
     def document(self, document: object) -> None:
         """Print a JSON document on one line, if that is the form that is wanted."""
         if self.as_json:
-            print(json.dumps(document, ensure_ascii=False), flush=True)
+            print(json_for(sys.stdout, document), flush=True)
 
     def lines(self, *lines: str) -> None:
         """Print lines of text."""
@@ -53,12 +53,22 @@ class Output:
             table.add_column(name, justify="right" if name in _RIGHT else "left")
         for row in rows:
             table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-        Console(stderr=beside, width=None if is_terminal else _WIDE).print(table)
+        stream = sys.stderr if beside else sys.stdout
+        console = Console(file=stream, width=None if is_terminal else _WIDE)
+        with console.capture() as captured:  # rich itself would end the process when nobody reads on
+            console.print(table)
+        print(captured.get(), end="", file=stream, flush=True)
 
     def note(self, text: str) -> None:
         """Say something beside the result, on standard error."""
         if not self.as_json:
             print(printable(text), file=sys.stderr, flush=True)
+
+
+def json_for(stream: TextIO, document: object) -> str:
+    """Write a JSON document on one line, with letters that the stream can write."""
+    utf = (stream.encoding or "").casefold().startswith("utf")
+    return json.dumps(document, ensure_ascii=not utf)
 
 
 def printable(text: str) -> str:

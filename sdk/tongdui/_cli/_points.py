@@ -114,6 +114,8 @@ def exchange(
     from tongdui._kinds.exchange import Exchange
 
     _require_one_holder(member, code)
+    if agreement is None and quote is None and (source is None or target is None):
+        raise WrongUseError("say what to exchange: --from and --to, or --agreement, or --quote")
     instruction = Exchange(
         points=points,
         member=member,
@@ -225,6 +227,8 @@ def quote(
 
     Example: tongdui quote 100 --from FUEL --to CINE
     """
+    if agreement is None and (source is None or (target is None) == (at is None)):
+        raise WrongUseError("say what to lock: --from, with --to or --at, or --agreement")
     with session.client() as client, suggesting_programs(client, source, target):
         currency = client.network.get().currency
         quoted = client.quotes.create(

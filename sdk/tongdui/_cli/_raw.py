@@ -11,7 +11,7 @@ import typer
 
 from ._command import command
 from ._outcomes import GOOD, WrongUseError
-from ._session import Session
+from ._session import Session, text_in
 
 if TYPE_CHECKING:
     import httpx
@@ -43,7 +43,10 @@ def get(session: Session, path: PathOfApi, parameters: Fields = None) -> int:
     """
     if parameters and "?" in path:
         raise WrongUseError("give the parameters either in PATH or after it, not both")
-    params = {name: str(value) for name, value in _fields(parameters or []).items()}
+    params = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in _fields(parameters or []).items()
+    }
     with session.client() as client:
         gateway = client._submitter.gateway
         response = client._driver.run(gateway.send("GET", _path(path), params=params))
@@ -95,22 +98,29 @@ def _fields(written: list[str]) -> dict[str, Any]:
 
 def _body(data: str) -> Any:
     if data.startswith("@"):
-        data = sys.stdin.read() if data == "@-" else Path(data[1:]).read_text(encoding="utf-8")
+        data = sys.stdin.read() if data == "@-" else text_in(Path(data[1:]))
     return _json(data, "the body")
 
 
 def _json(text: str, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
         raise WrongUseError(f"{what} is not JSON: {error}") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"there is no {name} in JSON")
 
 
 def _show(session: Session, response: httpx.Response) -> int:
     try:
         document = response.json()
     except ValueError:  # a CSV, a page: as it came
-        print(response.text)
+        if session.out.as_json:
+            session.out.document(response.text)
+        else:
+            print(response.text)
         return GOOD
     session.out.document(document)
     session.out.lines(json.dumps(document, indent=2, ensure_ascii=False))

@@ -10,6 +10,8 @@ from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tongdui._errors import APIConnectionError
+
 from ._outcomes import WrongUseError
 from ._output import Output
 from ._profiles import DEFAULT, Profile, directory, read_profiles
@@ -23,6 +25,8 @@ class Session:
 
     def __init__(self, *, as_json: bool, profile: str | None) -> None:
         self.out = Output(as_json=as_json)
+        if profile == "":  # an unset variable of a script must not act for somebody else
+            raise WrongUseError("--profile is empty: name a profile, or leave the option out")
         self.profile_name = profile or DEFAULT
         self._named = profile is not None
 
@@ -86,12 +90,24 @@ class Session:
             directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         # A process signs one order: what it leases beyond that would be lost.
         with Client(**{"nonce_block": 1, **arguments}) as client:
-            yield client
+            try:
+                yield client
+            except APIConnectionError as error:
+                error.add_note(f"the gateway is at {variables['TONGDUI_URL']}: does it run there?")
+                raise
 
 
 def can_ask() -> bool:
     """Whether somebody sits at a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def text_in(file: Path) -> str:
+    """The text in a file. Raises WrongUseError for what is no UTF-8, OSError for what cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"{file} is not text in UTF-8 (byte {error.start + 1})") from None
 
 
 def known_password(password_file: Path | None) -> str | None:
@@ -103,7 +119,7 @@ def known_password(password_file: Path | None) -> str | None:
     """
     if password_file is None:
         return os.environ.get("TONGDUI_KEYSTORE_PASSWORD")
-    first = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    first = text_in(password_file).partition("\n")[0].rstrip("\r")
     if not first:
         raise WrongUseError(f"{password_file}: its first line, the password, is empty")
     return first

@@ -11,7 +11,7 @@ import typer
 
 from tongdui._errors import APIConnectionError, ServerError
 
-from ._arguments import PasswordFile
+from ._arguments import PasswordFile, Timeout
 from ._command import command, group
 from ._outcomes import BAD, GOOD
 from ._session import Session
@@ -73,7 +73,7 @@ def import_file(
         bool, typer.Option("--reverse", help="Take back the points of returned, voided and changed sales.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and report, but send nothing.")] = False,
-    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for each order.")] = 60.0,
+    timeout: Timeout = 60.0,
     password_file: PasswordFile = None,
 ) -> int:
     """Issue points for the sales in a till's export, each sale once: run it again, and nothing is issued twice."""

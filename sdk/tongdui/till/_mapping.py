@@ -250,7 +250,10 @@ class TillMapping:
                 text = path.read_text(encoding="utf-8")
             return cls.parse(tomllib.loads(text), str(name))
         except OSError as error:
-            raise TillError(f"mapping {name}: {error.strerror or error}") from error
+            ships = "; the SDK ships station and online_retail, and `tongdui till inspect` proposes one for a file"
+            raise TillError(
+                f"mapping {name}: {error.strerror or error}{ships if isinstance(error, FileNotFoundError) else ''}"
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise TillError(f"mapping {name}: {error}") from error
 

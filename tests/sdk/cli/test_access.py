@@ -184,3 +184,4 @@ def test_no_answer_is_no_outcome(tongdui: Terminal, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TONGDUI_API_KEY", "tdk_1_x")
     failed = tongdui("status", "--json")
     assert (failed.code, failed.problem["code"], failed.problem["exit_code"]) == (2, "no_answer", 2)
+    assert failed.problem["hints"] == ["the gateway is at http://127.0.0.1:1: does it run there?"]

@@ -72,3 +72,11 @@ def test_the_folder_must_be_there(tongdui: Terminal, tmp_path: Path) -> None:
     missing = tongdui("key", "new", str(tmp_path / "key.json"), "--password-file", str(tmp_path / "none"))
     assert (missing.code, "No such file" in missing.err) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_file_that_is_no_text_is_named(tongdui: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"\xff\xfe")
+    result = tongdui("key", "new", str(tmp_path / "key.json"), "--password-file", str(file))
+    assert (result.code, result.out) == (2, "")
+    assert f"{file} is not text in UTF-8" in result.err

@@ -58,3 +58,17 @@ def test_wrong_use_is_named(own: Terminal) -> None:
 def test_two_slashes_do_not_name_another_server(own: Terminal) -> None:
     """To an HTTP client `//host/path` is an URL of that host, which would get the key."""
     assert own("get", "//127.0.0.1:1/v1/network", "--json").problem["status"] == 404
+
+
+def test_parameters_of_json_are_written_as_json(own: Terminal) -> None:
+    assert 'this is "true"' in own("get", "members", "limit:=true").err
+    assert own.good("get", "members", "limit:=1", "--json").json["data"] == []
+
+
+def test_what_is_no_json_and_no_text_is_named(own: Terminal, tmp_path: Path) -> None:
+    assert "x is not JSON: there is no NaN in JSON" in own("post", "members", "x:=NaN").err
+    (tmp_path / "body").write_bytes(b"\xff\xfe")
+    assert "body is not text in UTF-8 (byte 1)" in own("post", "members", "-d", f"@{tmp_path / 'body'}").err
+    assert "body: must be a JSON object" in own("post", "members", "-d", "[1]").err
+    broken = own("get", "members/a\nb", "--json")
+    assert (broken.code, broken.problem["code"]) == (2, "wrong_use")

@@ -128,3 +128,49 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     script = f"{sys.executable} -m tongdui._cli --help | head -c 0"
     ended = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
     assert ended.stderr == ""
+
+
+def test_a_table_that_nobody_reads_to_its_end_is_no_error() -> None:
+    """rich would end the process with another exit code."""
+    program = (
+        "import os, sys; from tongdui._cli import _run, _output\n"
+        "def invoke(arguments):\n"
+        "    _output.Output(as_json=False).table(['name'], [['x']]); return 0\n"
+        "_run._invoke = invoke; sys.exit(_run.run([]))"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_json_is_json_in_every_encoding() -> None:
+    program = "from tongdui._cli._output import Output; Output(as_json=True).document('é😀')"
+    for encoding in ("ascii:backslashreplace", "latin-1:backslashreplace", "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+        assert json.loads(done.stdout) == "é😀"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--json", "status"], "--json belongs behind the command"),
+        (["status", "--profile", ""], "--profile is empty"),
+        (["login", "--url", "http://"], "names no host and port"),
+        (["login", "--url", "http://[::1"], "is no URL"),
+        (["login", "--url", "http://h:99999"], "names no host and port"),
+        (["trigger", "order.settled", "--forward-to", "http:///hook"], "names no host and port"),
+        (["issue", "2", "M", "--program", "FUEL", "--timeout", "inf"], "'--timeout'"),
+        (["issue", "18446744073709551616", "M", "--program", "FUEL"], "is more points than there can be"),
+        (["exchange", "5", "M", "--from", "FUEL"], "--from and --to, or --agreement, or --quote"),
+        (["quote", "5", "--from", "FUEL"], "--from, with --to or --at, or --agreement"),
+        (["till", "import", "x.csv", "--program", "FUEL", "--mapping", "statio", "--dry-run"], "ships station"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_careless_use_is_named(tongdui: Terminal, arguments: list[str], sentence: str) -> None:
+    result = tongdui(*arguments)
+    assert result.code == 2
+    assert sentence in result.err
