@@ -143,6 +143,18 @@ def test_a_card_that_was_retired_costs_its_own_sales(till: Till, witness: Witnes
     assert (len(result.issued), till.points(2), till.points(3)) == (2, 250, 5)
 
 
+def test_a_sale_whose_card_was_retired_since_is_the_same(till: Till, witness: Witness) -> None:
+    sold = till.row("1", "200.00")
+    till.run(sold)
+    client = witness.fuel.client
+    client.members.add_external_id(f"external:{till.customer()}", till.customer(2))
+    client.members.retire_external_id(f"external:{till.customer(2)}", till.customer())
+    again = till.run(sold)
+    assert (again.already.points, again.needs_attention) == (200, False)
+    back = till.run(till.row("1", "-200.00", quantity="-10", time="08:05:00"))
+    assert ([taken.points for taken in back.reversed], back.needs_attention, till.points(2)) == ([200], False, 0)
+
+
 # --- goods that come back
 
 

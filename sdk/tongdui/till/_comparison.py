@@ -121,6 +121,8 @@ class Recorded:
             return  # the member was erased, and with it what could be compared
         if not sale.customer:
             yield "the file names no customer now"
+        elif self.content is not None and sale.customer == self.content.customer:
+            return  # the same card, whoever has it now
         elif sale.customer != self.movement.external_id and not is_member(self.movement, sale.customer):
             yield f"they were issued to another member than {sale.customer}"
 

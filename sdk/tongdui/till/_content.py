@@ -43,6 +43,7 @@ class Content:
         is_return: Whether it is a return.
         worth: What is left of the sale, if the movement is a reversal because the sale has changed.
         points: What a return takes back of the sale, with all instalments.
+        customer: The customer's number in the file of the sale. A card may be retired since.
         back: The rows of the sale that give back, which its lines have in them already.
     """
 
@@ -56,6 +57,7 @@ class Content:
     is_return: bool = False
     worth: int | None = None
     points: int | None = None
+    customer: str | None = None
     back: frozenset[Back] = frozenset()
 
 
@@ -67,7 +69,7 @@ def back_of(row: Row) -> Back:
 
 def sale_metadata(sale: Sale, worth: int | None = None) -> dict[str, Any]:
     """The metadata of a sale's issuance; with `worth` those of a reversal that brings it down to so many points."""
-    named: dict[str, Any] = {"sale": sale.number}
+    named: dict[str, Any] = {"sale": sale.number, "customer": sale.customer}
     if worth is not None:
         named["worth"] = worth
     if back := [list(back_of(row)) for row in sale.rows if gives_back(row)]:
@@ -143,6 +145,7 @@ def _content(found: Mapping[str, Any]) -> Content:
         is_return=is_return,
         worth=found.get("worth"),
         points=found.get("points"),
+        customer=found.get("customer"),
         back=frozenset((time, article, quantity, amount) for time, article, quantity, amount in found.get("back", ())),
     )
 

@@ -307,7 +307,10 @@ def _rows(returned: Return, lines: Collection[int]) -> list[Row]:
 
 
 def _may_be_of(original: Movement, returned: Return) -> bool:
-    return not returned.customer or original.external_id == returned.customer
+    """Whether an issuance may be the sale of a return's customer, who may have had another card then, or has another one now."""
+    content = content_of(original)
+    cards = {original.external_id, content.customer if content is not None else None}
+    return not returned.customer or returned.customer in cards
 
 
 def _is_of_return(reversal: Movement) -> bool:

@@ -242,6 +242,7 @@ def test_metadata_are_what_the_sale_was(sheet_of: Write) -> None:
             "till": "",
             "day": "2026-04-15",
             "sale": "1",
+            "customer": "FC-1",
             "time": "2026-04-15T00:00:00Z",
             "amount": "268.26",
             "lines": [["95#", "fuel", "10", "262.26"], ["Tea", "shop", "2", "6.00"]],
