@@ -413,7 +413,7 @@ class _Cluster:
 
 def summary_of(rows: Sequence[Row], rule: PointsRule) -> Summary:
     """Add up rows of one sale number, a column at a time, which is quicker than row by row."""
-    lines, _, _, times, customers, articles, categories, quantities, amounts, _, _ = zip(*rows, strict=True)
+    lines, _, _, times, customers, articles, categories, quantities, amounts, _, originals = zip(*rows, strict=True)
     moments, names = set(times), set(customers)
     signed = any(map(Decimal.is_signed, amounts)) or any(map(Decimal.is_signed, quantities)) or not all(quantities)
     backs = {gives_back(row) for row in rows} if signed else {False}
@@ -428,7 +428,7 @@ def summary_of(rows: Sequence[Row], rule: PointsRule) -> Summary:
         points=str(rule.points(totals, _quantities_of(rows) if rule.per_quantity else {})),
         sells=False in backs,
         gives_back=True in backs,
-        is_plain=not signed and len(names) == 1 and len(set(articles)) == len(rows),
+        is_plain=not signed and len(names) == 1 and len(set(articles)) == len(rows) and not any(originals),
     )
 
 
@@ -517,6 +517,8 @@ class _Sorter:
         day = self._mapping.day_of(moment(summary.first))
         reference = self._mapping.reference_of(cluster.till, day, cluster.number)
         marked = bool(self._mapping.return_prefix) and cluster.number.startswith(self._mapping.return_prefix)
+        named = [] if summary.gives_back else [row for row in rows if row.original not in {"", cluster.number}]
+        marked = marked or bool(named and len(named) == len(rows))
         reason = (
             cluster.reason
             or self._malformed(cluster)
@@ -526,7 +528,7 @@ class _Sorter:
         )
         fate = _fate(summary, marked)
         if fate != "returned":
-            reason = reason or _given_for_money(rows)
+            reason = reason or _given_for_money(rows) or _returned_for_money(named)
         fate = "held back" if reason else fate
         if fate == "issued":
             self.points += int(summary.points)
@@ -665,6 +667,11 @@ def _given_for_money(rows: Sequence[Row]) -> str:
     if not odd.quantity:
         return f"line {odd.line} takes money for {odd.article}, but its quantity is zero"
     return f"line {odd.line} takes back {-odd.quantity} {odd.article}, and money for it"
+
+
+def _returned_for_money(named: Sequence[Row]) -> str:
+    """Why a sale is unclear of which some rows name the sale that they take back, and none gives money back, or ""."""
+    return "" if not named else f"line {named[0].line} names the sale {named[0].original} that it takes back, and sells"
 
 
 def _fate(summary: Summary, marked: bool) -> str:
