@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.till import DAY, Till, new_till
 from tests.e2e.witness import WAIT, Witness
 from tongdui.till import TillImport, read_till
+from tongdui.till._sheet import LONGEST_REFERENCE
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -339,6 +340,17 @@ def test_a_return_of_an_earlier_files_number_takes_from_no_other_sale_of_its_fil
     other = till.tea("2", "90.00", quantity="3", time="08:02:00")
     result = till.run(other, till.tea("1", "-60.00", quantity="-3", time="08:05:00"))
     assert ([taken.points for taken in result.reversed], till.points()) == ([120], 180)
+
+
+def test_the_longest_reference_has_room_for_its_reversals(till: Till) -> None:
+    """One more character, and neither the sale nor any other return of the file could be looked up."""
+    number = "9" * (LONGEST_REFERENCE - len(f"till:{DAY}:{till.name}-"))
+    till.run(till.tea(number, "20.00", quantity="2"))
+    back = till.tea(number, "-20.00", quantity="-2", time="08:05:00")
+    result = till.run(back)
+    assert ([taken.points for taken in result.reversed], result.needs_attention, till.points()) == ([40], False, 0)
+    with read_till(till.file([till.tea(number + "9", "20.00")])) as sheet:
+        assert [held.reason for held in sheet.held_back] == ["its reference has 137 characters; there is room for 136"]
 
 
 # --- rounding

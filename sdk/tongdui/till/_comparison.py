@@ -131,7 +131,12 @@ class Recorded:
             return
         yield f"{self.points} points were issued, it is worth {sale.points} now"
         if is_same and self.worth != sale.points:
-            yield "its content is the same: did the mapping change?" if self.content else "its content was not kept"
+            cause = (
+                "did its returns share a discount, or did the mapping change?"
+                if self._returned
+                else "did the mapping change?"
+            )
+            yield f"its content is the same: {cause}" if self.content else "its content was not kept"
 
     def _other_content(self, sale: Sale) -> Iterator[str]:
         lines = lines_of(sale.rows)

@@ -32,8 +32,8 @@ AHEAD = timedelta(minutes=5)
 """How much a till's clock may be ahead of ours. A sale later than that is in the future."""
 MOMENT = timedelta(minutes=1)
 """How far from its sale a row without customer may be, if other sales stand between them in the file."""
-LONGEST_REFERENCE = 140
-"""The most characters of a reference at the gateway."""
+LONGEST_REFERENCE = 136
+"""The most characters of a reference: the gateway takes 140, and reversals have a number at the end (`~1`)."""
 MOST_ROWS = 20_000
 """The most rows of one sale. More of them share a number by mistake, and would not fit in memory."""
 _RUN_ROWS = 1_000
@@ -646,7 +646,7 @@ def _unclear(number: str, summary: Summary, reference: str, marked: bool) -> str
     """Why a sale is neither a clear sale nor a clear return, or ""."""
     amount, points = Decimal(summary.amount), int(summary.points)
     if len(reference) > LONGEST_REFERENCE:
-        return f"its reference has {len(reference)} characters; the gateway takes {LONGEST_REFERENCE}"
+        return f"its reference has {len(reference)} characters; there is room for {LONGEST_REFERENCE}"
     if summary.sells and not marked and (said := CALLED_OFF.search(number)):
         return f"its number says that it does not count ({said[0]}): was it called off?"
     if summary.sells and summary.gives_back:

@@ -196,7 +196,7 @@ def test_a_number_that_thousands_of_rows_have_is_held_back(sheet_of: Write) -> N
 def test_a_reference_that_is_too_long_is_held_back(sheet_of: Write) -> None:
     long = mapping_of(reference="x" * 138 + "{sale}{day}")
     assert reasons(sheet_of(fuel("1", "5.00"), mapping=long)) == [
-        "its reference has 149 characters; the gateway takes 140"
+        "its reference has 149 characters; there is room for 136"
     ]
 
 
