@@ -197,6 +197,16 @@ def test_operators_commands_find_the_network_in_this_directory(network: UpNetwor
     assert json.loads(network.run("queue", "--json").stdout)["quarantined"] == 0
     file = network.directory / ".tongdui/network.env"
     assert file.stat().st_mode & 0o077 == 0
+    assert file.parent.stat().st_mode & 0o077 == 0  # the database has the members' numbers
+
+
+@pytest.mark.parametrize("option", ["--port", "--rpc-port"])
+@pytest.mark.parametrize("port", ["65536", "-1", "8o8"])
+def test_what_is_no_port_is_named(option: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["up", f"{option}={port}"])
+    assert end.value.code == 2
+    assert f"argument {option}: '{port}' is not a port: a whole number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_named_with_the_setting_that_mends_it(tmp_path: Path) -> None:
@@ -405,6 +415,8 @@ def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.Capt
         (("Other", "--new-key", "other.json"), "--new-key: there is no terminal to ask for a password"),
         (("Other", "--new-key", "up.log"), "--new-key: up.log is there and is no keystore file"),
         (("Other", "--managed-key", "--password-file", "up.log"), "--password-file: is the password of --new-key"),
+        (("Other", "--managed-key", "--url", "gateway.example"), "--url: 'gateway.example' must begin with http://"),
+        (("Other", "--managed-key", "--timeout", "nan"), "--timeout: must be 0 to 86400 seconds"),
     ):
         with pytest.raises(SystemExit) as end:
             cli.main(["merchant", "add", *arguments])
