@@ -281,7 +281,7 @@ def test_webhooks_reach_a_server_on_this_machine(network: UpNetwork, host: str) 
 
 def test_a_merchant_that_signs_for_itself_gets_everything_in_one_step(network: UpNetwork) -> None:
     directory = network.directory
-    (directory / "password").write_text("correct horse\n")
+    (directory / "password").write_text("correct horse\r\na note\n")  # the first line counts, as in tongdui
     own = ("--new-key", "own.json", "--password-file", "password")
     done = network.run(
         *("merchant", "add", "Own key", *own, "--program", "OWN", "--program-name", "Own points"),
@@ -391,6 +391,7 @@ def here(network: UpNetwork, monkeypatch: pytest.MonkeyPatch) -> Iterator[UpNetw
 
 def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.CaptureFixture[str]) -> None:
     network = here
+    Path("no-text").write_bytes(b"\xff\xfe")
     network.add("Taken", "--managed-key", "--program", "TAKEN", "--lifetime-days", "365", "--credit-limit", "7")
     for arguments, sentence in (
         (
@@ -415,6 +416,7 @@ def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.Capt
         (("Other", "--new-key", "other.json"), "--new-key: there is no terminal to ask for a password"),
         (("Other", "--new-key", "up.log"), "--new-key: up.log is there and is no keystore file"),
         (("Other", "--managed-key", "--password-file", "up.log"), "--password-file: is the password of --new-key"),
+        (("Other", "--new-key", "other.json", "--password-file", "no-text"), "no-text is not text in UTF-8"),
         (("Other", "--managed-key", "--url", "gateway.example"), "--url: 'gateway.example' must begin with http://"),
         (("Other", "--managed-key", "--timeout", "nan"), "--timeout: must be 0 to 86400 seconds"),
     ):
