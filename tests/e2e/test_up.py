@@ -197,6 +197,16 @@ def test_operators_commands_find_the_network_in_this_directory(network: UpNetwor
     assert json.loads(network.run("queue", "--json").stdout)["quarantined"] == 0
     file = network.directory / ".tongdui/network.env"
     assert file.stat().st_mode & 0o077 == 0
+    assert file.parent.stat().st_mode & 0o077 == 0  # the database has the members' numbers
+
+
+@pytest.mark.parametrize("option", ["--port", "--rpc-port"])
+@pytest.mark.parametrize("port", ["65536", "-1", "8o8"])
+def test_what_is_no_port_is_named(option: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["up", f"{option}={port}"])
+    assert end.value.code == 2
+    assert f"argument {option}: '{port}' is not a port: a whole number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_named_with_the_setting_that_mends_it(tmp_path: Path) -> None:
@@ -271,7 +281,7 @@ def test_webhooks_reach_a_server_on_this_machine(network: UpNetwork, host: str) 
 
 def test_a_merchant_that_signs_for_itself_gets_everything_in_one_step(network: UpNetwork) -> None:
     directory = network.directory
-    (directory / "password").write_text("correct horse\n")
+    (directory / "password").write_text("correct horse\r\na note\n")  # the first line counts, as in tongdui
     own = ("--new-key", "own.json", "--password-file", "password")
     done = network.run(
         *("merchant", "add", "Own key", *own, "--program", "OWN", "--program-name", "Own points"),
@@ -381,6 +391,7 @@ def here(network: UpNetwork, monkeypatch: pytest.MonkeyPatch) -> Iterator[UpNetw
 
 def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.CaptureFixture[str]) -> None:
     network = here
+    Path("no-text").write_bytes(b"\xff\xfe")
     network.add("Taken", "--managed-key", "--program", "TAKEN", "--lifetime-days", "365", "--credit-limit", "7")
     for arguments, sentence in (
         (
@@ -405,6 +416,9 @@ def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.Capt
         (("Other", "--new-key", "other.json"), "--new-key: there is no terminal to ask for a password"),
         (("Other", "--new-key", "up.log"), "--new-key: up.log is there and is no keystore file"),
         (("Other", "--managed-key", "--password-file", "up.log"), "--password-file: is the password of --new-key"),
+        (("Other", "--new-key", "other.json", "--password-file", "no-text"), "no-text is not text in UTF-8"),
+        (("Other", "--managed-key", "--url", "gateway.example"), "--url: 'gateway.example' must begin with http://"),
+        (("Other", "--managed-key", "--timeout", "nan"), "--timeout: must be 0 to 86400 seconds"),
     ):
         with pytest.raises(SystemExit) as end:
             cli.main(["merchant", "add", *arguments])

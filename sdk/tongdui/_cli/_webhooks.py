@@ -150,11 +150,16 @@ def own_secret() -> str:
     """The secret of this machine's user: made once, so that `listen` and `trigger` sign alike and a restart changes nothing."""
     path = directory() / "webhook-secret"
     try:
-        return path.read_text(encoding="ascii").strip()
+        kept = path.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         secret = _PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
         write_private(path, secret + "\n")
         return secret
+    try:
+        _key_of(kept)
+    except WrongUseError:
+        raise WrongUseError(f"{path} holds no secret: remove it, and the next run makes a new one") from None
+    return kept
 
 
 def _key_of(secret: str) -> bytes:

@@ -149,7 +149,13 @@ def test_the_secret_stays_the_same(own: Terminal, party: Party, empty_home: Path
     assert secrets[0] == secrets[1]
     Webhook(secrets[0]).verify(receiver.requests[2].raw, receiver.requests[2].headers)
     Webhook(given).verify(receiver.requests[3].raw, receiver.requests[3].headers)
-    assert (empty_home / "config" / "tongdui" / "webhook-secret").stat().st_mode & 0o777 == 0o600
+    file = empty_home / "config" / "tongdui" / "webhook-secret"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("")
+    assert (
+        f"{file} holds no secret: remove it"
+        in own("trigger", "order.settled", "--forward-to", "http://127.0.0.1:1").err
+    )
     assert own("trigger", "order.settled", "--forward-to", receiver.url, "--secret", "whsec_!").code == 2
 
 
