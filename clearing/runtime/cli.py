@@ -15,7 +15,6 @@ from clearing.runtime.commands import (
     reconciliation,
     workers,
 )
-from clearing.runtime.embedded.settings_file import use_network_here
 
 _GROUPS = (network, merchants, daemons, database, deployment, workers, reconciliation, queue)
 
@@ -30,11 +29,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    if chosen.run is not network.run_up:  # that one makes the network here
-        use_network_here()
     # Settings first: wrong ones are refused before a command imports what it needs.
     from clearing.kit.config import settings
+    from clearing.runtime.embedded.settings_file import use_network_here
 
+    if chosen.run is not network.run_up:  # that one makes the network here
+        use_network_here()
     configured = settings()
     from clearing.kit import logs
 

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    "up", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "beat", "reconcile", "rebuild", "queue", "pause",
-    "resume", "cancel", "quarantine",
+    "up", "merchant", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "beat", "reconcile", "rebuild", "queue",
+    "pause", "resume", "cancel", "quarantine",
 ]  # fmt: skip
 HEAVY = {
     "alembic", "celery", "eth_abi", "eth_account", "fastapi", "gateway", "httpx", "prometheus_client", "psycopg", "py_ecc",

@@ -14,9 +14,10 @@ from rich.table import Table
 from clearing.kit.config import ENV_FILE
 from clearing.runtime import daemon
 from clearing.runtime.actions.terminal import console
+from clearing.runtime.embedded import DIRECTORY
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from clearing.runtime.embedded.ports import NoFreePortError
-from clearing.runtime.embedded.settings_file import DIRECTORY, SETTINGS_FILE
+from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 
 
 def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:

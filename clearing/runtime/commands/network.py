@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clearing.runtime.commands.group import Commands, add_command
-from clearing.runtime.embedded.settings_file import DIRECTORY
+from clearing.runtime.embedded import DIRECTORY
 
 if TYPE_CHECKING:
     from clearing.kit.config import Settings

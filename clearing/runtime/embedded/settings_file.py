@@ -1,7 +1,4 @@
-"""The file with the settings of a network of `clearing up`: the commands that one runs beside it find it.
-
-This module imports next to nothing, so that wrong settings are refused before anything heavy is loaded.
-"""
+"""The file with the settings of a network of `clearing up`: the commands that one runs beside it find it."""
 
 from __future__ import annotations
 
@@ -10,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clearing.kit.config import ENV_FILE, variable
-
-DIRECTORY = Path(".tongdui")
-"""Where `clearing up` keeps a network, unless it is told otherwise."""
+from clearing.runtime.embedded import DIRECTORY
 
 SETTINGS_FILE = "network.env"
 

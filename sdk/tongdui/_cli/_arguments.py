@@ -17,7 +17,7 @@ def points(text: str) -> int:
     """Read a number of points. Raises BadParameter for what is not whole."""
     value = int(text) if _POINTS.fullmatch(text) and len(text) <= 20 else 0
     if not 1 <= value <= _MOST_POINTS:
-        if text.isdecimal() and text.strip("0"):
+        if _POINTS.fullmatch(text) and text.strip("0"):
             raise typer.BadParameter(f"{text!r} is more points than there can be")
         raise typer.BadParameter(f"{text!r} is not a whole number of points; write for example 200")
     return value
