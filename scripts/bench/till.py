@@ -30,16 +30,17 @@ def till_figures() -> Iterator[tuple[str, float, str]]:
 
 
 def _read(path: Path) -> dict[str, float]:
-    """Reads a year and adds up its points."""
+    """Reads a year: what is in it, how long that took, and the memory at the peak."""
     mapping = TillMapping.parse(tomllib.loads(MAPPING), "year.toml")
     began = time.perf_counter()
     with read_till(path, mapping) as sheet:
         points = sum(sale.points for sale in sheet.sales)
+        counted = {"rows": sheet.rows_read, "sales": len(sheet.sales) + len(sheet.worthless), "points": points}
     seconds = time.perf_counter() - began
     status = dict(line.split(":") for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     # Not getrusage: it counts what the parent had when it forked.
     peak = int(status["VmHWM"].split()[0]) // 1024
-    return {"points": points, "seconds": seconds, "cpu": time.process_time(), "peak_mib": peak}
+    return {**counted, "seconds": seconds, "cpu": time.process_time(), "peak_mib": peak}
 
 
 if __name__ == "__main__":

@@ -104,12 +104,6 @@ class Plan:
         """What tells its orders from those of other plans: the reference of its first instruction, or the merge."""
         return f"merge:{self.merge}" if self.merge else str(self.requests[0].reference)
 
-    def orders(self, session: Session) -> list[Order]:
-        """The orders that came of it, oldest first."""
-        named = Instruction.reference.startswith(f"{self.key}:") if self.merge else Instruction.reference == self.key
-        query = select(Order).join(Order.instructions).where(named).order_by(Order.seq)
-        return list(session.scalars(query))
-
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -380,10 +374,11 @@ class World:
         """Has the model execute each plan once, in order, and compares balances and positions."""
         model = self.model
         with self.harness.database.reading() as session:
+            by_reference = self._orders_by_reference(session)
             for plan in self.plans[self.modelled :]:
                 model.now = int(time.time())
                 before = len(model.events)
-                for order in plan.orders(session):
+                for order in by_reference[plan.key]:
                     model.execute(self.harness.keys.address("sequencer"), [order.signed()], partial(_evidence, session))
                 assert not [name for name, _ in model.events[before:] if name.endswith("Rejected")]
             self.modelled = len(self.plans)

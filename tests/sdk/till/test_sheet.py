@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -572,24 +573,12 @@ def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
 
 # --- a year
 
-MEASURED = """
-import pathlib, sys, tomllib
-from scripts.bench.till_year import MAPPING
-from tongdui.till import TillMapping, read_till
-mapping = TillMapping.parse(tomllib.loads(MAPPING), "year.toml")
-with read_till(sys.argv[1], mapping) as sheet:
-    points = sum(sale.points for sale in sheet.sales)
-    status = dict(line.split(":") for line in pathlib.Path("/proc/self/status").read_text().splitlines())
-    peak = int(status["VmHWM"].split()[0]) // 1024  # getrusage would count what the parent had when it forked
-    print(sheet.rows_read, len(sheet.sales) + len(sheet.worthless), points, peak)
-"""
-
 
 def measured(path: Path) -> tuple[list[int], int]:
-    """Reads a file in a process of its own: rows, sales and points; peak memory in MB."""
-    output = subprocess.run([sys.executable, "-c", MEASURED, path], check=True, capture_output=True, text=True).stdout
-    rows, sales, worth, peak = map(int, output.split())
-    return [rows, sales, worth], peak
+    """Reads a file in a process of its own: rows, sales and points; peak memory in MiB."""
+    command = [sys.executable, "-m", "scripts.bench.till", path]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return [found["rows"], found["sales"], found["points"]], found["peak_mib"]
 
 
 @pytest.mark.slow
