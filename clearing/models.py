@@ -3,6 +3,7 @@
 from clearing.chain.calls.models import Call
 from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
@@ -57,6 +58,7 @@ __all__ = [
     "Program",
     "QuarantinedEvent",
     "Quote",
+    "ReferenceVersion",
     "Rejection",
     "RetiredLink",
     "SignerKey",

@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 from pydantic_core import to_json
-from sqlalchemy import JSON, insert
+from sqlalchemy import JSON, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.database import Base, dialect_of
 
@@ -35,6 +35,16 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
         _copy(session, model, rows)
     else:
         session.execute(insert(model), rows)
+
+
+def next_numbers(session: Session, column: InstrumentedAttribute[int], count: int) -> list[int]:
+    """The next `count` numbers of a table's own sequence, in order, for rows that `insert_all` will insert."""
+    if dialect_of(session) == "postgresql":
+        table = column.class_.__tablename__
+        numbers = text("SELECT nextval(pg_get_serial_sequence(:table, :column)) FROM generate_series(1, :count)")
+        return list(session.scalars(numbers, {"table": table, "column": column.key, "count": count}))
+    last = session.scalar(select(func.max(column))) or 0
+    return list(range(last + 1, last + 1 + count))
 
 
 def _copy(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -122,11 +122,12 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
-        self.session = sessionmaker(self.engine, expire_on_commit=False, info=carried(clock))
+        info = {**carried(clock), _SHARED: {}}
+        self.session = sessionmaker(self.engine, expire_on_commit=False, info=info)
         self.reading = sessionmaker(
             self.engine.execution_options(read_only=True, postgresql_readonly=True),
             expire_on_commit=False,
-            info=carried(clock),
+            info=info,
         )
         """Sessions that cannot write. On SQLite they need not wait for the writer."""
 
@@ -168,6 +169,15 @@ def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     return config
+
+
+_SHARED = "shared"
+
+
+def shared_of(session: Session) -> dict[Any, Any]:
+    """What all sessions of the session's database share in this process."""
+    shared: dict[Any, Any] = session.info[_SHARED]
+    return shared
 
 
 def dialect_of(session: Session) -> str:

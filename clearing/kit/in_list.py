@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, func, literal, select, tuple_
@@ -24,6 +24,11 @@ def pairs_in_list(
 ) -> ColumnElement[bool]:
     """True where the two columns (text or integers) together have one of these pairs."""
     return _in_list(session, (first, second), list(pairs))
+
+
+def keys_in_list(session: Session, columns: Sequence[Column], keys: Iterable[tuple[Any, ...]]) -> ColumnElement[bool]:
+    """True where the columns (text or integers) together have one of these keys."""
+    return _in_list(session, tuple(columns), list(keys))
 
 
 def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
+from clearing.kit.in_list import in_list
 from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
@@ -31,6 +32,18 @@ class PositionRepository:
             self._make(merchant_number)
             position = self._session.scalars(query).one()
         return position
+
+    def lock_all(self, merchant_numbers: Collection[int]) -> dict[int, Position]:
+        """The merchants' positions, locked until the transaction ends; empty ones where there are none."""
+        query = (
+            select(Position)
+            .where(in_list(self._session, Position.merchant_number, merchant_numbers))
+            .order_by(Position.merchant_number)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        found = {found.merchant_number: found for found in self._session.scalars(query)} if merchant_numbers else {}
+        return found | {number: self.lock(number) for number in sorted(set(merchant_numbers) - found.keys())}
 
     def shift(self, deltas: dict[int, tuple[int, int]]) -> None:
         """Adds (position, reserved) to each merchant's position. Always locks in the same order: no deadlocks."""

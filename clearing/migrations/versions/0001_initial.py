@@ -252,6 +252,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("quarantined_events_pkey")),
     )
     op.create_table(
+        "reference_versions",
+        sa.Column("table_name", sa.String(length=63), nullable=False),
+        sa.Column("version", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", name=op.f("reference_versions_pkey")),
+    )
+    op.create_table(
         "rejections",
         sa.Column(
             "block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -1101,6 +1107,7 @@ def downgrade() -> None:
         batch_op.drop_index("rejections_instruction_index")
 
     op.drop_table("rejections")
+    op.drop_table("reference_versions")
     op.drop_table("quarantined_events")
     op.drop_table("positions")
     op.drop_table("merchants")

@@ -187,8 +187,9 @@ class ExpiryRound:
             }
             if not tried:
                 break
-            taken = OrderRepository(session).live_references(merchant.number, Kind.EXPIRE, list(tried))
-            found |= {account: reference for reference, account in tried.items() if reference not in taken}
+            keys = {(merchant.number, int(Kind.EXPIRE), reference): account for reference, account in tried.items()}
+            taken = OrderRepository(session).live_references(keys.keys())
+            found |= {account: key[2] for key, account in keys.items() if key not in taken}
         return found
 
 

@@ -20,10 +20,9 @@ from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.holds.facts import hold_facts
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import Order
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
 from clearing.ordering.orders.resolution import Held
-from clearing.ordering.orders.service import OrderService
+from clearing.ordering.orders.service import AcceptedOrder, OrderService
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
@@ -110,7 +109,7 @@ class HoldService:
         orders: OrderService,
         authorization: Authorization | None,
         actor: str,
-    ) -> Order:
+    ) -> AcceptedOrder:
         """Turns the hold, or `points` of it, into an order of this kind; what the order does not ask for is free again.
 
         The member and the program are the hold's; `fields` are what else the kind's request needs. The hold is used up even if the
@@ -141,7 +140,7 @@ class HoldService:
             ),
         )
         hold.order_id = order.id
-        hold.movement_id = order.instructions[0].id
+        hold.movement_id = order.movement
         hold.drawing = True
         if points < hold.points:
             self._note_freed([hold])
@@ -281,7 +280,7 @@ class HoldService:
         availability = AvailabilityService(self._session, network=self._network)
         balances = availability.lock([account])
         taking = Taking(member.address, program.merchant_number, pointer_into(""))
-        require_takeable(self._session, merchant.number, [taking])
+        require_takeable(self._session, merchant.number, taking)
         found = availability.of([account], balances=balances)[account]
         if points > found.available:
             detail = f"the member has {max(found.available, 0)} points available, {points} are needed"

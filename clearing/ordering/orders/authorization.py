@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -12,14 +13,25 @@ from clearing.kit.errors import Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from clearing.ordering.orders.dry_run import dry_run_of
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.repository import OrderKey, OrderRepository
 from clearing.ordering.orders.requests import Authorization
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
 from tongdui import orders as wire
 
 _NO_SIGNATURE = bytes(64)
 """In place of the signature of a dry run's order, where the merchant holds the key."""
+
+
+class Signed(NamedTuple):
+    """A signed order: its digest, and its bytes as they travel to the chain."""
+
+    order: wire.Order
+    digest: bytes
+    packed: bytes
+    is_managed: bool
+    """Whether the gateway signed it, with the merchant's next nonce."""
 
 
 class AuthorizationService:
@@ -33,16 +45,64 @@ class AuthorizationService:
         self._clock = clock_of(session)
         self._orders = OrderRepository(session)
         self._merchants = MerchantRepository(session)
+        self._next: dict[int, int] = {}
+        """By merchant: the first nonce that no order has reserved yet."""
+        self._advanced: set[int] = set()
+        """Merchants whose next nonce has changed."""
+        self._taken: set[OrderKey] = set()
+        """Nonces that orders have."""
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
         """Reserves `count` consecutive nonces for the merchant; the first of them. With 0 it only locks the merchant."""
-        locked = self._merchants.lock(merchant.number)
-        first = locked.next_nonce
-        locked.next_nonce = first + count
-        self._session.flush()
+        first = self._merchants.next_nonces([merchant.number], lock=True)[merchant.number]
+        if count:
+            self._merchants.set_next_nonces({merchant.number: first + count})
         return first
 
-    def managed(self, merchant: Merchant) -> Authorization:
+    def prepare(self, orders: Iterable[tuple[Merchant, Authorization | None]]) -> None:
+        """Looks up the nonces for these orders, and locks the merchants for whom the gateway signs."""
+        own: set[OrderKey] = set()
+        managed: set[int] = set()
+        for merchant, signed in orders:
+            if signed is None:
+                managed.add(merchant.number)
+            else:
+                own.add((merchant.number, signed.nonce))
+        self._next = self._merchants.next_nonces(managed, lock=True)
+        self._next |= self._merchants.next_nonces({number for number, _ in own} - managed, lock=False)
+        self._taken = self._orders.taken_nonces(own)
+
+    def signed(
+        self,
+        merchant: Merchant,
+        instructions: Sequence[wire.Instruction],
+        authorization: Authorization | None,
+        *,
+        atomic: bool,
+    ) -> Signed:
+        """The order with a signature that the chain will accept: the merchant's own, or one by its managed key."""
+        given = authorization or self._managed(merchant)
+        self._check(merchant, given)
+        order = wire.Order(merchant.number, given.nonce, given.deadline, tuple(instructions), atomic)
+        digest = order.digest(self._network.domain)
+        signature = self._signature(merchant, digest, given)
+        return Signed(order, digest, wire.SignedOrder(order, signature).calldata(), authorization is None)
+
+    def use(self, signed: Signed) -> None:
+        """Uses up the order's nonce: it is accepted."""
+        merchant = signed.order.merchant
+        self._taken.add((merchant, signed.order.nonce))
+        if signed.is_managed:
+            self._next[merchant] += 1
+            self._advanced.add(merchant)
+
+    def write(self) -> None:
+        """Stores which nonces the merchants have used."""
+        self._merchants.set_next_nonces({number: self._next[number] for number in sorted(self._advanced)})
+
+    # ---------------------------------------------------------------- one order
+
+    def _managed(self, merchant: Merchant) -> Authorization:
         """A nonce and a deadline for an order that the gateway will sign. Raises InvalidRequest where it keeps no key.
 
         In a dry run it need not keep one, because the order goes nowhere.
@@ -53,52 +113,42 @@ class AuthorizationService:
                 "this merchant holds its own key: sign the order and send `authorization`",
                 code="signature_required",
             )
-        deadline = self._clock.unix() + self._settings.managed_deadline
-        return Authorization(self.reserve_nonces(merchant, 1), deadline, b"")
+        return Authorization(self._next[merchant.number], self._clock.unix() + self._settings.managed_deadline, b"")
 
-    def order(
-        self,
-        merchant: Merchant,
-        instructions: Sequence[wire.Instruction],
-        authorization: Authorization,
-        *,
-        atomic: bool,
-    ) -> wire.Order:
-        """The order that the merchant signs, if its nonce and deadline can be used."""
+    def _check(self, merchant: Merchant, given: Authorization) -> None:
+        """Refuses a nonce or a deadline that cannot be used."""
         at = self._clock.unix()
-        if authorization.deadline <= at:
+        if given.deadline <= at:
             raise Refused.at("/authorization/deadline", "the deadline has passed; sign again", code="deadline_passed")
-        if authorization.deadline > at + self._settings.max_deadline:
+        if given.deadline > at + self._settings.max_deadline:
             detail = f"the deadline may be at most {self._settings.max_deadline} seconds away"
             raise Refused.at("/authorization/deadline", detail, code="deadline_too_far")
-        if authorization.nonce >= merchant.next_nonce:
+        if given.signature and given.nonce >= self._next[merchant.number]:
             detail = "this nonce was not reserved; reserve one with POST /v1/nonces"
             raise InvalidRequest.at("/authorization/nonce", detail, code="nonce_not_reserved")
-        if self._orders.nonce_taken(merchant.number, authorization.nonce):
+        if (merchant.number, given.nonce) in self._taken:
             detail = "an order with this nonce was accepted before"
             raise Conflict.at("/authorization/nonce", detail, code="nonce_used")
-        return wire.Order(merchant.number, authorization.nonce, authorization.deadline, tuple(instructions), atomic)
 
-    def sign(self, merchant: Merchant, digest: bytes, authorization: Authorization) -> bytes:
-        """A signature of the order's digest that the chain will accept: the merchant's own, or one by its managed key."""
-        if not authorization.signature:
+    def _signature(self, merchant: Merchant, digest: bytes, given: Authorization) -> bytes:
+        if not given.signature:
             key = self._managed_key(merchant)
             if key is None and dry_run_of(self._session) is not None:
                 return _NO_SIGNATURE
-            assert key is not None, "`managed` found one in this transaction"
+            assert key is not None, "`_managed` found one in this transaction"
             assert key.keystore is not None, "a managed key has a keystore"
             return self._keyring.sign(key.keystore, digest)
         try:
-            signer = wire.recover_signer(digest, authorization.signature)
+            signer = wire.recover_signer(digest, given.signature)
         except ValueError as error:
             raise InvalidRequest.at("/authorization/signature", str(error), code="wrong_signer") from error
-        if self._merchants.live_key(merchant.number, signer.lower(), self._clock.unix()) is None:
+        if merchants_in(self._session).live_key(merchant.number, signer.lower(), self._clock.unix()) is None:
             detail = (
                 f"the signature is by {signer}, which is not a live key of {merchant.id}: "
                 "either another key signed, or the merchant signed something other than this request"
             )
             raise Refused.at("/authorization/signature", detail, code="wrong_signer")
-        return authorization.signature
+        return given.signature
 
     def _managed_key(self, merchant: Merchant) -> SignerKey | None:
-        return self._merchants.managed_key(merchant.number, self._clock.unix())
+        return merchants_in(self._session).managed_key(merchant.number, self._clock.unix())

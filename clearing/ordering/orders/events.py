@@ -39,6 +39,8 @@ class Results:
 _NONE = Results()
 
 Row = tuple[InstructionRow, Order, Outcome]
+Accepted = tuple[Order, Sequence[InstructionRow], str]
+"""An order with its instructions, and who handed it in."""
 
 
 class OrderEvents:
@@ -49,10 +51,15 @@ class OrderEvents:
         self._facts = MovementFacts(session)
         self._recorder = EventRecorder(session)
 
-    def accepted(self, order: Order, rows: Sequence[InstructionRow], actor: str) -> None:
-        """Records that an order with these instructions was accepted."""
-        whole = rows if order.size <= LARGEST_WHOLE_ORDER else []
-        self._recorder.record_all(self._of_orders([order], {}, whole, str(order.state)), actor=actor)
+    def accepted_all(self, accepted: Sequence[Accepted]) -> None:
+        """Records that these orders were accepted."""
+        by_actor: dict[str, list[Accepted]] = defaultdict(list)
+        for one in accepted:
+            by_actor[one[2]].append(one)
+        for actor, some in by_actor.items():
+            whole = [row for order, rows, _ in some if order.size <= LARGEST_WHOLE_ORDER for row in rows]
+            orders = [order for order, _, _ in some]
+            self._recorder.record_all(self._of_orders(orders, {}, whole), actor=actor)
 
     def changed(self, orders: Sequence[Order], actor: str, results: Mapping[int, Results] | None = None) -> None:
         """Records the new state of each order for its signer, and each settled movement of two merchants for its other side.

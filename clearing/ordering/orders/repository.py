@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased, undefer
 
-from clearing.kit.bulk_insert import insert_all
-from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.kit.bulk_insert import insert_all, next_numbers
+from clearing.kit.in_list import in_list, keys_in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import (
@@ -24,7 +24,6 @@ from clearing.ordering.orders.models import (
     Order,
     OrderState,
 )
-from tongdui.orders import Kind
 
 
 class Queued(NamedTuple):
@@ -40,6 +39,10 @@ OrderKey = tuple[int, int]
 
 _IS_REVERSAL = text("instructions.kind = 6")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+
+
+ReferenceKey = tuple[int, int, str]
+"""(merchant, kind, reference): what one live instruction may have."""
 
 
 class Reversed(NamedTuple):
@@ -76,13 +79,16 @@ class OrderRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, order: Order) -> None:
-        """Stores an order; from here on it has its `seq`. Raises IntegrityError where its nonce is taken."""
-        self._session.add(order)
-        self._session.flush()
+    def next_seqs(self, count: int) -> list[int]:
+        """The places in the queue of so many new orders."""
+        return next_numbers(self._session, Order.seq, count)
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores orders. Raises IntegrityError where the nonce of one is taken."""
+        insert_all(self._session, Order, rows)
 
     def add_instructions(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Stores an order's instructions. Raises IntegrityError where another live one has the same reference."""
+        """Stores orders' instructions. Raises IntegrityError where another live one has the same reference."""
         insert_all(self._session, Instruction, rows)
 
     def add_metadata(self, contents: Mapping[tuple[int, int], str]) -> None:
@@ -106,20 +112,22 @@ class OrderRepository:
         """The orders with these ids."""
         return self._session.scalars(select(Order).where(in_list(self._session, Order.id, ids))).all()
 
-    def nonce_taken(self, merchant_number: int, nonce: int) -> bool:
-        """Whether an order of the merchant has this nonce."""
-        query = select(Order.seq).where(Order.merchant_number == merchant_number, Order.nonce == nonce)
-        return self._session.scalar(query) is not None
-
-    def live_references(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> set[str]:
-        """Those of `references` that a live instruction already has."""
-        query = select(Instruction.reference).where(
-            Instruction.merchant_number == merchant_number,
-            Instruction.kind == int(kind),
-            Instruction.reference.in_(references),
-            Instruction.live,
+    def taken_nonces(self, keys: Collection[OrderKey]) -> set[OrderKey]:
+        """Those of these nonces (merchant, nonce) that an order has."""
+        if not keys:
+            return set()
+        query = select(Order.merchant_number, Order.nonce).where(
+            pairs_in_list(self._session, Order.merchant_number, Order.nonce, keys)
         )
-        return {reference for reference in self._session.scalars(query) if reference is not None}
+        return {(merchant, nonce) for merchant, nonce in self._session.execute(query)}
+
+    def live_references(self, keys: Collection[ReferenceKey]) -> set[ReferenceKey]:
+        """Those of these references that a live instruction has."""
+        if not keys:
+            return set()
+        columns = (Instruction.merchant_number, Instruction.kind, Instruction.reference)
+        query = select(*columns).where(keys_in_list(self._session, columns, keys), Instruction.live)
+        return {(merchant, kind, reference or "") for merchant, kind, reference in self._session.execute(query)}
 
     def queued_instructions(self) -> int:
         """Instructions that wait for a batch."""

@@ -34,6 +34,16 @@ class InstructionRequest:
         """The members that it names, whom the merchant must know."""
         return ()
 
+    @property
+    def named_quotes(self) -> tuple[str, ...]:
+        """The quotes that it names."""
+        return ()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its order needs a transaction of its own, because something is locked or written before it is decided."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsRequest(InstructionRequest):

@@ -24,10 +24,10 @@ from clearing.parties.agreements.conversion import Conversion
 from clearing.parties.agreements.models import Agreement, AgreementKind
 from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
 from clearing.parties.members.models import Member
-from clearing.parties.members.repository import KnownMember, MemberRepository
+from clearing.parties.members.repository import KnownMember, MemberName, MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
+from clearing.parties.programs.directory import programs_in
 from clearing.parties.programs.models import Program, ProgramStatus
-from clearing.parties.programs.repository import ProgramRepository
 from tongdui.encoding import ZERO_WORD, bytes_of, word
 from tongdui.orders import UINT64_MAX, ZERO_ADDRESS, Instruction
 
@@ -125,11 +125,37 @@ def drawn(instruction: Instruction) -> Draw:
     return Draw((instruction.member, instruction.program), instruction.points)
 
 
+class Lookups:
+    """What the requests of several orders name, looked up all together."""
+
+    def __init__(self, session: Session) -> None:
+        self._member_names = MemberRepository(session)
+        self._quote_ids = QuoteRepository(session)
+        self.members: dict[MemberName, KnownMember] = {}
+        self.quotes: dict[str, Quote] = {}
+
+    def prepare(self, requests: Iterable[tuple[int, InstructionRequest]]) -> None:
+        """Looks up the members and quotes of these requests, each with the number of the merchant that makes it."""
+        names: set[MemberName] = set()
+        quotes: set[str] = set()
+        for merchant, request in requests:
+            names.update((merchant, name) for name in request.named_members)
+            quotes.update(request.named_quotes)
+        self.members = self._member_names.resolve_all(names)
+        self.quotes = {quote.id: quote for quote in self._quote_ids.by_ids(quotes)} if quotes else {}
+
+
 class Resolver:
-    """Looks up what the requests of one merchant's order name; each thing once, however often it is named."""
+    """Finds what the requests of one merchant's order name."""
 
     def __init__(
-        self, session: Session, merchant: Merchant, network: NetworkIdentity, actor: str, held: Held | None = None
+        self,
+        session: Session,
+        merchant: Merchant,
+        network: NetworkIdentity,
+        actor: str,
+        lookups: Lookups,
+        held: Held | None = None,
     ) -> None:
         self.actor = actor
         self.session = session
@@ -138,24 +164,13 @@ class Resolver:
         self.network = network
         self.clock = clock_of(session)
         self.usability = UsabilityService(session, network=network)
-        self._programs = ProgramRepository(session)
         self._members = MemberRepository(session)
-        self._quotes = QuoteRepository(session)
+        self._lookups = lookups
         self.orders = OrderRepository(session)
         self.movements = MovementRepository(session)
-        self._known_members: dict[str, KnownMember] = {}
         self._reversing: dict[str, list[Reversed]] = defaultdict(list)
         """Reversals of this very order, by their originals."""
-        self._known_programs: dict[str | int, Program] = {}
         self._known_agreements: dict[tuple[AgreementKind, NamedAgreement, bool], Agreement] = {}
-
-    def prepare(self, requests: Iterable[InstructionRequest]) -> None:
-        """Looks the members of all requests up, in one statement."""
-        names = (name for request in requests for name in request.named_members)
-        self._known_members = self._members.resolve_all(self.merchant.number, names)
-        if self.held is not None and self.held.member.id is not None:
-            # Whoever holds points by a member's code need not know the member.
-            self._known_members[self.held.member.id] = self.held.member
 
     @staticmethod
     def require_points(request: InstructionRequest, at: Pointer) -> None:
@@ -195,7 +210,9 @@ class Resolver:
 
     def known_member(self, name: str, pointer: str) -> KnownMember:
         """The member with this name, whom the merchant must know."""
-        member = self._known_members.get(name)
+        if self.held is not None and name == self.held.member.id:
+            return self.held.member  # whoever holds points by a member's code need not know the member
+        member = self._lookups.members.get((self.merchant.number, name))
         if member is None or member.address == ZERO_ADDRESS:
             detail = f"there is no member {name}; register it with POST /v1/members"
             raise NotFound.at(pointer, detail, code="unknown_member")
@@ -231,16 +248,14 @@ class Resolver:
         return self._by_number(agreement.source_program)
 
     def _by_number(self, number: int) -> Program:
-        program = self._known_programs.get(number) or self._programs.by_number(number)
+        program = programs_in(self.session).by_number(number)
         assert program is not None, "agreements and entries name registered programs"
-        self._known_programs[number] = program
         return program
 
     def _program(self, name: str, pointer: str) -> Program:
-        program = self._known_programs.get(name) or self._programs.by_code_or_id(name)
+        program = programs_in(self.session).by_code_or_id(name)
         if program is None:
             raise NotFound.at(pointer, f"there is no program {name}", code="unknown_program")
-        self._known_programs[name] = program
         return program
 
     # ---------------------------------------------------------------- the merchant itself
@@ -286,7 +301,7 @@ class Resolver:
 
     def quote(self, quote_id: str, points: int, at: Pointer) -> Quote:
         """The merchant's quote for so many points, if it still holds."""
-        quote = self._quotes.by_id(quote_id)
+        quote = self._lookups.quotes.get(quote_id)
         if quote is None or quote.merchant_number != self.merchant.number:
             raise NotFound.at(at("quote"), f"there is no quote {quote_id}")
         if quote.expires_at <= self.clock.now():

@@ -1,16 +1,23 @@
-"""Accepting orders: checked, signed, reserved and stored in the caller's one transaction. Nothing here commits."""
+"""Accepting orders: checked, signed, reserved and stored in the caller's one transaction. Nothing here commits.
+
+Many orders are accepted at once, each with its own outcome: everything that they name is looked up and locked together, they are
+decided one after the other in the order of their arrival, and the accepted ones are stored together.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import (
+    ClearingError,
     Conflict,
     FieldError,
     Forbidden,
@@ -21,25 +28,84 @@ from clearing.kit.errors import (
     pointer_into,
 )
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.ids import new_id, new_ids
+from clearing.kit.ids import new_ids
 from clearing.kit.json_values import compact
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
-from clearing.ordering.orders.authorization import AuthorizationService
+from clearing.ordering.orders.authorization import AuthorizationService, Signed
 from clearing.ordering.orders.dry_run import dry_run_of
 from clearing.ordering.orders.events import OrderEvents
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import InstructionRow, Order
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.models import InstructionRow, Order, OrderState
+from clearing.ordering.orders.repository import OrderRepository, ReferenceKey
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.reservation import ReservationService
-from clearing.ordering.orders.resolution import Draft, Held, Resolver
+from clearing.ordering.orders.resolution import Draft, Held, Lookups, Resolver
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
 
 Placed: TypeAlias = tuple[InstructionRequest, Pointer]
 """A request, and the pointers to its fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What a merchant asks for: instructions under one signature, its own or the gateway's."""
+
+    merchant: Merchant
+    requests: Sequence[InstructionRequest]
+    actor: str
+    authorization: Authorization | None = None
+    atomic: bool = False
+    places: Sequence[str] | None = None
+    """JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body."""
+    held: Held | None = None
+    """The hold that the order comes from: the order says on which day it was taken."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has to be the only one that its transaction accepts: what it writes before it is decided is undone as a
+        whole where it is refused."""
+        return self.held is not None or any(request.is_alone for request in self.requests)
+
+
+class AcceptedOrder(NamedTuple):
+    """An order as it was stored, and its instructions."""
+
+    order: Order
+    rows: Sequence[InstructionRow]
+    actor: str
+
+    @property
+    def id(self) -> str:
+        """The order's id."""
+        return self.order.id
+
+    @property
+    def movement(self) -> str:
+        """The id of its first movement."""
+        return self.rows[0].id
+
+
+@dataclass(slots=True)
+class _Case:
+    """An order on its way to being accepted or refused."""
+
+    wanted: OrderRequest
+    placed: list[Placed]
+    refusal: ClearingError | None = None
+    drafts: list[Draft] = field(default_factory=list)
+    signed: Signed | None = None
+    reserved: list[int] = field(default_factory=list)
+
+    def references(self) -> list[ReferenceKey]:
+        """What its instructions claim as their own document numbers."""
+        return [
+            (self.wanted.merchant.number, int(request.kind), request.reference)
+            for request, _ in self.placed
+            if request.reference is not None
+        ]
 
 
 class OrderService:
@@ -62,55 +128,63 @@ class OrderService:
         atomic: bool = False,
         places: Sequence[str] | None = None,
         held: Held | None = None,
-    ) -> Order:
-        """Stores an order with its reservations, ready for the sequencer.
+    ) -> AcceptedOrder:
+        """Accepts one order. Raises a ClearingError where it may not be: then the caller rolls back to where it called."""
+        (outcome,) = self.accept_all(
+            [
+                OrderRequest(
+                    merchant=merchant,
+                    requests=requests,
+                    actor=actor,
+                    authorization=authorization,
+                    atomic=atomic,
+                    places=places,
+                    held=held,
+                )
+            ]
+        )
+        if isinstance(outcome, ClearingError):
+            raise outcome
+        return outcome
 
-        `places` are JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body.
-        `held` is the hold that the order comes from: the order says on which day it was taken. Raises a ClearingError where the
-        order may not be: then the caller rolls back to where it called.
+    def accept_all(self, wanted: Sequence[OrderRequest]) -> list[AcceptedOrder | ClearingError]:
+        """Stores the orders with their reservations, ready for the sequencer; for each what was stored, or why it was refused.
+
+        A refused order leaves nothing behind, and takes nothing from those after it. An order that `is_alone` comes alone.
         """
-        self._refuse_overload(merchant)
-        placed = list(zip(requests, map(pointer_into, places or [""] * len(requests)), strict=True))
-        self._refuse_duplicates(merchant, placed)  # first: its member code is used up, which says less about why
-        drafts = self._resolved(merchant, placed, actor, held)
-        self._refuse_oversized(drafts)
-        authorization = authorization or self._authorizations.managed(merchant)
-        wanted = [draft.instruction for draft in drafts]
-        order = self._authorizations.order(merchant, wanted, authorization, atomic=atomic)
-        digest = order.digest(self._network.domain)
-        signed = wire.SignedOrder(order, self._authorizations.sign(merchant, digest, authorization))
-        reservations = ReservationService(self._session, network=self._network)
-        captured = CapturedHold(held.account, held.taken_on, held.points) if held is not None else None
-        reserved = reservations.reserve_points(merchant, drafts, atomic=atomic, captured=captured)
-        row, instructions = self._store(signed, digest, drafts, reserved)
-        reservations.reserve_charges(drafts, merchant.number)
-        if (dry_run := dry_run_of(self._session)) is not None:
-            dry_run.outcomes += [draft.outcome for draft in drafts]
-        # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
-        OrderEvents(self._session).accepted(row, instructions, actor)
-        return row
+        assert len(wanted) == 1 or not any(one.is_alone for one in wanted), "what is undone as a whole comes alone"
+        cases = [_Case(one, _placed(one)) for one in wanted]
+        self._resolve(cases)
+        self._decide([case for case in cases if case.refusal is None])
+        accepted = [case for case in cases if case.refusal is None]
+        stored = iter(self._store(accepted))
+        return [case.refusal or next(stored) for case in cases]
 
     def reserve_nonces(self, merchant: Merchant, count: int) -> int:
         """Reserves `count` consecutive nonces for the merchant; the first of them. With 0 it only locks the merchant."""
         return self._authorizations.reserve_nonces(merchant, count)
 
-    # ---------------------------------------------------------------- checks
+    # ---------------------------------------------------------------- what the orders mean
 
-    def _refuse_overload(self, merchant: Merchant) -> None:
-        if merchant.status is MerchantStatus.PENDING:
-            # It may have been active a moment ago, before its block fell out of the chain: nothing here is final.
-            raise Unavailable(f"merchant {merchant.id} is not on the chain yet", code="merchant_pending")
-        if merchant.status not in (MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED):
-            raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code="merchant_suspended")
-        waiting = self._orders.queued_instructions()
-        if waiting >= self._settings.queue_limit:
-            raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
+    def _resolve(self, cases: Sequence[_Case]) -> None:
+        """Looks up what the orders name, and refuses those that cannot be right."""
+        lookups = Lookups(self._session)
+        lookups.prepare((case.wanted.merchant.number, request) for case in cases for request, _ in case.placed)
+        known = self._orders.live_references({key for case in cases for key in case.references()})
+        for case in cases:
+            try:
+                _refuse_inactive(case.wanted.merchant)
+                _refuse_duplicates(case, known)  # first: its member code is used up, which says less about why
+                case.drafts = self._resolved(case, lookups)
+                self._refuse_oversized(case.drafts)
+            except ClearingError as refusal:
+                case.refusal = refusal
 
-    def _resolved(self, merchant: Merchant, placed: Sequence[Placed], actor: str, held: Held | None) -> list[Draft]:
-        resolver = Resolver(self._session, merchant, self._network, actor, held)
-        resolver.prepare([request for request, _ in placed])
+    def _resolved(self, case: _Case, lookups: Lookups) -> list[Draft]:
+        wanted = case.wanted
+        resolver = Resolver(self._session, wanted.merchant, self._network, wanted.actor, lookups, wanted.held)
         drafts = []
-        for request, at in placed:
+        for request, at in case.placed:
             resolver.require_points(request, at)
             drafts.append(kind_of(request.kind).resolve(resolver, request, at))
         return drafts
@@ -123,55 +197,66 @@ class OrderService:
             detail = f"{counts} may not fit into one transaction of the chain; make several orders of it"
             raise InvalidRequest.at("/instructions", detail, code="order_too_large")
 
-    def _refuse_duplicates(self, merchant: Merchant, placed: Sequence[Placed]) -> None:
-        """A merchant's document number has one effect, whatever the idempotency key."""
-        by_kind: dict[wire.Kind, list[Placed]] = defaultdict(list)
-        for request, at in placed:
-            if request.reference is not None:
-                by_kind[request.kind].append((request, at))
-        errors = []
-        for kind, some in by_kind.items():
-            counts = Counter(request.reference for request, _ in some)
-            known = self._orders.live_references(
-                merchant.number, kind, [reference for reference in counts if reference]
-            )
-            errors += [
-                FieldError(at("reference"), f"{request.reference} was used for another {kind.label} already")
-                for request, at in some
-                if request.reference in known or counts[request.reference] > 1
-            ]
-        if errors:
-            raise Conflict(
-                f"{len(errors)} references were used already", code="duplicate_reference", errors=tuple(errors)
-            )
+    # ---------------------------------------------------------------- whether they may be
+
+    def _decide(self, cases: Sequence[_Case]) -> None:
+        """Signs the orders and reserves what they take, one after the other: who comes first gets the last points."""
+        if not cases:
+            return
+        waiting = self._orders.queued_instructions()
+        reservations = ReservationService(self._session, network=self._network)
+        used: set[ReferenceKey] = set()
+        try:
+            # The merchants, who count the nonces, come first: every transaction takes its locks in this order.
+            self._authorizations.prepare((case.wanted.merchant, case.wanted.authorization) for case in cases)
+            reservations.lock([draft for case in cases for draft in case.drafts], _captured(cases[0]))
+        except ClearingError as refusal:
+            assert len(cases) == 1, "only what comes alone can be refused here"
+            cases[0].refusal = refusal
+            return
+        for case in cases:
+            wanted = case.wanted
+            try:
+                self._refuse_overload(waiting)
+                _refuse_duplicates(case, used)
+                instructions = [draft.instruction for draft in case.drafts]
+                case.signed = self._authorizations.signed(
+                    wanted.merchant, instructions, wanted.authorization, atomic=wanted.atomic
+                )
+                case.reserved = reservations.reserve(wanted.merchant, case.drafts, atomic=wanted.atomic)
+            except ClearingError as refusal:
+                case.refusal = refusal
+                continue
+            self._authorizations.use(case.signed)
+            used.update(case.references())
+            waiting += len(case.drafts)
+        self._authorizations.write()
+        reservations.write()
+
+    def _refuse_overload(self, waiting: int) -> None:
+        if waiting >= self._settings.queue_limit:
+            raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
 
     # ---------------------------------------------------------------- storing
 
-    def _store(
-        self, signed: wire.SignedOrder, digest: bytes, drafts: list[Draft], reserved: list[int]
-    ) -> tuple[Order, list[InstructionRow]]:
-        order = signed.order
+    def _store(self, cases: Sequence[_Case]) -> list[AcceptedOrder]:
+        if not cases:
+            return []
+        at = clock_of(self._session).now()
+        seqs = self._orders.next_seqs(len(cases))
+        ids = new_ids(["ord"] * len(cases))
+        orders = [_order(case, seq, id, at) for case, seq, id in zip(cases, seqs, ids, strict=True)]  # noqa: A001
+        rows = [_instructions(case, order) for case, order in zip(cases, orders, strict=True)]
         metadata = {
-            item: draft.request.metadata for item, draft in enumerate(drafts) if draft.request.metadata is not None
+            (order["seq"], item): compact(request.metadata)
+            for case, order in zip(cases, orders, strict=True)
+            for item, (request, _) in enumerate(case.placed)
+            if request.metadata is not None
         }
-        row = Order(
-            id=new_id("ord"),
-            merchant_number=order.merchant,
-            nonce=order.nonce,
-            deadline=order.deadline,
-            atomic=order.atomic,
-            digest=digest,
-            packed=signed.calldata(),
-            size=len(drafts),
-            has_metadata=bool(metadata),
-        )
         try:
-            self._orders.add(row)
-            ids = new_ids([kind_of(draft.instruction.kind).id_prefix for draft in drafts])
-            items = enumerate(zip(drafts, reserved, ids, strict=True))
-            rows = [_instruction(row, item, draft, points, id) for item, (draft, points, id) in items]  # noqa: A001
-            self._orders.add_instructions(rows)
-            self._orders.add_metadata({(row.seq, item): compact(content) for item, content in metadata.items()})
+            self._orders.add(orders)
+            self._orders.add_instructions([row for some in rows for row in some])
+            self._orders.add_metadata(metadata)
         except IntegrityError as error:
             if _MEMBER_KEY in str(error.orig):
                 detail = "a member was erased just now; ask for what is left to do once more"
@@ -180,21 +265,89 @@ class OrderService:
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
             ) from error
-        return row, [InstructionRow(*(values[name] for name in InstructionRow._fields)) for values in rows]
+        if (dry_run := dry_run_of(self._session)) is not None:
+            dry_run.outcomes += [draft.outcome for case in cases for draft in case.drafts]
+        accepted = [
+            AcceptedOrder(Order(**order), [_row(values) for values in some], case.wanted.actor)
+            for case, order, some in zip(cases, orders, rows, strict=True)
+        ]
+        # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
+        OrderEvents(self._session).accepted_all(accepted)
+        return accepted
+
+
+def _placed(wanted: OrderRequest) -> list[Placed]:
+    return list(zip(wanted.requests, map(pointer_into, wanted.places or [""] * len(wanted.requests)), strict=True))
+
+
+def _captured(case: _Case) -> CapturedHold | None:
+    held = case.wanted.held
+    return CapturedHold(held.account, held.taken_on, held.points) if held is not None else None
+
+
+def _refuse_inactive(merchant: Merchant) -> None:
+    if merchant.status is MerchantStatus.PENDING:
+        # It may have been active a moment ago, before its block fell out of the chain: nothing here is final.
+        raise Unavailable(f"merchant {merchant.id} is not on the chain yet", code="merchant_pending")
+    if merchant.status not in (MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED):
+        raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code="merchant_suspended")
+
+
+def _refuse_duplicates(case: _Case, known: Collection[ReferenceKey]) -> None:
+    """A merchant's document number has one effect, whatever the idempotency key."""
+    keys = case.references()
+    counts = Counter(keys)
+    wrong = {key for key in keys if key in known or counts[key] > 1}
+    if not wrong:
+        return
+    errors = tuple(
+        FieldError(at("reference"), f"{request.reference} was used for another {request.kind.label} already")
+        for request, at in case.placed
+        if (case.wanted.merchant.number, int(request.kind), request.reference) in wrong
+    )
+    raise Conflict(f"{len(errors)} references were used already", code="duplicate_reference", errors=errors)
 
 
 _MEMBER_KEY = "instructions_member_id_fkey"
 """The foreign key that says that an instruction's member exists."""
 
 
-def _instruction(order: Order, item: int, draft: Draft, reserved: int, fresh_id: str) -> dict[str, Any]:
-    wanted = draft.instruction
-    assert order.merchant_number in draft.sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
+def _order(case: _Case, seq: int, fresh_id: str, at: Any) -> dict[str, Any]:
+    assert case.signed is not None, "an accepted order is signed"
+    order = case.signed.order
     return {
-        "order_seq": order.seq,
+        "seq": seq,
+        "id": fresh_id,
+        "merchant_number": order.merchant,
+        "nonce": order.nonce,
+        "deadline": order.deadline,
+        "atomic": order.atomic,
+        "digest": case.signed.digest,
+        "packed": case.signed.packed,
+        "size": len(case.drafts),
+        "has_metadata": any(request.metadata is not None for request, _ in case.placed),
+        "state": OrderState.ACCEPTED,
+        "created_at": at,
+    }
+
+
+def _instructions(case: _Case, order: dict[str, Any]) -> list[dict[str, Any]]:
+    ids = new_ids([kind_of(draft.instruction.kind).id_prefix for draft in case.drafts])
+    items = enumerate(zip(case.drafts, case.reserved, ids, strict=True))
+    return [
+        _instruction(order["merchant_number"], order["seq"], item, draft, points, id)
+        for item, (draft, points, id) in items  # noqa: A001
+    ]
+
+
+def _instruction(merchant: int, seq: int, item: int, draft: Draft, reserved: int, fresh_id: str) -> dict[str, Any]:
+    wanted = draft.instruction
+    assert merchant in draft.sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
+    return {
+        "order_seq": seq,
         "item": item,
         "id": draft.movement or fresh_id,
-        "merchant_number": order.merchant_number,
+        "merchant_number": merchant,
         "kind": int(wanted.kind),
         "member_id": draft.member.id,
         "address": wanted.member,
@@ -219,3 +372,7 @@ def _instruction(order: Order, item: int, draft: Draft, reserved: int, fresh_id:
         "uses": draft.cap_use.reserved if draft.cap_use else 0,
         "live": True,
     }
+
+
+def _row(values: dict[str, Any]) -> InstructionRow:
+    return InstructionRow(*(values[name] for name in InstructionRow._fields))

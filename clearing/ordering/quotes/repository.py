@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import delete_some
+from clearing.kit.in_list import in_list
 from clearing.ordering.quotes.models import Quote
 
 
@@ -21,9 +24,9 @@ class QuoteRepository:
         self._session.add(quote)
         self._session.flush()
 
-    def by_id(self, id: str) -> Quote | None:  # noqa: A002
-        """The quote with this id."""
-        return self._session.get(Quote, id)
+    def by_ids(self, ids: Collection[str]) -> Sequence[Quote]:
+        """The quotes with these ids."""
+        return self._session.scalars(select(Quote).where(in_list(self._session, Quote.id, ids))).all()
 
     def remove_expired(self, before: datetime, limit: int) -> int:
         """Deletes at most `limit` quotes that expired before this moment; returns how many."""

@@ -52,7 +52,7 @@ class QuoteService:
         agreement = usability.find(merchant, named, at=_AT)
         usability.require_use(merchant, agreement, named, has_consent=True, at=_AT)
         conversion = usability.converted(agreement, points, 1, _AT)
-        usability.require_left_today(agreement.number or 0, agreement.daily_cap, conversion.burnt, _AT("points"))
+        usability.require_left_today(agreement, conversion.burnt, _AT("points"))
         payer = PositionRepository(self._session).get(agreement.source_merchant)
         require_liquidity(payer, conversion.paid, merchant.number)
         if member is not None:
@@ -62,7 +62,7 @@ class QuoteService:
     def _require_points(self, merchant: Merchant, member: str, program: int, points: int) -> None:
         address = require_member(self._session, merchant, member, _AT("member")).address
         giver = ProgramRepository(self._session).get_one(program).merchant_number
-        require_takeable(self._session, merchant.number, [Taking(address, giver, _AT)])
+        require_takeable(self._session, merchant.number, Taking(address, giver, _AT))
         availability = AvailabilityService(self._session, network=self._network).of_account((address, program))
         if points > availability.available:
             detail = f"the member has {max(availability.available, 0)} points available, {points} are needed"

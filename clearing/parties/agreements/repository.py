@@ -92,23 +92,6 @@ class AgreementRepository:
         """The agreement with this id, locked until the transaction ends."""
         return self._session.get(Agreement, id, with_for_update=True, populate_existing=True)
 
-    def usable(
-        self, kind: int, source_program: int, target_program: int | None, target_merchant: int | None, at: int
-    ) -> Agreement | None:
-        """The newest registered agreement for this route that can be used at Unix time `at`."""
-        query = select(Agreement).where(
-            Agreement.kind == kind,
-            Agreement.source_program == source_program,
-            Agreement.state.in_(REGISTERED),
-            Agreement.valid_from <= at,
-            _usable_until_after(at),
-        )
-        if target_program is not None:
-            query = query.where(Agreement.target_program == target_program)
-        if target_merchant is not None:
-            query = query.where(Agreement.target_merchant == target_merchant)
-        return self._session.scalars(query.order_by(Agreement.number.desc()).limit(1)).first()
-
     def exchanges_after(self, at: int) -> Sequence[Agreement]:
         """Exchange agreements that both sides have signed and that end after Unix time `at`."""
         query = select(Agreement).where(
@@ -177,6 +160,29 @@ class AgreementUseRepository:
         )
         return sum(self._session.scalars(query))
 
+    def lock_reserved(self, agreements: Collection[int]) -> dict[int, AgreementUse]:
+        """What orders on their way have reserved of each of these agreements, locked until the transaction ends."""
+        query = (
+            select(AgreementUse)
+            .where(in_list(self._session, AgreementUse.agreement, agreements), AgreementUse.day == self.RESERVED)
+            .order_by(AgreementUse.agreement)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        found = {use.agreement: use for use in self._session.scalars(query)}
+        if missing := sorted(set(agreements) - found.keys()):
+            empty = [{"agreement": agreement, "day": self.RESERVED, "points": 0} for agreement in missing]
+            self._session.execute(insert_for(self._session)(AgreementUse).on_conflict_do_nothing(), empty)
+            found = {use.agreement: use for use in self._session.scalars(query)}
+        return found
+
+    def burnt_by(self, agreements: Collection[int], day: int) -> dict[int, int]:
+        """The source points that each of these agreements has burnt on a day, where it has burnt any."""
+        query = select(AgreementUse.agreement, AgreementUse.points).where(
+            in_list(self._session, AgreementUse.agreement, agreements), AgreementUse.day == day
+        )
+        return {agreement: points for agreement, points in self._session.execute(query)}  # noqa: C416 (rows)
+
     def burnt(self, agreement: int, day: int) -> int:
         """The source points that an agreement has burnt on a day."""
         query = select(AgreementUse.points).where(AgreementUse.agreement == agreement, AgreementUse.day == day)
@@ -193,8 +199,3 @@ class AgreementUseRepository:
 
 def _is_party(merchant_number: int) -> ColumnElement[bool]:
     return or_(Agreement.source_merchant == merchant_number, Agreement.target_merchant == merchant_number)
-
-
-def _usable_until_after(at: int) -> ColumnElement[bool]:
-    """Whether `Agreement.usable_until` is after Unix time `at`."""
-    return and_(Agreement.ends_at > at, or_(Agreement.terminates_at.is_(None), Agreement.terminates_at > at))

@@ -5,6 +5,8 @@ What the contract would refuse is refused here already, with a sentence that nam
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -13,13 +15,14 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity, instant
 from clearing.parties.agreements.conversion import Conversion, convert
-from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator, Route
-from clearing.parties.agreements.repository import REGISTERED, AgreementRepository, AgreementUseRepository
+from clearing.parties.agreements.directory import agreements_in
+from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementUse, Initiator, Route
+from clearing.parties.agreements.repository import REGISTERED, AgreementUseRepository
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus
-from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_merchant, require_participating
+from clearing.parties.programs.directory import programs_in
 from clearing.parties.programs.models import Program, ProgramStatus
-from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
 
 MAX_SETTLED_MICROS = 2**64 - 1
@@ -49,12 +52,7 @@ class UsabilityService:
         self._session = session
         self._network = network
         self._clock = clock_of(session)
-        self._agreements = AgreementRepository(session)
         self._uses = AgreementUseRepository(session)
-        self._merchants = MerchantRepository(session)
-        self._programs = ProgramRepository(session)
-        self._named_programs: dict[str, Program] = {}
-        """Programs that requests have named. Held here, because a session forgets an object that nobody holds."""
 
     # ---------------------------------------------------------------- which one
 
@@ -80,7 +78,7 @@ class UsabilityService:
         return self._by_acceptor(merchant, named, at)
 
     def _by_id(self, merchant: Merchant, named: NamedAgreement, at: Pointer) -> Agreement:
-        agreement = self._agreements.by_id(named.agreement or "")
+        agreement = agreements_in(self._session).by_id(named.agreement or "")
         if agreement is None or not _is_party(merchant, agreement):
             raise NotFound.at(at("agreement"), f"there is no agreement {named.agreement}", code="unknown_agreement")
         fields = (
@@ -103,7 +101,8 @@ class UsabilityService:
                 raise InvalidRequest.at(at(field), detail)
         source = self._named(named.source_program or "", at(named.program_field))
         target = self._named(named.target_program or "", at("target_program"))
-        found = self._agreements.usable(AgreementKind.EXCHANGE, source.number, target.number, None, self._clock.unix())
+        sides = (AgreementKind.EXCHANGE, source.number, target.number)
+        found = agreements_in(self._session).usable(sides, self._clock.unix())
         if found is None or not _is_party(merchant, found):
             detail = f"no agreement in force exchanges {source.code} for {target.code}"
             raise NotFound.at(at("target_program"), detail, code="unknown_agreement")
@@ -122,9 +121,8 @@ class UsabilityService:
         else:
             detail = "name the agreement, or the merchant that takes the points"
             raise InvalidRequest.at(at("target_merchant"), detail)
-        found = self._agreements.usable(
-            AgreementKind.ACCEPTANCE, program.number, None, acceptor.number, self._clock.unix()
-        )
+        sides = (AgreementKind.ACCEPTANCE, program.number, acceptor.number)
+        found = agreements_in(self._session).usable(sides, self._clock.unix())
         if found is None or not _is_party(merchant, found):
             field = named.program_field if named.target_merchant is None else "target_merchant"
             detail = f"no agreement in force lets {acceptor.id} take {program.code}"
@@ -135,9 +133,7 @@ class UsabilityService:
         return require_merchant(self._session, merchant_id, at("target_merchant"))
 
     def _named(self, program: str, pointer: str) -> Program:
-        if program not in self._named_programs:
-            self._named_programs[program] = require_program(self._session, program, pointer)
-        return self._named_programs[program]
+        return require_program(self._session, program, pointer)
 
     # ---------------------------------------------------------------- now, and by whom
 
@@ -157,7 +153,8 @@ class UsabilityService:
         self._require_in_force(agreement, at)
         is_source = self._require_initiator(merchant, agreement, at)
         require_participating(merchant)
-        counterparty = self._merchants.by_number(agreement.target_merchant if is_source else agreement.source_merchant)
+        other = agreement.target_merchant if is_source else agreement.source_merchant
+        counterparty = merchants_in(self._session).by_number(other)
         if counterparty is None or counterparty.status is not MerchantStatus.ACTIVE:
             detail = "the other merchant of the agreement takes part no more for now"
             raise Refused.at(at("agreement"), detail, code="counterparty_inactive")
@@ -187,7 +184,7 @@ class UsabilityService:
             raise Refused.at(at("agreement"), detail, code="agreement_not_live")
 
     def _require_active_program(self, number: int, pointer: str) -> None:
-        program = self._programs.by_number(number)
+        program = programs_in(self._session).by_number(number)
         assert program is not None, "agreements name registered programs"
         if program.status is not ProgramStatus.ACTIVE:
             detail = f"program {program.code} is {program.status}: nothing in it moves until it is active"
@@ -195,7 +192,7 @@ class UsabilityService:
 
     def route(self, agreement_number: int) -> Route:
         """The two sides of a registered agreement."""
-        return self._agreements.routes([agreement_number])[agreement_number]
+        return agreements_in(self._session).routes([agreement_number])[agreement_number]
 
     # ---------------------------------------------------------------- for how much
 
@@ -213,17 +210,39 @@ class UsabilityService:
             raise Refused.at(at("points"), "their price does not fit the chain's 64 bits", code="amount_too_large")
         return conversion
 
-    def require_left_today(self, agreement_number: int, daily_cap: int, points: int, pointer: str) -> None:
+    def require_left_today(self, agreement: Agreement, points: int, pointer: str) -> None:
         """Refuses more source points than are left of the agreement's daily cap, pending orders counted."""
         today = self._network.day_at(self._clock.unix())
-        left = daily_cap - self._uses.burnt_or_reserved(agreement_number, today)
+        used = self._uses.burnt_or_reserved(agreement.number or 0, today)
+        CapStanding(used, AgreementUse(points=0)).require(agreement.daily_cap, points, pointer)
+
+    def lock_caps(self, agreement_numbers: Collection[int]) -> dict[int, CapStanding]:
+        """What these agreements have used of their daily caps: nobody else reserves of them until this transaction ends."""
+        if not agreement_numbers:
+            return {}
+        today = self._network.day_at(self._clock.unix())
+        reserved = self._uses.lock_reserved(agreement_numbers)
+        burnt = self._uses.burnt_by(agreement_numbers, today)
+        return {number: CapStanding(burnt.get(number, 0), use) for number, use in reserved.items()}
+
+
+@dataclass(slots=True)
+class CapStanding:
+    """What an agreement has used of today's cap: `burnt` source points, and those that orders on their way have reserved."""
+
+    burnt: int
+    reserved: AgreementUse
+
+    def require(self, daily_cap: int, points: int, pointer: str) -> None:
+        """Refuses more source points than are left, pending orders counted."""
+        left = daily_cap - self.burnt - self.reserved.points
         if points > left:
             detail = f"{max(left, 0)} points are left of today's cap of the agreement, {points} are needed"
             raise Refused.at(pointer, detail, code="over_daily_cap")
 
-    def reserve(self, agreement_number: int, points: int) -> None:
+    def reserve(self, points: int) -> None:
         """Counts points that a pending order may burn against the daily cap, whichever day its block will be of."""
-        self._uses.add(agreement_number, AgreementUseRepository.RESERVED, points)
+        self.reserved.points += points
 
 
 def _is_party(merchant: Merchant, agreement: Agreement) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -70,24 +70,40 @@ class FreezeService:
         )
 
 
-def require_takeable(session: Session, merchant_number: int, takings: Collection[Taking]) -> None:
-    """Refuses to take points of members that are frozen for this merchant, for the points' own, or for the whole network; and of a
-    merged member, except for the transfer to the member that it became part of.
+class Bars:
+    """Who may not lose points: members that are frozen, and members that were merged into others."""
 
-    Lock the accounts first: a merge locks them too, and whoever comes after it finds the member merged.
-    """
-    if not takings:
-        return
-    barred = {member.address: member for member in MemberRepository(session).barred({t.address for t in takings})}
-    if not barred:
-        return
-    freezes = FreezeRepository(session).of([member.id for member in barred.values()])
-    for address, giver, at, recipient in takings:
-        member = barred.get(address)
-        if member is None or _leads_home(session, member, recipient):
-            continue
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._barred: dict[str, Member] = {}
+        self._freezes: Mapping[str, Sequence[MemberFreeze]] = {}
+
+    def read(self, addresses: Collection[str]) -> None:
+        """Looks these members up, in one statement for all. Lock their accounts first: a merge locks them too, and whoever comes
+        after it finds the member merged."""
+        if addresses:
+            self._barred = {member.address: member for member in MemberRepository(self._session).barred(addresses)}
+        if self._barred:
+            self._freezes = FreezeRepository(self._session).of([member.id for member in self._barred.values()])
+
+    def require_takeable(self, merchant_number: int, taking: Taking) -> None:
+        """Refuses to take points of a member that is frozen for this merchant, for the points' own, or for the whole network.
+
+        And of a merged member, except for the transfer to the member that it became part of.
+        """
+        member = self._barred.get(taking.address)
+        if member is None or _leads_home(self._session, member, taking.recipient):
+            return
         _require_not_merged(member)
-        _require_no_freeze(freezes.get(member.id, ()), (NETWORK, merchant_number, giver), at("member"))
+        merchants = (NETWORK, merchant_number, taking.giver)
+        _require_no_freeze(self._freezes.get(member.id, ()), merchants, taking.at("member"))
+
+
+def require_takeable(session: Session, merchant_number: int, taking: Taking) -> None:
+    """The same for one taking. Lock the account first."""
+    bars = Bars(session)
+    bars.read({taking.address})
+    bars.require_takeable(merchant_number, taking)
 
 
 def require_not_frozen(session: Session, member: Member, merchant: Merchant, pointer: str) -> None:

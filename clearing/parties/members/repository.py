@@ -9,13 +9,13 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
-from clearing.kit.in_list import in_list
+from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
@@ -25,6 +25,10 @@ NETWORK = 0
 """The merchant number of the network's operator, whose freezes count everywhere."""
 _ADDRESS = "0x"
 _LAST_CHARACTER = chr(0x10FFFF)
+
+
+MemberName = tuple[int, str]
+"""(merchant, how that merchant names a member: `mem_...` or `external:...`)."""
 
 
 class KnownMember(NamedTuple):
@@ -161,33 +165,40 @@ class MemberRepository:
         member = self.by_id(reference)
         return member if member is not None and self.knows(merchant_number, member.id) else None
 
-    def resolve_all(self, merchant_number: int, references: Iterable[str]) -> dict[str, KnownMember]:
-        """`resolve` for many references at once. References that name nobody are missing from the result.
+    def resolve_all(self, names: Iterable[MemberName]) -> dict[MemberName, KnownMember]:
+        """`resolve` for many names at once. Those that name nobody are missing from the result.
 
         The network's own requests may also name an account by its address (0x...), whoever knows its member, if there is one.
         """
-        wanted = set(references)
-        external_ids = {r.removeprefix(EXTERNAL) for r in wanted if r.startswith(EXTERNAL)}
-        addresses = {r for r in wanted if r.startswith(_ADDRESS)}
-        ids = {r for r in wanted if not r.startswith((EXTERNAL, _ADDRESS))}
-        found: dict[str, KnownMember] = {}
-        if addresses:
-            found |= self._at_addresses(addresses)
-        if external_ids:
-            known = select(MemberLink.external_id, Member.id, Member.address).join(
-                Member, Member.id == MemberLink.member_id
-            )
-            rows = self._session.execute(
-                known.where(
-                    MemberLink.merchant_number == merchant_number,
-                    in_list(self._session, MemberLink.external_id, external_ids),
-                )
-            )
-            found |= {EXTERNAL + external_id: KnownMember(id, address) for external_id, id, address in rows}  # noqa: A001
-        if ids:
-            rows = self._session.execute(self._known_by_id(merchant_number, ids))
-            found |= {named: KnownMember(id, address) for named, id, address in rows}  # noqa: A001
+        external: list[MemberName] = []
+        addressed: list[MemberName] = []
+        by_id: list[MemberName] = []
+        for name in set(names):
+            merchant, reference = name
+            if reference.startswith(EXTERNAL):
+                external.append((merchant, reference.removeprefix(EXTERNAL)))
+            else:
+                (addressed if reference.startswith(_ADDRESS) else by_id).append(name)
+        found: dict[MemberName, KnownMember] = {}
+        if addressed:
+            owners = self._at_addresses({address for _, address in addressed})
+            found |= {name: owners[name[1]] for name in addressed}
+        if external:
+            found |= self._known_by_external_id(external)
+        if by_id:
+            found |= self._known_by_id(by_id)
         return found
+
+    def _known_by_external_id(self, names: Collection[MemberName]) -> dict[MemberName, KnownMember]:
+        query = (
+            select(MemberLink.merchant_number, MemberLink.external_id, Member.id, Member.address)
+            .join(Member, Member.id == MemberLink.member_id)
+            .where(pairs_in_list(self._session, MemberLink.merchant_number, MemberLink.external_id, names))
+        )
+        return {
+            (merchant, EXTERNAL + external_id): KnownMember(member_id, address)
+            for merchant, external_id, member_id, address in self._session.execute(query)
+        }
 
     def _at_addresses(self, addresses: Collection[str]) -> dict[str, KnownMember]:
         """Accounts' owners: the member to whom the address leads; nobody, where it was erased."""
@@ -198,17 +209,23 @@ class MemberRepository:
         owners = {address: id for address, id in rows}  # noqa: A001, C416 (rows are not pairs to the type checker)
         return {named: KnownMember(owners.get(named.lower()), named.lower()) for named in addresses}
 
-    def _known_by_id(self, merchant_number: int, ids: Collection[str]) -> Select[str, str, str]:
-        """Each of these ids with the id and address of the member to whom it leads, if the merchant knows that member."""
+    def _known_by_id(self, names: Collection[MemberName]) -> dict[MemberName, KnownMember]:
+        """The members to whom these ids lead, if the merchants that name them know those members."""
         named, meant = aliased(Member), aliased(Member)
-        knows = select(MemberLink.member_id).where(
-            MemberLink.merchant_number == merchant_number, MemberLink.member_id == meant.id
-        )
-        return (
-            select(named.id, meant.id, meant.address)
+        query = (
+            select(MemberLink.merchant_number, named.id, meant.id, meant.address)
             .join(meant, meant.id == func.coalesce(named.merged_into, named.id))
-            .where(in_list(self._session, named.id, ids), knows.exists())
+            .join(MemberLink, MemberLink.member_id == meant.id)
+            .where(
+                in_list(self._session, named.id, {id for _, id in names}),  # noqa: A001
+                in_list(self._session, MemberLink.merchant_number, {merchant for merchant, _ in names}),
+            )
         )
+        known = {
+            (merchant, named_id): KnownMember(member_id, address)
+            for merchant, named_id, member_id, address in self._session.execute(query)
+        }
+        return {name: known[name] for name in names if name in known}
 
     def by_ids(self, ids: Collection[str]) -> Sequence[Member]:
         """The members with these ids."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import in_list
@@ -42,6 +42,24 @@ class MerchantRepository:
         """The merchant, locked until the transaction ends. Rows that only refer to the merchant (holds) can still be written."""
         query = select(Merchant).where(Merchant.number == number).with_for_update(key_share=True)
         return self._session.scalars(query.execution_options(populate_existing=True)).one()
+
+    def next_nonces(self, numbers: Collection[int], *, lock: bool) -> dict[int, int]:
+        """The first nonce of each of these merchants that no order has reserved yet. With `lock`, nobody else can reserve one until
+        this transaction ends; always locked in the same order: no deadlocks."""
+        query = (
+            select(Merchant.number, Merchant.next_nonce)
+            .where(in_list(self._session, Merchant.number, numbers))
+            .order_by(Merchant.number)
+        )
+        rows = self._session.execute(query.with_for_update(key_share=True) if lock else query) if numbers else ()
+        return {number: nonce for number, nonce in rows}  # noqa: C416 (rows are not pairs to the type checker)
+
+    def set_next_nonces(self, nonces: Mapping[int, int]) -> None:
+        """Stores the first free nonce of each of these merchants. Lock them first."""
+        change = update(Merchant).where(Merchant.number == bindparam("of")).values(next_nonce=bindparam("nonce"))
+        if nonces:
+            rows = [{"of": number, "nonce": nonce} for number, nonce in nonces.items()]
+            self._session.connection().execute(change, rows)  # past the session: who asks for a nonce reads it anew
 
     def get_one(self, number: int) -> Merchant:
         """The merchant with this number on chain. Raises NoResultFound where there is none."""

@@ -13,6 +13,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
 from tongdui.encoding import hex_of, text_word
@@ -74,7 +75,7 @@ class MerchantService:
 
 def require_merchant(session: Session, merchant_id: str, pointer: str | None = None) -> Merchant:
     """The merchant with this id, or NotFound. `pointer` says where in the body the request named it."""
-    merchant = MerchantRepository(session).by_id(merchant_id)
+    merchant = merchants_in(session).by_id(merchant_id)
     if merchant is None:
         raise NotFound.of("merchant", f"there is no merchant {merchant_id}", pointer)
     return merchant
@@ -82,7 +83,7 @@ def require_merchant(session: Session, merchant_id: str, pointer: str | None = N
 
 def merchant_by_number(session: Session, number: int) -> Merchant:
     """The merchant with this number. It exists: the number comes from a column with a foreign key."""
-    merchant = MerchantRepository(session).by_number(number)
+    merchant = merchants_in(session).by_number(number)
     assert merchant is not None, number
     return merchant
 

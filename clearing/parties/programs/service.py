@@ -12,6 +12,7 @@ from clearing.kit.errors import Conflict, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.parties.merchants.service import check_chain_text, require_merchant, require_participating
+from clearing.parties.programs.directory import programs_in
 from clearing.parties.programs.models import Program
 from clearing.parties.programs.repository import ProgramRepository
 from tongdui.encoding import hex_of, text_word
@@ -62,7 +63,7 @@ class ProgramService:
 
 def require_program(session: Session, code_or_id: str, pointer: str | None = None) -> Program:
     """The program with this code or id, or NotFound. `pointer` says where in the body the request named it."""
-    program = ProgramRepository(session).by_code_or_id(code_or_id)
+    program = programs_in(session).by_code_or_id(code_or_id)
     if program is None:
         raise NotFound.of("program", f"there is no program {code_or_id}", pointer)
     return program

@@ -69,7 +69,7 @@ def capture_hold(hold: str, body: CaptureBody, call: Moving) -> Started[Movement
         actor=call.actor,
     )
     call.notes["order"] = order.id
-    return MOVEMENTS[kind.kind].started(order.instructions[0].id)
+    return MOVEMENTS[kind.kind].started(order.movement)
 
 
 @router.post("/v1/holds/{hold}/release", status_code=200)

@@ -57,7 +57,7 @@ def sign_merge_transfer(merge: str, body: MergeTransferCreate, call: Moving) -> 
         actor=call.actor,
     )
     call.notes["order"] = order.id
-    return MOVEMENTS[Kind.TRANSFER].started(order.instructions[0].id)
+    return MOVEMENTS[Kind.TRANSFER].started(order.movement)
 
 
 @router.get("/v1/merges")

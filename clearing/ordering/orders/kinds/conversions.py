@@ -31,6 +31,16 @@ class ConversionRequest(PointsRequest):
         """The member, if the request names one."""
         return (self.member,) if self.member is not None else ()
 
+    @property
+    def named_quotes(self) -> tuple[str, ...]:
+        """The quote, if the request names one."""
+        return (self.quote,) if self.quote is not None else ()
+
+    @property
+    def is_alone(self) -> bool:
+        """Presenting a member's code uses it up."""
+        return self.member_code is not None
+
 
 def agreement_of(
     resolver: Resolver, request: ConversionRequest, named: NamedAgreement, kind: AgreementKind, at: Pointer

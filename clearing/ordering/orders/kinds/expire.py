@@ -32,6 +32,11 @@ class ExpireRequest(MemberRequest):
     member: MemberOrAddress
     program: ProgramName
 
+    @property
+    def is_alone(self) -> bool:
+        """It takes points out of the holds that were made for this."""
+        return True
+
 
 class Expire(InstructionKind[ExpireRequest]):
     """Burns expired points, and no others."""

@@ -47,6 +47,11 @@ class ReverseRequest(InstructionRequest):
     ] = None
     points: Annotated[Points | None, Field(description="of the original's points; all that is left, if missing")] = None
 
+    @property
+    def is_alone(self) -> bool:
+        """It locks its original against every other reversal."""
+        return True
+
 
 class Reverse(InstructionKind[ReverseRequest]):
     """Undoes an earlier movement, or a part of it."""

@@ -1,0 +1,100 @@
+"""Copies of tables of reference data in this process, one for all sessions of a database. Whoever asks for one gets it as it is in
+the session's own transaction: the version says whether the copy is current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
+
+from clearing.kit.database import Base, shared_of
+from clearing.kit.reference.models import ReferenceVersion
+
+D = TypeVar("D")
+M = TypeVar("M", bound=Base)
+
+_VERSIONS = "reference_versions"
+_tables: set[str] = set()
+"""Names of all tables of which there is a copy."""
+
+
+class _Copy(NamedTuple):
+    """A copy, and the versions of the tables that it was made of."""
+
+    versions: tuple[str | None, ...]
+    content: Any
+
+
+class _Versions(NamedTuple):
+    """The versions of all tables, as one transaction sees them."""
+
+    transaction: SessionTransaction | None
+    by_table: Mapping[str, str]
+
+
+class Directory(Generic[D]):
+    """A copy of some tables, made by `load`. The rows in it belong to no session: nobody may change them."""
+
+    def __init__(self, tables: Collection[type[Base]], load: Callable[[Session], D]) -> None:
+        self._names = [table.__tablename__ for table in tables]
+        self._load = load
+        _tables.update(self._names)
+
+    def of(self, session: Session) -> D:
+        """The copy, as current as the session's transaction: a change that was committed before it began is in it."""
+        known = _versions_of(session)
+        versions = tuple(known.get(name) for name in self._names)
+        copies: dict[Directory[Any], _Copy] = shared_of(session).setdefault(Directory, {})
+        copy = copies.get(self)
+        if copy is None or copy.versions != versions or None in versions:
+            # The versions were read first, so what is loaded is as new as they say, or newer; then the next version replaces it.
+            copy = copies[self] = _Copy(versions, self._load(session))
+        content: D = copy.content
+        return content
+
+
+def rows_of(session: Session, model: type[M], but: Collection[str] = ()) -> list[M]:
+    """All rows of a table, without a session of their own. The columns `but` are missing: they change all the time."""
+    columns = [column for column in model.__table__.columns if column.name not in but]
+    return [model(**row) for row in session.execute(select(*columns)).mappings()]
+
+
+def copied_tables() -> frozenset[str]:
+    """The names of the tables of which there is a copy: each needs its triggers."""
+    return frozenset(_tables)
+
+
+def _versions_of(session: Session) -> Mapping[str, str]:
+    """The versions, read once in each transaction, and again after the transaction has changed something itself."""
+    known: _Versions | None = session.info.get(_VERSIONS)
+    if known is None or known.transaction is not session.get_transaction():
+        session.flush()
+        rows = session.execute(select(ReferenceVersion.table_name, ReferenceVersion.version))
+        found = {name: version for name, version in rows}  # noqa: C416 (rows are not pairs to the type checker)
+        known = session.info[_VERSIONS] = _Versions(session.get_transaction(), found)
+    return known.by_table
+
+
+def _forget_after_flush(session: Session, _context: UOWTransaction) -> None:
+    for changed in (*session.new, *session.dirty, *session.deleted):
+        if changed.__tablename__ in _tables:
+            session.info.pop(_VERSIONS, None)
+            return
+
+
+def _forget_after_statement(context: Any) -> None:
+    if context.mapper.class_.__tablename__ in _tables:
+        context.session.info.pop(_VERSIONS, None)
+
+
+def _forget_after_rollback(session: Session, _transaction: SessionTransaction) -> None:
+    session.info.pop(_VERSIONS, None)
+
+
+event.listen(Session, "after_flush", _forget_after_flush)
+event.listen(Session, "after_bulk_update", _forget_after_statement)
+event.listen(Session, "after_bulk_delete", _forget_after_statement)
+event.listen(Session, "after_soft_rollback", _forget_after_rollback)
