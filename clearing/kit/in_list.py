@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, FromClause, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.database import dialect_of
@@ -31,12 +31,17 @@ def keys_in_list(session: Session, columns: Sequence[Column], keys: Iterable[tup
     return _in_list(session, tuple(columns), list(keys))
 
 
-def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
+def table_of(session: Session, columns: Sequence[Column], keys: Sequence[tuple[Any, ...]]) -> FromClause:
+    """The keys as rows to select from, with the names and types of these columns (text or integers)."""
     if dialect_of(session) == "postgresql":
         arrays = [literal([key[index] for key in keys], ARRAY(column.type)) for index, column in enumerate(columns)]
-        wanted = func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
-        query = select(*wanted.c)
-    else:
-        rows = func.json_each(literal(json.dumps(keys))).table_valued("value")
-        query = select(*(func.json_extract(rows.c.value, f"$[{index}]") for index in range(len(columns))))
+        return func.unnest(*arrays).table_valued(*(column.key for column in columns)).render_derived()
+    rows = func.json_each(literal(json.dumps(keys))).table_valued("value")
+    return select(
+        *(func.json_extract(rows.c.value, f"$[{index}]").label(column.key) for index, column in enumerate(columns))
+    ).subquery()
+
+
+def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
+    query = select(*table_of(session, columns, keys).c)
     return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)

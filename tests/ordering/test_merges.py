@@ -111,10 +111,10 @@ def test_points_of_all_programs_and_every_name_follow(harness: Harness) -> None:
         assert [(lot.points, lot.expiry_day) for lot in lots] == [(60, harness.today() + 40), (7, 0)]
         members = MemberRepository(session)
         found = KnownMember(new, new_address)
-        assert members.resolve_all(1, [old, new, f"external:{old}"]) == {
-            old: found,
-            new: found,
-            f"external:{old}": found,
+        assert members.resolve_all([(1, old), (1, new), (1, f"external:{old}")]) == {
+            (1, old): found,
+            (1, new): found,
+            (1, f"external:{old}"): found,
         }
         assert [members.resolve(2, name).id for name in (old, new, f"external:{old}")] == [new] * 3  # type: ignore[union-attr]
         assert members.resolve(3, old) is None
@@ -357,7 +357,7 @@ def test_an_order_that_was_under_way_to_a_merged_member_takes_nothing(chainless:
     chainless.give(old, 100)
     address, _ = chainless.account(old)
     merge(chainless, old, new)
-    stale = {old: KnownMember(old, address)}
+    stale = {(1, old): KnownMember(old, address)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MemberRepository, "resolve_all", lambda *_: stale)
         with pytest.raises(Unavailable) as refusal:

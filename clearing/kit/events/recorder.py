@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -67,22 +67,23 @@ class EventRecorder:
                 )
             )
 
-    def record_all(self, events: Iterable[NewEvent], *, actor: str) -> None:
-        """Writes many events in one statement."""
+    def record_all(self, events: Sequence[NewEvent], *, actor: str | Sequence[str]) -> None:
+        """Writes many events in one statement. `actor` caused them all; or a sequence names one for each."""
         if _SILENT in self._session.info:
             return
         at = clock_of(self._session).now()
-        events = list(events)
+        actors = [actor] * len(events) if isinstance(actor, str) else actor
+        ids = new_ids(["evt"] * len(events))
         rows = [
             {
                 "id": id,
                 "type": event.type,
                 "subject": event.subject,
-                "actor": actor,
+                "actor": caused_by,
                 "merchant_number": event.merchant_number,
                 "data": event.data,
                 "created_at": at,
             }
-            for id, event in zip(new_ids(["evt"] * len(events)), events, strict=True)  # noqa: A001
+            for id, event, caused_by in zip(ids, events, actors, strict=True)  # noqa: A001
         ]
         insert_all(self._session, Event, rows)

@@ -19,10 +19,11 @@ from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.holds.facts import hold_facts
+from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.requests import MEMBER_OR_CODE, Authorization, InstructionRequest
 from clearing.ordering.orders.resolution import Held
-from clearing.ordering.orders.service import AcceptedOrder, OrderService
+from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.usability import NamedAgreement, UsabilityService
@@ -109,7 +110,7 @@ class HoldService:
         orders: OrderService,
         authorization: Authorization | None,
         actor: str,
-    ) -> AcceptedOrder:
+    ) -> Accepted:
         """Turns the hold, or `points` of it, into an order of this kind; what the order does not ask for is free again.
 
         The member and the program are the hold's; `fields` are what else the kind's request needs. The hold is used up even if the

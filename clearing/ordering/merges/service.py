@@ -20,9 +20,10 @@ from clearing.kit.viewer import Viewer
 from clearing.ledger.availability.service import Availability, AvailabilityService
 from clearing.ordering.merges.models import Merge, MergeAccount, MergeState
 from clearing.ordering.merges.repository import MergeRepository
+from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.kinds.transfer import TransferRequest
 from clearing.ordering.orders.requests import Authorization
-from clearing.ordering.orders.service import AcceptedOrder, OrderService
+from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.models import LinkOrigin, Member
 from clearing.parties.members.repository import FreezeRepository, MemberRepository
@@ -161,7 +162,7 @@ class MergeService:
         orders: OrderService,
         authorization: Authorization | None,
         actor: str,
-    ) -> AcceptedOrder:
+    ) -> Accepted:
         """The transfer that empties the old address in a program of the merchant's: an order like any other."""
         orders.reserve_nonces(merchant, 0)  # locks the merchant before the account, as every order does
         plan = self.plan(Viewer(merchant.number), self.visible(Viewer(merchant.number), merge_id))
@@ -186,7 +187,7 @@ class MergeService:
         ref: str | None = None,
         authorization: Authorization | None = None,
         actor: str,
-    ) -> AcceptedOrder:
+    ) -> Accepted:
         """Accepts the next transfer of an account. The caller has locked the merchant, and so everybody else who counts them."""
         assert plan.address is not None, "only members that exist have accounts to empty"
         assert plan.into_address is not None, "a merged member is erased with the one that it became part of"

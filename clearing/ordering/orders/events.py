@@ -8,20 +8,41 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.viewer import Viewer
-from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, outcome
-from clearing.ordering.orders.models import InstructionRow, Order
+from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, Seen, outcome
+from clearing.ordering.orders.models import InstructionRow, Order, OrderRow
 from clearing.ordering.orders.repository import OrderRepository
 
 LARGEST_WHOLE_ORDER = 20
 """Events of larger orders leave out the movements, as `Prefer: return=minimal` does."""
 
 REOPENED = "reopened"
+
+
+AnyOrder = Order | OrderRow
+
+
+class Accepted(NamedTuple):
+    """An order that was accepted, with its instructions, and who asked for it."""
+
+    order: AnyOrder
+    rows: Sequence[InstructionRow]
+    actor: str
+
+    @property
+    def id(self) -> str:
+        """The order's id."""
+        return self.order.id
+
+    @property
+    def movement(self) -> str:
+        """The id of its first movement."""
+        return self.rows[0].id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +52,15 @@ class Results:
     posted: Mapping[int, Posted] = field(default_factory=dict)
     refused: Mapping[int, str] = field(default_factory=dict)
 
-    def of(self, order: Order, item: int) -> Outcome:
+    def of(self, order: AnyOrder, item: int) -> Outcome:
         """The outcome of one instruction."""
         return outcome(order, self.posted.get(item), self.refused.get(item))
 
 
 _NONE = Results()
+_NO_RESULTS: Mapping[int, Results] = {}
 
-Row = tuple[InstructionRow, Order, Outcome]
-Accepted = tuple[Order, Sequence[InstructionRow], str]
-"""An order with its instructions, and who handed it in."""
+Row = tuple[InstructionRow, AnyOrder, Outcome]
 
 
 class OrderEvents:
@@ -51,25 +71,21 @@ class OrderEvents:
         self._facts = MovementFacts(session)
         self._recorder = EventRecorder(session)
 
-    def accepted_all(self, accepted: Sequence[Accepted]) -> None:
-        """Records that these orders were accepted."""
-        by_actor: dict[str, list[Accepted]] = defaultdict(list)
-        for one in accepted:
-            by_actor[one[2]].append(one)
-        for actor, some in by_actor.items():
-            whole = [row for order, rows, _ in some if order.size <= LARGEST_WHOLE_ORDER for row in rows]
-            orders = [order for order, _, _ in some]
-            self._recorder.record_all(self._of_orders(orders, {}, whole), actor=actor)
+    def accepted(self, accepted: Sequence[Accepted]) -> None:
+        """Records that these orders were accepted, in their order, with a few statements for all of them."""
+        orders = [one.order for one in accepted]
+        whole = [row for one in accepted if _is_small(one.order) for row in one.rows]
+        events = self._events(orders, _NO_RESULTS, whole, [])
+        self._recorder.record_all(events, actor=[one.actor for one in accepted])
 
-    def changed(self, orders: Sequence[Order], actor: str, results: Mapping[int, Results] | None = None) -> None:
+    def changed(self, orders: Sequence[AnyOrder], actor: str, results: Mapping[int, Results] | None = None) -> None:
         """Records the new state of each order for its signer, and each settled movement of two merchants for its other side.
 
         `results` are those of the block that ended the orders, by the order's `seq`.
         """
-        results = results or {}
+        results = results or _NO_RESULTS
         rows = self._orders.rows_to_notify(orders, LARGEST_WHOLE_ORDER)
-        of_orders = self._of_orders(orders, results, rows)
-        self._recorder.record_all([*of_orders, *self._of_sides(orders, results, rows)], actor=actor)
+        self._recorder.record_all(self._events(orders, results, rows, _settled(orders, results, rows)), actor=actor)
 
     def reopened(self, orders: Sequence[Order], rows: Sequence[InstructionRow], actor: str) -> None:
         """Records that the block of these orders fell out of the chain, with what their signers need to know, and for the other
@@ -77,71 +93,73 @@ class OrderEvents:
         whole = self._orders.rows_to_notify(orders, LARGEST_WHOLE_ORDER)
         by_seq = {order.seq: order for order in orders}
         told = [(row, by_seq[row.order_seq], outcome(by_seq[row.order_seq])) for row in rows]
-        events = [*self._of_orders(orders, {}, whole, REOPENED), *self._of_movements(told, REOPENED)]
-        self._recorder.record_all(events, actor=actor)
+        self._recorder.record_all(self._events(orders, _NO_RESULTS, whole, told, REOPENED), actor=actor)
 
-    # ---------------------------------------------------------------- for the signer
-
-    def _of_orders(
+    def _events(
         self,
-        orders: Sequence[Order],
+        orders: Sequence[AnyOrder],
         results: Mapping[int, Results],
         rows: Iterable[InstructionRow],
+        told: Sequence[Row],
         action: str | None = None,
     ) -> list[NewEvent]:
-        movements = self._movements_of_small(orders, results, rows)
-        events = []
-        for order in orders:
-            posted = results.get(order.seq, _NONE).posted
-            tx_hash = next(iter(posted.values())).tx_hash if posted else None
-            is_small = order.size <= LARGEST_WHOLE_ORDER
-            shown = movements.get(order.seq, []) if is_small else None
-            data = self._facts.of_order(order, len(posted), tx_hash, shown)
-            events.append(NewEvent(f"order.{action or order.state}", order.id, order.merchant_number, data))
+        """An event of each order for its signer, with those of `rows` that are its movements; and events of the movements `told`
+        for their other sides. All names and members are looked up together."""
+        own, others = _of_small(orders, results, rows), _of_other_sides(told)
+        facts = self._facts.of_rows([*own, *(seen for seen, _ in others)])
+        movements: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for seen, shown in zip(own, facts, strict=False):
+            movements[seen.order.seq].append(shown)
+        events = [self._of_order(order, results.get(order.seq, _NONE), movements, action) for order in orders]
+        for (seen, name), data in zip(others, facts[len(own) :], strict=True):
+            assert seen.viewer.merchant_number is not None, "a movement of two merchants has both"
+            type_ = f"{data['object']}.{action or name}"
+            events.append(NewEvent(type_, seen.instruction.id, seen.viewer.merchant_number, data))
         return events
 
-    def _movements_of_small(
-        self, orders: Sequence[Order], results: Mapping[int, Results], rows: Iterable[InstructionRow]
-    ) -> dict[int, list[dict[str, Any]]]:
-        """The movements of orders that are small enough, by the order's `seq`."""
-        small = {order.seq: order for order in orders if order.size <= LARGEST_WHOLE_ORDER}
-        by_signer: dict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            if (order := small.get(row.order_seq)) is not None:
-                result = results.get(order.seq, _NONE).of(order, row.item)
-                by_signer[order.merchant_number].append((row, order, result))
-        movements: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for signer, found in by_signer.items():
-            for (row, _, _), shown in zip(found, self._facts.of_rows(Viewer(signer), found), strict=True):
-                movements[row.order_seq].append(shown)
-        return movements
+    def _of_order(
+        self, order: AnyOrder, results: Results, movements: Mapping[int, list[dict[str, Any]]], action: str | None
+    ) -> NewEvent:
+        posted = results.posted
+        tx_hash = next(iter(posted.values())).tx_hash if posted else None
+        shown = movements.get(order.seq, []) if _is_small(order) else None
+        data = self._facts.of_order(order, len(posted), tx_hash, shown)
+        return NewEvent(f"order.{action or order.state}", order.id, order.merchant_number, data)
 
-    # ---------------------------------------------------------------- for the other side
 
-    def _of_sides(
-        self, orders: Sequence[Order], results: Mapping[int, Results], rows: Iterable[InstructionRow]
-    ) -> Iterable[NewEvent]:
-        by_seq = {order.seq: order for order in orders}
-        settled: list[Row] = []
-        for row in rows:
-            posted = results.get(row.order_seq, _NONE).posted.get(row.item)
-            if posted is not None and row.has_two_merchants:
-                order = by_seq[row.order_seq]
-                settled.append((row, order, Outcome(order.state, None, posted)))
-        return self._of_movements(settled)
+def _is_small(order: AnyOrder) -> bool:
+    return order.size <= LARGEST_WHOLE_ORDER
 
-    def _of_movements(self, rows: Iterable[Row], action: str | None = None) -> Iterable[NewEvent]:
-        """The receiver is notified in any case, the giver where the receiver signed: else it knows from its order."""
-        received: dict[int | None, list[Row]] = defaultdict(list)
-        sent: dict[int | None, list[Row]] = defaultdict(list)
-        for found in rows:
-            row = found[0]
-            received[row.receiver].append(found)
-            if row.giver != row.merchant_number:
-                sent[row.giver].append(found)
-        for name, sides in (("received", received), ("sent", sent)):
-            for merchant, some in sides.items():
-                assert merchant is not None, "a movement of two merchants has both"
-                facts = self._facts.of_rows(Viewer(merchant), some)
-                for (row, _, _), data in zip(some, facts, strict=True):
-                    yield NewEvent(f"{data['object']}.{action or name}", row.id, merchant, data)
+
+def _of_small(orders: Sequence[AnyOrder], results: Mapping[int, Results], rows: Iterable[InstructionRow]) -> list[Seen]:
+    """The movements of orders that are small enough, as their signers see them."""
+    small = {order.seq: (Viewer(order.merchant_number), order) for order in orders if _is_small(order)}
+    seen = []
+    for row in rows:
+        if (found := small.get(row.order_seq)) is not None:
+            viewer, order = found
+            seen.append(Seen(viewer, row, order, results.get(order.seq, _NONE).of(order, row.item)))
+    return seen
+
+
+def _settled(orders: Sequence[AnyOrder], results: Mapping[int, Results], rows: Iterable[InstructionRow]) -> list[Row]:
+    """Those of these rows that were settled between two merchants."""
+    by_seq = {order.seq: order for order in orders}
+    settled: list[Row] = []
+    for row in rows:
+        posted = results.get(row.order_seq, _NONE).posted.get(row.item)
+        if posted is not None and row.has_two_merchants:
+            order = by_seq[row.order_seq]
+            settled.append((row, order, Outcome(order.state, None, posted)))
+    return settled
+
+
+def _of_other_sides(rows: Iterable[Row]) -> list[tuple[Seen, str]]:
+    """Who is notified of these movements, and of what: the receiver in any case, the giver where the receiver signed, because
+    else it knows from its order."""
+    sides = []
+    for row, order, result in rows:
+        sides.append((Seen(Viewer(row.receiver), row, order, result), "received"))
+        if row.giver != row.merchant_number:
+            sides.append((Seen(Viewer(row.giver), row, order, result), "sent"))
+    return sides

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.viewer import Viewer
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import Instruction, InstructionRow, Movement, Order, OrderState
+from clearing.ordering.orders.models import Instruction, InstructionRow, Movement, Order, OrderRow, OrderState
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.names import Names
@@ -51,6 +51,15 @@ class Posted(NamedTuple):
     block_number: int
 
 
+class Seen(NamedTuple):
+    """A movement and who looks at it."""
+
+    viewer: Viewer
+    instruction: Instruction | InstructionRow
+    order: Order | OrderRow
+    outcome: Outcome
+
+
 class MovementFacts:
     """The facts of movements and orders in one session. Names are looked up once, members all together."""
 
@@ -62,26 +71,24 @@ class MovementFacts:
 
     def of(self, viewer: Viewer, movements: Sequence[Movement]) -> list[dict[str, Any]]:
         """Each of these movements, whole, as the viewer may see it."""
-        rows = [(movement.instruction, movement.order, outcome_of(movement)) for movement in movements]
+        rows = [Seen(viewer, movement.instruction, movement.order, outcome_of(movement)) for movement in movements]
         metadata = self._metadata(viewer, movements)
         return [
             {**facts, "metadata": metadata.get((movement.instruction.order_seq, movement.instruction.item))}
-            for facts, movement in zip(self.of_rows(viewer, rows), movements, strict=True)
+            for facts, movement in zip(self.of_rows(rows), movements, strict=True)
         ]
 
-    def of_rows(
-        self, viewer: Viewer, rows: Iterable[tuple[Instruction | InstructionRow, Order, Outcome]]
-    ) -> list[dict[str, Any]]:
-        """The same, of instructions that were read without a model; for events, which carry no metadata."""
-        rows = list(rows)
-        known = self._external_ids(viewer, [instruction.member_id for instruction, _, _ in rows])
+    def of_rows(self, rows: Sequence[Seen]) -> list[dict[str, Any]]:
+        """The same for many viewers at once, of instructions that were read without a model; for events, which carry no
+        metadata."""
+        known = self._external_ids(rows)
         return [
-            self._movement(viewer, instruction, order, outcome, known.get(instruction.member_id or ""))
-            for instruction, order, outcome in rows
+            self._movement(*row, known.get((row.viewer.merchant_number or 0, row.instruction.member_id or "")))
+            for row in rows
         ]
 
     def of_order(
-        self, order: Order, settled: int, tx_hash: bytes | None, movements: list[dict[str, Any]] | None
+        self, order: Order | OrderRow, settled: int, tx_hash: bytes | None, movements: list[dict[str, Any]] | None
     ) -> dict[str, Any]:
         """An order of which so many instructions took effect, in this transaction; with its movements, or without."""
         return {
@@ -111,16 +118,20 @@ class MovementFacts:
         ]
         return {key: json.loads(text) for key, text in self._orders.metadata(keys).items()} if keys else {}
 
-    def _external_ids(self, viewer: Viewer, members: Iterable[str | None]) -> Mapping[str, str]:
-        if viewer.merchant_number is None:
-            return {}
-        return self._members.known_of(viewer.merchant_number, {member for member in members if member})
+    def _external_ids(self, rows: Iterable[Seen]) -> Mapping[tuple[int, str], str]:
+        """By which external ids the viewers know the members, by (viewer's number, member)."""
+        wanted = {
+            (row.viewer.merchant_number, row.instruction.member_id)
+            for row in rows
+            if row.viewer.merchant_number is not None and row.instruction.member_id is not None
+        }
+        return self._members.known_by(wanted) if wanted else {}
 
     def _movement(
         self,
         viewer: Viewer,
         instruction: Instruction | InstructionRow,
-        order: Order,
+        order: Order | OrderRow,
         outcome: Outcome,
         external_id: str | None,
     ) -> dict[str, Any]:
@@ -176,7 +187,7 @@ class MovementFacts:
         return found
 
 
-def outcome(order: Order, posted: Posted | None = None, reason: str | None = None) -> Outcome:
+def outcome(order: Order | OrderRow, posted: Posted | None = None, reason: str | None = None) -> Outcome:
     """The outcome of an order's instruction that has this entry, or that was refused for this reason of its own."""
     if posted is not None or not order.state.is_final:
         return Outcome(order.state, None, posted)

@@ -244,6 +244,25 @@ class InstructionRow(NamedTuple):
         return self.giver is not None and self.receiver is not None and self.giver != self.receiver
 
 
+class OrderRow(NamedTuple):
+    """An order without what was signed, read without a model: a block ends hundreds of them."""
+
+    seq: int
+    id: str
+    merchant_number: int
+    nonce: int
+    deadline: int
+    atomic: bool
+    digest: bytes
+    size: int
+    state: OrderState
+    reason: str | None
+    transaction_id: int | None
+    block_number: int | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
     """An instruction with its order and its outcome."""

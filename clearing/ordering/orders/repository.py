@@ -22,6 +22,7 @@ from clearing.ordering.orders.models import (
     Movement,
     MovementMetadata,
     Order,
+    OrderRow,
     OrderState,
 )
 
@@ -225,7 +226,7 @@ class OrderRepository:
                 found |= {(draws_address, draws_program), (address, target or draws_program)}
         return found
 
-    def rows_to_notify(self, orders: Iterable[Order], largest_whole: int) -> list[InstructionRow]:
+    def rows_to_notify(self, orders: Iterable[Order | OrderRow], largest_whole: int) -> list[InstructionRow]:
         """The instructions of which merchants are notified one by one: all of the orders that have at most `largest_whole`, and of
         the others those of two merchants. In order."""
         small = [order.seq for order in orders if order.size <= largest_whole]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -35,9 +35,9 @@ from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService, Signed
 from clearing.ordering.orders.dry_run import dry_run_of
-from clearing.ordering.orders.events import OrderEvents
+from clearing.ordering.orders.events import Accepted, OrderEvents
 from clearing.ordering.orders.kinds import kind_of
-from clearing.ordering.orders.models import InstructionRow, Order, OrderState
+from clearing.ordering.orders.models import InstructionRow, OrderRow, OrderState
 from clearing.ordering.orders.repository import OrderRepository, ReferenceKey
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.reservation import ReservationService
@@ -68,24 +68,6 @@ class OrderRequest:
         """Whether it has to be the only one that its transaction accepts: what it writes before it is decided is undone as a
         whole where it is refused."""
         return self.held is not None or any(request.is_alone for request in self.requests)
-
-
-class AcceptedOrder(NamedTuple):
-    """An order as it was stored, and its instructions."""
-
-    order: Order
-    rows: Sequence[InstructionRow]
-    actor: str
-
-    @property
-    def id(self) -> str:
-        """The order's id."""
-        return self.order.id
-
-    @property
-    def movement(self) -> str:
-        """The id of its first movement."""
-        return self.rows[0].id
 
 
 @dataclass(slots=True)
@@ -128,7 +110,7 @@ class OrderService:
         atomic: bool = False,
         places: Sequence[str] | None = None,
         held: Held | None = None,
-    ) -> AcceptedOrder:
+    ) -> Accepted:
         """Accepts one order. Raises a ClearingError where it may not be: then the caller rolls back to where it called."""
         (outcome,) = self.accept_all(
             [
@@ -147,7 +129,7 @@ class OrderService:
             raise outcome
         return outcome
 
-    def accept_all(self, wanted: Sequence[OrderRequest]) -> list[AcceptedOrder | ClearingError]:
+    def accept_all(self, wanted: Sequence[OrderRequest]) -> list[Accepted | ClearingError]:
         """Stores the orders with their reservations, ready for the sequencer; for each what was stored, or why it was refused.
 
         A refused order leaves nothing behind, and takes nothing from those after it. An order that `is_alone` comes alone.
@@ -239,7 +221,7 @@ class OrderService:
 
     # ---------------------------------------------------------------- storing
 
-    def _store(self, cases: Sequence[_Case]) -> list[AcceptedOrder]:
+    def _store(self, cases: Sequence[_Case]) -> list[Accepted]:
         if not cases:
             return []
         at = clock_of(self._session).now()
@@ -268,11 +250,11 @@ class OrderService:
         if (dry_run := dry_run_of(self._session)) is not None:
             dry_run.outcomes += [draft.outcome for case in cases for draft in case.drafts]
         accepted = [
-            AcceptedOrder(Order(**order), [_row(values) for values in some], case.wanted.actor)
+            Accepted(_order_row(order), [_row(values) for values in some], case.wanted.actor)
             for case, order, some in zip(cases, orders, rows, strict=True)
         ]
         # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
-        OrderEvents(self._session).accepted_all(accepted)
+        OrderEvents(self._session).accepted(accepted)
         return accepted
 
 
@@ -372,6 +354,25 @@ def _instruction(merchant: int, seq: int, item: int, draft: Draft, reserved: int
         "uses": draft.cap_use.reserved if draft.cap_use else 0,
         "live": True,
     }
+
+
+def _order_row(values: dict[str, Any]) -> OrderRow:
+    return OrderRow(
+        seq=values["seq"],
+        id=values["id"],
+        merchant_number=values["merchant_number"],
+        nonce=values["nonce"],
+        deadline=values["deadline"],
+        atomic=values["atomic"],
+        digest=values["digest"],
+        size=values["size"],
+        state=values["state"],
+        reason=None,
+        transaction_id=None,
+        block_number=None,
+        created_at=values["created_at"],
+        settled_at=None,
+    )
 
 
 def _row(values: dict[str, Any]) -> InstructionRow:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
-from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.kit.in_list import in_list, pairs_in_list, table_of
 from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
@@ -305,15 +305,26 @@ class MemberRepository:
         )
         return _grouped(self._session.execute(query))
 
-    def known_of(self, merchant_number: int, ids: Collection[str]) -> dict[str, str]:
-        """Of these ids, those that lead to members whom the merchant knows, with its oldest external id of each."""
-        query = (
-            select(Member.id, MemberLink.external_id)
-            .join(MemberLink, MemberLink.member_id == func.coalesce(Member.merged_into, Member.id))
-            .where(MemberLink.merchant_number == merchant_number, in_list(self._session, Member.id, ids))
-            .order_by(MemberLink.created_at.desc(), MemberLink.external_id.desc())
+    def known_by(self, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], str]:
+        """Of these pairs of a merchant and a member's id, those whose merchant knows the member to whom the id leads, each with
+        the merchant's oldest external id of it."""
+        wanted = table_of(self._session, (MemberLink.merchant_number, MemberLink.member_id), list(pairs))
+        merged_into = (
+            select(Member.merged_into).where(Member.id == wanted.c.member_id).correlate(wanted).scalar_subquery()
         )
-        return {row.id: row.external_id for row in self._session.execute(query)}
+        # A subquery for each pair, not a join: the database always looks both up in their indexes, whatever it knows of the tables.
+        oldest = (
+            select(MemberLink.external_id)
+            .where(
+                MemberLink.merchant_number == wanted.c.merchant_number,
+                MemberLink.member_id == func.coalesce(merged_into, wanted.c.member_id),
+            )
+            .order_by(MemberLink.created_at, MemberLink.external_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        rows = self._session.execute(select(wanted.c.merchant_number, wanted.c.member_id, oldest))
+        return {(merchant, member): known for merchant, member, known in rows if known is not None}
 
     def links(self, member_id: str, merchant_number: int | None = None) -> Sequence[MemberLink]:
         """A merchant's links to a member, or everybody's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.service import OrderService
 from gateway.api.movements.bodies import AuthorizationBody
@@ -24,7 +24,7 @@ def accept(
     *,
     atomic: bool = False,
     places: Sequence[str] | None = None,
-) -> Order:
+) -> Accepted:
     """Accepts an order of the calling merchant. `places` are JSON pointers to where the requests stand in the body."""
     order = order_service(call).accept(
         call.merchant,

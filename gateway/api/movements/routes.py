@@ -77,7 +77,7 @@ def _add_routes(kind: InstructionKind[Any]) -> None:
 
     def create(body: CreateBody, call: Moving) -> Started[MovementView]:
         order = accept(call, [body.instruction(kind)], body.authorization)
-        return MOVEMENTS[kind.kind].started(order.instructions[0].id)
+        return MOVEMENTS[kind.kind].started(order.movement)
 
     def listing(call: Reading, wanted: Wanted) -> Page[MovementView]:
         return _page(call, wanted, kind.kind)
