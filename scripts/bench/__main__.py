@@ -6,52 +6,24 @@ Gas is exact. Speed depends on the machine: compare a figure with the ceiling an
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
-import resource
-import statistics
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import func, select
-
-from clearing.chain.client import ChainClient
 from clearing.kit import logs
-from clearing.kit.database import Database
-from clearing.ledger.journal.models import Entry
-from clearing.pipeline.projector import Projector
-from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
-from scripts.bench.baseline import Baseline
+from scripts.bench.baseline import Baseline, bench_usual_way
+from scripts.bench.bulk import bench_bulk, bench_projection
+from scripts.bench.measuring import report, timed
+from scripts.bench.partners import CHAIN_ARGUMENTS, partners
+from scripts.bench.singles import bench_memory, bench_singles
 from scripts.bench.till import till_figures
-from scripts.dev.services import Anvil, Postgres, anvil, postgres
-from tongdui import Client, Exchange, Issue, LocalSigner
+from scripts.dev.services import Anvil, anvil
 from tongdui.orders import Instruction, Kind, SignedOrder
 
 ENTRIES = 100
 """Instructions in a batch whose gas is measured."""
-ORDER = 400
-"""Exchanges in an order of the bulk path: the gateway takes no more, because more might not fit into one transaction."""
-CLIENTS = 8
-"""Clients that submit such orders at once, each for its own members."""
-CHAIN_ARGUMENTS = ("--gas-limit", "60000000")
-
-
-def report(figure: str, value: float, unit: str, **details: Any) -> None:
-    """Prints a figure."""
-    rounded = value if isinstance(value, int) else round(value, 3)
-    print(json.dumps({"figure": figure, "value": rounded, "unit": unit, **details}), flush=True)
 
 
 # -------------------------------------------------------------------- gas
@@ -139,233 +111,59 @@ def send_all(bare: BareChain, raws: Sequence[bytes]) -> None:
     bare.wait(hashes[-1])
 
 
-def bench_usual_way(chain: Anvil, transfers: int) -> float:
-    """Measures one transaction per transfer through web3.py, all of them sent before the first is awaited."""
-    baseline = Baseline(chain.url)
-    rate = transfers / timed(lambda: baseline.exchange_many(transfers))
-    report("usual_way", rate, "exchanges/s", exchanges=transfers)
-    return rate
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Returns the seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-# -------------------------------------------------------------------- speed of the network
-
-
-@dataclass(slots=True)
-class Partners:
-    """A small onboarded network, driven over HTTP."""
-
-    network: EmbeddedNetwork
-    database: Postgres
-    fuel: Client
-    members: list[str]
-
-
-@contextmanager
-def partners() -> Iterator[Partners]:
-    """Runs the whole network on PostgreSQL, with two merchants, an agreement, and members who have points."""
-    with tempfile.TemporaryDirectory() as directory, postgres() as database:
-        network = EmbeddedNetwork(Path(directory), database_url=database.url)
-        with network:
-            fuel = onboard(network)
-            members = register(fuel, [f"m{i}" for i in range(CLIENTS * ORDER)])
-            for start in range(0, len(members), ORDER):
-                some = members[start : start + ORDER]
-                fuel.orders.create([Issue(program="FUEL", member=m, points=10**6) for m in some], wait=30).settled()
-            yield Partners(network, database, fuel, members)
-            fuel.close()
-
-
-def onboard(network: EmbeddedNetwork) -> Client:
-    """Registers `fuel` and `cine` with programs, an agreement and money; returns the client of `fuel`."""
-    operator = Client(network.url, network.api_keys["operator"])
-    treasury = Client(network.url, network.api_keys["treasury"])
-    clients = []
-    for code in ("FUEL", "CINE"):
-        signer = LocalSigner.generate()
-        merchant = operator.merchants.create(
-            name=code.lower(), signer_address=signer.address, credit_limit_micros=10**15, wait=30
-        )
-        key = operator.api_keys.create(
-            role="merchant", merchant=merchant.id, scopes=["issue", "redeem", "exchange", "agree", "members", "read"]
-        )
-        operator.programs.create(merchant=merchant.id, code=code, name=code, wait=30)
-        treasury.deposits.create(merchant=merchant.id, micros=10**15, bank_reference=f"opening-{code}")
-        clients.append(Client(network.url, key.secret, signer=signer))
-    fuel, cine = clients
-    agreement = fuel.agreements.propose(
-        source_program="FUEL",
-        target_program="CINE",
-        rate="9/10",
-        unit_price_micros=10_000,
-        fee_bps=10,
-        max_points=10**6,
-        daily_cap=10**12,
-        valid_until=datetime.now(UTC) + timedelta(days=365),
-    )
-    cine.agreements.sign(agreement.id)
-    fuel.agreements.wait(agreement.id)
-    for client in (operator, treasury, cine):
-        client.close()
-    return fuel
-
-
-def register(fuel: Client, names: Sequence[str]) -> list[str]:
-    """Registers members with these names; returns their ids."""
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        return list(pool.map(lambda name: fuel.members.create(external_id=name).id, names))
-
-
 def bench_network(seconds: float, usual: float, ceilings: Mapping[str, float]) -> None:
-    """Measures settled exchanges a second on the bulk path and CPU time; the time to settle at half that load; memory."""
+    """Measures single exchanges and the bulk path on one network, and its memory afterwards."""
     with partners() as around:
-        run_bulk(around, 2.0)
-        before = cpu_by_part(around)
-        exchanges = run_bulk(around, seconds)
-        after = cpu_by_part(around)
-        rate = exchanges.settled_per_second
-        with anvil(arguments=CHAIN_ARGUMENTS) as chain:
-            usual = max(usual, bench_usual_way(chain, 500))  # once more: the machine may have been busy before
-        compared = {"times_usual_way": round(rate / usual, 1)}
-        compared |= {f"of_ceiling_{name}": round(rate / ceiling, 3) for name, ceiling in ceilings.items()}
-        report("settled", rate, "exchanges/s", exchanges=exchanges.count, order_of=ORDER, clients=CLIENTS, **compared)
-        for part, spent in after.items():
-            report(f"cpu_{part}", (spent - before[part]) / exchanges.count * 1e5, "ms per 100 exchanges")
-        half = run_bulk(around, seconds, size=ENTRIES, pace=rate / 2)
-        for percent in (50, 99):
-            value = percentile(half.latencies, percent)
-            report(f"settle_time_p{percent}", value, "s", order_of=ENTRIES, load=round(half.settled_per_second))
-        for name, child in around.network.children.items():
-            report(f"memory_{name}", resident_bytes(child.process.pid if child.process else 0), "bytes")
+        bench_singles(around, seconds)
+        bench_bulk(around, seconds, usual, ceilings)
+        for name, size in around.memory().items():
+            report(f"memory_{name}", size, "bytes")
         bench_projection(around)
-
-
-def cpu_by_part(around: Partners) -> dict[str, float]:
-    """Returns the CPU seconds that each part of the network has used, and this process, which runs its clients."""
-    roots = {name: child.process.pid for name, child in around.network.children.items() if child.process}
-    seconds = {name: cpu_seconds(pid) for name, pid in roots.items()}
-    seconds["postgres"] = cpu_seconds(around.database.pid)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return seconds | {"clients": own.ru_utime + own.ru_stime}
-
-
-def cpu_seconds(pid: int) -> float:
-    """Returns the CPU time of a process and all its children, also those that have ended."""
-    tree = Path(f"/proc/{pid}")
-    fields = (tree / "stat").read_text().rpartition(")")[2].split()
-    used = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    children = (task.read_text().split() for task in tree.glob("task/*/children"))
-    return used + sum(cpu_seconds(int(child)) for some in children for child in some)
-
-
-@dataclass(slots=True)
-class Run:
-    """The result of a load."""
-
-    count: int
-    seconds: float
-    latencies: list[float]
-
-    @property
-    def settled_per_second(self) -> float:
-        """Settled exchanges, divided by the time from the first request to the last settlement."""
-        return self.count / self.seconds
-
-
-def run_bulk(around: Partners, seconds: float, size: int = ORDER, pace: float | None = None) -> Run:
-    """Has several clients submit orders of `size` exchanges at once; each waits for its own settlement.
-
-    `pace` limits how many exchanges a second they submit together.
-    """
-    latencies: list[float] = []
-    failures: list[BaseException] = []
-    end = time.perf_counter() + seconds
-
-    def drive(number: int) -> None:
-        members = around.members[number * size : (number + 1) * size]
-        requests = [Exchange(member=m, points=10, source_program="FUEL", target_program="CINE") for m in members]
-        while time.perf_counter() < end:
-            began = time.perf_counter()
-            try:
-                around.fuel.orders.create(requests, wait=30, detail=False).raise_for_rejection()
-            except BaseException as error:  # noqa: BLE001 (reported by the main thread)
-                failures.append(error)
-                return
-            latencies.append(time.perf_counter() - began)
-            if pace is not None:
-                time.sleep(max(0.0, CLIENTS * size / pace - latencies[-1]))
-
-    began = time.perf_counter()
-    threads = [threading.Thread(target=drive, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return Run(len(latencies) * size, time.perf_counter() - began, latencies)
-
-
-def bench_projection(around: Partners) -> None:
-    """Measures how fast an auditor's machine replays the whole chain into an empty database."""
-    with tempfile.TemporaryDirectory() as directory:
-        database = Database(f"sqlite:///{directory}/audit.db")
-        database.upgrade()
-        client = ChainClient(around.network.rpc_url)
-        projector = Projector(database, client, around.network.settings)
-
-        def replay() -> None:
-            while projector.step():
-                pass
-
-        seconds = timed(replay)
-        with database.session.begin() as session:
-            entries = session.scalar(select(func.count()).select_from(Entry)) or 0
-        client.close()
-        database.close()
-        report("audit_replay", entries / seconds, "entries/s", entries=entries)
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Returns a percentile of at least two values."""
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
-def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def main() -> int:
     """Runs the chosen benchmarks."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
-    parser.add_argument(
-        "what", nargs="?", choices=["gas", "speed", "till", "all"], default="all", help="default: %(default)s"
-    )
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
-    chosen = parser.parse_args()
+    chosen = _arguments()
     logs.configure(logging.WARNING)
+    if chosen.minutes:
+        with partners() as around:
+            bench_memory(around, chosen.minutes)
+        return 0
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if chosen.what in ("gas", "all"):
             bench_gas(chain)
         if chosen.what in ("speed", "all"):
             ceilings = bench_ceiling(chain, batches=20)
-            usual = bench_usual_way(chain, 500)
+            usual = bench_usual_way(chain.url, 500)
     if chosen.what in ("speed", "all"):
         bench_network(chosen.seconds, usual, ceilings)
+    if chosen.what == "singles":
+        with partners() as around:
+            bench_singles(around, chosen.seconds)
     if chosen.what in ("till", "all"):
         for figure, value, unit in till_figures():
             report(figure, value, unit)
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["gas", "speed", "singles", "till", "all"],
+        default="all",
+        help="default: %(default)s",
+    )
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes",
+        type=float,
+        help="measure only the memory of each process after so many minutes of single exchanges",
+    )
+    length.add_argument("--hour", dest="minutes", action="store_const", const=60.0, help="the same as --minutes 60")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -15,10 +15,19 @@ from web3.contract import Contract
 from web3.types import Nonce, TxReceipt
 
 from scripts.bench.bare_chain import PROGRAMS, member, reference
+from scripts.bench.measuring import report, timed
 from tongdui.encoding import keccak256
 
 ARTIFACTS = Path(__file__).parents[2] / ".build" / "artifacts"
 _MEMBERS = 100
+
+
+def bench_usual_way(rpc_url: str, exchanges: int) -> float:
+    """Measures one transaction per exchange through web3.py, all of them sent before the first is awaited."""
+    baseline = Baseline(rpc_url)
+    rate = exchanges / timed(lambda: baseline.exchange_many(exchanges))
+    report("usual_way", rate, "exchanges/s", exchanges=exchanges)
+    return rate
 
 
 class Baseline:
