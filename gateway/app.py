@@ -47,9 +47,11 @@ from gateway.api.statements import routes as statements
 from gateway.api.tags import TAGS
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
 from gateway.http import description, problem_pages, problems
+from gateway.http.acceptance import accept_group
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.description import Extras
 from gateway.http.feed import EventFeed
+from gateway.http.groups import Groups
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
 from gateway.http.schemas import View
@@ -104,6 +106,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own),
         feed=EventFeed(own, event_messages),
+        groups=Groups(accept_group),
         resources={resource.prefix: resource for resource in RESOURCES},
         expanders=EXPANDERS,
     )
@@ -114,6 +117,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(gateway.waiters.run)
             tasks.start_soon(gateway.feed.run)
+            tasks.start_soon(gateway.groups.run)
             yield
             tasks.cancel_scope.cancel()
         gateway.chain.close()

@@ -122,7 +122,9 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
-        info = {**carried(clock), _SHARED: {}}
+        self.shared: dict[Any, Any] = {}
+        """What all sessions share in this process: `shared_of` finds it."""
+        info = {**carried(clock), _SHARED: self.shared}
         self.session = sessionmaker(self.engine, expire_on_commit=False, info=info)
         self.reading = sessionmaker(
             self.engine.execution_options(read_only=True, postgresql_readonly=True),

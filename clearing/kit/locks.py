@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha256
 from zlib import crc32
 
 from sqlalchemy import text
@@ -18,3 +20,24 @@ def lock_until_commit(session: Session, name: str) -> None:
     if dialect_of(session) == "postgresql":
         key = crc32(name.encode()) - 2**31
         session.execute(text("SELECT pg_advisory_xact_lock(:namespace, :key)"), {"namespace": _NAMESPACE, "key": key})
+
+
+def lock_keys(session: Session, keys: Sequence[str]) -> None:
+    """Waits for everybody else's transaction that has locked one of these keys. There may be any number of different keys."""
+    if dialect_of(session) == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) k"), _hashed(keys))
+
+
+def try_lock_keys(session: Session, keys: Sequence[str]) -> list[bool]:
+    """The same without waiting: for each key, whether it is locked for this transaction now."""
+    if dialect_of(session) != "postgresql":
+        return [True] * len(keys)
+    numbers = "unnest(CAST(:keys AS bigint[])) WITH ORDINALITY AS given (number, place)"
+    locking = text(f"SELECT pg_try_advisory_xact_lock(number) FROM {numbers} ORDER BY place")  # noqa: S608 (ours)
+    return list(session.scalars(locking, _hashed(keys)))
+
+
+def _hashed(keys: Sequence[str]) -> dict[str, list[int]]:
+    """The keys as the database takes them: 64 bits. Two that share a number wait for each other, and nothing worse."""
+    digests = (sha256(f"tongdui:{key}".encode()).digest() for key in keys)
+    return {"keys": [int.from_bytes(digest[:8], "big", signed=True) for digest in digests]}

@@ -22,6 +22,11 @@ BATCH_ENTRIES = Histogram(
 BATCH_GAS = Histogram(
     "tongdui_batch_gas", "Gas that a batch used", buckets=[n * 1_000_000 for n in (0.1, 0.2, 0.5, 1, 2, 4, 8, 12, 16)]
 )
+GROUP_ORDERS = Histogram(
+    "tongdui_group_orders",
+    "Orders that one transaction of the gateway accepts together",
+    buckets=(1, 2, 5, 10, 20, 50, 100),
+)
 BATCHES = Counter("tongdui_batches_total", "Batches in blocks", ["outcome"])
 SENT = Counter("tongdui_transactions_sent_total", "Transactions sent to the node, repetitions included")
 REFUSED = Counter("tongdui_transactions_refused_total", "Transactions that the node refused", ["kind"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from clearing.kit.database import Database
 from clearing.kit.errors import Forbidden
 from clearing.ordering.orders.kinds import KINDS
@@ -140,13 +142,28 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 
-def authenticate(database: Database, header: str | None) -> Caller:
-    """The caller whose API key is in the Authorization header."""
+def token_of(header: str | None) -> str:
+    """The API key in an Authorization header."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")
+    return token.strip()
+
+
+def authenticate(database: Database, token: str) -> Caller:
+    """The caller whose API key this is."""
     with database.reading() as session:
-        caller = AccessService(session).authenticate(token.strip())
+        caller = AccessService(session).authenticate(token)
     if caller is None:
-        raise HttpError(401, "unauthenticated", "this API key is unknown or revoked")
+        raise _unknown()
     return caller
+
+
+def require_live(session: Session, caller: Caller) -> None:
+    """Refuses a caller whose key was revoked, as the session's transaction sees it."""
+    if not AccessService(session).is_live(caller):
+        raise _unknown()
+
+
+def _unknown() -> HttpError:
+    return HttpError(401, "unauthenticated", "this API key is unknown or revoked")

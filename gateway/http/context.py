@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from fastapi import Request
+from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient
@@ -23,6 +23,7 @@ from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
 from gateway.http.feed import EventFeed
+from gateway.http.groups import Groups
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
@@ -39,6 +40,8 @@ class Gateway:
     chain: ChainClient
     waiters: Waiters
     feed: EventFeed
+    groups: Groups[Any, Response]
+    """Requests that hand in orders, accepted in groups."""
     resources: Mapping[str, ChainResource[View]]
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
     expanders: Mapping[str, Expander] = field(default_factory=dict)

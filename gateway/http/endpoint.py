@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from anyio import to_thread
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
+from clearing.parties.access.service import presumed_caller
 from gateway.http import dry_run, expansion, integers, streaming, tables
-from gateway.http.auth import RULES, Rule, authenticate
+from gateway.http.acceptance import applicant, run_alone
+from gateway.http.auth import RULES, Rule, authenticate, require_live, token_of
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
 from gateway.http.problems import HttpError, documented, request_id_of
 from gateway.http.resources import resource_response
-from gateway.http.results import Result, view_type
+from gateway.http.results import Result, Submitted, view_type
 from gateway.http.schemas import View
 from gateway.http.segments import decoded
 from gateway.http.waiting import preferred_wait, prefers_minimal
@@ -141,7 +143,7 @@ class Endpoint(APIRoute):
         self.columns = tables.columns_of(view)
         if self.columns is not None:
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
-        run = (_in_transaction if self.mutates else _in_snapshot)(endpoint)
+        run = _runner_of(endpoint, mutates=self.mutates)(endpoint)
         self.expandable = () if self.mutates else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
@@ -162,7 +164,7 @@ class Endpoint(APIRoute):
 
         async def handle_call(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
-            call = await _open_call(request, self.rule, self.status_code or 200)
+            call = await _open_call(request, self.rule, self.status_code or 200, is_stream=self.is_stream)
             refuse_unknown(request, known, lists)
             if self.columns is not None and tables.is_wanted(request.headers.get("accept", "")):
                 call.columns = self.columns
@@ -182,11 +184,15 @@ class Endpoint(APIRoute):
         return handle_call
 
 
-async def _open_call(request: Request, rule: Rule, status: int) -> Call:
+async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bool) -> Call:
     if "\0" in request.scope["path"]:
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
-    caller = await to_thread.run_sync(authenticate, gateway.database, request.headers.get("authorization"))
+    token = token_of(request.headers.get("authorization"))
+    # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
+    caller = presumed_caller(gateway.database, token)
+    if caller is None or is_stream:
+        caller = await to_thread.run_sync(authenticate, gateway.database, token)
     rule.check(caller)
     preferences = request.headers.getlist("prefer")
     return Call(
@@ -261,6 +267,23 @@ def _show_again(call: Call, resource_id: str) -> Response:
             call.session = None
 
 
+def _runner_of(route: Callable[..., Any], *, mutates: bool) -> Callable[..., Any]:
+    if get_origin(get_type_hints(route)["return"]) is Submitted:
+        return _in_group
+    return _in_transaction if mutates else _in_snapshot
+
+
+def _in_group(route: Callable[..., Submitted[View]]) -> Callable[..., Coroutine[Any, Any, Response]]:
+    @wraps(route)
+    async def run(*, call: Call, **arguments: Any) -> Response:
+        submitted = route(call=call, **arguments)
+        if call.dry_run or submitted.is_alone:
+            return await to_thread.run_sync(run_alone, call, submitted)
+        return await call.gateway.groups.join(applicant(call, submitted))
+
+    return run
+
+
 def _in_transaction(route: Callable[..., Result]) -> Callable[..., Response]:
     @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
@@ -275,6 +298,7 @@ def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
         with call.gateway.database.reading() as session:
             call.session = session
             try:
+                require_live(session, call.caller)
                 view = route(call=call, **arguments)
                 if call.expand and call.columns is None:
                     return Response(expansion.expanded(call, view), call.status, media_type="application/json")

@@ -12,6 +12,7 @@ from clearing.kit.errors import ClearingError
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.service import IdempotencyService, fingerprint, is_final
 from gateway.http import problems
+from gateway.http.auth import require_live
 from gateway.http.context import Call
 from gateway.http.dry_run import run_dry
 from gateway.http.resources import resource_response
@@ -42,6 +43,7 @@ def _transaction(call: Call, effect: Effect) -> Response:
     with turn, database.session.begin() as session:
         call.session = session
         try:
+            require_live(session, call.caller)
             return _rehearsed(call, effect) if call.dry_run else _claimed(call, effect)
         finally:
             call.session = None
@@ -62,7 +64,7 @@ def _claimed(call: Call, effect: Effect) -> Response:
         call.caller.principal, call.key, fingerprint(call.method, call.path, body)
     )
     if not claim.is_first:
-        return _replay(call, claim.record)
+        return replay(call, claim.record)
     try:
         with call.session.begin_nested():
             result = effect()
@@ -95,7 +97,7 @@ def _show_or_wait(call: Call, resource_id: str) -> Response:
     return Response(status_code=202)
 
 
-def _replay(call: Call, record: IdempotencyRecord) -> Response:
+def replay(call: Call, record: IdempotencyRecord) -> Response:
     """The first response again; or, where that showed a resource that changes by itself, the resource as it is now."""
     call.replayed = True
     if record.location is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import Response
+from sqlalchemy.orm import Session
 
 from gateway.http.context import Call
 
@@ -16,3 +19,15 @@ def resource_response(call: Call, resource_id: str) -> Response:
     status = resource.open_status if shown.is_open and resource.open_status is not None else call.status
     headers = {"Location": f"/v1/{resource.collection}/{resource_id}"}
     return Response(shown.view.model_dump_json(), status, headers, "application/json")
+
+
+def resource_responses(session: Session, asked: Sequence[tuple[Call, str]]) -> list[Response | Exception]:
+    """The same for many calls at once, in one session."""
+    found: list[Response | Exception] = []
+    for call, resource_id in asked:
+        call.session = session
+        try:
+            found.append(resource_response(call, resource_id))
+        finally:
+            call.session = None
+    return found

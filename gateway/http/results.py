@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
+from clearing.ordering.orders.events import Accepted
+from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from gateway.http.schemas import View
 
 V_co = TypeVar("V_co", bound=View, covariant=True)
@@ -26,14 +28,34 @@ class Started(Generic[V_co]):
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted(Generic[V_co]):
+    """An order that the route has read from its body. It is accepted together with others; then it is as `Started`."""
+
+    requests: Sequence[InstructionRequest]
+    resource: Callable[[Accepted], str]
+    """The id of the resource that shows the accepted order."""
+    authorization: Authorization | None = None
+    atomic: bool = False
+    places: Sequence[str] | None = None
+    """JSON pointers to where the requests stand in the body."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has to be accepted in a transaction of its own."""
+        return any(request.is_alone for request in self.requests)
+
+
 Result = View | Answer[View] | Started[View]
 Effect = Callable[[], Result]
 
 
 def view_type(route: Any) -> Any:
-    """The view that a route's function promises: `V` where it returns `V`, `Answer[V]` or `Started[V]`."""
+    """The view that a route's function promises: `V` where it returns `V`, `Answer[V]`, `Started[V]` or `Submitted[V]`."""
     promised = get_type_hints(route, include_extras=True)["return"]
-    view = get_args(promised)[0] if get_origin(promised) in (Answer, Started) else promised
+    view = get_args(promised)[0] if get_origin(promised) in (Answer, Started, Submitted) else promised
     if not (isinstance(view, type) and issubclass(view, View)):
-        raise TypeError(f"{route.__module__}.{route.__qualname__} must return a view, Answer[...] or Started[...]")
+        raise TypeError(
+            f"{route.__module__}.{route.__qualname__} must return a view, Answer[...], Started[...] or Submitted[...]"
+        )
     return view

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import delete_some
+from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
 from clearing.kit.database import dialect_of
 from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.in_list import pairs_in_list
+from clearing.kit.locks import lock_keys, try_lock_keys
 from clearing.kit.upsert import insert_for
+
+PrincipalKey = tuple[str, str]
+"""(principal, key)."""
 
 
 class IdempotencyRepository:
@@ -29,6 +37,7 @@ class IdempotencyRepository:
         postgres = dialect_of(self._session) == "postgresql"
         if postgres:
             self._session.execute(text(f"SET LOCAL lock_timeout = {int(patience * 1000)}"))
+        lock_keys(self._session, [_lock(principal, key)])
         statement = (
             insert_for(self._session)(IdempotencyRecord)
             .values(
@@ -47,6 +56,20 @@ class IdempotencyRepository:
             self._session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
         return record
 
+    def try_lock(self, keys: Sequence[PrincipalKey]) -> list[bool]:
+        """Whether nobody else is using each of these keys now; then nobody can before this transaction ends."""
+        return try_lock_keys(self._session, [_lock(*key) for key in keys])
+
+    def used(self, keys: Collection[PrincipalKey]) -> dict[PrincipalKey, IdempotencyRecord]:
+        """The records of those of these keys that were used before."""
+        record = IdempotencyRecord
+        query = select(record).where(pairs_in_list(self._session, record.principal, record.key, keys))
+        return {(found.principal, found.key): found for found in self._session.scalars(query)}
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores the answers of keys that this transaction has locked. Raises IntegrityError where one was used before."""
+        insert_all(self._session, IdempotencyRecord, rows)
+
     def get(self, principal: str, key: str) -> IdempotencyRecord | None:
         """The record of a key."""
         return self._session.get(IdempotencyRecord, (principal, key), populate_existing=True)
@@ -54,3 +77,7 @@ class IdempotencyRepository:
     def remove_expired(self, before: datetime, limit: int) -> int:
         """Deletes at most `limit` answers given before this moment, so that their keys may be used again; how many."""
         return delete_some(self._session, IdempotencyRecord, IdempotencyRecord.created_at < before, limit)
+
+
+def _lock(principal: str, key: str) -> str:
+    return f"idempotency:{principal}:{key}"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from clearing.kit.clock import clock_of
 from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Unavailable
 from clearing.kit.idempotency.models import IdempotencyRecord
-from clearing.kit.idempotency.repository import IdempotencyRepository
+from clearing.kit.idempotency.repository import IdempotencyRepository, PrincipalKey
 
 PATIENCE_SECONDS = 2.0
 """How long a request waits for an earlier one with the same key, in seconds."""
@@ -38,11 +40,62 @@ class Claim:
     is_first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A request under a key."""
+
+    principal: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def identity(self) -> PrincipalKey:
+        """What no two requests share that ask for different things."""
+        return self.principal, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """The answer to a request, to be repeated."""
+
+    status: int
+    body: str = ""
+    location: str | None = None
+
+
+Standing: TypeAlias = IdempotencyRecord | ClearingError | None
+"""What is known of a key: the record of its first answer, a refusal, or nothing, because the request is the first."""
+
+
 class IdempotencyService:
     """Idempotency keys in one transaction."""
 
     def __init__(self, session: Session) -> None:
         self._records = IdempotencyRepository(session)
+        self._clock = clock_of(session)
+
+    def claim_all(self, uses: Sequence[KeyUse]) -> list[Standing]:
+        """What is known of each of these different keys. Nobody else can use those of which nothing is known, before this
+        transaction ends. It waits for nobody: InFlight stands for a key that another transaction is using."""
+        free = self._records.try_lock([use.identity for use in uses])
+        known = self._records.used([use.identity for use in uses])
+        return [_standing(use, known.get(use.identity), is_free=one) for use, one in zip(uses, free, strict=True)]
+
+    def record_all(self, answers: Sequence[tuple[KeyUse, GivenAnswer]]) -> None:
+        """Stores the first answers of keys that `claim_all` has claimed."""
+        rows = [
+            {
+                "principal": use.principal,
+                "key": use.key,
+                "fingerprint": use.fingerprint,
+                "status": answer.status,
+                "body": answer.body,
+                "location": answer.location,
+                "created_at": self._clock.now(),
+            }
+            for use, answer in answers
+        ]
+        self._records.add(rows)
 
     def claim(self, principal: str, key: str, fingerprint: bytes) -> Claim:
         """Claims the key, or finds the answer that it had before. Raises KeyReused or InFlight."""
@@ -58,8 +111,14 @@ class IdempotencyService:
         if first is None:
             raise _in_flight()
         if first.fingerprint != fingerprint:
-            raise KeyReused("this Idempotency-Key was used for a different request; make a new key for a new request")
+            raise _reused()
         return Claim(first, is_first=False)
+
+
+def _standing(use: KeyUse, record: IdempotencyRecord | None, *, is_free: bool) -> Standing:
+    if record is not None:
+        return record if record.fingerprint == use.fingerprint else _reused()
+    return None if is_free else _in_flight()
 
 
 def fingerprint(method: str, path: str, body: Any) -> bytes:
@@ -85,6 +144,10 @@ def is_final(error: ClearingError) -> bool:
     is_passing = isinstance(error, (InvalidRequest, Unavailable))
     is_correctable = is_passing or error.code in AUTHORIZATION_CODES | WEAK_KEY_CODES
     return 400 <= error.status < 500 and not is_correctable
+
+
+def _reused() -> ClearingError:
+    return KeyReused("this Idempotency-Key was used for a different request; make a new key for a new request")
 
 
 def _in_flight() -> ClearingError:

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 
-from clearing.kit.database import Base, shared_of
+from clearing.kit.database import Base, Database, shared_of
 from clearing.kit.reference.models import ReferenceVersion
 
 D = TypeVar("D")
@@ -53,6 +53,12 @@ class Directory(Generic[D]):
             # The versions were read first, so what is loaded is as new as they say, or newer; then the next version replaces it.
             copy = copies[self] = _Copy(versions, self._load(session))
         content: D = copy.content
+        return content
+
+    def latest(self, database: Database) -> D | None:
+        """The copy as this process has last seen it, which may be old; None if it has not looked yet."""
+        copy = database.shared.get(Directory, {}).get(self)
+        content: D | None = copy.content if copy is not None else None
         return content
 
 

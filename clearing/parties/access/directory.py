@@ -23,11 +23,11 @@ class KeyDirectory:
 
 def keys_in(session: Session) -> KeyDirectory:
     """The API keys, as current as the session's transaction."""
-    return _KEYS.of(session)
+    return KEYS.of(session)
 
 
 def _load(session: Session) -> KeyDirectory:
     return KeyDirectory(rows_of(session, ApiKey))
 
 
-_KEYS = Directory((ApiKey,), _load)
+KEYS = Directory((ApiKey,), _load)

@@ -12,11 +12,12 @@ from hashlib import sha256
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
+from clearing.kit.database import Database
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.directory import keys_in
+from clearing.parties.access.directory import KEYS, KeyDirectory, keys_in
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
 from clearing.parties.merchants.models import Merchant
@@ -74,14 +75,13 @@ class AccessService:
         self._events = EventRecorder(session)
 
     def authenticate(self, token: str) -> Caller | None:
-        """Whose token this is, or None. Takes equally long whichever part of the token is wrong."""
-        id, _, secret = token.removeprefix("tdk_").partition("_")  # noqa: A001
-        key = keys_in(self._session).by_id(f"key_{id}") if token.startswith("tdk_") and id.isalnum() else None
-        expected = key.secret_hash if key is not None else bytes(32)
-        matches = hmac.compare_digest(expected, _hash(secret))
-        if key is None or key.revoked_at is not None or not matches:
-            return None
-        return Caller(key.id, key.role, key.merchant_number, frozenset(map(Scope, key.scopes)))
+        """Whose token this is, or None."""
+        return _bearer_of(token, keys_in(self._session))
+
+    def is_live(self, caller: Caller) -> bool:
+        """Whether the caller's key is not revoked."""
+        key = keys_in(self._session).by_id(caller.key_id)
+        return key is not None and key.revoked_at is None
 
     def live(self, key_ids: Collection[str]) -> set[str]:
         """Those of these keys that are not revoked."""
@@ -149,6 +149,23 @@ class AccessService:
         if caller.role is Role.MERCHANT and merchant.number != caller.merchant_number:
             raise Forbidden.at("/merchant", "a merchant can create keys only for itself")
         return merchant.number
+
+
+def presumed_caller(database: Database, token: str) -> Caller | None:
+    """Whose token this was when this process last looked, or None. Only `is_live` can tell whether it still is."""
+    known = KEYS.latest(database)
+    return _bearer_of(token, known) if known is not None else None
+
+
+def _bearer_of(token: str, keys: KeyDirectory) -> Caller | None:
+    """Whose token this is, or None. Takes equally long whichever part of the token is wrong."""
+    id, _, secret = token.removeprefix("tdk_").partition("_")  # noqa: A001
+    key = keys.by_id(f"key_{id}") if token.startswith("tdk_") and id.isalnum() else None
+    expected = key.secret_hash if key is not None else bytes(32)
+    matches = hmac.compare_digest(expected, _hash(secret))
+    if key is None or key.revoked_at is not None or not matches:
+        return None
+    return Caller(key.id, key.role, key.merchant_number, frozenset(map(Scope, key.scopes)))
 
 
 def bootstrap_keys(session: Session) -> dict[Role, str]:

@@ -14,10 +14,10 @@ from clearing.ordering.orders.kinds import kind_labelled
 from clearing.parties.agreements.usability import NamedAgreement
 from gateway.api.holds.schemas import CaptureBody, HoldCapture, HoldCreate, HoldView
 from gateway.api.holds.view import hold_view
-from gateway.api.movements.acceptance import order_service
 from gateway.api.movements.routes import PENDING
 from gateway.api.movements.schemas import MovementView
 from gateway.api.movements.view import MOVEMENTS
+from gateway.http.acceptance import order_service
 from gateway.http.auth import missing_scope
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Holding, Moving, Mutating, Reading

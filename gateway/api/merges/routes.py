@@ -11,10 +11,10 @@ from clearing.kit.fields import MemberId
 from clearing.ordering.merges.models import MergeState
 from gateway.api.merges.schemas import MergeCreate, MergeTransferCreate, MergeView
 from gateway.api.merges.view import merge_service, merge_view
-from gateway.api.movements.acceptance import order_service
 from gateway.api.movements.routes import PENDING
 from gateway.api.movements.schemas import MovementView
 from gateway.api.movements.view import MOVEMENTS
+from gateway.http.acceptance import order_service
 from gateway.http.endpoint import Endpoint, Moving, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started

@@ -11,15 +11,14 @@ from clearing.ordering.orders.kinds import KINDS, kind_labelled
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.models import Direction, OrderState
 from clearing.ordering.orders.movements import MovementSearch, MovementService
-from gateway.api.movements.acceptance import accept
 from gateway.api.movements.bodies import CREATE_BODIES, CreateBody, Lookup, LookupBody
 from gateway.api.movements.schemas import MovementView
-from gateway.api.movements.view import MOVEMENTS, movement_page, movement_view, movement_views
+from gateway.api.movements.view import movement_page, movement_view, movement_views
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Looking, Moving, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, pair
 from gateway.http.problems import documented
-from gateway.http.results import Started
+from gateway.http.results import Submitted
 from gateway.http.schemas import Page
 from tongdui.orders import Kind
 
@@ -75,9 +74,12 @@ PENDING: dict[int | str, dict[str, Any]] = {
 def _add_routes(kind: InstructionKind[Any]) -> None:
     path = f"/v1/{kind.collection}"
 
-    def create(body: CreateBody, call: Moving) -> Started[MovementView]:
-        order = accept(call, [body.instruction(kind)], body.authorization)
-        return MOVEMENTS[kind.kind].started(order.movement)
+    def create(body: CreateBody, call: Moving) -> Submitted[MovementView]:  # noqa: ARG001 (it says what the route does)
+        return Submitted(
+            requests=[body.instruction(kind)],
+            authorization=body.authorization.wire() if body.authorization else None,
+            resource=lambda accepted: accepted.movement,
+        )
 
     def listing(call: Reading, wanted: Wanted) -> Page[MovementView]:
         return _page(call, wanted, kind.kind)

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 
 from clearing.ordering.orders.kinds import kind_labelled
 from clearing.ordering.orders.movements import MovementService
-from gateway.api.movements.acceptance import accept, order_service
 from gateway.api.orders.schemas import NonceRequest, NoncesView, OrderBody, OrderCreate, OrderView
-from gateway.api.orders.view import ORDERS, order_view
+from gateway.api.orders.view import order_view
+from gateway.http.acceptance import order_service
 from gateway.http.auth import missing_scope
 from gateway.http.endpoint import Endpoint, Moving, Mutating, Reading
-from gateway.http.results import Started
+from gateway.http.results import Submitted
 
 router = APIRouter(route_class=Endpoint, tags=["orders"])
 
@@ -26,7 +26,7 @@ if not TYPE_CHECKING:
     status_code=201,
     responses={202: {"model": OrderView, "description": "Accepted; the chain has not decided yet"}},
 )
-def create_order(body: OrderBody, call: Moving) -> Started[OrderView]:
+def create_order(body: OrderBody, call: Moving) -> Submitted[OrderView]:
     """Hands in up to 500 instructions under one signature; your key needs the scope of each."""
     kinds = [kind_labelled(item.kind) for item in body.instructions]
     lacking = {kind.scope for kind in kinds} - call.caller.scopes
@@ -34,8 +34,13 @@ def create_order(body: OrderBody, call: Moving) -> Started[OrderView]:
         raise missing_scope(*lacking)
     requests = [item.instruction(kind) for item, kind in zip(body.instructions, kinds, strict=True)]
     places = [f"/instructions/{position}" for position in range(len(requests))]
-    order = accept(call, requests, body.authorization, atomic=body.atomic, places=places)
-    return ORDERS.started(order.id)
+    return Submitted(
+        requests=requests,
+        authorization=body.authorization.wire() if body.authorization else None,
+        resource=lambda accepted: accepted.id,
+        atomic=body.atomic,
+        places=places,
+    )
 
 
 @router.get("/v1/orders/{order}")

@@ -1,0 +1,239 @@
+"""Accepting the orders of several requests in one transaction (docs/decisions/0037-group-acceptance.md).
+
+Each keeps its own idempotency record, refusal and answer. What the group cannot decide in its stride runs alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from clearing.kit import metrics
+from clearing.kit.errors import ClearingError
+from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.idempotency.repository import PrincipalKey
+from clearing.kit.idempotency.service import (
+    GivenAnswer,
+    IdempotencyService,
+    InFlight,
+    KeyUse,
+    fingerprint,
+    is_final,
+)
+from clearing.ordering.orders.events import Accepted
+from clearing.ordering.orders.service import OrderRequest, OrderService
+from clearing.parties.merchants.service import merchant_by_number
+from gateway.http import problems
+from gateway.http.auth import require_live
+from gateway.http.context import Call
+from gateway.http.idempotency import replay, run_once
+from gateway.http.resources import resource_responses
+from gateway.http.results import Started, Submitted
+
+log = structlog.get_logger(__name__)
+
+Outcome = Response | Exception
+
+
+@dataclass(slots=True)
+class Applicant:
+    """A request whose order is to be accepted, and what became of it."""
+
+    call: Call
+    submitted: Submitted[Any]
+    use: KeyUse
+    outcome: Outcome | None = None
+    runs_alone: bool = False
+    replayed: IdempotencyRecord | None = None
+    accepted: str | None = None
+    """Id of the resource that shows the accepted order."""
+    answer: GivenAnswer | None = None
+    """What to record for its key."""
+
+    @property
+    def identity(self) -> PrincipalKey:
+        """Of two requests under one key the second gets the answer of the first."""
+        return self.use.identity
+
+
+def applicant(call: Call, submitted: Submitted[Any]) -> Applicant:
+    """The request as a member of a group."""
+    body = json.loads(call.raw_body) if call.raw_body else None
+    return Applicant(
+        call, submitted, KeyUse(call.caller.principal, call.key, fingerprint(call.method, call.path, body))
+    )
+
+
+def orderorder_service(call: Call) -> OrderService:
+    """The service in this call's transaction."""
+    gateway = call.gateway
+    return OrderService(call.session, network=gateway.network, keyring=gateway.keyring, settings=gateway.settings)
+
+
+def order_service(call: Call) -> OrderService:
+    """The service in this call's transaction."""
+    gateway = call.gateway
+    return OrderService(call.session, network=gateway.network, keyring=gateway.keyring, settings=gateway.settings)
+
+
+def run_alone(call: Call, submitted: Submitted[Any]) -> Response:
+    """Has one order accepted in a transaction of its own."""
+
+    def effect() -> Started[Any]:
+        accepted = order_service(call).accept_all([_wanted(call, submitted)])[0]
+        if isinstance(accepted, ClearingError):
+            raise accepted
+        return Started(_noted(call, submitted, accepted))
+
+    return run_once(call, effect)
+
+
+# -------------------------------------------------------------------- a group
+
+
+def accept_group(group: Sequence[Applicant]) -> list[Outcome]:
+    """What to answer to each of these requests, whose keys are all different."""
+    metrics.GROUP_ORDERS.observe(len(group))
+    try:
+        _accept_together(group)
+    except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
+        if _is_database_away(error):
+            return [error] * len(group)
+        log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
+        return [_alone(member) for member in group]
+    return [_alone(member) if member.runs_alone else _given(member) for member in group]
+
+
+def _alone(member: Applicant) -> Outcome:
+    try:
+        return run_alone(member.call, member.submitted)
+    except Exception as error:  # noqa: BLE001 (its own request raises it)
+        return error
+
+
+def _given(member: Applicant) -> Outcome:
+    assert member.outcome is not None, "a group decides each of its members"
+    return member.outcome
+
+
+def _accept_together(group: Sequence[Applicant]) -> None:
+    """One transaction in which every member gets its outcome, or shall run alone."""
+    gateway = group[0].call.gateway
+    turn = gateway.writer if gateway.database.is_sqlite else contextlib.nullcontext()
+    with turn, gateway.database.session.begin() as session:
+        _let_in(session, group)
+        keys = IdempotencyService(session)
+        fresh = _claimed(keys, [member for member in group if member.outcome is None])
+        _accept(session, fresh)
+        keys.record_all([(member.use, member.answer) for member in fresh if member.answer is not None])
+        _show(session, [member for member in group if member.accepted is not None or member.replayed is not None])
+
+
+def _let_in(session: Session, group: Sequence[Applicant]) -> None:
+    """Refuses callers whose key was revoked since they came in."""
+    for member in group:
+        try:
+            require_live(session, member.call.caller)
+        except Exception as error:  # noqa: BLE001 (its own request raises it)
+            member.outcome = error
+
+
+def _claimed(keys: IdempotencyService, group: Sequence[Applicant]) -> list[Applicant]:
+    """The members whose keys are used for the first time."""
+    fresh = []
+    for member, standing in zip(group, keys.claim_all([member.use for member in group]), strict=True):
+        if standing is None:
+            fresh.append(member)
+        elif isinstance(standing, InFlight):
+            member.runs_alone = True  # it waits for the first one with its key, and nobody else need do that
+        elif isinstance(standing, ClearingError):
+            member.outcome = standing
+        else:
+            member.replayed = standing
+    return fresh
+
+
+def _accept(session: Session, group: Sequence[Applicant]) -> None:
+    if not group:
+        return
+    for member in group:
+        member.call.session = session
+    try:
+        wanted = [_wanted(member.call, member.submitted) for member in group]
+        for member, outcome in zip(group, order_service(group[0].call).accept_all(wanted), strict=True):
+            if isinstance(outcome, ClearingError):
+                _refuse(member, outcome)
+            else:
+                member.accepted = _noted(member.call, member.submitted, outcome)
+                member.answer = GivenAnswer(member.call.status, location=member.accepted)
+    finally:
+        for member in group:
+            member.call.session = None
+
+
+def _refuse(member: Applicant, refusal: ClearingError) -> None:
+    if not is_final(refusal):
+        member.outcome = refusal
+        return
+    response = problems.problem_response(refusal, member.call.request_id)
+    member.outcome = response
+    member.answer = GivenAnswer(response.status_code, bytes(response.body).decode())
+
+
+def _show(session: Session, group: Sequence[Applicant]) -> None:
+    """The responses to those who do not wait for the chain; to the others a placeholder."""
+    shown = []
+    for member in group:
+        record = member.replayed
+        if record is not None:
+            member.call.replayed = True
+        if record is not None and record.location is None:
+            member.outcome = replay(member.call, record)
+        elif member.call.wait:
+            member.call.started = member.accepted or (record.location if record is not None else None)
+            member.outcome = Response(status_code=202)
+        else:
+            shown.append(member)
+    asked = [(member.call, member.accepted or _location(member)) for member in shown]
+    for member, response in zip(shown, resource_responses(session, asked), strict=True):
+        member.outcome = response
+
+
+def _location(member: Applicant) -> str:
+    assert member.replayed is not None, "it was accepted now, or before"
+    assert member.replayed.location is not None, "a recorded refusal is repeated as it is"
+    return member.replayed.location
+
+
+def _wanted(call: Call, submitted: Submitted[Any]) -> OrderRequest:
+    number = call.caller.merchant_number
+    assert number is not None, "only merchants' keys may hand in orders"
+    return OrderRequest(
+        merchant=merchant_by_number(call.session, number),
+        requests=submitted.requests,
+        actor=call.actor,
+        authorization=submitted.authorization,
+        atomic=submitted.atomic,
+        places=submitted.places,
+    )
+
+
+def _noted(call: Call, submitted: Submitted[Any], accepted: Accepted) -> str:
+    """The id of the resource that shows the order. The access log names the order."""
+    call.notes["order"] = accepted.id
+    return submitted.resource(accepted)
+
+
+def _is_database_away(error: Exception) -> bool:
+    """Whether there was no answer from the database: then nobody's own transaction would get one, either."""
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
+    )
