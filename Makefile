@@ -9,6 +9,7 @@ IN := . scripts/dev/env.sh &&
 PYTHON := $(wildcard clearing gateway sdk scripts tests)
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
+PROFILE_ARGS ?=
 SOAK_ARGS ?=
 FAULTS_ARGS ?=
 
@@ -135,7 +136,7 @@ soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faul
 
 # --- running ---------------------------------------------------------------------------------------------------
 
-.PHONY: demo up bench
+.PHONY: demo up bench profile
 demo: setup ## the whole story on one machine: onboard, issue, exchange, redeem, refuse, verify, audit
 	@$(IN) python -m scripts.demo
 
@@ -144,6 +145,9 @@ up: setup ## run a whole network for development: chain, gateway, daemons, worke
 
 bench: services compile ## measure gas, speed and memory; one JSON object a line
 	@$(IN) python -m scripts.bench $(BENCH_ARGS)
+
+profile: services compile ## flame graphs of the processes under single exchanges, into .build/profile
+	@$(IN) python -m scripts.bench.profile $(PROFILE_ARGS)
 
 .PHONY: clean
 clean: ## remove everything that the other targets make

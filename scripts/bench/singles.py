@@ -47,7 +47,9 @@ _SAMPLE = 500
 def bench_singles(around: Partners, seconds: float) -> None:
     """Measures rate, latency and CPU time of single exchanges, with both ways of signing, beside the ways without us."""
     usual = _usual_way()
-    as_fast_as_answered(around.port, managed_requests(around.managed), _settled, connections=8, seconds=2)  # warms up
+    as_fast_as_answered(
+        around.port, managed_requests(around.managed), expect_settled, connections=8, seconds=2
+    )  # warms up
     highest = {}
     for way in ("managed", "own"):
         rates = [_measured(around, way, connections, seconds) for connections in CONNECTIONS]
@@ -62,9 +64,11 @@ def bench_singles(around: Partners, seconds: float) -> None:
 def bench_memory(around: Partners, minutes: float) -> None:
     """Measures each process's memory before and after so many minutes of single exchanges."""
     requests = managed_requests(around.managed)
-    as_fast_as_answered(around.port, requests, _settled, connections=MOST, seconds=10)  # everything is loaded then
+    as_fast_as_answered(
+        around.port, requests, expect_settled, connections=MOST, seconds=10
+    )  # everything is loaded then
     before = around.memory()
-    load = as_fast_as_answered(around.port, requests, _settled, connections=MOST, seconds=60 * minutes)
+    load = as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=60 * minutes)
     for name, after in around.memory().items():
         report(f"memory_{name}", after, "bytes", before=before[name], minutes=minutes, exchanges=len(load.answers))
 
@@ -84,7 +88,7 @@ def _measured(around: Partners, way: str, connections: int, seconds: float) -> f
     if way == "own":
         requests = iter(_signed_requests(around.own, int(_HIGHEST_RATE[connections] * seconds)))
     batches, before = _batches(around), around.cpu()
-    load = as_fast_as_answered(around.port, requests, _settled, connections=connections, seconds=seconds)
+    load = as_fast_as_answered(around.port, requests, expect_settled, connections=connections, seconds=seconds)
     after = around.cpu()
     exchanges = len(load.answers)
     in_a_batch = round(exchanges / (_batches(around) - batches), 1)
@@ -150,7 +154,7 @@ def _authorization(source: Source, domain: Domain, nonce: int, address: str) -> 
     return {"nonce": nonce, "deadline": deadline, "signature": hex_of(signer.sign(digest))}
 
 
-def _settled(status: int, body: bytes) -> None:
+def expect_settled(status: int, body: bytes) -> None:
     """Refuses every answer but that of an exchange that the chain has made."""
     if status != HTTPStatus.CREATED or json.loads(body)["state"] != "settled":
         raise RuntimeError(f"an exchange was answered with {status}: {body.decode()}")
@@ -198,7 +202,7 @@ def _session(around: Partners) -> Iterator[Session]:
 def _report_half_load(around: Partners, rate: float, seconds: float) -> None:
     """Reports the time from a request to its settlement at half of the highest rate."""
     requests = managed_requests(around.managed)
-    load = at_a_pace(around.port, requests, _settled, rate=rate, seconds=seconds, connections=MOST)
+    load = at_a_pace(around.port, requests, expect_settled, rate=rate, seconds=seconds, connections=MOST)
     report("single_half_load", load.rate, "exchanges/s", exchanges=len(load.answers))
     _report_latencies("single_half_load", load.latencies)
 
