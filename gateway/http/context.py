@@ -38,7 +38,7 @@ class Gateway:
     network: NetworkIdentity
     keyring: Keyring
     chain: ChainClient
-    waiters: Waiters
+    waiters: Waiters[Call]
     feed: EventFeed
     groups: Groups[Any, Response]
     """Requests that hand in orders, accepted in groups."""

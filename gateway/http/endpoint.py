@@ -239,7 +239,7 @@ def _is_json(request: Request) -> bool:
 async def _close_call(call: Call, response: Response) -> Response:
     """Waits for the chain if the client asked for that, and adds the headers that say what was done."""
     if call.started is not None and call.wait:
-        response = await call.gateway.waiters.response(call, call.started, call.wait)
+        response = await call.gateway.waiters.response(call, call.started, call.wait, look_now=call.replayed)
     if applied := _applied_preferences(call, response):
         response.headers["Preference-Applied"] = applied
     if call.replayed:

@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import anyio
 import structlog
@@ -22,8 +22,7 @@ from clearing.kit.wakeups.channels import Channel
 from clearing.kit.wakeups.listener import listening
 from clearing.oversight.progress.service import ProgressService
 
-if TYPE_CHECKING:
-    from gateway.http.context import Call
+C = TypeVar("C")
 
 log = structlog.get_logger(__name__)
 
@@ -49,14 +48,14 @@ def prefers_minimal(headers: Iterable[str]) -> bool:
 
 
 Answer = Response | Exception
-Show = Callable[[Session, "Sequence[tuple[Call, str]]"], Sequence[Answer]]
+Show = Callable[[Session, Sequence[tuple[C, str]]], Sequence[Answer]]
 """Shows many resources, each to the call that waits for it."""
 
 
-class _Waiting:
+class _Waiting(Generic[C]):
     """A request that waits."""
 
-    def __init__(self, call: Call, resource_id: str) -> None:
+    def __init__(self, call: C, resource_id: str) -> None:
         self.call = call
         self.resource_id = resource_id
         self.is_new = True
@@ -67,13 +66,13 @@ class _Waiting:
         self.answer: Answer | None = None
 
 
-class Waiters:
+class Waiters(Generic[C]):
     """The requests that wait for a resource to become final, and the one loop that answers them."""
 
-    def __init__(self, database: Database, show: Show) -> None:
+    def __init__(self, database: Database, show: Show[C]) -> None:
         self._database = database
         self._show = show
-        self._waiting: dict[_Waiting, None] = {}
+        self._waiting: dict[_Waiting[C], None] = {}
         self._woken = anyio.Event()
         self._looked_at = 0.0
         self._limiter = CapacityLimiter(1)
@@ -85,12 +84,15 @@ class Waiters:
         """The ids of the resources for which requests wait."""
         return {one.resource_id for one in self._waiting}
 
-    async def response(self, call: Call, resource_id: str, seconds: float) -> Response:
-        """The response that shows the resource when it is final, or after `seconds` as it is then."""
+    async def response(self, call: C, resource_id: str, seconds: float, *, look_now: bool) -> Response:
+        """The response that shows the resource when it is final, or after `seconds` as it is then.
+
+        `look_now`: it may be final already, so the loop does not wait until something is decided.
+        """
         one = _Waiting(call, resource_id)
         self._waiting[one] = None
         try:
-            if call.replayed:  # it may have been final for long
+            if look_now:
                 self._wake()
             with anyio.move_on_after(seconds):
                 await one.answered.wait()
@@ -137,7 +139,7 @@ class Waiters:
         for start in range(0, len(waiting), _CHUNK):
             await self._answer(waiting[start : start + _CHUNK])
 
-    async def _answer(self, waiting: Sequence[_Waiting]) -> None:
+    async def _answer(self, waiting: Sequence[_Waiting[C]]) -> None:
         answers: Sequence[Answer]
         try:
             ready, answers = await to_thread.run_sync(self._answers, waiting, limiter=self._limiter)
@@ -149,7 +151,7 @@ class Waiters:
             one.answer = answer
             one.answered.set()
 
-    def _answers(self, waiting: Sequence[_Waiting]) -> tuple[Sequence[_Waiting], Sequence[Answer]]:
+    def _answers(self, waiting: Sequence[_Waiting[C]]) -> tuple[Sequence[_Waiting[C]], Sequence[Answer]]:
         """Those of the requests that can be answered, and their responses."""
         with self._database.reading() as session:
             unfinished = ProgressService(session).unfinished({one.resource_id for one in waiting})
