@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,13 @@ class Channel(StrEnum):
     """The node has got a transaction, so a block will contain it soon."""
     DECIDED = "tongdui_decided"
     """Something that was on its way to the chain is final."""
+
+
+class Pause(NamedTuple):
+    """How long somebody does nothing, and what ends that early."""
+
+    seconds: float
+    channels: Collection[Channel] = ()
 
 
 def notify(session: Session, channel: Channel) -> None:
