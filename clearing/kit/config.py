@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     """Less than the 16,777,216 gas that chains since Osaka allow a transaction."""
     batch_max_bytes: int = Field(default=126_000, ge=1)
     """Less than the 128 KiB that geth and its relatives allow a transaction."""
-    batch_max_age: float = 0.02
+    batch_max_age: float = 0.1
     """How long orders wait for others to share a batch with, while an earlier batch is on its way."""
     batches_in_flight: int = Field(default=4, ge=1)
     confirmations: int = Field(default=0, ge=0)
