@@ -54,6 +54,7 @@ from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
+from gateway.http.resources import resource_responses
 from gateway.http.schemas import View
 from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
@@ -104,7 +105,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         network=NetworkIdentity.of(settings),
         keyring=Keyring(settings.keystore_password.get_secret_value()),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
-        waiters=Waiters(own),
+        waiters=Waiters(own, resource_responses),
         feed=EventFeed(own, event_messages),
         groups=Groups(accept_group),
         resources={resource.prefix: resource for resource in RESOURCES},

@@ -89,8 +89,8 @@ class Settings(BaseSettings):
     """Less than the 16,777,216 gas that chains since Osaka allow a transaction."""
     batch_max_bytes: int = Field(default=126_000, ge=1)
     """Less than the 128 KiB that geth and its relatives allow a transaction."""
-    batch_max_age: float = 0.02
-    """How long the sequencer waits for a batch to fill up while there are orders in the queue."""
+    batch_max_age: float = 0.1
+    """How long orders wait for others to share a batch with, while an earlier batch is on its way."""
     batches_in_flight: int = Field(default=4, ge=1)
     confirmations: int = Field(default=0, ge=0)
     """Blocks that must lie on top of an entry's block before the entry counts as settled; 0 where blocks are final (QBFT)."""
@@ -99,8 +99,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     start_block: int | None = None
     """Where the projector begins in an empty database; None means the block that deployed the contract."""
-    poll_interval: float = Field(default=0.05, gt=0)
-    """How often the sequencer and the projector look for work."""
+    poll_interval: float = Field(default=0.25, gt=0)
+    """How often the sequencer and the projector look for work when nothing wakes them."""
     resend_after: float = 5.0
     """How long a transaction may be missing from every block before the same bytes are sent again."""
     max_fee_per_gas: int | None = None

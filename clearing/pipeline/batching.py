@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
 from sqlalchemy.orm import Session
@@ -15,6 +14,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.ordering.orders.events import OrderEvents
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
@@ -50,9 +50,12 @@ class BatchSigner:
         """Id of the newest mined batch that the capacity has learned from."""
         self._max_gas: int | None = None
         self._blocked_until = 0.0
+        self._ripe_at: float | None = None
+        """When the queue is old enough for a batch that is not full, while it is too young."""
 
     def sign_next(self) -> bool:
         """Stores the next batch as a signed transaction. False when there is none to make yet."""
+        self._ripe_at = None
         if time.monotonic() < self._blocked_until:
             return False
         with self._database.session.begin() as session:
@@ -63,7 +66,7 @@ class BatchSigner:
             if len(unmined) >= (1 if self.capacity.careful else self._settings.batches_in_flight):
                 return False
             proofs = ReversalProofs(session)
-            orders = self._next_orders(session, proofs)
+            orders = self._next_orders(session, proofs, may_wait=bool(unmined))
             if orders and self.capacity.careful:
                 first = orders[0]
                 orders = self._largest_accepted(session, orders, proofs)
@@ -73,6 +76,12 @@ class BatchSigner:
                 return False
             self._sign(session, orders, proofs.calldata(orders))
         return True
+
+    def pause(self) -> Pause | None:
+        """What a queue waits for that is too young for a batch. Other orders are no reason to look: they make it no older."""
+        if self._ripe_at is None:
+            return None
+        return Pause(max(0.0, self._ripe_at - time.monotonic()), (Channel.DECIDED,))
 
     def shrink(self, session: Session, transaction: Transaction) -> None:
         """The node takes no transaction like this: half of it goes out under the same nonce, the rest queues again."""
@@ -95,14 +104,18 @@ class BatchSigner:
 
     # ---------------------------------------------------------------- choosing and signing
 
-    def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[Order]:
-        """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one."""
+    def _next_orders(self, session: Session, proofs: ReversalProofs, *, may_wait: bool) -> list[Order]:
+        """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one.
+
+        A queue waits only while a batch is in flight: what comes meanwhile will share the next one. Alone, an order goes at once.
+        """
         repository = OrderRepository(session)
         queued = repository.queued(self.capacity.limit)
-        max_age = timedelta(seconds=self._settings.batch_max_age)
-        is_young = queued and clock_of(session).now() - queued[0].created_at < max_age
-        if is_young and sum(order.size for order in queued) < self.capacity.limit:
-            return []
+        if may_wait and queued and sum(order.size for order in queued) < self.capacity.limit:
+            age = (clock_of(session).now() - queued[0].created_at).total_seconds()
+            if age < self._settings.batch_max_age:
+                self._ripe_at = time.monotonic() + self._settings.batch_max_age - age
+                return []
         locked = repository.take([order.seq for order in queued])
         return self.capacity.choose([order for order in locked if proofs.cover(order)], self._gas())
 

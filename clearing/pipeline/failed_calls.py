@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.calls.service import request_call
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
@@ -30,6 +31,7 @@ def fail_call_for_good(session: Session, call: Call, error: str) -> None:
     """Marks a call as refused by the contract, and fails the resource that asked for it."""
     call.state = CallState.FAILED
     call.error = error
+    notify(session, Channel.DECIDED)
     log.error("call failed", function=call.function, subject=call.subject, error=error)
     match call.function:
         case "registerMerchant":

@@ -22,6 +22,7 @@ from clearing.kit import metrics
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.repository import TransactionRepository
@@ -119,6 +120,7 @@ class Outbox:
                 transaction.sent_at = self._database.clock.now()
                 if error is not None and transaction.state is TransactionState.SIGNED:
                     self._handle_refusal(session, transaction, error, shrink)
+            notify(session, Channel.SENT)
         return True
 
     def _prepare_due(self) -> tuple[list[Transaction], list[bytes]]:

@@ -18,6 +18,7 @@ from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
 from clearing.kit.clock import clock_of
 from clearing.kit.identity import NetworkIdentity
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
@@ -92,6 +93,8 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         unswept=LotService(session, network=network).unswept_by(content.entries, day),
         midnight=network.begin_of(network.day_at(clock_of(session).unix())),
     )
+    if block.receipts:  # the calls in them are final, too
+        notify(session, Channel.DECIDED)
     for order in ended:
         metrics.order_ended(order.state, (clock_of(session).now() - order.created_at).total_seconds())
     if content.batches:

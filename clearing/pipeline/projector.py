@@ -14,6 +14,7 @@ from clearing.chain.deployment import deployment_block
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
+from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.pipeline.projection import project_block
 from clearing.pipeline.reorg import roll_back_to_chain
@@ -21,6 +22,8 @@ from clearing.pipeline.reorg import roll_back_to_chain
 log = structlog.get_logger(__name__)
 
 _BLOCKS_A_STEP = 16
+_FIRST_PAUSE = 0.004
+_GROWTH = 1.25
 
 
 class Projector:
@@ -43,6 +46,15 @@ class Projector:
         self._first_block = first_block if first_block is not None else settings.start_block
         self._last_block = last_block
         self._behind_since: float | None = None
+        self._pause = settings.poll_interval
+
+    def pause(self, *, woken: bool) -> Pause:
+        """How long to do nothing after a step that found no block; `woken`: although a transaction was sent.
+
+        Its block may come at once or in a second. So the pauses begin short and grow: they add a fifth to how long it takes.
+        """
+        self._pause = _FIRST_PAUSE if woken else min(self._pause * _GROWTH, self._settings.poll_interval)
+        return Pause(self._pause, (Channel.SENT,))
 
     def step(self) -> bool:
         """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""

@@ -10,6 +10,7 @@ from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.pipeline.batching import BatchSigner
 from clearing.pipeline.outbox import Outbox
 from clearing.pipeline.privileged_calls import CallSigner
@@ -22,6 +23,7 @@ class Sequencer:
 
     def __init__(self, database: Database, client: ChainClient, settings: Settings, keys: RoleKeys) -> None:
         self._database = database
+        self._settings = settings
         self._outbox = Outbox(database, client, settings, keys)
         self._batches = BatchSigner(database, client, settings, keys, self._outbox)
         self._calls = CallSigner(database, client, settings, keys, self._outbox)
@@ -43,6 +45,11 @@ class Sequencer:
             worked = True
             self.send_due()
         return worked
+
+    def pause(self, *, woken: bool) -> Pause:  # noqa: ARG002 (it finds at once what woke it)
+        """What to wait for after a step that found nothing to do: a request, or a decision that lets another batch go."""
+        default = Pause(self._settings.poll_interval, (Channel.REQUESTED, Channel.DECIDED))
+        return self._batches.pause() or default
 
     def expire_late_orders(self) -> bool:
         """Ends the accepted orders whose deadline has passed. False when there were none."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import signal
-import threading
+import socket
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -12,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.chain.client import ChainError, ChainUnreachable
 from clearing.kit import metrics
 from clearing.kit.garbage import freeze_startup_objects
+from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.pipeline.leadership import Leadership
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+"""Seconds after a step that failed; they double with each further failure."""
 _STANDBY_PAUSE = 0.5
 
 
@@ -27,35 +32,91 @@ class Steps(Protocol):
         """Takes one step; False if there was nothing to do."""
         ...
 
+    def pause(self, *, woken: bool) -> Pause:
+        """How long to do nothing after a step that found nothing to do; `woken`: although a wake-up led to it."""
+        ...
 
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets."""
-    stop = threading.Event()
+
+class Attention:
+    """Where a daemon pauses: until somebody stops it, or something that it waits for has happened."""
+
+    def __init__(self) -> None:
+        # A signal handler may not wait for a lock, as setting a `threading.Event` would.
+        self._bell, self._rope = socket.socketpair()
+        self._rope.setblocking(False)
+        self._awaited: Collection[Channel] = ()
+        self._missed: set[Channel] = set()
+        self._stopped = False
+
+    def is_stopped(self) -> bool:
+        """Whether it was stopped."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """Ends the pause and lets the daemon end."""
+        self._stopped = True
+        self._ring()
+
+    def hear(self, channel: Channel) -> None:
+        """Ends the pause, if it is for that."""
+        self._missed.add(channel)
+        if channel in self._awaited:
+            self._ring()
+
+    def pause(self, pause: Pause) -> bool:
+        """Waits; True if a wake-up ended it. What happened since the last pause that would have ended this one ends it at once."""
+        self._awaited = pause.channels
+        was_missed = not self._missed.isdisjoint(pause.channels)
+        is_rung = self._is_rung(0 if was_missed else pause.seconds)
+        self._awaited = ()
+        self._missed.clear()
+        return was_missed or is_rung
+
+    def _ring(self) -> None:
+        with suppress(BlockingIOError):  # it has not been heard yet
+            self._rope.send(b".")
+
+    def _is_rung(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        return bool(poll.poll(seconds * 1_000)) and bool(self._bell.recv(4_096))
+
+
+def stop_on_signals() -> Attention:
+    """What SIGTERM or SIGINT stops."""
+    attention = Attention()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+        signal.signal(number, lambda *_: attention.stop())
+    return attention
 
 
-def run(name: str, worker: Steps, leadership: Leadership, poll_interval: float, stop: threading.Event) -> None:
-    """Steps until `stop` is set. A process that is not the leader waits until the leader is gone."""
+def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) -> None:
+    """Steps until it is stopped. A process that is not the leader waits until the leader is gone."""
     freeze_startup_objects()
     log.info("started", daemon=name)
-    pause = 0.0
-    while not stop.wait(pause):
+    woken, failed = False, 0.0
+    while not attention.is_stopped():
         if not leadership.acquire():
-            pause = _STANDBY_PAUSE
+            woken = attention.pause(Pause(_STANDBY_PAUSE))
             continue
         try:
-            pause = 0.0 if worker.step() else poll_interval
+            pause = Pause(0) if worker.step() else worker.pause(woken=woken)
+            failed = 0.0
         except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
             # A step commits or it does not; the next one starts from what is stored.
-            pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
-            metrics.STEPS_FAILED.labels(name).inc()
-            log.warning("step failed, will try again", daemon=name, error=str(error), seconds=pause)
+            failed = _longer(failed)
+            log.warning("step failed, will try again", daemon=name, error=str(error), seconds=failed)
         except Exception:
             # A bug of ours, or an answer that no node should give. Nothing is committed, and dying would not repair it.
-            pause = min(max(pause, poll_interval) * 2, _LONGEST_PAUSE)
+            failed = _longer(failed)
+            log.exception("step failed unexpectedly, will try again", daemon=name, seconds=failed)
+        if failed:
             metrics.STEPS_FAILED.labels(name).inc()
-            log.exception("step failed unexpectedly, will try again", daemon=name, seconds=pause)
+            pause = Pause(failed)
+        woken = attention.pause(pause)
     leadership.release()
     log.info("stopped", daemon=name)
+
+
+def _longer(pause: float) -> float:
+    return min(max(pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)

@@ -38,7 +38,7 @@ class Gateway:
     network: NetworkIdentity
     keyring: Keyring
     chain: ChainClient
-    waiters: Waiters
+    waiters: Waiters[Call]
     feed: EventFeed
     groups: Groups[Any, Response]
     """Requests that hand in orders, accepted in groups."""
@@ -137,6 +137,10 @@ class Shown(Generic[V_co]):
     is_open: bool
 
 
+Asked = tuple[Call, str]
+"""A call, and the id of the resource that it is to be shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChainResource(Generic[V_co]):
     """A kind of resource that changes by itself until the chain has confirmed it."""
@@ -147,6 +151,8 @@ class ChainResource(Generic[V_co]):
     """Where it is found: `/v1/<collection>/<id>`."""
     show: Callable[[Call, str], Shown[V_co]]
     """Looks up the resource with this id, which exists."""
+    show_all: Callable[[Sequence[Asked]], Sequence[Shown[V_co]]] | None = None
+    """The same for many calls whose sessions are one, each of which asks for one resource; None: they are shown one by one."""
     open_status: int | None = None
     """The status of a response that shows it while it is open, where that is not the route's."""
 

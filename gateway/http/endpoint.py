@@ -21,7 +21,6 @@ from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
 from gateway.http.problems import HttpError, documented, request_id_of
-from gateway.http.resources import resource_response
 from gateway.http.results import Result, Submitted, view_type
 from gateway.http.schemas import View
 from gateway.http.segments import decoded
@@ -240,8 +239,7 @@ def _is_json(request: Request) -> bool:
 async def _close_call(call: Call, response: Response) -> Response:
     """Waits for the chain if the client asked for that, and adds the headers that say what was done."""
     if call.started is not None and call.wait:
-        await call.gateway.waiters.wait(call.started, call.wait)
-        response = await to_thread.run_sync(_show_again, call, call.started)
+        response = await call.gateway.waiters.response(call, call.started, call.wait, look_now=call.replayed)
     if applied := _applied_preferences(call, response):
         response.headers["Preference-Applied"] = applied
     if call.replayed:
@@ -256,15 +254,6 @@ def _applied_preferences(call: Call, response: Response) -> str:
     if call.minimal and response.headers["location"].startswith("/v1/orders/"):
         preferences.append("return=minimal")
     return ", ".join(preferences)
-
-
-def _show_again(call: Call, resource_id: str) -> Response:
-    with call.gateway.database.reading() as session:
-        call.session = session
-        try:
-            return resource_response(call, resource_id)
-        finally:
-            call.session = None
 
 
 def _runner_of(route: Callable[..., Any], *, mutates: bool) -> Callable[..., Any]:

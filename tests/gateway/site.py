@@ -152,7 +152,7 @@ class Site:
 
     def awaited(self) -> set[str]:
         """The resources for whose final state some request is waiting (`Prefer: wait`)."""
-        return set(self.app.state.gateway.waiters._waiting)
+        return set(self.app.state.gateway.waiters.awaited)
 
     @contextmanager
     def statements(self) -> Iterator[list[tuple[str, Any]]]:

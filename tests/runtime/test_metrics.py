@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from clearing.kit import metrics
+from clearing.kit.wakeups.channels import Pause
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime import daemon
 from clearing.runtime.metrics import serving
@@ -82,17 +82,20 @@ def test_without_a_port_nothing_is_served_and_a_taken_port_stops_nobody(harness:
 
 def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
     """A fault of ours is logged and counted, and the next step is tried."""
-    stop = threading.Event()
+    attention = daemon.Attention()
     steps: list[int] = []
 
     class Clumsy:
         def step(self) -> bool:
             steps.append(1)
             if len(steps) == 3:
-                stop.set()
+                attention.stop()
             raise KeyError("nobody expected this")
 
-    daemon.run("clumsy", Clumsy(), Leadership(harness.database, "clumsy"), 0.001, stop)
+        def pause(self, *, woken: bool) -> Pause:
+            raise AssertionError(woken)
+
+    daemon.run("clumsy", Clumsy(), Leadership(harness.database, "clumsy"), attention)
     assert len(steps) == 3
     failed = REGISTRY.get_sample_value("tongdui_daemon_steps_failed_total", {"daemon": "clumsy"})
     assert failed is not None

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call
 from clearing.chain.contract import encode_call
+from clearing.kit.wakeups.channels import Channel, notify
 
 
 def request_call(session: Session, role: str, function: str, arguments: list[Any], subject: str) -> Call:
@@ -19,4 +20,5 @@ def request_call(session: Session, role: str, function: str, arguments: list[Any
     call = Call(role=role, function=function, arguments=arguments, subject=subject)
     session.add(call)
     session.flush()
+    notify(session, Channel.REQUESTED)
     return call

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.journal.effects import Effects
@@ -126,6 +127,7 @@ class OrderFinalisation:
         self._book(Effects(), self._reserved(orders), day=0, unswept=self._freed_by(orders))
         self._note_draws(orders, drawing=False)
         OrderEvents(self._session).changed(orders, actor)
+        notify(self._session, Channel.DECIDED)
 
     def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
         """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""

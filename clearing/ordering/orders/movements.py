@@ -74,10 +74,13 @@ class MovementService:
 
     def visible(self, viewer: Viewer, movement_id: str, kind: Kind | None = None) -> Movement:
         """The movement with this id, or NotFound where it is of another kind, or the viewer is on neither side of it."""
-        movement = self._movements.by_id(movement_id)
-        if movement is None or kind not in (None, movement.instruction.kind) or not _sees(viewer, movement):
-            raise NotFound(f"there is no {kind_of(kind).noun if kind else 'movement'} {movement_id}")
-        return movement
+        return _visible(viewer, movement_id, self._movements.by_id(movement_id), kind)
+
+    def all_visible(self, wanted: Sequence[tuple[Viewer, str]], kind: Kind) -> Sequence[Movement]:
+        """The same for many viewers at once, each of whom asks for a movement of one kind."""
+        ids = {movement_id for _, movement_id in wanted}
+        found = {movement.instruction.id: movement for movement in self._movements.by_ids(ids)}
+        return [_visible(viewer, movement_id, found.get(movement_id), kind) for viewer, movement_id in wanted]
 
     def standing(self, merchant_number: int, kind: Kind, references: Sequence[str]) -> Sequence[Movement]:
         """A merchant's own movements of a kind with these references, in their order. What it has not made, or what was refused,
@@ -94,10 +97,15 @@ class MovementService:
 
     def order(self, viewer: Viewer, order_id: str) -> Order:
         """The order with this id, or NotFound where it is another merchant's."""
-        order = self._orders.by_id(order_id)
-        if order is None or not viewer.sees(order.merchant_number):
-            raise NotFound(f"there is no order {order_id}")
-        return order
+        return _visible_order(viewer, order_id, self._orders.by_id(order_id))
+
+    def all_orders(self, wanted: Sequence[tuple[Viewer, str]]) -> Sequence[tuple[Order, int, Batch | None]]:
+        """The same for many viewers at once, each with the order's summary."""
+        found = {order.id: order for order in self._orders.by_ids({order_id for _, order_id in wanted})}
+        for viewer, order_id in wanted:
+            _visible_order(viewer, order_id, found.get(order_id))
+        summarised = {one[0].id: one for one in self._orders.summarised(list(found.values()))}
+        return [summarised[order_id] for _, order_id in wanted]
 
     def orders(self, viewer: Viewer, ids: Collection[str]) -> Sequence[tuple[Order, int, Batch | None]]:
         """Those of these orders that the viewer may see, each with its summary."""
@@ -118,6 +126,18 @@ class MovementService:
         if member.startswith(EXTERNAL):
             return MemberService(self._session).visible(viewer, member).id
         return member
+
+
+def _visible(viewer: Viewer, movement_id: str, movement: Movement | None, kind: Kind | None) -> Movement:
+    if movement is None or kind not in (None, movement.instruction.kind) or not _sees(viewer, movement):
+        raise NotFound(f"there is no {kind_of(kind).noun if kind else 'movement'} {movement_id}")
+    return movement
+
+
+def _visible_order(viewer: Viewer, order_id: str, order: Order | None) -> Order:
+    if order is None or not viewer.sees(order.merchant_number):
+        raise NotFound(f"there is no order {order_id}")
+    return order
 
 
 def _sees(viewer: Viewer, movement: Movement) -> bool:

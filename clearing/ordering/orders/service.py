@@ -31,6 +31,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_ids
 from clearing.kit.json_values import compact
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService, Signed
@@ -255,6 +256,7 @@ class OrderService:
         ]
         # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
         OrderEvents(self._session).accepted(accepted)
+        notify(self._session, Channel.REQUESTED)
         return accepted
 
 

@@ -6,6 +6,8 @@ import clearing.models  # noqa: F401 (every entry point loads every table: forei
 from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.kit.wakeups.channels import Channel
+from clearing.kit.wakeups.listener import listening
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
@@ -30,7 +32,7 @@ def run_projector(settings: Settings) -> int:
 
 
 def _run(name: str, steps: daemon.Steps, settings: Settings, database: Database, client: ChainClient) -> int:
-    stop = daemon.stop_on_signals()
-    with metrics.serving(settings, database, client):
-        daemon.run(name, steps, Leadership(database, name), settings.poll_interval, stop)
+    attention = daemon.stop_on_signals()
+    with metrics.serving(settings, database, client), listening(database, list(Channel), attention.hear):
+        daemon.run(name, steps, Leadership(database, name), attention)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Self
@@ -12,6 +11,7 @@ from typing import Self
 from rich.table import Table
 
 from clearing.kit.config import ENV_FILE
+from clearing.kit.wakeups.channels import Pause
 from clearing.runtime import daemon
 from clearing.runtime.actions.terminal import console
 from clearing.runtime.embedded import DIRECTORY
@@ -22,7 +22,7 @@ from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 
 def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:
     """Runs the network until SIGINT or SIGTERM. Exit code 1 when it cannot start."""
-    stop = daemon.stop_on_signals()
+    attention = daemon.stop_on_signals()
     with Progress() as progress:
         network = EmbeddedNetwork(directory, gateway_port=gateway_port, rpc_port=rpc_port, report=progress.ready)
         try:
@@ -35,7 +35,7 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:
         sys.stderr.write(f"{failure}\n")
         return 1
     _show(network, progress.seconds)
-    _wait(stop)
+    _wait(attention)
     with console.status("Stopping"):
         network.stop()
     console.print("Stopped. The same command starts it again, with everything in it.")
@@ -77,9 +77,9 @@ class Progress:
         self._status.update(f"Starting {', '.join(self._waiting[:3])}" if self._waiting else "Starting")
 
 
-def _wait(stop: threading.Event) -> None:
-    while not stop.wait(1.0):
-        pass
+def _wait(attention: daemon.Attention) -> None:
+    while not attention.is_stopped():
+        attention.pause(Pause(60))
 
 
 def _show(network: EmbeddedNetwork, seconds: float) -> None:

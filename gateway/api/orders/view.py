@@ -9,7 +9,7 @@ from clearing.ordering.orders.facts import MovementFacts
 from clearing.ordering.orders.models import Movement, Order
 from clearing.ordering.orders.movements import MovementService
 from gateway.api.orders.schemas import OrderView
-from gateway.http.context import Call, ChainResource, Shown
+from gateway.http.context import Asked, Call, ChainResource, Shown
 
 
 def order_view(call: Call, order: Order, movements: Sequence[Movement]) -> OrderView:
@@ -36,4 +36,18 @@ def _show(call: Call, order_id: str) -> Shown[OrderView]:
     return Shown(order_view(call, order, movements.movements_of(order)), is_open)
 
 
-ORDERS = ChainResource("ord", "orders", _show, open_status=202)
+def _show_all(asked: Sequence[Asked]) -> list[Shown[OrderView]]:
+    """Their summaries are looked up together, and the movements of those who want them order by order."""
+    movements = MovementService(asked[0][0].session)
+    found = movements.all_orders([(call.viewer, order_id) for call, order_id in asked])
+    shown = []
+    for (call, _), (order, settled, batch) in zip(asked, found, strict=True):
+        if call.minimal:
+            view = order_summary(call, order, settled, batch)
+        else:
+            view = order_view(call, order, movements.movements_of(order))
+        shown.append(Shown(view, is_open=not order.state.is_final))
+    return shown
+
+
+ORDERS = ChainResource("ord", "orders", _show, _show_all, open_status=202)
