@@ -60,18 +60,18 @@ from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
+    lots.router,  # its /v1/expirations/due would look like the id of an expiration
+    movements.router,  # early, because routers are matched in this order, and most requests are for these
+    orders.router,
     network.router,
     merchants.router,
     programs.router,
     members.router,
     codes.router,
-    lots.router,
     merges.router,
     agreements.router,
     quotes.router,
-    movements.router,
     holds.router,
-    orders.router,
     settlement.router,
     statements.router,
     webhook_endpoints.router,

@@ -6,9 +6,9 @@ Each keeps its own idempotency record, refusal and answer. What the group cannot
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -43,13 +43,12 @@ log = structlog.get_logger(__name__)
 Outcome = Response | Exception
 
 
-@dataclass(slots=True)
+@dataclass
 class Applicant:
     """A request whose order is to be accepted, and what became of it."""
 
     call: Call
     submitted: Submitted[Any]
-    use: KeyUse
     outcome: Outcome | None = None
     runs_alone: bool = False
     replayed: IdempotencyRecord | None = None
@@ -61,21 +60,13 @@ class Applicant:
     @property
     def identity(self) -> PrincipalKey:
         """Of two requests under one key the second gets the answer of the first."""
-        return self.use.identity
+        return self.call.caller.principal, self.call.key
 
-
-def applicant(call: Call, submitted: Submitted[Any]) -> Applicant:
-    """The request as a member of a group."""
-    body = json.loads(call.raw_body) if call.raw_body else None
-    return Applicant(
-        call, submitted, KeyUse(call.caller.principal, call.key, fingerprint(call.method, call.path, body))
-    )
-
-
-def orderorder_service(call: Call) -> OrderService:
-    """The service in this call's transaction."""
-    gateway = call.gateway
-    return OrderService(call.session, network=gateway.network, keyring=gateway.keyring, settings=gateway.settings)
+    @cached_property
+    def use(self) -> KeyUse:
+        """The key that it uses, and for what."""
+        call = self.call
+        return KeyUse(call.caller.principal, call.key, fingerprint(call.method, call.path, call.content))
 
 
 def order_service(call: Call) -> OrderService:

@@ -64,6 +64,8 @@ class Call:
     key: str = ""
     """A mutation's Idempotency-Key."""
     raw_body: bytes = b""
+    content: Any = None
+    """What the body says, where the route hands in an order."""
     wait: int = 0
     """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
     expand: Sequence[str] = ()

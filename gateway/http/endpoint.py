@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
 from clearing.parties.access.service import presumed_caller
-from gateway.http import dry_run, expansion, integers, streaming, tables
-from gateway.http.acceptance import applicant, run_alone
+from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
+from gateway.http.acceptance import Applicant, run_alone
 from gateway.http.auth import RULES, Rule, authenticate, require_live, token_of
 from gateway.http.context import Call, Gateway, call_of
 from gateway.http.dry_run import DryRunView
@@ -142,7 +142,8 @@ class Endpoint(APIRoute):
         self.columns = tables.columns_of(view)
         if self.columns is not None:
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
-        run = _runner_of(endpoint, mutates=self.mutates)(endpoint)
+        self.hands_in = get_origin(get_type_hints(endpoint)["return"]) is Submitted
+        run = _in_group(endpoint) if self.hands_in else (_in_transaction if self.mutates else _in_snapshot)(endpoint)
         self.expandable = () if self.mutates else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
@@ -150,7 +151,7 @@ class Endpoint(APIRoute):
 
     def _prepare_stream(self, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
         """A stream has no transaction: it would last as long as the stream."""
-        self.has_dry_run, self.columns, self.expandable = False, None, ()
+        self.has_dry_run, self.columns, self.expandable, self.hands_in = False, None, (), False
         options["responses"] |= documented(429) | {200: streaming.DOCUMENTED}
         options["response_model"], options["response_class"] = None, streaming.EventStream
         options["status_code"] = 200
@@ -158,7 +159,7 @@ class Endpoint(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler with the life of a request around it."""
-        handle = super().get_route_handler()
+        handle = self._hand_in if self.hands_in else super().get_route_handler()
         known, lists = query_parameters(self.dependant)
 
         async def handle_call(request: Request) -> Response:
@@ -182,6 +183,15 @@ class Endpoint(APIRoute):
 
         return handle_call
 
+    async def _hand_in(self, request: Request) -> Response:
+        """FastAPI's work for a route that hands in an order: it has a body, and nothing else to validate."""
+        call = call_of(request)
+        call.content = bodies.parsed(call.raw_body)
+        assert self.body_field is not None, "an order is handed in as a body"
+        assert self.dependant.call is not None, "FastAPI calls the function below"
+        run: Callable[..., Coroutine[Any, Any, Response]] = self.dependant.call
+        return await run(call=call, **await bodies.validated(self.body_field, call.content))
+
 
 async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bool) -> Call:
     if "\0" in request.scope["path"]:
@@ -199,7 +209,7 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
         caller=caller,
         request_id=request_id_of(request),
         method=request.method,
-        path=request.url.path,
+        path=request.scope["path"],
         status=status,
         wait=preferred_wait(preferences),
         minimal=prefers_minimal(preferences),
@@ -256,19 +266,13 @@ def _applied_preferences(call: Call, response: Response) -> str:
     return ", ".join(preferences)
 
 
-def _runner_of(route: Callable[..., Any], *, mutates: bool) -> Callable[..., Any]:
-    if get_origin(get_type_hints(route)["return"]) is Submitted:
-        return _in_group
-    return _in_transaction if mutates else _in_snapshot
-
-
 def _in_group(route: Callable[..., Submitted[View]]) -> Callable[..., Coroutine[Any, Any, Response]]:
     @wraps(route)
     async def run(*, call: Call, **arguments: Any) -> Response:
         submitted = route(call=call, **arguments)
         if call.dry_run or submitted.is_alone:
             return await to_thread.run_sync(run_alone, call, submitted)
-        return await call.gateway.groups.join(applicant(call, submitted))
+        return await call.gateway.groups.join(Applicant(call, submitted))
 
     return run
 
