@@ -131,6 +131,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own are in clearing.kit.metrics
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
