@@ -182,6 +182,9 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", "expiry_day", "days_ahead", name=op.f("expiry_reminders_pkey")),
     )
+    with op.batch_alter_table("expiry_reminders", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("expiry_reminders_created_at_index"), ["created_at"], unique=False)
+
     op.create_table(
         "idempotency_records",
         sa.Column("principal", sa.String(length=40), nullable=False),
@@ -433,6 +436,13 @@ def upgrade() -> None:
             unique=False,
             postgresql_where=sa.text("drawing"),
             sqlite_where=sa.text("drawing"),
+        )
+        batch_op.create_index(
+            "holds_ended_index",
+            ["ended_at"],
+            unique=False,
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("holds_member_id_index"), ["member_id"], unique=False)
         batch_op.create_index("holds_merchant_page_index", ["merchant_number", "id"], unique=False)
@@ -891,6 +901,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("webhook_deliveries_created_at_index"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("webhook_deliveries_event_seq_index"), ["event_seq"], unique=False)
         batch_op.create_index(
             "webhook_deliveries_pending_due_index",
             ["next_attempt_at"],
@@ -935,6 +946,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
+        batch_op.drop_index(batch_op.f("webhook_deliveries_event_seq_index"))
         batch_op.drop_index(batch_op.f("webhook_deliveries_created_at_index"))
 
     op.drop_table("webhook_deliveries")
@@ -1073,6 +1085,11 @@ def downgrade() -> None:
         batch_op.drop_index("holds_merchant_page_index")
         batch_op.drop_index(batch_op.f("holds_member_id_index"))
         batch_op.drop_index(
+            "holds_ended_index",
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
             "holds_drawing_account_index", postgresql_where=sa.text("drawing"), sqlite_where=sa.text("drawing")
         )
 
@@ -1120,6 +1137,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 
     op.drop_table("idempotency_records")
+    with op.batch_alter_table("expiry_reminders", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("expiry_reminders_created_at_index"))
+
     op.drop_table("expiry_reminders")
     op.drop_table("expiry_marks")
     with op.batch_alter_table("events", schema=None) as batch_op:
