@@ -289,7 +289,7 @@ def upgrade() -> None:
         sa.Column("sender", sa.String(length=42), nullable=False),
         sa.Column("orders", sa.Integer(), nullable=False),
         sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -302,6 +302,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("transactions_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index(
+            "transactions_bytes_index",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("transactions_state_index"), ["state"], unique=False)
 
     op.create_table(
@@ -718,7 +725,7 @@ def upgrade() -> None:
         "transaction_attempts",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["transaction_id"], ["transactions.id"], name=op.f("transaction_attempts_transaction_id_fkey")
@@ -726,6 +733,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("transaction_attempts_pkey")),
     )
     with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
+        batch_op.create_index(
+            "transaction_attempts_bytes_index",
+            ["transaction_id"],
+            unique=False,
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("transaction_attempts_transaction_id_index"), ["transaction_id"], unique=False)
 
     op.create_table(
@@ -999,6 +1013,11 @@ def downgrade() -> None:
     op.drop_table("webhook_endpoints")
     with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("transaction_attempts_transaction_id_index"))
+        batch_op.drop_index(
+            "transaction_attempts_bytes_index",
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
 
     op.drop_table("transaction_attempts")
     with op.batch_alter_table("statements", schema=None) as batch_op:
@@ -1116,6 +1135,11 @@ def downgrade() -> None:
     op.drop_table("agreements")
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("transactions_state_index"))
+        batch_op.drop_index(
+            "transactions_bytes_index",
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("transactions_block_number_index"))
 
     op.drop_table("transactions")

@@ -73,6 +73,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "member_codes.clean_up": configured.daily_interval,
         "webhooks.clean_up": configured.daily_interval,
         "events.clean_up": configured.daily_interval,
+        "transactions.clean_up": configured.daily_interval,
         "holds.clean_up": configured.daily_interval,
         "reminders.clean_up": configured.daily_interval,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from celery import shared_task
@@ -23,6 +24,7 @@ from clearing.oversight.reconciliation.service import CannotReconcile, Reconcili
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
+from clearing.pipeline.old_bytes import drop_old_bytes
 from clearing.runtime.jobs.cleanup import remove_expired, remove_old
 from clearing.runtime.jobs.context import context
 
@@ -166,6 +168,14 @@ def clean_up_deliveries() -> int:
 def clean_up_events() -> None:
     """Removes old events of movements, holds and member codes."""
     remove_old(context().database, remove_old_events, _days_ago(context().settings.event_keep_days))
+
+
+@shared_task(name="transactions.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def clean_up_transactions() -> None:
+    """Drops the bytes of transactions that have been in a block for long."""
+    shared = context()
+    drop = partial(drop_old_bytes, confirmations=shared.settings.confirmations)
+    remove_old(shared.database, drop, _days_ago(shared.settings.transaction_keep_days))
 
 
 @shared_task(name="holds.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
