@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     reconcile_interval: float = Field(default=3_600.0, gt=0)
     idempotency_days: int = Field(default=30, ge=1)
     """How long the first answer to a request is kept, to be repeated."""
+    event_keep_days: int = Field(default=400, ge=31)
+    """How long the events of movements, holds and member codes are kept. All other events stay."""
+    hold_keep_days: int = Field(default=400, ge=31)
+    """How long a hold can be looked up after its end."""
+    transaction_keep_days: int = Field(default=30, ge=1)
+    """How long the bytes of a transaction are kept that is in a block."""
     liquidity_low_percent: int = 20
     """Percent of the credit limit: a merchant that can pay less is notified."""
     liquidity_critical_percent: int = 5

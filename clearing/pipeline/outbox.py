@@ -25,6 +25,7 @@ from clearing.kit.signing.keyring import RoleKeys
 from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.pipeline.models import Transaction, TransactionState
+from clearing.pipeline.old_bytes import content_of
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.submission import abandon_transaction
 from tongdui.encoding import hex_of
@@ -66,6 +67,7 @@ class Outbox:
         key = next(key for key in map(self._key_of, _ROLES) if key.address.lower() == transaction.sender)
         raw, tx_hash = self._signed(key, transaction.nonce, data, gas, fees)
         if tx_hash == transaction.hash:
+            transaction.raw = raw
             return
         TransactionRepository(session).keep_attempt(transaction)
         log.warning(
@@ -128,12 +130,25 @@ class Outbox:
         with self._database.session.begin() as session:
             overdue = self.overdue()
             transactions = TransactionRepository(session)
-            unmined = transactions.unmined()
+            waiting = self._sign_again(session)
+            unmined = [stored for stored in transactions.unmined() if stored.id not in waiting]
             stuck = [stored for stored in unmined if stored.sent_at is not None and stored.sent_at < overdue]
             self._raise_fees(session, stuck)
             due = [stored for stored in unmined if stored.sent_at is None or stored.sent_at < overdue]
             session.flush()  # a raised fee has changed the bytes
             return due, transactions.raw_of(due) if due else []
+
+    def _sign_again(self, session: Session) -> set[int]:
+        """Signs the transactions that have no bytes any more. Returns the ids of those that have to wait for others before them."""
+        waiting = set()
+        for transaction in TransactionRepository(session).without_bytes():
+            content = content_of(session, transaction, self._settings)
+            if content is None:
+                waiting.add(transaction.id)
+            else:
+                self.replace(session, transaction, content.data, content.gas, self._fees.first())
+        session.flush()
+        return waiting
 
     def _raise_fees(self, session: Session, stuck: list[Transaction]) -> None:
         if self._fees.free:
@@ -143,6 +158,7 @@ class Outbox:
                 self._raise_fee(session, transaction)
 
     def _raise_fee(self, session: Session, transaction: Transaction) -> None:
+        assert transaction.raw is not None, "`_sign_again` has seen to that"
         fees = self._fees.raised(transaction.raw)
         if fees is None:
             log.warning("the fee is at its ceiling", hash=hex_of(transaction.hash), nonce=transaction.nonce)

@@ -14,6 +14,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
 from clearing.pipeline.failed_calls import fail_call_for_good
+from clearing.pipeline.old_bytes import CALL_GAS
 from clearing.pipeline.outbox import Outbox
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.simulation import simulate
@@ -21,7 +22,6 @@ from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
 
-_CALL_GAS = 1_000_000
 _CALLS_A_STEP = 20
 _MISSING_ROLE = "MissingRole"
 """The contract's error for a key that lacks the role."""
@@ -65,7 +65,7 @@ class CallSigner:
 
     def _sign(self, session: Session, call: Call) -> None:
         data = encode_call(call.function, call.arguments)
-        transaction = self._outbox.sign(session, call.role, data, _CALL_GAS)
+        transaction = self._outbox.sign(session, call.role, data, CALL_GAS)
         session.flush()
         call.transaction_id = transaction.id
         call.state = CallState.SUBMITTED
@@ -78,6 +78,6 @@ class CallSigner:
             sender=self._keys.address(call.role),
             contract=self._settings.contract,
             data=encode_call(call.function, call.arguments),
-            gas=_CALL_GAS,
+            gas=CALL_GAS,
         )
         return explanation_of(error) if error is not None else None

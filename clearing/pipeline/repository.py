@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.client import Receipt
+from clearing.kit.in_list import in_list
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
 
@@ -75,6 +76,35 @@ class TransactionRepository:
         if after is None:
             return list(self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)))[::-1]
         return list(self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)))
+
+    # ---------------------------------------------------------------- bytes that are no longer needed
+
+    def drop_bytes(self, before: datetime, final_block: int, limit: int) -> int:
+        """Drops the bytes of at most `limit` transactions (and of as many earlier versions) that were signed before this moment and
+        are in a block up to `final_block`, or that no block will ever contain; returns how many of the two at most."""
+        is_final = Transaction.block_number <= final_block
+        is_over = or_(
+            and_(Transaction.state == TransactionState.MINED, is_final), Transaction.state == TransactionState.REPLACED
+        )
+        old = and_(Transaction.created_at < before, is_over)
+        ids = self._first(select(Transaction.id).where(Transaction.raw.is_not(None), old), limit)
+        earlier = select(Transaction.id).join(TransactionAttempt, TransactionAttempt.transaction_id == Transaction.id)
+        with_earlier = self._first(earlier.where(TransactionAttempt.raw.is_not(None), old), limit)
+        for model, key, found in (
+            (Transaction, Transaction.id, ids),
+            (TransactionAttempt, TransactionAttempt.transaction_id, with_earlier),
+        ):
+            change = update(model).where(in_list(self._session, key, found)).values(raw=None)
+            self._session.execute(change, execution_options={"synchronize_session": False})
+        return max(len(ids), len(with_earlier))
+
+    def _first(self, ids: Select[int], limit: int) -> list[int]:
+        return list(self._session.scalars(ids.order_by(Transaction.id).limit(limit)))
+
+    def without_bytes(self) -> list[Transaction]:
+        """Transactions that no block contains any more, but whose bytes were dropped when one did; oldest first."""
+        signed = select(Transaction).where(Transaction.state == TransactionState.SIGNED, Transaction.raw.is_(None))
+        return list(self._session.scalars(signed.order_by(Transaction.id)))
 
     # ---------------------------------------------------------------- earlier versions
 

@@ -39,6 +39,7 @@ _DEADLINE_SECONDS = 3_000
 _NONCES = 1_000
 _HIGHEST_RATE = {1: 50, 8: 400, 64: 1_000}
 """For so many exchanges a second orders are signed beforehand, by number of connections. When they end, the load ends."""
+_PATH_OF_AN_EXCHANGE = {"gateway", "postgres", "sequencer", "projector", "chain"}
 _STEPS = ("accepted", "signed", "settled", "answered")
 _SAMPLE = 500
 """Of so many exchanges the steps are looked up."""
@@ -109,7 +110,7 @@ def _report_latencies(figure: str, latencies: list[float]) -> None:
 
 def _report_cpu(figure: str, spent: dict[str, float]) -> None:
     """Reports the CPU time of what an exchange passes through; beside it what the jobs and the load's own program took."""
-    beside = {part: round(spent.pop(part), 3) for part in ("worker", "clients")}
+    beside = {part: round(spent.pop(part), 3) for part in sorted(spent.keys() - _PATH_OF_AN_EXCHANGE)}
     parts = {part: round(value, 3) for part, value in spent.items()}
     report(f"{figure}_cpu", sum(spent.values()), "ms an exchange", **parts, beside=beside)
 

@@ -279,6 +279,7 @@ def test_retry_after_a_crash_between_sending_and_recording_it_settles_once(harne
     assert harness.sequencer.sign_batch()
     with harness.database.session.begin() as session:
         (raw,) = session.scalars(select(Transaction.raw).where(Transaction.state == TransactionState.SIGNED))
+    assert raw is not None
     harness.client.send_raw([raw])
     harness.restart()  # the node has it, the database does not know
     assert harness.sequencer.send_due()

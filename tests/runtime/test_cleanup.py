@@ -10,6 +10,10 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import IdempotencyRepository
+from clearing.ledger.availability.models import Hold, HoldState
+from clearing.ledger.availability.repository import HoldRepository
+from clearing.ordering.expiry.models import ExpiryReminder
+from clearing.ordering.expiry.repository import ReminderRepository
 from clearing.ordering.quotes.models import Quote
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.parties.agreements.models import Agreement
@@ -27,6 +31,8 @@ _REPOSITORIES = (
     MemberCodeRepository,
     PresenterTriesRepository,
     IdempotencyRepository,
+    HoldRepository,
+    ReminderRepository,
 )
 
 
@@ -46,13 +52,19 @@ def test_cleaning_removes_what_is_over_and_nothing_else(
             record.created_at = at
             session.add(record)
             session.add(_quote(session, number, at))
+            session.add(_hold(number, member, at))
+            session.add(ExpiryReminder(address="0x", program=1, expiry_day=number, days_ahead=1, created_at=at))
+        session.add(_hold(5, member, None))
+        session.add(_hold(6, member, old, drawing=True))
     before = datetime.now(UTC) - timedelta(days=1)
     for repository in _REPOSITORIES:
         assert cleanup.remove_expired(chainless.database, repository, before) == 3
         assert cleanup.remove_expired(chainless.database, repository, before) == 0
     with chainless.database.session.begin() as session:
-        for table in (Quote, LinkCode, MemberCode, PresenterTries, IdempotencyRecord):
+        for table in (Quote, LinkCode, MemberCode, PresenterTries, IdempotencyRecord, ExpiryReminder):
             assert session.scalar(select(func.count()).select_from(table)) == 2
+        held = session.scalars(select(Hold.id).order_by(Hold.id)).all()
+        assert held == ["hld_3", "hld_4", "hld_5", "hld_6"]  # one has not ended, and one's order has not
 
 
 def _code(number: int, member: str, at: datetime) -> MemberCode:
@@ -63,6 +75,21 @@ def _code(number: int, member: str, at: datetime) -> MemberCode:
         merchant_number=1,
         points=1,
         expires_at=at,
+    )
+
+
+def _hold(number: int, member: str, ended_at: datetime | None, *, drawing: bool = False) -> Hold:
+    return Hold(
+        id=f"hld_{number}",
+        merchant_number=1,
+        member_id=member,
+        address="0x",
+        program=1,
+        points=1,
+        state=HoldState.CAPTURED if ended_at else HoldState.PENDING,
+        drawing=drawing,
+        expires_at=datetime.now(UTC),
+        ended_at=ended_at,
     )
 
 

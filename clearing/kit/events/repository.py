@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import takewhile
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, delete, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
+from clearing.kit.in_list import in_list
 from clearing.kit.paging import newest_first, where_given
 
 _FREQUENT = ".received"
@@ -39,6 +41,18 @@ class EventRepository:
             query = query.where(_IS_RARE)
         last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
         return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()
+
+    def oldest(self, after: int, before: datetime, limit: int) -> Sequence[tuple[int, str]]:
+        """The numbers and types of at most `limit` events after a number that were recorded before this moment, oldest first."""
+        query = (
+            select(Event.seq, Event.type, Event.created_at).where(Event.seq > after).order_by(Event.seq).limit(limit)
+        )
+        rows = takewhile(lambda row: row.created_at < before, self._session.execute(query))
+        return [(row.seq, row.type) for row in rows]
+
+    def remove(self, numbers: Collection[int]) -> None:
+        """Deletes the events with these numbers."""
+        self._session.execute(delete(Event).where(in_list(self._session, Event.seq, numbers)))
 
     def by_id(self, id: str) -> Event | None:  # noqa: A002
         """The event with this id."""

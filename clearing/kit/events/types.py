@@ -10,5 +10,14 @@ def matches_any(patterns: Iterable[str], event_type: str) -> bool:
     return any(_matches(pattern, event_type) for pattern in patterns)
 
 
+_FREQUENT_SOURCES = ("order.", "hold.", "member.code_")
+_FREQUENT_ACTION = ".received"
+
+
+def is_frequent(event_type: str) -> bool:
+    """Whether every movement, hold or member code brings events of this type. All others say what somebody did to the network."""
+    return event_type.startswith(_FREQUENT_SOURCES) or event_type.endswith(_FREQUENT_ACTION)
+
+
 def _matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))

@@ -66,6 +66,12 @@ class Hold(Base):
             sqlite_where=text("drawing"),
         ),
         Index("holds_merchant_page_index", "merchant_number", "id"),
+        Index(
+            "holds_ended_index",
+            "ended_at",
+            postgresql_where=text("ended_at IS NOT NULL"),
+            sqlite_where=text("ended_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

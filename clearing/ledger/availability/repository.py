@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from clearing.kit.bulk_delete import delete_some
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import equal_given, newest_first, where_given
 from clearing.ledger.accounts.repository import AccountKey
@@ -141,6 +142,10 @@ class HoldRepository:
         """Accounts with pending holds whose time is over."""
         query = select(Hold.address, Hold.program).where(PENDING, Hold.expires_at <= at)
         return {(address, program) for address, program in self._session.execute(query)}
+
+    def remove_expired(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` holds that ended before this moment, and whose orders have ended too; returns how many."""
+        return delete_some(self._session, Hold, and_(Hold.ended_at < before, ~Hold.drawing), limit)
 
     # ---------------------------------------------------------------- points whose lots are over
 

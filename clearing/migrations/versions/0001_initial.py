@@ -182,6 +182,9 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", "expiry_day", "days_ahead", name=op.f("expiry_reminders_pkey")),
     )
+    with op.batch_alter_table("expiry_reminders", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("expiry_reminders_created_at_index"), ["created_at"], unique=False)
+
     op.create_table(
         "idempotency_records",
         sa.Column("principal", sa.String(length=40), nullable=False),
@@ -286,7 +289,7 @@ def upgrade() -> None:
         sa.Column("sender", sa.String(length=42), nullable=False),
         sa.Column("orders", sa.Integer(), nullable=False),
         sa.Column("nonce", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("block_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -299,6 +302,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("transactions_block_number_index"), ["block_number"], unique=False)
+        batch_op.create_index(
+            "transactions_bytes_index",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("transactions_state_index"), ["state"], unique=False)
 
     op.create_table(
@@ -433,6 +443,13 @@ def upgrade() -> None:
             unique=False,
             postgresql_where=sa.text("drawing"),
             sqlite_where=sa.text("drawing"),
+        )
+        batch_op.create_index(
+            "holds_ended_index",
+            ["ended_at"],
+            unique=False,
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("holds_member_id_index"), ["member_id"], unique=False)
         batch_op.create_index("holds_merchant_page_index", ["merchant_number", "id"], unique=False)
@@ -708,7 +725,7 @@ def upgrade() -> None:
         "transaction_attempts",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("transaction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["transaction_id"], ["transactions.id"], name=op.f("transaction_attempts_transaction_id_fkey")
@@ -716,6 +733,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("transaction_attempts_pkey")),
     )
     with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
+        batch_op.create_index(
+            "transaction_attempts_bytes_index",
+            ["transaction_id"],
+            unique=False,
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("transaction_attempts_transaction_id_index"), ["transaction_id"], unique=False)
 
     op.create_table(
@@ -891,6 +915,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("webhook_deliveries_created_at_index"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("webhook_deliveries_event_seq_index"), ["event_seq"], unique=False)
         batch_op.create_index(
             "webhook_deliveries_pending_due_index",
             ["next_attempt_at"],
@@ -935,6 +960,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
+        batch_op.drop_index(batch_op.f("webhook_deliveries_event_seq_index"))
         batch_op.drop_index(batch_op.f("webhook_deliveries_created_at_index"))
 
     op.drop_table("webhook_deliveries")
@@ -987,6 +1013,11 @@ def downgrade() -> None:
     op.drop_table("webhook_endpoints")
     with op.batch_alter_table("transaction_attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("transaction_attempts_transaction_id_index"))
+        batch_op.drop_index(
+            "transaction_attempts_bytes_index",
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
 
     op.drop_table("transaction_attempts")
     with op.batch_alter_table("statements", schema=None) as batch_op:
@@ -1073,6 +1104,11 @@ def downgrade() -> None:
         batch_op.drop_index("holds_merchant_page_index")
         batch_op.drop_index(batch_op.f("holds_member_id_index"))
         batch_op.drop_index(
+            "holds_ended_index",
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
             "holds_drawing_account_index", postgresql_where=sa.text("drawing"), sqlite_where=sa.text("drawing")
         )
 
@@ -1099,6 +1135,11 @@ def downgrade() -> None:
     op.drop_table("agreements")
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("transactions_state_index"))
+        batch_op.drop_index(
+            "transactions_bytes_index",
+            postgresql_where=sa.text("raw IS NOT NULL"),
+            sqlite_where=sa.text("raw IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("transactions_block_number_index"))
 
     op.drop_table("transactions")
@@ -1120,6 +1161,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 
     op.drop_table("idempotency_records")
+    with op.batch_alter_table("expiry_reminders", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("expiry_reminders_created_at_index"))
+
     op.drop_table("expiry_reminders")
     op.drop_table("expiry_marks")
     with op.batch_alter_table("events", schema=None) as batch_op:

@@ -13,7 +13,7 @@ from clearing.kit.database import Base, BigInt, choice
 
 
 class EndpointState(StrEnum):
-    """A disabled endpoint keeps its pending deliveries until somebody enables it again."""
+    """A disabled endpoint keeps its pending deliveries until somebody enables it again, or until they are old."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -81,7 +81,7 @@ class WebhookDelivery(Base):
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
-    event_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"))
+    event_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"), index=True)
     subject: Mapped[str] = mapped_column(String(66))
     state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState), default=DeliveryState.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.events.models import Event
+from clearing.kit.in_list import in_list
 from clearing.kit.paging import newest_first, where_given
 from clearing.kit.upsert import insert_for
 from clearing.notifications.webhooks.models import (
@@ -145,10 +146,17 @@ class DeliveryRepository:
         count, oldest = self._session.execute(query).one()
         return count, oldest
 
+    def used_events(self, numbers: Collection[int]) -> set[int]:
+        """Those of the events with these numbers that are on their way to an endpoint, or whose outcome can be looked up."""
+        query = select(WebhookDelivery.event_seq).where(in_list(self._session, WebhookDelivery.event_seq, numbers))
+        return set(self._session.scalars(query))
+
     def remove_expired(self, before: datetime, limit: int) -> int:
-        """Deletes at most `limit` deliveries older than this moment that are no longer pending; returns how many."""
-        is_over = and_(WebhookDelivery.created_at < before, WebhookDelivery.state != DeliveryState.PENDING)
-        return delete_some(self._session, WebhookDelivery, is_over, limit)
+        """Deletes at most `limit` deliveries older than this moment that are not pending, or whose endpoint is disabled; returns
+        how many."""
+        disabled = select(WebhookEndpoint.id).where(WebhookEndpoint.state == EndpointState.DISABLED)
+        is_over = or_(WebhookDelivery.state != DeliveryState.PENDING, WebhookDelivery.endpoint_id.in_(disabled))
+        return delete_some(self._session, WebhookDelivery, and_(WebhookDelivery.created_at < before, is_over), limit)
 
 
 def _due(at: datetime) -> list[ColumnElement[bool]]:

@@ -20,4 +20,4 @@ class ExpiryReminder(Base):
     program: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     expiry_day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     days_ahead: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert, index=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
+from clearing.kit.bulk_delete import delete_some
 from clearing.kit.clock import clock_of
 from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.repository import AccountKey
@@ -28,3 +31,7 @@ class ReminderRepository:
         }
         statement = insert_for(self._session)(ExpiryReminder).values(values).on_conflict_do_nothing()
         return self._session.execute(statement.returning(ExpiryReminder.address)).first() is not None
+
+    def remove_expired(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` reminders that were sent before this moment; returns how many."""
+        return delete_some(self._session, ExpiryReminder, ExpiryReminder.created_at < before, limit)

@@ -72,6 +72,10 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "link_codes.clean_up": configured.daily_interval,
         "member_codes.clean_up": configured.daily_interval,
         "webhooks.clean_up": configured.daily_interval,
+        "events.clean_up": configured.daily_interval,
+        "transactions.clean_up": configured.daily_interval,
+        "holds.clean_up": configured.daily_interval,
+        "reminders.clean_up": configured.daily_interval,
     }
     return {
         name: {"task": name, "schedule": every, "options": {"expires": max(every * 2, 10)}}

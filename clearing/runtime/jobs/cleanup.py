@@ -13,6 +13,18 @@ from clearing.kit.database import Database
 _ROWS = 5_000
 
 
+Step = Callable[[Session, datetime, int], bool]
+"""Removes some old rows, and says whether there may be more."""
+
+
+def remove_old(database: Database, step: Step, before: datetime) -> None:
+    """Repeats a step, each time in a transaction of its own, until nothing from before this moment is left to do."""
+    while True:
+        with database.session.begin() as session:
+            if not step(session, before, _ROWS):
+                return
+
+
 def remove_expired(database: Database, repository: Callable[[Session], Expiring], before: datetime) -> int:
     """Removes the rows of a repository that were over before this moment; how many."""
     total = 0

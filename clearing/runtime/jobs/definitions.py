@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from celery import shared_task
 
 from clearing.chain.client import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
+from clearing.ledger.availability.repository import HoldRepository
+from clearing.notifications.webhooks.old_events import remove_old_events
 from clearing.notifications.webhooks.repository import DeliveryRepository
+from clearing.ordering.expiry.repository import ReminderRepository
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.holds.service import HoldService
 from clearing.ordering.merges.rounds import MergeRound
@@ -20,7 +24,8 @@ from clearing.oversight.reconciliation.service import CannotReconcile, Reconcili
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
-from clearing.runtime.jobs.cleanup import remove_expired
+from clearing.pipeline.old_bytes import drop_old_bytes
+from clearing.runtime.jobs.cleanup import remove_expired, remove_old
 from clearing.runtime.jobs.context import context
 
 log = structlog.get_logger(__name__)
@@ -157,6 +162,32 @@ def clean_up_member_codes() -> int:
 def clean_up_deliveries() -> int:
     """Removes old deliveries."""
     return remove_expired(context().database, DeliveryRepository, _days_ago(context().settings.webhook_keep_days))
+
+
+@shared_task(name="events.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def clean_up_events() -> None:
+    """Removes old events of movements, holds and member codes."""
+    remove_old(context().database, remove_old_events, _days_ago(context().settings.event_keep_days))
+
+
+@shared_task(name="transactions.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def clean_up_transactions() -> None:
+    """Drops the bytes of transactions that have been in a block for long."""
+    shared = context()
+    drop = partial(drop_old_bytes, confirmations=shared.settings.confirmations)
+    remove_old(shared.database, drop, _days_ago(shared.settings.transaction_keep_days))
+
+
+@shared_task(name="holds.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def clean_up_holds() -> int:
+    """Removes holds that ended long ago."""
+    return remove_expired(context().database, HoldRepository, _days_ago(context().settings.hold_keep_days))
+
+
+@shared_task(name="reminders.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+def clean_up_reminders() -> int:
+    """Removes reminders of days that are over: the earliest is sent 30 days ahead."""
+    return remove_expired(context().database, ReminderRepository, _days_ago(60))
 
 
 def _days_ago(days: int) -> datetime:
