@@ -1,6 +1,8 @@
-"""Serves the gateway with uvicorn until SIGTERM or SIGINT."""
+"""Serves the gateway with uvicorn until SIGTERM or SIGINT, in one process or in several."""
 
 from __future__ import annotations
+
+import socket
 
 import uvicorn
 
@@ -9,17 +11,32 @@ from clearing.kit.config import Settings
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.runtime import metrics
 from gateway.app import create_app
+from gateway.workers import NOT_STARTED, Workers
 
 DRAIN_SECONDS = 10
 """How long requests in progress may take to finish after the process was told to stop."""
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may stay idle. Clients and proxies close theirs earlier (httpx after 5 seconds, nginx after 60), so no
 request arrives on a connection that the gateway is just closing."""
+_BACKLOG = 2_048
 
 
-def run(settings: Settings) -> None:
-    """Serves until told to stop, then answers the requests in progress."""
+def run(settings: Settings) -> int:
+    """Serves until told to stop, then answers the requests in progress; the exit code."""
     logs.configure()
+    if settings.gateway_workers == 1:
+        return _serve(settings)
+    freeze_startup_objects()  # before the processes part: they share what nobody touches
+    with _listener(settings) as listener:
+        workers = Workers(
+            settings.gateway_workers,
+            lambda number: _serve(_of_worker(settings, number), listener),
+            patience=DRAIN_SECONDS + 5,
+        )
+        return workers.run()
+
+
+def _serve(settings: Settings, listener: socket.socket | None = None) -> int:
     app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -30,6 +47,7 @@ def run(settings: Settings) -> None:
             log_config=None,
             server_header=False,
             proxy_headers=False,  # nothing here asks where a request came from
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
@@ -38,4 +56,17 @@ def run(settings: Settings) -> None:
     gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: server.should_exit
     freeze_startup_objects()
     with metrics.serving(settings, gateway.database, gateway.chain):
-        server.run()
+        server.run([listener] if listener is not None else None)
+    return 0 if server.started else NOT_STARTED
+
+
+def _listener(settings: Settings) -> socket.socket:
+    host, port = settings.gateway_host, settings.gateway_port
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+
+
+def _of_worker(settings: Settings, number: int) -> Settings:
+    """A worker's own settings: each serves its metrics on a port of its own."""
+    port = settings.metrics_port
+    return settings.model_copy(update={"metrics_port": port + number}) if port else settings

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65_535)
+    gateway_workers: int = Field(default=1, ge=1, le=64)
+    """How many processes of the gateway share its port. Each has its own connections to the database."""
     stream_seconds: float = Field(default=900.0, gt=0)
     """How long a stream of events lasts; then the client connects again."""
     health_timeout: float = Field(default=2.0, gt=0)
@@ -95,7 +97,8 @@ class Settings(BaseSettings):
     confirmations: int = Field(default=0, ge=0)
     """Blocks that must lie on top of an entry's block before the entry counts as settled; 0 where blocks are final (QBFT)."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Where this process serves `/metrics`; None serves none. Each process needs a port of its own."""
+    """Where this process serves `/metrics`; None serves none. Each process needs a port of its own; the gateway's workers take
+    this one and those after it."""
     metrics_host: str = "127.0.0.1"
     start_block: int | None = None
     """Where the projector begins in an empty database; None means the block that deployed the contract."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
-import socket
+import weakref
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol
@@ -42,8 +43,9 @@ class Attention:
 
     def __init__(self) -> None:
         # A signal handler may not wait for a lock, as setting a `threading.Event` would.
-        self._bell, self._rope = socket.socketpair()
-        self._rope.setblocking(False)
+        self._bell, self._rope = os.pipe()
+        os.set_blocking(self._rope, False)
+        weakref.finalize(self, _close, self._bell, self._rope)
         self._awaited: Collection[Channel] = ()
         self._missed: set[Channel] = set()
         self._stopped = False
@@ -74,12 +76,17 @@ class Attention:
 
     def _ring(self) -> None:
         with suppress(BlockingIOError):  # it has not been heard yet
-            self._rope.send(b".")
+            os.write(self._rope, b".")
 
     def _is_rung(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
-        return bool(poll.poll(seconds * 1_000)) and bool(self._bell.recv(4_096))
+        return bool(poll.poll(seconds * 1_000)) and bool(os.read(self._bell, 4_096))
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def stop_on_signals() -> Attention:

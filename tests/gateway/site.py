@@ -29,6 +29,7 @@ from clearing.kit.catalogue import CATALOGUE
 from clearing.kit.clock import MovableClock, clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
@@ -176,6 +177,7 @@ class Site:
             for call in session.scalars(select(Call).where(Call.state == CallState.PENDING)).all():
                 call.state = CallState.DONE
                 _CONFIRM[call.function](session, call)
+            notify(session, Channel.DECIDED)
 
     def merchant(self, name: str = "", *, program: str | None = None, **fields: Any) -> Party:
         """An active merchant with a managed key (unless `signer_address` is given) and an API key with every scope."""
@@ -210,6 +212,7 @@ class Site:
                 _post_entries(session, order)
             else:
                 OrderRepository(session).release_references(order, range(order.size))
+            notify(session, Channel.DECIDED)
 
 
 class Party:

@@ -1,0 +1,95 @@
+"""A daemon's loop: what ends its pauses, and how it works on wake-ups alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from clearing.kit.wakeups.channels import Channel, Pause
+from clearing.kit.wakeups.listener import listening
+from clearing.ordering.orders.models import OrderState
+from clearing.pipeline.leadership import Leadership
+from clearing.pipeline.projector import Projector
+from clearing.pipeline.sequencer import Sequencer
+from clearing.runtime import daemon
+from clearing.runtime.daemon import Attention
+from tests.gateway.site import until
+from tests.support.harness import Harness
+
+LONG = 3_600.0
+
+
+def test_what_it_waits_for_ends_a_pause(request: pytest.FixtureRequest) -> None:
+    attention = Attention()
+    ring = threading.Timer(0.05, attention.hear, [Channel.SENT])
+    request.addfinalizer(ring.join)
+    ring.start()
+    assert attention.pause(Pause(LONG, (Channel.SENT,)))
+
+
+def test_what_happened_before_the_pause_ends_it_at_once() -> None:
+    attention = Attention()
+    attention.hear(Channel.SENT)
+    assert attention.pause(Pause(LONG, (Channel.SENT, Channel.DECIDED)))
+
+
+def test_what_it_does_not_wait_for_ends_no_pause() -> None:
+    attention = Attention()
+    attention.hear(Channel.REQUESTED)
+    assert not attention.pause(Pause(0.01, (Channel.DECIDED,)))
+    assert not attention.pause(Pause(0.01, (Channel.REQUESTED,))), "the step between the two pauses has seen it"
+
+
+def test_a_signal_ends_a_pause() -> None:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        attention = daemon.stop_on_signals()
+        threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        attention.pause(Pause(LONG))
+        assert attention.is_stopped()
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _running(harness: Harness, name: str, steps: daemon.Steps) -> Iterator[None]:
+    """A daemon as its process runs it, in a thread."""
+    attention = Attention()
+    leadership = Leadership(harness.database, name)
+    thread = threading.Thread(target=daemon.run, args=(name, steps, leadership, attention))
+    with listening(harness.database, list(Channel), attention.hear):
+        thread.start()
+        try:
+            yield
+        finally:
+            attention.stop()
+            thread.join()
+
+
+@pytest.fixture
+def patient(lone_harness: Harness) -> Iterator[Harness]:
+    """A network whose daemons look for work once an hour, unless they are woken."""
+    harness = lone_harness
+    harness.settings.poll_interval = harness.settings.batch_max_age = LONG
+    sequencer = Sequencer(harness.database, harness.client, harness.settings, harness.keys)
+    projector = Projector(harness.database, harness.client, harness.settings)
+    with _running(harness, "sequencer", sequencer), _running(harness, "projector", projector):
+        time.sleep(0.2)  # most likely, both have nothing to do by now
+        yield harness
+
+
+def test_wake_ups_alone_carry_orders_to_their_end(patient: Harness) -> None:
+    member = patient.member()
+    for points in (1, 2, 3):  # each finds daemons that have long been idle
+        order = patient.issue(member, points)
+        until(lambda: patient.order(order).state is OrderState.SETTLED)  # noqa: B023 (called at once)
+    crowd = [patient.issue(member, 10 + number) for number in range(8)]
+    until(lambda: all(patient.order(order).state is OrderState.SETTLED for order in crowd))
+    assert patient.posted(member) == 1 + 2 + 3 + sum(range(10, 18))
