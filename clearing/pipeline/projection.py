@@ -90,7 +90,7 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         block_number=block.number,
         effects=effects,
         day=day,
-        unswept=LotService(session, network=network).unswept_by(content.entries, day),
+        due=LotService(session, network=network).due_days(content.entries, day),
         midnight=network.begin_of(network.day_at(clock_of(session).unix())),
     )
     if block.receipts:  # the calls in them are final, too

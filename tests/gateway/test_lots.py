@@ -30,8 +30,10 @@ def test_expired_points_are_shown_as_due_and_burnt_on_request(site: Site) -> Non
     assert [(lot["points"], lot["expires_on"]) for lot in own.get(path)["data"]] == [(40, day)]
     body = {"program": "OWNK", "member": member, "points": 40}
     own.refused("/v1/expirations", body, "not_expired")
+    program = _number(site, "OWNK")
     with site.database.session.begin() as session:
-        session.execute(text("UPDATE entries SET expiry_day = 1 WHERE program = :n"), {"n": _number(site, "OWNK")})
+        session.execute(text("UPDATE entries SET expiry_day = 1 WHERE program = :n"), {"n": program})
+        session.execute(text("UPDATE accounts SET due_on = 1 WHERE program = :n"), {"n": program})
         session.execute(text("UPDATE signer_keys SET keystore = NULL WHERE merchant_number = :n"), {"n": own.number})
     keyring = Keyring(site.settings.keystore_password.get_secret_value())
     ExpiryRound(site.database, site.settings, keyring).run()

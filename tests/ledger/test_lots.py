@@ -398,28 +398,21 @@ def test_the_history_of_an_account_is_enough_to_know_its_lots(database: Database
         assert all(entry.member != address(99) for entry, _ in history.entries)
 
 
-def test_who_has_points_that_expire_in_a_range_of_days_is_found_by_those_days(database: Database) -> None:
+def test_who_has_points_that_expire_on_a_day_is_found_by_that_day(database: Database) -> None:
     history = a_long_story()
     store(database, history)
     with database.session() as session:
         repository = LotRepository(session)
         gifts = {(ANN, FUEL), (BEN, FUEL), (CAT, FUEL)}
         exchanged = {(BEN, CINE), (ANN, CINE)}
-        assert (
-            repository.accounts_expiring(111, 130) == gifts | exchanged
-        )  # Ann's went on to Ben, and from there to Cat
-        assert repository.accounts_expiring(150, 150) == {(BEN, FUEL), (CAT, FUEL)} | exchanged
-        assert repository.accounts_expiring(140, 140) == {(CAT, CINE)}
-        assert repository.may_expire(gifts, 140, 140) == {(BEN, FUEL), (CAT, FUEL)}  # whatever was given to them
-        assert repository.may_expire({(ANN, FUEL), (CAT, CINE)}, 140, 140) == {(CAT, CINE)}
-        assert repository.may_expire(exchanged, 140, 140) == exchanged
-        service = LotService(session, network=NETWORK)
-        whole = replay(history)
-        assert service.over(gifts, 130) == {
-            account: whole.lots(account)
-            for account in gifts
-            if any(portion.origin.is_over(130) for portion in whole.lots(account))
-        }
+        members = {ANN, BEN, CAT}
+        # Ann's went on to Ben, and from there to Cat
+        assert repository.accounts_expiring(120, members) == gifts | exchanged
+        assert repository.accounts_expiring(120, {BEN, CAT}) == set()
+        assert repository.accounts_expiring(150, members) == {(BEN, FUEL), (CAT, FUEL)} | exchanged
+        assert repository.accounts_expiring(140, members) == {(CAT, CINE)}
+        assert repository.addresses_given(120, "", 2) == [ANN]
+        assert repository.addresses_given(120, ANN, 2) == []
 
 
 def test_lots_follow_what_the_chain_settled(harness: Harness) -> None:

@@ -154,7 +154,7 @@ def test_a_hold_knows_whether_its_order_is_pending_also_after_its_block_fell_out
         decisions = {key: Decision(accepted=1)}
         midnight = chainless.network.begin_of(day)
         OrderFinalisation(session).settle(
-            decisions, block_number=7, effects=Effects(), day=day, unswept=(), midnight=midnight
+            decisions, block_number=7, effects=Effects(), day=day, due={}, midnight=midnight
         )
     assert not read(chainless, held).drawing
     with chainless.database.session.begin() as session:

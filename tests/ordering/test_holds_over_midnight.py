@@ -211,7 +211,7 @@ def test_a_hold_of_today_ends_without_any_further_work(story: Story) -> None:
     held = hold(story.chainless, story.member, 70)
     release(story.chainless, held)
     with story.chainless.database.session.begin() as session:
-        assert AccountRepository(session).unswept() == set()
+        assert AccountRepository(session).due(TODAY, None, 1) == []
     assert story.available() == 150
 
 

@@ -107,7 +107,7 @@ def test_all_wrong_values_are_named_at_once(shell: Shell) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["up", "migrate", "worker", "beat", "deploy"])
+@pytest.mark.parametrize("command", ["up", "migrate", "worker", "rounds", "beat", "deploy"])
 def test_every_command_refuses_wrong_settings(shell: Shell, command: str) -> None:
     shell.set(CHAIN_ID="main")
     assert shell.refused("clearing", command) == 'TONGDUI_CHAIN_ID: must be a whole number, this is "main"'

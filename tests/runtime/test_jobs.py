@@ -37,7 +37,7 @@ from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import LinkCode
 from clearing.parties.merchants.models import Merchant
 from clearing.runtime.jobs import app as jobs
-from clearing.runtime.jobs import definitions, file_broker
+from clearing.runtime.jobs import definitions, file_broker, rounds
 from clearing.runtime.jobs.context import Context
 from scripts.dev.services import free_port, is_alive, rabbitmq, redis
 from tests.support.chainless import CONTRACT, ChainlessNetwork
@@ -148,6 +148,7 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
             with network.database.session.begin() as session:
                 session.add(_old_record())
             worker = workers.start("worker", "--beat", "--processes", "1")
+            workers.start("rounds", "--processes", "1")
             until(lambda: _subjects(receiver) == ["first"], workers)
             until(lambda: not _idempotency_records(network), workers)
             children = _descendants(worker.pid)
@@ -163,6 +164,68 @@ def test_the_embedded_worker_goes_on_after_a_kill_leaves_no_process_behind_and_e
             assert worker.wait(120) == 0
         finally:
             workers.close()
+
+
+def test_a_round_that_takes_long_keeps_nothing_quick_waiting(network: ChainlessNetwork, tmp_path: Path) -> None:
+    """Jobs of the two queues go to workers of their own: what one finds, the other leaves alone."""
+    file_broker.register()
+    options = {"directory": str(tmp_path / "broker"), "polling_interval": 0.01}
+    with Connection("directory://localhost/", transport_options=options) as connection:
+        for task in _ours().values():
+            task.apply_async(connection=connection)
+    waiting = {queue.name: len(list(queue.iterdir())) for queue in (tmp_path / "broker").iterdir()}
+    assert waiting == {"tongdui": len(_ours()) - len(_ROUNDS), "tongdui-rounds": len(_ROUNDS)}
+
+
+_ROUNDS = {
+    "points.expire",
+    "points.remind",
+    "statements.make",
+    "reconciliation.run",
+    "quotes.clean_up",
+    "idempotency.clean_up",
+    "link_codes.clean_up",
+    "member_codes.clean_up",
+    "webhooks.clean_up",
+}
+
+
+def test_a_round_never_overlaps_itself_and_a_killed_one_leaves_no_lock(
+    chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Context.of(chainless.settings)
+    monkeypatch.setattr(rounds, "context", lambda: shared)
+    monkeypatch.setattr(definitions, "context", lambda: shared)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD_THE_LOCK, chainless.settings.database_url],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    with holder.stdout:
+        assert holder.stdout.readline() == "True\n"
+        expire = _ours()["points.expire"]
+        assert expire.apply().result is None
+        assert _ours()["points.remind"].apply().result == 0  # another round's lock is another one
+        holder.kill()
+        holder.wait()
+    deadline = time.monotonic() + 60
+    while expire.apply().result is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert expire.apply().result == 0
+    shared.close()
+
+
+_HOLD_THE_LOCK = """
+import sys, time
+from clearing.kit.database import Database
+from clearing.runtime.jobs.rounds import alone
+with alone(Database(sys.argv[1]), "points.expire") as is_mine:
+    print(is_mine, flush=True)
+    time.sleep(600)
+"""
 
 
 def test_every_job_has_limits_and_a_place_in_the_schedule_and_acknowledges_late() -> None:
@@ -186,6 +249,7 @@ def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
         settings = network.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
         shared = Context.of(settings)
         monkeypatch.setattr(definitions, "context", lambda: shared)
+        monkeypatch.setattr(rounds, "context", lambda: shared)
         for name, task in _ours().items():
             before = _rows(network)
             counted = _counted(name)
@@ -226,7 +290,7 @@ def _work_for_everybody(network: ChainlessNetwork) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=365)
     with network.database.session.begin() as session:
         store(session, history)
-        AccountRepository(session).add({(address, 1): Balance(posted=20)})
+        AccountRepository(session).add({(address, 1): Balance(posted=20, due_on=today)})
         PositionRepository(session).lock(1).position = -(10**6)
         session.add(_old_record())
         session.add(LinkCode(code_hash=bytes(32), member_id=member, expires_at=long_ago))

@@ -11,7 +11,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    "up", "merchant", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "beat", "reconcile", "rebuild", "queue",
+    "up", "merchant", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile", "rebuild",
+    "queue",
     "pause", "resume", "cancel", "quarantine",
 ]  # fmt: skip
 HEAVY = {

@@ -65,10 +65,12 @@ class ChainlessNetwork(Harness):
             effects = Effects.of(list(originals.values()), ROUTES, originals)
             effects.micros.clear()
             lots = LotService(session, network=self.network)
-            unswept = {account for entry, day in history.entries for account in lots.unswept_by([entry], day)}
             midnight = self.network.begin_of(self.today())
             finalisation = OrderFinalisation(session)
-            finalisation.settle({}, block_number=0, effects=effects, day=0, unswept=unswept, midnight=midnight)
+            for entry, day in history.entries:
+                due = lots.due_days([entry], day)
+                finalisation.settle({}, block_number=0, effects=Effects(), day=0, due=due, midnight=midnight)
+            finalisation.settle({}, block_number=0, effects=effects, day=0, due={}, midnight=midnight)
 
     def take_key_away(self, merchant: int) -> None:
         """Removes the merchant's managed key: from now on it signs for itself."""

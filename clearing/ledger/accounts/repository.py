@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
 from clearing.kit.upsert import insert_for
-from clearing.ledger.accounts.models import Account
+from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
 AccountKey = tuple[str, int]
 """(member's address, program number)."""
 
 _ADD_IN_PLACE = text(
     """
-    INSERT INTO accounts (address, program, posted, reserved, expiring, unswept)
+    INSERT INTO accounts (address, program, posted, reserved, expiring, due_on)
     SELECT * FROM unnest(
         CAST(:addresses AS varchar[]), CAST(:programs AS integer[]),
         CAST(:posted AS numeric[]), CAST(:reserved AS numeric[]), CAST(:expiring AS numeric[]),
-        CAST(:unswept AS boolean[])
+        CAST(:due_on AS integer[])
     )
     ON CONFLICT (address, program) DO UPDATE SET
         posted = accounts.posted + excluded.posted,
         reserved = accounts.reserved + excluded.reserved,
         expiring = accounts.expiring + excluded.expiring,
-        unswept = accounts.unswept OR excluded.unswept
+        due_on = LEAST(accounts.due_on, excluded.due_on)
     """
 )
 
-_IS_UNSWEPT = text("accounts.unswept")
+_MAY_BECOME_DUE = text(f"accounts.due_on < {NOTHING_DUE}")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+_SET_DUE_IN_PLACE = text(
+    """
+    UPDATE accounts SET due_on = found.due_on
+    FROM unnest(CAST(:addresses AS varchar[]), CAST(:programs AS integer[]), CAST(:due_on AS integer[]))
+        AS found (address, program, due_on)
+    WHERE accounts.address = found.address AND accounts.program = found.program AND accounts.due_on <> found.due_on
+    """
+)
 
 
 class Balance(NamedTuple):
@@ -42,7 +50,7 @@ class Balance(NamedTuple):
     posted: int = 0
     reserved: int = 0
     expiring: int = 0
-    unswept: bool = False
+    due_on: int = UNDATED
 
     def plus(self, change: Balance) -> Balance:
         """The balance after a change."""
@@ -50,11 +58,24 @@ class Balance(NamedTuple):
             self.posted + change.posted,
             self.reserved + change.reserved,
             self.expiring + change.expiring,
-            self.unswept or change.unswept,
+            min(self.due_on, change.due_on),
         )
 
 
 NOTHING = Balance()
+
+
+class DuePlace(NamedTuple):
+    """An account in the order in which the expiry round goes through those that are due."""
+
+    due_on: int
+    program: int
+    address: str
+
+    @property
+    def account(self) -> AccountKey:
+        """The account."""
+        return self.address, self.program
 
 
 class AccountRepository:
@@ -84,7 +105,7 @@ class AccountRepository:
                 Account.posted,
                 Account.reserved,
                 Account.expiring,
-                Account.unswept,
+                Account.due_on,
             )
             .where(pairs_in_list(self._session, Account.address, Account.program, set(keys)))
             .order_by(Account.address, Account.program)
@@ -92,18 +113,26 @@ class AccountRepository:
         rows = self._session.execute(query.with_for_update(of=Account) if lock else query)
         return {(row[0], row[1]): Balance(row[2], row[3], row[4], row[5]) for row in rows}
 
-    def unswept(self) -> set[AccountKey]:
-        """The accounts that the expiry round has to look at, whatever the day."""
-        query = select(Account.address, Account.program).where(_IS_UNSWEPT)
-        return {(address, program) for address, program in self._session.execute(query)}
+    def due(self, day: int, after: DuePlace | None, limit: int) -> list[DuePlace]:
+        """The accounts that the expiry round has to look at on this day, in its order, after the one at which it stands."""
+        place = (Account.due_on, Account.program, Account.address)
+        query = select(*place).where(_MAY_BECOME_DUE, Account.due_on <= day).order_by(*place).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(*place) > tuple_(*after))
+        return [DuePlace(*row) for row in self._session.execute(query)]
 
-    def sweep(self, keys: Collection[AccountKey]) -> None:
-        """Notes that the expiry round has looked at these accounts. Lock them first."""
-        mine = pairs_in_list(self._session, Account.address, Account.program, keys)
-        self._session.execute(
-            update(Account).where(_IS_UNSWEPT, mine).values(unswept=False),
-            execution_options={"synchronize_session": False},
-        )
+    def set_due(self, days: Mapping[AccountKey, int]) -> None:
+        """Notes from which day on the expiry round has to look at each of these accounts again. Lock them first."""
+        ordered = [(address, program, day) for (address, program), day in sorted(days.items())]
+        if not ordered:
+            return
+        if dialect_of(self._session) == "postgresql":
+            addresses, programs, due_on = (list(column) for column in zip(*ordered, strict=True))
+            self._session.execute(_SET_DUE_IN_PLACE, {"addresses": addresses, "programs": programs, "due_on": due_on})
+        else:
+            mine = (Account.address == bindparam("a"), Account.program == bindparam("p"))
+            change = update(Account).where(*mine).values(due_on=bindparam("d"))
+            self._session.connection().execute(change, [{"a": a, "p": p, "d": d} for a, p, d in ordered])
         self._forget_loaded()
 
     def add(self, changes: Mapping[AccountKey, Balance]) -> None:
@@ -120,7 +149,7 @@ class AccountRepository:
     def _add_in_place(self, changes: list[tuple[AccountKey, Balance]]) -> None:
         """One statement for all of them. The rows are locked in the order of `changes`, like everywhere: no deadlocks."""
         columns = [list(column) for column in zip(*((*key, *change) for key, change in changes), strict=True)]
-        names = ("addresses", "programs", "posted", "reserved", "expiring", "unswept")
+        names = ("addresses", "programs", "posted", "reserved", "expiring", "due_on")
         self._session.execute(_ADD_IN_PLACE, dict(zip(names, columns, strict=True)))
 
     def _read_and_write(self, changes: list[tuple[AccountKey, Balance]]) -> None:

@@ -1,31 +1,28 @@
 """What is due of accounts: points whose day has come and that nothing pending will take. Worked out from the accounts' lots.
 
-Replays cost time, so nobody asks for accounts that the expiry round has swept: see `unswept`.
+Lots cost time, so nobody asks for those of accounts that the expiry round has swept: see `unswept`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.identity import NetworkIdentity
+from clearing.ledger.accounts.models import NOTHING_DUE
 from clearing.ledger.accounts.repository import NOTHING, AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.repository import HoldRepository, PendingHold
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.ledger.lots.draws import DatedDraw, left_over
-from clearing.ledger.lots.repository import ExpiryMarkRepository, LotRepository
+from clearing.ledger.lots.replay import Portion
 from clearing.ledger.lots.service import LotService
 
 _BEFORE_ALL_DAYS = 0
 """Whoever draws as on this day takes the lots that are over first: on it, none was."""
-
-_days_done: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-"""By database: the newest day whose expiry round is known to be done."""
 
 
 class CapturedHold(NamedTuple):
@@ -36,6 +33,15 @@ class CapturedHold(NamedTuple):
     """The network day of the hold: the order takes lots as on that day."""
     points: int
     """What the order asks for."""
+
+
+class Look(NamedTuple):
+    """What the expiry round finds in an account's lots."""
+
+    points: int
+    """What is due now."""
+    next_day: int
+    """The first day on which more of what is there now may be: NOTHING_DUE if no day will."""
 
 
 class DueService:
@@ -56,7 +62,15 @@ class DueService:
         captured: CapturedHold | None = None,
     ) -> dict[AccountKey, int]:
         """Points of lots that are over and that nothing pending will take: no hold, no order, no burning. Where there are any."""
-        return self._left_over(accounts, balances, captured, orders_day=self._today(), taking_back={})
+        lots = LotService(self._session, network=self._network).portions(accounts)
+        return self._left_over(lots, balances, captured, orders_day=self._today(), taking_back={})
+
+    def look(self, accounts: Collection[AccountKey], balances: Mapping[AccountKey, Balance]) -> dict[AccountKey, Look]:
+        """What is due of each account today, and when there may be more."""
+        today = self._today()
+        lots = LotService(self._session, network=self._network).portions(accounts)
+        due = self._left_over(lots, balances, None, orders_day=today, taking_back={})
+        return {account: Look(due.get(account, 0), _next_day(lots[account], today)) for account in accounts}
 
     def burnable(
         self, accounts: Collection[AccountKey], *, taking_back: Mapping[AccountKey, int]
@@ -69,11 +83,12 @@ class DueService:
         """
         newest = BlockRepository(self._session).last()
         orders_day = min(newest.day if newest else _BEFORE_ALL_DAYS, self._today())
-        return self._left_over(accounts, None, None, orders_day=orders_day, taking_back=taking_back)
+        lots = LotService(self._session, network=self._network).portions(accounts)
+        return self._left_over(lots, None, None, orders_day=orders_day, taking_back=taking_back)
 
     def _left_over(
         self,
-        accounts: Collection[AccountKey],
+        lots: Mapping[AccountKey, Sequence[Portion]],
         balances: Mapping[AccountKey, Balance] | None,
         captured: CapturedHold | None,
         *,
@@ -81,7 +96,7 @@ class DueService:
         taking_back: Mapping[AccountKey, int],
     ) -> dict[AccountKey, int]:
         today = self._today()
-        over = LotService(self._session, network=self._network).over(accounts, today)
+        over = {account: some for account, some in lots.items() if any(each.origin.is_over(today) for each in some)}
         if not over:
             return {}
         balances = self._accounts.balances(over) if balances is None else balances
@@ -115,26 +130,22 @@ class DueService:
     def unswept(self, balances: Mapping[AccountKey, Balance], holds: Iterable[PendingHold]) -> set[AccountKey]:
         """Those of the accounts that may have due points which the round has not seen. `holds` are all that are pending on them.
 
-        Asks next to nothing once the day's round is done.
+        Asks the database for nothing: the accounts say from which day on somebody has to look at them.
         """
         at, today = self._clock.now(), self._today()
-        marked = {account for account, balance in balances.items() if balance.unswept}
+        due = {account for account, balance in balances.items() if balance.due_on <= today}
         freed = {
             hold.account
             for hold in holds
             if hold.has_lapsed(at) and self._network.day_of_moment(hold.created_at) < today
         }
-        return marked | freed | self._reaching_their_day(balances, today)
-
-    def _reaching_their_day(self, accounts: Collection[AccountKey], today: int) -> set[AccountKey]:
-        database = self._session.get_bind()
-        if _days_done.get(database, 0) >= today or not accounts:
-            return set()
-        mark = ExpiryMarkRepository(self._session).get(ExpiryMarkRepository.EXPIRY)
-        if mark is not None and mark.day >= today:
-            _days_done[database] = mark.day
-            return set()
-        return LotRepository(self._session).may_expire(accounts, mark.day + 1 if mark else 1, today)
+        return due | freed
 
     def _today(self) -> int:
         return self._network.day_at(self._clock.unix())
+
+
+def _next_day(portions: Iterable[Portion], today: int) -> int:
+    return min(
+        (each.origin.expires for each in portions if today < each.origin.expires < NOTHING_DUE), default=NOTHING_DUE
+    )

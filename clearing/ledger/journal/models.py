@@ -91,6 +91,7 @@ class Entry(Base):
         Index(
             "entries_expiry_day_index",
             "expiry_day",
+            "address",
             postgresql_where=text("expiry_day > 0"),
             sqlite_where=text("expiry_day > 0"),
         ),

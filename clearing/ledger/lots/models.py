@@ -9,13 +9,11 @@ from clearing.kit.database import Base
 
 
 class ExpiryMark(Base):
-    """How far a daily round has come: it has looked at all points that expire on `day` or earlier.
-
-    The expiry round's `day` is at most the day of the newest block: until there is a block of today, the projector may still bring
-    points that expire today.
-    """
+    """How far a daily round has come: it is done with `day` and all days before, and stands at `address` in a part of the next."""
 
     __tablename__ = "expiry_marks"
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     day: Mapped[int]
+    part: Mapped[str | None] = mapped_column(String(40), default=None)
+    address: Mapped[str | None] = mapped_column(String(42), default=None)

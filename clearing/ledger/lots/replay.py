@@ -26,7 +26,7 @@ from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
 NEVER = 2**32
-"""Sorts behind every expiry day."""
+"""Sorts behind every expiry day. (An account's `due_on`, a column of 32 bits, has its own words for no day.)"""
 _CAPTURED_KINDS = frozenset({Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND})
 """What a hold can become. The link of any other kind means something else."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.in_list import in_list, pairs_in_list
@@ -25,6 +26,14 @@ _CHUNK = 400
 _HAS_EXPIRY_DAY = text("entries.expiry_day > 0")
 _IS_LINKED = text("entries.kind IN (5, 6)")
 _IS_TRANSFER = text("entries.kind = 5")
+
+
+class LotTerms(NamedTuple):
+    """What lots have to know of an agreement."""
+
+    target_program: int
+    keep_expiry: bool
+    """Whether exchanged points keep their expiry."""
 
 
 @dataclass(slots=True)
@@ -52,8 +61,6 @@ class History:
 class ExpiryMarkRepository:
     """How far daily rounds have come, in one session."""
 
-    EXPIRY = "points.expire"
-    """The round that holds and burns expired points."""
     REMINDERS = "points.remind"
 
     def __init__(self, session: Session) -> None:
@@ -64,13 +71,15 @@ class ExpiryMarkRepository:
         return self._session.get(ExpiryMark, name, populate_existing=True)
 
     def set(self, name: str, day: int) -> None:
-        """Notes how far a round has come. Of two that run at the same time, the farther one counts."""
-        mark = self._session.get(ExpiryMark, name, with_for_update=True)
-        if mark is None:
-            values = {"name": name, "day": day}
-            self._session.execute(insert_for(self._session)(ExpiryMark).values(values).on_conflict_do_nothing())
-            return
-        mark.day = max(mark.day, day)
+        """Notes that a round is done, and for which day."""
+        values: dict[str, object] = {"day": day, "part": None, "address": None}
+        statement = insert_for(self._session)(ExpiryMark).values(name=name, **values)
+        self._session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+    def set_place(self, name: str, part: str, address: str) -> None:
+        """Notes how far a round is that is not done yet: in which part of it, up to which address."""
+        change = update(ExpiryMark).where(ExpiryMark.name == name).values(part=part, address=address)
+        self._session.execute(change, execution_options={"synchronize_session": False})
 
 
 class LotRepository:
@@ -97,38 +106,34 @@ class LotRepository:
         history.entries = [found[place] for place in sorted(found)]
         return history
 
+    def terms_of(self, agreements: Collection[int]) -> dict[int, LotTerms]:
+        """The terms of these agreements, by number."""
+        if not agreements:
+            return {}
+        query = select(Agreement.number, Agreement.target_program, Agreement.keep_expiry)
+        rows = self._session.execute(query.where(in_list(self._session, Agreement.number, agreements)))
+        return {number or 0: LotTerms(target, keeps) for number, target, keeps in rows}
+
     # ---------------------------------------------------------------- who has points of certain days
 
-    def accounts_expiring(self, first_day: int, last_day: int) -> set[AccountKey]:
-        """Accounts that got points with an expiry day from `first_day` to `last_day`, wherever these came from.
+    def addresses_given(self, day: int, after: str, limit: int) -> list[str]:
+        """The members who got points that expire on this day, in order, after this address."""
+        query = select(Entry.address).where(_HAS_EXPIRY_DAY, Entry.expiry_day == day, Entry.address > after)
+        return list(self._session.scalars(query.distinct().order_by(Entry.address).limit(limit)))
+
+    def accounts_expiring(self, day: int, addresses: Collection[str]) -> set[AccountKey]:
+        """The accounts in which these members got points that expire on this day, and those to which such points may have gone on.
 
         Some have spent them since.
         """
         found: set[AccountKey] = set()
-        new = self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day))
+        theirs = in_list(self._session, Entry.address, addresses)
+        new = self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day == day, theirs)
         keeping = self._keeping_expiry()
         while new:
             found |= new
             new = (self._given_on(new) | self._exchanged_on(new, keeping)) - found
         return found
-
-    def may_expire(self, accounts: Collection[AccountKey], first_day: int, last_day: int) -> set[AccountKey]:
-        """Those of the accounts that may have points with an expiry day from `first_day` to `last_day`: they got some, or they
-        once got points that had kept the expiry of other accounts'."""
-        is_theirs = in_list(self._session, Entry.address, {address for address, _ in accounts})
-        found = self._accounts_given(_HAS_EXPIRY_DAY, Entry.expiry_day.between(first_day, last_day), is_theirs)
-        words = {address_word(address) for address, _ in accounts}
-        gifts = select(Entry.link, Entry.program).where(
-            _IS_LINKED, Entry.kind == int(Kind.TRANSFER), Entry.link.in_(words)
-        )
-        found |= {(_address_of(link), program) for link, program in self._session.execute(gifts)}
-        if keeping := self._keeping_expiry():
-            found |= self._accounts_given(is_theirs, Entry.agreement.in_(keeping))
-        return found.intersection(accounts)
-
-    def given_by(self, entry: receipts.Entry) -> AccountKey:
-        """The account in which an issue or an exchange made a lot."""
-        return entry.member, self._targets()[entry.agreement] if entry.out else entry.program
 
     def _accounts_given(self, *conditions: ColumnElement[bool] | TextClause) -> set[AccountKey]:
         query = select(Entry.address, Entry.program, Entry.agreement, Entry.out).where(*conditions).distinct()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.clock import clock_of
 from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
-from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.accounts.models import AT_ONCE, UNDATED
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.lots.replay import Portion, Replay, day_that_counts
-from clearing.ledger.lots.repository import History, LotRepository
+from clearing.ledger.lots.repository import History, LotRepository, LotTerms
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
@@ -34,7 +34,7 @@ class LotService:
 
     def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
         self._network = network
-        self._clock = clock_of(session)
+        self._accounts = AccountRepository(session)
         self._lots = LotRepository(session)
 
     def of(self, account: AccountKey) -> list[Lot]:
@@ -52,32 +52,62 @@ class LotService:
         replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
         return {account: replay.lots(account) for account in accounts}
 
-    def over(self, accounts: Collection[AccountKey], day: int) -> dict[AccountKey, list[Portion]]:
-        """Of these accounts, those with lots that are over on `day`, and all their lots."""
-        found = self.portions(accounts)
-        return {
-            account: portions
-            for account, portions in found.items()
-            if any(portion.origin.is_over(day) for portion in portions)
+    def due_days(self, entries: Sequence[Entry], day: int) -> dict[AccountKey, int]:
+        """From which day on the expiry round has to look at accounts, because of what these entries, of a block of this day,
+        brought there: no point of it that is good expires before."""
+        terms = self._lots.terms_of({entry.agreement for entry in entries if entry.kind == Kind.EXCHANGE})
+        givers = {
+            (entry.member, entry.program)
+            for entry in entries
+            if entry.kind == Kind.TRANSFER or (entry.kind == Kind.EXCHANGE and terms[entry.agreement].keep_expiry)
         }
-
-    def unswept_by(self, entries: Iterable[Entry], day: int) -> set[AccountKey]:
-        """Accounts to which these entries, of a block of this day, may have brought points whose day has come. The round that
-        looks for points of a day cannot find them there."""
-        today = self._network.day_at(self._clock.unix())
-        found: set[AccountKey] = set()
+        balances = self._accounts.balances(givers) if givers else {}
+        days = _DueDays(terms, {account: balance.due_on for account, balance in balances.items()})
         for entry in entries:
-            match Kind(entry.kind):
-                case Kind.TRANSFER:
-                    found.add((recipient_of(entry), entry.program))
-                case Kind.REVERSE:
-                    found.add((entry.member, entry.program))
-                case Kind.EXCHANGE if day_that_counts(entry, day) < day:
-                    # It may have left some of the hold's points, and made others that keep an expiry of the past.
-                    found |= {(entry.member, entry.program), self._lots.given_by(entry)}
-                case _ if 0 < entry.expiry_day <= today:
-                    found.add(self._lots.given_by(entry))
-        return found
+            days.add(entry, day)
+        return days.found
+
+
+@dataclass(slots=True)
+class _DueDays:
+    """The days that entries mean for accounts, entry by entry."""
+
+    terms: Mapping[int, LotTerms]
+    stored: Mapping[AccountKey, int]
+    found: dict[AccountKey, int] = field(default_factory=dict)
+
+    def add(self, entry: Entry, day: int) -> None:
+        """Adds an entry of a block of this day."""
+        giver = (entry.member, entry.program)
+        match Kind(entry.kind):
+            case Kind.ISSUE if entry.expiry_day:
+                self._note(giver, entry.expiry_day)
+            case Kind.TRANSFER if self._of(giver) != UNDATED:
+                self._note((recipient_of(entry), entry.program), AT_ONCE)
+            case Kind.REVERSE:
+                self._note(giver, AT_ONCE)
+            case Kind.EXCHANGE:
+                self._exchange(entry, giver, day)
+            case _:
+                pass
+
+    def _exchange(self, entry: Entry, giver: AccountKey, day: int) -> None:
+        terms = self.terms[entry.agreement]
+        target = (entry.member, terms.target_program)
+        if entry.expiry_day:
+            self._note(target, entry.expiry_day)
+        if terms.keep_expiry and (source := self._of(giver)) != UNDATED:
+            self._note(target, source)
+        if day_that_counts(entry, day) < day:
+            # It may have left some of the hold's points, and made others that keep an expiry of the past.
+            self._note(giver, AT_ONCE)
+            self._note(target, AT_ONCE)
+
+    def _of(self, account: AccountKey) -> int:
+        return min(self.stored.get(account, UNDATED), self.found.get(account, UNDATED))
+
+    def _note(self, account: AccountKey, day: int) -> None:
+        self.found[account] = min(day, self.found.get(account, UNDATED))
 
 
 def replayed(history: History, utc_offset_seconds: int) -> Replay:

@@ -22,18 +22,18 @@ def upgrade() -> None:
         sa.Column("posted", Big(), nullable=False),
         sa.Column("reserved", Big(), nullable=False),
         sa.Column("expiring", Big(), nullable=False),
-        sa.Column("unswept", sa.Boolean(), nullable=False),
+        sa.Column("due_on", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", name=op.f("accounts_pkey")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("accounts_program_index"), ["program"], unique=False)
         batch_op.create_index(
-            "accounts_unswept_index",
-            ["address", "program"],
+            "accounts_due_index",
+            ["due_on", "program", "address"],
             unique=False,
-            postgresql_where=sa.text("unswept"),
-            sqlite_where=sa.text("unswept"),
+            postgresql_where=sa.text("due_on < 2147483646"),
+            sqlite_where=sa.text("due_on < 2147483646"),
         )
+        batch_op.create_index(batch_op.f("accounts_program_index"), ["program"], unique=False)
 
     op.create_table(
         "agreement_uses",
@@ -114,7 +114,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("entries_block_number_index"), ["block_number"], unique=False)
         batch_op.create_index(
             "entries_expiry_day_index",
-            ["expiry_day"],
+            ["expiry_day", "address"],
             unique=False,
             postgresql_where=sa.text("expiry_day > 0"),
             sqlite_where=sa.text("expiry_day > 0"),
@@ -171,6 +171,8 @@ def upgrade() -> None:
         "expiry_marks",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("part", sa.String(length=40), nullable=True),
+        sa.Column("address", sa.String(length=42), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("expiry_marks_pkey")),
     )
     op.create_table(
@@ -1209,9 +1211,11 @@ def downgrade() -> None:
     op.drop_table("batches")
     op.drop_table("agreement_uses")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
-        batch_op.drop_index(
-            "accounts_unswept_index", postgresql_where=sa.text("unswept"), sqlite_where=sa.text("unswept")
-        )
         batch_op.drop_index(batch_op.f("accounts_program_index"))
+        batch_op.drop_index(
+            "accounts_due_index",
+            postgresql_where=sa.text("due_on < 2147483646"),
+            sqlite_where=sa.text("due_on < 2147483646"),
+        )
 
     op.drop_table("accounts")

@@ -1,7 +1,7 @@
 """The daily rounds: burning what has expired, and reminding of what soon will.
 
 Both look at what is due, not at what was asked of them: running one twice, late, or never for a week does no harm. A round works in
-transactions of some accounts of one merchant each, and notes only at its end how far it has come.
+transactions of some accounts of one merchant each; what these note is how far it has come.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
-from clearing.ledger.accounts.repository import AccountKey, AccountRepository
-from clearing.ledger.availability.due import DueService
+from clearing.ledger.accounts.models import AT_ONCE
+from clearing.ledger.accounts.repository import AccountKey, AccountRepository, DuePlace
+from clearing.ledger.availability.due import DueService, Look
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
-from clearing.ledger.journal.repository import BlockRepository
 from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.lots.repository import ExpiryMarkRepository, LotRepository
 from clearing.ledger.lots.service import LotService
@@ -50,6 +50,9 @@ DAYS_AHEAD = (30, 7, 1)
 ACTOR = "worker"
 _UNTIL_BURNT = datetime(9999, 1, 1, tzinfo=UTC)
 _CHUNK = 200
+"""Accounts in a transaction; no more than fit into an order."""
+_PAGE = 1_000
+"""Accounts, or addresses, that are looked up at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ class Due:
 
 
 class ExpiryRound:
-    """Sets expired points aside. Burns them where the gateway signs for their merchant, and notifies the other merchants."""
+    """Sets expired points aside. Burns them where the gateway signs for their merchant, and notifies the other merchants.
 
-    NAME = ExpiryMarkRepository.EXPIRY
+    The accounts themselves say which are due, so a round that is killed goes on where it was: whatever it had swept is due no more.
+    """
 
     def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
         self._database = database
@@ -81,75 +85,74 @@ class ExpiryRound:
 
     def run(self) -> int:
         """One round. Returns how many accounts it looked at."""
+        looked_at = 0
+        for some in self._pages():
+            with self._database.reading() as session:
+                groups = list(_by_merchant(session, some))
+            for merchant, accounts in groups:
+                with self._database.session.begin() as session:
+                    self._sweep(session, merchant, accounts)
+                looked_at += len(accounts)
+        return looked_at
+
+    def _pages(self) -> Iterator[list[AccountKey]]:
+        """The accounts to look at, some at a time. An account that stays due comes once: a round goes through them in order."""
         today = self._network.day_at(self._database.clock.unix())
         with self._database.reading() as session:
-            mark = ExpiryMarkRepository(session).get(self.NAME)
-            seen_day = self._chains_day(session)
-            accounts = self._candidates(session, mark, today)
-            groups = list(_by_merchant(session, accounts))
-        for merchant, some in groups:
-            with self._database.session.begin() as session:
-                self._sweep(session, merchant, some)
-        with self._database.session.begin() as session:
-            ExpiryMarkRepository(session).set(self.NAME, min(today, seen_day))
-        return len(accounts)
-
-    def _chains_day(self, session: Session) -> int:
-        """The day of the newest projected block: all points that expire on that day or earlier are in the database.
-
-        If today is later, the projector may merely be behind, and may still bring points that expire today.
-        """
-        newest = BlockRepository(session).last()
-        return self._network.day_at(newest.timestamp) if newest else 0
-
-    def _candidates(self, session: Session, mark: ExpiryMark | None, today: int) -> set[AccountKey]:
-        holds = HoldRepository(session)
-        accounts = holds.accounts_with_expired_points() | holds.accounts_with_lapsed(clock_of(session).now())
-        accounts |= AccountRepository(session).unswept()
-        first = mark.day + 1 if mark else 1
-        return accounts | LotRepository(session).accounts_expiring(first, today) if first <= today else accounts
+            lapsed = sorted(HoldRepository(session).accounts_with_lapsed(clock_of(session).now()))
+        for start in range(0, len(lapsed), _PAGE):
+            yield lapsed[start : start + _PAGE]
+        places: list[DuePlace] = []
+        while not places or len(places) == _PAGE:
+            with self._database.reading() as session:
+                places = AccountRepository(session).due(today, places[-1] if places else None, _PAGE)
+            if not places:
+                return
+            yield [place.account for place in places]
 
     def _sweep(self, session: Session, merchant_number: int, accounts: list[AccountKey]) -> None:
         # As for every order: lock the merchant, who counts the nonces, then the accounts.
         orders = OrderService(session, network=self._network, keyring=self._keyring, settings=self._settings)
         merchant = MerchantRepository(session).lock(merchant_number)
-        due, news = self._set_aside(session, accounts)
+        today = self._network.day_at(clock_of(session).unix())
+        due, news = self._set_aside(session, accounts, today)
         if MerchantRepository(session).managed_key(merchant_number, clock_of(session).unix()) is not None:
-            self._burn(session, orders, merchant, due)
+            left = self._burn(session, orders, merchant, due)
+            AccountRepository(session).set_due(dict.fromkeys(left, AT_ONCE))
         elif news:
-            today = self._network.day_at(clock_of(session).unix())
             data = {"day": self._network.date_of(today).isoformat(), "due": [due.data() for due in news]}
             EventRecorder(session).record(
                 "points.expiry_due", merchant.id, actor=ACTOR, merchants=[merchant_number], data=data
             )
 
-    def _set_aside(self, session: Session, accounts: list[AccountKey]) -> tuple[list[Due], list[Due]]:
+    def _set_aside(self, session: Session, accounts: list[AccountKey], today: int) -> tuple[list[Due], list[Due]]:
         """Holds exactly what is due and not otherwise taken. Returns all that is due, and the part of it that is new."""
         availability = AvailabilityService(session, network=self._network)
         balances = availability.lock(accounts)
-        points = availability.due.of(accounts, balances=balances)
-        repository = HoldRepository(session)
-        holds = repository.expiry_holds(accounts)
+        looks = availability.due.look(accounts, balances)
+        holds = HoldRepository(session).expiry_holds(accounts)
         members = MemberRepository(session).by_addresses(address for address, _ in accounts)
-        programs = ProgramRepository(session)
+        programs = ProgramRepository(session).by_numbers({program for _, program in accounts})
         unexpired = availability.before_expiry(accounts, balances)
-        due, news, swept = [], [], []
+        due, news, next_days = [], [], {}
         for account in accounts:
             own = holds[account].points if account in holds else 0
             free = unexpired[account].available + own
-            program = programs.by_number(account[1])
-            assert program is not None, "entries name registered programs"
-            wanted = points.get(account, 0)
-            here = Due(account, program, members.get(account[0]), max(min(wanted, free), 0))
+            look = looks[account]
+            here = Due(account, programs[account[1]], members.get(account[0]), max(min(look.points, free), 0))
             _adjust(session, here, holds.get(account))
             due += [here] if here.points else []
             news += [here] if here.points > own else []
-            swept += [account] if here.points == wanted else []
+            next_days[account] = _next_look(here, look, today)
         session.flush()
-        AccountRepository(session).sweep(swept)
+        AccountRepository(session).set_due(next_days)
         return due, news
 
-    def _burn(self, session: Session, orders: OrderService, merchant: Merchant, due: list[Due]) -> None:
+    def _burn(
+        self, session: Session, orders: OrderService, merchant: Merchant, due: list[Due]
+    ) -> Collection[AccountKey]:
+        """Burns what may be burnt now; the accounts in which something due is left."""
+        left = {found.account: found.points for found in due}
         accounts = [found.account for found in due]
         taking_back = OrderRepository(session).taking_back(accounts)
         burnable = DueService(session, network=self._network).burnable(accounts, taking_back=taking_back)
@@ -165,13 +168,17 @@ class ExpiryRound:
             for found in known
         ]
         if not instructions:
-            return
+            return left
         try:
             with session.begin_nested():
                 orders.accept(merchant, instructions, authorization=None, actor=ACTOR)
         except ClearingError as error:
             # The program is paused, the merchant closed or the queue full: the hold stays, and the next round tries again.
             log.warning("expired points not burnt yet", merchant=merchant.id, code=error.code, detail=error.detail)
+            return left
+        for found, instruction in zip(known, instructions, strict=True):
+            left[found.account] -= instruction.points
+        return [account for account, points in left.items() if points]
 
     def _references(
         self, session: Session, merchant: Merchant, accounts: Sequence[AccountKey]
@@ -203,44 +210,62 @@ class ReminderRound:
         self._network = NetworkIdentity.of(settings)
 
     def run(self) -> int:
-        """One round. Returns how many reminders it wrote."""
+        """One round. Returns how many reminders it wrote. One that was killed goes on where it was."""
         today = self._network.day_at(self._database.clock.unix())
-        with self._database.reading() as session:
-            mark = ExpiryMarkRepository(session).get(self.NAME)
-        done_until = mark.day if mark else today - 1
-        if done_until >= today:
-            return 0
-        written = 0
-        for ahead in DAYS_AHEAD:
+        mark = self._mark(today)
+        parts = {
+            f"{today}:{ahead}:{day}": (ahead, day)
+            for ahead in DAYS_AHEAD
             # After days without a round, this one makes up for them.
-            written += self._remind(ahead, max(done_until + 1 + ahead, today + 1), today + ahead)
+            for day in range(max(mark.day + 1 + ahead, today + 1), today + ahead + 1)
+        }
+        if mark.day >= today:
+            return 0
+        names = list(parts)
+        begin = names.index(mark.part) if mark.part in parts else 0
+        written = 0
+        for name in names[begin:]:
+            after = mark.address if name == mark.part else None
+            written += self._remind_of_day(*parts[name], name, after or "")
         with self._database.session.begin() as session:
             ExpiryMarkRepository(session).set(self.NAME, today)
         return written
 
-    def _remind(self, ahead: int, first: int, last: int) -> int:
+    def _mark(self, today: int) -> ExpiryMark:
+        """Where the round stands. The first one of all begins today."""
         with self._database.reading() as session:
-            groups = list(_by_merchant(session, LotRepository(session).accounts_expiring(first, last)))
-        written = 0
-        for merchant, some in groups:
+            mark = ExpiryMarkRepository(session).get(self.NAME)
+        if mark is None:
             with self._database.session.begin() as session:
-                written += self._remind_some(session, merchant, some, ahead, range(first, last + 1))
-        return written
+                ExpiryMarkRepository(session).set(self.NAME, today - 1)
+            mark = ExpiryMark(name=self.NAME, day=today - 1)
+        return mark
 
-    def _remind_some(
-        self, session: Session, merchant: int, accounts: list[AccountKey], ahead: int, days: Collection[int]
-    ) -> int:
+    def _remind_of_day(self, ahead: int, day: int, name: str, after: str) -> int:
+        """Goes through the members who got points of this day, in the order of their addresses."""
+        written = 0
+        while True:
+            with self._database.reading() as session:
+                addresses = LotRepository(session).addresses_given(day, after, _PAGE)
+                if not addresses:
+                    return written
+                groups = list(_by_merchant(session, LotRepository(session).accounts_expiring(day, addresses)))
+            for merchant, some in groups:
+                with self._database.session.begin() as session:
+                    written += self._remind_some(session, merchant, some, ahead, day)
+            after = addresses[-1]
+            with self._database.session.begin() as session:
+                ExpiryMarkRepository(session).set_place(self.NAME, name, after)
+
+    def _remind_some(self, session: Session, merchant: int, accounts: list[AccountKey], ahead: int, day: int) -> int:
         members = MemberRepository(session).by_addresses(address for address, _ in accounts)
         lots = LotService(session, network=self._network).of_all(accounts)
         written = 0
         for key in accounts:
-            by_day: dict[int, int] = defaultdict(int)
-            for lot in lots[key]:
-                by_day[lot.expiry_day] += lot.points
-            for day in sorted(set(by_day) & set(days)):
-                if ReminderRepository(session).claim(key, day, ahead):
-                    self._record(session, merchant, key, members.get(key[0]), by_day[day], day)
-                    written += 1
+            points = sum(lot.points for lot in lots[key] if lot.expiry_day == day)
+            if points and ReminderRepository(session).claim(key, day, ahead):
+                self._record(session, merchant, key, members.get(key[0]), points, day)
+                written += 1
         return written
 
     def _record(
@@ -275,6 +300,14 @@ def _by_merchant(session: Session, accounts: Iterable[AccountKey]) -> Iterator[t
     for merchant, some in sorted(by_merchant.items()):
         for start in range(0, len(some), _CHUNK):
             yield merchant, some[start : start + _CHUNK]
+
+
+def _next_look(here: Due, look: Look, today: int) -> int:
+    """The day on which the round looks at an account again that it has just looked at."""
+    if here.points != look.points:
+        return AT_ONCE  # something that does not know of the day has taken the rest for now
+    # What is set aside until its merchant burns it is looked at once a day: it may have become less.
+    return min(look.next_day, today + 1) if here.points else look.next_day
 
 
 def _adjust(session: Session, due: Due, hold: Hold | None) -> None:

@@ -14,6 +14,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
+from clearing.ledger.accounts.models import AT_ONCE
 from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
@@ -308,7 +309,7 @@ class HoldService:
         """Of what these holds set free, some may have come to its day since they were taken: the expiry round has to look."""
         today = self._network.day_at(self._clock.unix())
         older = {(hold.address, hold.program) for hold in holds if self._day_of(hold) < today}
-        AccountRepository(self._session).add(dict.fromkeys(older, Balance(unswept=True)))
+        AccountRepository(self._session).add(dict.fromkeys(older, Balance(due_on=AT_ONCE)))
 
     def _end(self, hold: Hold, state: HoldState) -> None:
         hold.state = state

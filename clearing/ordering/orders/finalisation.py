@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.wakeups.channels import Channel, notify
+from clearing.ledger.accounts.models import AT_ONCE, UNDATED
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, Balance
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.journal.effects import Effects
@@ -88,13 +89,13 @@ class OrderFinalisation:
         block_number: int,
         effects: Effects,
         day: int,
-        unswept: Collection[AccountKey],
+        due: Mapping[AccountKey, int],
         midnight: datetime,
     ) -> list[Order]:
         """Ends the orders that a block of this day decided, and books what its entries changed; the orders that ended.
 
-        `unswept` are accounts to which the entries may have brought points whose day has come. Today began at `midnight`: what an
-        older order had taken and now leaves may be over. An order that had ended outside the chain but was carried out all the
+        `due` says of accounts to which the entries brought points when these may expire. Today began at `midnight`: what an older
+        order had taken and now leaves may be over. An order that had ended outside the chain but was carried out all the
         same ends again: what it had reserved was released the first time.
         """
         orders = self._orders.lock_by_nonces(list(decisions))
@@ -112,7 +113,7 @@ class OrderFinalisation:
                 log.error("an order was carried out that had ended", order=order.id, state=order.state)
                 self._orders.claim_references(order)
                 self._finish(order, decision, block_number)
-        self._book(effects, self._reserved(ended), day, unswept=self._freed_by(freeing).union(unswept))
+        self._book(effects, self._reserved(ended), day, due={**due, **self._freed_by(freeing)})
         self._note_draws(ended, drawing=False)
         results = {order.seq: results_of(decisions[order.merchant_number, order.nonce]) for order in ended}
         OrderEvents(self._session).changed(ended, "projector", results)
@@ -124,7 +125,7 @@ class OrderFinalisation:
             order.state = state
             order.reason = reason
             self._orders.release_references(order, range(order.size))
-        self._book(Effects(), self._reserved(orders), day=0, unswept=self._freed_by(orders))
+        self._book(Effects(), self._reserved(orders), day=0, due=self._freed_by(orders))
         self._note_draws(orders, drawing=False)
         OrderEvents(self._session).changed(orders, actor)
         notify(self._session, Channel.DECIDED)
@@ -137,7 +138,7 @@ class OrderFinalisation:
             self._orders.claim_references(order)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
             order.reason = order.block_number = order.settled_at = None
-        self._book(effects.negated(), self._reserved(orders), day, unswept=effects.points, sign=-1)
+        self._book(effects.negated(), self._reserved(orders), day, due=dict.fromkeys(effects.points, AT_ONCE), sign=-1)
         self._note_draws(orders, drawing=True)
         OrderEvents(self._session).reopened(orders, settled, "projector")
 
@@ -165,9 +166,9 @@ class OrderFinalisation:
                 found.uses[agreement] += uses
         return found
 
-    def _freed_by(self, orders: Sequence[Order]) -> set[AccountKey]:
-        """Accounts where these orders may leave points whose day has come meanwhile, or may have brought such points."""
-        return self._orders.touched_accounts(orders) if orders else set()
+    def _freed_by(self, orders: Sequence[Order]) -> dict[AccountKey, int]:
+        """Accounts where these orders may leave points whose day has come meanwhile, or may have brought such points: at once."""
+        return dict.fromkeys(self._orders.touched_accounts(orders), AT_ONCE) if orders else {}
 
     def _note_draws(self, orders: Iterable[Order], *, drawing: bool) -> None:
         """Orders that a hold became have one instruction. Most blocks end none of them."""
@@ -175,20 +176,20 @@ class OrderFinalisation:
         HoldRepository(self._session).set_drawing(alone, drawing=drawing)
 
     def _book(
-        self, effects: Effects, reserved: Reserved, day: int, *, unswept: Collection[AccountKey], sign: int = 1
+        self, effects: Effects, reserved: Reserved, day: int, *, due: Mapping[AccountKey, int], sign: int = 1
     ) -> None:
         """Adds effects of this day to accounts, positions and daily caps, and releases reservations (sign -1: makes them again).
 
-        Both at once, so that each row is written once. The expiry round will have to look at the accounts in `unswept`.
+        Both at once, so that each row is written once. The expiry round will have to look at the accounts in `due` on their days.
         """
         changes = {
             account: Balance(
                 effects.points.get(account, 0),
                 -sign * reserved.points.get(account, 0),
                 -sign * reserved.expiring.get(account, 0),
-                unswept=account in unswept,
+                due_on=due.get(account, UNDATED),
             )
-            for account in {*effects.points, *reserved.points, *reserved.expiring, *unswept}
+            for account in {*effects.points, *reserved.points, *reserved.expiring, *due}
         }
         AccountRepository(self._session).add(changes)
         merchants = {*effects.micros, *reserved.micros}

@@ -220,7 +220,8 @@ class Resolver:
 
     def member_of_network(self, request: MemberRequest, at: Pointer) -> Member | KnownMember:
         """The member, whom the merchant need not know if it gives the id: points come by exchanges and as gifts, too."""
-        return self._members.by_id(request.member) or self.member(request, at)
+        known = self._lookups.members.get((self.merchant.number, request.member))
+        return known or self._members.by_id(request.member) or self.member(request, at)
 
     # ---------------------------------------------------------------- programs
 

@@ -37,6 +37,11 @@ class ProgramRepository:
         """The program with this number on the chain."""
         return self._session.get(Program, number)
 
+    def by_numbers(self, numbers: Collection[int]) -> dict[int, Program]:
+        """The programs with these numbers, by number."""
+        rows = self._session.scalars(select(Program).where(in_list(self._session, Program.number, numbers)))
+        return {program.number: program for program in rows}
+
     def get_one(self, number: int) -> Program:
         """The program with this number on chain. Raises NoResultFound where there is none."""
         return self._session.get_one(Program, number)

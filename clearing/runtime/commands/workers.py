@@ -1,4 +1,4 @@
-"""`clearing worker` and `clearing beat`."""
+"""`clearing worker`, `clearing rounds` and `clearing beat`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Describes the commands."""
-    worker = add_command(commands, "worker", run_worker, "run jobs (Celery): webhooks, expiry, alerts, statements")
+    worker = add_command(commands, "worker", run_worker, "run quick jobs (Celery): webhooks, holds, merges, alerts")
     worker.add_argument("--beat", action="store_true", help="also send out the jobs; for a worker that is the only one")
-    worker.add_argument("--processes", type=int, default=2, help="how many jobs run at a time (default: %(default)s)")
+    rounds = "run long jobs (Celery): expiry, reconciliation, statements, cleaning up"
+    for parser in (worker, add_command(commands, "rounds", run_rounds, rounds)):
+        parser.add_argument("--processes", type=int, default=2, help="how many run at a time (default: %(default)s)")
     add_command(commands, "beat", run_beat, "send out the jobs (Celery beat)")
 
 
 def run_worker(chosen: argparse.Namespace, configured: Settings) -> int:
-    """Becomes a Celery worker."""
+    """Becomes a Celery worker for quick jobs."""
     from clearing.runtime.actions import workers
 
     return workers.run_worker(configured, processes=chosen.processes, beat=chosen.beat)
+
+
+def run_rounds(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Becomes a Celery worker for long jobs."""
+    from clearing.runtime.actions import workers
+
+    return workers.run_rounds(configured, processes=chosen.processes)
 
 
 def run_beat(_chosen: argparse.Namespace, configured: Settings) -> int:

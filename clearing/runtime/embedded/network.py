@@ -33,7 +33,7 @@ from clearing.runtime.embedded.chain_state_file import ChainStateFile
 from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
-from clearing.runtime.jobs.processes import worker_command
+from clearing.runtime.jobs.processes import QUEUE, ROUNDS_QUEUE, worker_command
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
@@ -42,7 +42,7 @@ Report = Callable[[str, str], None]
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
 _ROLES = ("admin", "operator", "sequencer", "treasury")
-_STOP_ORDER = ("gateway", "worker", "sequencer", "projector", "chain")
+_STOP_ORDER = ("gateway", "worker", "rounds", "sequencer", "projector", "chain")
 _USUAL_RPC_PORT = 8545
 
 NO_CHAIN = (
@@ -98,7 +98,8 @@ class EmbeddedNetwork:
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
             self._start_child("gateway", [sys.executable, "-m", "gateway"])
             if self.worker:
-                self._start_child("worker", worker_command(processes=2, beat=True))
+                self._start_child("worker", worker_command(QUEUE, processes=2, beat=True))
+                self._start_child("rounds", worker_command(ROUNDS_QUEUE, processes=1, beat=False))
             self._await_ready()
         except BaseException:
             self.stop()

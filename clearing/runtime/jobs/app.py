@@ -1,4 +1,4 @@
-"""The Celery application: broker, schedule, limits. `celery -A clearing.runtime.jobs.app worker`, or `clearing worker`."""
+"""The Celery application: broker, schedule, limits. `clearing worker` and `clearing rounds` run the jobs of its two queues."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kombu import Queue
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings, settings
 from clearing.runtime.jobs import definitions, file_broker, signal_handlers  # noqa: F401 (importing it defines the jobs)
+from clearing.runtime.jobs.processes import QUEUE, ROUNDS_QUEUE
 
-QUEUE = "tongdui"
 _REDELIVER_AFTER = 3_600
 """Seconds after which Redis gives a message to another worker; longer than any job may take."""
 
@@ -32,7 +32,7 @@ def create_app(configured: Settings) -> Celery:
         worker_max_tasks_per_child=10_000,
         worker_hijack_root_logger=False,
         task_default_queue=QUEUE,
-        task_queues=[Queue(QUEUE, max_length=10_000)],
+        task_queues=[Queue(name, max_length=10_000) for name in (QUEUE, ROUNDS_QUEUE)],
         task_acks_late=True,
         task_ignore_result=True,
         task_serializer="json",

@@ -1,4 +1,5 @@
-"""The jobs. Each does what is due now, in short transactions. It may run at any time, twice, or in two workers at once."""
+"""The jobs. Each does what is due now, in short transactions. A quick one may run at any time, twice, or in two workers at once;
+a round runs in one at a time."""
 
 from __future__ import annotations
 
@@ -27,10 +28,11 @@ from clearing.parties.members.repository import LinkCodeRepository
 from clearing.pipeline.old_bytes import drop_old_bytes
 from clearing.runtime.jobs.cleanup import remove_expired, remove_old
 from clearing.runtime.jobs.context import context
+from clearing.runtime.jobs.rounds import a_round
 
 log = structlog.get_logger(__name__)
 
-SHORT, LONG = 60, 1_500
+SHORT = 60
 """Seconds after which a job is told to end."""
 GRACE = 30
 """Seconds that it then has before it is killed."""
@@ -65,14 +67,14 @@ def tidy_holds() -> int:
             total += HoldService(session, network=context().network).tidy(_HOLDS_PER_TRANSACTION)
 
 
-@shared_task(name="points.expire", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("points.expire")
 def expire_points() -> int:
     """Burns the points that expire today, or notifies the merchants that must burn them."""
     shared = context()
     return ExpiryRound(shared.database, shared.settings, shared.keyring).run()
 
 
-@shared_task(name="points.remind", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("points.remind")
 def remind_of_points() -> int:
     """Notifies merchants of points that expire in 30, 7 and 1 days."""
     return ReminderRound(context().database, context().settings).run()
@@ -102,7 +104,7 @@ def alert_liquidity() -> int:
         return LiquidityService(session, context().thresholds).alert()
 
 
-@shared_task(name="statements.make", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("statements.make")
 def make_statements() -> int:
     """Makes the statements of past days, the oldest first."""
     made = 0
@@ -118,7 +120,7 @@ def make_statements() -> int:
             return made  # another worker made them, or there is no block to make them from
 
 
-@shared_task(name="reconciliation.run", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("reconciliation.run")
 def reconcile() -> bool:
     """Compares database, contract and events; records `reconciliation.drifted` if they differ."""
     shared = context()
@@ -132,25 +134,25 @@ def reconcile() -> bool:
     return report.is_clean
 
 
-@shared_task(name="quotes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@a_round("quotes.clean_up")
 def clean_up_quotes() -> int:
     """Removes quotes a day after they expired."""
     return remove_expired(context().database, QuoteRepository, _days_ago(1))
 
 
-@shared_task(name="idempotency.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@a_round("idempotency.clean_up")
 def clean_up_idempotency_records() -> int:
     """Removes answers to requests that no client will repeat any more."""
     return remove_expired(context().database, IdempotencyRepository, _days_ago(context().settings.idempotency_days))
 
 
-@shared_task(name="link_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@a_round("link_codes.clean_up")
 def clean_up_link_codes() -> int:
     """Removes link codes a day after they expired."""
     return remove_expired(context().database, LinkCodeRepository, _days_ago(1))
 
 
-@shared_task(name="member_codes.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@a_round("member_codes.clean_up")
 def clean_up_member_codes() -> int:
     """Removes member codes a month after they expired, and counts of wrong ones that count no more."""
     database = context().database
@@ -158,7 +160,7 @@ def clean_up_member_codes() -> int:
     return removed + remove_expired(database, PresenterTriesRepository, _days_ago(1))
 
 
-@shared_task(name="webhooks.clean_up", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@a_round("webhooks.clean_up")
 def clean_up_deliveries() -> int:
     """Removes old deliveries."""
     return remove_expired(context().database, DeliveryRepository, _days_ago(context().settings.webhook_keep_days))

@@ -9,19 +9,25 @@ from typing import NoReturn
 
 from clearing.kit.config import Settings
 
+QUEUE = "tongdui"
+"""Jobs that are done in a moment: webhooks, holds, merges, alerts."""
+ROUNDS_QUEUE = "tongdui-rounds"
+"""Rounds, which may take long: expiry, reminders, statements, reconciliation, cleaning up. Nothing quick waits behind one."""
+
 _APP = ["-m", "celery", "-A", "clearing.runtime.jobs.app", "--quiet"]
 _ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
-def worker_command(*, processes: int, beat: bool) -> list[str]:
-    """The command of a worker; with `beat`, of one that also sends out the jobs."""
-    arguments = ["worker", "--pool", "prefork", "--concurrency", str(processes), "--loglevel", "WARNING", *_ALONE]
+def worker_command(queue: str, *, processes: int, beat: bool) -> list[str]:
+    """The command of a worker on one queue; with `beat`, of one that also sends out the jobs."""
+    arguments = ["worker", "--queues", queue, "--hostname", f"{queue}@%h", "--pool", "prefork"]
+    arguments += ["--concurrency", str(processes), "--loglevel", "WARNING", *_ALONE]
     return [sys.executable, *_APP, *arguments, *(["--beat"] if beat else [])]
 
 
-def become_worker(settings: Settings, *, processes: int, beat: bool) -> NoReturn:
+def become_worker(settings: Settings, queue: str, *, processes: int, beat: bool) -> NoReturn:
     """Becomes a worker."""
-    _become(settings, worker_command(processes=processes, beat=beat))
+    _become(settings, worker_command(queue, processes=processes, beat=beat))
 
 
 def become_beat(settings: Settings) -> NoReturn:
