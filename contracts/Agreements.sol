@@ -166,4 +166,11 @@ abstract contract Agreements is Registry {
             agreement.slot := add(_agreements.slot, mul(id, 3))
         }
     }
+
+    /// @dev The slot of the route.
+    function _slotOf(Agreement storage agreement) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := agreement.slot
+        }
+    }
 }

@@ -7,11 +7,13 @@ import {Registry} from "./Registry.sol";
 import {Evidence, IClearingHouse, MerchantStatus, Reason, Role} from "./interfaces/IClearingHouse.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {Orders} from "./libraries/Orders.sol";
+import {CopyTableLib} from "./types/CopyTable.sol";
 import {EntryHead, EntryHeadLib} from "./types/EntryHead.sol";
 import {Instruction} from "./types/Instruction.sol";
 import {MerchantPosition} from "./types/MerchantPosition.sol";
 import {NewestBatch} from "./types/NewestBatch.sol";
 import {OrderHead} from "./types/OrderHead.sol";
+import {WordCopy} from "./types/WordCopy.sol";
 
 /// @title ClearingHouse
 /// @notice Executes batches of merchants' signed orders. This contract decides which orders are admitted, in which sequence their
@@ -20,6 +22,12 @@ import {OrderHead} from "./types/OrderHead.sol";
 contract ClearingHouse is Instructions {
     /// @dev Entries of a batch and items of an order are numbered with 16 bits.
     uint256 private constant MAX_INSTRUCTIONS = type(uint16).max;
+
+    /// @dev Notes of a merchant's copy: the live key that signed last, and the copy of the bitmap of nonces that was used last, with
+    /// the mark of its number.
+    uint256 private constant KEY = 0x80;
+    uint256 private constant BITMAP_MARK = 0xa0;
+    uint256 private constant BITMAP = 0xc0;
 
     /// @inheritdoc IClearingHouse
     address public immutable override lens = address(new ClearingHouseLens());
@@ -47,7 +55,7 @@ contract ClearingHouse is Instructions {
 
         (uint256 offset, uint256 end) = _calldataRange(orders);
         while (offset < end) offset = _executeOrder(cursor, offset, end);
-        _payFees(cursor);
+        _settle(cursor);
         _closeBatch(batch, cursor.leaves, cursor.head.index());
     }
 
@@ -61,13 +69,13 @@ contract ClearingHouse is Instructions {
 
         Cursor memory cursor = _newCursor(start, count, evidence);
         cursor.merchant = start.merchant();
-        cursor.suspended = _merchant(start.merchant()).position.hasStatus(MerchantStatus.Suspended);
+        cursor.suspended = _isSuspended(_position(cursor, start.merchant()));
         (uint256 offset,) = _calldataRange(instructions);
         // `_executeOrder` checked the digest and the end.
         // slither-disable-next-line unused-return
         (Instruction first, Instruction last,,) = Orders.unpack(offset, count);
         _executeItems(cursor, first, last, true);
-        _payFees(cursor);
+        _settle(cursor);
         return cursor.leaves;
     }
 
@@ -80,6 +88,8 @@ contract ClearingHouse is Instructions {
         uint256 count = order.count();
         // An order with more instructions than the whole batch can hold would take unlimited memory.
         if (count > cursor.leaves.length) revert BadEncoding();
+        WordCopy merchant = _position(cursor, order.merchant());
+        WordCopy newest = cursor.copies.newest();
         uint256 freeMemory = _freeMemoryPointer();
         Instruction first;
         Instruction last;
@@ -88,33 +98,59 @@ contract ClearingHouse is Instructions {
         // Nothing that was read beyond the batch is used. Within it, `leaves` has capacity for every instruction.
         if (end > limit) revert BadEncoding();
         digest = Orders.digest(order, digest, cursor.domainSeparator);
-        MerchantPosition position = _merchant(order.merchant()).position;
 
-        Reason reason = _admit(order, position, digest, r, vs);
+        Reason reason = _admit(cursor, order, merchant, digest, r, vs);
         if (_isRefusal(reason)) {
             emit OrderRejected(uint32(order.merchant()), uint48(order.nonce()), digest, reason);
         } else {
             cursor.head = cursor.head.forOrder(order);
             cursor.merchant = order.merchant();
-            cursor.suspended = position.hasStatus(MerchantStatus.Suspended);
+            cursor.suspended = _isSuspended(merchant);
             if (order.atomic()) _executeWhole(cursor, count, offset + Orders.ORDER_BYTES, end, digest);
             else _executeItems(cursor, first, last, false);
         }
-        _setFreeMemoryPointer(freeMemory);
+        if (cursor.copies.hasNoneAfter(newest)) _setFreeMemoryPointer(freeMemory);
     }
 
     /// @dev Uses up the nonce if, and only if, it admits the order. A bad signature recovers to key 0, which nobody has.
-    function _admit(OrderHead order, MerchantPosition position, bytes32 digest, bytes32 r, bytes32 vs)
+    function _admit(Cursor memory cursor, OrderHead order, WordCopy merchant, bytes32 digest, bytes32 r, bytes32 vs)
         private
+        view
         returns (Reason)
     {
-        if (!_isLiveKey(order.merchant(), _recover(digest, r, vs))) return Reason.UnknownSigner;
+        if (!_isKnownKey(order.merchant(), merchant, _recover(digest, r, vs))) return Reason.UnknownSigner;
         if (block.timestamp > order.deadline()) return Reason.DeadlinePassed;
-        if (position.hasStatus(MerchantStatus.Closed)) return Reason.MerchantClosed;
+        if (MerchantPosition.wrap(merchant.word()).hasStatus(MerchantStatus.Closed)) return Reason.MerchantClosed;
         // Otherwise the order would use up a nonce that no event names.
         if (order.count() == 0) return Reason.EmptyOrder;
-        if (!_useNonce(order.merchant(), order.nonce())) return Reason.NonceUsed;
+        if (!_useNonce(cursor, order, merchant)) return Reason.NonceUsed;
         return Reason.None;
+    }
+
+    /// @dev Whether `key` may sign for the merchant. The same key need not be looked up for the merchant's next order.
+    function _isKnownKey(uint256 id, WordCopy merchant, address key) private view returns (bool) {
+        uint256 note = uint256(uint160(key)) | 1 << 160; // of a key that nobody has, too, this is not 0
+        if (merchant.note(KEY) == note) return true;
+        if (!_isLiveKey(id, key)) return false;
+        merchant.setNote(KEY, note);
+        return true;
+    }
+
+    /// @dev Uses up the order's nonce in this batch. Returns false if it was used before.
+    function _useNonce(Cursor memory cursor, OrderHead order, WordCopy merchant) private view returns (bool) {
+        uint256 nonce = order.nonce();
+        uint256 mark = _mark(nonce >> 8);
+        if (merchant.note(BITMAP_MARK) != mark) {
+            WordCopy copy = cursor.copies.copyOf(_slotOf(_nonceBitmap(order.merchant(), nonce)));
+            merchant.setNote(BITMAP_MARK, mark);
+            merchant.setNote(BITMAP, WordCopy.unwrap(copy));
+        }
+        WordCopy bitmap = WordCopy.wrap(merchant.note(BITMAP));
+        uint256 bits = bitmap.word();
+        uint256 bit = 1 << (nonce & 0xff);
+        if (bits & bit != 0) return false;
+        bitmap.set(bits | bit);
+        return true;
     }
 
     /// @dev Executes item by item. Reports a refusal and goes on with the rest; in the frame of an atomic order, reverts instead.
@@ -128,13 +164,13 @@ contract ClearingHouse is Instructions {
             }
             instruction = instruction.next();
         }
-        if (cursor.issuing != 0) _endIssues(cursor);
+        cursor.issuing = 0;
     }
 
     /// @dev Executes all or nothing: the order runs in a frame that reverts when an instruction is refused. A frame that fails in any
     /// other way, such as by running out of gas, fails the batch, so that nobody can get an order refused by starving it of gas.
     function _executeWhole(Cursor memory cursor, uint256 count, uint256 offset, uint256 end, bytes32 digest) private {
-        _payFees(cursor);
+        _settle(cursor);
         if (_callFrame(cursor.head, count, offset, end, _evidenceOf(cursor))) {
             _takeLeaves(cursor, count);
         } else {
@@ -142,6 +178,12 @@ contract ClearingHouse is Instructions {
             _reportRefusal(cursor, item, reason);
             emit OrderRejected(uint32(cursor.merchant), uint48(cursor.head.nonce()), digest, Reason.AtomicFailed);
         }
+    }
+
+    /// @dev Pays the fees and stores what the cursor has copies of.
+    function _settle(Cursor memory cursor) private {
+        _payFees(cursor);
+        cursor.copies.storeAll();
     }
 
     function _reportRefusal(Cursor memory cursor, uint256 item, Reason reason) private {
@@ -200,6 +242,10 @@ contract ClearingHouse is Instructions {
 
     // ---------------------------------------------------------------- memory and calldata
 
+    function _isSuspended(WordCopy merchant) private pure returns (bool) {
+        return MerchantPosition.wrap(merchant.word()).hasStatus(MerchantStatus.Suspended);
+    }
+
     function _newCursor(EntryHead start, uint256 capacity, Evidence[] calldata evidence)
         private
         view
@@ -208,6 +254,7 @@ contract ClearingHouse is Instructions {
         (cursor.evidenceOffset, cursor.evidenceCount) = _calldataRange(evidence);
         cursor.head = start;
         cursor.today = today();
+        cursor.copies = CopyTableLib.create();
         cursor.leaves = new bytes32[](capacity);
         cursor.nextLeaf = MerkleTree.pointerTo(cursor.leaves, 0);
     }

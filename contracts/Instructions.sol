@@ -11,10 +11,13 @@ import {RateMath} from "./libraries/RateMath.sol";
 import {AgreementPrice} from "./types/AgreementPrice.sol";
 import {AgreementRoute} from "./types/AgreementRoute.sol";
 import {BalancePage} from "./types/BalancePage.sol";
+import {CopyTable} from "./types/CopyTable.sol";
 import {EntryAmounts, EntryAmountsLib} from "./types/EntryAmounts.sol";
 import {EntryHead} from "./types/EntryHead.sol";
 import {Instruction} from "./types/Instruction.sol";
+import {MerchantPosition} from "./types/MerchantPosition.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
+import {WordCopy} from "./types/WordCopy.sol";
 
 // The values that `==` compares here are ids, kinds and hashes, none of them an amount that somebody could nudge.
 // slither-disable-start incorrect-equality
@@ -29,12 +32,14 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     /// @param suspended Whether that merchant is suspended.
     /// @param today The network's current day.
     /// @param nextLeaf Where in memory the next leaf goes; a place within `leaves`.
-    /// @param issuing During a run of issues: their program plus one. Otherwise 0.
-    /// @param minted During a run of issues: the minted side of their program, not yet stored.
+    /// @param issuing During a run of issues: the mark of their program. Otherwise 0.
+    /// @param minted During a run of issues: the minted side of their program.
     /// @param fees What the operator earned and was not paid yet. A batch pays it once.
     /// @param evidenceOffset Where in the calldata the batch's evidence begins.
     /// @param evidenceCount The number of its elements.
     /// @param domainSeparator The EIP-712 domain separator.
+    /// @param copies What the batch, or an atomic order's frame, works on instead of storage: routes, positions, nonces, and the
+    /// minted and burnt sides of programs.
     /// @param leaves The leaves of the batch, or of an atomic order's frame.
     struct Cursor {
         EntryHead head;
@@ -43,11 +48,12 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         uint256 today;
         uint256 nextLeaf;
         uint256 issuing;
-        ProgramSide minted;
+        WordCopy minted;
         uint256 fees;
         uint256 evidenceOffset;
         uint256 evidenceCount;
         bytes32 domainSeparator;
+        CopyTable copies;
         bytes32[] leaves;
     }
 
@@ -73,56 +79,49 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         uint256 points = instruction.points();
         uint256 expiryDay = instruction.expiryDay();
 
-        if (_issuingMark(instruction.program()) != cursor.issuing) {
+        if (_mark(instruction.program()) != cursor.issuing) {
             reason = _beginIssues(cursor, instruction.program());
             if (_isRefusal(reason)) return reason;
         }
-        ProgramSide minted = cursor.minted;
+        ProgramSide minted = _side(cursor.minted);
         unchecked {
             // Day 0 means never: minus one it wraps around and is later than any day.
             if (expiryDay - 1 < cursor.today) return Reason.AlreadyExpired;
         }
         if (!minted.canMint(points)) return Reason.SupplyOverflow;
 
-        cursor.minted = minted.plus(ProgramSideLib.MINTED, points);
+        _setSide(cursor.minted, minted.plus(ProgramSideLib.MINTED, points));
         _credit(instruction.member(), instruction.program(), points);
 
         _post(cursor, instruction, expiryDay, 0, EntryAmountsLib.pack(points, 0, 0, 0));
     }
 
-    function _beginIssues(Cursor memory cursor, uint256 program) private returns (Reason) {
-        ProgramSide minted = _program(program).minted;
+    function _beginIssues(Cursor memory cursor, uint256 program) private view returns (Reason) {
+        WordCopy minted = _minted(cursor, program);
         if (cursor.suspended) return Reason.MerchantSuspended;
-        if (!minted.isOpenTo(cursor.merchant)) return _closedReason(cursor, minted);
+        if (!_side(minted).isOpenTo(cursor.merchant)) return _closedReason(cursor, _side(minted));
 
-        if (cursor.issuing != 0) _endIssues(cursor);
-        cursor.issuing = _issuingMark(program);
+        cursor.issuing = _mark(program);
         cursor.minted = minted;
         return Reason.None;
     }
 
-    function _issuingMark(uint256 program) private pure returns (uint256) {
+    /// @dev A mark that says which id it is about. Where there is no mark, there is 0.
+    function _mark(uint256 id) internal pure returns (uint256) {
         unchecked {
-            return program + 1;
+            return id + 1;
         }
-    }
-
-    /// @dev Ends a run of issues by storing their total. Must come before anything else reads or writes a minted side.
-    function _endIssues(Cursor memory cursor) internal {
-        _program(cursor.issuing - 1).minted = cursor.minted;
-        cursor.issuing = 0;
     }
 
     /// @dev Redeem: the program's merchant burns points.
     function _redeem(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
         uint256 points = instruction.points();
-        Program storage program = _program(instruction.program());
-        ProgramSide burnt = program.burnt;
+        WordCopy burnt = _burnt(cursor, instruction.program());
 
-        if (!burnt.isOpenTo(cursor.merchant)) return _closedReason(cursor, burnt);
+        if (!_side(burnt).isOpenTo(cursor.merchant)) return _closedReason(cursor, _side(burnt));
         if (!_tryDebit(instruction.member(), instruction.program(), points)) return Reason.InsufficientPoints;
 
-        program.burnt = burnt.plus(ProgramSideLib.REDEEMED, points);
+        _setSide(burnt, _side(burnt).plus(ProgramSideLib.REDEEMED, points));
 
         _post(cursor, instruction, 0, 0, EntryAmountsLib.pack(points, 0, 0, 0));
     }
@@ -131,8 +130,9 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     function _expire(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
         uint256 points = instruction.points();
         Program storage program = _program(instruction.program());
+        ProgramSide burnt = _side(_burnt(cursor, instruction.program()));
 
-        if (!program.burnt.isOpenTo(cursor.merchant)) return _closedReason(cursor, program.burnt);
+        if (!burnt.isOpenTo(cursor.merchant)) return _closedReason(cursor, burnt);
         if (!_tryDebit(instruction.member(), instruction.program(), points)) return Reason.InsufficientPoints;
 
         program.voided = program.voided.plus(ProgramSideLib.EXPIRED, points);
@@ -144,11 +144,10 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     function _transfer(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
         uint256 points = instruction.points();
         uint256 recipient = instruction.link();
+        ProgramSide burnt = _side(_burnt(cursor, instruction.program()));
 
         if (cursor.suspended) return Reason.MerchantSuspended;
-        if (!_program(instruction.program()).burnt.isOpenTo(cursor.merchant)) {
-            return _closedReason(cursor, _program(instruction.program()).burnt);
-        }
+        if (!burnt.isOpenTo(cursor.merchant)) return _closedReason(cursor, burnt);
         bool badRecipient = recipient == 0 || recipient == instruction.member() || recipient > type(uint160).max;
         if (badRecipient) return Reason.BadRecipient;
         if (!_tryDebit(instruction.member(), instruction.program(), points)) return Reason.InsufficientPoints;
@@ -161,21 +160,20 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     /// @dev Exchange: source points are burnt and target points minted. At the same time the source merchant pays the target
     /// merchant for them, and the operator its fee. What the rate leaves over stays with the member.
     function _exchange(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
-        Agreement storage agreement = _agreement(instruction.agreement());
-        AgreementRoute route = agreement.route;
+        WordCopy agreement = _openAgreement(cursor, instruction.agreement());
+        AgreementRoute route = _route(agreement);
         if (!route.hasKind(AgreementKind.Exchange)) return Reason.WrongAgreement;
-        if (cursor.issuing != 0) _endIssues(cursor);
-        ProgramSide burnt = _program(route.source()).burnt;
-        ProgramSide minted = _program(route.target()).minted;
-        reason = _checkUse(cursor, instruction, route, burnt, minted);
+        WordCopy source = _noted(agreement, SOURCE);
+        WordCopy target = _noted(agreement, TARGET);
+        reason = _checkUse(cursor, instruction, agreement, _side(source), _side(target));
         if (_isRefusal(reason)) return reason;
 
-        AgreementPrice price = agreement.price;
+        AgreementPrice price = AgreementPrice.wrap(agreement.note(PRICE));
         if (instruction.points() > price.maxPoints()) return Reason.OverInstructionCap;
         uint256 out = RateMath.targetPointsDown(instruction.points(), price.rateNum(), price.rateDen());
         if (out == 0) return Reason.BelowMinimum;
         if (out < instruction.minOut()) return Reason.BelowMinimum;
-        if (!minted.canMint(out)) return Reason.SupplyOverflow;
+        if (!_side(target).canMint(out)) return Reason.SupplyOverflow;
         uint256 points = RateMath.sourcePointsUp(out, price.rateNum(), price.rateDen());
         uint256 settled = RateMath.product(out, price.unitPriceMicros());
         if (settled > type(uint64).max) return Reason.AmountTooLarge;
@@ -186,11 +184,11 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         BalancePage page = slot.page;
         if (page.balance(instruction.program()) < points) return Reason.InsufficientPoints;
         uint256 fee = RateMath.feeUp(settled, route.feeBps());
-        if (!_tryPay(cursor, burnt.merchant(), minted.merchant(), settled, fee)) return Reason.InsufficientLiquidity;
+        if (!_tryPayUnder(cursor, agreement, settled, fee)) return Reason.InsufficientLiquidity;
 
-        agreement.route = route;
-        _program(route.source()).burnt = burnt.plus(ProgramSideLib.EXCHANGED_OUT, points);
-        _program(route.target()).minted = minted.plusMinted(ProgramSideLib.EXCHANGED_IN, out);
+        agreement.set(AgreementRoute.unwrap(route));
+        _setSide(source, _side(source).plus(ProgramSideLib.EXCHANGED_OUT, points));
+        _setSide(target, _side(target).plusMinted(ProgramSideLib.EXCHANGED_IN, out));
         _swap(instruction.member(), slot, page, instruction.program(), points, route.target(), out);
 
         _post(
@@ -204,15 +202,14 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
 
     /// @dev Spend: points are burnt for goods. The program's merchant pays the merchant that accepts them, and the operator its fee.
     function _spend(Cursor memory cursor, Instruction instruction) private returns (Reason reason) {
-        Agreement storage agreement = _agreement(instruction.agreement());
-        AgreementRoute route = agreement.route;
+        WordCopy agreement = _openAgreement(cursor, instruction.agreement());
+        AgreementRoute route = _route(agreement);
         if (!route.hasKind(AgreementKind.Acceptance)) return Reason.WrongAgreement;
-        Program storage source = _program(route.source());
-        ProgramSide burnt = source.burnt;
-        reason = _checkUse(cursor, instruction, route, burnt, ProgramSideLib.pack(route.target()));
+        WordCopy source = _noted(agreement, SOURCE);
+        reason = _checkUse(cursor, instruction, agreement, _side(source), ProgramSideLib.pack(route.target()));
         if (_isRefusal(reason)) return reason;
 
-        AgreementPrice price = agreement.price;
+        AgreementPrice price = AgreementPrice.wrap(agreement.note(PRICE));
         uint256 points = instruction.points();
         if (points > price.maxPoints()) return Reason.OverInstructionCap;
         uint256 settled = RateMath.product(points, price.unitPriceMicros());
@@ -222,10 +219,10 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         route = route.withUse(cursor.today, used);
         if (_balance(instruction.member(), instruction.program()) < points) return Reason.InsufficientPoints;
         uint256 fee = RateMath.feeUp(settled, route.feeBps());
-        if (!_tryPay(cursor, burnt.merchant(), route.target(), settled, fee)) return Reason.InsufficientLiquidity;
+        if (!_tryPayUnder(cursor, agreement, settled, fee)) return Reason.InsufficientLiquidity;
 
-        agreement.route = route;
-        source.burnt = burnt.plus(ProgramSideLib.SPENT, points);
+        agreement.set(AgreementRoute.unwrap(route));
+        _setSide(source, _side(source).plus(ProgramSideLib.SPENT, points));
         _debit(instruction.member(), instruction.program(), points);
 
         _post(cursor, instruction, 0, instruction.agreement(), EntryAmountsLib.pack(points, 0, settled, fee));
@@ -250,8 +247,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         uint256 points = instruction.points();
         if (reversedBefore + points > original.amounts.points()) return Reason.OverReversal;
 
-        if (cursor.issuing != 0) _endIssues(cursor);
-        EntryAmounts share = _shareOf(original, reversedBefore, points);
+        EntryAmounts share = _shareOf(cursor, original, reversedBefore, points);
         reason = originalHead.agreement() == 0
             ? _undoOwnMovement(cursor, original, points)
             : _undoConversion(cursor, instruction.member(), originalHead, share);
@@ -263,7 +259,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
 
     /// @dev The part of the original that belongs to `points`, after `reversedBefore` points were reversed. Its fee is what the giver
     /// pays back to the source merchant: nothing, unless the giver itself had initiated the original.
-    function _shareOf(Entry calldata original, uint256 reversedBefore, uint256 points)
+    function _shareOf(Cursor memory cursor, Entry calldata original, uint256 reversedBefore, uint256 points)
         private
         view
         returns (EntryAmounts)
@@ -271,7 +267,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         EntryAmounts whole = original.amounts;
         uint256 total = whole.points();
         uint256 out = RateMath.shareBetween(whole.out(), reversedBefore, reversedBefore + points, total);
-        bool bySource = _program(original.head.program()).minted.isRunBy(original.head.merchant());
+        bool bySource = _side(_minted(cursor, original.head.program())).isRunBy(original.head.merchant());
         uint256 fee = bySource ? 0 : RateMath.shareBetween(whole.fee(), reversedBefore, reversedBefore + points, total);
         // Both divisions are exact: what was settled is a whole price times `out` (exchange) or times `points` (spend).
         // slither-disable-next-line divide-before-multiply
@@ -284,7 +280,8 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         uint256 id = original.head.program();
         uint256 kind = original.head.kind();
         Program storage program = _program(id);
-        ProgramSide minted = program.minted;
+        WordCopy mintedCopy = _minted(cursor, id);
+        ProgramSide minted = _side(mintedCopy);
 
         if (!minted.isRunBy(cursor.merchant)) return Reason.NotGiver;
         if (minted.paused()) return Reason.ProgramPaused;
@@ -296,7 +293,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
             _credit(uint160(original.member), id, points);
         } else {
             if (!minted.canMint(points)) return Reason.SupplyOverflow;
-            program.minted = minted.plusMinted(ProgramSideLib.RESTORED, points);
+            _setSide(mintedCopy, minted.plusMinted(ProgramSideLib.RESTORED, points));
             _credit(uint160(original.member), id, points);
         }
         return Reason.None;
@@ -308,29 +305,35 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         private
         returns (Reason)
     {
-        Agreement storage agreement = _agreement(original.agreement());
-        AgreementRoute route = agreement.route;
-        Program storage source = _program(route.source());
-        Program storage target = _program(route.target());
+        WordCopy agreement = cursor.copies.copyOf(_slotOf(_agreement(original.agreement())));
+        AgreementRoute route = _route(agreement);
         bool exchange = route.hasKind(AgreementKind.Exchange);
-        ProgramSide restored = source.minted;
-        ProgramSide giver = exchange ? target.burnt : ProgramSideLib.pack(route.target());
+        WordCopy source = _minted(cursor, route.source());
+        ProgramSide giver =
+            exchange ? _side(_burnt(cursor, route.target())) : ProgramSideLib.pack(route.target());
 
         if (cursor.merchant != giver.merchant()) return Reason.NotGiver;
-        if (restored.eitherPaused(giver)) return Reason.ProgramPaused;
-        if (!restored.canMint(share.points())) return Reason.SupplyOverflow;
+        if (_side(source).eitherPaused(giver)) return Reason.ProgramPaused;
+        if (!_side(source).canMint(share.points())) return Reason.SupplyOverflow;
         if (exchange && _balance(member, route.target()) < share.out()) return Reason.InsufficientPoints;
-        if (!_tryPay(cursor, cursor.merchant, restored.merchant(), share.settled() + share.fee(), 0)) {
+        if (!_tryPay(
+                cursor,
+                _position(cursor, cursor.merchant),
+                _position(cursor, _side(source).merchant()),
+                share.settled() + share.fee(),
+                0
+            )) {
             return Reason.InsufficientLiquidity;
         }
 
         // The original counts in today's use, and no part of it comes back twice.
         if (_newestBatch.isOfToday(original.batch(), cursor.today)) {
-            agreement.route = route.withLessUse(share.points());
+            agreement.set(AgreementRoute.unwrap(route.withLessUse(share.points())));
         }
-        source.minted = restored.plusMinted(ProgramSideLib.RESTORED, share.points());
+        _setSide(source, _side(source).plusMinted(ProgramSideLib.RESTORED, share.points()));
         _credit(member, route.source(), share.points());
         if (exchange) {
+            Program storage target = _program(route.target());
             target.voided = target.voided.plus(ProgramSideLib.REVOKED, share.out());
             _debit(member, route.target(), share.out());
         }
@@ -348,11 +351,14 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
     function _checkUse(
         Cursor memory cursor,
         Instruction instruction,
-        AgreementRoute route,
+        WordCopy agreement,
         ProgramSide source,
         ProgramSide target
     ) private view returns (Reason) {
+        AgreementRoute route = _route(agreement);
         if (route.source() != instruction.program()) return Reason.WrongAgreement;
+        // Nothing of what follows changes during a batch.
+        if (agreement.note(USER) == _mark(cursor.merchant)) return Reason.None;
         if (block.timestamp < route.validFrom()) return Reason.AgreementNotLive;
         if (block.timestamp >= route.validUntil()) return Reason.AgreementNotLive;
         uint256 initiators = cursor.merchant == source.merchant() ? SOURCE_MAY_INITIATE : 0;
@@ -360,9 +366,13 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         initiators &= route.initiators();
         if (initiators == 0) return Reason.NotInitiator;
         if (cursor.suspended) return Reason.MerchantSuspended;
-        uint256 counterparty = (initiators & SOURCE_MAY_INITIATE != 0 ? target : source).merchant();
-        if (!_merchant(counterparty).position.hasStatus(MerchantStatus.Active)) return Reason.CounterpartyInactive;
-        return source.eitherPaused(target) ? Reason.ProgramPaused : Reason.None;
+        WordCopy counterparty = _noted(agreement, initiators & SOURCE_MAY_INITIATE != 0 ? PAYEE : PAYER);
+        if (!MerchantPosition.wrap(counterparty.word()).hasStatus(MerchantStatus.Active)) {
+            return Reason.CounterpartyInactive;
+        }
+        if (source.eitherPaused(target)) return Reason.ProgramPaused;
+        agreement.setNote(USER, _mark(cursor.merchant));
+        return Reason.None;
     }
 
     /// @dev Assembly, because the compiler would check that the number belongs to the enum, although our own functions return it.
@@ -374,26 +384,101 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
 
     // ---------------------------------------------------------------- payments
 
-    /// @dev Pays `settled` to `payee`, which may be the payer itself, and `fee` to the operator, if the payer's position and credit
-    /// limit cover both. Otherwise changes nothing and returns false.
-    function _tryPay(Cursor memory cursor, uint256 payer, uint256 payee, uint256 settled, uint256 fee)
-        internal
+    /// @dev The same as `_tryPay`, between the merchants of an agreement.
+    function _tryPayUnder(Cursor memory cursor, WordCopy agreement, uint256 settled, uint256 fee)
+        private
+        view
         returns (bool)
     {
-        if (payer == OPERATOR_MERCHANT) _payFees(cursor);
+        return _tryPay(cursor, _noted(agreement, PAYER), _noted(agreement, PAYEE), settled, fee);
+    }
+
+    /// @dev Pays `settled` to `payee`, which may be the payer itself, and `fee` to the operator, if the payer's position and credit
+    /// limit cover both. Otherwise changes nothing and returns false.
+    function _tryPay(Cursor memory cursor, WordCopy payer, WordCopy payee, uint256 settled, uint256 fee)
+        internal
+        view
+        returns (bool)
+    {
+        if (payer.slot() == _slotOf(_merchant(OPERATOR_MERCHANT))) _payFees(cursor);
         unchecked {
             // Each has 64 bits at most.
-            if (!_tryCharge(_merchant(payer), settled + fee)) return false;
-            _pay(_merchant(payee), settled);
+            if (!_tryCharge(payer, settled + fee)) return false;
+            _pay(payee, settled);
             cursor.fees += fee;
         }
         return true;
     }
 
     /// @dev Pays the operator its fees in one sum, at the end of the batch, or earlier if it wants to spend them.
-    function _payFees(Cursor memory cursor) internal {
-        if (cursor.fees != 0) _pay(_merchant(OPERATOR_MERCHANT), cursor.fees);
+    function _payFees(Cursor memory cursor) internal view {
+        if (cursor.fees != 0) _pay(_position(cursor, OPERATOR_MERCHANT), cursor.fees);
         cursor.fees = 0;
+    }
+
+    // ---------------------------------------------------------------- copies
+
+    /// @dev Notes of an agreement's copy: its price, and the copies of what it connects. Without them every instruction would look
+    /// for six words.
+    uint256 private constant PRICE = 0x80;
+    uint256 private constant SOURCE = 0xa0;
+    uint256 private constant TARGET = 0xc0;
+    uint256 private constant PAYER = 0xe0;
+    uint256 private constant PAYEE = 0x100;
+    /// @dev The mark of the merchant that passed `_checkUse` last.
+    uint256 private constant USER = 0x120;
+
+    /// @dev The copy of an agreement's route, with its notes unless there is no such agreement. No agreement has price 0.
+    function _openAgreement(Cursor memory cursor, uint256 id) private view returns (WordCopy copy) {
+        copy = cursor.copies.copyOf(_slotOf(_agreement(id)));
+        if (copy.note(PRICE) == 0) _noteTerms(cursor, copy, id);
+    }
+
+    function _noteTerms(Cursor memory cursor, WordCopy copy, uint256 id) private view {
+        AgreementRoute route = _route(copy);
+        if (route.hasKind(AgreementKind.None)) return;
+        WordCopy source = _burnt(cursor, route.source());
+        uint256 payee = route.target();
+        if (route.hasKind(AgreementKind.Exchange)) {
+            WordCopy target = _minted(cursor, route.target());
+            copy.setNote(TARGET, WordCopy.unwrap(target));
+            payee = _side(target).merchant();
+        }
+        copy.setNote(SOURCE, WordCopy.unwrap(source));
+        copy.setNote(PAYER, WordCopy.unwrap(_position(cursor, _side(source).merchant())));
+        copy.setNote(PAYEE, WordCopy.unwrap(_position(cursor, payee)));
+        copy.setNote(PRICE, AgreementPrice.unwrap(_agreement(id).price));
+    }
+
+    function _noted(WordCopy copy, uint256 place) private pure returns (WordCopy) {
+        return WordCopy.wrap(copy.note(place));
+    }
+
+    function _route(WordCopy copy) private pure returns (AgreementRoute) {
+        return AgreementRoute.wrap(copy.word());
+    }
+
+    function _side(WordCopy copy) private pure returns (ProgramSide) {
+        return ProgramSide.wrap(copy.word());
+    }
+
+    function _setSide(WordCopy copy, ProgramSide side) private pure {
+        copy.set(ProgramSide.unwrap(side));
+    }
+
+    function _minted(Cursor memory cursor, uint256 program) private view returns (WordCopy) {
+        return cursor.copies.copyOf(_slotOf(_program(program)));
+    }
+
+    /// @dev The burnt side lies behind the minted one.
+    function _burnt(Cursor memory cursor, uint256 program) private view returns (WordCopy) {
+        unchecked {
+            return cursor.copies.copyOf(_slotOf(_program(program)) + 1);
+        }
+    }
+
+    function _position(Cursor memory cursor, uint256 merchant) internal view returns (WordCopy) {
+        return cursor.copies.copyOf(_slotOf(_merchant(merchant)));
     }
 
     // ---------------------------------------------------------------- entries and evidence

@@ -229,9 +229,9 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         (key,,) = ECDSA.tryRecover(_digest(structHash), signature);
     }
 
-    /// @dev Uses up a nonce. Returns false if it was used before.
-    function _useNonce(uint256 merchant, uint256 nonce) internal returns (bool) {
-        NonceBitmap storage bitmap = _nonceBitmaps[merchant << 40 | nonce >> 8];
+    /// @dev Uses up a nonce, outside of a batch. Returns false if it was used before.
+    function _useNonce(uint256 merchant, uint256 nonce) private returns (bool) {
+        NonceBitmap storage bitmap = _nonceBitmap(merchant, nonce);
         uint256 bits = bitmap.bits;
         uint256 bit = 1 << (nonce & 0xff);
         if (bits & bit != 0) return false;
@@ -266,11 +266,36 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         }
     }
 
+    function _nonceBitmap(uint256 merchant, uint256 nonce) internal view returns (NonceBitmap storage) {
+        return _nonceBitmaps[merchant << 40 | nonce >> 8];
+    }
+
     /// @dev A program has five slots.
     /// Warning: the caller makes sure that `id` has at most 32 bits.
     function _program(uint256 id) internal pure returns (Program storage program) {
         assembly ("memory-safe") {
             program.slot := add(_programs.slot, mul(id, 5))
+        }
+    }
+
+    // ---------------------------------------------------------------- slots
+
+    function _slotOf(Merchant storage merchant) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := merchant.slot
+        }
+    }
+
+    /// @dev The slot of the minted side. The burnt side is in the next one.
+    function _slotOf(Program storage program) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := program.slot
+        }
+    }
+
+    function _slotOf(NonceBitmap storage bitmap) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := bitmap.slot
         }
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Registry} from "./Registry.sol";
 import {IClearingHouse, Role} from "./interfaces/IClearingHouse.sol";
 import {MerchantPosition} from "./types/MerchantPosition.sol";
+import {WordCopy} from "./types/WordCopy.sol";
 
 /// @title Settlement
 /// @notice What merchants owe each other, net: positions, credit limits, and the money that the settlement bank holds for them.
@@ -71,15 +72,16 @@ abstract contract Settlement is Registry {
 
     // ---------------------------------------------------------------- payments
 
-    /// @dev Takes `micros` from a position if it then stays within its credit limit. Otherwise changes nothing and returns false.
-    function _tryCharge(Merchant storage merchant, uint256 micros) internal returns (bool) {
-        MerchantPosition position = merchant.position;
+    /// @dev Takes `micros` from the copy of a position if that then stays within its credit limit. Otherwise changes nothing and
+    /// returns false.
+    function _tryCharge(WordCopy merchant, uint256 micros) internal pure returns (bool) {
+        MerchantPosition position = MerchantPosition.wrap(merchant.word());
         if (!position.covers(micros)) return false;
-        merchant.position = position.minus(micros);
+        merchant.set(MerchantPosition.unwrap(position.minus(micros)));
         return true;
     }
 
-    function _pay(Merchant storage merchant, uint256 micros) internal {
-        merchant.position = merchant.position.plus(micros);
+    function _pay(WordCopy merchant, uint256 micros) internal pure {
+        merchant.set(MerchantPosition.unwrap(MerchantPosition.wrap(merchant.word()).plus(micros)));
     }
 }

@@ -26,11 +26,18 @@ abstract contract TypedData {
 
     /// @dev The key that made the compact signature (ERC-2098), or 0. Every signature has a mirror image with the other of two
     /// possible `s`. Like everything since EIP-2, this accepts only the smaller `s`.
-    function _recover(bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (address) {
+    function _recover(bytes32 digest, bytes32 r, bytes32 vs) internal view returns (address key) {
         uint256 s = uint256(vs) & type(uint256).max >> 1;
         if (s > HALF_ORDER) return address(0);
-        unchecked {
-            return ecrecover(digest, uint8((uint256(vs) >> 255) + 27), r, bytes32(s));
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            mstore(input, digest)
+            mstore(add(input, 0x20), add(27, shr(255, vs)))
+            mstore(add(input, 0x40), r)
+            mstore(add(input, 0x60), s)
+            mstore(0x00, 0)
+            if iszero(staticcall(gas(), 1, input, 0x80, 0x00, 0x20)) { revert(0, 0) }
+            key := mload(0x00)
         }
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ClearingHouse} from "../../ClearingHouse.sol";
+import {CopyTableLib} from "../../types/CopyTable.sol";
 import {MerchantPosition} from "../../types/MerchantPosition.sol";
 
 /// @notice halmos proves two properties of payments, for all positions, limits and amounts: the sum of the positions stays the same,
@@ -48,8 +49,10 @@ contract SettlementProof is ClearingHouse {
         }
 
         Cursor memory cursor;
-        if (!_tryPay(cursor, payer, payee, settled, fee)) return;
+        cursor.copies = CopyTableLib.create();
+        if (!_tryPay(cursor, _position(cursor, payer), _position(cursor, payee), settled, fee)) return;
         _payFees(cursor);
+        cursor.copies.storeAll();
 
         for (uint256 i = 0; i < 3; ++i) {
             MerchantPosition position = _merchant(i).position;
