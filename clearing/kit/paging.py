@@ -10,6 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 Column = InstrumentedAttribute[Any]
+Page = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
+"""A query with an order and a limit of its own, or several of them."""
 
 
 def newest_first(query: S, key: Column, after: Any, limit: int) -> S:
@@ -31,8 +33,8 @@ def equal_given(*filters: tuple[Column, Any]) -> list[ColumnElement[bool]]:
     return [column == value for column, value in filters if value is not None]
 
 
-def merged(pages: Sequence[Select[*tuple[Any, ...]]]) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
-    """The rows of all these pages (queries with an order and a limit of their own). The rows of the merged page are among them."""
+def merged(pages: Sequence[Page]) -> Page:
+    """The rows of all these pages. The rows of the merged page are among them."""
     if len(pages) == 1:
         return pages[0]
     return union_all(*(select(page.subquery()) for page in pages))

@@ -798,6 +798,7 @@ def upgrade() -> None:
         sa.Column("pays", Big(), nullable=False),
         sa.Column("uses", Big(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("refused", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("instructions_member_id_fkey")),
         sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name=op.f("instructions_order_seq_fkey")),
         sa.ForeignKeyConstraint(["recipient_id"], ["members.id"], name=op.f("instructions_recipient_id_fkey")),
@@ -805,10 +806,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
     )
     with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.create_index("instructions_giver_index", ["giver", "kind", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_agreement_index",
+            ["agreement", "kind", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("agreement > 0"),
+            sqlite_where=sa.text("agreement > 0"),
+        )
+        batch_op.create_index(
+            "instructions_dead_reference_index",
+            ["reference"],
+            unique=False,
+            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
+        )
         batch_op.create_index(
             "instructions_live_reference_unique",
-            ["merchant_number", "kind", "reference"],
+            ["reference", "merchant_number", "kind"],
             unique=True,
             postgresql_where=sa.text("live AND reference IS NOT NULL"),
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
@@ -822,7 +836,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("original_id IS NOT NULL"),
         )
         batch_op.create_index("instructions_program_index", ["program", "kind", "order_seq", "item"], unique=False)
-        batch_op.create_index("instructions_receiver_index", ["receiver", "kind", "order_seq", "item"], unique=False)
         batch_op.create_index(
             "instructions_recipient_index",
             ["recipient_id"],
@@ -831,29 +844,46 @@ def upgrade() -> None:
             sqlite_where=sa.text("recipient_id IS NOT NULL"),
         )
         batch_op.create_index(
-            "instructions_reference_index",
-            ["reference"],
+            "instructions_refused_agreement_index",
+            ["agreement", "kind", "refused", "order_seq", "item"],
             unique=False,
-            postgresql_where=sa.text("reference IS NOT NULL"),
-            sqlite_where=sa.text("reference IS NOT NULL"),
+            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
         )
         batch_op.create_index(
             "instructions_refused_index",
-            ["order_seq", "item"],
+            ["refused", "order_seq", "item"],
             unique=False,
-            postgresql_where=sa.text("NOT live"),
-            sqlite_where=sa.text("NOT live"),
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
         )
-        batch_op.create_index("instructions_sides_index", ["giver", "receiver", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_refused_program_index",
+            ["program", "kind", "refused", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_reversal_giver_index",
+            ["giver", "program", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
+        batch_op.create_index(
+            "instructions_reversal_receiver_index",
+            ["receiver", "program", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
         batch_op.create_index(
             "instructions_taking_back_index",
             ["draws_address", "draws_program"],
             unique=False,
             postgresql_where=sa.text("kind = 6"),
             sqlite_where=sa.text("kind = 6"),
-        )
-        batch_op.create_index(
-            "instructions_target_program_index", ["target_program", "kind", "order_seq", "item"], unique=False
         )
 
     op.create_table(
@@ -975,25 +1005,37 @@ def downgrade() -> None:
 
     op.drop_table("merge_accounts")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.drop_index("instructions_target_program_index")
         batch_op.drop_index(
             "instructions_taking_back_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
         )
-        batch_op.drop_index("instructions_sides_index")
         batch_op.drop_index(
-            "instructions_refused_index", postgresql_where=sa.text("NOT live"), sqlite_where=sa.text("NOT live")
+            "instructions_reversal_receiver_index",
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
         )
         batch_op.drop_index(
-            "instructions_reference_index",
-            postgresql_where=sa.text("reference IS NOT NULL"),
-            sqlite_where=sa.text("reference IS NOT NULL"),
+            "instructions_reversal_giver_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
+        )
+        batch_op.drop_index(
+            "instructions_refused_program_index",
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_refused_index",
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_refused_agreement_index",
+            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
         )
         batch_op.drop_index(
             "instructions_recipient_index",
             postgresql_where=sa.text("recipient_id IS NOT NULL"),
             sqlite_where=sa.text("recipient_id IS NOT NULL"),
         )
-        batch_op.drop_index("instructions_receiver_index")
         batch_op.drop_index("instructions_program_index")
         batch_op.drop_index(
             "instructions_original_index",
@@ -1006,7 +1048,16 @@ def downgrade() -> None:
             postgresql_where=sa.text("live AND reference IS NOT NULL"),
             sqlite_where=sa.text("live AND reference IS NOT NULL"),
         )
-        batch_op.drop_index("instructions_giver_index")
+        batch_op.drop_index(
+            "instructions_dead_reference_index",
+            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_agreement_index",
+            postgresql_where=sa.text("agreement > 0"),
+            sqlite_where=sa.text("agreement > 0"),
+        )
 
     op.drop_table("instructions")
     with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:

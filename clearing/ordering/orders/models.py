@@ -17,6 +17,10 @@ from clearing.ledger.journal.models import Batch, Entry
 from tongdui import orders as wire
 
 
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
 class OrderState(StrEnum):
     """`accepted` waits for a batch, `submitted` is in one; the others are final."""
 
@@ -101,61 +105,46 @@ class Order(Base):
 
 
 class Instruction(Base):
-    """One movement of an order. Only `live` ever changes: `entries` and `rejections` tell what became of it."""
+    """One movement of an order. Only `live` and `refused` ever change: `entries` and `rejections` tell what became of it."""
 
     __tablename__ = "instructions"
     __table_args__ = (
-        # A merchant's document number has one effect: while one instruction with it stands, a second one is a duplicate.
+        # A merchant's document number has one effect: while one instruction with it stands, a second one is a duplicate. The number
+        # comes first, so that the index also answers who has it at all.
         Index(
             "instructions_live_reference_unique",
+            "reference",
             "merchant_number",
             "kind",
-            "reference",
             unique=True,
             postgresql_where=text("live AND reference IS NOT NULL"),
             sqlite_where=text("live AND reference IS NOT NULL"),
         ),
-        Index(
-            "instructions_original_index",
-            "original_id",
-            postgresql_where=text("original_id IS NOT NULL"),
-            sqlite_where=text("original_id IS NOT NULL"),
-        ),
+        _partial("instructions_dead_reference_index", "reference", where="NOT live AND reference IS NOT NULL"),
+        _partial("instructions_original_index", "original_id", where="original_id IS NOT NULL"),
         # Reversals (6): whoever burns points has to know what the pending ones will take back.
-        Index(
-            "instructions_taking_back_index",
-            "draws_address",
-            "draws_program",
-            postgresql_where=text("kind = 6"),
-            sqlite_where=text("kind = 6"),
-        ),
-        # Pages of movements, newest first, by whatever a list may be narrowed to (`movement_repository` says which uses which).
-        Index("instructions_giver_index", "giver", "kind", "order_seq", "item"),
-        Index("instructions_receiver_index", "receiver", "kind", "order_seq", "item"),
-        Index("instructions_sides_index", "giver", "receiver", "order_seq", "item"),
+        _partial("instructions_taking_back_index", "draws_address", "draws_program", where="kind = 6"),
+        # Pages of movements, newest first. A list is made of these (`movement_sources` says how); each index more would cost
+        # every movement that is ever made, so there are only three over all of them.
         Index("instructions_program_index", "program", "kind", "order_seq", "item"),
-        Index("instructions_target_program_index", "target_program", "kind", "order_seq", "item"),
+        _partial("instructions_agreement_index", "agreement", "kind", "order_seq", "item", where="agreement > 0"),
         Index("instructions_member_index", "member_id", "order_seq", "item"),
-        Index(
-            "instructions_reference_index",
-            "reference",
-            postgresql_where=text("reference IS NOT NULL"),
-            sqlite_where=text("reference IS NOT NULL"),
+        _partial("instructions_reversal_giver_index", "giver", "program", "order_seq", "item", where="kind = 6"),
+        _partial("instructions_reversal_receiver_index", "receiver", "program", "order_seq", "item", where="kind = 6"),
+        # The same for those that were refused: there are few, wherever they are.
+        _partial("instructions_refused_index", "refused", "order_seq", "item", where="refused IS NOT NULL"),
+        _partial(
+            "instructions_refused_program_index",
+            *("program", "kind", "refused", "order_seq", "item"),
+            where="refused IS NOT NULL",
         ),
-        Index(
-            "instructions_refused_index",
-            "order_seq",
-            "item",
-            postgresql_where=text("NOT live"),
-            sqlite_where=text("NOT live"),
+        _partial(
+            "instructions_refused_agreement_index",
+            *("agreement", "kind", "refused", "order_seq", "item"),
+            where="refused IS NOT NULL AND agreement > 0",
         ),
         # The recipients of transfers: a merge and an erasure look for them.
-        Index(
-            "instructions_recipient_index",
-            "recipient_id",
-            postgresql_where=text("recipient_id IS NOT NULL"),
-            sqlite_where=text("recipient_id IS NOT NULL"),
-        ),
+        _partial("instructions_recipient_index", "recipient_id", where="recipient_id IS NOT NULL"),
     )
 
     order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)
@@ -195,6 +184,8 @@ class Instruction(Base):
     """Source points reserved of the agreement's daily cap until the order is final."""
     live: Mapped[bool] = mapped_column(default=True)
     """False once the instruction is refused: then its reference may be used again."""
+    refused: Mapped[OrderState | None] = mapped_column(choice(OrderState), default=None)
+    """The state in which it ended without effect: `rejected` (also by an order that settled in part), `expired` or `cancelled`."""
 
     order: Mapped[Order] = relationship(back_populates="instructions")
 

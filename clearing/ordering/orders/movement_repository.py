@@ -1,13 +1,8 @@
-"""SQL of lists of movements, newest first. Whatever a list is narrowed to, its page comes from the end of an index.
-
-A list is a union of branches, each of which walks one index backwards and ends after a page. A condition that no branch walks by
-only filters what the walk finds, so a branch is chosen for the condition that leaves the least.
-"""
+"""SQL of lists of movements, newest first. Whatever a list is narrowed to, its page comes from the ends of indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,9 +10,11 @@ from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, tex
 from sqlalchemy.orm import Session, joinedload
 
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import equal_given, merged
+from clearing.kit.paging import Page, equal_given, merged
+from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import Direction, Instruction, Movement, Order, OrderState
+from clearing.ordering.orders.movement_sources import MovementFilter, MovementSources
 from clearing.ordering.orders.repository import OrderRepository, is_entry_of_instruction
 from tongdui.orders import Kind
 
@@ -36,37 +33,11 @@ _OPEN = {
     OrderState.ACCEPTED: text("orders.state = 'accepted'"),
     OrderState.SUBMITTED: text("orders.state = 'submitted'"),
 }
-_REFUSED: ColumnElement[bool] = text("NOT instructions.live")  # type: ignore[assignment]
 _STANDS: ColumnElement[bool] = text("instructions.live AND instructions.reference IS NOT NULL")  # type: ignore[assignment]
-_NO_GIVER = frozenset({Kind.ISSUE})
-_NO_RECEIVER = frozenset({Kind.REDEEM, Kind.EXPIRE})
-_GIVEN_BY_OWNER = frozenset({Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND, Kind.EXPIRE})
-"""Kinds whose points the owner of their program always gives, and never receives."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovementFilter:
-    """Which movements; None means any."""
-
-    merchant: int | None = None
-    """Those that it has signed, gives or receives. Whoever signs also gives or receives."""
-    kind: Kind | None = None
-    direction: Direction | None = None
-    """Of the merchant's points. Only with `merchant`."""
-    counterparty: int | None = None
-    """The merchant on the other side; without `merchant`, on either side."""
-    member_id: str | None = None
-    program: int | None = None
-    """That points leave or enter."""
-    program_owner: int | None = None
-    """The merchant that runs `program`."""
-    state: OrderState | None = None
-    reference: str | None = None
-    """The signer's document number. With `merchant`, only of movements that it has signed."""
-    original_id: str | None = None
-    """The movement that they undo."""
-    created_from: datetime | None = None
-    created_before: datetime | None = None
+_IS_DEAD: ColumnElement[bool] = text("NOT instructions.live AND instructions.reference IS NOT NULL")  # type: ignore[assignment]
+_HAS_AGREEMENT: ColumnElement[bool] = text("instructions.agreement > 0")  # type: ignore[assignment]
+_IS_REVERSAL: ColumnElement[bool] = text("instructions.kind = 6")  # type: ignore[assignment]
+_REFUSED = (OrderState.REJECTED, OrderState.EXPIRED, OrderState.CANCELLED)
 
 
 class MovementRepository:
@@ -90,15 +61,25 @@ class MovementRepository:
         own = (Instruction.merchant_number == merchant_number, Instruction.kind == int(kind), _STANDS)
         return self._read(_with_outcome().where(*own, in_list(self._session, Instruction.reference, references)))
 
-    def list(self, wanted: MovementFilter, after: MovementKey | None, limit: int) -> Sequence[Movement]:
-        """Movements newest first; `after` is the last one of the page before."""
+    def list(
+        self, wanted: MovementFilter, sources: MovementSources, after: MovementKey | None, limit: int
+    ) -> Sequence[Movement]:
+        """Movements newest first, from these sources unless the filter is narrow or wants everything; `after` is the last one of
+        the page before."""
         filters = [*_state(wanted.state), *self._within(wanted)]
         if after is not None:
             filters.append(tuple_(Instruction.order_seq, Instruction.item) < tuple_(*after))
-        pages = [_page(wanted, [*branch, *filters], limit) for branch in _branches(wanted)]
-        if not pages:
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int, int]:
+            return _page(wanted, [*conditions, *filters], most)
+
+        if wanted.is_narrow or wanted.is_everything:
+            pages: Page | None = merged([page_of(branch, limit) for branch in _narrow(wanted)])
+        else:
+            pages = newest_of(self._session, _walks(sources), page_of, limit)
+        if pages is None:
             return []
-        union = merged(pages).subquery("pages")
+        union = pages.subquery("pages")
         keys = _newest(select(union), union.c.order_seq, union.c.item, limit).subquery("page")
         same = and_(keys.c.order_seq == Instruction.order_seq, keys.c.item == Instruction.item)
         query = _newest(_with_outcome().join(keys, same), Instruction.order_seq, Instruction.item, limit)
@@ -126,71 +107,21 @@ class MovementRepository:
         return self._session.scalar(query)
 
 
-# -------------------------------------------------------------------- which index
-
-
-def _branches(wanted: MovementFilter) -> Iterable[Conditions]:
-    """The conditions of each branch, without state and time: first those by which it walks an index, then what these do not say
-    yet. (Whatever is said twice makes the database expect fewer rows, and choose another index.) No movement is in two branches."""
-    narrow = (wanted.reference, wanted.member_id, wanted.original_id)
-    if any(narrow) or wanted.state not in (None, OrderState.SETTLED):
-        return [_all(wanted)]  # few movements, which have an index of their own
-    merchant, counterparty = wanted.merchant, wanted.counterparty
-    if merchant is None:
-        merchant, counterparty = counterparty, None
-    if wanted.program is not None and merchant not in (None, wanted.program_owner):
-        if counterparty not in (None, wanted.program_owner):
-            return []  # whoever runs the program is on one side, and the merchant on the other
-        counterparty = wanted.program_owner
-    if merchant is not None and counterparty is not None:
-        return _between(merchant, counterparty, wanted)
-    if wanted.program is not None:
-        return _of_program(wanted.program, wanted)
-    if merchant is not None:
-        return _of_merchant(merchant, wanted)
-    return [_all(wanted)]
-
-
-def _between(merchant: int, counterparty: int, wanted: MovementFilter) -> Iterable[Conditions]:
-    rest = [*_kind(wanted), *_program(wanted)]
-    if wanted.direction is not Direction.IN:
-        yield [Instruction.giver == merchant, Instruction.receiver == counterparty, *rest]
-    if wanted.direction is Direction.IN or (wanted.direction is None and merchant != counterparty):
-        yield [Instruction.giver == counterparty, Instruction.receiver == merchant, *rest]
-
-
-def _of_merchant(merchant: int, wanted: MovementFilter) -> Iterable[Conditions]:
-    for kind in _kinds(wanted):
-        if wanted.direction is not Direction.IN and kind not in _NO_GIVER:
-            yield [Instruction.giver == merchant, Instruction.kind == int(kind)]
-        if wanted.direction is not Direction.OUT and kind not in _NO_RECEIVER:
-            once = [] if wanted.direction is Direction.IN else [Instruction.giver.is_distinct_from(merchant)]
-            yield [Instruction.receiver == merchant, Instruction.kind == int(kind), *once]
-
-
-def _of_program(program: int, wanted: MovementFilter) -> Iterable[Conditions]:
-    """Only for the merchant that runs the program, or for everyone: then it is also visible."""
-    rest = _direction(wanted)
-    for kind in _kinds(wanted):
-        only_enters = wanted.direction is Direction.OUT and kind in _NO_GIVER
-        if not only_enters and not (wanted.direction is Direction.IN and kind in _GIVEN_BY_OWNER):
-            yield [Instruction.program == program, Instruction.kind == int(kind), *rest]
-    others = Instruction.program != program
-    if wanted.kind in (None, Kind.EXCHANGE) and wanted.direction is not Direction.OUT:
-        yield [Instruction.target_program == program, Instruction.kind == int(Kind.EXCHANGE), others]
-    if wanted.kind in (None, Kind.REVERSE) and wanted.direction is not Direction.IN:  # of an exchange into the program
-        given = [Instruction.giver == wanted.program_owner, Instruction.kind == int(Kind.REVERSE)]
-        yield [*given, Instruction.draws_program == program, others]
-
-
-def _kinds(wanted: MovementFilter) -> Sequence[Kind]:
-    return list(Kind) if wanted.kind is None else [wanted.kind]
-
-
 # -------------------------------------------------------------------- conditions
 
 
-def _all(wanted: MovementFilter) -> Conditions:
+def _walks(sources: MovementSources) -> Sequence[Walk]:
+    reversals = (Instruction.program, (_IS_REVERSAL,))
+    return [
+        Walk((Instruction.program, Instruction.kind), sources.programs),
+        Walk((Instruction.agreement, Instruction.kind), sources.agreements, (_HAS_AGREEMENT,)),
+        Walk((Instruction.giver, reversals[0]), sources.givers, reversals[1]),
+        Walk((Instruction.receiver, reversals[0]), sources.receivers, reversals[1]),
+    ]
+
+
+def _narrow(wanted: MovementFilter) -> Sequence[Conditions]:
+    """The conditions of few movements that an index of their own finds, or of all."""
     conditions = equal_given(
         (Instruction.member_id, wanted.member_id),
         (Instruction.reference, wanted.reference),
@@ -202,9 +133,12 @@ def _all(wanted: MovementFilter) -> Conditions:
     if wanted.direction is None:
         conditions += _is_side(wanted.merchant)
     if wanted.counterparty != wanted.merchant:
-        return conditions + _is_side(wanted.counterparty)
-    both = (Instruction.giver, wanted.merchant), (Instruction.receiver, wanted.merchant)
-    return conditions + equal_given(*both)
+        conditions += _is_side(wanted.counterparty)
+    elif wanted.merchant is not None:
+        conditions += [Instruction.giver == wanted.merchant, Instruction.receiver == wanted.merchant]
+    if wanted.reference is not None:
+        return [[*conditions, _STANDS], [*conditions, _IS_DEAD]]
+    return [conditions]
 
 
 def _kind(wanted: MovementFilter) -> Conditions:
@@ -235,19 +169,11 @@ def _state(state: OrderState | None) -> Conditions:
         case None:
             return []
         case OrderState.SETTLED:
-            return [Order.state == OrderState.SETTLED, _has_entry()]
+            return [Order.state == OrderState.SETTLED, Instruction.refused.is_(None)]
         case OrderState.ACCEPTED | OrderState.SUBMITTED:
             return [Order.state == state]
-        case OrderState.REJECTED:
-            settled_without = and_(Order.state == OrderState.SETTLED, ~_has_entry())
-            return [_REFUSED, or_(Order.state == OrderState.REJECTED, settled_without)]
         case _:
-            return [_REFUSED, Order.state == state]
-
-
-def _has_entry() -> ColumnElement[bool]:
-    mine = (Entry.merchant == Instruction.merchant_number, Entry.nonce == Order.nonce, Entry.item == Instruction.item)
-    return select(Entry.leaf).where(*mine).exists()
+            return [Instruction.refused == state]
 
 
 # -------------------------------------------------------------------- statements
@@ -260,7 +186,8 @@ def _page(wanted: MovementFilter, conditions: Conditions, limit: int) -> Select[
     ):  # there are few such orders, so they come first; the limit keeps the database from merging this
         waiting = select(Order.seq).where(_OPEN[wanted.state]).order_by(Order.seq.desc()).limit(_MOST_ORDERS).subquery()
         query = query.join(waiting, waiting.c.seq == Instruction.order_seq)
-    if wanted.state is not None or wanted.created_from is not None or wanted.created_before is not None:
+    by_order = wanted.state is not None and wanted.state not in _REFUSED
+    if by_order or wanted.created_from is not None or wanted.created_before is not None:
         query = query.join(Order, Order.seq == Instruction.order_seq)
     return _newest(query, Instruction.order_seq, Instruction.item, limit)
 

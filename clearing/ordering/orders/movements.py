@@ -13,10 +13,13 @@ from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.models import Batch
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import Direction, Movement, Order, OrderState
-from clearing.ordering.orders.movement_repository import MovementFilter, MovementKey, MovementRepository
+from clearing.ordering.orders.movement_repository import MovementKey, MovementRepository
+from clearing.ordering.orders.movement_sources import MovementFilter, MovementSources, Sides, sources_of
 from clearing.ordering.orders.repository import OrderRepository
+from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.members.service import MemberService
 from clearing.parties.merchants.service import require_merchant
+from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
 from tongdui._canonical import EXTERNAL
 from tongdui.orders import Kind
@@ -63,14 +66,13 @@ class MovementService:
             counterparty=counterparty.number if counterparty else None,
             member_id=self._member_id(viewer, search.member) if search.member else None,
             program=program.number if program else None,
-            program_owner=program.merchant_number if program else None,
             state=search.state,
             reference=search.reference,
             original_id=search.original,
             created_from=search.created_from,
             created_before=search.created_before,
         )
-        return self._movements.list(wanted, after, limit)
+        return self._movements.list(wanted, self._sources(wanted), after, limit)
 
     def visible(self, viewer: Viewer, movement_id: str, kind: Kind | None = None) -> Movement:
         """The movement with this id, or NotFound where it is of another kind, or the viewer is on neither side of it."""
@@ -120,6 +122,13 @@ class MovementService:
     def summary_of(self, order: Order) -> tuple[int, Batch | None]:
         """How many of the order's instructions were settled, and in which batch."""
         return self._orders.summary_of(order)
+
+    def _sources(self, wanted: MovementFilter) -> MovementSources:
+        if wanted.is_narrow or wanted.is_everything:
+            return MovementSources()
+        owners = ProgramRepository(self._session).owners()
+        agreements = AgreementRepository(self._session).numbered(wanted.sides[:1])
+        return sources_of(wanted, owners, [Sides(*sides) for sides in agreements])
 
     def _member_id(self, viewer: Viewer, member: str) -> str:
         """The member's id. A merchant may also know it from a movement that it has received: that finds what it may see anyway."""

@@ -249,7 +249,8 @@ class OrderRepository:
         return [InstructionRow(*row) for row in self._session.execute(query)]
 
     def claim_references(self, order: Order) -> None:
-        """Takes the references of an order that lives again, but for those that another order has taken meanwhile."""
+        """Nothing of an order that lives again is refused. It takes its references, but for those that another order has taken
+        meanwhile."""
         other = aliased(Instruction)
         taken = select(other.order_seq).where(
             other.merchant_number == Instruction.merchant_number,
@@ -262,15 +263,20 @@ class OrderRepository:
             update(Instruction).where(*dead, ~taken.exists()).values(live=True),
             execution_options={"synchronize_session": False},
         )
+        refused = (Instruction.order_seq == order.seq, Instruction.refused.is_not(None))
+        self._session.execute(
+            update(Instruction).where(*refused).values(refused=None), execution_options={"synchronize_session": False}
+        )
 
     def release_references(self, order: Order, items: Iterable[int]) -> None:
-        """Frees the references of refused instructions: they may be used again."""
+        """Notes which instructions of an order that has ended were refused, and frees their references: they may be used again."""
         wanted = list(items)
+        state = OrderState.REJECTED if order.state is OrderState.SETTLED else order.state
         if wanted:
             self._session.execute(
                 update(Instruction)
                 .where(Instruction.order_seq == order.seq, in_list(self._session, Instruction.item, wanted))
-                .values(live=False)
+                .values(live=False, refused=state)
             )
 
     # ---------------------------------------------------------------- reversals

@@ -125,6 +125,19 @@ class AgreementRepository:
             query = query.where(_is_party(merchant_number))
         return {number or 0: (source, target) for number, source, target in self._session.execute(query)}
 
+    def numbered(self, parties: Collection[int] = ()) -> Sequence[tuple[int, int, int, int, int, int]]:
+        """Number, kind, source and target merchant, source and target program of each agreement that has a number and all these
+        parties."""
+        query = select(
+            Agreement.number,
+            Agreement.kind,
+            Agreement.source_merchant,
+            Agreement.target_merchant,
+            Agreement.source_program,
+            Agreement.target_program,
+        ).where(Agreement.number.is_not(None), *(_is_party(number) for number in parties))
+        return [(number or 0, *sides) for number, *sides in self._session.execute(query)]  # type: ignore[misc]
+
     def numbers_of(self, merchant_number: int) -> list[int]:
         """The numbers of a merchant's agreements."""
         query = select(Agreement.number).where(Agreement.number.is_not(None), _is_party(merchant_number))
