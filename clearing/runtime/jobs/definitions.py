@@ -166,13 +166,13 @@ def clean_up_deliveries() -> int:
     return remove_expired(context().database, DeliveryRepository, _days_ago(context().settings.webhook_keep_days))
 
 
-@shared_task(name="events.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("events.clean_up")
 def clean_up_events() -> None:
     """Removes old events of movements, holds and member codes."""
     remove_old(context().database, remove_old_events, _days_ago(context().settings.event_keep_days))
 
 
-@shared_task(name="transactions.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("transactions.clean_up")
 def clean_up_transactions() -> None:
     """Drops the bytes of transactions that have been in a block for long."""
     shared = context()
@@ -180,13 +180,13 @@ def clean_up_transactions() -> None:
     remove_old(shared.database, drop, _days_ago(shared.settings.transaction_keep_days))
 
 
-@shared_task(name="holds.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("holds.clean_up")
 def clean_up_holds() -> int:
     """Removes holds that ended long ago."""
     return remove_expired(context().database, HoldRepository, _days_ago(context().settings.hold_keep_days))
 
 
-@shared_task(name="reminders.clean_up", soft_time_limit=LONG, time_limit=LONG + GRACE)
+@a_round("reminders.clean_up")
 def clean_up_reminders() -> int:
     """Removes reminders of days that are over: the earliest is sent 30 days ahead."""
     return remove_expired(context().database, ReminderRepository, _days_ago(60))
