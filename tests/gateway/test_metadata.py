@@ -147,7 +147,7 @@ def test_who_keeps_no_metadata_pays_nothing_for_it(site: Site, fuel: Party, memb
         with site.statements() as seen:
             answer = site.call("GET" if body is None else "POST", path, body, caller=fuel.id)
         assert answer.is_success
-        assert len(seen) > 3
+        assert len(seen) > 1
         return sum("movement_metadata" in statement for statement, _ in seen)
 
     alone = fuel.member()
