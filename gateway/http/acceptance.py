@@ -6,6 +6,7 @@ Each keeps its own idempotency record, refusal and answer. What the group cannot
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,8 @@ from typing import Any
 
 import structlog
 from fastapi import Response
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from clearing.kit import metrics
@@ -40,7 +42,8 @@ from gateway.http.results import Started, Submitted
 
 log = structlog.get_logger(__name__)
 
-Outcome = Response | Exception
+Outcome = Response | Exception | None
+"""What to answer, the exception that the request raises, or None: the request shall run alone."""
 
 
 @dataclass
@@ -50,7 +53,6 @@ class Applicant:
     call: Call
     submitted: Submitted[Any]
     outcome: Outcome | None = None
-    runs_alone: bool = False
     replayed: IdempotencyRecord | None = None
     accepted: str | None = None
     """Id of the resource that shows the accepted order."""
@@ -67,6 +69,11 @@ class Applicant:
         """The key that it uses, and for what."""
         call = self.call
         return KeyUse(call.caller.principal, call.key, fingerprint(call.method, call.path, call.content))
+
+    @property
+    def size(self) -> int:
+        """How many instructions it has."""
+        return len(self.submitted.requests)
 
 
 def order_service(call: Call) -> OrderService:
@@ -91,16 +98,27 @@ def run_alone(call: Call, submitted: Submitted[Any]) -> Response:
 
 
 def accept_group(group: Sequence[Applicant]) -> list[Outcome]:
-    """What to answer to each of these requests, whose keys are all different."""
+    """What becomes of each of these requests, whose keys are all different."""
     metrics.GROUP_ORDERS.observe(len(group))
     try:
         _accept_together(group)
     except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
-        if _is_database_away(error):
-            return [error] * len(group)
         log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
-        return [_alone(member) for member in group]
-    return [_alone(member) if member.runs_alone else _given(member) for member in group]
+        return _one_by_one(group, error)
+    return [member.outcome for member in group]
+
+
+def _one_by_one(group: Sequence[Applicant], failure: Exception) -> list[Outcome]:
+    """Each member in a transaction of its own, in order of arrival. Where the database is away, the rest is told so at once:
+    each would wait for it for seconds, and the last for minutes."""
+    outcomes: list[Outcome] = []
+    last: Outcome = failure
+    for member in group:
+        if not _is_database_away(last):
+            member.call.start_over()
+            last = _alone(member)
+        outcomes.append(last)
+    return outcomes
 
 
 def _alone(member: Applicant) -> Outcome:
@@ -110,13 +128,8 @@ def _alone(member: Applicant) -> Outcome:
         return error
 
 
-def _given(member: Applicant) -> Outcome:
-    assert member.outcome is not None, "a group decides each of its members"
-    return member.outcome
-
-
 def _accept_together(group: Sequence[Applicant]) -> None:
-    """One transaction in which every member gets its outcome, or shall run alone."""
+    """One transaction in which every member gets its outcome."""
     gateway = group[0].call.gateway
     turn = gateway.writer if gateway.database.is_sqlite else contextlib.nullcontext()
     with turn, gateway.database.session.begin() as session:
@@ -133,8 +146,8 @@ def _let_in(session: Session, group: Sequence[Applicant]) -> None:
     for member in group:
         try:
             require_live(session, member.call.caller)
-        except Exception as error:  # noqa: BLE001 (its own request raises it)
-            member.outcome = error
+        except ClearingError as refusal:
+            member.outcome = refusal
 
 
 def _claimed(keys: IdempotencyService, group: Sequence[Applicant]) -> list[Applicant]:
@@ -144,7 +157,7 @@ def _claimed(keys: IdempotencyService, group: Sequence[Applicant]) -> list[Appli
         if standing is None:
             fresh.append(member)
         elif isinstance(standing, InFlight):
-            member.runs_alone = True  # it waits for the first one with its key, and nobody else need do that
+            continue  # it runs alone, and waits for the first one with its key; nobody else need do that
         elif isinstance(standing, ClearingError):
             member.outcome = standing
         else:
@@ -223,8 +236,11 @@ def _noted(call: Call, submitted: Submitted[Any], accepted: Accepted) -> str:
     return submitted.resource(accepted)
 
 
-def _is_database_away(error: Exception) -> bool:
-    """Whether there was no answer from the database: then nobody's own transaction would get one, either."""
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
-    )
+def _is_database_away(outcome: Outcome) -> bool:
+    """Whether there was no connection to be had: then nobody else would get one, either. A connection that breaks is another
+    matter: the next one may be good."""
+    if isinstance(outcome, OperationalError):
+        return isinstance(outcome.orig, sqlite3.OperationalError) or (
+            outcome.statement is None and not outcome.connection_invalidated
+        )
+    return isinstance(outcome, PoolTimeout)

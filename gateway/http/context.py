@@ -40,8 +40,8 @@ class Gateway:
     chain: ChainClient
     waiters: Waiters[Call]
     feed: EventFeed
-    groups: Groups[Any, Response]
-    """Requests that hand in orders, accepted in groups."""
+    groups: Groups[Any, Response | None]
+    """Requests that hand in orders, accepted in groups. None stands for one that shall run alone."""
     resources: Mapping[str, ChainResource[View]]
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
     expanders: Mapping[str, Expander] = field(default_factory=dict)
@@ -121,6 +121,12 @@ class Call:
         """The merchant that calls."""
         assert self.caller.merchant_number is not None, "only merchants' keys may call this route"
         return merchant_by_number(self.session, self.caller.merchant_number)
+
+    def start_over(self) -> None:
+        """Forgets what an attempt has noted whose transaction was rolled back: nothing of it happened."""
+        self.started = None
+        self.replayed = False
+        self.notes.clear()
 
     def is_unfinished(self, resource_id: str) -> bool:
         """Whether the resource will change by itself, because the chain has yet to confirm it."""

@@ -270,9 +270,12 @@ def _in_group(route: Callable[..., Submitted[View]]) -> Callable[..., Coroutine[
     @wraps(route)
     async def run(*, call: Call, **arguments: Any) -> Response:
         submitted = route(call=call, **arguments)
-        if call.dry_run or submitted.is_alone:
-            return await to_thread.run_sync(run_alone, call, submitted)
-        return await call.gateway.groups.join(Applicant(call, submitted))
+        response: Response | None = None
+        if not call.dry_run and not submitted.is_alone:
+            response = await call.gateway.groups.join(Applicant(call, submitted))
+        if response is None:
+            response = await to_thread.run_sync(run_alone, call, submitted)
+        return response
 
     return run
 

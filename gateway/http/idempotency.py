@@ -34,6 +34,7 @@ def run_once(call: Call, effect: Effect) -> Response:
         except DBAPIError as error:
             if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _ROLLED_BACK:
                 raise
+            call.start_over()
     raise AssertionError("unreachable")
 
 

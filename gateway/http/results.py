@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
+from gateway.http.groups import LARGEST
 from gateway.http.schemas import View
 
 V_co = TypeVar("V_co", bound=View, covariant=True)
@@ -42,8 +43,8 @@ class Submitted(Generic[V_co]):
 
     @property
     def is_alone(self) -> bool:
-        """Whether it has to be accepted in a transaction of its own."""
-        return any(request.is_alone for request in self.requests)
+        """Whether it is accepted in a transaction of its own: it has to be, or it is so large that company gains it nothing."""
+        return len(self.requests) > LARGEST or any(request.is_alone for request in self.requests)
 
 
 Result = View | Answer[View] | Started[View]

@@ -28,13 +28,6 @@ class _Copy(NamedTuple):
     content: Any
 
 
-class _Versions(NamedTuple):
-    """The versions of all tables, as one transaction sees them."""
-
-    transaction: SessionTransaction | None
-    by_table: Mapping[str, str]
-
-
 class Directory(Generic[D]):
     """A copy of some tables, made by `load`. The rows in it belong to no session: nobody may change them."""
 
@@ -45,15 +38,21 @@ class Directory(Generic[D]):
 
     def of(self, session: Session) -> D:
         """The copy, as current as the session's transaction: a change that was committed before it began is in it."""
-        known = _versions_of(session)
-        versions = tuple(known.get(name) for name in self._names)
         copies: dict[Directory[Any], _Copy] = shared_of(session).setdefault(Directory, {})
         copy = copies.get(self)
+        versions = self._versions(session)
         if copy is None or copy.versions != versions or None in versions:
-            # The versions were read first, so what is loaded is as new as they say, or newer; then the next version replaces it.
+            # Read right before: so what is loaded is as new as the versions say, or newer, and then the next version replaces it.
+            # Older ones might not know of the session's own changes, and others would take those for committed.
+            _forget(session)
+            versions = self._versions(session)
             copy = copies[self] = _Copy(versions, self._load(session))
         content: D = copy.content
         return content
+
+    def _versions(self, session: Session) -> tuple[str | None, ...]:
+        known = _versions_of(session)
+        return tuple(known.get(name) for name in self._names)
 
     def latest(self, database: Database) -> D | None:
         """The copy as this process has last seen it, which may be old; None if it has not looked yet."""
@@ -75,32 +74,44 @@ def copied_tables() -> frozenset[str]:
 
 def _versions_of(session: Session) -> Mapping[str, str]:
     """The versions, read once in each transaction, and again after the transaction has changed something itself."""
-    known: _Versions | None = session.info.get(_VERSIONS)
-    if known is None or known.transaction is not session.get_transaction():
+    if not session._is_clean() and _changes_a_copied_table(session):
         session.flush()
+    known: Mapping[str, str] | None = session.info.get(_VERSIONS)
+    if known is None:
         rows = session.execute(select(ReferenceVersion.table_name, ReferenceVersion.version))
-        found = {name: version for name, version in rows}  # noqa: C416 (rows are not pairs to the type checker)
-        known = session.info[_VERSIONS] = _Versions(session.get_transaction(), found)
-    return known.by_table
+        known = session.info[_VERSIONS] = {name: version for name, version in rows}  # noqa: C416 (rows are no pairs to the type checker)
+    return known
+
+
+def _changes_a_copied_table(session: Session) -> bool:
+    return any(row.__tablename__ in _tables for row in (*session.new, *session.dirty, *session.deleted))
+
+
+def _forget(session: Session) -> None:
+    session.info.pop(_VERSIONS, None)
 
 
 def _forget_after_flush(session: Session, _context: UOWTransaction) -> None:
-    for changed in (*session.new, *session.dirty, *session.deleted):
-        if changed.__tablename__ in _tables:
-            session.info.pop(_VERSIONS, None)
-            return
+    if _changes_a_copied_table(session):
+        _forget(session)
 
 
 def _forget_after_statement(context: Any) -> None:
     if context.mapper.class_.__tablename__ in _tables:
-        context.session.info.pop(_VERSIONS, None)
+        _forget(context.session)
 
 
 def _forget_after_rollback(session: Session, _transaction: SessionTransaction) -> None:
-    session.info.pop(_VERSIONS, None)
+    _forget(session)
+
+
+def _forget_after_transaction(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        _forget(session)
 
 
 event.listen(Session, "after_flush", _forget_after_flush)
 event.listen(Session, "after_bulk_update", _forget_after_statement)
 event.listen(Session, "after_bulk_delete", _forget_after_statement)
 event.listen(Session, "after_soft_rollback", _forget_after_rollback)
+event.listen(Session, "after_transaction_end", _forget_after_transaction)
