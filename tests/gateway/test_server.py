@@ -17,59 +17,20 @@ from sqlalchemy import select
 
 from clearing.kit.database import Database
 from clearing.ordering.orders.models import Order
-from scripts.dev.services import free_port
-from tests.gateway.site import Party, Site, later, until
-
-
-class _Process:
-    """A gateway in its own process, which is killed when the block ends."""
-
-    def __init__(self, database_url: str, log: Path) -> None:
-        self.port = free_port()
-        self.log = log
-        environment = {
-            **os.environ,
-            "TONGDUI_DATABASE_URL": database_url,
-            "TONGDUI_GATEWAY_PORT": str(self.port),
-            "TONGDUI_RPC_URL": "http://127.0.0.1:9",
-            "TONGDUI_CONTRACT": "0x" + "c0" * 20,
-            "TONGDUI_KEYSTORE_PASSWORD": "only for tests",
-        }
-        with log.open("wb") as output:
-            command = [sys.executable, "-m", "gateway"]
-            self.popen = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> _Process:
-        try:
-            until(lambda: self.popen.poll() is not None or self._answers(), 120)
-            assert self.popen.poll() is None, self.log.read_text()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.popen.kill()
-        self.popen.wait()
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(self.url + "/healthz", timeout=10).status_code in (200, 503)
-        except httpx.TransportError:
-            return False
+from tests.gateway.process import GatewayProcess
+from tests.gateway.site import Party, Site, later
 
 
 @pytest.fixture
-def process(database_url: str, tmp_path: Path) -> Iterator[_Process]:
+def process(database_url: str, tmp_path: Path) -> Iterator[GatewayProcess]:
     database = Database(database_url)
     database.upgrade()
     database.close()
-    with _Process(database_url, tmp_path / "log") as running:
+    with GatewayProcess(database_url, tmp_path / "log") as running:
         yield running
 
 
-def test_it_stops_on_sigterm(process: _Process) -> None:
+def test_it_stops_on_sigterm(process: GatewayProcess) -> None:
     assert httpx.get(process.url + "/docs", timeout=60).status_code == 200
     process.popen.send_signal(signal.SIGTERM)
     assert process.popen.wait(60) in (0, -signal.SIGTERM)
@@ -90,7 +51,7 @@ def test_waiting_clients_are_answered_before_it_stops(fresh_site: Site, tmp_path
         with fresh_site.database.session() as session:
             return session.scalars(select(Order.id)).first() is not None
 
-    with _Process(fresh_site.settings.database_url, tmp_path / "log") as running:
+    with GatewayProcess(fresh_site.settings.database_url, tmp_path / "log") as running:
         with later(is_accepted, lambda: running.popen.send_signal(signal.SIGTERM)):
             began = time.monotonic()
             answer = httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=60)
@@ -103,7 +64,7 @@ def test_a_killed_gateway_loses_nothing_it_answered(fresh_site: Site, tmp_path: 
     party: Party = fresh_site.merchant(program="KILL")
     body = {"program": "KILL", "member": party.member(), "points": 1}
     headers = {"Authorization": f"Bearer {fresh_site.keys[party.id]}", "Idempotency-Key": "kill-nine"}
-    with _Process(fresh_site.settings.database_url, tmp_path / "log") as running:
+    with GatewayProcess(fresh_site.settings.database_url, tmp_path / "log") as running:
         first = httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=60)
     again = fresh_site.call("POST", "/v1/issuances", body, caller=party.id, key="kill-nine")
     assert again.headers["Idempotent-Replayed"] == "true"
