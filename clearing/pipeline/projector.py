@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 _BLOCKS_A_STEP = 16
 _FIRST_PAUSE = 0.004
+_PAUSE_AFTER_BLOCK = 0.05
+"""Seconds in which another block is unlikely, unless another transaction was sent."""
 _GROWTH = 1.25
 
 
@@ -46,18 +48,27 @@ class Projector:
         self._first_block = first_block if first_block is not None else settings.start_block
         self._last_block = last_block
         self._behind_since: float | None = None
+        self._has_all = False
+        """Whether the last step read all blocks that there were."""
         self._pause = settings.poll_interval
 
-    def pause(self, *, woken: bool) -> Pause:
-        """How long to do nothing after a step that found no block; `woken`: although a transaction was sent.
+    def pause(self, *, worked: bool, woken: bool) -> Pause:
+        """How long to do nothing after a step; `woken`: a transaction was sent before it.
 
         Its block may come at once or in a second. So the pauses begin short and grow: they add a fifth to how long it takes.
         """
-        self._pause = _FIRST_PAUSE if woken else min(self._pause * _GROWTH, self._settings.poll_interval)
+        if worked:
+            self._pause = _PAUSE_AFTER_BLOCK if self._has_all else 0.0
+        elif woken:
+            self._pause = _FIRST_PAUSE
+        else:
+            self._pause = max(self._pause, _FIRST_PAUSE) * _GROWTH
+        self._pause = min(self._pause, self._settings.poll_interval)
         return Pause(self._pause, (Channel.SENT,))
 
     def step(self) -> bool:
         """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""
+        self._has_all = False
         head = self._client.head() - self._settings.confirmations
         if self._last_block is not None:
             head = min(head, self._last_block)
@@ -79,6 +90,7 @@ class Projector:
             with self._database.session.begin() as session:
                 project_block(session, block, self._network)
             parent = block.hash
+        self._has_all = len(blocks) < _BLOCKS_A_STEP
         return bool(blocks)
 
     def _start_block(self) -> int:

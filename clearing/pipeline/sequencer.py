@@ -46,8 +46,10 @@ class Sequencer:
             self.send_due()
         return worked
 
-    def pause(self, *, woken: bool) -> Pause:  # noqa: ARG002 (it finds at once what woke it)
-        """What to wait for after a step that found nothing to do: a request, or a decision that lets another batch go."""
+    def pause(self, *, worked: bool, woken: bool) -> Pause:  # noqa: ARG002 (it finds at once what woke it)
+        """What to wait for after a step: a request, or a decision that lets another batch go. Nothing, while there is work."""
+        if worked:
+            return Pause(0)
         default = Pause(self._settings.poll_interval, (Channel.REQUESTED, Channel.DECIDED))
         return self._batches.pause() or default
 

@@ -33,8 +33,8 @@ class Steps(Protocol):
         """Takes one step; False if there was nothing to do."""
         ...
 
-    def pause(self, *, woken: bool) -> Pause:
-        """How long to do nothing after a step that found nothing to do; `woken`: although a wake-up led to it."""
+    def pause(self, *, worked: bool, woken: bool) -> Pause:
+        """How long to do nothing after a step; whether that found anything to do, and whether a wake-up led to it."""
         ...
 
 
@@ -107,7 +107,7 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
             woken = attention.pause(Pause(_STANDBY_PAUSE))
             continue
         try:
-            pause = Pause(0) if worker.step() else worker.pause(woken=woken)
+            pause = worker.pause(worked=worker.step(), woken=woken)
             failed = 0.0
         except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
             # A step commits or it does not; the next one starts from what is stored.

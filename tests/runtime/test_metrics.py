@@ -92,8 +92,8 @@ def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
                 attention.stop()
             raise KeyError("nobody expected this")
 
-        def pause(self, *, woken: bool) -> Pause:
-            raise AssertionError(woken)
+        def pause(self, *, worked: bool, woken: bool) -> Pause:
+            raise AssertionError(worked, woken)
 
     daemon.run("clumsy", Clumsy(), Leadership(harness.database, "clumsy"), attention)
     assert len(steps) == 3
