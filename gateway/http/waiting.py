@@ -147,6 +147,9 @@ class Waiters(Generic[C]):
             log.warning("cannot look up which resources are final", error=type(error).__name__)
             ready = [one for one in waiting if one.is_overdue]
             answers = [error] * len(ready)
+        except Exception as error:
+            log.exception("cannot show what requests wait for")  # a bug of ours; the loop goes on for the others
+            ready, answers = waiting, [error] * len(waiting)
         for one, answer in zip(ready, answers, strict=True):
             one.answer = answer
             one.answered.set()
