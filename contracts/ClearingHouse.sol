@@ -89,8 +89,6 @@ contract ClearingHouse is Instructions {
         // An order with more instructions than the whole batch can hold would take unlimited memory.
         if (count > cursor.leaves.length) revert BadEncoding();
         WordCopy merchant = _position(cursor, order.merchant());
-        WordCopy newest = cursor.copies.newest();
-        uint256 freeMemory = _freeMemoryPointer();
         Instruction first;
         Instruction last;
         bytes32 digest;
@@ -109,7 +107,8 @@ contract ClearingHouse is Instructions {
             if (order.atomic()) _executeWhole(cursor, count, offset + Orders.ORDER_BYTES, end, digest);
             else _executeItems(cursor, first, last, false);
         }
-        if (cursor.copies.hasNoneAfter(newest)) _setFreeMemoryPointer(freeMemory);
+        // Copies that this order made lie behind its instructions, and are needed until the batch is stored.
+        if (_freeMemoryPointer() == Instruction.unwrap(last)) _setFreeMemoryPointer(Instruction.unwrap(first));
     }
 
     /// @dev Uses up the nonce if, and only if, it admits the order. A bad signature recovers to key 0, which nobody has.

@@ -309,8 +309,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         AgreementRoute route = _route(agreement);
         bool exchange = route.hasKind(AgreementKind.Exchange);
         WordCopy source = _minted(cursor, route.source());
-        ProgramSide giver =
-            exchange ? _side(_burnt(cursor, route.target())) : ProgramSideLib.pack(route.target());
+        ProgramSide giver = exchange ? _side(_burnt(cursor, route.target())) : ProgramSideLib.pack(route.target());
 
         if (cursor.merchant != giver.merchant()) return Reason.NotGiver;
         if (_side(source).eitherPaused(giver)) return Reason.ProgramPaused;
