@@ -23,9 +23,9 @@ contract ClearingHouse is Instructions {
     /// @dev Entries of a batch and items of an order are numbered with 16 bits.
     uint256 private constant MAX_INSTRUCTIONS = type(uint16).max;
 
-    /// @dev Notes of a merchant's copy: the live key that signed last, and the copy of the bitmap of nonces that was used last, with
-    /// the mark of its number.
-    uint256 private constant KEY = 0x80;
+    /// @dev Notes of a merchant's copy: the mark of the live key that signed last; the copy of the bitmap of nonces that was used
+    /// last, and the mark of its number.
+    uint256 private constant KEY_MARK = 0x80;
     uint256 private constant BITMAP_MARK = 0xa0;
     uint256 private constant BITMAP = 0xc0;
 
@@ -82,15 +82,13 @@ contract ClearingHouse is Instructions {
     // ---------------------------------------------------------------- orders
 
     /// @dev Executes the order at `offset` of the calldata and returns where it ends, which is not after `limit`. Frees the memory that
-    /// the order took, so that a batch needs no more than its largest order.
+    /// the order took, so that a batch needs little more than its largest order.
     function _executeOrder(Cursor memory cursor, uint256 offset, uint256 limit) private returns (uint256 end) {
         (OrderHead order, bytes32 r, bytes32 vs) = Orders.read(offset);
         uint256 count = order.count();
         // An order with more instructions than the whole batch can hold would take unlimited memory.
         if (count > cursor.leaves.length) revert BadEncoding();
         WordCopy merchant = _position(cursor, order.merchant());
-        WordCopy newest = cursor.copies.newest();
-        uint256 freeMemory = _freeMemoryPointer();
         Instruction first;
         Instruction last;
         bytes32 digest;
@@ -109,7 +107,8 @@ contract ClearingHouse is Instructions {
             if (order.atomic()) _executeWhole(cursor, count, offset + Orders.ORDER_BYTES, end, digest);
             else _executeItems(cursor, first, last, false);
         }
-        if (cursor.copies.hasNoneAfter(newest)) _setFreeMemoryPointer(freeMemory);
+        // Unless it made copies: they lie behind its instructions, and the batch needs them until its end.
+        if (_freeMemoryPointer() == Instruction.unwrap(last)) _setFreeMemoryPointer(Instruction.unwrap(first));
     }
 
     /// @dev Uses up the nonce if, and only if, it admits the order. A bad signature recovers to key 0, which nobody has.
@@ -127,16 +126,18 @@ contract ClearingHouse is Instructions {
         return Reason.None;
     }
 
-    /// @dev Whether `key` may sign for the merchant. The same key need not be looked up for the merchant's next order.
+    /// @dev Whether `key` may sign for the merchant. The same key need not be looked up again for the merchant's next order.
     function _isKnownKey(uint256 id, WordCopy merchant, address key) private view returns (bool) {
-        uint256 note = uint256(uint160(key)) | 1 << 160; // of a key that nobody has, too, this is not 0
-        if (merchant.note(KEY) == note) return true;
+        uint256 mark = _mark(uint160(key));
+        // Compares what nobody can nudge.
+        // slither-disable-next-line incorrect-equality
+        if (merchant.note(KEY_MARK) == mark) return true;
         if (!_isLiveKey(id, key)) return false;
-        merchant.setNote(KEY, note);
+        merchant.setNote(KEY_MARK, mark);
         return true;
     }
 
-    /// @dev Uses up the order's nonce in this batch. Returns false if it was used before.
+    /// @dev Uses up the order's nonce. Returns false if it was used before.
     function _useNonce(Cursor memory cursor, OrderHead order, WordCopy merchant) private view returns (bool) {
         uint256 nonce = order.nonce();
         uint256 mark = _mark(nonce >> 8);
@@ -151,6 +152,10 @@ contract ClearingHouse is Instructions {
         if (bits & bit != 0) return false;
         bitmap.set(bits | bit);
         return true;
+    }
+
+    function _isSuspended(WordCopy merchant) private pure returns (bool) {
+        return MerchantPosition.wrap(merchant.word()).hasStatus(MerchantStatus.Suspended);
     }
 
     /// @dev Executes item by item. Reports a refusal and goes on with the rest; in the frame of an atomic order, reverts instead.
@@ -241,10 +246,6 @@ contract ClearingHouse is Instructions {
     }
 
     // ---------------------------------------------------------------- memory and calldata
-
-    function _isSuspended(WordCopy merchant) private pure returns (bool) {
-        return MerchantPosition.wrap(merchant.word()).hasStatus(MerchantStatus.Suspended);
-    }
 
     function _newCursor(EntryHead start, uint256 capacity, Evidence[] calldata evidence)
         private

@@ -57,6 +57,15 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         bytes32[] leaves;
     }
 
+    /// @dev Notes of an agreement's copy: its price, the copies of what it connects, and the mark of the merchant that passed
+    /// `_checkUse` last. Without them every instruction would look for six words and check again what cannot change.
+    uint256 private constant PRICE = 0x80;
+    uint256 private constant SOURCE = 0xa0;
+    uint256 private constant TARGET = 0xc0;
+    uint256 private constant PAYER = 0xe0;
+    uint256 private constant PAYEE = 0x100;
+    uint256 private constant USER_MARK = 0x120;
+
     // ---------------------------------------------------------------- kinds
 
     function _apply(Cursor memory cursor, Instruction instruction) internal returns (Reason) {
@@ -104,13 +113,6 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         cursor.issuing = _mark(program);
         cursor.minted = minted;
         return Reason.None;
-    }
-
-    /// @dev A mark that says which id it is about. Where there is no mark, there is 0.
-    function _mark(uint256 id) internal pure returns (uint256) {
-        unchecked {
-            return id + 1;
-        }
     }
 
     /// @dev Redeem: the program's merchant burns points.
@@ -309,20 +311,14 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         AgreementRoute route = _route(agreement);
         bool exchange = route.hasKind(AgreementKind.Exchange);
         WordCopy source = _minted(cursor, route.source());
-        ProgramSide giver =
-            exchange ? _side(_burnt(cursor, route.target())) : ProgramSideLib.pack(route.target());
+        ProgramSide giver = exchange ? _side(_burnt(cursor, route.target())) : ProgramSideLib.pack(route.target());
 
         if (cursor.merchant != giver.merchant()) return Reason.NotGiver;
         if (_side(source).eitherPaused(giver)) return Reason.ProgramPaused;
         if (!_side(source).canMint(share.points())) return Reason.SupplyOverflow;
         if (exchange && _balance(member, route.target()) < share.out()) return Reason.InsufficientPoints;
-        if (!_tryPay(
-                cursor,
-                _position(cursor, cursor.merchant),
-                _position(cursor, _side(source).merchant()),
-                share.settled() + share.fee(),
-                0
-            )) {
+        WordCopy payee = _position(cursor, _side(source).merchant());
+        if (!_tryPay(cursor, _position(cursor, cursor.merchant), payee, share.settled() + share.fee(), 0)) {
             return Reason.InsufficientLiquidity;
         }
 
@@ -358,7 +354,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         AgreementRoute route = _route(agreement);
         if (route.source() != instruction.program()) return Reason.WrongAgreement;
         // Nothing of what follows changes during a batch.
-        if (agreement.note(USER) == _mark(cursor.merchant)) return Reason.None;
+        if (agreement.note(USER_MARK) == _mark(cursor.merchant)) return Reason.None;
         if (block.timestamp < route.validFrom()) return Reason.AgreementNotLive;
         if (block.timestamp >= route.validUntil()) return Reason.AgreementNotLive;
         uint256 initiators = cursor.merchant == source.merchant() ? SOURCE_MAY_INITIATE : 0;
@@ -371,7 +367,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
             return Reason.CounterpartyInactive;
         }
         if (source.eitherPaused(target)) return Reason.ProgramPaused;
-        agreement.setNote(USER, _mark(cursor.merchant));
+        agreement.setNote(USER_MARK, _mark(cursor.merchant));
         return Reason.None;
     }
 
@@ -418,17 +414,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
 
     // ---------------------------------------------------------------- copies
 
-    /// @dev Notes of an agreement's copy: its price, and the copies of what it connects. Without them every instruction would look
-    /// for six words.
-    uint256 private constant PRICE = 0x80;
-    uint256 private constant SOURCE = 0xa0;
-    uint256 private constant TARGET = 0xc0;
-    uint256 private constant PAYER = 0xe0;
-    uint256 private constant PAYEE = 0x100;
-    /// @dev The mark of the merchant that passed `_checkUse` last.
-    uint256 private constant USER = 0x120;
-
-    /// @dev The copy of an agreement's route, with its notes unless there is no such agreement. No agreement has price 0.
+    /// @dev The copy of an agreement's route, with its notes if there is such an agreement; then the price is not 0.
     function _openAgreement(Cursor memory cursor, uint256 id) private view returns (WordCopy copy) {
         copy = cursor.copies.copyOf(_slotOf(_agreement(id)));
         if (copy.note(PRICE) == 0) _noteTerms(cursor, copy, id);
@@ -448,6 +434,13 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         copy.setNote(PAYER, WordCopy.unwrap(_position(cursor, _side(source).merchant())));
         copy.setNote(PAYEE, WordCopy.unwrap(_position(cursor, payee)));
         copy.setNote(PRICE, AgreementPrice.unwrap(_agreement(id).price));
+    }
+
+    /// @dev A note that says which id it is about. Unlike the id, it is never 0, as a note is that nobody made.
+    function _mark(uint256 id) internal pure returns (uint256) {
+        unchecked {
+            return id + 1;
+        }
     }
 
     function _noted(WordCopy copy, uint256 place) private pure returns (WordCopy) {

@@ -32,56 +32,38 @@ library CopyTableLib {
         }
     }
 
-    /// @notice The copy that was made last, or 0.
-    function newest(CopyTable table) internal pure returns (WordCopy copy) {
-        uint256 place = NEWEST;
-        assembly ("memory-safe") {
-            copy := mload(add(table, place))
-        }
-    }
-
-    /// @notice Whether no copy was made after `copy`, or every copy was forgotten since.
-    function hasNoneAfter(CopyTable table, WordCopy copy) internal pure returns (bool) {
-        uint256 newest_ = WordCopy.unwrap(table.newest());
-        return newest_ == WordCopy.unwrap(copy) || newest_ == 0;
-    }
-
     /// @notice The copy of the word in `slot`, which is not 0. If there is none, makes it, behind the free memory pointer.
     function copyOf(CopyTable table, uint256 slot) internal view returns (WordCopy copy) {
-        uint256 buckets = BUCKETS;
+        (uint256 buckets, uint256 place, uint256 size) = (BUCKETS, NEWEST, COPY_BYTES);
         assembly ("memory-safe") {
-            mstore(0x00, 0) // no copy's slot
-            copy := mload(add(table, shl(5, mod(slot, buckets))))
+            let bucket := add(table, shl(5, mod(slot, buckets)))
+            copy := mload(bucket)
+            mstore(0x00, 0) // what would be the slot of copy 0
             for {} xor(mload(copy), slot) {} {
                 if iszero(copy) { break }
                 copy := mload(add(copy, 0x40))
             }
-        }
-        if (WordCopy.unwrap(copy) == 0) copy = _make(table, slot);
-    }
-
-    function _make(CopyTable table, uint256 slot) private view returns (WordCopy copy) {
-        (uint256 buckets, uint256 newest_, uint256 size) = (BUCKETS, NEWEST, COPY_BYTES);
-        assembly ("memory-safe") {
-            let bucket := add(table, shl(5, mod(slot, buckets)))
-            newest_ := add(table, newest_)
-            copy := mload(0x40)
-            mstore(0x40, add(copy, size))
-            mstore(copy, slot)
-            mstore(add(copy, 0x20), sload(slot))
-            mstore(add(copy, 0x40), mload(bucket))
-            mstore(add(copy, 0x60), mload(newest_))
-            calldatacopy(add(copy, 0x80), calldatasize(), sub(size, 0x80)) // zeros
-            mstore(bucket, copy)
-            mstore(newest_, copy)
+            // Not within the loop, from which the compiler would move `sload` to before it.
+            if iszero(copy) {
+                let newest := add(table, place)
+                copy := mload(0x40)
+                mstore(0x40, add(copy, size))
+                mstore(copy, slot)
+                mstore(add(copy, 0x20), sload(slot))
+                mstore(add(copy, 0x40), mload(bucket))
+                mstore(add(copy, 0x60), mload(newest))
+                calldatacopy(add(copy, 0x80), calldatasize(), sub(size, 0x80)) // zeros
+                mstore(bucket, copy)
+                mstore(newest, copy)
+            }
         }
     }
 
     /// @notice Stores all copies and forgets them.
     function storeAll(CopyTable table) internal {
-        (uint256 newest_, uint256 size) = (NEWEST, TABLE_BYTES);
+        (uint256 place, uint256 size) = (NEWEST, TABLE_BYTES);
         assembly ("memory-safe") {
-            for { let copy := mload(add(table, newest_)) } copy { copy := mload(add(copy, 0x60)) } {
+            for { let copy := mload(add(table, place)) } copy { copy := mload(add(copy, 0x60)) } {
                 sstore(mload(copy), mload(add(copy, 0x20)))
             }
             calldatacopy(table, calldatasize(), size) // zeros
