@@ -58,6 +58,18 @@ class BlockData:
     logs: tuple[Log, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where a node is, as seen by somebody who has read the chain up to some block."""
+
+    head: int
+    """The number of the newest block."""
+    known_hash: bytes | None
+    """The hash of the block up to which the chain was read, as the node has it; None if its chain is not that long."""
+    following: BlockData | None
+    """The block after that, if there is one."""
+
+
 class ChainClient:
     """A connection to one node."""
 
@@ -107,24 +119,38 @@ class ChainClient:
         """The nonce of the next transaction of `address`: how many it has in the blocks up to `block`."""
         return int(self.call("eth_getTransactionCount", address, block), 16)
 
+    def tip(self, known: int, contract: str | None) -> Tip:
+        """Where the node is, in one round trip: whoever follows the chain asks often, and mostly there is at most one new block.
+
+        Without a `contract` the following block is left out.
+        """
+        calls: list[tuple[str, Sequence[Any]]] = [
+            ("eth_blockNumber", ()),
+            ("eth_getBlockByNumber", (hex(known), False)),
+        ]
+        head, read, *following = self.batch(calls if contract is None else [*calls, *_reading(known + 1)])
+        for result in (head, read):
+            if isinstance(result, ChainError):
+                raise result
+        return Tip(
+            head=int(head, 16),
+            known_hash=bytes_of(read["hash"]) if read else None,
+            following=_complete(following[0], following[1], contract) if contract is not None else None,
+        )
+
     def blocks(self, first: int, last: int, contract: str) -> list[BlockData]:
         """Blocks with receipts and the logs of `contract`, in one round trip. Stops at the first block that is missing."""
         numbers = range(first, last + 1)
-        calls: list[tuple[str, Sequence[Any]]] = []
-        for number in numbers:
-            calls.append(("eth_getBlockByNumber", (hex(number), False)))
-            calls.append(("eth_getBlockReceipts", (hex(number),)))
-        results = self.batch(calls)
+        results = self.batch([call for number in numbers for call in _reading(number)])
         blocks = []
         for block, receipts in zip(results[::2], results[1::2], strict=True):
             for result in (block, receipts):
                 if isinstance(result, ChainError):
                     raise result
-            if not block or receipts is None:
+            found = _complete(block, receipts, contract)
+            if found is None:
                 break
-            if any(receipt["blockHash"] != block["hash"] for receipt in receipts):
-                break  # the chain replaced the block between our two reads; the next step sees the new one
-            blocks.append(_block_data(block, receipts, contract))
+            blocks.append(found)
         return blocks
 
     def eth_call(self, to: str, data: bytes) -> bytes:
@@ -157,6 +183,21 @@ def _result(method: str, response: dict[str, Any]) -> Any:
     if error:
         raise ChainError(method, error.get("code", 0), error.get("message", ""), error.get("data"))
     return response["result"]
+
+
+def _reading(number: int) -> list[tuple[str, Sequence[Any]]]:
+    """The requests for a block and its receipts."""
+    return [("eth_getBlockByNumber", (hex(number), False)), ("eth_getBlockReceipts", (hex(number),))]
+
+
+def _complete(block: Any, receipts: Any, contract: str) -> BlockData | None:
+    """The block with its receipts; None where the node does not have both, or has replaced the block between our two reads: the
+    next step sees the new one."""
+    if not block or receipts is None or isinstance(block, ChainError) or isinstance(receipts, ChainError):
+        return None
+    if any(receipt["blockHash"] != block["hash"] for receipt in receipts):
+        return None
+    return _block_data(block, receipts, contract)
 
 
 def _block_data(block: dict[str, Any], receipts: list[dict[str, Any]], contract: str) -> BlockData:

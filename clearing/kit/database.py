@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from clearing.kit.clock import SYSTEM_CLOCK, Clock, carried
@@ -114,7 +116,6 @@ class Database:
         self.engine: Engine = create_engine(
             url,
             echo=echo,
-            pool_pre_ping=True,
             hide_parameters=True,
             execution_options=carried(clock),
             **_engine_options(url),
@@ -122,6 +123,9 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
+        else:
+            event.listen(self.engine, "checkin", _note_use)
+            event.listen(self.engine, "checkout", partial(_probe_idle, self.engine.dialect))
         self.shared: dict[Any, Any] = {}
         """What all sessions share in this process: `shared_of` finds it."""
         info = {**carried(clock), _SHARED: self.shared}
@@ -191,6 +195,25 @@ def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30}}
     return {"pool_size": 20, "max_overflow": 20, "connect_args": {"connect_timeout": 10}}
+
+
+_IDLE_SECONDS = 1.0
+"""A connection that somebody has used less than this ago is taken to be good."""
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _probe_idle(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """Replaces a connection that was lost while nobody used it. To probe each one at each use would cost a round trip a session."""
+    used = record.info.get("used")
+    if used is None or time.monotonic() - used < _IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -15,16 +15,15 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
 from clearing.kit.wakeups.channels import Channel, Pause
-from clearing.ordering.orders.events import OrderEvents
-from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.events import LARGEST_WHOLE_ORDER, OrderEvents
+from clearing.ordering.orders.models import OrderRow, QueuedOrder
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.pipeline.capacity import BatchCapacity
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.outbox import Outbox
-from clearing.pipeline.repository import TransactionRepository
+from clearing.pipeline.repository import PendingWork, TransactionRepository
 from clearing.pipeline.reversal_proofs import ReversalProofs
 from clearing.pipeline.simulation import simulate
-from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 from clearing.pipeline.unsent_orders import reject_too_large
 from tongdui.encoding import hex_of
 
@@ -46,35 +45,32 @@ class BatchSigner:
         self._keys = keys
         self._outbox = outbox
         self.capacity = BatchCapacity(settings)
-        self._newest_seen: int | None = None
-        """Id of the newest mined batch that the capacity has learned from."""
+        self.newest_seen: int | None = None
+        """Id of the newest batch in a block that the capacity has learned from."""
         self._max_gas: int | None = None
         self._blocked_until = 0.0
         self._ripe_at: float | None = None
         """When the queue is old enough for a batch that is not full, while it is too young."""
 
-    def sign_next(self) -> bool:
+    def sign_next(self, pending: PendingWork) -> bool:
         """Stores the next batch as a signed transaction. False when there is none to make yet."""
         self._ripe_at = None
-        if time.monotonic() < self._blocked_until:
+        if not pending.queued or pending.paused or time.monotonic() < self._blocked_until:
+            return False
+        self._learn_from_mined(pending)
+        if not self._is_due(pending):
             return False
         with self._database.session.begin() as session:
-            if SwitchRepository(session).off(SEQUENCING) is not None:
-                return False
-            self._learn_from_mined(session)
-            unmined = [transaction for transaction in TransactionRepository(session).unmined() if transaction.orders]
-            if len(unmined) >= (1 if self.capacity.careful else self._settings.batches_in_flight):
-                return False
             proofs = ReversalProofs(session)
-            orders = self._next_orders(session, proofs, may_wait=bool(unmined))
+            orders = self._next_orders(session, proofs)
             if orders and self.capacity.careful:
-                first = orders[0]
-                orders = self._largest_accepted(session, orders, proofs)
-                if not orders:
-                    return first.state.is_final
+                orders, rejected = self._largest_accepted(session, orders, proofs)
+                if rejected:
+                    return True
             if not orders:
                 return False
-            self._sign(session, orders, proofs.calldata(orders))
+            transaction = self._sign(session, orders, proofs.calldata(orders))
+        self._outbox.note_signed(transaction)
         return True
 
     def pause(self) -> Pause | None:
@@ -87,59 +83,61 @@ class BatchSigner:
         """The node takes no transaction like this: half of it goes out under the same nonce, the rest queues again."""
         before = self._gas()
         self._max_gas = None
-        orders = OrderRepository(session).of_transaction(transaction.id)
+        repository = OrderProgressRepository(session)
+        orders = repository.of_transaction(transaction.id)
         kept = orders
         if self._gas() == before:  # otherwise only the gas limit was too high: the chain's blocks have become smaller
             if len(orders) > 1:  # one that is too large by itself says nothing about the others
-                self.capacity.halve(sum(order.size for order in orders))
+                self.capacity.halve(sum(order.row.size for order in orders))
             kept = orders[: len(orders) // 2]
         rest = orders[len(kept) :]
-        OrderRepository(session).requeue(transaction.id, [order.seq for order in rest])
+        repository.requeue(transaction.id, [order.row.seq for order in rest])
         if len(orders) == len(rest) == 1:
-            session.refresh(rest[0])
-            reject_too_large(session, rest)
+            reject_too_large(session, rest[0].row.seq)
         transaction.orders = len(kept)
         data = ReversalProofs(session).calldata(kept)
         self._outbox.replace(session, transaction, data, self._gas(), self._outbox.first_fees())
 
     # ---------------------------------------------------------------- choosing and signing
 
-    def _next_orders(self, session: Session, proofs: ReversalProofs, *, may_wait: bool) -> list[Order]:
-        """Accepted orders, oldest first, as many as a batch takes; none while a young queue may still fill one.
+    def _is_due(self, pending: PendingWork) -> bool:
+        """Whether a batch may be made now.
 
         A queue waits only while a batch is in flight: what comes meanwhile will share the next one. Alone, an order goes at once.
         """
-        repository = OrderRepository(session)
-        queued = repository.queued(self.capacity.limit)
-        if may_wait and queued and sum(order.size for order in queued) < self.capacity.limit:
-            age = (clock_of(session).now() - queued[0].created_at).total_seconds()
-            if age < self._settings.batch_max_age:
-                self._ripe_at = time.monotonic() + self._settings.batch_max_age - age
-                return []
-        locked = repository.take([order.seq for order in queued])
-        return self.capacity.choose([order for order in locked if proofs.cover(order)], self._gas())
+        if not pending.in_flight or pending.oldest is None:
+            return True
+        if pending.in_flight >= (1 if self.capacity.careful else self._settings.batches_in_flight):
+            return False
+        age = (self._database.clock.now() - pending.oldest).total_seconds()
+        if age >= self._settings.batch_max_age or pending.queued >= self.capacity.limit:
+            return True
+        self._ripe_at = time.monotonic() + self._settings.batch_max_age - age
+        return False
 
-    def _sign(self, session: Session, orders: Sequence[Order], data: bytes) -> None:
-        transaction = self._outbox.sign(session, "sequencer", data, self._gas())
-        transaction.orders = len(orders)
-        session.flush()
-        self._mark_submitted(session, orders, transaction)
+    def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[QueuedOrder]:
+        """Accepted orders, oldest first, locked, as many as a batch takes."""
+        queued = OrderProgressRepository(session).take(self.capacity.limit)
+        return self.capacity.choose([order for order in queued if proofs.cover(order)], self._gas())
+
+    def _sign(self, session: Session, orders: Sequence[QueuedOrder], data: bytes) -> Transaction:
+        transaction = self._outbox.sign(session, "sequencer", data, self._gas(), orders=len(orders))
+        self._mark_submitted(session, [order.row for order in orders], transaction)
         log.info(
             "batch signed",
             orders=len(orders),
-            first=orders[0].id,
-            last=orders[-1].id,
+            first=orders[0].row.id,
+            last=orders[-1].row.id,
             hash=hex_of(transaction.hash),
             bytes=len(data),
         )
+        return transaction
 
-    def _mark_submitted(self, session: Session, orders: Sequence[Order], transaction: Transaction) -> None:
-        at = clock_of(session).now()
-        for order in orders:
-            order.state = OrderState.SUBMITTED
-            order.transaction_id = transaction.id
-            order.submitted_at = at
-        OrderEvents(session).changed(orders, "sequencer")
+    def _mark_submitted(self, session: Session, orders: Sequence[OrderRow], transaction: Transaction) -> None:
+        repository = OrderProgressRepository(session)
+        submitted = repository.submit(orders, transaction.id, clock_of(session).now())
+        small = [order for order in submitted if order.size <= LARGEST_WHOLE_ORDER]
+        OrderEvents(session).changed(submitted, repository.instructions_of(small), "sequencer")
 
     def _gas(self) -> int:
         """Gas of a batch: what the settings say, unless the chain's blocks are smaller."""
@@ -150,28 +148,37 @@ class BatchSigner:
 
     # ---------------------------------------------------------------- batches that fail
 
-    def _learn_from_mined(self, session: Session) -> None:
+    def _learn_from_mined(self, pending: PendingWork) -> None:
         """Adapts the capacity to what became of earlier batches."""
-        for transaction in TransactionRepository(session).mined_batches(self._newest_seen):
-            if transaction.state is TransactionState.REVERTED:
-                self.capacity.batch_failed()
-            else:
-                self.capacity.batch_succeeded()
-            self._newest_seen = transaction.id
+        newest, seen = pending.newest_in_block, self.newest_seen
+        if newest is None or newest <= (seen or 0):
+            return
+        if pending.reverted or not self.capacity.is_full:
+            with self._database.reading() as session:
+                ends = TransactionRepository(session).ends_of_batches(seen, newest)
+            for state in ends:
+                if state is TransactionState.REVERTED:
+                    self.capacity.batch_failed()
+                else:
+                    self.capacity.batch_succeeded()
+        self.newest_seen = newest
 
-    def _largest_accepted(self, session: Session, orders: list[Order], proofs: ReversalProofs) -> list[Order]:
-        """As many of the orders as the chain will take in one batch; none while it takes no batch at all."""
+    def _largest_accepted(
+        self, session: Session, orders: list[QueuedOrder], proofs: ReversalProofs
+    ) -> tuple[list[QueuedOrder], bool]:
+        """As many of the orders as the chain will take in one batch, none while it takes no batch at all; and whether one was
+        rejected instead, because it would not even fit alone."""
         while True:
             error = self._simulated(proofs.calldata(orders))
             if error is None:
-                return orders
+                return orders, False
             if not is_batch_too_large(error) or self._simulated(proofs.calldata([])) is not None:
                 self._wait_for_contract(error)
-                return []
+                return [], False
             if len(orders) == 1:
-                reject_too_large(session, orders)
-                return []
-            self.capacity.halve(sum(order.size for order in orders))
+                reject_too_large(session, orders[0].row.seq)
+                return [], True
+            self.capacity.halve(sum(order.row.size for order in orders))
             orders = self.capacity.choose(orders, self._gas())
 
     def _simulated(self, data: bytes) -> ChainError | None:

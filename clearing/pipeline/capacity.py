@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clearing.kit.config import Settings
 from clearing.ordering.orders import limits
-from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.models import QueuedOrder
 from tongdui.orders import Kind
 
 _EVIDENCE_BYTES = 32 * 24
@@ -22,12 +22,17 @@ class BatchCapacity:
         self.careful = False
         """Whether a batch is tried out before it is sent, and only one is in flight at a time."""
 
-    def choose(self, queue: Sequence[Order], gas: int) -> list[Order]:
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing has made it smaller, so that a success teaches nothing."""
+        return self.limit == self._settings.batch_max_instructions and not self.careful
+
+    def choose(self, queue: Sequence[QueuedOrder], gas: int) -> list[QueuedOrder]:
         """The first orders of the queue that go into one batch; always one, if there is any."""
-        chosen: list[Order] = []
+        chosen: list[QueuedOrder] = []
         size, cost, length = 0, limits.BATCH_GAS, 0
         for order in queue:
-            size += order.size
+            size += order.row.size
             cost += _gas(order)
             length += _bytes(order)
             if chosen and (size > self.limit or cost > gas or length > self._settings.batch_max_bytes):
@@ -50,9 +55,9 @@ class BatchCapacity:
             self.careful = False
 
 
-def _gas(order: Order) -> int:
-    return limits.gas_of(order.kinds())
+def _gas(order: QueuedOrder) -> int:
+    return limits.gas_of(order.kinds)
 
 
-def _bytes(order: Order) -> int:
-    return len(order.packed) + order.kinds()[Kind.REVERSE] * _EVIDENCE_BYTES
+def _bytes(order: QueuedOrder) -> int:
+    return len(order.packed) + order.kinds[Kind.REVERSE] * _EVIDENCE_BYTES

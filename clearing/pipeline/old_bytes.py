@@ -15,7 +15,7 @@ from clearing.chain.calls.repository import CallRepository
 from clearing.chain.contract import encode_call
 from clearing.kit.config import Settings
 from clearing.ledger.journal.repository import BlockRepository
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.pipeline.models import Transaction
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.reversal_proofs import ReversalProofs
@@ -49,7 +49,7 @@ def content_of(session: Session, transaction: Transaction, settings: Settings) -
         (call,) = CallRepository(session).in_transactions([transaction.id])
         return Content(encode_call(call.function, call.arguments), CALL_GAS)
     proofs = ReversalProofs(session)
-    orders = OrderRepository(session).of_transaction(transaction.id)
+    orders = OrderProgressRepository(session).of_transaction(transaction.id)
     if not all(proofs.cover(order) for order in orders):
         return None
     return Content(proofs.calldata(orders), settings.batch_max_gas)

@@ -6,7 +6,7 @@ A transaction that is replaced (by a higher fee or by less content) keeps its ro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,25 +47,35 @@ class Outbox:
         self._settings = settings
         self._keys = keys
         self._fees = Fees(client, settings.max_fee_per_gas)
+        self._signed: list[tuple[Transaction, bytes]] = []
+        """Stored since the last sending, and not sent yet."""
+        self._asked: set[str] = set()
+        """Senders whose next nonce the node has told since one was last taken by somebody else."""
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
 
-    def sign(self, session: Session, role: str, data: bytes, gas: int) -> Transaction:
-        """Stores a signed transaction with the next nonce of the role's key."""
+    def sign(self, session: Session, role: str, data: bytes, gas: int, *, orders: int = 0) -> Transaction:
+        """Stores a signed transaction with the next nonce of the role's key; from here on it has its id."""
         key = self._key_of(role)
         sender = key.address.lower()
         transactions = TransactionRepository(session)
-        stored = transactions.highest_nonce(sender)
-        nonce = max(self._client.next_nonce(sender), stored + 1 if stored is not None else 0)
-        raw, tx_hash = self._signed(key, nonce, data, gas, self._fees.first())
-        transaction = Transaction(sender=sender, nonce=nonce, raw=raw, hash=tx_hash)
+        nonce = self._next_nonce(sender, transactions.highest_nonce(sender))
+        raw, tx_hash = self._bytes_of(key, nonce, data, gas, self._fees.first())
+        transaction = Transaction(sender=sender, nonce=nonce, raw=raw, hash=tx_hash, orders=orders)
         transactions.add(transaction)
         return transaction
+
+    def _next_nonce(self, sender: str, stored: int | None) -> int:
+        """The node is asked once, and again after somebody else has used a nonce of the key: nobody should."""
+        if sender in self._asked and stored is not None:
+            return stored + 1
+        self._asked.add(sender)
+        return max(self._client.next_nonce(sender), stored + 1 if stored is not None else 0)
 
     def replace(self, session: Session, transaction: Transaction, data: bytes, gas: int, fees: dict[str, Any]) -> None:
         """Gives a transaction other bytes under the same nonce. The next `send_due` sends them."""
         key = next(key for key in map(self._key_of, _ROLES) if key.address.lower() == transaction.sender)
-        raw, tx_hash = self._signed(key, transaction.nonce, data, gas, fees)
+        raw, tx_hash = self._bytes_of(key, transaction.nonce, data, gas, fees)
         if tx_hash == transaction.hash:
             transaction.raw = raw
             return
@@ -79,7 +89,7 @@ class Outbox:
         """The fees of a new transaction."""
         return self._fees.first()
 
-    def _signed(
+    def _bytes_of(
         self, key: LocalAccount, nonce: int, data: bytes, gas: int, fees: dict[str, Any]
     ) -> tuple[bytes, bytes]:
         """The bytes and the hash of a signed call of the contract."""
@@ -105,25 +115,40 @@ class Outbox:
         """A transaction that was sent before this moment and is in no block is due again."""
         return self._database.clock.now() - timedelta(seconds=self._settings.resend_after)
 
+    def note_signed(self, transaction: Transaction) -> None:
+        """The transaction is stored, and committed: `send_signed` may send it."""
+        assert transaction.raw is not None, "it was signed a moment ago"
+        self._signed.append((transaction, transaction.raw))
+
+    def send_signed(self, shrink: Shrink) -> None:
+        """Sends what was signed since the last time, without asking the database for it."""
+        signed, self._signed = self._signed, []
+        self._send([transaction for transaction, _ in signed], [raw for _, raw in signed], shrink)
+
     def send_due(self, shrink: Shrink) -> bool:
         """Sends the transactions that are due: those never sent, and those sent a while ago that no block contains.
 
         Where gas costs money, the latter get a higher fee first. `shrink` is called for a batch that the node finds too large.
         """
+        self._signed.clear()  # they are among those that are due
         due, raw = self._prepare_due()
+        self._send(due, raw, shrink)
+        return bool(due)
+
+    def _send(self, due: Sequence[Transaction], raw: Sequence[bytes], shrink: Shrink) -> None:
         if not due:
-            return False
+            return
         metrics.SENT.inc(len(due))
         errors = self._client.send_raw(raw)
         with self._database.session.begin() as session:
             transactions = TransactionRepository(session)
+            transactions.mark_sent([sent.id for sent in due], self._database.clock.now())
             for sent, error in zip(due, errors, strict=True):
-                transaction = transactions.lock(sent.id)
-                transaction.sent_at = self._database.clock.now()
-                if error is not None and transaction.state is TransactionState.SIGNED:
-                    self._handle_refusal(session, transaction, error, shrink)
+                if error is not None:
+                    transaction = transactions.lock(sent.id)
+                    if transaction.state is TransactionState.SIGNED:
+                        self._handle_refusal(session, transaction, error, shrink)
             notify(session, Channel.SENT)
-        return True
 
     def _prepare_due(self) -> tuple[list[Transaction], list[bytes]]:
         """The transactions that are due, with raised fees where necessary, and their bytes."""
@@ -192,6 +217,7 @@ class Outbox:
             return
         if self._client.next_nonce(transaction.sender, hex(last.number)) <= transaction.nonce:
             return
+        self._asked.discard(transaction.sender)
         abandon_transaction(session, transaction)
 
     def _is_mined(self, session: Session, transaction: Transaction) -> bool:

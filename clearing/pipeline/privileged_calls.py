@@ -66,7 +66,6 @@ class CallSigner:
     def _sign(self, session: Session, call: Call) -> None:
         data = encode_call(call.function, call.arguments)
         transaction = self._outbox.sign(session, call.role, data, CALL_GAS)
-        session.flush()
         call.transaction_id = transaction.id
         call.state = CallState.SUBMITTED
         log.info("call signed", function=call.function, subject=call.subject, hash=hex_of(transaction.hash))

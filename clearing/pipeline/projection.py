@@ -25,7 +25,7 @@ from clearing.ledger.journal.service import JournalService
 from clearing.ledger.lots.service import LotService
 from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
-from clearing.ordering.orders.repository import OrderKey
+from clearing.ordering.orders.models import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_quarantine, quarantine_event, quarantined_event
 from clearing.pipeline.submission import settle_transactions

@@ -9,7 +9,7 @@ import time
 
 import structlog
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import BlockData, ChainClient, ChainError
 from clearing.chain.deployment import deployment_block
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -69,20 +69,17 @@ class Projector:
     def step(self) -> bool:
         """Projects some blocks, or rolls back a reorganisation. False when there was nothing to do."""
         self._has_all = False
-        head = self._client.head() - self._settings.confirmations
-        if self._last_block is not None:
-            head = min(head, self._last_block)
         with self._database.reading() as session:
             last = BlockRepository(session).last()
-        if last is not None and (found := self._client.block_hash(last.number)) != last.hash:
-            self._check_node()
-            if found is None and self._may_be_behind():
-                return False
-            roll_back_to_chain(self._database, self._client)
-            return True
+        if last is None:
+            blocks = self._blocks(self._start_block(), self._client.head())
+        else:
+            is_wanted = not self._settings.confirmations  # otherwise there usually is one, and it has to wait
+            tip = self._client.tip(last.number, self._settings.contract if is_wanted else None)
+            if tip.known_hash != last.hash:
+                return self._follow_replaced(is_missing=tip.known_hash is None)
+            blocks = self._blocks(last.number + 1, tip.head, tip.following)
         self._behind_since = None
-        first = last.number + 1 if last is not None else self._start_block()
-        blocks = self._client.blocks(first, min(head, first + _BLOCKS_A_STEP - 1), self._settings.contract)
         parent = last.hash if last is not None else None
         for block in blocks:
             if parent is not None and block.parent_hash != parent:
@@ -92,6 +89,26 @@ class Projector:
             parent = block.hash
         self._has_all = len(blocks) < _BLOCKS_A_STEP
         return bool(blocks)
+
+    def _follow_replaced(self, *, is_missing: bool) -> bool:
+        """The node's chain lacks our newest block. False while the node may only be slower than the one that had it."""
+        self._check_node()
+        if is_missing and self._may_be_behind():
+            return False
+        roll_back_to_chain(self._database, self._client)
+        return True
+
+    def _blocks(self, first: int, newest: int, read: BlockData | None = None) -> list[BlockData]:
+        """The blocks from `first` on that have enough others on top of them, but not too many. `read` is the first one, if it was
+        read already."""
+        last = min(newest - self._settings.confirmations, first + _BLOCKS_A_STEP - 1)
+        if self._last_block is not None:
+            last = min(last, self._last_block)
+        if read is None or first > last:
+            return self._client.blocks(first, last, self._settings.contract)
+        if first == last:
+            return [read]
+        return [read, *self._client.blocks(first + 1, last, self._settings.contract)]
 
     def _start_block(self) -> int:
         if self._first_block is None:

@@ -6,24 +6,75 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, exists, func, or_, select, update
+from sqlalchemy import BigInteger, Integer, Select, and_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, defer
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.client import Receipt
 from clearing.kit.in_list import in_list
-from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.progress_repository import WAITING
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
+from clearing.pipeline.switches.models import Switch
+from clearing.pipeline.switches.repository import SEQUENCING
 
 _RECENT = 8
+_UNMINED = text("transactions.state = 'signed'")
+"""Word for word: a plan that holds for every parameter cannot know that there are few of these, and many of the others."""
+_QUEUE = (
+    select(Order.size, Order.created_at)
+    .where(WAITING)
+    .order_by(Order.seq)
+    .limit(bindparam("instructions", type_=Integer))
+    .subquery()
+)
+_PENDING_WORK = select(
+    exists().where(WAITING, Order.deadline < bindparam("unix_time")),
+    select(func.coalesce(func.sum(_QUEUE.c.size), 0)).scalar_subquery(),
+    select(func.min(_QUEUE.c.created_at)).scalar_subquery(),
+    exists().where(Switch.name == SEQUENCING),
+    select(func.count(Transaction.id)).where(_UNMINED, Transaction.orders > 0).scalar_subquery(),
+    select(func.max(Transaction.id))
+    .where(Transaction.orders > 0, Transaction.state.in_((TransactionState.MINED, TransactionState.REVERTED)))
+    .scalar_subquery(),
+    exists().where(
+        Transaction.state == TransactionState.REVERTED,
+        Transaction.orders > 0,
+        Transaction.id > bindparam("seen", type_=BigInteger),
+    ),
+    exists().where(Call.state == CallState.PENDING),
+    exists().where(_UNMINED, or_(Transaction.sent_at.is_(None), Transaction.sent_at < bindparam("overdue"))),
+)
 
 
 class PendingWork(NamedTuple):
-    """Which kinds of work the sequencer has to do."""
+    """What the sequencer has to do, and what it needs to know for its next batch; from one statement, because it asks often."""
 
-    orders: bool
+    late: bool
+    """Whether the deadline of an accepted order has passed."""
+    queued: int
+    """Instructions of the oldest accepted orders: up to a batch's worth, or more if there are so many."""
+    oldest: datetime | None
+    """When the first of them was accepted."""
+    paused: bool
+    """Whether the operator has stopped the batches."""
+    in_flight: int
+    """Batches that no block contains yet."""
+    newest_in_block: int | None
+    """Id of the newest batch that is in a block."""
+    reverted: bool
+    """Whether one of those in blocks, newer than what was asked for, has reverted."""
     calls: bool
     transactions: bool
+    """Whether one was never sent, or was sent a while ago and is in no block."""
+
+
+class Mined(NamedTuple):
+    """One of our transactions that is in a block."""
+
+    id: int
+    orders: int
+    receipt: Receipt
 
 
 class TransactionRepository:
@@ -32,19 +83,16 @@ class TransactionRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending_work(self, overdue: datetime) -> PendingWork:
-        """Whether there is anything to do. A transaction that was sent before `overdue` and is in no block is due again."""
-        unsent = or_(Transaction.sent_at.is_(None), Transaction.sent_at < overdue)
-        query = select(
-            exists().where(Order.state == OrderState.ACCEPTED),
-            exists().where(Call.state == CallState.PENDING),
-            exists().where(Transaction.state == TransactionState.SIGNED, unsent),
-        )
-        return PendingWork(*self._session.execute(query).one())
+    def pending_work(self, unix_time: int, overdue: datetime, instructions: int, seen: int | None) -> PendingWork:
+        """What there is to do. A batch takes so many `instructions`; the sequencer has `seen` what became of batches up to this
+        id; a transaction that was sent before `overdue` and is in no block is due again."""
+        wanted = {"unix_time": unix_time, "overdue": overdue, "instructions": instructions, "seen": seen or 0}
+        return PendingWork(*self._session.execute(_PENDING_WORK, wanted).one())
 
     def add(self, transaction: Transaction) -> None:
         """Stores a signed transaction."""
         self._session.add(transaction)
+        self._session.flush()
 
     def lock(self, transaction_id: int) -> Transaction:
         """The transaction with this id, locked until the database's transaction ends."""
@@ -66,16 +114,24 @@ class TransactionRepository:
         """The highest nonce that `sender` has used in a stored transaction."""
         return self._session.scalar(select(func.max(Transaction.nonce)).where(Transaction.sender == sender))
 
-    def mined_batches(self, after: int | None) -> list[Transaction]:
-        """Batches with a higher id than `after` that are in a block, reverted or not, in the order of their signing.
+    def mark_sent(self, ids: Sequence[int], at: datetime) -> None:
+        """Notes when these transactions were sent."""
+        self._session.execute(
+            update(Transaction).where(Transaction.id.in_(ids)).values(sent_at=at),
+            execution_options={"synchronize_session": False},
+        )
 
-        Without `after`: the last few, for a sequencer that has just started.
+    def ends_of_batches(self, after: int | None, newest: int) -> Sequence[TransactionState]:
+        """What became of the batches with a higher id than `after`, up to `newest`, that are in a block, in the order of their
+        signing. Without `after`: of the last few, for a sequencer that has just started.
         """
         in_block = (TransactionState.MINED, TransactionState.REVERTED)
-        query = select(Transaction).where(Transaction.orders > 0, Transaction.state.in_(in_block))
+        query = select(Transaction.state).where(
+            Transaction.orders > 0, Transaction.state.in_(in_block), Transaction.id <= newest
+        )
         if after is None:
-            return list(self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)))[::-1]
-        return list(self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)))
+            return self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)).all()[::-1]
+        return self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)).all()
 
     # ---------------------------------------------------------------- bytes that are no longer needed
 
@@ -120,32 +176,40 @@ class TransactionRepository:
 
     # ---------------------------------------------------------------- blocks
 
-    def mark_mined(self, receipts: Iterable[Receipt]) -> list[Transaction]:
+    def mark_mined(self, receipts: Iterable[Receipt]) -> list[Mined]:
         """Marks our transactions of a block as mined or reverted, and returns them."""
-        by_hash = {receipt.tx_hash: receipt for receipt in receipts}
-        if not by_hash:
-            return []
-        ours = list(self._session.scalars(select(Transaction).where(Transaction.hash.in_(by_hash))))
-        if len(ours) < len(by_hash):
-            ours += self._restored_versions(by_hash)
-        for transaction in ours:
-            receipt = by_hash[transaction.hash]
-            transaction.state = TransactionState.MINED if receipt.succeeded else TransactionState.REVERTED
-            transaction.block_number = receipt.block_number
-            transaction.gas_used = receipt.gas_used
-        return ours
+        receipts = list(receipts)
+        found = {receipt.tx_hash: self._mark_mined(receipt) for receipt in receipts}
+        foreign = [receipt for receipt in receipts if found[receipt.tx_hash] is None]
+        if foreign and self._restore_versions([receipt.tx_hash for receipt in foreign]):
+            found |= {receipt.tx_hash: self._mark_mined(receipt) for receipt in foreign}
+        return [mined for mined in found.values() if mined is not None]
 
-    def _restored_versions(self, hashes: Iterable[bytes]) -> list[Transaction]:
-        """Our transactions that were mined in an earlier version. That version takes its place again."""
-        query = select(TransactionAttempt).where(TransactionAttempt.hash.in_(list(hashes)))
-        found = []
-        for attempt in self._session.scalars(query).all():
+    def _mark_mined(self, receipt: Receipt) -> Mined | None:
+        change = (
+            update(Transaction)
+            .where(Transaction.hash == receipt.tx_hash)
+            .values(
+                state=TransactionState.MINED if receipt.succeeded else TransactionState.REVERTED,
+                block_number=receipt.block_number,
+                gas_used=receipt.gas_used,
+            )
+            .returning(Transaction.id, Transaction.orders)
+        )
+        ours = self._session.execute(change, execution_options={"synchronize_session": False}).one_or_none()
+        return Mined(ours.id, ours.orders, receipt) if ours is not None else None
+
+    def _restore_versions(self, hashes: Sequence[bytes]) -> bool:
+        """Lets our transactions that were mined in an earlier version have that version again. False if there are none."""
+        query = select(TransactionAttempt).where(TransactionAttempt.hash.in_(hashes))
+        found = self._session.scalars(query).all()
+        for attempt in found:
             transaction = self.lock(attempt.transaction_id)
             self.keep_attempt(transaction)
             transaction.hash, transaction.raw = attempt.hash, attempt.raw
             self._session.delete(attempt)
-            found.append(transaction)
-        return found
+        self._session.flush()
+        return bool(found)
 
     def mark_unmined(self, block_number: int) -> None:
         """A block fell out of the chain: its transactions are due again, and their calls are on their way again."""

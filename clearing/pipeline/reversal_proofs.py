@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from clearing.ledger.journal.repository import EntryRepository
-from clearing.ordering.orders.models import Order
+from clearing.ordering.orders.models import QueuedOrder
 from tongdui import orders as wire
 from tongdui.encoding import hex_of
 from tongdui.orders import Kind
@@ -21,17 +21,17 @@ class ReversalProofs:
         self._entries = EntryRepository(session)
         self._found: dict[bytes, Evidence | None] = {}
 
-    def cover(self, order: Order) -> bool:
+    def cover(self, order: QueuedOrder) -> bool:
         """Whether the order's reversals can be proven: not while a reorganisation has removed an original."""
-        if Kind.REVERSE not in order.kinds():
+        if Kind.REVERSE not in order.kinds:
             return True
         instructions = order.signed().order.instructions
         links = [instruction.link for instruction in instructions if instruction.kind is Kind.REVERSE]
         return all(self._find(link) is not None for link in links)
 
-    def calldata(self, orders: Sequence[Order]) -> bytes:
+    def calldata(self, orders: Sequence[QueuedOrder]) -> bytes:
         """The calldata of a batch of these orders."""
-        contents = (order.signed() if Kind.REVERSE in order.kinds() else order.packed for order in orders)
+        contents = (order.signed() if Kind.REVERSE in order.kinds else order.packed for order in orders)
         return wire.execute_calldata(contents, self._evidence)
 
     def _evidence(self, reversal: wire.Instruction) -> Evidence:

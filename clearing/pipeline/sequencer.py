@@ -7,6 +7,7 @@ happen is that a node gets them twice. `Sequencer.step()` does one bounded piece
 from __future__ import annotations
 
 from clearing.chain.client import ChainClient
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
@@ -14,7 +15,7 @@ from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.pipeline.batching import BatchSigner
 from clearing.pipeline.outbox import Outbox
 from clearing.pipeline.privileged_calls import CallSigner
-from clearing.pipeline.repository import TransactionRepository
+from clearing.pipeline.repository import PendingWork, TransactionRepository
 from clearing.pipeline.unsent_orders import expire_late_orders
 
 
@@ -33,14 +34,15 @@ class Sequencer:
 
         The privileged calls come last: when one of them cannot be signed, orders go on.
         """
-        with self._database.reading() as session:
-            pending = TransactionRepository(session).pending_work(self._outbox.overdue())
+        pending = self._look()
         worked = False
-        if pending.orders:
+        if pending.late:
             worked |= self.expire_late_orders()
-            worked |= self.sign_batch()
-        if pending.transactions or worked:
+        worked |= self._batches.sign_next(pending)
+        if pending.transactions:
             worked |= self.send_due()
+        elif worked:
+            self._outbox.send_signed(self._batches.shrink)
         if pending.calls and self.sign_calls():
             worked = True
             self.send_due()
@@ -60,7 +62,7 @@ class Sequencer:
 
     def sign_batch(self) -> bool:
         """Stores the next batch as a signed transaction. False when there is none to make yet."""
-        return self._batches.sign_next()
+        return self._batches.sign_next(self._look())
 
     def sign_calls(self) -> bool:
         """Stores the pending privileged calls as signed transactions. False when there was nothing to do."""
@@ -69,3 +71,12 @@ class Sequencer:
     def send_due(self) -> bool:
         """Sends the transactions that were never sent, and those sent a while ago that no block contains."""
         return self._outbox.send_due(self._batches.shrink)
+
+    def _look(self) -> PendingWork:
+        with self._database.reading() as session:
+            return TransactionRepository(session).pending_work(
+                clock_of(session).unix(),
+                self._outbox.overdue(),
+                self._batches.capacity.limit,
+                self._batches.newest_seen,
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import structlog
 from sqlalchemy.orm import Session
@@ -11,10 +11,10 @@ from clearing.chain.calls.models import CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.client import Receipt
 from clearing.kit import metrics
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.pipeline.failed_calls import fail_call_for_good
 from clearing.pipeline.models import Transaction, TransactionState
-from clearing.pipeline.repository import TransactionRepository
+from clearing.pipeline.repository import Mined, TransactionRepository
 from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
@@ -25,21 +25,20 @@ REVERTED = "the contract reverted it"
 def settle_transactions(session: Session, receipts: Iterable[Receipt]) -> None:
     """Marks our transactions of a block, settles their calls, and requeues what was in the reverted ones."""
     transactions = TransactionRepository(session).mark_mined(receipts)
-    _settle_calls(session, transactions)
-    for transaction in transactions:
-        if transaction.state is TransactionState.REVERTED:
-            _requeue_reverted(session, transaction)
+    _settle_calls(session, {mined.id: mined.receipt for mined in transactions if mined.orders == 0})
+    for mined in transactions:
+        if not mined.receipt.succeeded:
+            _requeue_reverted(session, mined)
 
 
-def _settle_calls(session: Session, transactions: Sequence[Transaction]) -> None:
+def _settle_calls(session: Session, receipts: Mapping[int, Receipt]) -> None:
     """Finishes the calls of mined transactions; a call that reverted gets a second try.
 
     Numbers on the chain have no gaps, so a call may have reverted only because one before it did. The sequencer therefore tries it
     out alone before it signs it again, and then the contract's answer is final.
     """
-    by_id = {transaction.id: transaction for transaction in transactions}
-    for call in CallRepository(session).in_transactions(list(by_id)):
-        if by_id[call.transaction_id or 0].state is TransactionState.MINED:
+    for call in CallRepository(session).in_transactions(list(receipts)) if receipts else ():
+        if receipts[call.transaction_id or 0].succeeded:
             call.state, call.error = CallState.DONE, None
         elif call.error is None:
             call.state, call.transaction_id, call.error = CallState.PENDING, None, REVERTED
@@ -47,18 +46,18 @@ def _settle_calls(session: Session, transactions: Sequence[Transaction]) -> None
             fail_call_for_good(session, call, REVERTED)
 
 
-def _requeue_reverted(session: Session, transaction: Transaction) -> None:
+def _requeue_reverted(session: Session, mined: Mined) -> None:
     """A batch reverts as a whole only for want of gas or while the network is paused, so its orders go into another one."""
     metrics.BATCHES.labels("reverted").inc()
-    log.error("transaction reverted", hash=hex_of(transaction.hash), gas_used=transaction.gas_used)
-    OrderRepository(session).requeue(transaction.id)
+    log.error("transaction reverted", hash=hex_of(mined.receipt.tx_hash), gas_used=mined.receipt.gas_used)
+    OrderProgressRepository(session).requeue(mined.id)
 
 
 def abandon_transaction(session: Session, transaction: Transaction) -> None:
     """Another transaction took this one's nonce: its orders and calls wait for a new one."""
     log.error("transaction replaced by a foreign one", hash=hex_of(transaction.hash), nonce=transaction.nonce)
     transaction.state = TransactionState.REPLACED
-    OrderRepository(session).requeue(transaction.id)
+    OrderProgressRepository(session).requeue(transaction.id)
     for call in CallRepository(session).in_transactions([transaction.id]):
         call.state = CallState.PENDING
         call.transaction_id = None

@@ -489,10 +489,10 @@ class Steps:
         """Hooks into COPY, which bypasses SQLAlchemy's events."""
         copy_rows = bulk._copy
 
-        def counted(session: Session, model: type[Base], rows: Any) -> None:
+        def counted(session: Session, model: type[Base], *rows: Any) -> None:
             if self.take(f"COPY {model.__tablename__}"):
                 _cut(session.connection())
-            copy_rows(session, model, rows)
+            copy_rows(session, model, *rows)
 
         bulk._copy = counted
 

@@ -35,7 +35,7 @@ from clearing.ledger.journal.models import Batch, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.repository import OrderRepository
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import Member
@@ -211,7 +211,7 @@ class Site:
             if state is OrderState.SETTLED:
                 _post_entries(session, order)
             else:
-                OrderRepository(session).release_references(order, range(order.size))
+                OrderProgressRepository(session).refuse([(order, range(order.size))])
             notify(session, Channel.DECIDED)
 
 

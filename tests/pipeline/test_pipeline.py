@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.service import request_call
-from clearing.chain.client import BlockData, ChainError
+from clearing.chain.client import BlockData, ChainError, Tip
 from clearing.kit.errors import Conflict, Refused, Unavailable
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
@@ -423,12 +423,13 @@ def test_a_node_that_is_behind_is_waited_for(harness: Harness) -> None:
     client, hash_of, head = harness.client, harness.client.block_hash, harness.client.head()
     client.head = lambda: head - 2  # type: ignore[method-assign]
     client.block_hash = lambda number: hash_of(number) if number <= head - 2 else None  # type: ignore[method-assign]
+    client.tip = lambda *_: Tip(head - 2, None, None)  # type: ignore[method-assign]
     assert not harness.projector.step()
     assert harness.order(order).state is OrderState.SETTLED
     harness.settings.node_patience = 0.0  # it stays so
     assert harness.projector.step()
     assert harness.order(order).state is not OrderState.SETTLED
-    del client.head, client.block_hash
+    del client.head, client.block_hash, client.tip
     harness.settle()
     assert harness.order(order).state is OrderState.SETTLED
     harness.check()

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.bulk_insert import insert_all
+from clearing.kit.bulk_insert import insert_rows
 from clearing.kit.clock import clock_of
 from clearing.kit.events.models import Event
 from clearing.kit.ids import new_id, new_ids
 
+_COLUMNS = ("id", "type", "subject", "actor", "merchant_number", "data", "created_at")
 _SILENT = "records no events"
 
 
@@ -75,15 +76,7 @@ class EventRecorder:
         actors = [actor] * len(events) if isinstance(actor, str) else actor
         ids = new_ids(["evt"] * len(events))
         rows = [
-            {
-                "id": id,
-                "type": event.type,
-                "subject": event.subject,
-                "actor": caused_by,
-                "merchant_number": event.merchant_number,
-                "data": event.data,
-                "created_at": at,
-            }
+            (id, event.type, event.subject, caused_by, event.merchant_number, event.data, at)
             for id, event, caused_by in zip(ids, events, actors, strict=True)  # noqa: A001
         ]
-        insert_all(self._session, Event, rows)
+        insert_rows(self._session, Event, _COLUMNS, rows)

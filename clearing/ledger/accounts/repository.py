@@ -10,27 +10,11 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.upsert import insert_for
+from clearing.kit.upsert import add_all
 from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
 AccountKey = tuple[str, int]
 """(member's address, program number)."""
-
-_ADD_IN_PLACE = text(
-    """
-    INSERT INTO accounts (address, program, posted, reserved, expiring, due_on)
-    SELECT * FROM unnest(
-        CAST(:addresses AS varchar[]), CAST(:programs AS integer[]),
-        CAST(:posted AS numeric[]), CAST(:reserved AS numeric[]), CAST(:expiring AS numeric[]),
-        CAST(:due_on AS integer[])
-    )
-    ON CONFLICT (address, program) DO UPDATE SET
-        posted = accounts.posted + excluded.posted,
-        reserved = accounts.reserved + excluded.reserved,
-        expiring = accounts.expiring + excluded.expiring,
-        due_on = LEAST(accounts.due_on, excluded.due_on)
-    """
-)
 
 _MAY_BECOME_DUE = text(f"accounts.due_on < {NOTHING_DUE}")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
@@ -136,32 +120,10 @@ class AccountRepository:
         self._forget_loaded()
 
     def add(self, changes: Mapping[AccountKey, Balance]) -> None:
-        """Adds a change to each account; makes the accounts that are not stored yet."""
-        ordered = [(key, change) for key, change in sorted(changes.items()) if change != NOTHING]
-        if not ordered:
-            return
-        if dialect_of(self._session) == "postgresql":
-            self._add_in_place(ordered)
-        else:
-            self._read_and_write(ordered)
-        self._forget_loaded()
-
-    def _add_in_place(self, changes: list[tuple[AccountKey, Balance]]) -> None:
-        """One statement for all of them. The rows are locked in the order of `changes`, like everywhere: no deadlocks."""
-        columns = [list(column) for column in zip(*((*key, *change) for key, change in changes), strict=True)]
-        names = ("addresses", "programs", "posted", "reserved", "expiring", "due_on")
-        self._session.execute(_ADD_IN_PLACE, dict(zip(names, columns, strict=True)))
-
-    def _read_and_write(self, changes: list[tuple[AccountKey, Balance]]) -> None:
-        """SQLite keeps our big numbers as text, so Python adds them; there is one writer at a time anyway."""
-        found = self.lock(key for key, _ in changes)
-        rows = []
-        for (address, program), change in changes:
-            after = found.get((address, program), NOTHING).plus(change)
-            rows.append({"address": address, "program": program, **after._asdict()})
-        statement = insert_for(self._session)(Account)
-        values = {name: statement.excluded[name] for name in Balance._fields}
-        self._session.execute(statement.on_conflict_do_update(index_elements=["address", "program"], set_=values), rows)
+        """Adds a change to each account; makes the accounts that are not stored yet. Always in the same order: no deadlocks."""
+        ordered = sorted((key, change) for key, change in changes.items() if change != NOTHING)
+        rows = [{"address": address, "program": program, **change._asdict()} for (address, program), change in ordered]
+        add_all(self._session, Account, rows, least=("due_on",))
 
     def _forget_loaded(self) -> None:
         for loaded in list(self._session.identity_map.values()):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, false, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
-from clearing.kit.bulk_insert import insert_all
+from clearing.kit.bulk_insert import insert_rows
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import equal_given, merged
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
@@ -101,6 +102,7 @@ class EntryFilter:
 
 _WIRE_NAMES = {"address": "member"}
 _ENTRY_COLUMNS = [c.name for c in Entry.__table__.columns if c.name not in ("leaf", "block_number")]
+_content_of = attrgetter(*(_WIRE_NAMES.get(name, name) for name in _ENTRY_COLUMNS))
 _LEAVES_AT_ONCE = 1_000
 _HAS_AGREEMENT: ColumnElement[bool] = text("entries.agreement > 0")  # type: ignore[assignment]
 """Word for word the condition of the partial index: given a parameter instead, SQLite would not use it."""
@@ -114,12 +116,9 @@ class EntryRepository:
 
     def add(self, entries: Sequence[receipts.Entry], block_number: int) -> list[bytes]:
         """Stores the entries of a block; their leaves."""
-        rows = []
         leaves = [entry.leaf() for entry in entries]
-        for entry, leaf in zip(entries, leaves, strict=True):
-            row = {name: getattr(entry, _WIRE_NAMES.get(name, name)) for name in _ENTRY_COLUMNS}
-            rows.append(row | {"leaf": leaf, "block_number": block_number})
-        insert_all(self._session, Entry, rows)
+        rows = [(*_content_of(entry), leaf, block_number) for entry, leaf in zip(entries, leaves, strict=True)]
+        insert_rows(self._session, Entry, [*_ENTRY_COLUMNS, "leaf", "block_number"], rows)
         return leaves
 
     def of_block(self, block_number: int) -> list[receipts.Entry]:

@@ -13,6 +13,7 @@ from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.models import Batch, Entry, Proof
 from clearing.ledger.journal.repository import EntryFilter, EntryRepository, EntrySource
+from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.service import MemberService
@@ -28,15 +29,15 @@ class JournalService:
     """The journal in one transaction."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
         self._entries = EntryRepository(session)
-        self._agreements = AgreementRepository(session)
 
     def effects_of(self, entries: Sequence[receipts.Entry], day: int) -> Effects:
         """Sums of what these entries of a block of this day change. The block is in the database, and so are they."""
         numbers = {entry.agreement for entry in entries if entry.agreement}
         originals = self.originals(entries)
         same_day = self._entries.of_day(list(originals), day) if originals else frozenset()
-        return Effects.of(entries, self._agreements.routes(numbers), originals, same_day)
+        return Effects.of(entries, agreements_in(self._session).routes(numbers), originals, same_day)
 
     def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
         """The entries that reversals among these undo, by leaf."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import newest_first, where_given
-from clearing.kit.upsert import insert_for
+from clearing.kit.upsert import add_all, insert_for
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 
 
@@ -47,12 +47,12 @@ class PositionRepository:
 
     def shift(self, deltas: dict[int, tuple[int, int]]) -> None:
         """Adds (position, reserved) to each merchant's position. Always locks in the same order: no deadlocks."""
-        for merchant_number, (micros, reserved) in sorted(deltas.items()):
-            if micros or reserved:
-                position = self.lock(merchant_number)
-                position.position += micros
-                position.reserved += reserved
-        self._session.flush()
+        changes = [
+            {"merchant_number": number, "position": micros, "credit_limit": 0, "reserved": reserved}
+            for number, (micros, reserved) in sorted(deltas.items())
+            if micros or reserved
+        ]
+        add_all(self._session, Position, changes)
 
     def get(self, merchant_number: int) -> Position:
         """The merchant's position; an empty one (not stored) where there is none yet."""

@@ -13,7 +13,8 @@ from clearing.kit.errors import Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from clearing.ordering.orders.dry_run import dry_run_of
-from clearing.ordering.orders.repository import OrderKey, OrderRepository
+from clearing.ordering.orders.models import OrderKey
+from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.requests import Authorization
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, SignerKey

@@ -16,7 +16,6 @@ from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.viewer import Viewer
 from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, Seen, outcome
 from clearing.ordering.orders.models import InstructionRow, Order, OrderRow
-from clearing.ordering.orders.repository import OrderRepository
 
 LARGEST_WHOLE_ORDER = 20
 """Events of larger orders leave out the movements, as `Prefer: return=minimal` does."""
@@ -67,7 +66,6 @@ class OrderEvents:
     """Records the events of orders in one session."""
 
     def __init__(self, session: Session) -> None:
-        self._orders = OrderRepository(session)
         self._facts = MovementFacts(session)
         self._recorder = EventRecorder(session)
 
@@ -78,22 +76,29 @@ class OrderEvents:
         events = self._events(orders, _NO_RESULTS, whole, [])
         self._recorder.record_all(events, actor=[one.actor for one in accepted])
 
-    def changed(self, orders: Sequence[AnyOrder], actor: str, results: Mapping[int, Results] | None = None) -> None:
+    def changed(
+        self,
+        orders: Sequence[AnyOrder],
+        rows: Sequence[InstructionRow],
+        actor: str,
+        results: Mapping[int, Results] | None = None,
+    ) -> None:
         """Records the new state of each order for its signer, and each settled movement of two merchants for its other side.
 
-        `results` are those of the block that ended the orders, by the order's `seq`.
+        `rows` are the orders' instructions; those of large orders that end nowhere may be missing. `results` are those of the
+        block that ended the orders, by the order's `seq`.
         """
         results = results or _NO_RESULTS
-        rows = self._orders.rows_to_notify(orders, LARGEST_WHOLE_ORDER)
         self._recorder.record_all(self._events(orders, results, rows, _settled(orders, results, rows)), actor=actor)
 
-    def reopened(self, orders: Sequence[Order], rows: Sequence[InstructionRow], actor: str) -> None:
+    def reopened(
+        self, orders: Sequence[Order], rows: Sequence[InstructionRow], settled: Sequence[InstructionRow], actor: str
+    ) -> None:
         """Records that the block of these orders fell out of the chain, with what their signers need to know, and for the other
-        sides each movement (of `rows`) that was settled in it."""
-        whole = self._orders.rows_to_notify(orders, LARGEST_WHOLE_ORDER)
+        sides each movement that was `settled` in it. `rows` are the orders' instructions."""
         by_seq = {order.seq: order for order in orders}
-        told = [(row, by_seq[row.order_seq], outcome(by_seq[row.order_seq])) for row in rows]
-        self._recorder.record_all(self._events(orders, _NO_RESULTS, whole, told, REOPENED), actor=actor)
+        told = [(row, by_seq[row.order_seq], outcome(by_seq[row.order_seq])) for row in settled]
+        self._recorder.record_all(self._events(orders, _NO_RESULTS, rows, told, REOPENED), actor=actor)
 
     def _events(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,8 +19,8 @@ from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.events import OrderEvents, Results
 from clearing.ordering.orders.facts import Posted
-from clearing.ordering.orders.models import Order, OrderState
-from clearing.ordering.orders.repository import OrderKey, OrderRepository
+from clearing.ordering.orders.models import InstructionRow, Order, OrderKey, OrderRow, OrderState
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.parties.agreements.repository import AgreementUseRepository
 from tongdui.orders import Kind, Reason
 
@@ -56,7 +56,7 @@ class Decision:
             return None
         return self.order_reason or next(iter(self.refused.values()), None)
 
-    def is_about(self, order: Order) -> bool:
+    def is_about(self, order: OrderRow) -> bool:
         """Whether it decides this very order."""
         return self.digest is None or self.digest == order.digest
 
@@ -80,7 +80,7 @@ class OrderFinalisation:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._orders = OrderRepository(session)
+        self._orders = OrderProgressRepository(session)
 
     def settle(
         self,
@@ -91,32 +91,25 @@ class OrderFinalisation:
         day: int,
         due: Mapping[AccountKey, int],
         midnight: datetime,
-    ) -> list[Order]:
+    ) -> list[OrderRow]:
         """Ends the orders that a block of this day decided, and books what its entries changed; the orders that ended.
 
         `due` says of accounts to which the entries brought points when these may expire. Today began at `midnight`: what an older
         order had taken and now leaves may be over. An order that had ended outside the chain but was carried out all the
         same ends again: what it had reserved was released the first time.
         """
-        orders = self._orders.lock_by_nonces(list(decisions))
-        ended, freeing = [], []
-        for key, decision in decisions.items():
-            order = orders.get(key)
-            if order is None or not decision.is_about(order):
-                continue
-            if not order.state.is_final:
-                self._finish(order, decision, block_number)
-                ended.append(order)
-                if not decision.accepted or decision.refused or order.created_at < midnight:
-                    freeing.append(order)
-            elif order.block_number is None and decision.accepted:
-                log.error("an order was carried out that had ended", order=order.id, state=order.state)
-                self._orders.claim_references(order)
-                self._finish(order, decision, block_number)
-        self._book(effects, self._reserved(ended), day, due={**due, **self._freed_by(freeing)})
+        ended, again = self._ended_by(decisions, block_number)
+        for order in again:
+            self._orders.claim_references(order.seq)
+        self._orders.end([*ended, *again])
+        self._orders.refuse([(order, _refused(decisions[order.key], order)) for order in (*ended, *again)])
+        rows = self._orders.instructions_of(ended)
+        freeing = {order.seq for order in ended if _may_free(decisions[order.key], order, midnight)}
+        freed = _due_at_once(row for row in rows if row.order_seq in freeing)
+        self._book(effects, reserved_by(rows), day, due={**due, **freed})
         self._note_draws(ended, drawing=False)
-        results = {order.seq: results_of(decisions[order.merchant_number, order.nonce]) for order in ended}
-        OrderEvents(self._session).changed(ended, "projector", results)
+        results = {order.seq: results_of(decisions[order.key]) for order in ended}
+        OrderEvents(self._session).changed(ended, rows, "projector", results)
         return ended
 
     def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:
@@ -124,10 +117,11 @@ class OrderFinalisation:
         for order in orders:
             order.state = state
             order.reason = reason
-            self._orders.release_references(order, range(order.size))
-        self._book(Effects(), self._reserved(orders), day=0, due=self._freed_by(orders))
+        rows = self._orders.instructions_of(orders)
+        self._orders.refuse([(order, range(order.size)) for order in orders])
+        self._book(Effects(), reserved_by(rows), day=0, due=_due_at_once(rows))
         self._note_draws(orders, drawing=False)
-        OrderEvents(self._session).changed(orders, actor)
+        OrderEvents(self._session).changed(orders, rows, actor)
         notify(self._session, Channel.DECIDED)
 
     def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
@@ -135,42 +129,40 @@ class OrderFinalisation:
         orders = self._orders.lock_of_block(block_number)
         settled = self._orders.settled_of_two_merchants(orders)
         for order in orders:
-            self._orders.claim_references(order)
+            self._orders.claim_references(order.seq)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
             order.reason = order.block_number = order.settled_at = None
-        self._book(effects.negated(), self._reserved(orders), day, due=dict.fromkeys(effects.points, AT_ONCE), sign=-1)
+        rows = self._orders.instructions_of(orders)
+        self._book(effects.negated(), reserved_by(rows), day, due=dict.fromkeys(effects.points, AT_ONCE), sign=-1)
         self._note_draws(orders, drawing=True)
-        OrderEvents(self._session).reopened(orders, settled, "projector")
+        OrderEvents(self._session).reopened(orders, rows, settled, "projector")
 
-    # ---------------------------------------------------------------- one order
+    # ---------------------------------------------------------------- which orders
 
-    def _finish(self, order: Order, decision: Decision, block_number: int) -> None:
-        order.state = decision.state
-        order.reason = decision.reason
-        order.block_number = block_number
-        order.settled_at = clock_of(self._session).now()
-        refused = decision.refused if decision.accepted else range(order.size)
-        self._orders.release_references(order, refused)
+    def _ended_by(
+        self, decisions: Mapping[OrderKey, Decision], block_number: int
+    ) -> tuple[list[OrderRow], list[OrderRow]]:
+        """The orders that these decisions end, as they are at their end; and those that had ended outside the chain, but were
+        carried out all the same."""
+        at = clock_of(self._session).now()
+        orders = self._orders.lock_by_nonces(list(decisions)) if decisions else {}
+        ended: list[OrderRow] = []
+        again: list[OrderRow] = []
+        for key, decision in decisions.items():
+            order = orders.get(key)
+            if order is None or not decision.is_about(order):
+                continue
+            end = order._replace(state=decision.state, reason=decision.reason, block_number=block_number, settled_at=at)
+            if not order.state.is_final:
+                ended.append(end)
+            elif order.block_number is None and decision.accepted:
+                log.error("an order was carried out that had ended", order=order.id, state=order.state)
+                again.append(end)
+        return ended, again
 
     # ---------------------------------------------------------------- balances
 
-    def _reserved(self, orders: Iterable[Order]) -> Reserved:
-        found = Reserved()
-        for address, program, kind, points, reserves, payer, pays, agreement, uses in self._orders.reservations(orders):
-            if address is not None and program is not None:
-                found.points[address, program] += reserves
-                found.expiring[address, program] += points if kind == Kind.EXPIRE else 0
-            if payer is not None:
-                found.micros[payer] += pays
-            if uses:
-                found.uses[agreement] += uses
-        return found
-
-    def _freed_by(self, orders: Sequence[Order]) -> dict[AccountKey, int]:
-        """Accounts where these orders may leave points whose day has come meanwhile, or may have brought such points: at once."""
-        return dict.fromkeys(self._orders.touched_accounts(orders), AT_ONCE) if orders else {}
-
-    def _note_draws(self, orders: Iterable[Order], *, drawing: bool) -> None:
+    def _note_draws(self, orders: Iterable[Order | OrderRow], *, drawing: bool) -> None:
         """Orders that a hold became have one instruction. Most blocks end none of them."""
         alone = [order.id for order in orders if order.size == 1]
         HoldRepository(self._session).set_drawing(alone, drawing=drawing)
@@ -195,12 +187,47 @@ class OrderFinalisation:
         merchants = {*effects.micros, *reserved.micros}
         micros = {m: (effects.micros.get(m, 0), -sign * reserved.micros.get(m, 0)) for m in merchants}
         PositionRepository(self._session).shift(micros)
-        uses = AgreementUseRepository(self._session)
-        for agreement in sorted({*effects.uses, *reserved.uses}):
-            if points := effects.uses.get(agreement, 0):
-                uses.add(agreement, day, points)
-            if points := reserved.uses.get(agreement, 0):
-                uses.add(agreement, AgreementUseRepository.RESERVED, -sign * points)
+        burnt = {(agreement, day): points for agreement, points in effects.uses.items()}
+        released = {
+            (agreement, AgreementUseRepository.RESERVED): -sign * points for agreement, points in reserved.uses.items()
+        }
+        AgreementUseRepository(self._session).add_all(burnt | released)
+
+
+def reserved_by(rows: Iterable[InstructionRow]) -> Reserved:
+    """What these instructions have reserved."""
+    found = Reserved()
+    for row in rows:
+        if row.draws_address is not None and row.draws_program is not None:
+            found.points[row.draws_address, row.draws_program] += row.reserves
+            if row.kind == Kind.EXPIRE:
+                found.expiring[row.draws_address, row.draws_program] += row.points
+        if row.payer is not None:
+            found.micros[row.payer] += row.pays
+        if row.uses:
+            found.uses[row.agreement] += row.uses
+    return found
+
+
+def _due_at_once(rows: Iterable[InstructionRow]) -> dict[AccountKey, int]:
+    """The accounts on which these instructions draw, and those of exchanges into which points go: where points may stay whose
+    day has come meanwhile, or may have come."""
+    found: dict[AccountKey, int] = {}
+    for row in rows:
+        if row.draws_address is not None and row.draws_program is not None:
+            found[row.draws_address, row.draws_program] = AT_ONCE
+            found[row.address, row.target_program or row.draws_program] = AT_ONCE
+    return found
+
+
+def _refused(decision: Decision, order: OrderRow) -> Collection[int]:
+    """Those of the order's instructions, by item, that the chain refused."""
+    return decision.refused if decision.accepted else range(order.size)
+
+
+def _may_free(decision: Decision, order: OrderRow, midnight: datetime) -> bool:
+    """Whether the order may leave points of which it had taken some, and whose day has come meanwhile."""
+    return not decision.accepted or bool(decision.refused) or order.created_at < midnight
 
 
 def results_of(decision: Decision) -> Results:

@@ -99,10 +99,6 @@ class Order(Base):
         (order,) = wire.decode_orders(self.packed)
         return order
 
-    def kinds(self) -> Counter[int]:
-        """How many instructions it has of each kind."""
-        return wire.kinds_of(self.packed)
-
 
 class Instruction(Base):
     """One movement of an order. Only `live` and `refused` ever change: `entries` and `rejections` tell what became of it."""
@@ -209,7 +205,7 @@ class MovementMetadata(Base):
 
 
 class InstructionRow(NamedTuple):
-    """What people are shown of an instruction, read without a model: a block ends thousands of them."""
+    """What people are shown of an instruction, and what it reserves, read without a model: a block ends thousands of them."""
 
     order_seq: int
     item: int
@@ -227,7 +223,13 @@ class InstructionRow(NamedTuple):
     reference: str | None
     recipient_id: str | None
     original_id: str | None
+    address: str
+    draws_address: str | None
     draws_program: int | None
+    reserves: int
+    payer: int | None
+    pays: int
+    uses: int
 
     @property
     def has_two_merchants(self) -> bool:
@@ -235,8 +237,12 @@ class InstructionRow(NamedTuple):
         return self.giver is not None and self.receiver is not None and self.giver != self.receiver
 
 
+OrderKey = tuple[int, int]
+"""(merchant number, nonce): by what the chain knows an order."""
+
+
 class OrderRow(NamedTuple):
-    """An order without what was signed, read without a model: a block ends hundreds of them."""
+    """What people are shown of an order, read without a model: a block ends hundreds of them."""
 
     seq: int
     id: str
@@ -252,6 +258,26 @@ class OrderRow(NamedTuple):
     block_number: int | None
     created_at: datetime
     settled_at: datetime | None
+
+    @property
+    def key(self) -> OrderKey:
+        """By what the chain knows it."""
+        return self.merchant_number, self.nonce
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedOrder:
+    """An order as a batch takes it."""
+
+    row: OrderRow
+    packed: bytes
+    kinds: Counter[int]
+    """How many instructions it has of each kind."""
+
+    def signed(self) -> wire.SignedOrder:
+        """What the merchant signed."""
+        (order,) = wire.decode_orders(self.packed)
+        return order
 
 
 @dataclass(frozen=True, slots=True)

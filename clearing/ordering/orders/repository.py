@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
-from sqlalchemy.orm import Session, aliased, undefer
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all, next_numbers
 from clearing.kit.in_list import in_list, keys_in_list, pairs_in_list
@@ -18,25 +17,12 @@ from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.models import (
     OPEN_STATES,
     Instruction,
-    InstructionRow,
     Movement,
     MovementMetadata,
     Order,
-    OrderRow,
+    OrderKey,
     OrderState,
 )
-
-
-class Queued(NamedTuple):
-    """An order that waits for a batch."""
-
-    seq: int
-    size: int
-    created_at: datetime
-
-
-OrderKey = tuple[int, int]
-"""(merchant number, nonce)."""
 
 _IS_REVERSAL = text("instructions.kind = 6")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
@@ -52,26 +38,6 @@ class Reversed(NamedTuple):
     original: str
     points: int
     is_posted: bool
-
-
-_ROW_COLUMNS = [getattr(Instruction, name) for name in InstructionRow._fields]
-_OF_TWO_MERCHANTS = Instruction.giver != Instruction.receiver
-"""Not true where one of them is missing."""
-
-
-class Reservation(NamedTuple):
-    """What an instruction reserves until its order is final. Many are read at once, so it is a tuple."""
-
-    address: str | None
-    """With `program`: the account that it draws on."""
-    program: int | None
-    kind: int
-    points: int
-    reserves: int
-    payer: int | None
-    pays: int
-    agreement: int
-    uses: int
 
 
 class OrderRepository:
@@ -135,149 +101,12 @@ class OrderRepository:
         query = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.ACCEPTED)
         return self._session.scalar(query) or 0
 
-    def queued(self, instructions: int) -> list[Queued]:
-        """The oldest accepted orders that together have at most this many instructions (at least one order, if there is any)."""
-        query = (
-            select(Order.seq, Order.size, Order.created_at)
-            .where(Order.state == OrderState.ACCEPTED)
-            .order_by(Order.seq)
-            .limit(instructions)
-        )
-        first: list[Queued] = []
-        left = instructions
-        for row in self._session.execute(query):
-            if first and row.size > left:
-                break
-            first.append(Queued(*row))
-            left -= row.size
-        return first
-
-    def take(self, seqs: Sequence[int]) -> list[Order]:
-        """Those of these orders that still wait, locked and ready for a batch."""
-        waiting = (in_list(self._session, Order.seq, seqs), Order.state == OrderState.ACCEPTED)
-        return self._for_batch(*waiting)
-
-    def of_transaction(self, transaction_id: int) -> list[Order]:
-        """The orders that a transaction carries, in order, locked."""
-        return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
-
-    def requeue(self, transaction_id: int, seqs: Sequence[int] | None = None) -> None:
-        """Lets the submitted orders of a transaction (or those with these `seqs`) wait for another one."""
-        submitted = update(Order).where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
-        if seqs is not None:
-            submitted = submitted.where(Order.seq.in_(seqs))
-        self._session.execute(submitted.values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None))
-
-    def late(self, unix_time: int) -> list[Order]:
-        """Accepted orders whose deadline passed, locked."""
-        waiting = select(Order).where(Order.state == OrderState.ACCEPTED, Order.deadline < unix_time)
-        return list(self._session.scalars(waiting.order_by(Order.seq).with_for_update()))
-
-    def _for_batch(self, *conditions: ColumnElement[bool]) -> list[Order]:
-        query = select(Order).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
-        return list(self._session.scalars(query.options(undefer(Order.packed))))
-
     # ---------------------------------------------------------------- what becomes of them
 
     def lock(self, order_id: str) -> Order | None:
         """The order, locked until the transaction ends."""
         query = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
         return self._session.scalar(query)
-
-    def lock_by_nonces(self, keys: Sequence[OrderKey]) -> dict[OrderKey, Order]:
-        """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
-        query = (
-            select(Order)
-            .where(pairs_in_list(self._session, Order.merchant_number, Order.nonce, keys))
-            .order_by(Order.seq)
-            .with_for_update(of=Order)
-            .execution_options(populate_existing=True)
-        )
-        return {(order.merchant_number, order.nonce): order for order in self._session.scalars(query)}
-
-    def lock_of_block(self, block_number: int) -> Sequence[Order]:
-        """The orders that a block ended, locked."""
-        query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
-        return self._session.scalars(query).all()
-
-    def reservations(self, orders: Iterable[Order]) -> list[Reservation]:
-        """What each instruction of these orders has reserved."""
-        query = select(
-            Instruction.draws_address,
-            Instruction.draws_program,
-            Instruction.kind,
-            Instruction.points,
-            Instruction.reserves,
-            Instruction.payer,
-            Instruction.pays,
-            Instruction.agreement,
-            Instruction.uses,
-        ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
-        return [Reservation(*row) for row in self._session.execute(query)]
-
-    def touched_accounts(self, orders: Iterable[Order]) -> set[AccountKey]:
-        """The accounts on which these orders draw, and those of exchanges into which points go."""
-        query = select(
-            Instruction.draws_address, Instruction.draws_program, Instruction.address, Instruction.target_program
-        ).where(in_list(self._session, Instruction.order_seq, [order.seq for order in orders]))
-        found: set[AccountKey] = set()
-        for draws_address, draws_program, address, target in self._session.execute(query):
-            if draws_address is not None and draws_program is not None:
-                found |= {(draws_address, draws_program), (address, target or draws_program)}
-        return found
-
-    def rows_to_notify(self, orders: Iterable[Order | OrderRow], largest_whole: int) -> list[InstructionRow]:
-        """The instructions of which merchants are notified one by one: all of the orders that have at most `largest_whole`, and of
-        the others those of two merchants. In order."""
-        small = [order.seq for order in orders if order.size <= largest_whole]
-        large = [order.seq for order in orders if order.size > largest_whole]
-        rows: list[InstructionRow] = []
-        if small:
-            rows += self._rows(in_list(self._session, Instruction.order_seq, small))
-        if large:
-            rows += self._rows(in_list(self._session, Instruction.order_seq, large), _OF_TWO_MERCHANTS)
-        return rows
-
-    def settled_of_two_merchants(self, orders: Iterable[Order]) -> list[InstructionRow]:
-        """Those instructions of settled orders that have an entry and two merchants, in order."""
-        settled = [order.seq for order in orders if order.state is OrderState.SETTLED]
-        took_effect = select(Entry.leaf).where(Order.seq == Instruction.order_seq, is_entry_of_instruction()).exists()
-        return self._rows(in_list(self._session, Instruction.order_seq, settled), _OF_TWO_MERCHANTS, took_effect)
-
-    def _rows(self, *conditions: ColumnElement[bool]) -> list[InstructionRow]:
-        query = select(*_ROW_COLUMNS).where(*conditions).order_by(Instruction.order_seq, Instruction.item)
-        return [InstructionRow(*row) for row in self._session.execute(query)]
-
-    def claim_references(self, order: Order) -> None:
-        """Nothing of an order that lives again is refused. It takes its references, but for those that another order has taken
-        meanwhile."""
-        other = aliased(Instruction)
-        taken = select(other.order_seq).where(
-            other.merchant_number == Instruction.merchant_number,
-            other.kind == Instruction.kind,
-            other.reference == Instruction.reference,
-            other.live,
-        )
-        dead = (Instruction.order_seq == order.seq, Instruction.reference.is_not(None), ~Instruction.live)
-        self._session.execute(
-            update(Instruction).where(*dead, ~taken.exists()).values(live=True),
-            execution_options={"synchronize_session": False},
-        )
-        refused = (Instruction.order_seq == order.seq, Instruction.refused.is_not(None))
-        self._session.execute(
-            update(Instruction).where(*refused).values(refused=None), execution_options={"synchronize_session": False}
-        )
-
-    def release_references(self, order: Order, items: Iterable[int]) -> None:
-        """Notes which instructions of an order that has ended were refused, and frees their references: they may be used again."""
-        wanted = list(items)
-        state = OrderState.REJECTED if order.state is OrderState.SETTLED else order.state
-        if wanted:
-            self._session.execute(
-                update(Instruction)
-                .where(Instruction.order_seq == order.seq, in_list(self._session, Instruction.item, wanted))
-                .values(live=False, refused=state)
-            )
 
     # ---------------------------------------------------------------- reversals
 

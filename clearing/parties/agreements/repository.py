@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.in_list import in_list
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import equal_given, newest_first
-from clearing.kit.upsert import insert_for
+from clearing.kit.upsert import add_all, insert_for
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, AgreementUse, Route
 
 REGISTERED = (AgreementState.ACTIVE, AgreementState.SUPERSEDED, AgreementState.TERMINATED)
@@ -203,11 +203,16 @@ class AgreementUseRepository:
 
     def add(self, agreement: int, day: int, points: int) -> None:
         """Adds to what an agreement has burnt on a day, or reserved. To avoid deadlocks, add to several in their order."""
-        empty = {"agreement": agreement, "day": day, "points": 0}
-        self._session.execute(insert_for(self._session)(AgreementUse).values(empty).on_conflict_do_nothing())
-        use = self._session.get_one(AgreementUse, (agreement, day), with_for_update=True, populate_existing=True)
-        use.points += points
-        self._session.flush()
+        self.add_all({(agreement, day): points})
+
+    def add_all(self, changes: Mapping[tuple[int, int], int]) -> None:
+        """The same for several, by (agreement, day). Always in the same order: no deadlocks."""
+        rows = [
+            {"agreement": agreement, "day": day, "points": points}
+            for (agreement, day), points in sorted(changes.items())
+            if points
+        ]
+        add_all(self._session, AgreementUse, rows)
 
 
 def _is_party(merchant_number: int) -> ColumnElement[bool]:

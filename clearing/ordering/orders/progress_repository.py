@@ -1,0 +1,166 @@
+"""SQL of orders on their way: into a batch, to their end, and back. Without models, because there are hundreds a second."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
+
+from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.ledger.journal.models import Entry
+from clearing.ordering.orders.models import (
+    Instruction,
+    InstructionRow,
+    Order,
+    OrderKey,
+    OrderRow,
+    OrderState,
+    QueuedOrder,
+)
+from clearing.ordering.orders.repository import is_entry_of_instruction
+from tongdui import orders as wire
+
+WAITING: ColumnElement[bool] = text("orders.state = 'accepted'")  # type: ignore[assignment]
+"""Word for word the condition of the partial index: given a parameter instead, neither database would know that it applies."""
+
+_COLUMNS = [getattr(Order, name) for name in OrderRow._fields]
+_INSTRUCTION_COLUMNS = [getattr(Instruction, name) for name in InstructionRow._fields]
+_UNLOADED = {"synchronize_session": False}
+"""Nobody who changes orders here has loaded their models."""
+
+
+class OrderProgressRepository:
+    """Orders on their way, in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    # ---------------------------------------------------------------- into a batch
+
+    def take(self, instructions: int) -> list[QueuedOrder]:
+        """The oldest accepted orders that together have at most this many instructions (at least one order, if there is any),
+        locked and ready for a batch."""
+        total = func.sum(Order.size).over(order_by=Order.seq).label("total")
+        queue = select(Order.seq, Order.size, total).where(WAITING).order_by(Order.seq).limit(instructions).subquery()
+        fitting = or_(queue.c.total <= instructions, queue.c.total == queue.c.size)  # the latter: it is the first
+        return self._for_batch(WAITING, Order.seq.in_(select(queue.c.seq).where(fitting)))
+
+    def of_transaction(self, transaction_id: int) -> list[QueuedOrder]:
+        """The orders that a transaction carries, in order, locked."""
+        return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+
+    def _for_batch(self, *conditions: ColumnElement[bool]) -> list[QueuedOrder]:
+        query = select(*_COLUMNS, Order.packed).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
+        return [
+            QueuedOrder(OrderRow(*row), packed, wire.kinds_of(packed)) for *row, packed in self._session.execute(query)
+        ]
+
+    def submit(self, orders: Sequence[OrderRow], transaction_id: int, at: datetime) -> list[OrderRow]:
+        """Notes that a transaction carries these orders; the orders as they are now."""
+        state = OrderState.SUBMITTED
+        values = {"state": state, "transaction_id": transaction_id, "submitted_at": at}
+        self._change([order.seq for order in orders], values)
+        return [order._replace(state=state, transaction_id=transaction_id) for order in orders]
+
+    def requeue(self, transaction_id: int, seqs: Sequence[int] | None = None) -> None:
+        """Lets the submitted orders of a transaction (or those with these `seqs`) wait for another one."""
+        submitted = update(Order).where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+        if seqs is not None:
+            submitted = submitted.where(Order.seq.in_(seqs))
+        self._session.execute(submitted.values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None))
+
+    def late(self, unix_time: int) -> list[Order]:
+        """Accepted orders whose deadline passed, locked."""
+        query = select(Order).where(WAITING, Order.deadline < unix_time).order_by(Order.seq)
+        return list(self._session.scalars(query.with_for_update()))
+
+    def lock_by_seq(self, seq: int) -> Order:
+        """The order with this number in the sequence, locked."""
+        return self._session.get_one(Order, seq, with_for_update=True, populate_existing=True)
+
+    # ---------------------------------------------------------------- to its end
+
+    def lock_by_nonces(self, keys: Sequence[OrderKey]) -> dict[OrderKey, OrderRow]:
+        """Orders by (merchant, nonce), locked: nobody else may end one meanwhile."""
+        query = (
+            select(*_COLUMNS)
+            .where(pairs_in_list(self._session, Order.merchant_number, Order.nonce, keys))
+            .order_by(Order.seq)
+            .with_for_update(of=Order)
+        )
+        orders = (OrderRow(*row) for row in self._session.execute(query))
+        return {(order.merchant_number, order.nonce): order for order in orders}
+
+    def end(self, orders: Iterable[OrderRow]) -> None:
+        """Stores the end of these orders: state, reason, block and time. Most have the same, and one statement does for them."""
+        by_end: dict[tuple[OrderState, str | None, int | None, datetime | None], list[int]] = defaultdict(list)
+        for order in orders:
+            by_end[order.state, order.reason, order.block_number, order.settled_at].append(order.seq)
+        for (state, reason, block_number, settled_at), seqs in by_end.items():
+            self._change(
+                seqs, {"state": state, "reason": reason, "block_number": block_number, "settled_at": settled_at}
+            )
+
+    def _change(self, seqs: Sequence[int], values: Mapping[str, object]) -> None:
+        change = update(Order).where(in_list(self._session, Order.seq, seqs)).values(values)
+        self._session.execute(change, execution_options=_UNLOADED)
+
+    def refuse(self, refused: Iterable[tuple[Order | OrderRow, Iterable[int]]]) -> None:
+        """Notes which instructions (by item) of orders that have ended were refused, and frees their references: they may be used
+        again."""
+        by_state: dict[OrderState, list[tuple[int, int]]] = defaultdict(list)
+        for order, items in refused:
+            by_state[OrderState.REJECTED if order.state is OrderState.SETTLED else order.state] += [
+                (order.seq, item) for item in items
+            ]
+        for state, keys in by_state.items():
+            if keys:
+                mine = pairs_in_list(self._session, Instruction.order_seq, Instruction.item, keys)
+                self._session.execute(
+                    update(Instruction).where(mine).values(live=False, refused=state), execution_options=_UNLOADED
+                )
+
+    # ---------------------------------------------------------------- and back
+
+    def lock_of_block(self, block_number: int) -> Sequence[Order]:
+        """The orders that a block ended, locked."""
+        query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
+        return self._session.scalars(query).all()
+
+    def claim_references(self, seq: int) -> None:
+        """Nothing of an order that lives again is refused. It takes its references, but for those that another order has taken
+        meanwhile."""
+        other = aliased(Instruction)
+        taken = select(other.order_seq).where(
+            other.merchant_number == Instruction.merchant_number,
+            other.kind == Instruction.kind,
+            other.reference == Instruction.reference,
+            other.live,
+        )
+        dead = (Instruction.order_seq == seq, Instruction.reference.is_not(None), ~Instruction.live)
+        self._session.execute(
+            update(Instruction).where(*dead, ~taken.exists()).values(live=True), execution_options=_UNLOADED
+        )
+        refused = (Instruction.order_seq == seq, Instruction.refused.is_not(None))
+        self._session.execute(update(Instruction).where(*refused).values(refused=None), execution_options=_UNLOADED)
+
+    # ---------------------------------------------------------------- instructions
+
+    def instructions_of(self, orders: Iterable[Order | OrderRow]) -> list[InstructionRow]:
+        """The instructions of these orders, in order."""
+        seqs = [order.seq for order in orders]
+        return self._rows(in_list(self._session, Instruction.order_seq, seqs)) if seqs else []
+
+    def settled_of_two_merchants(self, orders: Iterable[Order]) -> list[InstructionRow]:
+        """Those instructions of settled orders that have an entry and two merchants, in order."""
+        settled = [order.seq for order in orders if order.state is OrderState.SETTLED]
+        took_effect = select(Entry.leaf).where(Order.seq == Instruction.order_seq, is_entry_of_instruction()).exists()
+        two_merchants = Instruction.giver != Instruction.receiver  # not true where one of them is missing
+        return self._rows(in_list(self._session, Instruction.order_seq, settled), two_merchants, took_effect)
+
+    def _rows(self, *conditions: ColumnElement[bool]) -> list[InstructionRow]:
+        query = select(*_INSTRUCTION_COLUMNS).where(*conditions).order_by(Instruction.order_seq, Instruction.item)
+        return [InstructionRow(*row) for row in self._session.execute(query)]
