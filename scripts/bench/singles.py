@@ -14,10 +14,11 @@ from itertools import cycle, islice
 from typing import Any, cast
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database
+from clearing.ledger.journal.models import Entry
 from clearing.ordering.orders import models as orders
 from clearing.pipeline.models import Transaction
 from scripts.bench.baseline import bench_usual_way
@@ -52,9 +53,11 @@ def bench_singles(around: Partners, seconds: float) -> None:
         around.port, managed_requests(around.managed), expect_settled, connections=8, seconds=2
     )  # warms up
     highest = {}
+    before, stored_before = _entries(around), _stored_bytes(around)
     for way in ("managed", "own"):
         rates = [_measured(around, way, connections, seconds) for connections in CONNECTIONS]
         highest[way] = max(rates)
+    _report_stored(stored_before, _stored_bytes(around), _entries(around) - before)
     usual = max(usual, _usual_way())  # once more: the machine may have been busy before
     for way, rate in highest.items():
         report(f"single_{way}_highest", rate, "exchanges/s", times_usual_way=round(rate / usual, 2))
@@ -168,6 +171,26 @@ def _batches(around: Partners) -> int:
     """Returns how many transactions with orders there were."""
     with _session(around) as session:
         return session.scalar(select(func.count()).select_from(Transaction).where(Transaction.orders > 0)) or 0
+
+
+def _entries(around: Partners) -> int:
+    with _session(around) as session:
+        return session.scalar(select(func.count()).select_from(Entry)) or 0
+
+
+def _stored_bytes(around: Partners) -> dict[str, int]:
+    """Returns the size of each table with its indexes."""
+    tables = "FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    query = text(f"SELECT relname, pg_total_relation_size(oid) {tables}")
+    with _session(around) as session:
+        return {name: int(size) for name, size in session.execute(query)}
+
+
+def _report_stored(before: dict[str, int], after: dict[str, int], exchanges: int) -> None:
+    """Reports how many bytes the database has grown by for each exchange, by table."""
+    grown = {name: (after[name] - before[name]) / exchanges for name in after if after[name] > before[name]}
+    tables = {name: round(size) for name, size in sorted(grown.items(), key=lambda item: -item[1])}
+    report("single_stored", sum(grown.values()), "bytes an exchange", exchanges=exchanges, **tables)
 
 
 def _steps(around: Partners, answers: Sequence[Answer]) -> dict[str, float]:
