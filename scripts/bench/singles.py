@@ -66,15 +66,22 @@ def bench_singles(around: Partners, seconds: float) -> None:
 
 
 def bench_memory(around: Partners, minutes: float) -> None:
-    """Measures each process's memory before and after so many minutes of single exchanges."""
+    """Measures each process's memory before, in the middle of, and after so many minutes of single exchanges.
+
+    What only the first half needs more is what a process needs to get going; what the second half needs more, it may always.
+    """
     requests = managed_requests(around.managed)
-    as_fast_as_answered(
-        around.port, requests, expect_settled, connections=MOST, seconds=10
-    )  # everything is loaded then
+    as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=10)
     before = around.memory()
-    load = as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=60 * minutes)
-    for name, after in around.memory().items():
-        report(f"memory_{name}", after, "bytes", before=before[name], minutes=minutes, exchanges=len(load.answers))
+    exchanges, found = 0, []
+    for _ in range(2):
+        load = as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=30 * minutes)
+        exchanges += len(load.answers)
+        found.append(around.memory())
+    middle, last = found
+    for name, after in last.items():
+        details = {"before": before[name], "in_the_middle": middle[name], "minutes": minutes, "exchanges": exchanges}
+        report(f"memory_{name}", after, "bytes", **details)
 
 
 def _usual_way() -> float:
