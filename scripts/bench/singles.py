@@ -32,6 +32,7 @@ from tongdui.orders import Domain, Instruction, Kind, Order
 CONNECTIONS = (1, 8, 64)
 MOST = CONNECTIONS[-1]
 _SDK_THREADS = 8
+_IDLE_SECONDS = 5.0
 _POINTS = 10
 _PATH = "/v1/exchanges"
 _WAIT = "Prefer: wait=30"
@@ -52,6 +53,7 @@ def bench_singles(around: Partners, seconds: float) -> None:
     as_fast_as_answered(
         around.port, managed_requests(around.managed), expect_settled, connections=8, seconds=2
     )  # warms up
+    _report_idle(around)
     highest = {}
     before, stored_before = _entries(around), _stored_bytes(around)
     for way in ("managed", "own"):
@@ -82,6 +84,16 @@ def bench_memory(around: Partners, minutes: float) -> None:
     for name, after in last.items():
         details = {"before": before[name], "in_the_middle": middle[name], "minutes": minutes, "exchanges": exchanges}
         report(f"memory_{name}", after, "bytes", **details)
+
+
+def _report_idle(around: Partners) -> None:
+    """Reports the CPU time that the processes take when nobody asks for anything. A load of few requests contains it."""
+    before = around.cpu()
+    time.sleep(_IDLE_SECONDS)
+    after = around.cpu()
+    spent = {part: 1_000 * (after[part] - before[part]) / _IDLE_SECONDS for part in after if part != "clients"}
+    parts = {part: round(value, 3) for part, value in spent.items()}
+    report("idle_cpu", sum(spent.values()), "ms a second", **parts)
 
 
 def _usual_way() -> float:
