@@ -16,7 +16,7 @@ from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline, bench_usual_way
 from scripts.bench.bulk import bench_bulk, bench_projection
 from scripts.bench.measuring import report, timed
-from scripts.bench.partners import CHAIN_ARGUMENTS, partners
+from scripts.bench.partners import CHAIN_ARGUMENTS, Partners, partners
 from scripts.bench.singles import bench_memory, bench_singles
 from scripts.bench.till import till_figures
 from scripts.dev.services import Anvil, anvil
@@ -111,14 +111,13 @@ def send_all(bare: BareChain, raws: Sequence[bytes]) -> None:
     bare.wait(hashes[-1])
 
 
-def bench_network(seconds: float, usual: float, ceilings: Mapping[str, float]) -> None:
+def bench_network(around: Partners, seconds: float, usual: float, ceilings: Mapping[str, float]) -> None:
     """Measures single exchanges and the bulk path on one network, and its memory afterwards."""
-    with partners() as around:
-        bench_singles(around, seconds)
-        bench_bulk(around, seconds, usual, ceilings)
-        for name, size in around.memory().items():
-            report(f"memory_{name}", size, "bytes")
-        bench_projection(around)
+    bench_singles(around, seconds)
+    bench_bulk(around, seconds, usual, ceilings)
+    for name, size in around.memory().items():
+        report(f"memory_{name}", size, "bytes")
+    bench_projection(around)
 
 
 def main() -> int:
@@ -126,7 +125,7 @@ def main() -> int:
     chosen = _arguments()
     logs.configure(logging.WARNING)
     if chosen.minutes:
-        with partners() as around:
+        with partners(chosen.workers) as around:
             bench_memory(around, chosen.minutes)
         return 0
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
@@ -136,9 +135,10 @@ def main() -> int:
             ceilings = bench_ceiling(chain, batches=20)
             usual = bench_usual_way(chain.url, 500)
     if chosen.what in ("speed", "all"):
-        bench_network(chosen.seconds, usual, ceilings)
+        with partners(chosen.workers) as around:
+            bench_network(around, chosen.seconds, usual, ceilings)
     if chosen.what == "singles":
-        with partners() as around:
+        with partners(chosen.workers) as around:
             bench_singles(around, chosen.seconds)
     if chosen.what in ("till", "all"):
         for figure, value, unit in till_figures():
@@ -156,6 +156,7 @@ def _arguments() -> argparse.Namespace:
         help="default: %(default)s",
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -87,13 +87,14 @@ class Partners:
 
 
 @contextmanager
-def partners(settings: Mapping[str, str] | None = None) -> Iterator[Partners]:
+def partners(workers: int = 1) -> Iterator[Partners]:
     """Runs the whole network on PostgreSQL, with merchants, agreements, and members who have points.
 
-    `settings` are environment variables for its processes.
+    `workers` is how many processes the gateway has.
     """
     with tempfile.TemporaryDirectory() as directory, postgres() as database:
-        network = EmbeddedNetwork(Path(directory), database_url=database.url, overrides=dict(settings or {}))
+        settings = {"TONGDUI_GATEWAY_WORKERS": str(workers)} if workers > 1 else {}
+        network = EmbeddedNetwork(Path(directory), database_url=database.url, overrides=settings)
         with network:
             cine = _owner(network, "CINE", LocalSigner.generate())
             own, managed = (

@@ -133,11 +133,12 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="default: %(default)s")
     parser.add_argument("--connections", type=int, default=64, help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
     parser.add_argument("--functions", type=int, default=15, help="in each list (default: %(default)s)")
     chosen = parser.parse_args()
     logs.configure(logging.WARNING)
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    with partners() as around:
+    with partners(chosen.workers) as around:
         requests = managed_requests(around.managed)
 
         def run(seconds: float) -> float:

@@ -14,10 +14,11 @@ from itertools import cycle, islice
 from typing import Any, cast
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database
+from clearing.ledger.journal.models import Entry
 from clearing.ordering.orders import models as orders
 from clearing.pipeline.models import Transaction
 from scripts.bench.baseline import bench_usual_way
@@ -31,6 +32,7 @@ from tongdui.orders import Domain, Instruction, Kind, Order
 CONNECTIONS = (1, 8, 64)
 MOST = CONNECTIONS[-1]
 _SDK_THREADS = 8
+_IDLE_SECONDS = 5.0
 _POINTS = 10
 _PATH = "/v1/exchanges"
 _WAIT = "Prefer: wait=30"
@@ -51,10 +53,13 @@ def bench_singles(around: Partners, seconds: float) -> None:
     as_fast_as_answered(
         around.port, managed_requests(around.managed), expect_settled, connections=8, seconds=2
     )  # warms up
+    _report_idle(around)
     highest = {}
+    before, stored_before = _entries(around), _stored_bytes(around)
     for way in ("managed", "own"):
         rates = [_measured(around, way, connections, seconds) for connections in CONNECTIONS]
         highest[way] = max(rates)
+    _report_stored(stored_before, _stored_bytes(around), _entries(around) - before)
     usual = max(usual, _usual_way())  # once more: the machine may have been busy before
     for way, rate in highest.items():
         report(f"single_{way}_highest", rate, "exchanges/s", times_usual_way=round(rate / usual, 2))
@@ -63,15 +68,32 @@ def bench_singles(around: Partners, seconds: float) -> None:
 
 
 def bench_memory(around: Partners, minutes: float) -> None:
-    """Measures each process's memory before and after so many minutes of single exchanges."""
+    """Measures each process's memory before, in the middle of, and after so many minutes of single exchanges.
+
+    What only the first half needs more is what a process needs to get going; what the second half needs more, it may always.
+    """
     requests = managed_requests(around.managed)
-    as_fast_as_answered(
-        around.port, requests, expect_settled, connections=MOST, seconds=10
-    )  # everything is loaded then
+    as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=10)
     before = around.memory()
-    load = as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=60 * minutes)
-    for name, after in around.memory().items():
-        report(f"memory_{name}", after, "bytes", before=before[name], minutes=minutes, exchanges=len(load.answers))
+    exchanges, found = 0, []
+    for _ in range(2):
+        load = as_fast_as_answered(around.port, requests, expect_settled, connections=MOST, seconds=30 * minutes)
+        exchanges += len(load.answers)
+        found.append(around.memory())
+    middle, last = found
+    for name, after in last.items():
+        details = {"before": before[name], "in_the_middle": middle[name], "minutes": minutes, "exchanges": exchanges}
+        report(f"memory_{name}", after, "bytes", **details)
+
+
+def _report_idle(around: Partners) -> None:
+    """Reports the CPU time that the processes take when nobody asks for anything. A load of few requests contains it."""
+    before = around.cpu()
+    time.sleep(_IDLE_SECONDS)
+    after = around.cpu()
+    spent = {part: 1_000 * (after[part] - before[part]) / _IDLE_SECONDS for part in after if part != "clients"}
+    parts = {part: round(value, 3) for part, value in spent.items()}
+    report("idle_cpu", sum(spent.values()), "ms a second", **parts)
 
 
 def _usual_way() -> float:
@@ -168,6 +190,26 @@ def _batches(around: Partners) -> int:
     """Returns how many transactions with orders there were."""
     with _session(around) as session:
         return session.scalar(select(func.count()).select_from(Transaction).where(Transaction.orders > 0)) or 0
+
+
+def _entries(around: Partners) -> int:
+    with _session(around) as session:
+        return session.scalar(select(func.count()).select_from(Entry)) or 0
+
+
+def _stored_bytes(around: Partners) -> dict[str, int]:
+    """Returns the size of each table with its indexes."""
+    tables = "FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    query = text(f"SELECT relname, pg_total_relation_size(oid) {tables}")
+    with _session(around) as session:
+        return {name: int(size) for name, size in session.execute(query)}
+
+
+def _report_stored(before: dict[str, int], after: dict[str, int], exchanges: int) -> None:
+    """Reports how many bytes the database has grown by for each exchange, by table."""
+    grown = {name: (after[name] - before[name]) / exchanges for name in after if after[name] > before[name]}
+    tables = {name: round(size) for name, size in sorted(grown.items(), key=lambda item: -item[1])}
+    report("single_stored", sum(grown.values()), "bytes an exchange", exchanges=exchanges, **tables)
 
 
 def _steps(around: Partners, answers: Sequence[Answer]) -> dict[str, float]:
