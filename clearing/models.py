@@ -7,7 +7,7 @@ from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
-from clearing.ledger.lots.models import ExpiryMark
+from clearing.ledger.lots.models import BookCursor, ExpiryMark, LotBook, LotDraw, TransferReversal
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
@@ -32,6 +32,7 @@ __all__ = [
     "BankMovement",
     "Batch",
     "Block",
+    "BookCursor",
     "Call",
     "ChainEvent",
     "Entry",
@@ -44,6 +45,8 @@ __all__ = [
     "Instruction",
     "LinkCode",
     "LiquidityLevel",
+    "LotBook",
+    "LotDraw",
     "Member",
     "MemberCode",
     "MemberFreeze",
@@ -66,6 +69,7 @@ __all__ = [
     "Switch",
     "Transaction",
     "TransactionAttempt",
+    "TransferReversal",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

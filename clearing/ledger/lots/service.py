@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
+from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.models import AT_ONCE, UNDATED
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository
 from clearing.ledger.journal.effects import recipient_of
-from clearing.ledger.lots.replay import Portion, Replay, day_that_counts
-from clearing.ledger.lots.repository import History, LotRepository, LotTerms
+from clearing.ledger.lots.replay import Portion, day_that_counts
+from clearing.ledger.lots.repository import LotRepository, LotTerms
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
@@ -49,7 +49,7 @@ class LotService:
 
     def portions(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Portion]]:
         """The same as the replay has them."""
-        replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
+        replay = self._lots.history({address for address, _ in accounts}).replay()
         return {account: replay.lots(account) for account in accounts}
 
     def due_days(self, entries: Sequence[Entry], day: int) -> dict[AccountKey, int]:
@@ -108,14 +108,6 @@ class _DueDays:
 
     def _note(self, account: AccountKey, day: int) -> None:
         self.found[account] = min(day, self.found.get(account, UNDATED))
-
-
-def replayed(history: History, utc_offset_seconds: int) -> Replay:
-    """The accounts' lots at the end of their history."""
-    replay = Replay(history.targets, history.accounts.__contains__, keeps_expiry=history.keeps_expiry)
-    for entry, at in history.entries:
-        replay.apply(entry, (at + utc_offset_seconds) // SECONDS_A_DAY)
-    return replay
 
 
 def _lot(portion: Portion) -> Lot:
