@@ -10,6 +10,8 @@ from clearing.kit.database import Database
 from clearing.ledger.lots.books import Book
 from clearing.ledger.lots.repository import LotRepository
 
+_LONG = 64
+"""Fewer entries than this are replayed quickly, without a book."""
 _ADDRESSES = 50
 """In one transaction."""
 _BATCHES = 2_000
@@ -38,6 +40,12 @@ class Bookkeeper:
             looked_after += len(addresses)
             with self._database.session.begin() as session:
                 LotRepository(session).set_cursor(up_to)
+
+    def shorten(self, addresses: Collection[str]) -> None:
+        """Writes the books of those of these addresses that have many entries which their books lack."""
+        with self._database.reading() as session:
+            long = LotRepository(session).with_long_histories(addresses, _LONG)
+        self.bring_up_to_date(long)
 
     def bring_up_to_date(self, addresses: Collection[str]) -> None:
         """Writes the books of these addresses, as of the newest batch."""

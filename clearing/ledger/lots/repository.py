@@ -26,6 +26,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.upsert import insert_for
+from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.journal.models import Batch, Block, Entry
@@ -265,6 +266,17 @@ class LotRepository:
             self._session.execute(insert(TransferReversal), rows)
 
     # ---------------------------------------------------------------- busy addresses
+
+    def with_long_histories(self, addresses: Collection[str], entries: int) -> list[str]:
+        """Those of these addresses that have more than so many entries which their books lack."""
+        lacking = select(Entry.index).where(
+            Entry.address == Account.address, Entry.batch > func.coalesce(LotBook.last_batch, _BEFORE_ALL_BATCHES)
+        )
+        query = select(Account.address).outerjoin(LotBook, LotBook.address == Account.address)
+        is_long = lacking.offset(entries).limit(1).exists()
+        return list(
+            self._session.scalars(query.where(in_list(self._session, Account.address, addresses), is_long).distinct())
+        )
 
     def cursor(self) -> int:
         """Up to which batch the books of busy addresses were looked after."""

@@ -16,6 +16,9 @@ from clearing.ledger.lots.repository import LotRepository, LotTerms
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
 
+_LOCKED = "lots of locked accounts"
+"""Where a session keeps them, with the transaction that has locked them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lot:
@@ -34,6 +37,7 @@ class LotService:
 
     def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
         self._network = network
+        self._session = session
         self._accounts = AccountRepository(session)
         self._lots = LotRepository(session)
 
@@ -51,6 +55,16 @@ class LotService:
         """The same as the replay has them."""
         replay = self._lots.history({address for address, _ in accounts}).replay()
         return {account: replay.lots(account) for account in accounts}
+
+    def portions_of_locked(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Portion]]:
+        """The same of accounts that this transaction has locked: until it ends nothing can change them, so they are read once."""
+        transaction, known = self._session.info.get(_LOCKED, (None, {}))
+        if transaction is not self._session.get_transaction():
+            known = {}
+            self._session.info[_LOCKED] = (self._session.get_transaction(), known)
+        if missing := [account for account in accounts if account not in known]:
+            known |= self.portions(missing)
+        return {account: known[account] for account in accounts}
 
     def due_days(self, entries: Sequence[Entry], day: int) -> dict[AccountKey, int]:
         """From which day on the expiry round has to look at accounts, because of what these entries, of a block of this day,
