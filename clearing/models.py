@@ -15,6 +15,7 @@ from clearing.ordering.merges.models import Merge, MergeAccount
 from clearing.ordering.orders.models import Instruction, MovementMetadata, Order
 from clearing.ordering.quotes.models import Quote
 from clearing.oversight.liquidity.models import LiquidityLevel
+from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm
 from clearing.oversight.statements.models import Statement
 from clearing.parties.access.models import ApiKey
 from clearing.parties.agreements.models import Agreement
@@ -61,6 +62,8 @@ __all__ = [
     "Program",
     "QuarantinedEvent",
     "Quote",
+    "Reconciliation",
+    "ReconciliationAlarm",
     "ReferenceVersion",
     "Rejection",
     "RetiredLink",

@@ -280,6 +280,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("quarantined_events_pkey")),
     )
     op.create_table(
+        "reconciliation_alarms",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("reconciliation_alarms_pkey")),
+    )
+    op.create_table(
+        "reconciliations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scope", sa.String(length=16), nullable=False),
+        sa.Column("block", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("block_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("contract", sa.String(length=42), nullable=False),
+        sa.Column("drifts", sa.Integer(), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.Column("chain_state", sa.JSON(), nullable=False),
+        sa.Column("oldest_open_order", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("reconciliations_pkey")),
+    )
+    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
+        batch_op.create_index(
+            "reconciliations_clean_index",
+            ["ended_at"],
+            unique=False,
+            postgresql_where=sa.text("drifts = 0"),
+            sqlite_where=sa.text("drifts = 0"),
+        )
+        batch_op.create_index("reconciliations_scope_index", ["scope", "ended_at"], unique=False)
+
+    op.create_table(
         "reference_versions",
         sa.Column("table_name", sa.String(length=63), nullable=False),
         sa.Column("version", sa.String(length=36), nullable=False),
@@ -1233,6 +1263,14 @@ def downgrade() -> None:
 
     op.drop_table("rejections")
     op.drop_table("reference_versions")
+    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
+        batch_op.drop_index("reconciliations_scope_index")
+        batch_op.drop_index(
+            "reconciliations_clean_index", postgresql_where=sa.text("drifts = 0"), sqlite_where=sa.text("drifts = 0")
+        )
+
+    op.drop_table("reconciliations")
+    op.drop_table("reconciliation_alarms")
     op.drop_table("quarantined_events")
     op.drop_table("positions")
     op.drop_table("merchants")
