@@ -7,7 +7,7 @@ from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
-from clearing.ledger.lots.models import ExpiryMark
+from clearing.ledger.lots.models import BookCursor, ExpiryMark, LotBook, LotDraw, TransferReversal
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
@@ -15,6 +15,7 @@ from clearing.ordering.merges.models import Merge, MergeAccount
 from clearing.ordering.orders.models import Instruction, MovementMetadata, Order
 from clearing.ordering.quotes.models import Quote
 from clearing.oversight.liquidity.models import LiquidityLevel
+from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm
 from clearing.oversight.statements.models import Statement
 from clearing.parties.access.models import ApiKey
 from clearing.parties.agreements.models import Agreement
@@ -32,6 +33,7 @@ __all__ = [
     "BankMovement",
     "Batch",
     "Block",
+    "BookCursor",
     "Call",
     "ChainEvent",
     "Entry",
@@ -44,6 +46,8 @@ __all__ = [
     "Instruction",
     "LinkCode",
     "LiquidityLevel",
+    "LotBook",
+    "LotDraw",
     "Member",
     "MemberCode",
     "MemberFreeze",
@@ -58,6 +62,8 @@ __all__ = [
     "Program",
     "QuarantinedEvent",
     "Quote",
+    "Reconciliation",
+    "ReconciliationAlarm",
     "ReferenceVersion",
     "Rejection",
     "RetiredLink",
@@ -66,6 +72,7 @@ __all__ = [
     "Switch",
     "Transaction",
     "TransactionAttempt",
+    "TransferReversal",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

@@ -22,6 +22,7 @@ from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
+from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.lots.service import LotService
 from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
@@ -83,7 +84,9 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
     leaves = EntryRepository(session).add(content.entries, block.number)
     session.add_all(content.rejections)
-    effects = JournalService(session).effects_of(content.entries, day)
+    journal = JournalService(session)
+    effects = journal.effects_of(content.entries, day)
+    LotRepository(session).note_reversals(content.entries, journal.originals(content.entries))
     _note_posted(content, leaves, block.number)
     ended = OrderFinalisation(session).settle(
         content.decisions,

@@ -12,6 +12,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, EntryRepository
 from clearing.ledger.journal.service import JournalService
+from clearing.ledger.lots.repository import LotRepository
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.pipeline.projection import inherit_uses
 from clearing.pipeline.registry_events import revert_event
@@ -40,7 +41,10 @@ def take_back(session: Session, block: Block) -> None:
     effects = JournalService(session).effects_of(EntryRepository(session).of_block(block.number), block.day)
     OrderFinalisation(session).reopen(block.number, effects=effects, day=block.day)
     blocks = BlockRepository(session)
+    first_batch = blocks.first_batch(block.number)
     blocks.remove_content(block.number)
+    if first_batch is not None:
+        LotRepository(session).take_back(first_batch)
     _revert_events(session, block.number, block.day)
     TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)

@@ -180,6 +180,7 @@ def test_a_round_that_takes_long_keeps_nothing_quick_waiting(network: ChainlessN
 _ROUNDS = {
     "points.expire",
     "points.remind",
+    "lots.keep_books",
     "statements.make",
     "reconciliation.run",
     "quotes.clean_up",

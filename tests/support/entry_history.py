@@ -28,11 +28,14 @@ def store(session: Session, history: EntryHistory) -> None:
     """Writes a history's blocks, one a day, and its entries as the projector would."""
     days = sorted({day for _, day in history.entries})
     blocks = [{"number": day, "timestamp": day * SECONDS_A_DAY - 28_800, "day": day} for day in days]
+    if not blocks:
+        return
     session.execute(insert(Block), [block | {"hash": b"h" * 32, "parent_hash": b"p" * 32} for block in blocks])
-    session.execute(insert(EntryRow), [_row(entry, day) for entry, day in history.entries])
+    session.execute(insert(EntryRow), [row_of(entry, day) for entry, day in history.entries])
 
 
-def _row(entry: Entry, block: int) -> dict[str, object]:
+def row_of(entry: Entry, block: int) -> dict[str, object]:
+    """The row of an entry in this block."""
     row = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
     row["address"] = row.pop("member")
     return row | {"leaf": entry.leaf(), "block_number": block}

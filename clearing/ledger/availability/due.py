@@ -66,16 +66,17 @@ class DueService:
         return self._left_over(lots, balances, captured, orders_day=self._today(), taking_back={})
 
     def look(self, accounts: Collection[AccountKey], balances: Mapping[AccountKey, Balance]) -> dict[AccountKey, Look]:
-        """What is due of each account today, and when there may be more."""
+        """What is due of each of these accounts, which are locked, today, and when there may be more."""
         today = self._today()
-        lots = LotService(self._session, network=self._network).portions(accounts)
+        lots = LotService(self._session, network=self._network).portions_of_locked(accounts)
         due = self._left_over(lots, balances, None, orders_day=today, taking_back={})
         return {account: Look(due.get(account, 0), _next_day(lots[account], today)) for account in accounts}
 
     def burnable(
         self, accounts: Collection[AccountKey], *, taking_back: Mapping[AccountKey, int]
     ) -> dict[AccountKey, int]:
-        """Of the due points, those that may be burnt now. `taking_back` is what pending reversals will take from accounts.
+        """Of the due points of these accounts, which are locked, those that may be burnt now. `taking_back` is what pending
+        reversals will take from them.
 
         Where the newest block is of an earlier day, the next one may be, too. An order that waits may then take what was alive on
         that day; if that were burnt, the expire order would take live points in its place. A reversal takes what its original
@@ -83,7 +84,7 @@ class DueService:
         """
         newest = BlockRepository(self._session).last()
         orders_day = min(newest.day if newest else _BEFORE_ALL_DAYS, self._today())
-        lots = LotService(self._session, network=self._network).portions(accounts)
+        lots = LotService(self._session, network=self._network).portions_of_locked(accounts)
         return self._left_over(lots, None, None, orders_day=orders_day, taking_back=taking_back)
 
     def _left_over(

@@ -75,7 +75,8 @@ class Entry(Base):
     __tablename__ = "entries"
     __table_args__ = (
         Index("entries_instruction_unique", "merchant", "nonce", "item", unique=True),
-        Index("entries_account_index", "address", "program"),
+        # An address's entries in order: those that its lots' book lacks, and pages of them, newest first.
+        Index("entries_address_index", "address", "batch", "index"),
         # Pages of entries, newest first: of a program, and of an agreement, by which points enter another program.
         Index("entries_program_index", "program", "batch", "index"),
         Index(
@@ -105,6 +106,8 @@ class Entry(Base):
         Index(
             "entries_link_index",
             "link",
+            "batch",
+            "index",
             postgresql_where=text("kind IN (5, 6)"),
             sqlite_where=text("kind IN (5, 6)"),
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, false, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_rows
@@ -31,6 +31,10 @@ class BlockRepository:
     def by_number(self, number: int) -> Block | None:
         """The block with this number."""
         return self._session.get(Block, number)
+
+    def first_batch(self, number: int) -> int | None:
+        """The first batch in a block, if there is any."""
+        return self._session.scalar(select(func.min(Batch.number)).where(Batch.block_number == number))
 
     def remove_content(self, number: int) -> None:
         """Removes the entries, rejections, batches and quarantined events of a block."""

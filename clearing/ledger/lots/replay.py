@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.ledger.accounts.repository import AccountKey
@@ -111,6 +111,44 @@ class Holdings:
         return points
 
 
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An entry with what its place in the chain adds to it."""
+
+    entry: Entry
+    leaf: bytes
+    day: int
+    """The network day of its block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """An entry before the beginning of a replay that a reversal within it undoes."""
+
+    entry: Entry
+    leaf: bytes
+    taken: list[Portion]
+    """What it took."""
+    points_back: int = 0
+    """How much of that earlier reversals have returned,"""
+    out_back: int = 0
+    """and how much they have taken back of what it gave."""
+
+
+@dataclass(slots=True)
+class Start:
+    """Where a replay of some addresses begins that does not begin at the beginning."""
+
+    last_batches: dict[str, int] = field(default_factory=dict)
+    """The addresses, and the batch after which each of them begins. The replay leaves all others out."""
+    holdings: dict[AccountKey, list[Portion]] = field(default_factory=dict)
+    """What their accounts have there."""
+    taken: dict[bytes, list[Portion]] = field(default_factory=dict)
+    """By leaf: what transfers to them took elsewhere."""
+    originals: dict[bytes, Original] = field(default_factory=dict)
+    """By leaf."""
+
+
 @dataclass(slots=True)
 class _Movement:
     """What an entry moved and no reversal has undone."""
@@ -124,47 +162,44 @@ class Replay:
     """Accounts' lots, entry by entry. Feed it entries in the chain's order (batch, index)."""
 
     def __init__(
-        self,
-        targets: Mapping[int, int],
-        of_interest: Callable[[AccountKey], bool] | None = None,
-        *,
-        keeps_expiry: Collection[int] = (),
+        self, targets: Mapping[int, int], *, keeps_expiry: Collection[int] = (), start: Start | None = None
     ) -> None:
         """`targets` maps an agreement to its target program (0 for none); those in `keeps_expiry` hand the source's expiry on.
-        Accounts that are not `of_interest` are left out; no points that keep their expiry may come from there to an account of
-        interest."""
+        Without a `start` the first entry is the chain's first, and every address counts."""
         self._targets = targets
         self._keeps_expiry = keeps_expiry
-        self._of_interest = of_interest or (lambda _: True)
+        self._start = start
         self._accounts: dict[AccountKey, Holdings] = defaultdict(Holdings)
         self._movements: dict[bytes, _Movement] = {}
+        self.draws: dict[bytes, tuple[int, int, list[Portion]]] = {}
+        """By leaf: the place of each entry that took something, and what it took."""
+        self.last_batches: dict[str, int] = {}
+        """The newest batch that touched each address that takes part."""
+        for account, portions in start.holdings.items() if start is not None else ():
+            for portion in portions:
+                self._accounts[account].add(portion)
 
-    def apply(self, entry: Entry, day: int) -> None:
-        """Applies an entry of a block of this day."""
-        movement = _Movement(entry)
-        match Kind(entry.kind):
-            case Kind.ISSUE:
-                self._make(movement, entry.program, entry.points)
-            case Kind.REVERSE:
-                self._reverse(entry, day)
-                return
-            case kind:
-                as_on = day_that_counts(entry, day)
-                movement.taken = self._take((entry.member, entry.program), entry.points, [], as_on, kind)
-                if kind is Kind.TRANSFER:
-                    movement.given = movement.taken[:]
-                    self._give((recipient_of(entry), entry.program), movement.given)
-                elif entry.agreement in self._keeps_expiry:
-                    movement.given = _converted(entry, movement.taken)
-                    self._give((entry.member, self._targets[entry.agreement]), movement.given)
-                elif entry.out:
-                    self._make(movement, self._targets[entry.agreement], entry.out)
-        self._movements[entry.leaf()] = movement
+    def apply(self, entry: Entry, day: int, leaf: bytes | None = None) -> None:
+        """Applies an entry of a block of this day. Whoever knows its leaf spares the hashing."""
+        leaf = leaf or entry.leaf()
+        if entry.kind == Kind.REVERSE:
+            self._reverse(entry, day)
+            return
+        movement = self._movements[leaf] = _Movement(entry)
+        if entry.kind != Kind.ISSUE:
+            movement.taken = self._take_for(entry, leaf, day)
+        movement.given = self._given_by(entry, leaf, movement.taken)
+        if (receiver := self._receiver_of(entry)) is not None:
+            self._give(receiver, movement.given, entry.batch)
 
     def lots(self, account: AccountKey) -> list[Portion]:
         """The account's portions in the order in which they will be used (lots that are over come first)."""
-        holdings = self._accounts[account]
-        return [Portion(origin, holdings.points[origin]) for origin in holdings.order]
+        holdings = self._accounts.get(account)
+        return [Portion(origin, holdings.points[origin]) for origin in holdings.order] if holdings is not None else []
+
+    def programs_of(self, address: str) -> list[int]:
+        """The programs in which an address has points."""
+        return sorted(program for owner, program in self._accounts if owner == address)
 
     def taken_by(self, leaf: bytes) -> list[Portion]:
         """What an entry took and no reversal returned, in the order in which it was taken."""
@@ -172,40 +207,80 @@ class Replay:
 
     # ---------------------------------------------------------------- movements
 
-    def _make(self, movement: _Movement, program: int, points: int) -> None:
-        movement.given = [Portion(_new_lot(movement.entry), points)]
-        self._give((movement.entry.member, program), movement.given)
+    def _take_for(self, entry: Entry, leaf: bytes, day: int) -> list[Portion]:
+        """What an entry takes; where its giver is none of those who count, what is known of it."""
+        if not self._concerns(entry.member, entry.batch):
+            return (self._start.taken.get(leaf, []) if self._start is not None else [])[:]
+        holdings = self._accounts[entry.member, entry.program]
+        over_first = entry.kind == Kind.EXPIRE
+        taken = holdings.take(entry.points, [], day_that_counts(entry, day), over_first=over_first)
+        self.draws[leaf] = (entry.batch, entry.index, taken[:])
+        return taken
+
+    def _given_by(self, entry: Entry, leaf: bytes, taken: list[Portion]) -> list[Portion]:
+        """What an entry gives, after what it took."""
+        match Kind(entry.kind):
+            case Kind.TRANSFER:
+                return taken[:]
+            case Kind.EXCHANGE if entry.agreement in self._keeps_expiry:
+                return _converted(entry, leaf, taken)
+            case Kind.EXCHANGE if entry.out:
+                return [Portion(_new_lot(entry, leaf), entry.out)]
+            case Kind.ISSUE:
+                return [Portion(_new_lot(entry, leaf), entry.points)]
+            case _:
+                return []
+
+    def _receiver_of(self, entry: Entry) -> AccountKey | None:
+        """The account into which an entry brings points."""
+        match Kind(entry.kind):
+            case Kind.TRANSFER:
+                return recipient_of(entry), entry.program
+            case Kind.EXCHANGE if entry.out:
+                return entry.member, self._targets[entry.agreement]
+            case Kind.ISSUE:
+                return entry.member, entry.program
+            case _:
+                return None
 
     def _reverse(self, entry: Entry, day: int) -> None:
-        movement = self._movements.get(entry.link)
+        movement = self._movements.get(entry.link) or self._earlier(entry.link)
         if movement is None:
             raise LotError(f"the entry that entry {entry.index} of batch {entry.batch} reverses is missing")
         original = movement.entry
-        match Kind(original.kind):
-            case Kind.ISSUE:
-                self._take_back((original.member, original.program), movement, entry.points, day)
-                return
-            case Kind.TRANSFER:
-                self._take_back((recipient_of(original), original.program), movement, entry.points, day)
-            case _ if entry.out:
-                self._take_back((original.member, self._targets[original.agreement]), movement, entry.out, day)
+        if (receiver := self._receiver_of(original)) is not None:
+            points = entry.out if original.kind == Kind.EXCHANGE else entry.points
+            preferred, movement.given = _last(movement.given, points)
+            if self._concerns(receiver[0], entry.batch):
+                self._accounts[receiver].take(points, preferred, day, over_first=False)
         back, movement.taken = _last(movement.taken, entry.points)
-        self._give((original.member, original.program), back)
+        self._give((original.member, original.program), back, entry.batch)
 
-    def _take_back(self, account: AccountKey, movement: _Movement, points: int, day: int) -> None:
-        """Takes away what a movement gave; where that is gone, other points."""
-        preferred, movement.given = _last(movement.given, points)
-        self._take(account, points, preferred, day, Kind.REVERSE)
+    def _earlier(self, leaf: bytes) -> _Movement | None:
+        """What is left of a movement from before the beginning."""
+        original = self._start.originals.get(leaf) if self._start is not None else None
+        if original is None:
+            return None
+        given = self._given_by(original.entry, leaf, original.taken)
+        back = original.out_back if original.entry.kind == Kind.EXCHANGE else original.points_back
+        left_taken = _last(original.taken, original.points_back)[1]
+        movement = self._movements[leaf] = _Movement(original.entry, left_taken, _last(given, back)[1])
+        return movement
 
-    def _take(self, account: AccountKey, points: int, preferred: list[Portion], day: int, kind: Kind) -> list[Portion]:
-        if not self._of_interest(account):
-            return []
-        return self._accounts[account].take(points, preferred, day, over_first=kind is Kind.EXPIRE)
-
-    def _give(self, account: AccountKey, portions: Iterable[Portion]) -> None:
-        if self._of_interest(account):
+    def _give(self, account: AccountKey, portions: Iterable[Portion], batch: int) -> None:
+        if self._concerns(account[0], batch):
             for portion in portions:
                 self._accounts[account].add(portion)
+
+    def _concerns(self, address: str, batch: int) -> bool:
+        """Whether this address's accounts take part in entries of this batch."""
+        if self._start is None:
+            return True
+        last = self._start.last_batches.get(address)
+        if last is None or batch <= last:
+            return False
+        self.last_batches[address] = batch
+        return True
 
 
 def day_that_counts(entry: Entry, day: int) -> int:
@@ -218,11 +293,11 @@ def day_that_counts(entry: Entry, day: int) -> int:
     return taken_on if entry.kind in _CAPTURED_KINDS and 0 < taken_on <= day else day
 
 
-def _new_lot(entry: Entry, no_later_than: int = NEVER) -> Origin:
-    return Origin(min(entry.expiry_day or NEVER, no_later_than), entry.batch, entry.index, entry.leaf())
+def _new_lot(entry: Entry, leaf: bytes, no_later_than: int = NEVER) -> Origin:
+    return Origin(min(entry.expiry_day or NEVER, no_later_than), entry.batch, entry.index, leaf)
 
 
-def _converted(entry: Entry, taken: Iterable[Portion]) -> list[Portion]:
+def _converted(entry: Entry, leaf: bytes, taken: Iterable[Portion]) -> list[Portion]:
     """What an exchange makes of the portions that it took, where each keeps its expiry. Fractions add up: nothing is lost."""
     given: list[Portion] = []
     burnt = made = 0
@@ -231,7 +306,7 @@ def _converted(entry: Entry, taken: Iterable[Portion]) -> list[Portion]:
         points = entry.out * burnt // entry.points - made
         made += points
         if points:
-            given.append(Portion(_new_lot(entry, portion.origin.expires), points))
+            given.append(Portion(_new_lot(entry, leaf, portion.origin.expires), points))
     return given
 
 

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, and_, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    TextClause,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from clearing.kit.database import dialect_of
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.upsert import insert_for
+from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
-from clearing.ledger.journal.models import Block, Entry
-from clearing.ledger.lots.models import ExpiryMark
+from clearing.ledger.journal.models import Batch, Block, Entry
+from clearing.ledger.lots.books import Book, portions_of, written
+from clearing.ledger.lots.models import BookCursor, ExpiryMark, LotBook, LotDraw, TransferReversal
+from clearing.ledger.lots.replay import LotError, Original, Portion, Posting, Replay, Start
 from clearing.parties.agreements.models import Agreement
 from tongdui import receipts
 from tongdui.encoding import address_word
 from tongdui.orders import Kind
 
 _CHUNK = 400
+_BEFORE_ALL_BATCHES = 0
+_POSTINGS: Select[*tuple[Any, ...]] = select(
+    *(Entry.batch, Entry.index, Entry.merchant, Entry.nonce, Entry.item, Entry.kind, Entry.expiry_day, Entry.program),
+    *(Entry.agreement, Entry.address, Entry.points, Entry.out, Entry.settled, Entry.fee, Entry.ref, Entry.link),
+    *(Entry.leaf, Block.day),
+).join(Block, Block.number == Entry.block_number)
+"""The columns of an entry in the order of its fields, then its leaf and its day."""
 
 # Word for word the conditions of the partial indexes: with parameters, SQLite would not see that they apply.
 _HAS_EXPIRY_DAY = text("entries.expiry_day > 0")
@@ -38,24 +63,21 @@ class LotTerms(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """All entries that the lots of some accounts depend on, in the chain's order, with the times of their blocks."""
+    """What the lots of some accounts depend on: where their replay begins, and the entries from there on, in the chain's order."""
 
-    accounts: set[AccountKey] = field(default_factory=set)
-    """The accounts asked for, and those from which points came to them."""
-    targets: dict[int, int] = field(default_factory=dict)
-    """Agreement -> target program."""
-    keeps_expiry: frozenset[int] = frozenset()
-    """Agreements under which exchanged points keep their expiry."""
-    entries: list[tuple[receipts.Entry, int]] = field(default_factory=list)
-    """Entry and Unix time."""
+    start: Start
+    terms: dict[int, LotTerms]
+    """By agreement."""
+    postings: list[Posting]
 
-    def receiver_of(self, entry: receipts.Entry) -> AccountKey | None:
-        """The account that got points out of another one's lots by this entry."""
-        if entry.kind == Kind.TRANSFER:
-            return recipient_of(entry), entry.program
-        if entry.kind == Kind.EXCHANGE and entry.agreement in self.keeps_expiry:
-            return entry.member, self.targets[entry.agreement]
-        return None
+    def replay(self) -> Replay:
+        """The accounts' lots at the end."""
+        targets = {number: terms.target_program for number, terms in self.terms.items()}
+        keeping = {number for number, terms in self.terms.items() if terms.keep_expiry}
+        replay = Replay(targets, keeps_expiry=keeping, start=self.start)
+        for posting in self.postings:
+            replay.apply(posting.entry, posting.day, posting.leaf)
+        return replay
 
 
 class ExpiryMarkRepository:
@@ -88,23 +110,194 @@ class LotRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def history(self, accounts: Iterable[AccountKey]) -> History:
-        """What the lots of `accounts` depend on: their own entries, and those of each account from which points came that kept
-        their expiry."""
-        found: dict[tuple[int, int], tuple[receipts.Entry, int]] = {}
-        history = History(targets=self._targets(), keeps_expiry=self._keeping_expiry())
-        new = set(accounts)
+    def history(
+        self, addresses: Iterable[str], up_to: int | None = None, *, from_the_beginning: bool = False
+    ) -> History:
+        """What the lots of these addresses depend on, up to a batch (default: the newest): their entries since their books were
+        written, and those of addresses from which they got points since that nobody has worked out yet."""
+        up_to = self.newest_batch() if up_to is None else up_to
+        start = Start()
+        found: dict[bytes, Posting] = {}
+        new = set(addresses)
         while new:
-            history.accounts |= new
-            rows = self._entries(_of_members(new)) + self._entries(_transfers_to(new))
-            leaves = {entry.leaf() for entry, _ in rows if entry.kind == Kind.TRANSFER}
-            rows += self._entries(_chunks(Entry.link, leaves, Entry.kind == int(Kind.REVERSE)))
-            found |= {(entry.batch, entry.index): (entry, at) for entry, at in rows}
-            new = {
-                (entry.member, entry.program) for entry, _ in rows if history.receiver_of(entry) in history.accounts
-            } - history.accounts
-        history.entries = [found[place] for place in sorted(found)]
-        return history
+            books = {} if from_the_beginning else self.books(new)
+            for address in new:
+                book = books.get(address)
+                start.last_batches[address] = book.last_batch if book else _BEFORE_ALL_BATCHES
+                start.holdings |= book.holdings if book else {}
+            since = {address: start.last_batches[address] for address in new}
+            found |= {posting.leaf: posting for posting in self._postings_since(since, up_to)}
+            new = self._complete(start, found, up_to, know_draws=not from_the_beginning)
+        postings = sorted(found.values(), key=lambda posting: (posting.entry.batch, posting.entry.index))
+        entries = [posting.entry for posting in postings] + [original.entry for original in start.originals.values()]
+        return History(start, self.terms_of({entry.agreement for entry in entries if entry.out}), postings)
+
+    def _complete(self, start: Start, found: Mapping[bytes, Posting], up_to: int, *, know_draws: bool) -> set[str]:
+        """Looks up what entries took whose givers take no part. Where nobody has worked that out, the givers join: returns them."""
+        elsewhere = {leaf: posting for leaf, posting in found.items() if _took_elsewhere(posting, start)}
+        links = {posting.entry.link for posting in found.values() if posting.entry.kind == Kind.REVERSE}
+        earlier = self._by_leaves(links - found.keys() - start.originals.keys())
+        wanted = {**elsewhere, **earlier}
+        if not wanted:
+            return set()
+        taken = self._draws(wanted.values()) if know_draws else {}
+        taken |= {leaf: [] for leaf, posting in wanted.items() if posting.entry.kind == Kind.ISSUE}
+        back = self._given_back([leaf for leaf in earlier if leaf in taken], found, up_to)
+        for leaf in taken:
+            if leaf in elsewhere:
+                start.taken[leaf] = taken[leaf]
+            else:
+                start.originals[leaf] = Original(earlier[leaf].entry, leaf, taken[leaf], *back.get(leaf, (0, 0)))
+        givers = {posting.entry.member for leaf, posting in wanted.items() if leaf not in taken}
+        if both := givers & start.last_batches.keys():
+            raise LotError(f"the book of {min(both)} lacks what an entry took")
+        return givers
+
+    def _postings_since(self, last_batches: Mapping[str, int], up_to: int) -> Iterator[Posting]:
+        """Entries of these addresses, transfers to them, and reversals of such transfers, each since the address's last batch."""
+        words = {address_word(address): last for address, last in last_batches.items()}
+        transfers = _POSTINGS.where(_IS_LINKED, Entry.kind == int(Kind.TRANSFER))
+        same = and_(TransferReversal.batch == Entry.batch, TransferReversal.index == Entry.index)
+        reversals = _POSTINGS.join(TransferReversal, same)
+        yield from self._since(_POSTINGS, Entry.address, Entry.batch, last_batches, up_to)
+        yield from self._since(transfers, Entry.link, Entry.batch, words, up_to)
+        yield from self._since(reversals, TransferReversal.address, TransferReversal.batch, last_batches, up_to)
+
+    def _since(
+        self,
+        query: Select[*tuple[Any, ...]],
+        column: InstrumentedAttribute[Any],
+        batch: InstrumentedAttribute[int],
+        last_batches: Mapping[Any, int],
+        up_to: int,
+    ) -> Iterator[Posting]:
+        """The rows of a query where a column has one of these values, each after its batch."""
+        query = query.where(batch <= up_to)
+        if dialect_of(self._session) == "postgresql":
+            values = literal(list(last_batches), ARRAY(column.type))
+            lasts = literal(list(last_batches.values()), ARRAY(BigInteger))
+            wanted = func.unnest(values, lasts).table_valued("value", "last").render_derived()
+            queries = [query.join(wanted, and_(column == wanted.c.value, batch > wanted.c.last))]
+        else:  # its statements cost no round trip
+            queries = [query.where(column == value, batch > last) for value, last in last_batches.items()]
+        for each in queries:
+            yield from map(_posting, self._session.execute(each))
+
+    def _by_leaves(self, leaves: Collection[bytes]) -> dict[bytes, Posting]:
+        """The entries with these leaves."""
+        found: dict[bytes, Posting] = {}
+        for some in _chunks(leaves):
+            rows = self._session.execute(_POSTINGS.where(Entry.leaf.in_(some)))
+            found |= {posting.leaf: posting for posting in map(_posting, rows)}
+        return found
+
+    def _given_back(
+        self, leaves: Collection[bytes], replayed: Mapping[bytes, Posting], up_to: int
+    ) -> dict[bytes, tuple[int, int]]:
+        """What reversals returned of these entries, points and out, but for those reversals that are replayed."""
+        found: dict[bytes, tuple[int, int]] = {}
+        reversals = select(Entry.link, Entry.leaf, Entry.points, Entry.out).where(
+            _IS_LINKED, Entry.kind == int(Kind.REVERSE), Entry.batch <= up_to
+        )
+        for some in _chunks(leaves):
+            for link, leaf, points, out in self._session.execute(reversals.where(Entry.link.in_(some))):
+                if leaf not in replayed:
+                    before = found.get(link, (0, 0))
+                    found[link] = (before[0] + points, before[1] + out)
+        return found
+
+    def _draws(self, postings: Iterable[Posting]) -> dict[bytes, list[Portion]]:
+        """What these entries took, where somebody has worked that out."""
+        leaves = {(posting.entry.batch, posting.entry.index): posting.leaf for posting in postings}
+        query = select(LotDraw.batch, LotDraw.index, LotDraw.taken)
+        rows = self._session.execute(query.where(pairs_in_list(self._session, LotDraw.batch, LotDraw.index, leaves)))
+        return {leaves[batch, index]: portions_of(taken) for batch, index, taken in rows}
+
+    # ---------------------------------------------------------------- books
+
+    def books(self, addresses: Iterable[str]) -> dict[str, Book]:
+        """The books of these addresses, where there are any."""
+        query = select(LotBook.address, LotBook.last_batch, LotBook.lots)
+        rows = self._session.execute(query.where(in_list(self._session, LotBook.address, set(addresses))))
+        return {address: Book.read(address, last, lots) for address, last, lots in rows}
+
+    def newest_batch(self) -> int:
+        """The newest batch that has an entry."""
+        return self._session.scalar(select(func.max(Entry.batch))) or _BEFORE_ALL_BATCHES
+
+    def lock_newest_batch(self) -> int | None:
+        """The newest batch. It stays in the chain until this transaction ends: the projector cannot take it back before."""
+        query = select(Batch.number).order_by(Batch.number.desc()).limit(1)
+        return self._session.scalar(query.with_for_update(read=True, key_share=True))
+
+    def save(self, books: Iterable[Book], draws: Iterable[tuple[int, int, list[Portion]]]) -> None:
+        """Writes books and draws. A book that somebody else has written farther stays."""
+        new_draws = [{"batch": batch, "index": index, "taken": written(taken)} for batch, index, taken in draws]
+        if new_draws:
+            self._session.execute(insert_for(self._session)(LotDraw).on_conflict_do_nothing(), new_draws)
+        new_books = [{"address": book.address, "last_batch": book.last_batch, "lots": book.lots()} for book in books]
+        if new_books:
+            statement = insert_for(self._session)(LotBook)
+            new = statement.excluded
+            farther = statement.on_conflict_do_update(
+                index_elements=["address"],
+                set_={"last_batch": new.last_batch, "lots": new.lots},
+                where=new.last_batch > LotBook.last_batch,
+            )
+            self._session.execute(farther, new_books)
+
+    def take_back(self, first_batch: int) -> None:
+        """A batch and all after it fell out of the chain: forgets what was worked out from them. Remove the batches first."""
+        for table, batch in (
+            (LotBook, LotBook.last_batch),
+            (LotDraw, LotDraw.batch),
+            (TransferReversal, TransferReversal.batch),
+        ):
+            self._session.execute(delete(table).where(batch >= first_batch))
+
+    def note_reversals(self, entries: Iterable[receipts.Entry], originals: Mapping[bytes, receipts.Entry]) -> None:
+        """Notes from whom these entries take back what transfers gave them."""
+        rows = [
+            {"address": recipient_of(originals[entry.link]), "batch": entry.batch, "index": entry.index}
+            for entry in entries
+            if entry.kind == Kind.REVERSE and originals[entry.link].kind == Kind.TRANSFER
+        ]
+        if rows:
+            self._session.execute(insert(TransferReversal), rows)
+
+    # ---------------------------------------------------------------- busy addresses
+
+    def with_long_histories(self, addresses: Collection[str], entries: int) -> list[str]:
+        """Those of these addresses that have more than so many entries which their books lack."""
+        lacking = select(Entry.index).where(
+            Entry.address == Account.address, Entry.batch > func.coalesce(LotBook.last_batch, _BEFORE_ALL_BATCHES)
+        )
+        query = select(Account.address).outerjoin(LotBook, LotBook.address == Account.address)
+        is_long = lacking.offset(entries).limit(1).exists()
+        return list(
+            self._session.scalars(query.where(in_list(self._session, Account.address, addresses), is_long).distinct())
+        )
+
+    def cursor(self) -> int:
+        """Up to which batch the books of busy addresses were looked after."""
+        return self._session.scalar(select(BookCursor.batch)) or _BEFORE_ALL_BATCHES
+
+    def set_cursor(self, batch: int) -> None:
+        """Notes that."""
+        statement = insert_for(self._session)(BookCursor).values(id=1, batch=batch)
+        self._session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"batch": batch}))
+
+    def sampled(self, after: int, up_to: int) -> set[str]:
+        """The addresses of a sample of the entries between two batches: those whose leaf ends with a zero byte, one in 256."""
+        query = select(Entry.address, Entry.kind, Entry.link).where(
+            Entry.batch > after, Entry.batch <= up_to, func.substr(Entry.leaf, 32, 1) == bytes(1)
+        )
+        found: set[str] = set()
+        for address, kind, link in self._session.execute(query):
+            found |= {address, _address_of(link)} if kind == Kind.TRANSFER else {address}
+        return found
+
+    # ---------------------------------------------------------------- agreements
 
     def terms_of(self, agreements: Collection[int]) -> dict[int, LotTerms]:
         """The terms of these agreements, by number."""
@@ -157,8 +350,6 @@ class LotRepository:
         mine = pairs_in_list(self._session, Entry.address, Entry.program, accounts)
         return self._accounts_given(mine, Entry.agreement.in_(keeping), Entry.kind == int(Kind.EXCHANGE))
 
-    # ---------------------------------------------------------------- entries
-
     def _targets(self) -> dict[int, int]:
         query = select(Agreement.number, Agreement.target_program).where(Agreement.number.is_not(None))
         return {number or 0: target for number, target in self._session.execute(query)}
@@ -168,38 +359,26 @@ class LotRepository:
         query = select(Agreement.number).where(Agreement.number.is_not(None), Agreement.keep_expiry)
         return frozenset(number or 0 for number in self._session.scalars(query))
 
-    def _entries(self, conditions: Sequence[ColumnElement[bool]]) -> list[tuple[receipts.Entry, int]]:
-        rows: list[tuple[receipts.Entry, int]] = []
-        for condition in conditions:
-            query = select(Entry, Block.timestamp).join(Block, Block.number == Entry.block_number).where(condition)
-            rows += [(entry.wire(), at) for entry, at in self._session.execute(query)]
-        return rows
+
+def _posting(row: Sequence[Any]) -> Posting:
+    *columns, leaf, day = row
+    return Posting(receipts.Entry(*columns), leaf, day)
 
 
-def _of_members(accounts: Iterable[AccountKey]) -> list[ColumnElement[bool]]:
-    """Entries of these accounts, and these members' entries under any agreement: an exchange gives points of its target program."""
-    keys = sorted(accounts)
-    conditions: list[ColumnElement[bool]] = []
-    for start in range(0, len(keys), _CHUNK):
-        some = keys[start : start + _CHUNK]
-        own = tuple_(Entry.address, Entry.program).in_(some)
-        exchanged = Entry.address.in_(sorted({address for address, _ in some})) & (Entry.agreement != 0)
-        conditions.append(or_(own, exchanged))
-    return conditions
+def _took_elsewhere(posting: Posting, start: Start) -> bool:
+    """Whether the replay cannot know by itself what an entry took: a transfer whose giver is farther than it, or takes no part."""
+    last = start.last_batches.get(posting.entry.member)
+    return (
+        posting.entry.kind == Kind.TRANSFER
+        and posting.leaf not in start.taken
+        and (last is None or posting.entry.batch <= last)
+    )
 
 
-def _transfers_to(accounts: Iterable[AccountKey]) -> list[ColumnElement[bool]]:
-    recipients = {address_word(address) for address, _ in accounts}
-    return _chunks(Entry.link, recipients, Entry.kind == int(Kind.TRANSFER))
-
-
-def _chunks(
-    column: InstrumentedAttribute[bytes], values: Iterable[bytes], kind: ColumnElement[bool]
-) -> list[ColumnElement[bool]]:
-    ordered = sorted(values)
-    return [
-        and_(_IS_LINKED, kind, column.in_(ordered[start : start + _CHUNK])) for start in range(0, len(ordered), _CHUNK)
-    ]
+def _chunks(leaves: Collection[bytes]) -> Iterator[list[bytes]]:
+    ordered = sorted(leaves)
+    for begin in range(0, len(ordered), _CHUNK):
+        yield ordered[begin : begin + _CHUNK]
 
 
 def _address_of(link: bytes) -> str:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity
+from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.models import AT_ONCE, UNDATED
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository
 from clearing.ledger.journal.effects import recipient_of
-from clearing.ledger.lots.replay import Portion, Replay, day_that_counts
-from clearing.ledger.lots.repository import History, LotRepository, LotTerms
+from clearing.ledger.lots.replay import Portion, day_that_counts
+from clearing.ledger.lots.repository import LotRepository, LotTerms
 from tongdui.orders import Kind
 from tongdui.receipts import Entry
+
+_LOCKED = "lots of locked accounts"
+"""Where a session keeps them, with the transaction that has locked them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class LotService:
 
     def __init__(self, session: Session, *, network: NetworkIdentity) -> None:
         self._network = network
+        self._session = session
         self._accounts = AccountRepository(session)
         self._lots = LotRepository(session)
 
@@ -49,8 +53,18 @@ class LotService:
 
     def portions(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Portion]]:
         """The same as the replay has them."""
-        replay = replayed(self._lots.history(accounts), self._network.utc_offset_seconds)
+        replay = self._lots.history({address for address, _ in accounts}).replay()
         return {account: replay.lots(account) for account in accounts}
+
+    def portions_of_locked(self, accounts: Collection[AccountKey]) -> Mapping[AccountKey, list[Portion]]:
+        """The same of accounts that this transaction has locked: until it ends nothing can change them, so they are read once."""
+        transaction, known = self._session.info.get(_LOCKED, (None, {}))
+        if transaction is not self._session.get_transaction():
+            known = {}
+            self._session.info[_LOCKED] = (self._session.get_transaction(), known)
+        if missing := [account for account in accounts if account not in known]:
+            known |= self.portions(missing)
+        return {account: known[account] for account in accounts}
 
     def due_days(self, entries: Sequence[Entry], day: int) -> dict[AccountKey, int]:
         """From which day on the expiry round has to look at accounts, because of what these entries, of a block of this day,
@@ -108,14 +122,6 @@ class _DueDays:
 
     def _note(self, account: AccountKey, day: int) -> None:
         self.found[account] = min(day, self.found.get(account, UNDATED))
-
-
-def replayed(history: History, utc_offset_seconds: int) -> Replay:
-    """The accounts' lots at the end of their history."""
-    replay = Replay(history.targets, history.accounts.__contains__, keeps_expiry=history.keeps_expiry)
-    for entry, at in history.entries:
-        replay.apply(entry, (at + utc_offset_seconds) // SECONDS_A_DAY)
-    return replay
 
 
 def _lot(portion: Portion) -> Lot:

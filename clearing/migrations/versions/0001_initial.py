@@ -103,7 +103,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("leaf", name=op.f("entries_leaf_unique")),
     )
     with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index("entries_account_index", ["address", "program"], unique=False)
+        batch_op.create_index("entries_address_index", ["address", "batch", "index"], unique=False)
         batch_op.create_index(
             "entries_agreement_index",
             ["agreement", "batch", "index"],
@@ -122,7 +122,7 @@ def upgrade() -> None:
         batch_op.create_index("entries_instruction_unique", ["merchant", "nonce", "item"], unique=True)
         batch_op.create_index(
             "entries_link_index",
-            ["link"],
+            ["link", "batch", "index"],
             unique=False,
             postgresql_where=sa.text("kind IN (5, 6)"),
             sqlite_where=sa.text("kind IN (5, 6)"),
@@ -202,6 +202,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("idempotency_records_created_at_index"), ["created_at"], unique=False)
 
     op.create_table(
+        "lot_book_cursor",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("lot_book_cursor_pkey")),
+    )
+    op.create_table(
+        "lot_books",
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("last_batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lots", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("address", name=op.f("lot_books_pkey")),
+    )
+    with op.batch_alter_table("lot_books", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("lot_books_last_batch_index"), ["last_batch"], unique=False)
+
+    op.create_table(
+        "lot_draws",
+        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("taken", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("batch", "index", name=op.f("lot_draws_pkey")),
+    )
+    op.create_table(
         "members",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
@@ -256,6 +279,36 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("quarantined_events_pkey")),
     )
+    op.create_table(
+        "reconciliation_alarms",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("reconciliation_alarms_pkey")),
+    )
+    op.create_table(
+        "reconciliations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scope", sa.String(length=16), nullable=False),
+        sa.Column("block", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("block_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("contract", sa.String(length=42), nullable=False),
+        sa.Column("drifts", sa.Integer(), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.Column("chain_state", sa.JSON(), nullable=False),
+        sa.Column("oldest_open_order", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("reconciliations_pkey")),
+    )
+    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
+        batch_op.create_index(
+            "reconciliations_clean_index",
+            ["ended_at"],
+            unique=False,
+            postgresql_where=sa.text("drifts = 0"),
+            sqlite_where=sa.text("drifts = 0"),
+        )
+        batch_op.create_index("reconciliations_scope_index", ["scope", "ended_at"], unique=False)
+
     op.create_table(
         "reference_versions",
         sa.Column("table_name", sa.String(length=63), nullable=False),
@@ -313,6 +366,13 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("transactions_state_index"), ["state"], unique=False)
 
+    op.create_table(
+        "transfer_reversals",
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("address", "batch", "index", name=op.f("transfer_reversals_pkey")),
+    )
     op.create_table(
         "agreements",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -1186,6 +1246,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("agreements_source_merchant_index"))
 
     op.drop_table("agreements")
+    op.drop_table("transfer_reversals")
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("transactions_state_index"))
         batch_op.drop_index(
@@ -1202,6 +1263,14 @@ def downgrade() -> None:
 
     op.drop_table("rejections")
     op.drop_table("reference_versions")
+    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
+        batch_op.drop_index("reconciliations_scope_index")
+        batch_op.drop_index(
+            "reconciliations_clean_index", postgresql_where=sa.text("drifts = 0"), sqlite_where=sa.text("drifts = 0")
+        )
+
+    op.drop_table("reconciliations")
+    op.drop_table("reconciliation_alarms")
     op.drop_table("quarantined_events")
     op.drop_table("positions")
     op.drop_table("merchants")
@@ -1210,6 +1279,12 @@ def downgrade() -> None:
         batch_op.drop_index("members_barred_index", postgresql_where=sa.text("barred"), sqlite_where=sa.text("barred"))
 
     op.drop_table("members")
+    op.drop_table("lot_draws")
+    with op.batch_alter_table("lot_books", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("lot_books_last_batch_index"))
+
+    op.drop_table("lot_books")
+    op.drop_table("lot_book_cursor")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 
@@ -1248,7 +1323,7 @@ def downgrade() -> None:
         batch_op.drop_index(
             "entries_agreement_index", postgresql_where=sa.text("agreement > 0"), sqlite_where=sa.text("agreement > 0")
         )
-        batch_op.drop_index("entries_account_index")
+        batch_op.drop_index("entries_address_index")
 
     op.drop_table("entries")
     op.drop_table("chain_events")

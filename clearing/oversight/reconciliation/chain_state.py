@@ -1,18 +1,20 @@
-"""The state of the clearing house from the contract's events alone: every balance, position, total and root.
+"""The state of the clearing house from the contract's events alone: every position, total and root, and what balances changed by.
 
-On purpose this shares nothing with the projector but the decoding of an event. It reads the logs by another method of the node,
-replays them in memory, and knows nothing of the database, so a mistake goes unnoticed only if both make it.
+On purpose this shares nothing with the projector but the decoding of an event. It reads the logs by another method of the node and
+replays them, so a mistake goes unnoticed only if both make it. It keeps what is few (merchants, programs, agreements); what is many
+(balances, nonces, batches) it hands over after each page of events.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError, Log
+from clearing.ledger.accounts.repository import AccountKey
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of
 from tongdui.orders import NO_NONCE, Kind, Reason
 from tongdui.receipts import Entry, chain_head, merkle_root
@@ -23,8 +25,12 @@ TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_
 _MINTING = 3
 """The first three mint points; the others burn them."""
 
-_BLOCKS_A_READ = 2_000
+_FIRST_STEP, _BLOCKS_A_PAGE = 32, 2_000
+_LOGS_A_PAGE = 5_000
 _OPERATOR = 0
+
+OriginalOf = Callable[[Collection[bytes]], dict[bytes, tuple[int, bytes]]]
+"""From leaves to kind and link of their entries. A leaf is a hash of all of its entry, so whoever names the entry cannot lie."""
 
 
 @dataclass(slots=True)
@@ -46,54 +52,103 @@ class ClosedBatch:
 
 
 @dataclass(slots=True)
+class Page:
+    """What a page of events did to what is many."""
+
+    balances: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    """By how much balances changed."""
+    used: set[tuple[int, int]] = field(default_factory=set)
+    """Merchant and nonce of what was used up."""
+    batches: dict[int, ClosedBatch] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class ChainState:
     """The state of the clearing house after the events that were applied."""
 
-    balances: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    block: int = -1
+    """The newest block whose events were applied."""
+    block_hash: str = ""
     positions: dict[int, int] = field(default_factory=dict)
     limits: dict[int, int] = field(default_factory=dict)
     totals: dict[int, list[int]] = field(default_factory=dict)
-    batches: dict[int, ClosedBatch] = field(default_factory=dict)
+    agreements: dict[int, AgreementSides] = field(default_factory=dict)
     funds: int = 0
     head: bytes = ZERO_WORD
+    batches: int = 0
     entries: int = 0
     events: int = 0
     faults: list[str] = field(default_factory=list)
     """Where the events contradict each other."""
-    _agreements: dict[int, AgreementSides] = field(default_factory=dict)
-    reversed: frozenset[bytes] = frozenset()
-    """Leaves that reversals undo, known beforehand, so that nothing has to be kept of the others."""
+    page: Page = field(default_factory=Page)
+    """What came since somebody last called `take_page`."""
     _originals: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    """Kind and link of each of those leaves."""
-    _nonces: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-    """Used nonces as the contract keeps them: a word of 256 bits by merchant and number of the word."""
+    """Kind and link of the entries that the page's reversals undo."""
     _open: list[bytes] = field(default_factory=list)
     """Leaves of the batch that is not closed yet."""
 
-    def has_used(self, merchant: int, nonce: int) -> bool:
-        """Whether the events show that a nonce was used up."""
-        return bool(self._nonces.get((merchant, nonce >> 8), 0) >> (nonce & 0xFF) & 1)
+    # ---------------------------------------------------------------- what is kept between two runs
 
-    def _use(self, merchant: int, nonce: int) -> None:
-        self._nonces[merchant, nonce >> 8] |= 1 << (nonce & 0xFF)
+    def as_json(self) -> dict[str, Any]:
+        """What has to be known to go on from here."""
+        return {
+            "block": self.block,
+            "block_hash": self.block_hash,
+            "positions": list(self.positions.items()),
+            "limits": list(self.limits.items()),
+            "totals": list(self.totals.items()),
+            "agreements": [(number, *astuple(sides)) for number, sides in self.agreements.items()],
+            "funds": self.funds,
+            "head": hex_of(self.head),
+            "batches": self.batches,
+            "entries": self.entries,
+            "events": self.events,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> ChainState:
+        """The state that was kept."""
+        values = dict(kept)
+        for name in ("positions", "limits", "totals"):
+            values[name] = dict(kept[name])
+        values["agreements"] = {number: AgreementSides(*sides) for number, *sides in kept["agreements"]}
+        values["head"] = bytes_of(kept["head"])
+        return cls(**values)
+
+    # ---------------------------------------------------------------- events
+
+    def apply_page(self, logs: Sequence[Log], original_of: OriginalOf) -> None:
+        """Applies the next events. An event that builds on an unknown thing is a fault, and the rest goes on."""
+        reversed_here = {
+            entry.link for entry in _entries(logs, contract.LINKED_ENTRY_POSTED) if entry.kind == Kind.REVERSE
+        }
+        self._originals = original_of(reversed_here) if reversed_here else {}
+        for log in logs:
+            self.events += 1
+            try:
+                self._apply(log, reversed_here)
+            except LookupError as missing:
+                text = f"event {log.index} of transaction {hex_of(log.tx_hash)} builds on an unknown {missing}"
+                self.faults.append(text)
+
+    def take_page(self) -> Page:
+        """What the events did to what is many since the last call."""
+        taken, self.page = self.page, Page()
+        return taken
+
+    def take_faults(self) -> list[str]:
+        """Where the events contradicted each other since the last call."""
+        taken, self.faults = self.faults, []
+        return taken
 
     def supply(self, program: int) -> int:
         """Points of a program in circulation."""
         totals = self.totals[program]
         return sum(totals[:_MINTING]) - sum(totals[_MINTING:])
 
-    def apply(self, log: Log) -> None:
-        """Applies the next event. An event that builds on an unknown thing is a fault, and the rest goes on."""
-        self.events += 1
-        try:
-            self._apply(log)
-        except LookupError as missing:
-            self.faults.append(f"event {log.index} of transaction {hex_of(log.tx_hash)} builds on an unknown {missing}")
-
-    def _apply(self, log: Log) -> None:
+    def _apply(self, log: Log, reversed_here: Collection[bytes]) -> None:
         if log.topics[0] in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
-            link = log.topics[2] if len(log.topics) > 2 else ZERO_WORD
-            self._apply_entry(Entry.from_log(hex_of(log.topics[1][12:]), log.data, link))
+            self._apply_entry(entry_of(log), reversed_here)
             return
         event = contract.decode_log(log)
         if event is None:
@@ -114,7 +169,7 @@ class ChainState:
                 self.totals[arguments["program"]] = [0] * len(TOTALS)
             case "AgreementRegistered":
                 terms = arguments["terms"]
-                self._agreements[arguments["agreement"]] = AgreementSides(
+                self.agreements[arguments["agreement"]] = AgreementSides(
                     terms["sourceMerchant"], terms["targetMerchant"], terms["targetProgram"]
                 )
             case "Deposited" | "Withdrawn":
@@ -122,39 +177,40 @@ class ChainState:
                 self.positions[arguments["merchant"]] += micros
                 self.funds += micros
             case "SignerChanged" if arguments["nonce"] != NO_NONCE:
-                self._use(arguments["merchant"], arguments["nonce"])
+                self.page.used.add((arguments["merchant"], arguments["nonce"]))
             case "InstructionRejected":
-                self._use(arguments["merchant"], arguments["nonce"])
+                self.page.used.add((arguments["merchant"], arguments["nonce"]))
             case "OrderRejected" if arguments["reason"] == Reason.ATOMIC_FAILED:
-                self._use(arguments["merchant"], arguments["nonce"])
+                self.page.used.add((arguments["merchant"], arguments["nonce"]))
             case "BatchClosed":
                 self._close(
                     arguments["batch"], arguments["entries"], bytes_of(arguments["root"]), bytes_of(arguments["head"])
                 )
 
     def _close(self, batch: int, entries: int, root: bytes, head: bytes) -> None:
-        if batch != len(self.batches) + 1:
-            self.faults.append(f"batch {batch} follows batch {len(self.batches)}")
+        if batch != self.batches + 1:
+            self.faults.append(f"batch {batch} follows batch {self.batches}")
         if entries != len(self._open):
             self.faults.append(f"batch {batch} says {entries} entries and has {len(self._open)}")
         if root != merkle_root(self._open):
             self.faults.append(f"the root of batch {batch} does not recompute")
         if head != chain_head(self.head, batch, entries, root):
             self.faults.append(f"the head after batch {batch} does not recompute")
-        self.batches[batch] = ClosedBatch(entries, root, head)
+        self.page.batches[batch] = ClosedBatch(entries, root, head)
+        self.batches += 1
         self.head = head
         self._open = []
 
     # ---------------------------------------------------------------- entries
 
-    def _apply_entry(self, entry: Entry) -> None:
-        if (entry.batch, entry.index) != (len(self.batches) + 1, len(self._open)):
+    def _apply_entry(self, entry: Entry, reversed_here: Collection[bytes]) -> None:
+        if (entry.batch, entry.index) != (self.batches + 1, len(self._open)):
             self.faults.append(f"entry {entry.batch}/{entry.index} is out of order")
         leaf = entry.leaf()
         self._open.append(leaf)
-        if leaf in self.reversed:
+        if leaf in reversed_here:
             self._originals[leaf] = (entry.kind, entry.link)
-        self._use(entry.merchant, entry.nonce)
+        self.page.used.add((entry.merchant, entry.nonce))
         self.entries += 1
         match entry.kind:
             case Kind.ISSUE:
@@ -164,8 +220,8 @@ class ChainState:
             case Kind.EXPIRE:
                 self._move(entry.member, entry.program, -entry.points, "expired")
             case Kind.TRANSFER:
-                self.balances[entry.member, entry.program] -= entry.points
-                self.balances[hex_of(entry.link[12:]), entry.program] += entry.points
+                self.page.balances[entry.member, entry.program] -= entry.points
+                self.page.balances[hex_of(entry.link[12:]), entry.program] += entry.points
             case Kind.EXCHANGE | Kind.SPEND:
                 self._conversion(entry)
             case Kind.REVERSE if entry.link in self._originals:
@@ -174,7 +230,7 @@ class ChainState:
                 self.faults.append(f"entry {entry.batch}/{entry.index} makes no sense: {entry}")
 
     def _conversion(self, entry: Entry) -> None:
-        sides = self._agreements[entry.agreement]
+        sides = self.agreements[entry.agreement]
         self._move(entry.member, entry.program, -entry.points, "exchanged_out" if sides.target_program else "spent")
         if sides.target_program:
             self._move(entry.member, sides.target_program, entry.out, "exchanged_in")
@@ -189,10 +245,10 @@ class ChainState:
             case Kind.REDEEM | Kind.EXPIRE:
                 self._move(entry.member, entry.program, entry.points, "restored")
             case Kind.TRANSFER:
-                self.balances[hex_of(link[12:]), entry.program] -= entry.points
-                self.balances[entry.member, entry.program] += entry.points
+                self.page.balances[hex_of(link[12:]), entry.program] -= entry.points
+                self.page.balances[entry.member, entry.program] += entry.points
             case _:
-                sides = self._agreements[entry.agreement]
+                sides = self.agreements[entry.agreement]
                 self._move(entry.member, entry.program, entry.points, "restored")
                 if sides.target_program:
                     self._move(entry.member, sides.target_program, -entry.out, "revoked")
@@ -200,41 +256,36 @@ class ChainState:
                 self.positions[sides.target] -= entry.settled + entry.fee
 
     def _move(self, member: str, program: int, points: int, total: str) -> None:
-        self.balances[member, program] += points
+        self.page.balances[member, program] += points
         self.totals[program][TOTALS.index(total)] += abs(points)
 
 
-def read_chain_state(client: ChainClient, address: str, first: int, last: int) -> ChainState:
-    """The state after block `last`, from the logs since `first` (the contract's own block, or an earlier one)."""
-    state = ChainState(reversed=_reversed(client, address, first, last))
-    for log in logs(client, address, first, last):
-        state.apply(log)
-    return state
+def entry_of(log: Log) -> Entry:
+    """The entry that an event posts."""
+    return Entry.from_log(hex_of(log.topics[1][12:]), log.data, log.topics[2] if len(log.topics) > 2 else ZERO_WORD)
 
 
-def _reversed(client: ChainClient, address: str, first: int, last: int) -> frozenset[bytes]:
-    """Leaves of the entries that reversals undo."""
-    linked = logs(client, address, first, last, topic=contract.LINKED_ENTRY_POSTED)
-    entries = (Entry.from_log(hex_of(log.topics[1][12:]), log.data, log.topics[2]) for log in linked)
-    return frozenset(entry.link for entry in entries if entry.kind == Kind.REVERSE)
+def _entries(logs: Iterable[Log], topic: bytes) -> Iterator[Entry]:
+    return (entry_of(log) for log in logs if log.topics[0] == topic)
 
 
-def logs(client: ChainClient, address: str, first: int, last: int, topic: bytes | None = None) -> Iterator[Log]:
-    """The contract's logs in order, of one topic or all. Reads fewer blocks at a time where the node finds the answer too large."""
-    wanted: dict[str, Any] = {"address": address, "topics": [hex_of(topic)]} if topic else {"address": address}
-    step = _BLOCKS_A_READ
+def log_pages(client: ChainClient, address: str, first: int, last: int) -> Iterator[tuple[int, list[Log]]]:
+    """The contract's logs in order: some blocks at a time, up to which block, and their logs. It asks for so many blocks that
+    their logs fit well into memory, and for fewer where the node finds the answer too large."""
+    step = _FIRST_STEP
     while first <= last:
         until = min(first + step - 1, last)
         try:
-            found = client.call("eth_getLogs", {**wanted, "fromBlock": hex(first), "toBlock": hex(until)})
+            wanted = {"address": address, "fromBlock": hex(first), "toBlock": hex(until)}
+            found = client.call("eth_getLogs", wanted)
         except ChainError:
             if step == 1:
                 raise
             step = max(1, step // 4)
             continue
-        yield from map(_log, found)
+        yield until, [_log(raw) for raw in found]
         first = until + 1
-        step = min(step * 2, _BLOCKS_A_READ)
+        step = max(1, min(step * 2, step * _LOGS_A_PAGE // max(len(found), 1), _BLOCKS_A_PAGE))
 
 
 def _log(raw: dict[str, Any]) -> Log:

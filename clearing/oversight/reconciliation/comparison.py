@@ -1,21 +1,31 @@
-"""What a reconciliation compares: accounts, positions, programs, the journal and the nonces of final orders."""
+"""What a reconciliation compares, piece by piece: accounts, positions, programs, journal, nonces of final orders, reservations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from clearing.ledger.accounts.repository import NOTHING
+from clearing.ledger.accounts.repository import NOTHING, AccountKey
 from clearing.ordering.orders.models import OrderState
-from clearing.oversight.reconciliation.chain_state import TOTALS, ChainState
+from clearing.oversight.reconciliation.chain_state import TOTALS, ChainState, ClosedBatch
 from clearing.oversight.reconciliation.contract_views import ContractViews
-from clearing.oversight.reconciliation.repository import DatabaseState, FinalOrder, Names
+from clearing.oversight.reconciliation.repository import (
+    NO_ACCOUNT,
+    AccountRow,
+    FinalOrder,
+    Names,
+    Snapshot,
+    StoredBatch,
+)
 from clearing.pipeline.unsent_orders import TOO_LARGE
 from tongdui.encoding import address_word, hex_of, word
 from tongdui.orders import Reason
 
 _NOT_CONSUMED = {Reason.UNKNOWN_SIGNER.code, Reason.DEADLINE_PASSED.code, Reason.MERCHANT_CLOSED.code, TOO_LARGE}
 """Rejections of a whole order, by the chain or by the sequencer, that leave its nonce free."""
+_KEPT = 10_000
+"""So many drifts are kept; of all others only the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,167 +40,209 @@ class Drift:
 
 
 @dataclass(slots=True)
-class Comparison:
-    """Compares the three sources after one block: counts what it compares and keeps what differs."""
+class Findings:
+    """What was compared, and what did not agree, from the beginning of a reconciliation."""
 
-    database: DatabaseState
-    contract: ContractViews
-    events: ChainState
-    names: Names
     checked: dict[str, int] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
+    drifted: int = 0
+    reserving: set[AccountKey] = field(default_factory=set)
+    """Accounts of which something is reserved: to be compared with the open orders."""
 
-    def compare_everything(self) -> None:
-        """Compares all that the three sources know."""
-        self._compare_accounts()
-        self._compare_reserved_points()
-        self._compare_positions()
-        self._compare_programs()
-        self._compare_journal()
-        self._compare_nonces()
-        for fault in self.events.faults:
-            self.drifts.append(Drift("events", fault, None, None, None))
+    def as_json(self) -> dict[str, Any]:
+        """As they are kept between two steps."""
+        return {
+            "checked": self.checked,
+            "drifts": [asdict(drift) for drift in self.drifts],
+            "drifted": self.drifted,
+            "reserving": sorted(self.reserving),
+        }
 
-    def _compare(
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Findings:
+        """The findings that were kept."""
+        reserving = {(address, program) for address, program in kept["reserving"]}
+        drifts = [Drift(**drift) for drift in kept["drifts"]]
+        return cls(dict(kept["checked"]), drifts, kept["drifted"], reserving)
+
+    def count(self, what: str, times: int = 1) -> None:
+        """Counts what was compared."""
+        self.checked[what] = self.checked.get(what, 0) + times
+
+    def drift(self, what: str, subject: str, database: Any = None, contract: Any = None, events: Any = None) -> None:
+        """Notes something that does not agree."""
+        self.drifted += 1
+        if len(self.drifts) < _KEPT:
+            self.drifts.append(Drift(what, subject, _text(database), _text(contract), _text(events)))
+
+    def compare(
         self, what: str, subject: str, *, database: Any = None, contract: Any = None, events: Any = None
     ) -> None:
         """Compares the values of the sources that have one."""
-        self.checked[what] = self.checked.get(what, 0) + 1
+        self.count(what)
         values = [value for value in (database, contract, events) if value is not None]
         if any(value != values[0] for value in values):
-            self.drifts.append(Drift(what, subject, _text(database), _text(contract), _text(events)))
+            self.drift(what, subject, database, contract, events)
 
-    def _compare_accounts(self) -> None:
-        keys = sorted({*self.database.balances, *self.events.balances})
+
+@dataclass(slots=True)
+class Comparison:
+    """Compares the sources after the block of one snapshot."""
+
+    snapshot: Snapshot
+    contract: ContractViews
+    findings: Findings
+    _names: Names | None = None
+
+    # ---------------------------------------------------------------- accounts
+
+    def compare_accounts(self, rows: Mapping[AccountKey, AccountRow], events: Mapping[AccountKey, int] | None) -> None:
+        """Compares balances. `events` are those of the events, where somebody added them up; None where nobody did."""
+        keys = sorted({*rows, *(events or ())})
         arguments = [address_word(address) + word(program) for address, program in keys]
         balances = self.contract.call_each("balanceOf(address,uint32)", arguments)
-        for key, balance in zip(keys, balances, strict=True):
-            self._compare(
-                "balance",
-                self.names.account(key),
-                database=self.database.balances.get(key, 0),
-                contract=_unsigned(balance),
-                events=self.events.balances.get(key, 0),
-            )
+        found = [
+            (key, rows.get(key, NO_ACCOUNT).posted, _unsigned(balance), None if events is None else events.get(key, 0))
+            for key, balance in zip(keys, balances, strict=True)
+        ]
+        names = self._names_of({key[0] for key, *values in found if len({v for v in values if v is not None}) > 1})
+        for key, database, contract, posted in found:
+            subject = names.account(key)
+            self.findings.compare("balance", subject, database=database, contract=contract, events=posted)
+        self.findings.count("reservation", len(rows))
+        self.findings.reserving |= {key for key, row in rows.items() if row.reserved or row.expiring}
 
-    def _compare_reserved_points(self) -> None:
-        for key in sorted({*self.database.pending, *self.database.pending_by_orders}):
-            stored = self.database.pending.get(key, NOTHING)
-            counted = self.database.pending_by_orders.get(key, NOTHING)
-            self.checked["reservation"] = self.checked.get("reservation", 0) + 1
-            if stored.reserved != counted.reserved:
-                detail = f"{stored.reserved}, but open orders reserve {counted.reserved}"
-                self.drifts.append(Drift("reservation", self.names.account(key), detail, None, None))
-            if stored.expiring != counted.expiring:
-                detail = f"{stored.expiring}, but open orders will let {counted.expiring} expire"
-                self.drifts.append(Drift("expiring points", self.names.account(key), detail, None, None))
+    def compare_reservations(self) -> None:
+        """Compares what accounts and positions reserve with what open orders and withdrawals reserve, and with holds' orders."""
+        counted = self.snapshot.reservations()
+        keys = sorted({*self.findings.reserving, *counted.points})
+        rows = self.snapshot.accounts(keys)
+        names = self._names_of({address for address, _ in keys})
+        for key in keys:
+            row, by_orders = rows.get(key, NO_ACCOUNT), counted.points.get(key, NOTHING)
+            if row.reserved != by_orders.reserved:
+                detail = f"{row.reserved}, but open orders reserve {by_orders.reserved}"
+                self.findings.drift("reservation", names.account(key), detail)
+            if row.expiring != by_orders.expiring:
+                detail = f"{row.expiring}, but open orders will let {by_orders.expiring} expire"
+                self.findings.drift("expiring points", names.account(key), detail)
+        for number, (_, _, reserved) in sorted(self.snapshot.positions().items()):
+            if reserved != counted.micros.get(number, 0):
+                detail = f"{reserved}, but open orders and withdrawals reserve {counted.micros.get(number, 0)}"
+                self.findings.drift("reserved money", names.merchant(number), detail)
+        for hold, drawing in self.snapshot.wrong_drawings():
+            its_order = "final" if drawing else "pending"
+            self.findings.drift("drawing hold", hold, f"{drawing}, but its order is {its_order}")
 
-    def _compare_positions(self) -> None:
-        numbers = sorted({*self.database.positions, *self.events.positions})
+    # ---------------------------------------------------------------- merchants and programs
+
+    def compare_positions(self, events: ChainState) -> None:
+        """Compares positions, credit limits and the money behind them."""
+        stored = self.snapshot.positions()
+        numbers = sorted({*stored, *events.positions})
+        names = self._names_of(())
         results = self.contract.call_each("merchantOf(uint32)", [word(number) for number in numbers])
         for number, fields in zip(numbers, results, strict=True):
-            position, limit, reserved = self.database.positions.get(number, (0, 0, 0))
-            subject = self.names.merchant(number)
-            self._compare(
+            position, limit, _ = stored.get(number, (0, 0, 0))
+            subject = names.merchant(number)
+            self.findings.compare(
                 "position",
                 subject,
                 database=position,
                 contract=_signed(fields[32:64]),
-                events=self.events.positions.get(number, 0),
+                events=events.positions.get(number, 0),
             )
-            self._compare(
+            self.findings.compare(
                 "credit limit",
                 subject,
                 database=limit,
                 contract=_unsigned(fields[64:96]),
-                events=self.events.limits.get(number, 0),
+                events=events.limits.get(number, 0),
             )
-            self._compare_reserved_micros(number, reserved)
-        self._compare(
+        self.findings.compare(
             "settlement funds",
             "all merchants",
-            database=sum(position for position, _, _ in self.database.positions.values()),
+            database=sum(position for position, _, _ in stored.values()),
             contract=_signed(self.contract.call("settlementFunds()")),
-            events=self.events.funds,
+            events=events.funds,
         )
 
-    def _compare_reserved_micros(self, number: int, reserved: int) -> None:
-        counted = self.database.micros_reserved.get(number, 0)
-        if reserved != counted:
-            detail = f"{reserved}, but open orders and withdrawals reserve {counted}"
-            self.drifts.append(Drift("reserved money", self.names.merchant(number), detail, None, None))
-
-    def _compare_programs(self) -> None:
-        numbers = sorted(self.events.totals)
+    def compare_programs(self, events: ChainState, posted: Mapping[int, int] | None) -> None:
+        """Compares totals. `posted` is the sum of all accounts by program, where somebody added them up."""
+        numbers = sorted(events.totals)
         arguments = [word(number) for number in numbers]
         supplies = self.contract.call_each("totalSupply(uint32)", arguments)
         totals = self.contract.call_each("totalsOf(uint32)", arguments)
-        posted: dict[int, int] = dict.fromkeys(numbers, 0)
-        for (_, program), points in self.database.balances.items():
-            posted[program] = posted.get(program, 0) + points
+        names = self._names_of(())
         for number, supply, fields in zip(numbers, supplies, totals, strict=True):
-            code = self.names.program(number)
-            self._compare(
+            code = names.program(number)
+            self.findings.compare(
                 "supply",
                 code,
-                database=posted[number],
+                database=None if posted is None else posted.get(number, 0),
                 contract=_unsigned(supply),
-                events=self.events.supply(number),
+                events=events.supply(number),
             )
             for place, name in enumerate(TOTALS):
-                self._compare(
+                self.findings.compare(
                     "program total",
                     f"{code} {name}",
                     contract=_unsigned(fields[32 * place : 32 * place + 32]),
-                    events=self.events.totals[number][place],
+                    events=events.totals[number][place],
                 )
 
-    def _compare_journal(self) -> None:
-        stored_batches, closed_batches = self.database.batches, self.events.batches
-        numbers = sorted({*stored_batches, *closed_batches})
+    # ---------------------------------------------------------------- the journal
+
+    def compare_batches(self, stored: Mapping[int, StoredBatch], closed: Mapping[int, ClosedBatch]) -> None:
+        """Compares the batches of some blocks, and their entries by the root that these give."""
+        numbers = sorted({*stored, *closed})
         roots = self.contract.call_each("rootOf(uint40)", [word(number) for number in numbers])
         for number, root in zip(numbers, roots, strict=True):
-            self._compare_batch(number, root)
-        last = max(numbers, default=0)
-        self._compare(
-            "head",
-            "journal",
-            database=stored_batches[last].head if last in stored_batches else bytes(32),
-            contract=self.contract.call("head()"),
-            events=self.events.head,
-        )
-        self._compare(
-            "batches",
-            "journal",
-            database=len(stored_batches),
-            contract=_unsigned(self.contract.call("batchCount()")),
-            events=len(closed_batches),
-        )
+            self._compare_batch(number, root, stored.get(number), closed.get(number))
 
-    def _compare_batch(self, number: int, root: bytes) -> None:
-        stored, closed = self.database.batches.get(number), self.events.batches.get(number)
+    def _compare_batch(self, number: int, root: bytes, stored: StoredBatch | None, closed: ClosedBatch | None) -> None:
         subject = f"batch {number}"
         events_root = closed.root if closed else b""
-        self._compare("root", subject, database=stored.root if stored else b"", contract=root, events=events_root)
+        database = stored.root if stored else b""
+        self.findings.compare("root", subject, database=database, contract=root, events=events_root)
         if stored is not None:
-            self._compare("entries of a batch", subject, database=stored.recomputed, events=events_root)
-            self._compare("head", subject, database=stored.head, events=closed.head if closed else b"")
+            self.findings.compare("entries of a batch", subject, database=stored.recomputed, events=events_root)
+            self.findings.compare("head", subject, database=stored.head, events=closed.head if closed else b"")
 
-    def _compare_nonces(self) -> None:
-        """Whether a final order's nonce was used up as its state implies."""
-        orders = self.database.orders
+    def compare_head(self, events: ChainState) -> None:
+        """Compares the end of the journal."""
+        count, head = self.snapshot.newest_batch()
+        contracts = self.contract.call("head()")
+        self.findings.compare("head", "journal", database=head, contract=contracts, events=events.head)
+        batches = _unsigned(self.contract.call("batchCount()"))
+        self.findings.compare("batches", "journal", database=count, contract=batches, events=events.batches)
+
+    # ---------------------------------------------------------------- orders
+
+    def compare_nonces(self, orders: Iterable[FinalOrder], used: Collection[tuple[int, int]] | None) -> None:
+        """Whether a final order's nonce was used up as its state implies. `used` are those that the events of these orders used up;
+        None where nobody knows."""
+        orders = list(orders)
         arguments = [word(order.merchant) + word(order.nonce) for order in orders]
         results = self.contract.call_each("nonceUsed(uint32,uint48)", arguments)
-        for order, used in zip(orders, results, strict=True):
+        for order, by_contract in zip(orders, results, strict=True):
             # No event names the nonce of a signer's change, and an order rejected for a used nonce may have met that one.
-            is_known = order.reason != Reason.NONCE_USED.code
-            self._compare(
+            is_known = used is not None and order.reason != Reason.NONCE_USED.code
+            self.findings.compare(
                 "nonce",
                 f"{order.id} ({order.state}, merchant {order.merchant}, nonce {order.nonce})",
                 database=_consumes_nonce(order),
-                contract=bool(_unsigned(used)),
-                events=self.events.has_used(order.merchant, order.nonce) if is_known else None,
+                contract=bool(_unsigned(by_contract)),
+                events=(order.merchant, order.nonce) in used if is_known and used is not None else None,
             )
+
+    # ---------------------------------------------------------------- names
+
+    def _names_of(self, addresses: Collection[str]) -> Names:
+        """Names of members, where one of them will be named; of programs and merchants always."""
+        if addresses or self._names is None:
+            self._names = self.snapshot.names(addresses)
+        return self._names
 
 
 def _consumes_nonce(order: FinalOrder) -> bool:

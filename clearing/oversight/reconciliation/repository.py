@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from clearing.kit.database import Database, dialect_of
+from clearing.kit.database import dialect_of
+from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey, Balance
+from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ordering.orders.models import Instruction, Order, OrderState
@@ -49,23 +52,25 @@ class StoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseState:
-    """What the database says after its newest block."""
+class Names:
+    """Names for the numbers and addresses of the chain."""
 
-    block: int
-    block_hash: bytes
-    first_block: int
-    balances: dict[AccountKey, int]
-    pending: dict[AccountKey, Balance]
-    """What open orders reserve and will let expire, as the accounts say."""
-    pending_by_orders: dict[AccountKey, Balance]
-    """The same, added up from the instructions of open orders."""
-    positions: dict[int, tuple[int, int, int]]
-    """Merchant -> position, credit limit, reserved."""
-    batches: dict[int, StoredBatch]
-    orders: list[FinalOrder]
-    micros_reserved: dict[int, int]
-    """Micros that open orders and withdrawals reserve, added up by paying merchant."""
+    members: dict[str, str]
+    programs: dict[int, str]
+    merchants: dict[int, str]
+
+    def account(self, key: AccountKey) -> str:
+        """An account as a report shows it: the member, its address and the program's code."""
+        address, program = key
+        return f"{self.members.get(address, 'unknown member')} {address} {self.program(program)}"
+
+    def program(self, number: int) -> str:
+        """A program's code, or its number where it has none."""
+        return self.programs.get(number, f"program {number}")
+
+    def merchant(self, number: int) -> str:
+        """A merchant as a report shows it: its name and number."""
+        return f"{self.merchants.get(number, 'unknown merchant')} (merchant {number})"
 
 
 def read_one_snapshot(session: Session) -> None:
@@ -74,43 +79,175 @@ def read_one_snapshot(session: Session) -> None:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-def read_database_state(database: Database) -> DatabaseState | None:
-    """The state after one block, because all of it is read in one snapshot while the projector works. None without a block."""
-    with database.reading() as session:
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as the database has it."""
+
+    posted: int
+    reserved: int
+    expiring: int
+
+
+NO_ACCOUNT = AccountRow(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservations:
+    """What open orders and withdrawals reserve, added up."""
+
+    points: dict[AccountKey, Balance]
+    micros: dict[int, int]
+    """By paying merchant."""
+
+
+class Snapshot:
+    """What the database says after one block, piece by piece: all of it is read in one snapshot while the projector works."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
         read_one_snapshot(session)
-        block = session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
-        if block is None:
-            return None
-        first = session.scalars(select(Block.number).order_by(Block.number).limit(1)).one()
-        accounts = session.execute(_ACCOUNTS).all()
-        owners = select(Position.merchant_number, Position.position, Position.credit_limit, Position.reserved)
-        pending_by_orders, micros_reserved = _reservations(session)
-        return DatabaseState(
-            block=block.number,
-            block_hash=block.hash,
-            first_block=first,
-            balances={(address, program): posted for address, program, posted, *_ in accounts},
-            pending={
-                (address, program): Balance(0, reserved, expiring)
-                for address, program, _, reserved, expiring in accounts
-            },
-            pending_by_orders=pending_by_orders,
-            positions={
-                number: (position, limit, reserved) for number, position, limit, reserved in session.execute(owners)
-            },
-            batches=_batches(session),
-            orders=_final_orders(session),
-            micros_reserved=micros_reserved,
+        newest = session.execute(select(Block.number, Block.hash).order_by(Block.number.desc()).limit(1)).first()
+        self.block: int | None = newest.number if newest is not None else None
+        self.block_hash: bytes = newest.hash if newest is not None else b""
+
+    def first_block(self) -> int:
+        """The first block that was projected."""
+        return self._session.scalars(select(Block.number).order_by(Block.number).limit(1)).one()
+
+    def hash_of(self, block: int) -> bytes | None:
+        """The hash of a projected block."""
+        return self._session.scalar(select(Block.hash).where(Block.number == block))
+
+    # ---------------------------------------------------------------- accounts
+
+    def accounts_after(self, key: AccountKey | None, limit: int) -> dict[AccountKey, AccountRow]:
+        """The next accounts, in the order of their keys."""
+        query = _ACCOUNTS.order_by(Account.address, Account.program).limit(limit)
+        if key is not None:
+            query = query.where(tuple_(Account.address, Account.program) > tuple_(*key))
+        return self._accounts(query)
+
+    def accounts(self, keys: Collection[AccountKey]) -> dict[AccountKey, AccountRow]:
+        """These accounts, where there are any."""
+        return self._accounts(_ACCOUNTS.where(pairs_in_list(self._session, Account.address, Account.program, keys)))
+
+    def _accounts(self, query: Select[str, int, int, int, int]) -> dict[AccountKey, AccountRow]:
+        return {(address, program): AccountRow(*more) for address, program, *more in self._session.execute(query)}
+
+    def posted_by_program(self) -> dict[int, int]:
+        """The points of all accounts of each program."""
+        if dialect_of(self._session) == "postgresql":
+            sums = select(Account.program, func.sum(Account.posted)).group_by(Account.program)
+            return {program: int(points) for program, points in self._session.execute(sums)}
+        found: dict[int, int] = defaultdict(int)  # SQLite keeps our large numbers as text
+        for program, posted in self._session.execute(_streamed(select(Account.program, Account.posted))):
+            found[program] += posted
+        return found
+
+    def reservations(self) -> Reservations:
+        """What open orders and withdrawals reserve. There are never more of them than the queue is long."""
+        return Reservations(*_reservations(self._session))
+
+    # ---------------------------------------------------------------- merchants and the journal
+
+    def positions(self) -> dict[int, tuple[int, int, int]]:
+        """Merchant -> position, credit limit, reserved."""
+        columns = (Position.merchant_number, Position.position, Position.credit_limit, Position.reserved)
+        return {
+            number: (position, limit, held) for number, position, limit, held in self._session.execute(select(*columns))
+        }
+
+    def batches(self, first_block: int, last_block: int) -> dict[int, StoredBatch]:
+        """The batches of these blocks, each with the root of its entries."""
+        of_blocks = (Batch.block_number >= first_block, Batch.block_number <= last_block)
+        first = self._session.scalar(select(func.min(Batch.number)).where(*of_blocks))
+        last = self._session.scalar(select(func.max(Batch.number)).where(*of_blocks))
+        if first is None or last is None:
+            return {}
+        entries = _entries(self._session, first, last)
+        roots = {number: merkle_root([entry.leaf() for entry in some]) for number, some in entries}
+        nothing = merkle_root([])
+        rows = self._session.execute(select(Batch.number, Batch.entries, Batch.root, Batch.head).where(*of_blocks))
+        return {number: StoredBatch(size, root, head, roots.get(number, nothing)) for number, size, root, head in rows}
+
+    def newest_batch(self) -> tuple[int, bytes]:
+        """How many batches there are, and the head after the last one."""
+        count = self._session.scalar(select(func.count()).select_from(Batch)) or 0
+        head = self._session.scalar(select(Batch.head).order_by(Batch.number.desc()).limit(1))
+        return count, head if head is not None else bytes(32)
+
+    def originals(self, leaves: Collection[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """Kind and link of the entries with these leaves, as far as a row still hashes to its leaf."""
+        found = {}
+        for row in self._session.scalars(select(Entry).where(Entry.leaf.in_(leaves))):
+            entry = row.wire()
+            found[entry.leaf()] = (entry.kind, entry.link)
+        return {leaf: found[leaf] for leaf in leaves if leaf in found}
+
+    # ---------------------------------------------------------------- orders
+
+    def orders_of_blocks(self, first: int, last: int) -> list[FinalOrder]:
+        """The orders that these blocks decided."""
+        return self._orders(_FINAL_ORDERS.where(Order.block_number >= first, Order.block_number <= last))
+
+    def orders_without_block(self, first_seq: int, limit: int) -> tuple[list[FinalOrder], int | None]:
+        """Final orders that no block decided, and where to look on; None at the end."""
+        return self._page_of_orders(_FINAL_ORDERS.where(Order.block_number.is_(None)), first_seq, limit)
+
+    def orders(self, first_seq: int, limit: int) -> tuple[list[FinalOrder], int | None]:
+        """Final orders, and where to look on; None at the end."""
+        return self._page_of_orders(_FINAL_ORDERS, first_seq, limit)
+
+    def _page_of_orders(
+        self, query: Select[*tuple[Any, ...]], first: int, limit: int
+    ) -> tuple[list[FinalOrder], int | None]:
+        last = self._session.scalar(
+            select(Order.seq).where(Order.seq >= first).order_by(Order.seq).offset(limit).limit(1)
+        )
+        conditions = [Order.seq >= first, *([Order.seq < last] if last is not None else [])]
+        return self._orders(query.where(*conditions)), last
+
+    def _orders(self, query: Select[*tuple[Any, ...]]) -> list[FinalOrder]:
+        return [FinalOrder(*row) for row in self._session.execute(query)]
+
+    def oldest_open_order(self) -> int:
+        """Every order before this one is final."""
+        oldest = [
+            self._session.scalar(select(Order.seq).where(state).order_by(Order.seq).limit(1)) for state in _OPEN_ORDERS
+        ]
+        newest = self._session.scalar(select(func.max(Order.seq))) or 0
+        return min([seq for seq in oldest if seq is not None], default=newest + 1)
+
+    def wrong_drawings(self) -> list[tuple[str, bool]]:
+        """Holds that say of their order that it is pending although it is not, or the other way round, with what they say."""
+        became = select(Hold.id, Hold.drawing).join(Order, Order.id == Hold.order_id)
+        ended = became.where(_DRAWING, Order.state.not_in(_OPEN))
+        pending = [became.where(state, Hold.state == HoldState.CAPTURED, ~Hold.drawing) for state in _OPEN_ORDERS]
+        return [(row.id, row.drawing) for query in (ended, *pending) for row in self._session.execute(query)]
+
+    # ---------------------------------------------------------------- names
+
+    def names(self, addresses: Collection[str]) -> Names:
+        """The names of these members, and of every program and merchant."""
+        owners = select(Member.address, Member.id).where(in_list(self._session, Member.address, addresses))
+        return Names(
+            {address: member for address, member in self._session.execute(owners)},  # noqa: C416 (rows are no pairs)
+            {number: code for number, code in self._session.execute(select(Program.number, Program.code))},  # noqa: C416
+            {number: name for number, name in self._session.execute(select(Merchant.number, Merchant.name))},  # noqa: C416
         )
 
 
-def _final_orders(session: Session) -> list[FinalOrder]:
-    query = select(Order.id, Order.merchant_number, Order.nonce, Order.state, Order.reason)
-    rows = session.execute(query.where(Order.state.not_in(_OPEN)).execution_options(yield_per=_ROWS))
-    return [FinalOrder(*row) for row in rows]
-
-
 _ACCOUNTS = select(Account.address, Account.program, Account.posted, Account.reserved, Account.expiring)
+_FINAL_ORDERS: Select[*tuple[Any, ...]] = select(
+    Order.id, Order.merchant_number, Order.nonce, Order.state, Order.reason
+).where(Order.state.not_in(_OPEN))
+# Word for word the conditions of the partial indexes: with parameters, SQLite would not see that they apply.
+_OPEN_ORDERS = [text(f"orders.state = '{state}'") for state in _OPEN]
+_DRAWING = text("holds.drawing")
+
+
+def _streamed(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.execution_options(yield_per=_ROWS)
 
 
 def _reservations(session: Session) -> tuple[dict[AccountKey, Balance], dict[int, int]]:
@@ -135,57 +272,12 @@ def _reservations(session: Session) -> tuple[dict[AccountKey, Balance], dict[int
     return points, micros
 
 
-def _batches(session: Session) -> dict[int, StoredBatch]:
-    roots = {number: merkle_root([entry.leaf() for entry in entries]) for number, entries in _entries(session)}
-    nothing = merkle_root([])
-    rows = session.execute(select(Batch.number, Batch.entries, Batch.root, Batch.head))
-    return {
-        number: StoredBatch(entries, root, head, roots.get(number, nothing)) for number, entries, root, head in rows
-    }
-
-
-def _entries(session: Session) -> Iterator[tuple[int, Iterator[receipts.Entry]]]:
-    """Entries by batch, in order, as the chain hashed them."""
+def _entries(session: Session, first: int, last: int) -> Iterator[tuple[int, Iterator[receipts.Entry]]]:
+    """Entries of these batches by batch, in order, as the chain hashed them."""
     columns = (
         Entry.batch, Entry.index, Entry.merchant, Entry.nonce, Entry.item, Entry.kind, Entry.expiry_day, Entry.program,
         Entry.agreement, Entry.address, Entry.points, Entry.out, Entry.settled, Entry.fee, Entry.ref, Entry.link,
     )  # fmt: skip
-    query = select(*columns).order_by(Entry.batch, Entry.index).execution_options(yield_per=_ROWS)
-    found = (receipts.Entry(*values) for values in map(tuple, session.execute(query)))
+    query = select(*columns).where(Entry.batch >= first, Entry.batch <= last).order_by(Entry.batch, Entry.index)
+    found = (receipts.Entry(*values) for values in map(tuple, session.execute(_streamed(query))))
     return groupby(found, key=lambda entry: entry.batch)
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Names for the numbers and addresses of the chain."""
-
-    members: dict[str, str]
-    programs: dict[int, str]
-    merchants: dict[int, str]
-
-    def account(self, key: AccountKey) -> str:
-        """An account as a report shows it: the member, its address and the program's code."""
-        address, program = key
-        return f"{self.members.get(address, 'unknown member')} {address} {self.program(program)}"
-
-    def program(self, number: int) -> str:
-        """A program's code, or its number where it has none."""
-        return self.programs.get(number, f"program {number}")
-
-    def merchant(self, number: int) -> str:
-        """A merchant as a report shows it: its name and number."""
-        return f"{self.merchants.get(number, 'unknown merchant')} (merchant {number})"
-
-
-def read_names(database: Database, addresses: set[str]) -> Names:
-    """The names of these members, and of every program and merchant."""
-    with database.reading() as session:
-        wanted = sorted(addresses)[:_ROWS]
-        members = session.execute(select(Member.address, Member.id).where(Member.address.in_(wanted)))
-        programs = session.execute(select(Program.number, Program.code))
-        merchants = session.execute(select(Merchant.number, Merchant.name))
-        return Names(
-            {address: id for address, id in members},  # noqa: A001, C416 (rows are not pairs to the type checker)
-            {number: code for number, code in programs},  # noqa: C416
-            {number: name for number, name in merchants},  # noqa: C416
-        )

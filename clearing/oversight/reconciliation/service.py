@@ -1,57 +1,125 @@
-"""Reconciliation: database = contract = events, at one block, while the network runs.
+"""Reconciliation: database = contract = events, while the network runs.
 
-The database is read in one snapshot, which ends with some block. The contract is asked for its state after that same block, and
-the events are replayed up to it. Whatever the three do not agree on is a drift, with what each of them says.
+The database is read in snapshots, each of which ends with some block. The contract is asked for its state after that same block,
+and the events are followed up to it. Whatever the three do not agree on is a drift, with what each of them says.
+
+A full reconciliation follows all events from the first block on, and compares everything; what it has worked out so far is in a
+file, so that its memory stays small and it goes on after a kill. One of the news begins where the last clean one ended, and costs
+what has happened since: every entry, every account that an entry touched, every order that ended, all positions and totals.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient, ChainError
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.events.recorder import EventRecorder
-from clearing.oversight.reconciliation.chain_state import read_chain_state
-from clearing.oversight.reconciliation.comparison import Comparison, Drift
+from clearing.ledger.accounts.repository import AccountKey
+from clearing.oversight.reconciliation.chain_state import ChainState, Page, log_pages
+from clearing.oversight.reconciliation.comparison import Comparison, Drift, Findings
 from clearing.oversight.reconciliation.contract_views import ContractViews
-from clearing.oversight.reconciliation.repository import DatabaseState, read_database_state, read_names
-from tongdui.encoding import hex_of
+from clearing.oversight.reconciliation.models import Reconciliation, Scope
+from clearing.oversight.reconciliation.report_repository import ReportRepository
+from clearing.oversight.reconciliation.repository import NO_ACCOUNT, Snapshot
+from clearing.oversight.reconciliation.scratch_repository import ScratchRepository
+from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
 
 _ATTEMPTS = 5
+_ROWS = 2_000
+"""Accounts or orders in a step."""
+_PAGES = 20
+"""Pages of events in a step."""
+_STORED_DRIFTS = 1_000
 
 
 class CannotReconcile(Exception):
     """Nothing was compared, for the reason in the message. That is not a drift."""
 
 
+class _ChainMoved(Exception):
+    """The node knows another chain than the database, or has forgotten the state that was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What was compared, at which block, and what did not agree."""
 
+    scope: Scope
     block: int
     block_hash: str
     contract: str
     seconds: float
     checked: dict[str, int]
     drifts: list[Drift]
+    drifted: int
+    """How many drifts there are: of very many, `drifts` has only the first."""
+    chain_state: dict[str, Any] = field(repr=False)
+    oldest_open_order: int
 
     @property
     def is_clean(self) -> bool:
         """Whether everything agreed."""
-        return not self.drifts
+        return self.drifted == 0
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON."""
-        return {"clean": self.is_clean, **asdict(self)}
+        shown = {
+            name: value for name, value in asdict(self).items() if name not in ("chain_state", "oldest_open_order")
+        }
+        return {"clean": self.is_clean, **shown}
+
+
+@dataclass(slots=True)
+class _Run:
+    """A reconciliation that is under way. Everything that it needs to go on is in it, and in the scratch file."""
+
+    scope: Scope
+    events: ChainState
+    findings: Findings = field(default_factory=Findings)
+    next_account: AccountKey | None = None
+    accounts_done: bool = False
+    next_order: int | None = 0
+    oldest_open_order: int = 0
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "scope": self.scope,
+            "events": self.events.as_json(),
+            "findings": self.findings.as_json(),
+            "next_account": self.next_account,
+            "accounts_done": self.accounts_done,
+            "next_order": self.next_order,
+            "oldest_open_order": self.oldest_open_order,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> _Run:
+        place = kept["next_account"]
+        return cls(
+            **{
+                **kept,
+                "scope": Scope(kept["scope"]),
+                "events": ChainState.from_json(kept["events"]),
+                "findings": Findings.from_json(kept["findings"]),
+                "next_account": (place[0], place[1]) if place else None,
+            }
+        )
 
 
 class ReconciliationService:
@@ -62,53 +130,232 @@ class ReconciliationService:
         self._client = client
         self._address = settings.contract
 
-    def run(self) -> Report:
-        """Compares everything. Raises CannotReconcile where the node does not know the past, ChainUnreachable where it is down."""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(0.2 * attempt)  # the chain moved under us; perhaps the projector has yet to follow it
-            state = read_database_state(self._database)
-            if state is None:
-                raise CannotReconcile("the database has no block yet: is the projector running?")
-            if self._client.block_hash(state.block) != state.block_hash:
-                continue
+    def run(self, scratch: Path | None = None) -> Report:
+        """Compares everything. With a `scratch` file, it goes on where an earlier one was stopped that had the same file.
+
+        Raises CannotReconcile where the node does not know the past, ChainUnreachable where it is down.
+        """
+        if scratch is None:
+            with TemporaryDirectory(prefix="tongdui-reconciliation-") as directory:
+                return self.run(Path(directory) / "scratch.db")
+        with closing(ScratchRepository(scratch)) as kept:
+            report = self._insist(lambda: self._run_full(kept), kept)
+        for file in scratch.parent.glob(f"{scratch.name}*"):
+            file.unlink()
+        return report
+
+    def run_news(self, scratch: Path | None = None) -> Report:
+        """Compares what has changed since the last clean reconciliation; everything where there is none to begin at."""
+        with self._database.reading() as session:
+            clean = [row for row in ReportRepository(session).last_clean() if row.contract == self._address]
+        begin = next((row for row in clean if self._client.block_hash(row.block) == row.block_hash), None)
+        if begin is None:
+            return self.run(scratch)
+        return self._insist(lambda: self._run_news(begin), None)
+
+    def _insist(self, attempt: Callable[[], Report], kept: ScratchRepository | None) -> Report:
+        """The chain may move under a reconciliation; perhaps the projector has yet to follow it."""
+        for number in range(_ATTEMPTS):
+            if number:
+                time.sleep(0.2 * number)
             try:
-                report = self._reconcile(state)
-            except ChainError as error:
-                log.warning("cannot read the chain's past", block=state.block, error=str(error))
-                continue
-            if self._client.block_hash(state.block) == state.block_hash:
+                report = attempt()
+            except _ChainMoved:
+                if kept is not None:
+                    kept.clear()
+            else:
                 return report
         raise CannotReconcile(f"the node does not know the state at the database's newest block ({_ATTEMPTS} attempts)")
 
-    def _reconcile(self, state: DatabaseState) -> Report:
-        begin = time.monotonic()
-        events = read_chain_state(self._client, self._address, state.first_block, state.block)
-        views = ContractViews(self._client, self._address, state.block)
-        addresses = {address for address, _ in {**state.balances, **events.balances}}
-        comparison = Comparison(state, views, events, read_names(self._database, addresses))
-        comparison.compare_everything()
+    # ---------------------------------------------------------------- everything
+
+    def _run_full(self, scratch: ScratchRepository) -> Report:
+        kept = scratch.progress()
+        run = _Run.from_json(kept) if kept is not None else _Run(Scope.FULL, ChainState(block=self._first_block() - 1))
+        for step in (self._follow_events, self._compare_accounts, self._compare_orders):
+            done = False
+            while not done:
+                begin = time.monotonic()
+                with self._comparison(run) as comparison:
+                    done = step(run, comparison, scratch)
+                run.seconds += time.monotonic() - begin
+                scratch.commit(run.as_json())
+        with self._comparison(run) as comparison:
+            self._catch_up(run, comparison, scratch)
+            self._compare_rest(run, comparison, comparison.snapshot.posted_by_program())
+            return self._report(run, comparison)
+
+    def _first_block(self) -> int:
+        with self._database.reading() as session:
+            snapshot = Snapshot(session)
+            if snapshot.block is None:
+                raise CannotReconcile("the database has no block yet: is the projector running?")
+            return snapshot.first_block()
+
+    def _follow_events(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> bool:
+        """Follows the events for some pages, and compares the journal with them; whether that is all."""
+        for number, page in enumerate(self._pages(run, comparison)):
+            _keep(page, scratch)
+            if number == _PAGES:
+                return False
+        return True
+
+    def _catch_up(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> None:
+        """Follows the events up to the snapshot's block: most often there are few, or none."""
+        for page in self._pages(run, comparison):
+            _keep(page, scratch)
+
+    def _compare_accounts(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> bool:
+        self._catch_up(run, comparison, scratch)
+        rows = comparison.snapshot.accounts_after(run.next_account, _ROWS)
+        is_last = len(rows) < _ROWS
+        up_to = None if is_last else list(rows)[-1]
+        comparison.compare_accounts(rows, scratch.balances_between(run.next_account, up_to))
+        run.next_account = up_to
+        return is_last
+
+    def _compare_orders(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> bool:
+        self._catch_up(run, comparison, scratch)
+        orders, run.next_order = comparison.snapshot.orders(run.next_order or 0, _ROWS)
+        used = scratch.used({(order.merchant, order.nonce) for order in orders})
+        comparison.compare_nonces(orders, used)
+        return run.next_order is None
+
+    # ---------------------------------------------------------------- the news
+
+    def _run_news(self, begin: Reconciliation) -> Report:
+        run = _Run(Scope.NEWS, ChainState.from_json(begin.chain_state), next_order=begin.oldest_open_order)
+        run.events.events = run.events.entries = 0  # of these only
+        started = time.monotonic()
+        done = False
+        while not done:
+            with self._comparison(run) as comparison:
+                done = self._follow_news(run, comparison)
+        while run.next_order is not None:
+            with self._comparison(run) as comparison:
+                orders, run.next_order = comparison.snapshot.orders_without_block(run.next_order, _ROWS)
+                comparison.compare_nonces(orders, None)
+        with self._comparison(run) as comparison:
+            for page in self._pages(run, comparison):
+                self._compare_touched(page, comparison)
+            self._compare_rest(run, comparison, None)
+            run.seconds = time.monotonic() - started
+            return self._report(run, comparison)
+
+    def _follow_news(self, run: _Run, comparison: Comparison) -> bool:
+        for number, page in enumerate(self._pages(run, comparison)):
+            self._compare_touched(page, comparison)
+            if number == _PAGES:
+                return False
+        return True
+
+    @staticmethod
+    def _compare_touched(page: Page, comparison: Comparison) -> None:
+        """Compares the accounts that events touched. What they had before these events is not added up again."""
+        touched = sorted(page.balances)
+        for begin in range(0, len(touched), _ROWS):
+            some = touched[begin : begin + _ROWS]
+            rows = comparison.snapshot.accounts(some)
+            comparison.compare_accounts({key: rows.get(key, NO_ACCOUNT) for key in some}, None)
+
+    # ---------------------------------------------------------------- both
+
+    @contextmanager
+    def _comparison(self, run: _Run) -> Iterator[Comparison]:
+        """One snapshot of the database, at a block of the node's chain, with the contract after that block."""
+        with self._database.reading() as session:
+            snapshot = Snapshot(session)
+            if snapshot.block is None:
+                raise CannotReconcile("the database has no block yet: is the projector running?")
+            self._require(snapshot.block, snapshot.block_hash)
+            if run.events.block_hash:
+                self._require(run.events.block, bytes_of(run.events.block_hash))
+            try:
+                yield Comparison(snapshot, ContractViews(self._client, self._address, snapshot.block), run.findings)
+            except ChainError as error:
+                log.warning("cannot read the chain's past", block=snapshot.block, error=str(error))
+                raise _ChainMoved from error
+            self._require(snapshot.block, snapshot.block_hash)
+
+    def _require(self, block: int, block_hash: bytes) -> None:
+        if self._client.block_hash(block) != block_hash:
+            raise _ChainMoved
+
+    def _pages(self, run: _Run, comparison: Comparison) -> Iterator[Page]:
+        """Follows the events up to the snapshot's block, page by page, and compares the journal and its orders with each."""
+        events, snapshot = run.events, comparison.snapshot
+        assert snapshot.block is not None
+        for until, logs in log_pages(self._client, self._address, events.block + 1, snapshot.block):
+            first = events.block + 1
+            events.apply_page(logs, snapshot.originals)
+            events.block, events.block_hash = until, hex_of(snapshot.hash_of(until) or b"")
+            page = events.take_page()
+            for fault in events.take_faults():
+                run.findings.drift("events", fault)
+            comparison.compare_batches(snapshot.batches(first, until), page.batches)
+            if run.scope is Scope.NEWS:
+                comparison.compare_nonces(snapshot.orders_of_blocks(first, until), page.used)
+            yield page
+
+    def _compare_rest(self, run: _Run, comparison: Comparison, posted: dict[int, int] | None) -> None:
+        """What there is little of, all of it at one block."""
+        comparison.compare_reservations()
+        comparison.compare_positions(run.events)
+        comparison.compare_programs(run.events, posted)
+        comparison.compare_head(run.events)
+        run.oldest_open_order = comparison.snapshot.oldest_open_order()
+
+    def _report(self, run: _Run, comparison: Comparison) -> Report:
+        snapshot = comparison.snapshot
+        assert snapshot.block is not None
         return Report(
-            block=state.block,
-            block_hash=hex_of(state.block_hash),
+            scope=run.scope,
+            block=snapshot.block,
+            block_hash=hex_of(snapshot.block_hash),
             contract=self._address,
-            seconds=round(time.monotonic() - begin, 3),
-            checked={**comparison.checked, "event": events.events, "entry": events.entries},
-            drifts=comparison.drifts,
+            seconds=round(run.seconds, 3),
+            checked={**run.findings.checked, "event": run.events.events, "entry": run.events.entries},
+            drifts=run.findings.drifts,
+            drifted=run.findings.drifted,
+            chain_state=run.events.as_json(),
+            oldest_open_order=run.oldest_open_order,
         )
 
 
+def _keep(page: Page, scratch: ScratchRepository) -> None:
+    scratch.add_balances(page.balances)
+    scratch.use(page.used)
+
+
 def record(session: Session, report: Report, actor: str) -> None:
-    """Records the event of a reconciliation, with its first drifts, in the caller's transaction."""
+    """Stores a reconciliation, and records its event with its first drifts, in the caller's transaction."""
+    reports = ReportRepository(session)
+    shown = report.as_json()
+    reports.add(
+        Reconciliation(
+            scope=report.scope,
+            block=report.block,
+            block_hash=bytes_of(report.block_hash),
+            contract=report.contract,
+            drifts=report.drifted,
+            report={**shown, "drifts": shown["drifts"][:_STORED_DRIFTS]},
+            chain_state=report.chain_state,
+            oldest_open_order=report.oldest_open_order,
+            ended_at=clock_of(session).now(),
+        )
+    )
+    if report.is_clean:
+        reports.end_alarm()
     outcome = "reconciliation.clean" if report.is_clean else "reconciliation.drifted"
     data = {
+        "scope": report.scope,
         "block": report.block,
         "checked": report.checked,
-        "drifts": len(report.drifts),
+        "drifts": report.drifted,
         "first": [asdict(drift) for drift in report.drifts[:20]],
     }
     EventRecorder(session).record(outcome, report.block_hash, actor=actor, data=data)
-    (log.info if report.is_clean else log.error)("reconciled", block=report.block, drifts=len(report.drifts))
+    (log.info if report.is_clean else log.error)("reconciled", block=report.block, drifts=report.drifted)
 
 
 def summary(report: Report) -> Iterable[tuple[str, int, int]]:

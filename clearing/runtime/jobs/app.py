@@ -65,6 +65,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "liquidity.alert": 15,
         "points.expire": configured.daily_interval,
         "points.remind": configured.daily_interval,
+        "lots.keep_books": configured.daily_interval,
         "statements.make": configured.daily_interval,
         "reconciliation.run": configured.reconcile_interval,
         "quotes.clean_up": configured.daily_interval,

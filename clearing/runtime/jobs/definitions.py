@@ -13,6 +13,7 @@ from celery import shared_task
 from clearing.chain.client import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.ledger.availability.repository import HoldRepository
+from clearing.ledger.lots.bookkeeping import Bookkeeper
 from clearing.notifications.webhooks.old_events import remove_old_events
 from clearing.notifications.webhooks.repository import DeliveryRepository
 from clearing.ordering.expiry.repository import ReminderRepository
@@ -78,6 +79,12 @@ def expire_points() -> int:
 def remind_of_points() -> int:
     """Notifies merchants of points that expire in 30, 7 and 1 days."""
     return ReminderRound(context().database, context().settings).run()
+
+
+@a_round("lots.keep_books")
+def keep_books_of_lots() -> int:
+    """Writes down the lots of busy members, so that nobody replays them from far back."""
+    return Bookkeeper(context().database).run()
 
 
 @shared_task(name="members.merge", soft_time_limit=SHORT, time_limit=SHORT + GRACE)

@@ -1,0 +1,58 @@
+"""SQL of what reconciliations found, and of the alarm where there was none for long."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from clearing.kit.upsert import insert_for
+from clearing.ledger.journal.models import Block
+from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm, Scope
+
+_TRIED = 20
+"""So many clean reconciliations may have lost their block to a reorganisation before everything is compared again."""
+
+
+class ReportRepository:
+    """Reconciliations in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, found: Reconciliation) -> None:
+        """Stores one."""
+        self._session.add(found)
+
+    def last_clean(self) -> list[Reconciliation]:
+        """The newest ones that found nothing, newest first."""
+        query = select(Reconciliation).where(Reconciliation.drifts == 0)
+        return list(self._session.scalars(query.order_by(Reconciliation.ended_at.desc()).limit(_TRIED)))
+
+    def last_clean_at(self) -> datetime | None:
+        """When the newest one ended that found nothing."""
+        query = select(Reconciliation.ended_at).where(Reconciliation.drifts == 0)
+        return self._session.scalar(query.order_by(Reconciliation.ended_at.desc()).limit(1))
+
+    def last_full_at(self) -> datetime | None:
+        """When the newest full one ended, whatever it found."""
+        query = select(Reconciliation.ended_at).where(Reconciliation.scope == Scope.FULL)
+        return self._session.scalar(query.order_by(Reconciliation.ended_at.desc()).limit(1))
+
+    def first_block_at(self) -> int | None:
+        """The Unix time of the first block: before it there was nothing to reconcile."""
+        return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))
+
+    def raise_alarm(self, since: datetime) -> bool:
+        """Notes that somebody is told that nothing was reconciled since then; False if they were told already."""
+        statement = insert_for(self._session)(ReconciliationAlarm).values(id=1, since=since).on_conflict_do_nothing()
+        return self._session.execute(statement.returning(ReconciliationAlarm.id)).first() is not None
+
+    def alarm(self) -> bool:
+        """Whether somebody was told."""
+        return self._session.scalar(select(ReconciliationAlarm.id)) is not None
+
+    def end_alarm(self) -> None:
+        """From now on, the next gap is another one."""
+        self._session.execute(delete(ReconciliationAlarm))

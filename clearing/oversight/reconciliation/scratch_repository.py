@@ -1,0 +1,86 @@
+"""What a full reconciliation has worked out so far, in a file of its own: its memory stays small, and a killed one goes on.
+
+The file is SQLite whatever the network's database is, and nothing in it is worth keeping once the reconciliation is over.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from clearing.ledger.accounts.repository import AccountKey
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS progress (id INTEGER PRIMARY KEY CHECK (id = 1), content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS balances (
+    address TEXT NOT NULL, program INTEGER NOT NULL, points TEXT NOT NULL, PRIMARY KEY (address, program)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS used_nonces (
+    merchant INTEGER NOT NULL, nonce INTEGER NOT NULL, PRIMARY KEY (merchant, nonce)
+) WITHOUT ROWID;
+"""
+_KEYS = "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
+_LAST = ("\x7f", 0)
+"""Behind every account."""
+
+
+class ScratchRepository:
+    """Balances and used nonces according to the chain's events, and how far the reconciliation is."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = OFF")  # a file that a power cut spoils is thrown away
+        self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def progress(self) -> dict[str, Any] | None:
+        """How far the reconciliation is; None where it has not begun."""
+        row = self._connection.execute("SELECT content FROM progress").fetchone()
+        return json.loads(row[0]) if row is not None else None
+
+    def commit(self, progress: Mapping[str, Any]) -> None:
+        """Keeps all that was written, and how far it is, together."""
+        self._connection.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (json.dumps(progress),))
+        self._connection.commit()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        for table in ("progress", "balances", "used_nonces"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (our own names)
+        self._connection.commit()
+
+    def add_balances(self, changes: Mapping[AccountKey, int]) -> None:
+        """Adds a change to each balance. The numbers are text: they may have more than 63 bits."""
+        before = self.balances(changes)
+        rows = [(*account, str(before.get(account, 0) + change)) for account, change in changes.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO balances VALUES (?, ?, ?)", rows)
+
+    def balances(self, accounts: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """The balances of these accounts, where there are any."""
+        query = f"SELECT address, program, points FROM balances WHERE (address, program) IN ({_KEYS})"  # noqa: S608
+        rows = self._connection.execute(query, (json.dumps(list(accounts)),))
+        return {(address, program): int(points) for address, program, points in rows}
+
+    def balances_between(self, after: AccountKey | None, up_to: AccountKey | None) -> dict[AccountKey, int]:
+        """The balances of all accounts behind one key, up to another, which belongs to them."""
+        rows = self._connection.execute(
+            "SELECT address, program, points FROM balances WHERE (address, program) > (?, ?) AND (address, program) <= (?, ?)",
+            (*(after or ("", 0)), *(up_to or _LAST)),
+        )
+        return {(address, program): int(points) for address, program, points in rows}
+
+    def use(self, nonces: Collection[tuple[int, int]]) -> None:
+        """Notes that these merchants' nonces were used up."""
+        self._connection.executemany("INSERT OR IGNORE INTO used_nonces VALUES (?, ?)", list(nonces))
+
+    def used(self, nonces: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Those of these merchants' nonces that were used up."""
+        query = f"SELECT merchant, nonce FROM used_nonces WHERE (merchant, nonce) IN ({_KEYS})"  # noqa: S608
+        return set(self._connection.execute(query, (json.dumps(list(nonces)),)))
