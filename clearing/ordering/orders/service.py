@@ -137,8 +137,9 @@ class OrderService:
         """
         assert len(wanted) == 1 or not any(one.is_alone for one in wanted), "what is undone as a whole comes alone"
         cases = [_Case(one, _placed(one)) for one in wanted]
-        self._resolve(cases)
-        self._decide([case for case in cases if case.refusal is None])
+        known = self._orders.live_references({key for case in cases for key in case.references()})
+        self._resolve(cases, known)
+        self._decide(cases, known)
         accepted = [case for case in cases if case.refusal is None]
         stored = iter(self._store(accepted))
         return [case.refusal or next(stored) for case in cases]
@@ -149,11 +150,10 @@ class OrderService:
 
     # ---------------------------------------------------------------- what the orders mean
 
-    def _resolve(self, cases: Sequence[_Case]) -> None:
+    def _resolve(self, cases: Sequence[_Case], known: Collection[ReferenceKey]) -> None:
         """Looks up what the orders name, and refuses those that cannot be right."""
         lookups = Lookups(self._session)
         lookups.prepare((case.wanted.merchant.number, request) for case in cases for request, _ in case.placed)
-        known = self._orders.live_references({key for case in cases for key in case.references()})
         for case in cases:
             try:
                 _refuse_inactive(case.wanted.merchant)
@@ -182,13 +182,16 @@ class OrderService:
 
     # ---------------------------------------------------------------- whether they may be
 
-    def _decide(self, cases: Sequence[_Case]) -> None:
-        """Signs the orders and reserves what they take, one after the other: who comes first gets the last points."""
+    def _decide(self, every: Sequence[_Case], known: Collection[ReferenceKey]) -> None:
+        """Signs the orders and reserves what they take, one after the other: who comes first gets the last points.
+
+        `known` are those of their references that were used before.
+        """
+        cases = [case for case in every if case.refusal is None]
         if not cases:
             return
         waiting = self._orders.queued_instructions()
         reservations = ReservationService(self._session, network=self._network)
-        used: set[ReferenceKey] = set()
         try:
             # The merchants, who count the nonces, come first: every transaction takes its locks in this order.
             self._authorizations.prepare((case.wanted.merchant, case.wanted.authorization) for case in cases)
@@ -197,11 +200,17 @@ class OrderService:
             assert len(cases) == 1, "only what comes alone can be refused here"
             cases[0].refusal = refusal
             return
-        for case in cases:
+        used = set(known)
+        just_used: set[ReferenceKey] = set()
+        for case in every:
+            if case.refusal is not None and just_used.isdisjoint(case.references()):
+                continue
             wanted = case.wanted
             try:
+                _refuse_duplicates(
+                    case, used
+                )  # first, also where it was refused for something else: as if it had come later
                 self._refuse_overload(waiting)
-                _refuse_duplicates(case, used)
                 instructions = [draft.instruction for draft in case.drafts]
                 case.signed = self._authorizations.signed(
                     wanted.merchant, instructions, wanted.authorization, atomic=wanted.atomic
@@ -212,6 +221,7 @@ class OrderService:
                 continue
             self._authorizations.use(case.signed)
             used.update(case.references())
+            just_used.update(case.references())
             waiting += len(case.drafts)
         self._authorizations.write()
         reservations.write()
