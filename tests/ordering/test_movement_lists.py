@@ -91,7 +91,7 @@ moments = st.none() | st.integers(0, SIZE.last_order)
     end=moments,
     limit=st.integers(1, 60),
 )
-def test_a_list_is_what_a_look_at_every_movement_finds(  # noqa: PLR0913
+def test_a_list_is_what_a_look_at_every_movement_finds(
     networks: list[Network],
     viewer: int | None,
     counterparty: int | None,
