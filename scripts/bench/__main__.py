@@ -34,6 +34,8 @@ from clearing.pipeline.projector import Projector
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline
+from scripts.bench.generated import Size
+from scripts.bench.growth import growth_figures
 from scripts.bench.till import till_figures
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
 from tongdui import Client, Exchange, Issue, LocalSigner
@@ -352,8 +354,17 @@ def main() -> int:
         "what", nargs="?", choices=["gas", "speed", "till", "all"], default="all", help="default: %(default)s"
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
+    parser.add_argument(
+        "--growth", action="store_true", help="only: what reads cost in a small network and a large one"
+    )
+    parser.add_argument("--accounts", type=int, default=1_000_000, help="of the large one (default: %(default)s)")
+    parser.add_argument("--entries", type=int, default=3_000_000, help="of the large one (default: %(default)s)")
     chosen = parser.parse_args()
     logs.configure(logging.WARNING)
+    if chosen.growth:
+        for figure in growth_figures(Size(chosen.accounts, chosen.entries)):
+            print(json.dumps(figure), flush=True)
+        return 0
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if chosen.what in ("gas", "all"):
             bench_gas(chain)

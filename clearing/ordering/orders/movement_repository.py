@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from clearing.kit.in_list import in_list, pairs_in_list
@@ -170,9 +170,10 @@ def _state(state: OrderState | None) -> Conditions:
         case None:
             return []
         case OrderState.SETTLED:
-            return [_of_order(Order.state) == OrderState.SETTLED, Instruction.refused.is_(None)]
+            pending = union_all(*(select(Order.seq).where(condition) for condition in _OPEN.values()))
+            return [Instruction.refused.is_(None), Instruction.order_seq.not_in(pending)]
         case OrderState.ACCEPTED | OrderState.SUBMITTED:
-            return [_of_order(Order.state) == state]
+            return []  # `_page` begins with such orders
         case _:
             return [Instruction.refused == state]
 

@@ -331,17 +331,16 @@ class MemberRepository:
         """The times, and first the ids between which they lie: ids grow with time, and are in every index."""
         conditions: Conditions = []
         member = aliased(Member)
-        created: Conditions = []
+        # Looked up for each on the way: for a join the database might read all members instead.
+        created_at = select(member.created_at).where(member.id == id).scalar_subquery()
         if wanted.created_from is not None:
             first = self._first_since(wanted.created_from - _CLOCKS_AGREE)
             conditions.append(false() if first is None else id >= first)
-            created.append(member.created_at >= wanted.created_from)
+            conditions.append(created_at >= wanted.created_from)
         if wanted.created_before is not None:
             end = self._first_since(wanted.created_before + _CLOCKS_AGREE)
             conditions += [] if end is None else [id < end]
-            created.append(member.created_at < wanted.created_before)
-        if created:
-            conditions.append(select(member.id).where(member.id == id, *created).exists())
+            conditions.append(created_at < wanted.created_before)
         return conditions
 
     def _first_since(self, moment: datetime) -> str | None:
