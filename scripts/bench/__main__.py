@@ -362,8 +362,8 @@ def main() -> int:
     chosen = parser.parse_args()
     logs.configure(logging.WARNING)
     if chosen.growth:
-        for figure in growth_figures(Size(chosen.accounts, chosen.entries)):
-            print(json.dumps(figure), flush=True)
+        for line in growth_figures(Size(chosen.accounts, chosen.entries)):
+            print(json.dumps(line), flush=True)
         return 0
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if chosen.what in ("gas", "all"):
