@@ -19,6 +19,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Enum,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -98,6 +99,11 @@ def choice(kind: type[StrEnum]) -> Enum:
     return Enum(
         kind, native_enum=False, create_constraint=False, length=16, values_callable=lambda _: [m.value for m in kind]
     )
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index over the rows that satisfy a condition. A query must say the condition in the same words to use it on SQLite."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Base(DeclarativeBase):

@@ -6,6 +6,7 @@ Gas is exact. Speed depends on the machine: compare a figure with the ceiling an
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,10 @@ def main() -> int:
     """Runs the chosen benchmarks."""
     chosen = _arguments()
     logs.configure(logging.WARNING)
+    if chosen.growth:
+        for line in growth_figures(Size(chosen.accounts, chosen.entries)):
+            print(json.dumps(line), flush=True)
+        return 0
     if chosen.minutes:
         with partners(chosen.workers) as around:
             bench_memory(around, chosen.minutes)
@@ -157,6 +162,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
+    parser.add_argument(
+        "--growth", action="store_true", help="measure only what reads cost in a small network and in a large one"
+    )
+    parser.add_argument("--accounts", type=int, default=1_000_000, help="of the large one (default: %(default)s)")
+    parser.add_argument("--entries", type=int, default=3_000_000, help="of the large one (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",

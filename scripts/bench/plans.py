@@ -1,6 +1,6 @@
 """How much of the database a statement looks at: the rows that it examines on PostgreSQL, the steps that it takes on SQLite.
 
-Both are exact and the same on every machine. They say whether a statement costs the same at any size; its plan only says how it is done.
+Both are exact, and the same on every machine. They say whether a statement costs the same at any size; a plan says only how.
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ def cost(connection: Connection, statement: Statement) -> int:
     explained = connection.exec_driver_sql(
         f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {text}", parameters
     )
-    return _examined(explained.scalar_one()[0]["Plan"])
+    root: dict[str, Any] = explained.scalar_one()[0]["Plan"]
+    return _examined(root)
+
+
+def is_read(statement: Statement) -> bool:
+    """Whether it only reads."""
+    return statement[0].lstrip().startswith(("SELECT", "WITH"))
 
 
 def plan(connection: Connection, statement: Statement) -> str:
@@ -66,7 +72,7 @@ def _examined(node: dict[str, Any]) -> int:
         return below
     removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter")
     rows = node["Actual Rows"] + sum(node.get(name, 0) for name in removed)
-    return below + round(rows * node["Actual Loops"])
+    return below + int(rows * node["Actual Loops"] + 0.5)
 
 
 def _steps(connection: Connection, statement: str, parameters: Any) -> int:

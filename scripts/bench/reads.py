@@ -52,6 +52,8 @@ class Read:
     caller: str
     """A merchant's name in `MERCHANTS`, or the operator."""
     query: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    """The same, with names in place of what depends on the network."""
 
     @property
     def url(self) -> str:
@@ -61,7 +63,7 @@ class Read:
     @property
     def name(self) -> str:
         """How figures call it: without what depends on the size of the network."""
-        filters = " ".join(f"{name}={value if len(value) < 12 else '...'}" for name, value in self.query)
+        filters = " ".join(f"{name}={value}" for name, value in self.labels)
         return f"{self.route} {filters}".strip() + f" as {self.caller}"
 
 
@@ -94,7 +96,8 @@ class Reads:
                 deep = ("cursor", self._value(route, "cursor")[0])
                 chosen += [[*some, deep] for some in chosen if len(some) <= 1 + len(paged)]
             for some in chosen:
-                yield Read(route, path, caller, tuple(some))
+                labels = [(name, self._label(route, name, value)) for name, value in some if name != "limit"]
+                yield Read(route, path, caller, tuple(some), tuple(labels))
 
     def _urls(self, route: str, names: Sequence[str]) -> Iterator[str]:
         for some in product(*(self._value(route, name) for name in names)):
@@ -114,6 +117,11 @@ class Reads:
             for names in combinations(allowed, count):
                 for some in product(*(self._value(route, name) for name in names)):
                     yield list(zip(names, some, strict=True))
+
+    def _label(self, route: str, name: str, value: str) -> str:
+        if value.replace("_", "").replace(".", "").isalpha() or value.startswith("P"):
+            return value
+        return f"({self._value(route, name).index(value) + 1})"
 
     def _value(self, route: str, name: str) -> Sequence[str]:
         """Values of a parameter: frequent ones and rare ones."""
@@ -184,7 +192,8 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         # Deep pages
         **{f"{name} cursor": [f"{middle}_0"] for name in _MOVEMENTS},
         "entries cursor": [f"{size.entries // 800}_0"],
-        "webhook_endpoints cursor": [str(size.entries // 2)],
+        "/v1/webhook_endpoints/{endpoint}/deliveries cursor": [str(size.entries // 2)],
+        "/v1/webhook_endpoints cursor": [identifier("whe", 2)],
         "positions cursor": ["20_0"],
         "merchants cursor": [identifier("mer", 20)],
         "programs cursor": [identifier("prg", 20)],

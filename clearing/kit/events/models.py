@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, text
+from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
@@ -18,21 +18,15 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
         Index("events_merchant_page_index", "merchant_number", "seq"),
-        # Of the types that every movement brings, a page is at the end of any list; the others must be found among them.
-        Index(
-            "events_rare_type_index",
-            "type",
-            "seq",
-            postgresql_where=text("type NOT LIKE '%.received'"),
-            sqlite_where=text("type NOT LIKE '%.received'"),
-        ),
+        Index("events_merchant_type_index", "merchant_number", "type", "seq"),
+        Index("events_subject_index", "subject", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
     id: Mapped[str] = mapped_column(String(40), unique=True)
     type: Mapped[str] = mapped_column(String(64))
     """`source.action`, such as `order.settled`."""
-    subject: Mapped[str] = mapped_column(String(66), index=True)
+    subject: Mapped[str] = mapped_column(String(66))
     actor: Mapped[str] = mapped_column(String(40))
     """Who caused it: an API key's id, or a process (`sequencer`, `projector`)."""
     merchant_number: Mapped[int | None] = mapped_column(default=None)

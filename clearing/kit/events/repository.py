@@ -6,16 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Select, delete, select, text
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import newest_first, where_given
-
-_FREQUENT = ".received"
-_IS_RARE = text("events.type NOT LIKE '%.received'")
-"""Word for word the condition of the partial index: the database does not conclude it from the type."""
+from clearing.kit.paging import Page, equal_given
+from clearing.kit.sources import Walk, newest_of
 
 
 class EventRepository:
@@ -34,13 +31,30 @@ class EventRepository:
         limit: int,
     ) -> Sequence[Event]:
         """Events, newest first: one merchant's, or everybody's. `after` is the id of the previous page's last event."""
-        query = where_given(
-            select(Event), (Event.merchant_number, merchant_number), (Event.type, type), (Event.subject, subject)
-        )
-        if type is not None and not type.endswith(_FREQUENT):
-            query = query.where(_IS_RARE)
-        last_seq = None if after is None else select(Event.seq).where(Event.id == after).scalar_subquery()
-        return self._session.scalars(newest_first(query, Event.seq, last_seq, limit)).all()
+        filters = equal_given((Event.merchant_number, merchant_number), (Event.type, type), (Event.subject, subject))
+        if after is not None:
+            filters.append(Event.seq < select(Event.seq).where(Event.id == after).scalar_subquery())
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int]:
+            return select(Event.seq).where(*filters, *conditions).order_by(Event.seq.desc()).limit(most)
+
+        page: Page | None = page_of([], limit)
+        if merchant_number is None and subject is None and type is not None:
+            places = [Walk((Event.merchant_number,), [(number,) for number in self._merchants()])]
+            nobody = Walk((Event.type,), [(type,)], (Event.merchant_number.is_(None),))
+            page = newest_of(self._session, [*places, nobody], page_of, limit)
+        assert page is not None, "there is a place for events that concern nobody in particular"
+        keys = page.subquery("page")
+        query = select(Event).join(keys, keys.c.seq == Event.seq).order_by(Event.seq.desc()).limit(limit)
+        return self._session.scalars(query).all()
+
+    def _merchants(self) -> Sequence[int]:
+        """The merchants that have events: each is the next one in an index, so that none of their events is read."""
+        lowest = select(func.min(Event.merchant_number).label("number"))
+        known = lowest.cte("known", recursive=True)
+        following = lowest.where(Event.merchant_number > known.c.number).scalar_subquery()
+        known = known.union_all(select(following).where(known.c.number.is_not(None)))
+        return self._session.scalars(select(known.c.number).where(known.c.number.is_not(None))).all()
 
     def oldest(self, after: int, before: datetime, limit: int) -> Sequence[tuple[int, str]]:
         """The numbers and types of at most `limit` events after a number that were recorded before this moment, oldest first."""
@@ -63,8 +77,13 @@ class EventRepository:
         return self._session.scalars(_of(merchant_number).where(Event.id.in_(ids))).all()
 
     def since(self, merchant_number: int, moment: datetime, limit: int) -> Sequence[Event]:
-        """At most `limit` of the merchant's events from this moment on, oldest first."""
-        return self._session.scalars(_of(merchant_number).where(Event.created_at >= moment).limit(limit)).all()
+        """The merchant's events from this moment on, oldest first; where there are more than `limit`, the newest of them."""
+        newest = (
+            select(Event.seq).where(Event.merchant_number == merchant_number).order_by(Event.seq.desc()).limit(limit)
+        )
+        keys = newest.subquery()
+        query = _of(merchant_number).join(keys, keys.c.seq == Event.seq).where(Event.created_at >= moment)
+        return self._session.scalars(query).all()
 
 
 def _of(merchant_number: int) -> Select[Event]:

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, Big, choice
+from clearing.kit.database import Base, Big, choice, partial_index
 
 
 class HoldState(StrEnum):
@@ -65,19 +65,20 @@ class Hold(Base):
             postgresql_where=text("drawing"),
             sqlite_where=text("drawing"),
         ),
-        Index("holds_merchant_page_index", "merchant_number", "id"),
-        Index(
-            "holds_ended_index",
-            "ended_at",
-            postgresql_where=text("ended_at IS NOT NULL"),
-            sqlite_where=text("ended_at IS NOT NULL"),
+        # Pages of holds, newest first: those that merchants made, and those of points whose lots are over.
+        partial_index("holds_page_index", "merchant_number", "program", "state", "id", where="purpose = 'merchant'"),
+        partial_index(
+            "holds_due_page_index", "merchant_number", "id", where="state = 'pending' AND purpose = 'expiry'"
         ),
+        Index("holds_member_index", "member_id", "id"),
+        partial_index("holds_reference_index", "reference", where="reference IS NOT NULL"),
+        partial_index("holds_ended_index", "ended_at", where="ended_at IS NOT NULL"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
     purpose: Mapped[HoldPurpose] = mapped_column(choice(HoldPurpose), default=HoldPurpose.MERCHANT)
-    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
     address: Mapped[str] = mapped_column(String(42))
     program: Mapped[int]
     agreement: Mapped[int] = mapped_column(default=0)

@@ -7,18 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.in_list import in_list, pairs_in_list
-from clearing.kit.paging import equal_given, newest_first, where_given
+from clearing.kit.paging import Page, equal_given, newest_first
+from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 
 # Word for word the condition of the partial indexes: with a parameter, SQLite would not see that they apply.
 PENDING = text("holds.state = 'pending'")
 _DRAWING = text("holds.drawing")
+_IS_MERCHANTS: ColumnElement[bool] = text("holds.purpose = 'merchant'")  # type: ignore[assignment]
+_IS_EXPIRY: ColumnElement[bool] = text("holds.purpose = 'expiry'")  # type: ignore[assignment]
+
+HoldSource = tuple[int, int]
+"""(merchant, program): the holds of a merchant on the points of a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,11 @@ class HoldFilter:
     program: int | None = None
     state: HoldState | None = None
     reference: str | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether few holds can be among them, which an index of their own finds."""
+        return self.member_id is not None or self.reference is not None
 
 
 class PendingHold(NamedTuple):
@@ -112,10 +123,27 @@ class HoldRepository:
             change = change.where(_DRAWING)  # there are few of these, and most blocks end none
         self._session.execute(change, execution_options={"synchronize_session": False})
 
-    def list(self, wanted: HoldFilter, *, at: datetime, after: str | None, limit: int) -> Sequence[Hold]:
-        """Merchants' holds, newest first; `after` is the last id of the page before."""
-        query = select(Hold).where(Hold.purpose == HoldPurpose.MERCHANT, *_conditions(wanted, at))
-        return self._session.scalars(newest_first(query, Hold.id, after, limit)).all()
+    def list(
+        self, wanted: HoldFilter, sources: Iterable[HoldSource], *, at: datetime, after: str | None, limit: int
+    ) -> Sequence[Hold]:
+        """Merchants' holds, newest first, from these sources; `after` is the last id of the page before."""
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[str]:
+            mine = select(Hold.id).where(_IS_MERCHANTS, *conditions, *_conditions(wanted, at))
+            return newest_first(mine, Hold.id, after, most)
+
+        if wanted.is_narrow:
+            return self._page(page_of([], limit), limit)
+        keys = [(*source, state) for source in sources for state in _stored_states(wanted.state)]
+        walk = Walk((Hold.merchant_number, Hold.program, Hold.state), keys)
+        return self._page(newest_of(self._session, [walk], page_of, limit), limit)
+
+    def _page(self, page: Page | None, limit: int) -> Sequence[Hold]:
+        if page is None:
+            return []
+        keys = page.subquery("page")
+        query = select(Hold).join(keys, keys.c.id == Hold.id).order_by(Hold.id.desc()).limit(limit)
+        return self._session.scalars(query).all()
 
     def any_lapsed(self, at: datetime) -> bool:
         """Whether there are pending holds whose time is over."""
@@ -160,11 +188,14 @@ class HoldRepository:
         )
         return {(hold.address, hold.program): hold for hold in self._session.scalars(query)}
 
-    def expiry_list(self, *, merchant: int | None, after: str | None, limit: int) -> Sequence[Hold]:
-        """Those holds of one merchant's programs, or of all, newest first."""
-        pending = select(Hold).where(PENDING, Hold.purpose == HoldPurpose.EXPIRY)
-        query = where_given(pending, (Hold.merchant_number, merchant))
-        return self._session.scalars(newest_first(query, Hold.id, after, limit)).all()
+    def expiry_list(self, merchants: Iterable[int], *, after: str | None, limit: int) -> Sequence[Hold]:
+        """Those holds of these merchants' programs, newest first."""
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[str]:
+            return newest_first(select(Hold.id).where(PENDING, _IS_EXPIRY, *conditions), Hold.id, after, most)
+
+        walk = Walk((Hold.merchant_number,), [(number,) for number in merchants])
+        return self._page(newest_of(self._session, [walk], page_of, limit), limit)
 
     def accounts_with_expired_points(self) -> set[AccountKey]:
         """Accounts with a hold for points whose lots are over."""
@@ -173,6 +204,13 @@ class HoldRepository:
 
     def _of(self, accounts: Iterable[AccountKey]) -> ColumnElement[bool]:
         return pairs_in_list(self._session, Hold.address, Hold.program, accounts)
+
+
+def _stored_states(wanted: HoldState | None) -> Sequence[HoldState]:
+    """The states in which such a hold may be stored: that a pending one has expired may not be written down yet."""
+    if wanted is None:
+        return tuple(HoldState)
+    return (HoldState.PENDING, HoldState.EXPIRED) if wanted is HoldState.EXPIRED else (wanted,)
 
 
 def _conditions(wanted: HoldFilter, at: datetime) -> list[ColumnElement[bool]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_rows
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import equal_given, merged
+from clearing.kit.paging import Page, equal_given
+from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
@@ -156,14 +158,20 @@ class EntryRepository:
         filters = equal_given((Entry.address, wanted.address), (Entry.batch, wanted.batch))
         if after is not None:
             filters.append(tuple_(Entry.batch, Entry.index) < tuple_(*after))
-        branches = [_condition(source) for source in wanted.sources] if wanted.sources is not None else [true()]
-        if wanted.address is not None or wanted.batch is not None:
-            branches = [or_(false(), *branches)]  # few entries, with an index of their own
-        if not branches:
-            return []
         newest = (Entry.batch.desc(), Entry.index.desc())
-        page = select(Entry.batch, Entry.index).order_by(*newest).limit(limit)
-        keys = merged([page.where(branch, *filters) for branch in branches]).subquery("page")
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int, int]:
+            return select(Entry.batch, Entry.index).where(*conditions, *filters).order_by(*newest).limit(most)
+
+        if wanted.sources is None:
+            pages: Page | None = page_of([], limit)
+        elif wanted.address is not None or wanted.batch is not None:  # few entries, with an index of their own
+            pages = page_of([or_(false(), *map(_condition, wanted.sources))], limit)
+        else:
+            pages = newest_of(self._session, _walks(wanted.sources), page_of, limit)
+        if pages is None:
+            return []
+        keys = pages.subquery("page")
         same = and_(keys.c.batch == Entry.batch, keys.c.index == Entry.index)
         return self._session.scalars(select(Entry).join(keys, same).order_by(*newest).limit(limit)).all()
 
@@ -181,6 +189,21 @@ class EntryRepository:
         query = select(Entry.leaf).where(Entry.batch == entry.batch).order_by(Entry.index)
         leaves = list(self._session.scalars(query))
         return Proof(entry, batch, merkle_proof(leaves, entry.index))
+
+
+def _walks(sources: Sequence[EntrySource]) -> Sequence[Walk]:
+    programs = [(source.program,) for source in sources if source.program is not None]
+    agreements: dict[tuple[int, ...], list[tuple[int]]] = defaultdict(list)
+    for source in sources:
+        if source.agreement is not None:
+            agreements[source.but].append((source.agreement,))
+    return [
+        Walk((Entry.program,), programs),
+        *(
+            Walk((Entry.agreement,), numbers, (_HAS_AGREEMENT, *([Entry.program.not_in(but)] if but else ())))
+            for but, numbers in agreements.items()
+        ),
+    ]
 
 
 def _condition(source: EntrySource) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
@@ -40,11 +40,15 @@ class BankMovement(Base):
     """Money that came in (deposit) or went out (withdrawal) at the settlement bank."""
 
     __tablename__ = "bank_movements"
-    __table_args__ = (UniqueConstraint("bank_ref"),)
+    __table_args__ = (
+        UniqueConstraint("bank_ref"),
+        Index("bank_movements_page_index", "kind", "id"),
+        Index("bank_movements_merchant_page_index", "merchant_number", "kind", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
     micros: Mapped[int] = mapped_column(Big)
     bank_reference: Mapped[str] = mapped_column(String(140))
     bank_ref: Mapped[bytes] = mapped_column(Hash)

@@ -158,14 +158,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("events_merchant_page_index", ["merchant_number", "seq"], unique=False)
-        batch_op.create_index(
-            "events_rare_type_index",
-            ["type", "seq"],
-            unique=False,
-            postgresql_where=sa.text("type NOT LIKE '%.received'"),
-            sqlite_where=sa.text("type NOT LIKE '%.received'"),
-        )
-        batch_op.create_index(batch_op.f("events_subject_index"), ["subject"], unique=False)
+        batch_op.create_index("events_merchant_type_index", ["merchant_number", "type", "seq"], unique=False)
+        batch_op.create_index("events_subject_index", ["subject", "seq"], unique=False)
 
     op.create_table(
         "expiry_marks",
@@ -244,6 +238,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("barred"),
             sqlite_where=sa.text("barred"),
         )
+        batch_op.create_index("members_created_at_index", ["created_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("members_merged_into_index"), ["merged_into"], unique=False)
 
     op.create_table(
@@ -454,7 +449,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("bank_ref", name=op.f("bank_movements_bank_ref_unique")),
     )
     with op.batch_alter_table("bank_movements", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("bank_movements_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index("bank_movements_merchant_page_index", ["merchant_number", "kind", "id"], unique=False)
+        batch_op.create_index("bank_movements_page_index", ["kind", "id"], unique=False)
 
     op.create_table(
         "calls",
@@ -507,15 +503,28 @@ def upgrade() -> None:
             sqlite_where=sa.text("drawing"),
         )
         batch_op.create_index(
+            "holds_due_page_index",
+            ["merchant_number", "id"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+            sqlite_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+        )
+        batch_op.create_index(
             "holds_ended_index",
             ["ended_at"],
             unique=False,
             postgresql_where=sa.text("ended_at IS NOT NULL"),
             sqlite_where=sa.text("ended_at IS NOT NULL"),
         )
-        batch_op.create_index(batch_op.f("holds_member_id_index"), ["member_id"], unique=False)
-        batch_op.create_index("holds_merchant_page_index", ["merchant_number", "id"], unique=False)
+        batch_op.create_index("holds_member_index", ["member_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("holds_order_id_index"), ["order_id"], unique=False)
+        batch_op.create_index(
+            "holds_page_index",
+            ["merchant_number", "program", "state", "id"],
+            unique=False,
+            postgresql_where=sa.text("purpose = 'merchant'"),
+            sqlite_where=sa.text("purpose = 'merchant'"),
+        )
         batch_op.create_index(
             "holds_pending_account_index",
             ["address", "program"],
@@ -536,6 +545,13 @@ def upgrade() -> None:
             unique=True,
             postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
             sqlite_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+        )
+        batch_op.create_index(
+            "holds_reference_index",
+            ["reference"],
+            unique=False,
+            postgresql_where=sa.text("reference IS NOT NULL"),
+            sqlite_where=sa.text("reference IS NOT NULL"),
         )
 
     op.create_table(
@@ -600,6 +616,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("member_freezes_member_id_fkey")),
         sa.PrimaryKeyConstraint("member_id", "merchant_number", name=op.f("member_freezes_pkey")),
     )
+    with op.batch_alter_table("member_freezes", schema=None) as batch_op:
+        batch_op.create_index("member_freezes_merchant_index", ["merchant_number", "member_id"], unique=False)
+
     op.create_table(
         "member_links",
         sa.Column("merchant_number", sa.Integer(), nullable=False),
@@ -637,14 +656,8 @@ def upgrade() -> None:
     with op.batch_alter_table("merges", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("merges_into_id_index"), ["into_id"], unique=False)
         batch_op.create_index(batch_op.f("merges_member_id_index"), ["member_id"], unique=False)
-        batch_op.create_index(batch_op.f("merges_merchant_number_index"), ["merchant_number"], unique=False)
-        batch_op.create_index(
-            "merges_moving_index",
-            ["id"],
-            unique=False,
-            postgresql_where=sa.text("state = 'moving'"),
-            sqlite_where=sa.text("state = 'moving'"),
-        )
+        batch_op.create_index("merges_merchant_index", ["merchant_number", "state", "id"], unique=False)
+        batch_op.create_index("merges_state_index", ["state", "id"], unique=False)
 
     op.create_table(
         "orders",
@@ -781,7 +794,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),
     )
     with op.batch_alter_table("statements", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("statements_day_index"), ["day"], unique=False)
+        batch_op.create_index("statements_day_index", ["day", "id"], unique=False)
 
     op.create_table(
         "transaction_attempts",
@@ -960,7 +973,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merge_id", "program", name=op.f("merge_accounts_pkey")),
     )
     with op.batch_alter_table("merge_accounts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("merge_accounts_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index("merge_accounts_merchant_index", ["merchant_number", "merge_id"], unique=False)
 
     op.create_table(
         "quotes",
@@ -1022,6 +1035,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
+        batch_op.create_index("webhook_deliveries_state_index", ["endpoint_id", "state", "event_seq"], unique=False)
 
     op.create_table(
         "movement_metadata",
@@ -1042,6 +1056,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("movement_metadata")
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.drop_index("webhook_deliveries_state_index")
         batch_op.drop_index(
             "webhook_deliveries_pending_order_index",
             postgresql_where=sa.text("state = 'pending'"),
@@ -1061,7 +1076,7 @@ def downgrade() -> None:
 
     op.drop_table("quotes")
     with op.batch_alter_table("merge_accounts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("merge_accounts_merchant_number_index"))
+        batch_op.drop_index("merge_accounts_merchant_index")
 
     op.drop_table("merge_accounts")
     with op.batch_alter_table("instructions", schema=None) as batch_op:
@@ -1134,7 +1149,7 @@ def downgrade() -> None:
 
     op.drop_table("transaction_attempts")
     with op.batch_alter_table("statements", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("statements_day_index"))
+        batch_op.drop_index("statements_day_index")
 
     op.drop_table("statements")
     with op.batch_alter_table("signer_keys", schema=None) as batch_op:
@@ -1171,12 +1186,8 @@ def downgrade() -> None:
 
     op.drop_table("orders")
     with op.batch_alter_table("merges", schema=None) as batch_op:
-        batch_op.drop_index(
-            "merges_moving_index",
-            postgresql_where=sa.text("state = 'moving'"),
-            sqlite_where=sa.text("state = 'moving'"),
-        )
-        batch_op.drop_index(batch_op.f("merges_merchant_number_index"))
+        batch_op.drop_index("merges_state_index")
+        batch_op.drop_index("merges_merchant_index")
         batch_op.drop_index(batch_op.f("merges_member_id_index"))
         batch_op.drop_index(batch_op.f("merges_into_id_index"))
 
@@ -1186,6 +1197,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("member_links_member_id_index"))
 
     op.drop_table("member_links")
+    with op.batch_alter_table("member_freezes", schema=None) as batch_op:
+        batch_op.drop_index("member_freezes_merchant_index")
+
     op.drop_table("member_freezes")
     with op.batch_alter_table("member_codes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("member_codes_member_id_index"))
@@ -1198,6 +1212,11 @@ def downgrade() -> None:
 
     op.drop_table("link_codes")
     with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.drop_index(
+            "holds_reference_index",
+            postgresql_where=sa.text("reference IS NOT NULL"),
+            sqlite_where=sa.text("reference IS NOT NULL"),
+        )
         batch_op.drop_index(
             "holds_pending_expiry_unique",
             postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
@@ -1213,13 +1232,22 @@ def downgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
+        batch_op.drop_index(
+            "holds_page_index",
+            postgresql_where=sa.text("purpose = 'merchant'"),
+            sqlite_where=sa.text("purpose = 'merchant'"),
+        )
         batch_op.drop_index(batch_op.f("holds_order_id_index"))
-        batch_op.drop_index("holds_merchant_page_index")
-        batch_op.drop_index(batch_op.f("holds_member_id_index"))
+        batch_op.drop_index("holds_member_index")
         batch_op.drop_index(
             "holds_ended_index",
             postgresql_where=sa.text("ended_at IS NOT NULL"),
             sqlite_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "holds_due_page_index",
+            postgresql_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
+            sqlite_where=sa.text("state = 'pending' AND purpose = 'expiry'"),
         )
         batch_op.drop_index(
             "holds_drawing_account_index", postgresql_where=sa.text("drawing"), sqlite_where=sa.text("drawing")
@@ -1233,7 +1261,8 @@ def downgrade() -> None:
 
     op.drop_table("calls")
     with op.batch_alter_table("bank_movements", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("bank_movements_merchant_number_index"))
+        batch_op.drop_index("bank_movements_page_index")
+        batch_op.drop_index("bank_movements_merchant_page_index")
 
     op.drop_table("bank_movements")
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
@@ -1276,6 +1305,7 @@ def downgrade() -> None:
     op.drop_table("merchants")
     with op.batch_alter_table("members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("members_merged_into_index"))
+        batch_op.drop_index("members_created_at_index")
         batch_op.drop_index("members_barred_index", postgresql_where=sa.text("barred"), sqlite_where=sa.text("barred"))
 
     op.drop_table("members")
@@ -1295,12 +1325,8 @@ def downgrade() -> None:
     op.drop_table("expiry_reminders")
     op.drop_table("expiry_marks")
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("events_subject_index"))
-        batch_op.drop_index(
-            "events_rare_type_index",
-            postgresql_where=sa.text("type NOT LIKE '%.received'"),
-            sqlite_where=sa.text("type NOT LIKE '%.received'"),
-        )
+        batch_op.drop_index("events_subject_index")
+        batch_op.drop_index("events_merchant_type_index")
         batch_op.drop_index("events_merchant_page_index")
 
     op.drop_table("events")

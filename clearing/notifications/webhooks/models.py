@@ -62,6 +62,7 @@ class WebhookDelivery(Base):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "event_seq", name="webhook_deliveries_endpoint_event_unique"),
+        Index("webhook_deliveries_state_index", "endpoint_id", "state", "event_seq"),
         # Finds deliveries that must wait for an older one of the same subject.
         Index(
             "webhook_deliveries_pending_order_index",

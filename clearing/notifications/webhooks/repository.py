@@ -132,13 +132,16 @@ class DeliveryRepository:
         self, endpoint_id: str, *, state: DeliveryState | None, after: int | None, limit: int
     ) -> Sequence[tuple[WebhookDelivery, Event]]:
         """An endpoint's deliveries with their events, newest first. `after` is the number of the previous page's last event."""
+        mine = select(WebhookDelivery.id).where(WebhookDelivery.endpoint_id == endpoint_id)
+        page = newest_first(where_given(mine, (WebhookDelivery.state, state)), WebhookDelivery.event_seq, after, limit)
+        keys = page.subquery("page")
         query = (
             select(WebhookDelivery, Event)
+            .join(keys, keys.c.id == WebhookDelivery.id)
             .join(Event, Event.seq == WebhookDelivery.event_seq)
-            .where(WebhookDelivery.endpoint_id == endpoint_id)
+            .order_by(WebhookDelivery.event_seq.desc())
         )
-        page = newest_first(where_given(query, (WebhookDelivery.state, state)), WebhookDelivery.event_seq, after, limit)
-        return [(delivery, event) for delivery, event in self._session.execute(page)]
+        return [(delivery, event) for delivery, event in self._session.execute(query)]
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many deliveries are pending, and since when the oldest is."""

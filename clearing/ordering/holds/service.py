@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from clearing.kit.viewer import Viewer
 from clearing.ledger.accounts.models import AT_ONCE
 from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
-from clearing.ledger.availability.repository import HoldFilter, HoldRepository
+from clearing.ledger.availability.repository import HoldFilter, HoldRepository, HoldSource
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.holds.facts import hold_facts
 from clearing.ordering.orders.events import Accepted
@@ -196,7 +196,20 @@ class HoldService:
             state=state,
             reference=reference,
         )
-        return self._holds.list(wanted, at=self._clock.now(), after=after, limit=limit)
+        sources = [] if wanted.is_narrow else self._sources(wanted)
+        return self._holds.list(wanted, sources, at=self._clock.now(), after=after, limit=limit)
+
+    def _sources(self, wanted: HoldFilter) -> Collection[HoldSource]:
+        """Who can hold points of which program: the merchant that runs it, and the others to whom an agreement gives them."""
+        parties = () if wanted.merchant is None else (wanted.merchant,)
+        agreements = AgreementRepository(self._session).numbered(parties)
+        own = {(owner, program) for program, owner in ProgramRepository(self._session).owners().items()}
+        given = {(target, program) for _, _, _, target, program, _ in agreements}
+        return [
+            source
+            for source in sorted(own | given)
+            if wanted.merchant in (None, source[0]) and wanted.program in (None, source[1])
+        ]
 
     def visible(self, viewer: Viewer, hold_id: str) -> Hold:
         """The hold with this id, or NotFound where it is another merchant's."""
@@ -207,7 +220,9 @@ class HoldService:
 
     def due(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[Hold]:
         """Points of the viewer's programs that the expiry round has set aside to be burnt, newest first."""
-        return self._holds.expiry_list(merchant=viewer.merchant_number, after=after, limit=limit)
+        number = viewer.merchant_number
+        merchants = [number] if number is not None else set(ProgramRepository(self._session).owners().values())
+        return self._holds.expiry_list(merchants, after=after, limit=limit)
 
     def any_lapsed(self, at: datetime) -> bool:
         """Whether there is something to tidy. Writes nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
@@ -26,16 +26,12 @@ class Merge(Base):
 
     __tablename__ = "merges"
     __table_args__ = (
-        Index(
-            "merges_moving_index",
-            "id",
-            postgresql_where=text("state = 'moving'"),
-            sqlite_where=text("state = 'moving'"),
-        ),
+        Index("merges_state_index", "state", "id"),
+        Index("merges_merchant_index", "merchant_number", "state", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
     """Who proposed it."""
     member_id: Mapped[str] = mapped_column(String(40), index=True)
     """The member that ends."""
@@ -51,10 +47,11 @@ class MergeAccount(Base):
     """An account of the member that ends: the program's merchant signs the transfer that empties it."""
 
     __tablename__ = "merge_accounts"
+    __table_args__ = (Index("merge_accounts_merchant_index", "merchant_number", "merge_id"),)
 
     merge_id: Mapped[str] = mapped_column(ForeignKey("merges.id"), primary_key=True)
     program: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"), index=True)
+    merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
     transfers: Mapped[int] = mapped_column(default=0)
     """How many transfers were accepted. Each has a reference of its own, so that none is ever made twice."""
     announced: Mapped[int] = mapped_column(default=0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, Update, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.paging import newest_first, where_given
+from clearing.kit.paging import Page, equal_given, merged, newest_first
+from clearing.kit.sources import Walk, newest_of
 from clearing.kit.upsert import insert_for
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
@@ -21,9 +22,6 @@ from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.members.models import Member
 from clearing.parties.programs.models import Program
-
-# Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies.
-_MOVING = text("merges.state = 'moving'")
 
 
 class MergeRepository:
@@ -49,21 +47,43 @@ class MergeRepository:
         self, *, merchant: int | None, state: MergeState | None, member_id: str | None, after: str | None, limit: int
     ) -> Sequence[Merge]:
         """Merges that a merchant proposed or signs transfers of, or everybody's; newest first."""
-        query = where_given(select(Merge), (Merge.state, state))
-        if merchant is not None:
-            signs = select(MergeAccount.merge_id).where(
-                MergeAccount.merge_id == Merge.id, MergeAccount.merchant_number == merchant
-            )
-            query = query.where(or_(Merge.merchant_number == merchant, signs.exists()))
-        if member_id is not None:
-            query = query.where(or_(Merge.member_id == member_id, Merge.into_id == member_id))
-        return self._session.scalars(newest_first(query, Merge.id, after, limit)).all()
+        states = tuple(MergeState) if state is None else (state,)
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[str]:
+            return newest_first(select(Merge.id).where(*conditions, *_of_state(state)), Merge.id, after, most)
+
+        signs = select(MergeAccount.merge_id).where(
+            MergeAccount.merge_id == Merge.id, MergeAccount.merchant_number == merchant
+        )
+        if member_id is not None:  # few
+            visible = [] if merchant is None else [or_(Merge.merchant_number == merchant, signs.exists())]
+            pages: list[Page | None] = [
+                page_of([Merge.member_id == member_id, *visible], limit),
+                page_of([Merge.into_id == member_id, *visible], limit),
+            ]
+        elif merchant is None:
+            pages = [page_of([], limit)]
+        else:
+            own = Walk((Merge.merchant_number, Merge.state), [(merchant, each) for each in states])
+            pages = [newest_of(self._session, [own], page_of, limit)]
+            if state in (None, MergeState.DONE):  # nearly all are done
+                signed = select(Merge.id).join(MergeAccount, MergeAccount.merge_id == Merge.id)
+                signed = signed.where(MergeAccount.merchant_number == merchant, *_of_state(state))
+                if after is not None:
+                    signed = signed.where(MergeAccount.merge_id < after)
+                pages.append(signed.order_by(MergeAccount.merge_id.desc()).limit(limit))
+            else:
+                pages.append(page_of([signs.exists()], limit))
+        keys = merged([page for page in pages if page is not None]).subquery("keys")
+        page = select(keys.c.id).distinct().order_by(keys.c.id.desc()).limit(limit).subquery("page")
+        query = select(Merge).join(page, page.c.id == Merge.id).order_by(Merge.id.desc())
+        return self._session.scalars(query).all()
 
     # ---------------------------------------------------------------- what is left to do
 
     def moving(self, since: datetime | None = None) -> Sequence[str]:
         """Ids of merges whose points still move; of those that were confirmed since a moment, or of all."""
-        query = select(Merge.id).where(_MOVING).order_by(Merge.id)
+        query = select(Merge.id).where(Merge.state == MergeState.MOVING).order_by(Merge.id)
         if since is not None:
             query = query.where(Merge.confirmed_at >= since)
         return self._session.scalars(query).all()
@@ -136,3 +156,7 @@ class MergeRepository:
 
     def _update(self, statement: Update) -> None:
         self._session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _of_state(state: MergeState | None) -> list[ColumnElement[bool]]:
+    return equal_given((Merge.state, state))

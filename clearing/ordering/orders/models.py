@@ -12,13 +12,9 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Str
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, Big, BigInt, Hash, choice
+from clearing.kit.database import Base, Big, BigInt, Hash, choice, partial_index
 from clearing.ledger.journal.models import Batch, Entry
 from tongdui import orders as wire
-
-
-def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class OrderState(StrEnum):
@@ -116,31 +112,33 @@ class Instruction(Base):
             postgresql_where=text("live AND reference IS NOT NULL"),
             sqlite_where=text("live AND reference IS NOT NULL"),
         ),
-        _partial("instructions_dead_reference_index", "reference", where="NOT live AND reference IS NOT NULL"),
-        _partial("instructions_original_index", "original_id", where="original_id IS NOT NULL"),
+        partial_index("instructions_dead_reference_index", "reference", where="NOT live AND reference IS NOT NULL"),
+        partial_index("instructions_original_index", "original_id", where="original_id IS NOT NULL"),
         # Reversals (6): whoever burns points has to know what the pending ones will take back.
-        _partial("instructions_taking_back_index", "draws_address", "draws_program", where="kind = 6"),
+        partial_index("instructions_taking_back_index", "draws_address", "draws_program", where="kind = 6"),
         # Pages of movements, newest first. A list is made of these (`movement_sources` says how); each index more would cost
         # every movement that is ever made, so there are only three over all of them.
         Index("instructions_program_index", "program", "kind", "order_seq", "item"),
-        _partial("instructions_agreement_index", "agreement", "kind", "order_seq", "item", where="agreement > 0"),
+        partial_index("instructions_agreement_index", "agreement", "kind", "order_seq", "item", where="agreement > 0"),
         Index("instructions_member_index", "member_id", "order_seq", "item"),
-        _partial("instructions_reversal_giver_index", "giver", "program", "order_seq", "item", where="kind = 6"),
-        _partial("instructions_reversal_receiver_index", "receiver", "program", "order_seq", "item", where="kind = 6"),
+        partial_index("instructions_reversal_giver_index", "giver", "program", "order_seq", "item", where="kind = 6"),
+        partial_index(
+            "instructions_reversal_receiver_index", "receiver", "program", "order_seq", "item", where="kind = 6"
+        ),
         # The same for those that were refused: there are few, wherever they are.
-        _partial("instructions_refused_index", "refused", "order_seq", "item", where="refused IS NOT NULL"),
-        _partial(
+        partial_index("instructions_refused_index", "refused", "order_seq", "item", where="refused IS NOT NULL"),
+        partial_index(
             "instructions_refused_program_index",
             *("program", "kind", "refused", "order_seq", "item"),
             where="refused IS NOT NULL",
         ),
-        _partial(
+        partial_index(
             "instructions_refused_agreement_index",
             *("agreement", "kind", "refused", "order_seq", "item"),
             where="refused IS NOT NULL AND agreement > 0",
         ),
         # The recipients of transfers: a merge and an erasure look for them.
-        _partial("instructions_recipient_index", "recipient_id", where="recipient_id IS NOT NULL"),
+        partial_index("instructions_recipient_index", "recipient_id", where="recipient_id IS NOT NULL"),
     )
 
     order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, text, tuple_
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
-from clearing.kit.in_list import in_list
+from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import Page, equal_given, merged
 from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.journal.models import Batch, Entry, Rejection
@@ -37,7 +37,6 @@ _STANDS: ColumnElement[bool] = text("instructions.live AND instructions.referenc
 _IS_DEAD: ColumnElement[bool] = text("NOT instructions.live AND instructions.reference IS NOT NULL")  # type: ignore[assignment]
 _HAS_AGREEMENT: ColumnElement[bool] = text("instructions.agreement > 0")  # type: ignore[assignment]
 _IS_REVERSAL: ColumnElement[bool] = text("instructions.kind = 6")  # type: ignore[assignment]
-_REFUSED = (OrderState.REJECTED, OrderState.EXPIRED, OrderState.CANCELLED)
 
 
 class MovementRepository:
@@ -80,10 +79,12 @@ class MovementRepository:
         if pages is None:
             return []
         union = pages.subquery("pages")
-        keys = _newest(select(union), union.c.order_seq, union.c.item, limit).subquery("page")
-        same = and_(keys.c.order_seq == Instruction.order_seq, keys.c.item == Instruction.item)
-        query = _newest(_with_outcome().join(keys, same), Instruction.order_seq, Instruction.item, limit)
-        return self._read(query)
+        page = _newest(select(union), union.c.order_seq, union.c.item, limit)
+        # A statement of its own reads them: joined to the page, the database expects as many rows as there are on the way to it.
+        keys = [(seq, item) for seq, item in self._session.execute(page)]
+        mine = pairs_in_list(self._session, Instruction.order_seq, Instruction.item, keys)
+        query = _with_outcome().where(mine).order_by(Instruction.order_seq.desc(), Instruction.item.desc())
+        return self._read(query) if keys else []
 
     def _read(self, query: Outcomes) -> Sequence[Movement]:
         return self._orders.with_reversals([_movement(row) for row in self._session.execute(query)])
@@ -95,11 +96,11 @@ class MovementRepository:
             first = self._first_since(wanted.created_from - _CLOCKS_AGREE)
             if first is None:
                 return [false()]
-            conditions += [Instruction.order_seq >= first, Order.seq >= first, Order.created_at >= wanted.created_from]
+            conditions += [Instruction.order_seq >= first, _of_order(Order.created_at) >= wanted.created_from]
         if wanted.created_before is not None:
             first = self._first_since(wanted.created_before + _CLOCKS_AGREE)
-            conditions += [] if first is None else [Instruction.order_seq < first, Order.seq < first]
-            conditions.append(Order.created_at < wanted.created_before)
+            conditions += [] if first is None else [Instruction.order_seq < first]
+            conditions.append(_of_order(Order.created_at) < wanted.created_before)
         return conditions
 
     def _first_since(self, moment: datetime) -> int | None:
@@ -169,11 +170,18 @@ def _state(state: OrderState | None) -> Conditions:
         case None:
             return []
         case OrderState.SETTLED:
-            return [Order.state == OrderState.SETTLED, Instruction.refused.is_(None)]
+            pending = union_all(*(select(Order.seq).where(condition) for condition in _OPEN.values()))
+            return [Instruction.refused.is_(None), Instruction.order_seq.not_in(pending)]
         case OrderState.ACCEPTED | OrderState.SUBMITTED:
-            return [Order.state == state]
+            return []  # `_page` begins with such orders
         case _:
             return [Instruction.refused == state]
+
+
+def _of_order(column: InstrumentedAttribute[Any]) -> Any:
+    """A column of the instruction's order, looked up for each instruction on the way: for a join the database might read all orders
+    instead."""
+    return select(column).where(Order.seq == Instruction.order_seq).correlate(Instruction).scalar_subquery()
 
 
 # -------------------------------------------------------------------- statements
@@ -186,9 +194,6 @@ def _page(wanted: MovementFilter, conditions: Conditions, limit: int) -> Select[
     ):  # there are few such orders, so they come first; the limit keeps the database from merging this
         waiting = select(Order.seq).where(_OPEN[wanted.state]).order_by(Order.seq.desc()).limit(_MOST_ORDERS).subquery()
         query = query.join(waiting, waiting.c.seq == Instruction.order_seq)
-    by_order = wanted.state is not None and wanted.state not in _REFUSED
-    if by_order or wanted.created_from is not None or wanted.created_before is not None:
-        query = query.join(Order, Order.seq == Instruction.order_seq)
     return _newest(query, Instruction.order_seq, Instruction.item, limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
@@ -16,11 +16,14 @@ class Statement(Base):
     """One merchant's day. `closing` is exactly `opening` plus its lines and bank movements."""
 
     __tablename__ = "statements"
-    __table_args__ = (UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),)
+    __table_args__ = (
+        UniqueConstraint("merchant_number", "day", name="statements_merchant_day_unique"),
+        Index("statements_day_index", "day", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     merchant_number: Mapped[int] = mapped_column(ForeignKey("merchants.number"))
-    day: Mapped[int] = mapped_column(index=True)
+    day: Mapped[int]
     """Counted from 1970-01-01 in the network's time zone."""
     revision: Mapped[int] = mapped_column(default=1)
     """Counts up when a reorganisation changes a day that has a statement already."""

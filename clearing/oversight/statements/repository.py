@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from clearing.kit.paging import newest_first, where_given
+from clearing.kit.paging import where_given
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.oversight.statements.models import Statement
 from clearing.pipeline.models import Transaction, TransactionState
@@ -35,13 +35,17 @@ class StatementRepository:
     def list(
         self, *, merchant_number: int | None, first_day: int | None, end_day: int | None, after: str | None, limit: int
     ) -> Sequence[Statement]:
-        """Statements, newest first: one merchant's, or all; of all days, or from `first_day` to before `end_day`."""
+        """Statements, the last day first: one merchant's, or all; of all days, or from `first_day` to before `end_day`."""
         query = where_given(select(Statement), (Statement.merchant_number, merchant_number))
         if first_day is not None:
             query = query.where(Statement.day >= first_day)
         if end_day is not None:
             query = query.where(Statement.day < end_day)
-        return self._session.scalars(newest_first(query, Statement.id, after, limit)).all()
+        order = (Statement.day, Statement.id) if merchant_number is None else (Statement.day,)
+        if after is not None:
+            last = self._session.execute(select(*order).where(Statement.id == after)).first()
+            query = query.where(false() if last is None else tuple_(*order) < tuple_(*last))
+        return self._session.scalars(query.order_by(*(column.desc() for column in order)).limit(limit)).all()
 
     def newest_day(self) -> int | None:
         """The last day that has statements."""

@@ -22,6 +22,7 @@ class Member(Base):
     __table_args__ = (
         # Almost no member is barred: orders look for those that are among hundreds of addresses at once.
         Index("members_barred_index", "address", postgresql_where=text("barred"), sqlite_where=text("barred")),
+        Index("members_created_at_index", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -76,6 +77,7 @@ class MemberFreeze(Base):
     (merchant 0) holds for the whole network."""
 
     __tablename__ = "member_freezes"
+    __table_args__ = (Index("member_freezes_merchant_index", "merchant_number", "member_id"),)
 
     member_id: Mapped[str] = mapped_column(ForeignKey("members.id"), primary_key=True)
     merchant_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, false, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
 from clearing.kit.in_list import in_list, pairs_in_list, table_of
-from clearing.kit.paging import newest_first, where_given
+from clearing.kit.paging import Column, equal_given, newest_first, where_given
+from clearing.kit.sources import Walk, newest_of
 from clearing.kit.upsert import insert_for
 from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
 from tongdui._canonical import EXTERNAL
@@ -25,6 +26,10 @@ NETWORK = 0
 """The merchant number of the network's operator, whose freezes count everywhere."""
 _ADDRESS = "0x"
 _LAST_CHARACTER = chr(0x10FFFF)
+_MOST_FROZEN = 1_000_000
+Conditions = list[ColumnElement[bool]]
+_CLOCKS_AGREE = timedelta(hours=1)
+"""The clocks of the machines that register members differ by less than this."""
 
 
 MemberName = tuple[int, str]
@@ -244,42 +249,120 @@ class MemberRepository:
     # ---------------------------------------------------------------- lists
 
     def list(self, merchant_number: int, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
-        """Members that a merchant knows, newest first; `after` is the last id of the page before."""
-        links = where_given(
-            select(MemberLink.member_id).where(MemberLink.merchant_number == merchant_number).distinct(),
-            (MemberLink.external_id, wanted.external_id),
-        )
+        """Members that a merchant knows, newest first; with a prefix, in the order of the external ids that begin with it. `after`
+        is the last id of the page before."""
         if wanted.prefix is not None:
-            links = links.where(MemberLink.external_id.between(wanted.prefix, wanted.prefix + _LAST_CHARACTER))
-        if _needs_member(wanted):
-            member = select(Member.id).where(
-                Member.id == MemberLink.member_id, *self._conditions(wanted, (NETWORK, merchant_number))
-            )
-            links = links.where(member.exists())
-        ids = self._session.scalars(newest_first(links, MemberLink.member_id, after, limit)).all()
-        query = select(Member).where(Member.id.in_(ids)).order_by(Member.id.desc())
-        return self._session.scalars(query).all()
+            return self._list_by_external_id(merchant_number, wanted, wanted.prefix, after, limit)
+        seen_by = (NETWORK, merchant_number)
+        own = MemberLink.merchant_number == merchant_number
+        if wanted.frozen:
+            knows = select(MemberLink.member_id).where(own, MemberLink.member_id == MemberFreeze.member_id)
+            ids = self._frozen(seen_by, wanted, [knows.exists()], after, limit)
+        else:
+            links = select(MemberLink.member_id).where(own, *self._conditions(MemberLink.member_id, wanted, seen_by))
+            links = where_given(links, (MemberLink.external_id, wanted.external_id)).distinct()
+            ids = self._session.scalars(newest_first(links, MemberLink.member_id, after, limit)).all()
+        return self._newest(ids)
 
     def list_all(self, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
         """All members of the network that were not merged into others, newest first."""
-        query = select(Member).where(Member.merged_into.is_(None), *self._conditions(wanted, (NETWORK,)))
-        if wanted.address is not None:
-            query = query.where(Member.address == wanted.address)
+        stands = Member.merged_into.is_(None)
+        if wanted.frozen:
+            exists = select(Member.id).where(
+                Member.id == MemberFreeze.member_id, stands, *equal_given((Member.address, wanted.address))
+            )
+            return self._newest(self._frozen((NETWORK,), wanted, [exists.exists()], after, limit))
+        query = where_given(select(Member), (Member.address, wanted.address))
+        query = query.where(stands, *self._conditions(Member.id, wanted, (NETWORK,)))
         return self._session.scalars(newest_first(query, Member.id, after, limit)).all()
 
-    @staticmethod
-    def _conditions(wanted: MemberFilter, merchants: tuple[int, ...]) -> Sequence[ColumnElement[bool]]:
-        conditions = []
-        if wanted.created_from is not None:
-            conditions.append(Member.created_at >= wanted.created_from)
-        if wanted.created_before is not None:
-            conditions.append(Member.created_at < wanted.created_before)
-        if wanted.frozen is not None:
-            freezes = select(MemberFreeze.member_id).where(
-                MemberFreeze.member_id == Member.id, MemberFreeze.merchant_number.in_(merchants)
+    def _list_by_external_id(
+        self, merchant_number: int, wanted: MemberFilter, prefix: str, after: str | None, limit: int
+    ) -> Sequence[Member]:
+        link, lower = MemberLink, aliased(MemberLink)
+        last = prefix + _LAST_CHARACTER
+        begins = (link.merchant_number == merchant_number, link.external_id.between(prefix, last))
+        is_first = ~(
+            select(lower.member_id)
+            .where(
+                lower.merchant_number == merchant_number,
+                lower.member_id == link.member_id,
+                lower.external_id >= prefix,
+                lower.external_id < link.external_id,
             )
-            conditions.append(freezes.exists() if wanted.frozen else ~freezes.exists())
+            .exists()
+        )
+        query = select(link.member_id).where(*begins, is_first)
+        query = query.where(*equal_given((link.external_id, wanted.external_id)))
+        seen_by = (NETWORK, merchant_number)
+        if wanted.frozen:  # few are: the limit keeps the database from looking for them among all numbers
+            few = select(MemberFreeze.member_id).where(MemberFreeze.merchant_number.in_(seen_by)).distinct()
+            frozen = few.limit(_MOST_FROZEN).subquery()
+            query = query.join(frozen, frozen.c.member_id == link.member_id)
+        else:
+            query = query.where(*self._conditions(link.member_id, wanted, seen_by))
+        if after is not None:
+            first = select(func.min(link.external_id)).where(*begins, link.member_id == after)
+            query = query.where(link.external_id > first.scalar_subquery())
+        ids = self._session.scalars(query.order_by(link.external_id).limit(limit)).all()
+        members = {member.id: member for member in self.by_ids(ids)}
+        return [members[id] for id in ids]  # noqa: A001
+
+    def _frozen(
+        self,
+        seen_by: Sequence[int],
+        wanted: MemberFilter,
+        conditions: Sequence[ColumnElement[bool]],
+        after: str | None,
+        limit: int,
+    ) -> Sequence[str]:
+        """The newest of those that one of these merchants has frozen."""
+        freeze = MemberFreeze
+        filters = [*conditions, *self._created_within(freeze.member_id, wanted)]
+
+        def page_of(place: Sequence[ColumnElement[bool]], most: int) -> Select[str]:
+            return newest_first(select(freeze.member_id).where(*place, *filters), freeze.member_id, after, most)
+
+        walk = Walk((freeze.merchant_number,), [(number,) for number in seen_by])
+        page = newest_of(self._session, [walk], page_of, limit)
+        if page is None:
+            return []
+        keys = page.subquery("page")  # a member may be frozen by both
+        query = select(keys.c.member_id).distinct().order_by(keys.c.member_id.desc()).limit(limit)
+        return self._session.scalars(query).all()
+
+    def _newest(self, ids: Sequence[str]) -> Sequence[Member]:
+        query = select(Member).where(Member.id.in_(ids)).order_by(Member.id.desc())
+        return self._session.scalars(query).all()
+
+    def _conditions(self, id: Column, wanted: MemberFilter, seen_by: Sequence[int]) -> Conditions:  # noqa: A002
+        conditions = self._created_within(id, wanted)
+        if wanted.frozen is False:
+            freezes = select(MemberFreeze.member_id).where(
+                MemberFreeze.member_id == id, MemberFreeze.merchant_number.in_(seen_by)
+            )
+            conditions.append(~freezes.exists())
         return conditions
+
+    def _created_within(self, id: Column, wanted: MemberFilter) -> Conditions:  # noqa: A002
+        """The times, and first the ids between which they lie: ids grow with time, and are in every index."""
+        conditions: Conditions = []
+        member = aliased(Member)
+        # Looked up for each on the way: for a join the database might read all members instead.
+        created_at = select(member.created_at).where(member.id == id).scalar_subquery()
+        if wanted.created_from is not None:
+            first = self._first_since(wanted.created_from - _CLOCKS_AGREE)
+            conditions.append(false() if first is None else id >= first)
+            conditions.append(created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            end = self._first_since(wanted.created_before + _CLOCKS_AGREE)
+            conditions += [] if end is None else [id < end]
+            conditions.append(created_at < wanted.created_before)
+        return conditions
+
+    def _first_since(self, moment: datetime) -> str | None:
+        query = select(Member.id).where(Member.created_at >= moment).order_by(Member.created_at, Member.id).limit(1)
+        return self._session.scalar(query)
 
     def merged_into(self, ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         """The ids that lead to each of these members because they were merged into it."""
@@ -418,10 +501,6 @@ def _grouped(pairs: Iterable[Any]) -> dict[str, list[Any]]:
     for key, value in pairs:
         found[key].append(value)
     return dict(found)
-
-
-def _needs_member(wanted: MemberFilter) -> bool:
-    return (wanted.frozen, wanted.created_from, wanted.created_before) != (None, None, None)
 
 
 class LinkCodeRepository:

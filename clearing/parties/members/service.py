@@ -219,8 +219,8 @@ class MemberService:
         after: str | None = None,
         limit: int,
     ) -> Sequence[Member]:
-        """The members that the viewer may see, newest first. Only merchants have external ids to look for, and only the
-        others may look for an address."""
+        """The members that the viewer may see, newest first; with a prefix, in the order of their numbers. Only merchants have
+        external ids to look for, and only the others may look for an address."""
         wanted = MemberFilter(external_id, prefix, address, frozen, created_from, created_before)
         if viewer.merchant_number is not None:
             if wanted.address is not None:
