@@ -16,6 +16,8 @@ from clearing.kit import logs
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline, bench_usual_way
 from scripts.bench.bulk import bench_bulk, bench_projection
+from scripts.bench.generated import Size
+from scripts.bench.growth import growth_figures
 from scripts.bench.measuring import report, timed
 from scripts.bench.partners import CHAIN_ARGUMENTS, Partners, partners
 from scripts.bench.singles import bench_memory, bench_singles
