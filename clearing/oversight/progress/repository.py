@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
+from clearing.kit.in_list import in_list
 from clearing.ordering.orders.kinds import is_movement_id
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.pipeline.models import Transaction, TransactionState
@@ -31,12 +32,16 @@ class ProgressRepository:
         others = set(ids) - {*orders, *movements}
         queries: list[Select[Any]] = []
         if orders:
-            queries.append(select(Order.id).where(Order.id.in_(orders), Order.state.in_(_OPEN_ORDER)))
+            queries.append(
+                select(Order.id).where(in_list(self._session, Order.id, orders), Order.state.in_(_OPEN_ORDER))
+            )
         if movements:
             query = select(Instruction.id).join(Instruction.order)
-            queries.append(query.where(Instruction.id.in_(movements), Order.state.in_(_OPEN_ORDER)))
+            queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(_OPEN_ORDER)))
         if others:
-            queries.append(select(Call.subject).where(Call.subject.in_(others), Call.state.in_(_OPEN_CALL)))
+            queries.append(
+                select(Call.subject).where(in_list(self._session, Call.subject, others), Call.state.in_(_OPEN_CALL))
+            )
         return {found for query in queries for found in self._session.scalars(query)}
 
     def oldest_waiting(self) -> datetime | None:
