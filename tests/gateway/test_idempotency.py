@@ -18,11 +18,8 @@ from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.parties.merchants.models import Merchant
 from gateway.app import THREADS
+from tests.gateway.own_key import OwnKey
 from tests.gateway.site import Party, Site, later, together, until
-from tongdui.encoding import hex_of
-from tongdui.orders import Instruction as WireInstruction
-from tongdui.orders import Kind, address_of_key, sign_digest
-from tongdui.orders import Order as WireOrder
 
 
 def _count(site: Site, table: type[Any]) -> int:
@@ -186,53 +183,18 @@ def test_a_client_that_lost_its_response_can_wait_again(site: Site, fuel: Party)
     assert (replay.json()["state"], replay.json()["reason"]) == ("rejected", "supply_overflow")
 
 
-class _OwnKey:
-    """A merchant that signs its own orders."""
-
-    def __init__(self, site: Site) -> None:
-        self.key = secrets.token_bytes(32)
-        code = f"OWN{secrets.randbelow(10**6)}"
-        self.party = site.merchant(program=code, signer_address=address_of_key(self.key))
-        self.site = site
-        self.code = code
-        self.member = self.party.post("/v1/members", {"external_id": "signed"})
-
-    def body(self, nonce: int, *, seconds: int = 300, points: int = 4, key: bytes | None = None) -> dict[str, Any]:
-        program = self.party.get(f"/v1/programs/{self.code}")["number"]
-        wire = WireOrder(
-            self.party.number,
-            nonce,
-            int(time.time()) + seconds,
-            (WireInstruction(Kind.ISSUE, self.member["address"], points, program),),
-        )
-        domain = self.site.app.state.gateway.network.domain
-        return {
-            "program": self.code,
-            "member": self.member["id"],
-            "points": points,
-            "authorization": {
-                "nonce": nonce,
-                "deadline": wire.deadline,
-                "signature": hex_of(sign_digest(wire.digest(domain), key or self.key)),
-            },
-        }
-
-    def nonce(self) -> int:
-        return int(self.party.post("/v1/nonces", {})["first"])
-
-
 @pytest.fixture
-def signer(site: Site) -> _OwnKey:
-    return _OwnKey(site)
+def signer(site: Site) -> OwnKey:
+    return OwnKey(site)
 
 
-def test_a_restarted_client_that_signs_anew_gets_its_first_order(signer: _OwnKey) -> None:
+def test_a_restarted_client_that_signs_anew_gets_its_first_order(signer: OwnKey) -> None:
     first = signer.party.post("/v1/issuances", signer.body(signer.nonce()), key="restart")
     again = signer.party.post("/v1/issuances", signer.body(signer.nonce()), key="restart")
     assert again["id"] == first["id"]
 
 
-def test_a_bad_signature_can_be_corrected_under_the_same_key(signer: _OwnKey) -> None:
+def test_a_bad_signature_can_be_corrected_under_the_same_key(signer: OwnKey) -> None:
     nonce = signer.nonce()
     wrong = signer.body(nonce, key=secrets.token_bytes(32))
     signer.party.refused("/v1/issuances", wrong, "wrong_signer", key="mend")
@@ -243,13 +205,13 @@ def test_a_bad_signature_can_be_corrected_under_the_same_key(signer: _OwnKey) ->
     assert signer.party.post("/v1/issuances", signer.body(nonce), key="mend")["state"] == "accepted"
 
 
-def test_a_nonce_is_used_once(signer: _OwnKey) -> None:
+def test_a_nonce_is_used_once(signer: OwnKey) -> None:
     nonce = signer.nonce()
     signer.party.post("/v1/issuances", signer.body(nonce))
     signer.party.refused("/v1/issuances", signer.body(nonce), "nonce_used", 409)
 
 
-def test_a_nonce_is_reserved_once(signer: _OwnKey) -> None:
+def test_a_nonce_is_reserved_once(signer: OwnKey) -> None:
     blocks = together(8, lambda _: signer.party.post("/v1/nonces", {"count": 5}))
     handed_out = [block["first"] + i for block in blocks for i in range(block["count"])]
     assert len(set(handed_out)) == 40

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import event, select
-from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
+from sqlalchemy import TableClause, TextClause, UpdateBase, event, select
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
 
 from clearing.kit.database import Base, Database, shared_of
 from clearing.kit.reference.models import ReferenceVersion
@@ -96,9 +96,14 @@ def _forget_after_flush(session: Session, _context: UOWTransaction) -> None:
         _forget(session)
 
 
-def _forget_after_statement(context: Any) -> None:
-    if context.mapper.class_.__tablename__ in _tables:
-        _forget(context.session)
+def _forget_before_statement(state: ORMExecuteState) -> None:
+    statement = state.statement
+    if isinstance(statement, UpdateBase):
+        is_change = isinstance(statement.table, TableClause) and statement.table.name in _tables
+    else:
+        is_change = isinstance(statement, TextClause) and any(name in statement.text for name in _tables)
+    if is_change:
+        _forget(state.session)
 
 
 def _forget_after_rollback(session: Session, _transaction: SessionTransaction) -> None:
@@ -111,7 +116,6 @@ def _forget_after_transaction(session: Session, transaction: SessionTransaction)
 
 
 event.listen(Session, "after_flush", _forget_after_flush)
-event.listen(Session, "after_bulk_update", _forget_after_statement)
-event.listen(Session, "after_bulk_delete", _forget_after_statement)
+event.listen(Session, "do_orm_execute", _forget_before_statement)
 event.listen(Session, "after_soft_rollback", _forget_after_rollback)
 event.listen(Session, "after_transaction_end", _forget_after_transaction)
