@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from clearing.chain.client import BlockData, ChainClient, ChainError, Log
+from clearing.chain.client import BlockData, ChainClient, ChainError, Log, Tip
 from clearing.chain.deployment import deployment_block
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
@@ -132,18 +132,23 @@ def test_an_entry_that_cannot_be_applied_stops_the_projector_instead_of_being_sk
 
 def _inject(harness: Harness, logs: Callable[[], list[Log]]) -> Callable[[], None]:
     """Adds logs to each block that has a batch, as a newer contract might emit them; returns a function that stops it."""
-    honest = harness.client.blocks
+    client = harness.client
+    honest_blocks, honest_tip = client.blocks, client.tip
+
+    def with_logs(block: BlockData) -> BlockData:
+        return replace(block, logs=(*block.logs, *logs())) if block.logs else block
 
     def blocks(first: int, last: int, contract: str) -> list[BlockData]:
-        return [
-            replace(block, logs=(*block.logs, *logs())) if block.logs else block
-            for block in honest(first, last, contract)
-        ]
+        return [with_logs(block) for block in honest_blocks(first, last, contract)]
 
-    harness.client.blocks = blocks  # type: ignore[method-assign]
+    def tip(known: int, contract: str | None) -> Tip:
+        found = honest_tip(known, contract)
+        return replace(found, following=with_logs(found.following) if found.following else None)
+
+    client.blocks, client.tip = blocks, tip  # type: ignore[method-assign]
 
     def stop() -> None:
-        harness.client.blocks = honest  # type: ignore[method-assign]
+        client.blocks, client.tip = honest_blocks, honest_tip  # type: ignore[method-assign]
 
     return stop
 
