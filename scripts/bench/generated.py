@@ -19,7 +19,6 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, text
 
 from clearing.kit.database import Database
-from clearing.ledger.accounts.models import UNDATED
 
 GIANT, PARTNER, QUIET, NOBODY = 1, 2, 3, 4
 MERCHANTS = 40
@@ -399,8 +398,8 @@ _TRADE: Statements = (
     ),
     (
         f"""
-        INSERT INTO accounts (address, program, posted, reserved, expiring, due_on)
-        SELECT address, program, sum(change), 0, 0, {UNDATED} FROM (
+        INSERT INTO accounts (address, program, posted, reserved, expiring, unswept)
+        SELECT address, program, sum(change), 0, 0, FALSE FROM (
             SELECT address, program, CASE WHEN kind IN (1, 6) THEN points WHEN kind = 5 THEN 0 ELSE -points END AS change FROM
                 entries
             UNION ALL
