@@ -164,11 +164,6 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
-    parser.add_argument(
-        "--growth", action="store_true", help="measure only what reads cost in a small network and in a large one"
-    )
-    parser.add_argument("--accounts", type=int, default=1_000_000, help="of the large one (default: %(default)s)")
-    parser.add_argument("--entries", type=int, default=3_000_000, help="of the large one (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",
@@ -176,6 +171,11 @@ def _arguments() -> argparse.Namespace:
         help="measure only the memory of each process after so many minutes of single exchanges",
     )
     length.add_argument("--hour", dest="minutes", action="store_const", const=60.0, help="the same as --minutes 60")
+    parser.add_argument(
+        "--growth", action="store_true", help="only: what reads cost in a small network and a large one"
+    )
+    parser.add_argument("--accounts", type=int, default=1_000_000, help="of the large one (default: %(default)s)")
+    parser.add_argument("--entries", type=int, default=3_000_000, help="of the large one (default: %(default)s)")
     return parser.parse_args()
 
 

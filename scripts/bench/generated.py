@@ -400,14 +400,14 @@ _TRADE: Statements = (
     (
         f"""
         INSERT INTO accounts (address, program, posted, reserved, expiring, due_on)
-        SELECT address, program, sum(change), 0, 0, {UNDATED} FROM (
-            SELECT address, program, CASE WHEN kind IN (1, 6) THEN points WHEN kind = 5 THEN 0 ELSE -points END AS change FROM
-                entries
+        SELECT address, program, sum(change), 0, 0, min(CASE WHEN expiry_day > 0 THEN expiry_day ELSE {UNDATED} END) FROM (
+            SELECT address, program, expiry_day, CASE WHEN kind IN (1, 6) THEN points WHEN kind = 5 THEN 0 ELSE -points END AS change
+            FROM entries
             UNION ALL
-            SELECT address, target_program, CASE WHEN entries.kind = 6 THEN -"out" ELSE "out" END
+            SELECT address, target_program, 0, CASE WHEN entries.kind = 6 THEN -"out" ELSE "out" END
             FROM entries JOIN agreements ON number = agreement AND target_program > 0
             UNION ALL
-            SELECT made_address(n), {GIANT}, 0 FROM NUMBERS
+            SELECT made_address(n), {GIANT}, 0, 0 FROM NUMBERS
         ) AS changes GROUP BY address, program
         """,
         "1..{members}",
