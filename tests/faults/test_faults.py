@@ -113,7 +113,7 @@ def test_the_steps_cover_the_whole_path(world: World, seed: int) -> None:
     for step in (
         "before webhook",
         "after webhook",
-        "INSERT INTO orders",
+        "COPY orders",
         "INSERT INTO transactions",
         "INSERT INTO blocks",
         "INSERT INTO batches",
