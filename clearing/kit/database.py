@@ -200,7 +200,7 @@ def dialect_of(session: Session) -> str:
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30}}
-    return {"pool_size": 20, "max_overflow": 20, "connect_args": {"connect_timeout": 10}}
+    return {"pool_size": 20, "max_overflow": 20, "pool_use_lifo": True, "connect_args": {"connect_timeout": 10}}
 
 
 _IDLE_SECONDS = 1.0
