@@ -166,6 +166,7 @@ class Resolver:
         self.usability = UsabilityService(session, network=network)
         self._members = MemberRepository(session)
         self._lookups = lookups
+        self._programs = programs_in(session)
         self.orders = OrderRepository(session)
         self.movements = MovementRepository(session)
         self._reversing: dict[str, list[Reversed]] = defaultdict(list)
@@ -249,12 +250,12 @@ class Resolver:
         return self._by_number(agreement.source_program)
 
     def _by_number(self, number: int) -> Program:
-        program = programs_in(self.session).by_number(number)
+        program = self._programs.by_number(number)
         assert program is not None, "agreements and entries name registered programs"
         return program
 
     def _program(self, name: str, pointer: str) -> Program:
-        program = programs_in(self.session).by_code_or_id(name)
+        program = self._programs.by_code_or_id(name)
         if program is None:
             raise NotFound.at(pointer, f"there is no program {name}", code="unknown_program")
         return program
