@@ -401,7 +401,8 @@ _TRADE: Statements = (
         f"""
         INSERT INTO accounts (address, program, posted, reserved, expiring, due_on)
         SELECT address, program, sum(change), 0, 0, min(CASE WHEN expiry_day > 0 THEN expiry_day ELSE {UNDATED} END) FROM (
-            SELECT address, program, expiry_day, CASE WHEN kind IN (1, 6) THEN points WHEN kind = 5 THEN 0 ELSE -points END AS change
+            SELECT address, program, expiry_day,
+                CASE WHEN kind IN (1, 6) THEN points WHEN kind = 5 THEN 0 ELSE -points END AS change
             FROM entries
             UNION ALL
             SELECT address, target_program, 0, CASE WHEN entries.kind = 6 THEN -"out" ELSE "out" END

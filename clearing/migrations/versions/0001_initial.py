@@ -239,7 +239,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("barred"),
         )
         batch_op.create_index("members_created_at_index", ["created_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("members_merged_into_index"), ["merged_into"], unique=False)
+        batch_op.create_index(
+            "members_merged_into_index",
+            ["merged_into"],
+            unique=False,
+            postgresql_where=sa.text("merged_into IS NOT NULL"),
+            sqlite_where=sa.text("merged_into IS NOT NULL"),
+        )
 
     op.create_table(
         "merchants",
@@ -1304,7 +1310,11 @@ def downgrade() -> None:
     op.drop_table("positions")
     op.drop_table("merchants")
     with op.batch_alter_table("members", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("members_merged_into_index"))
+        batch_op.drop_index(
+            "members_merged_into_index",
+            postgresql_where=sa.text("merged_into IS NOT NULL"),
+            sqlite_where=sa.text("merged_into IS NOT NULL"),
+        )
         batch_op.drop_index("members_created_at_index")
         batch_op.drop_index("members_barred_index", postgresql_where=sa.text("barred"), sqlite_where=sa.text("barred"))
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import Page, equal_given, merged
 from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.journal.models import Batch, Entry, Rejection
-from clearing.ordering.orders.models import Direction, Instruction, Movement, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Direction, Instruction, Movement, Order, OrderState
 from clearing.ordering.orders.movement_sources import MovementFilter, MovementSources
 from clearing.ordering.orders.repository import OrderRepository, is_entry_of_instruction
 from tongdui.orders import Kind
@@ -65,9 +65,7 @@ class MovementRepository:
     ) -> Sequence[Movement]:
         """Movements newest first, from these sources unless the filter is narrow or wants everything; `after` is the last one of
         the page before."""
-        filters = [*_state(wanted.state), *self._within(wanted)]
-        if after is not None:
-            filters.append(tuple_(Instruction.order_seq, Instruction.item) < tuple_(*after))
+        filters = [*_state(wanted.state), *self._within(wanted, after)]
 
         def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int, int]:
             return _page(wanted, [*conditions, *filters], most)
@@ -89,8 +87,9 @@ class MovementRepository:
     def _read(self, query: Outcomes) -> Sequence[Movement]:
         return self._orders.with_reversals([_movement(row) for row in self._session.execute(query)])
 
-    def _within(self, wanted: MovementFilter) -> Conditions:
-        """The times, and first the order numbers between which they lie: those are in every index."""
+    def _within(self, wanted: MovementFilter, after: MovementKey | None) -> Conditions:
+        """What comes after that movement and lies between the times, and the order numbers between which these are: the numbers
+        are in every index."""
         conditions: Conditions = []
         if wanted.created_from is not None:
             first = self._first_since(wanted.created_from - _CLOCKS_AGREE)
@@ -99,8 +98,12 @@ class MovementRepository:
             conditions += [Instruction.order_seq >= first, _of_order(Order.created_at) >= wanted.created_from]
         if wanted.created_before is not None:
             first = self._first_since(wanted.created_before + _CLOCKS_AGREE)
-            conditions += [] if first is None else [Instruction.order_seq < first]
+            if first is not None and (after is None or first <= after[0]):
+                conditions.append(Instruction.order_seq < first)
+                after = None  # SQLite uses only one limit of an index, so there is only the lower one
             conditions.append(_of_order(Order.created_at) < wanted.created_before)
+        if after is not None:
+            conditions.append(tuple_(Instruction.order_seq, Instruction.item) < tuple_(*after))
         return conditions
 
     def _first_since(self, moment: datetime) -> int | None:
@@ -170,8 +173,8 @@ def _state(state: OrderState | None) -> Conditions:
         case None:
             return []
         case OrderState.SETTLED:
-            pending = union_all(*(select(Order.seq).where(condition) for condition in _OPEN.values()))
-            return [Instruction.refused.is_(None), Instruction.order_seq.not_in(pending)]
+            # Said like this, the database expects nearly all to be settled, and does not look for few.
+            return [Instruction.refused.is_(None), _of_order(Order.state).not_in(OPEN_STATES)]
         case OrderState.ACCEPTED | OrderState.SUBMITTED:
             return []  # `_page` begins with such orders
         case _:
@@ -189,11 +192,9 @@ def _of_order(column: InstrumentedAttribute[Any]) -> Any:
 
 def _page(wanted: MovementFilter, conditions: Conditions, limit: int) -> Select[int, int]:
     query = select(Instruction.order_seq, Instruction.item).where(*conditions)
-    if (
-        wanted.state in _OPEN
-    ):  # there are few such orders, so they come first; the limit keeps the database from merging this
-        waiting = select(Order.seq).where(_OPEN[wanted.state]).order_by(Order.seq.desc()).limit(_MOST_ORDERS).subquery()
-        query = query.join(waiting, waiting.c.seq == Instruction.order_seq)
+    if wanted.state in _OPEN:  # there are few such orders, so they come first
+        waiting = select(Order.seq).where(_OPEN[wanted.state]).order_by(Order.seq.desc()).limit(_MOST_ORDERS)
+        query = query.where(Instruction.order_seq.in_(waiting))
     return _newest(query, Instruction.order_seq, Instruction.item, limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import false, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from clearing.kit.paging import where_given
@@ -39,12 +39,17 @@ class StatementRepository:
         query = where_given(select(Statement), (Statement.merchant_number, merchant_number))
         if first_day is not None:
             query = query.where(Statement.day >= first_day)
-        if end_day is not None:
-            query = query.where(Statement.day < end_day)
         order = (Statement.day, Statement.id) if merchant_number is None else (Statement.day,)
         if after is not None:
             last = self._session.execute(select(*order).where(Statement.id == after)).first()
-            query = query.where(false() if last is None else tuple_(*order) < tuple_(*last))
+            if last is None:
+                return []
+            if (
+                end_day is None or end_day > last[0]
+            ):  # SQLite uses only one limit of an index, so there is only the lower one
+                query, end_day = query.where(tuple_(*order) < tuple_(*last)), None
+        if end_day is not None:
+            query = query.where(Statement.day < end_day)
         return self._session.scalars(query.order_by(*(column.desc() for column in order)).limit(limit)).all()
 
     def newest_day(self) -> int | None:

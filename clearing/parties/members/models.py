@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, BigInt, Hash, choice
+from clearing.kit.database import Base, BigInt, Hash, choice, partial_index
 
 ExternalId = String(128).with_variant(String(128, collation="C"), "postgresql")
 """Compared byte by byte in both databases, so that the primary key's index also finds all ids with a prefix."""
@@ -22,6 +22,7 @@ class Member(Base):
     __table_args__ = (
         # Almost no member is barred: orders look for those that are among hundreds of addresses at once.
         Index("members_barred_index", "address", postgresql_where=text("barred"), sqlite_where=text("barred")),
+        partial_index("members_merged_into_index", "merged_into", where="merged_into IS NOT NULL"),
         Index("members_created_at_index", "created_at", "id"),
     )
 
@@ -31,7 +32,7 @@ class Member(Base):
     """The last 20 bytes of keccak256(secret); lower-case, with 0x."""
     barred: Mapped[bool] = mapped_column(default=False)
     """Whether somebody has frozen the member, or it was merged: then whoever takes its points has to look closer."""
-    merged_into: Mapped[str | None] = mapped_column(ForeignKey("members.id"), index=True, default=None)
+    merged_into: Mapped[str | None] = mapped_column(ForeignKey("members.id"), default=None)
     """The member to whom this one's id and points lead. That one is never merged itself: ids lead there in one step."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 

@@ -280,20 +280,19 @@ class MemberRepository:
         self, merchant_number: int, wanted: MemberFilter, prefix: str, after: str | None, limit: int
     ) -> Sequence[Member]:
         link, lower = MemberLink, aliased(MemberLink)
-        last = prefix + _LAST_CHARACTER
-        begins = (link.merchant_number == merchant_number, link.external_id.between(prefix, last))
-        is_first = ~(
-            select(lower.member_id)
-            .where(
-                lower.merchant_number == merchant_number,
-                lower.member_id == link.member_id,
-                lower.external_id >= prefix,
-                lower.external_id < link.external_id,
-            )
-            .exists()
+        own = (link.merchant_number == merchant_number, link.external_id <= prefix + _LAST_CHARACTER)
+        begin = link.external_id >= prefix
+        if after is not None:
+            shown = select(func.min(link.external_id)).where(*own, begin, link.member_id == after)
+            begin = link.external_id > (self._session.scalar(shown) or prefix)
+        earlier = select(lower.member_id).where(
+            lower.merchant_number == merchant_number,
+            lower.member_id == link.member_id,
+            lower.external_id >= prefix,
+            lower.external_id < link.external_id,
         )
-        query = select(link.member_id).where(*begins, is_first)
-        query = query.where(*equal_given((link.external_id, wanted.external_id)))
+        query = select(link.member_id).where(*own, begin, ~earlier.exists())
+        query = where_given(query, (link.external_id, wanted.external_id))
         seen_by = (NETWORK, merchant_number)
         if wanted.frozen:  # few are: the limit keeps the database from looking for them among all numbers
             few = select(MemberFreeze.member_id).where(MemberFreeze.merchant_number.in_(seen_by)).distinct()
@@ -301,9 +300,6 @@ class MemberRepository:
             query = query.join(frozen, frozen.c.member_id == link.member_id)
         else:
             query = query.where(*self._conditions(link.member_id, wanted, seen_by))
-        if after is not None:
-            first = select(func.min(link.external_id)).where(*begins, link.member_id == after)
-            query = query.where(link.external_id > first.scalar_subquery())
         ids = self._session.scalars(query.order_by(link.external_id).limit(limit)).all()
         members = {member.id: member for member in self.by_ids(ids)}
         return [members[id] for id in ids]  # noqa: A001
