@@ -687,12 +687,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("orders_merchant_number_fkey")),
         sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("orders_transaction_id_fkey")),
         sa.PrimaryKeyConstraint("seq", name=op.f("orders_pkey")),
-        sa.UniqueConstraint("digest", name=op.f("orders_digest_unique")),
         sa.UniqueConstraint("id", name=op.f("orders_id_unique")),
         sa.UniqueConstraint("merchant_number", "nonce", name="orders_merchant_nonce_unique"),
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("orders_block_number_index"), ["block_number"], unique=False)
         batch_op.create_index("orders_created_at_index", ["created_at", "seq"], unique=False)
         batch_op.create_index(
             "orders_queue_index",
@@ -708,7 +706,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'submitted'"),
             sqlite_where=sa.text("state = 'submitted'"),
         )
-        batch_op.create_index(batch_op.f("orders_transaction_id_index"), ["transaction_id"], unique=False)
 
     op.create_table(
         "presenter_tries",
@@ -1176,7 +1173,6 @@ def downgrade() -> None:
 
     op.drop_table("presenter_tries")
     with op.batch_alter_table("orders", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("orders_transaction_id_index"))
         batch_op.drop_index(
             "orders_submitted_index",
             postgresql_where=sa.text("state = 'submitted'"),
@@ -1188,7 +1184,6 @@ def downgrade() -> None:
             sqlite_where=sa.text("state = 'accepted'"),
         )
         batch_op.drop_index("orders_created_at_index")
-        batch_op.drop_index(batch_op.f("orders_block_number_index"))
 
     op.drop_table("orders")
     with op.batch_alter_table("merges", schema=None) as batch_op:

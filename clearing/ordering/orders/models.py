@@ -72,7 +72,8 @@ class Order(Base):
     deadline: Mapped[int] = mapped_column(BigInt)
     """Unix seconds."""
     atomic: Mapped[bool] = mapped_column(default=False)
-    digest: Mapped[bytes] = mapped_column(Hash, unique=True)
+    digest: Mapped[bytes] = mapped_column(Hash)
+    """What the merchant signed; as unique as merchant and nonce, which are in it."""
     packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     """The order as it travels to the chain: head, signature and instructions, packed. A batch joins such bytes."""
     size: Mapped[int]
@@ -82,8 +83,9 @@ class Order(Base):
     state: Mapped[OrderState] = mapped_column(choice(OrderState), default=OrderState.ACCEPTED)
     reason: Mapped[str | None] = mapped_column(String(40), default=None)
     """Why the whole order was refused on chain."""
-    transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), index=True, default=None)
-    block_number: Mapped[int | None] = mapped_column(BigInt, index=True, default=None)
+    transaction_id: Mapped[int | None] = mapped_column(ForeignKey("transactions.id"), default=None)
+    """Without an index, like the block: an order changes twice, and each index more would be written each time."""
+    block_number: Mapped[int | None] = mapped_column(BigInt, default=None)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     submitted_at: Mapped[datetime | None] = mapped_column(default=None)
     settled_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy import ColumnElement, func, or_, select, text, tuple_, union, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.in_list import in_list, pairs_in_list
-from clearing.ledger.journal.models import Entry
+from clearing.ledger.journal.models import Entry, Rejection
 from clearing.ordering.orders.models import (
     Instruction,
     InstructionRow,
@@ -23,8 +23,9 @@ from clearing.ordering.orders.models import (
 from clearing.ordering.orders.repository import is_entry_of_instruction
 from tongdui import orders as wire
 
+_SUBMITTED: ColumnElement[bool] = text("orders.state = 'submitted'")  # type: ignore[assignment]
 WAITING: ColumnElement[bool] = text("orders.state = 'accepted'")  # type: ignore[assignment]
-"""Word for word the condition of the partial index: given a parameter instead, neither database would know that it applies."""
+"""Word for word the conditions of the partial indexes: given a parameter instead, neither database would know that they apply."""
 
 _COLUMNS = [getattr(Order, name) for name in OrderRow._fields]
 _INSTRUCTION_COLUMNS = [getattr(Instruction, name) for name in InstructionRow._fields]
@@ -50,7 +51,7 @@ class OrderProgressRepository:
 
     def of_transaction(self, transaction_id: int) -> list[QueuedOrder]:
         """The orders that a transaction carries, in order, locked."""
-        return self._for_batch(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+        return self._for_batch(_SUBMITTED, Order.transaction_id == transaction_id)
 
     def _for_batch(self, *conditions: ColumnElement[bool]) -> list[QueuedOrder]:
         query = select(*_COLUMNS, Order.packed).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
@@ -67,7 +68,7 @@ class OrderProgressRepository:
 
     def requeue(self, transaction_id: int, seqs: Sequence[int] | None = None) -> None:
         """Lets the submitted orders of a transaction (or those with these `seqs`) wait for another one."""
-        submitted = update(Order).where(Order.transaction_id == transaction_id, Order.state == OrderState.SUBMITTED)
+        submitted = update(Order).where(_SUBMITTED, Order.transaction_id == transaction_id)
         if seqs is not None:
             submitted = submitted.where(Order.seq.in_(seqs))
         self._session.execute(submitted.values(state=OrderState.ACCEPTED, transaction_id=None, submitted_at=None))
@@ -127,8 +128,12 @@ class OrderProgressRepository:
 
     def lock_of_block(self, block_number: int) -> Sequence[Order]:
         """The orders that a block ended, locked."""
-        query = select(Order).where(Order.block_number == block_number).order_by(Order.seq).with_for_update()
-        return self._session.scalars(query).all()
+        decided = union(
+            select(Entry.merchant, Entry.nonce).where(Entry.block_number == block_number),
+            select(Rejection.merchant, Rejection.nonce).where(Rejection.block_number == block_number),
+        )
+        mine = (tuple_(Order.merchant_number, Order.nonce).in_(decided), Order.block_number == block_number)
+        return self._session.scalars(select(Order).where(*mine).order_by(Order.seq).with_for_update(of=Order)).all()
 
     def claim_references(self, seq: int) -> None:
         """Nothing of an order that lives again is refused. It takes its references, but for those that another order has taken
