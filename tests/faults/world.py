@@ -7,9 +7,11 @@ restarts, the client repeats the request that got no answer, and all balances mu
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import gzip
+import json
 import os
 import random
 import signal
@@ -17,7 +19,7 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import Pipe
@@ -25,6 +27,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import anyio
+from fastapi import Response
 from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -36,6 +40,7 @@ from clearing.kit.database import Base, Database
 from clearing.kit.errors import Conflict
 from clearing.kit.events.models import Event
 from clearing.kit.events.reader import EventReader
+from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.journal.repository import EntryRepository
@@ -57,11 +62,18 @@ from clearing.ordering.orders.kinds.transfer import TransferRequest
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
+from clearing.parties.access.service import AccessService, Caller, Scope
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, SignerKey
+from gateway.app import create_app
+from gateway.http import acceptance
+from gateway.http.acceptance import Applicant, Outcome, applicant, run_alone
+from gateway.http.context import Call, Gateway
+from gateway.http.groups import Groups
+from gateway.http.results import Submitted
 from scripts.dev.services import Anvil, Postgres
 from tests.reference.clearing_house import ClearingHouse
 from tests.reference.records import Role
@@ -82,7 +94,8 @@ _WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
 
 OWN: dict[int, str | None] = {1: "FUEL", 2: "CINE", 3: None}
 """Each merchant's program. The third takes FUEL for goods."""
-_OWN_KINDS = (Kind.ISSUE, Kind.REDEEM, Kind.TRANSFER, Kind.REVERSE)
+_IN_COMPANY = (Kind.ISSUE, Kind.REDEEM, Kind.TRANSFER)
+_OWN_KINDS = (*_IN_COMPANY, Kind.REVERSE)
 
 TABLES = set(Base.metadata.tables)
 
@@ -103,6 +116,18 @@ class Plan:
     def key(self) -> str:
         """What tells its orders from those of other plans: the reference of its first instruction, or the merge."""
         return f"merge:{self.merge}" if self.merge else str(self.requests[0].reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Plans whose orders the gateway accepts together, each under an idempotency key of its own, and one that it refuses."""
+
+    gateway: Gateway
+    callers: Mapping[int, Caller]
+    """By merchant."""
+    plans: tuple[Plan, ...]
+    refused: Plan
+    merge: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +156,8 @@ class World:
     """Ids of movements that a plan reverses."""
     base: int = field(init=False)
     """The newest block that no fault may take away."""
+    gateway: Gateway = field(init=False)
+    callers: dict[int, Caller] = field(default_factory=dict)
     receiver: WebhookReceiver = field(default_factory=WebhookReceiver)
     """The merchants' server, which gets the webhooks about their orders."""
 
@@ -139,6 +166,8 @@ class World:
         self.harness = Harness(url, self.node.url, self.directory, resend_after=0.3, **_WEBHOOKS)
         self.harness.onboard()
         self.acceptance = self.harness.acceptor()
+        self.gateway = create_app(self.harness.settings, self.harness.database).state.gateway
+        self._make_keys()
         self.receiver.__enter__()
         self._subscribe()
         self.members = [self.harness.member() for _ in range(4)]
@@ -153,6 +182,16 @@ class World:
         """Closes connections."""
         self.receiver.__exit__()
         self.harness.close()
+
+    def _make_keys(self) -> None:
+        with self.harness.database.session.begin() as session:
+            access = AccessService(session)
+            for number in OWN:
+                merchant = session.get_one(Merchant, number)
+                _, token = access.create_first(merchant, frozenset(Scope), actor="test")
+                caller = access.authenticate(token)
+                assert caller is not None
+                self.callers[number] = caller
 
     def _subscribe(self) -> None:
         with self.harness.database.session.begin() as session:
@@ -169,12 +208,25 @@ class World:
         requests = [self._request(rng, merchant) for _ in range(rng.randint(1, 3))]
         return Plan(merchant, (_named(requests[0], f"doc-{len(self.plans)}-{rng.randrange(10**9)}"), *requests[1:]))
 
+    def group(self, rng: random.Random) -> Group:
+        """Makes plans of merchants that want their orders at the same moment."""
+        plans = [self._plan_for_company(rng, rng.choice((1, 2))) for _ in range(4)]
+        nobody = RedeemRequest(member="external:nobody", points=1, program="FUEL")
+        refused = Plan(1, (_named(nobody, f"refused-{len(self.plans)}-{rng.randrange(10**9)}"),))
+        return Group(self.gateway, self.callers, tuple(plans), refused)
+
+    def _plan_for_company(self, rng: random.Random, merchant: int) -> Plan:
+        requests = [self._own_request(rng, merchant, _IN_COMPANY) for _ in range(rng.randint(1, 2))]
+        return Plan(merchant, (_named(requests[0], f"grouped-{len(self.plans)}-{rng.randrange(10**9)}"), *requests[1:]))
+
     def _request(self, rng: random.Random, merchant: int) -> InstructionRequest:
-        member, points = rng.choice(self.members), rng.randint(2, 50)
-        own = OWN[merchant]
-        if own is None:
-            return self._acceptors_request(rng, member, points)
-        match rng.choice([*_OWN_KINDS, *([Kind.EXCHANGE] if merchant == 1 else [])]):
+        if OWN[merchant] is None:
+            return self._acceptors_request(rng, rng.choice(self.members), rng.randint(2, 50))
+        return self._own_request(rng, merchant, _OWN_KINDS)
+
+    def _own_request(self, rng: random.Random, merchant: int, kinds: Sequence[Kind]) -> InstructionRequest:
+        member, points, own = rng.choice(self.members), rng.randint(2, 50), OWN[merchant] or ""
+        match rng.choice([*kinds, *([Kind.EXCHANGE] if merchant == 1 else [])]):
             case Kind.ISSUE:
                 return IssueRequest(member=member, points=points, program=own)
             case Kind.REDEEM:
@@ -231,10 +283,12 @@ class World:
 
     # ---------------------------------------------------------------- running
 
-    def run(self, plan: Plan, *, at: int | None = None, fault: Callable[[Connection, int], None] | None = None) -> Stop:
+    def run(
+        self, plan: Plan | Group, *, at: int | None = None, fault: Callable[[Connection, int], None] | None = None
+    ) -> Stop:
         """Runs a plan in its own process, which waits at step `at` while `fault` happens; then finishes all open work."""
         ours, theirs = Pipe()
-        self.plans.append(plan)
+        self.plans += plan.plans if isinstance(plan, Group) else [plan]
         child = os.fork()
         if child == 0:
             _live(self.harness, plan, theirs, at)
@@ -343,6 +397,20 @@ class World:
         assert report.drifts == []
         assert report.checked["entry"] == entries
         self._compare_with_model()
+
+    def check_answers(self, group: Group) -> None:
+        """Asserts: each key of a group has one record, and every repetition of its request gets the order of that record."""
+        with self.harness.database.reading() as session:
+            by_reference = self._orders_by_reference(session)
+            records = {record.key: record for record in session.scalars(select(IdempotencyRecord))}
+        answers = _answers(self.harness, group)
+        for plan, answer in zip(group.plans, answers, strict=False):
+            (order,) = by_reference[plan.key]
+            assert records[plan.key].location == order.id == json.loads(answer.body)["id"]
+            assert answer.status_code == 201
+        assert not by_reference[group.refused.key]
+        assert records[group.refused.key].status == answers[-1].status_code == 404
+        assert records[group.refused.key].body == bytes(answers[-1].body).decode()
 
     @staticmethod
     def _orders_by_reference(session: Session) -> Mapping[str, list[Order]]:
@@ -461,6 +529,7 @@ class Steps:
         event.listen(engine, "commit", self._before_commit)
         event.listen(harness.database.session, "after_commit", self._after_commit)
         self._watch_copies()
+        acceptance.accept_group = self._counted_group(acceptance.accept_group)
         post = harness.client._post
 
         def counted(payload: Any) -> Any:
@@ -482,6 +551,15 @@ class Steps:
             if self.take("after webhook"):
                 raise Undelivered("cut before the answer")
             return answer
+
+        return counted
+
+    def _counted_group(self, accept: Callable[..., Sequence[Outcome]]) -> Callable[..., list[Outcome]]:
+        def counted(group: Sequence[Applicant]) -> list[Outcome]:
+            outcomes = accept(group)
+            if self.take("between group commit and answers"):
+                raise OperationalError("cut before the answers", None, Exception())
+            return list(outcomes)
 
         return counted
 
@@ -514,7 +592,7 @@ def _cut(connection: Any) -> None:
         wire.shutdown(socket.SHUT_RDWR)
 
 
-def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> None:
+def _live(harness: Harness, plan: Plan | Group, parent: Connection, at: int | None) -> None:
     """Runs in the order's own process; never returns."""
     code = 1
     try:
@@ -532,11 +610,11 @@ def _live(harness: Harness, plan: Plan, parent: Connection, at: int | None) -> N
         os._exit(code)
 
 
-def _carry_out(harness: Harness, plan: Plan, deliverer: Deliverer) -> None:
+def _carry_out(harness: Harness, plan: Plan | Group, deliverer: Deliverer) -> None:
     """Runs the whole path: accept, sequence, send, confirm, project, deliver. Repeats what fails, as clients and daemons do."""
     _insist(lambda: _accept_once(harness, plan))
     deadline = time.monotonic() + PATIENCE
-    while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan))):
+    while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan.merge))):
         _insist(harness.sequencer.step)
         _insist(harness.projector.step)
         if plan.merge:
@@ -562,7 +640,10 @@ def _is_undelivered(harness: Harness) -> bool:
         return bool(due) or cursor is None or reader.newest() > cursor.seq
 
 
-def _accept_once(harness: Harness, plan: Plan) -> None:
+def _accept_once(harness: Harness, plan: Plan | Group) -> None:
+    if isinstance(plan, Group):
+        _answers(harness, plan)
+        return
     if plan.merge:
         with harness.database.session.begin() as session:
             service = MergeService(session, network=harness.network)
@@ -575,9 +656,46 @@ def _accept_once(harness: Harness, plan: Plan) -> None:
             raise
 
 
-def _is_moving(harness: Harness, plan: Plan) -> bool:
+def _answers(harness: Harness, group: Group) -> list[Response]:
+    """Sends the requests of a group at the same moment, each under its key, as the gateway gets them; the answers to them."""
+    applicants = [_applicant(harness, group, plan) for plan in (*group.plans, group.refused)]
+    outcomes = asyncio.run(_joined(applicants))
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    alone = [
+        run_alone(one.call, one.submitted) for one, outcome in zip(applicants, outcomes, strict=True) if not outcome
+    ]
+    return [outcome or alone.pop(0) for outcome in outcomes]
+
+
+async def _joined(applicants: Sequence[Applicant]) -> list[Any]:
+    groups: Groups[Applicant, Response | None] = Groups(acceptance.accept_group)
+    async with anyio.create_task_group() as tasks:
+        joining = [asyncio.ensure_future(groups.join(one)) for one in applicants]
+        tasks.start_soon(groups.run)
+        outcomes = await asyncio.gather(*joining, return_exceptions=True)
+        tasks.cancel_scope.cancel()
+    return outcomes
+
+
+def _applicant(harness: Harness, group: Group, plan: Plan) -> Applicant:
+    call = Call(
+        gateway=replace(group.gateway, database=harness.database),
+        caller=group.callers[plan.merchant],
+        request_id="req_fault",
+        method="POST",
+        path="/v1/orders",
+        status=201,
+        key=plan.key,
+        raw_body=json.dumps({"reference": plan.key}).encode(),
+    )
+    return applicant(call, Submitted(requests=plan.requests, resource=lambda accepted: accepted.id))
+
+
+def _is_moving(harness: Harness, merge: str) -> bool:
     with harness.database.session.begin() as session:
-        return session.get_one(Merge, plan.merge).state is MergeState.MOVING
+        return session.get_one(Merge, merge).state is MergeState.MOVING
 
 
 def _is_open(harness: Harness) -> bool:
