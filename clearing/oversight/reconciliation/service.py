@@ -96,6 +96,12 @@ class _Run:
     oldest_open_order: int = 0
     seconds: float = 0.0
 
+    def place(self) -> str:
+        """How far it is, for people."""
+        if self.next_account is None and not self.next_order:
+            return f"events up to block {self.events.block}"
+        return f"orders before {self.next_order}" if self.next_order else f"accounts up to {self.next_account}"
+
     def as_json(self) -> dict[str, Any]:
         return {
             "scope": self.scope,
@@ -125,7 +131,15 @@ class _Run:
 class ReconciliationService:
     """Compares the database, the contract and the contract's events. It changes nothing."""
 
-    def __init__(self, database: Database, client: ChainClient, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: ChainClient,
+        settings: Settings,
+        progress: Callable[[str], None] = lambda _place: None,
+    ) -> None:
+        """`progress` hears how far a full reconciliation is."""
+        self._progress = progress
         self._database = database
         self._client = client
         self._address = settings.contract
@@ -144,13 +158,13 @@ class ReconciliationService:
             file.unlink()
         return report
 
-    def run_news(self, scratch: Path | None = None) -> Report:
-        """Compares what has changed since the last clean reconciliation; everything where there is none to begin at."""
+    def run_news(self) -> Report | None:
+        """Compares what has changed since the last clean reconciliation; None where there is none to begin at."""
         with self._database.reading() as session:
             clean = [row for row in ReportRepository(session).last_clean() if row.contract == self._address]
         begin = next((row for row in clean if self._client.block_hash(row.block) == row.block_hash), None)
         if begin is None:
-            return self.run(scratch)
+            return None
         return self._insist(lambda: self._run_news(begin), None)
 
     def _insist(self, attempt: Callable[[], Report], kept: ScratchRepository | None) -> Report:
@@ -180,6 +194,7 @@ class ReconciliationService:
                     done = step(run, comparison, scratch)
                 run.seconds += time.monotonic() - begin
                 scratch.commit(run.as_json())
+                self._progress(run.place())
         with self._comparison(run) as comparison:
             self._catch_up(run, comparison, scratch)
             self._compare_rest(run, comparison, comparison.snapshot.posted_by_program())
