@@ -90,17 +90,18 @@ class _Run:
     scope: Scope
     events: ChainState
     findings: Findings = field(default_factory=Findings)
+    phase: int = 0
+    """Of a full one: whether it follows events, compares accounts, or orders."""
     next_account: AccountKey | None = None
-    accounts_done: bool = False
     next_order: int | None = 0
     oldest_open_order: int = 0
     seconds: float = 0.0
 
     def place(self) -> str:
         """How far it is, for people."""
-        if self.next_account is None and not self.next_order:
+        if self.phase == 0:
             return f"events up to block {self.events.block}"
-        return f"orders before {self.next_order}" if self.next_order else f"accounts up to {self.next_account}"
+        return f"accounts up to {self.next_account}" if self.phase == 1 else f"orders before {self.next_order}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -108,7 +109,7 @@ class _Run:
             "events": self.events.as_json(),
             "findings": self.findings.as_json(),
             "next_account": self.next_account,
-            "accounts_done": self.accounts_done,
+            "phase": self.phase,
             "next_order": self.next_order,
             "oldest_open_order": self.oldest_open_order,
             "seconds": self.seconds,
@@ -186,15 +187,14 @@ class ReconciliationService:
     def _run_full(self, scratch: ScratchRepository) -> Report:
         kept = scratch.progress()
         run = _Run.from_json(kept) if kept is not None else _Run(Scope.FULL, ChainState(block=self._first_block() - 1))
-        for step in (self._follow_events, self._compare_accounts, self._compare_orders):
-            done = False
-            while not done:
-                begin = time.monotonic()
-                with self._comparison(run) as comparison:
-                    done = step(run, comparison, scratch)
-                run.seconds += time.monotonic() - begin
-                scratch.commit(run.as_json())
-                self._progress(run.place())
+        phases = (self._follow_events, self._compare_accounts, self._compare_orders)
+        while run.phase < len(phases):
+            begin = time.monotonic()
+            with self._comparison(run) as comparison:
+                run.phase += phases[run.phase](run, comparison, scratch)
+            run.seconds += time.monotonic() - begin
+            scratch.commit(run.as_json())
+            self._progress(run.place())
         with self._comparison(run) as comparison:
             self._catch_up(run, comparison, scratch)
             self._compare_rest(run, comparison, comparison.snapshot.posted_by_program())

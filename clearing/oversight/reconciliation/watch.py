@@ -34,11 +34,11 @@ class ReconciliationWatch:
         since = self.since()
         return since if since is not None and clock_of(self._session).now() - since > self._longest else None
 
-    def is_due_to_be_told(self) -> bool:
-        """Whether somebody has to be told who was not told yet. Writes nothing."""
+    def has_to_notify(self) -> bool:
+        """Whether the operator has to be notified and was not yet. Writes nothing."""
         return self.overdue_since() is not None and not self._reports.alarm()
 
-    def tell(self) -> bool:
+    def notify(self) -> bool:
         """Records `reconciliation.overdue`, once until the next clean one; whether it did."""
         since = self.overdue_since()
         if since is None or not self._reports.raise_alarm(since):

@@ -173,10 +173,10 @@ def watch_reconciliation() -> bool:
     """Notifies the operator when the network was not found in agreement for too long."""
     longest = context().settings.longest_without_reconciliation
     with context().database.reading() as session:
-        if not ReconciliationWatch(session, longest).is_due_to_be_told():
+        if not ReconciliationWatch(session, longest).has_to_notify():
             return False
     with context().database.session.begin() as session:
-        return ReconciliationWatch(session, longest).tell()
+        return ReconciliationWatch(session, longest).notify()
 
 
 @a_round("quotes.clean_up")
