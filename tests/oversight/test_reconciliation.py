@@ -215,7 +215,7 @@ def test_the_news_name_every_fault_in_what_they_touch_until_it_is_mended(harness
         ((Batch, batch), "root", zero, "root"),
         ((Batch, batch), "head", zero, "head"),
         ((Entry, (batch, 0)), "points", 3, "entries of a batch"),
-        ((Order, _seq(harness, order)), "state", OrderState.REJECTED, "nonce"),
+        ((Order, _seq(harness, order)), "state", OrderState.EXPIRED, "nonce"),
     )
     assert {what for *_, what in faults} == wrong
     for key, column, value, what in faults:
