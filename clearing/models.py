@@ -7,7 +7,7 @@ from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
-from clearing.ledger.lots.models import BookCursor, ExpiryMark, LotBook, LotDraw, TransferReversal
+from clearing.ledger.lots.models import CheckpointCursor, ExpiryMark, LotCheckpoint, LotDraw, TransferReversal
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.notifications.webhooks.models import WebhookDelivery, WebhookEndpoint
 from clearing.ordering.expiry.models import ExpiryReminder
@@ -33,9 +33,9 @@ __all__ = [
     "BankMovement",
     "Batch",
     "Block",
-    "BookCursor",
     "Call",
     "ChainEvent",
+    "CheckpointCursor",
     "Entry",
     "Event",
     "EventCursor",
@@ -46,7 +46,7 @@ __all__ = [
     "Instruction",
     "LinkCode",
     "LiquidityLevel",
-    "LotBook",
+    "LotCheckpoint",
     "LotDraw",
     "Member",
     "MemberCode",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -136,6 +137,13 @@ class Settings(BaseSettings):
     daily_interval: float = Field(default=300.0, gt=0)
     """How often a worker checks whether daily work is due: points expiry, reminders, statements, cleaning up."""
     reconcile_interval: float = Field(default=3_600.0, gt=0)
+    """How often what has changed is reconciled."""
+    reconcile_full_interval: float = Field(default=86_400.0, gt=0)
+    """How often everything is."""
+    reconcile_alarm_after: float | None = Field(default=None, gt=0)
+    """Without a clean reconciliation for so long there is an alarm; None means three intervals."""
+    scratch_dir: Path | None = None
+    """Where a full reconciliation keeps what it has worked out so far; None means a directory for temporary files."""
     idempotency_days: int = Field(default=30, ge=1)
     """How long the first answer to a request is kept, to be repeated."""
     event_keep_days: int = Field(default=400, ge=31)
@@ -149,6 +157,11 @@ class Settings(BaseSettings):
     liquidity_critical_percent: int = 5
     liquidity_floor_micros: int = 100_000_000
     """The threshold for merchants with a small credit limit, or none."""
+
+    @property
+    def longest_without_reconciliation(self) -> timedelta:
+        """For so long the network may go without a clean reconciliation."""
+        return timedelta(seconds=self.reconcile_alarm_after or 3 * self.reconcile_interval)
 
 
 @lru_cache

@@ -14,9 +14,11 @@ from prometheus_client.registry import REGISTRY, Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.oversight.operations.repository import OverviewRepository
+from clearing.oversight.reconciliation.report_repository import ReportRepository
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,11 @@ class NetworkCollector(Collector):
                 _gauge("tongdui_sequencing_paused", "Whether the operator paused sequencing", int(queue.paused)),
                 _gauge("tongdui_events_quarantined", "Chain events in quarantine", queue.quarantined),
             ]
+            reconciled = ReportRepository(session).last_clean_at()
+            if reconciled is not None:
+                age = (clock_of(session).now() - reconciled).total_seconds()
+                text = "Time since the last reconciliation that found nothing"
+                families.append(_gauge("tongdui_reconciled_age_seconds", text, age))
             if block is not None:
                 families.append(_gauge("tongdui_projected_block", "Newest block in the read model", block))
         labels = ["merchant"]

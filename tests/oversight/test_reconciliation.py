@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
 from clearing.chain.client import ChainClient
+from clearing.kit.clock import MovableClock
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
+from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.oversight.reconciliation import chain_state
+from clearing.oversight.reconciliation import service as reconciliation
 from clearing.oversight.reconciliation.comparison import Drift
 from clearing.oversight.reconciliation.service import (
     CannotReconcile,
@@ -22,6 +28,7 @@ from clearing.oversight.reconciliation.service import (
     record,
     summary,
 )
+from clearing.oversight.reconciliation.watch import ReconciliationWatch
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
@@ -162,6 +169,200 @@ def test_the_outcome_is_recorded_as_an_event(harness: Harness) -> None:
     assert {what: wrong for what, _, wrong in summary(report)}["position"] == 1
 
 
+# -------------------------------------------------------------------- what has changed
+
+
+def test_the_news_are_compared_and_nothing_else(harness: Harness) -> None:
+    member = _trade(harness)
+    assert _news(harness) is None  # nothing to begin at
+    _record(harness, _reconcile(harness))
+    report = _news(harness)
+    assert report is not None
+    assert (report.drifts, report.checked["entry"], report.checked.get("balance", 0)) == ([], 0, 0)
+    harness.exchange(member, 50)
+    harness.redeem(member, 5, "FUEL")
+    harness.settle()
+    report = _news(harness)
+    assert report is not None
+    # Two orders, of which one touched two accounts and the other one of them; all merchants and programs.
+    expected = {"entry": 2, "balance": 2, "nonce": 2, "position": 3, "program total": 16, "root": 1}
+    assert report.drifts == []
+    assert {what: report.checked[what] for what in expected if what != "root"} == {
+        what: count for what, count in expected.items() if what != "root"
+    }
+    _record(harness, report)
+    report = _news(harness)
+    assert report is not None
+    assert (report.drifts, report.checked["entry"]) == ([], 0)
+
+
+def test_the_news_name_every_fault_in_what_they_touch_until_it_is_mended(harness: Harness) -> None:
+    member = _trade(harness)
+    _record(harness, _reconcile(harness))
+    harness.exchange(member, 50)
+    harness.settle()
+    with harness.database.session.begin() as session:
+        address, batch = (
+            harness.account(member)[0],
+            session.scalars(select(Batch.number).order_by(-Batch.number)).first(),
+        )
+        order = session.scalars(select(Order.id).order_by(-Order.seq)).first()
+    zero, wrong = bytes(32), {"balance", "position", "root", "head", "entries of a batch", "reservation", "nonce"}
+    faults = (
+        ((Account, (address, 1)), "posted", 1, "balance"),
+        ((Account, (address, 2)), "reserved", 7, "reservation"),
+        ((Position, 2), "position", 1, "position"),
+        ((Batch, batch), "root", zero, "root"),
+        ((Batch, batch), "head", zero, "head"),
+        ((Entry, (batch, 0)), "points", 3, "entries of a batch"),
+        ((Order, _seq(harness, order)), "state", OrderState.EXPIRED, "nonce"),
+    )
+    assert {what for *_, what in faults} == wrong
+    for key, column, value, what in faults:
+        right = _change(harness, key, column, value)
+        for _ in range(2):  # a drift does not become the next one's beginning
+            report = _news(harness)
+            assert report is not None
+            assert what in {drift.what for drift in report.drifts}
+            _record(harness, report)
+        _change(harness, key, column, right)
+    report = _news(harness)
+    assert report is not None
+    assert report.drifts == []
+
+
+def test_a_fault_in_what_nothing_touches_is_found_by_the_full_one(harness: Harness) -> None:
+    _trade(harness)
+    _record(harness, _reconcile(harness))
+    with harness.database.session.begin() as session:
+        session.scalars(select(Account).where(Account.program == 2)).one().posted += 1
+    report = _news(harness)
+    assert report is not None
+    assert report.is_clean
+    assert {drift.what for drift in _reconcile(harness).drifts} == {"balance", "supply"}
+
+
+def test_an_order_that_ended_outside_the_chain_is_among_the_news(harness: Harness) -> None:
+    member = _trade(harness)
+    order = harness.redeem(member, 5)
+    _record(harness, _reconcile(harness))
+    with harness.database.session.begin() as session:
+        session.scalars(select(Order).where(Order.id == order)).one().state = OrderState.SETTLED
+    report = _news(harness)
+    assert report is not None
+    assert ("nonce", "True", "False") in {(drift.what, drift.database, drift.contract) for drift in report.drifts}
+
+
+def test_a_hold_must_know_whether_its_order_is_pending(harness: Harness) -> None:
+    member = _trade(harness)
+    order = harness.redeem(member, 5)
+    with harness.database.session.begin() as session:
+        account = harness.account(member, 2)
+        ended = session.scalars(select(Order.id).where(Order.state == OrderState.SETTLED).limit(1)).one()
+        for number, (its, drawing) in enumerate(((order, False), (order, True), (ended, True), (ended, False))):
+            session.add(
+                Hold(
+                    id=f"hld_{number}",
+                    merchant_number=2,
+                    address=account[0],
+                    program=2,
+                    points=5,
+                    captured=5,
+                    state=HoldState.CAPTURED,
+                    drawing=drawing,
+                    order_id=its,
+                    expires_at=harness.database.clock.now(),
+                )
+            )
+    found = {(drift.subject, drift.database) for drift in _reconcile(harness).drifts}
+    assert found == {("hld_0", "False, but its order is pending"), ("hld_2", "True, but its order is final")}
+
+
+def test_the_news_begin_at_an_older_one_if_the_chain_has_lost_the_newest(
+    lone_harness: Harness, own_chain: Anvil
+) -> None:
+    harness = lone_harness
+    member = _trade(harness)
+    _record(harness, _reconcile(harness))
+    own_chain.rpc("anvil_mine", "0x3")
+    harness.exchange(member, 50)
+    harness.settle()
+    report = _news(harness)
+    assert report is not None
+    _record(harness, report)
+    own_chain.rpc("anvil_reorg", 2, [])
+    harness.settle()
+    harness.redeem(member, 5)
+    harness.settle()
+    report = _news(harness)
+    assert report is not None
+    assert (report.drifts, report.checked["entry"]) == ([], 2)
+
+
+# -------------------------------------------------------------------- everything, step by step
+
+
+def test_a_full_one_that_is_stopped_anywhere_goes_on_and_finds_the_same(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = _trade(harness)
+    monkeypatch.setattr(reconciliation, "_ROWS", 1)
+    monkeypatch.setattr(reconciliation, "_PAGES", 0)
+    monkeypatch.setattr(chain_state, "_FIRST_STEP", 1)
+    monkeypatch.setattr(chain_state, "_BLOCKS_A_PAGE", 1)
+    with harness.database.session.begin() as session:
+        session.scalars(select(Account).where(Account.program == 2)).one().posted += 1
+    undisturbed = _reconcile(harness)
+    assert {drift.what for drift in undisturbed.drifts} == {"balance", "supply"}
+    stops, scratch = 0, tmp_path / "scratch.db"
+
+    def stop(_place: str) -> None:
+        raise KeyboardInterrupt
+
+    report = None
+    while report is None:
+        service = ReconciliationService(harness.database, harness.client, harness.settings, stop)
+        try:
+            report = service.run(scratch)
+        except KeyboardInterrupt:
+            stops += 1
+            assert stops < 200
+            if stops == 3:  # the network goes on meanwhile
+                harness.exchange(member, 50)
+                harness.settle()
+    assert stops > 5
+    assert {drift.what for drift in report.drifts} == {"balance", "supply"}
+    assert report.checked["entry"] == undisturbed.checked["entry"] + 1
+    assert not scratch.exists()
+
+
+# -------------------------------------------------------------------- the alarm
+
+
+def test_the_operator_is_notified_once_that_nothing_was_reconciled_for_long(
+    harness: Harness, clock: MovableClock
+) -> None:
+    _trade(harness)
+    longest = timedelta(hours=3)
+
+    def notify() -> bool:
+        with harness.database.session.begin() as session:
+            return ReconciliationWatch(session, longest).notify()
+
+    assert not notify()
+    _record(harness, _reconcile(harness))
+    clock.move(timedelta(hours=2))
+    assert not notify()
+    clock.move(timedelta(hours=2))
+    assert [notify(), notify()] == [True, False]
+    _record(harness, _reconcile(harness))
+    assert not notify()
+    clock.move(timedelta(hours=4))
+    assert notify()
+    with harness.database.session.begin() as session:
+        assert len(session.scalars(select(Event).where(Event.type == "reconciliation.overdue")).all()) == 2
+
+
 class WithholdingClient(ChainClient):
     """A node that hides the first event of a kind."""
 
@@ -193,6 +394,20 @@ def _trade(harness: Harness) -> str:
 
 def _reconcile(harness: Harness) -> Report:
     return ReconciliationService(harness.database, harness.client, harness.settings).run()
+
+
+def _news(harness: Harness) -> Report | None:
+    return ReconciliationService(harness.database, harness.client, harness.settings).run_news()
+
+
+def _record(harness: Harness, report: Report) -> None:
+    with harness.database.session.begin() as session:
+        record(session, report, "test")
+
+
+def _seq(harness: Harness, order: str | None) -> int:
+    with harness.database.session.begin() as session:
+        return session.scalars(select(Order.seq).where(Order.id == order)).one()
 
 
 def _change(harness: Harness, key: tuple[type[Any], Any], column: str, value: Any) -> Any:

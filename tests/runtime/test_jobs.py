@@ -180,7 +180,7 @@ def test_a_round_that_takes_long_keeps_nothing_quick_waiting(network: ChainlessN
 _ROUNDS = {
     "points.expire",
     "points.remind",
-    "lots.keep_books",
+    "lots.keep_checkpoints",
     "statements.make",
     "reconciliation.run",
     "quotes.clean_up",

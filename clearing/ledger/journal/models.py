@@ -75,7 +75,7 @@ class Entry(Base):
     __tablename__ = "entries"
     __table_args__ = (
         Index("entries_instruction_unique", "merchant", "nonce", "item", unique=True),
-        # An address's entries in order: those that its lots' book lacks, and pages of them, newest first.
+        # An address's entries in order: those that its lots' checkpoint lacks, and pages of them, newest first.
         Index("entries_address_index", "address", "batch", "index"),
         # Pages of entries, newest first: of a program, and of an agreement, by which points enter another program.
         Index("entries_program_index", "program", "batch", "index"),

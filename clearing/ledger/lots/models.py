@@ -1,7 +1,7 @@
 """Tables of how far daily rounds have come, and of lots as far as somebody has worked them out.
 
-`replay` makes lots from the entries. What stands in a book can be thrown away at any time: it spares a replay from the beginning,
-and says nothing that the entries do not say.
+`replay` makes lots from the entries. A checkpoint can be thrown away at any time: it spares a replay from the beginning, and says
+nothing that the entries do not say.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class ExpiryMark(Base):
     address: Mapped[str | None] = mapped_column(String(42), default=None)
 
 
-class LotBook(Base):
+class LotCheckpoint(Base):
     """The lots of all accounts of an address after a batch: a replay may begin there."""
 
-    __tablename__ = "lot_books"
+    __tablename__ = "lot_checkpoints"
 
     address: Mapped[str] = mapped_column(String(42), primary_key=True)
     last_batch: Mapped[int] = mapped_column(BigInt, index=True)
-    """The newest batch with an entry that touched them. Where it falls out of the chain, so does the book."""
+    """The newest batch with an entry that touched them. Where it falls out of the chain, so does the checkpoint."""
     lots: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """Program -> portions, as `books` writes them."""
+    """Program -> portions, as `checkpoints` writes them."""
 
 
 class LotDraw(Base):
@@ -57,10 +57,10 @@ class TransferReversal(Base):
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
-class BookCursor(Base):
-    """Up to which batch the books of busy addresses were looked after. There is one row."""
+class CheckpointCursor(Base):
+    """Up to which batch the checkpoints of busy addresses were looked after. There is one row."""
 
-    __tablename__ = "lot_book_cursor"
+    __tablename__ = "lot_checkpoint_cursor"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     batch: Mapped[int] = mapped_column(BigInt)

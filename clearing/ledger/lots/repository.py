@@ -30,8 +30,8 @@ from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.effects import recipient_of
 from clearing.ledger.journal.models import Batch, Block, Entry
-from clearing.ledger.lots.books import Book, portions_of, written
-from clearing.ledger.lots.models import BookCursor, ExpiryMark, LotBook, LotDraw, TransferReversal
+from clearing.ledger.lots.checkpoints import Checkpoint, portions_of, written
+from clearing.ledger.lots.models import CheckpointCursor, ExpiryMark, LotCheckpoint, LotDraw, TransferReversal
 from clearing.ledger.lots.replay import LotError, Original, Portion, Posting, Replay, Start
 from clearing.parties.agreements.models import Agreement
 from tongdui import receipts
@@ -113,18 +113,18 @@ class LotRepository:
     def history(
         self, addresses: Iterable[str], up_to: int | None = None, *, from_the_beginning: bool = False
     ) -> History:
-        """What the lots of these addresses depend on, up to a batch (default: the newest): their entries since their books were
-        written, and those of addresses from which they got points since that nobody has worked out yet."""
+        """What the lots of these addresses depend on, up to a batch (default: the newest): their entries since their checkpoints,
+        and those of addresses from which they got points since that nobody has worked out yet."""
         up_to = self.newest_batch() if up_to is None else up_to
         start = Start()
         found: dict[bytes, Posting] = {}
         new = set(addresses)
         while new:
-            books = {} if from_the_beginning else self.books(new)
+            checkpoints = {} if from_the_beginning else self.checkpoints(new)
             for address in new:
-                book = books.get(address)
-                start.last_batches[address] = book.last_batch if book else _BEFORE_ALL_BATCHES
-                start.holdings |= book.holdings if book else {}
+                checkpoint = checkpoints.get(address)
+                start.last_batches[address] = checkpoint.last_batch if checkpoint else _BEFORE_ALL_BATCHES
+                start.holdings |= checkpoint.holdings if checkpoint else {}
             since = {address: start.last_batches[address] for address in new}
             found |= {posting.leaf: posting for posting in self._postings_since(since, up_to)}
             new = self._complete(start, found, up_to, know_draws=not from_the_beginning)
@@ -150,7 +150,7 @@ class LotRepository:
                 start.originals[leaf] = Original(earlier[leaf].entry, leaf, taken[leaf], *back.get(leaf, (0, 0)))
         givers = {posting.entry.member for leaf, posting in wanted.items() if leaf not in taken}
         if both := givers & start.last_batches.keys():
-            raise LotError(f"the book of {min(both)} lacks what an entry took")
+            raise LotError(f"the checkpoint of {min(both)} lacks what an entry took")
         return givers
 
     def _postings_since(self, last_batches: Mapping[str, int], up_to: int) -> Iterator[Posting]:
@@ -213,13 +213,13 @@ class LotRepository:
         rows = self._session.execute(query.where(pairs_in_list(self._session, LotDraw.batch, LotDraw.index, leaves)))
         return {leaves[batch, index]: portions_of(taken) for batch, index, taken in rows}
 
-    # ---------------------------------------------------------------- books
+    # ---------------------------------------------------------------- checkpoints
 
-    def books(self, addresses: Iterable[str]) -> dict[str, Book]:
-        """The books of these addresses, where there are any."""
-        query = select(LotBook.address, LotBook.last_batch, LotBook.lots)
-        rows = self._session.execute(query.where(in_list(self._session, LotBook.address, set(addresses))))
-        return {address: Book.read(address, last, lots) for address, last, lots in rows}
+    def checkpoints(self, addresses: Iterable[str]) -> dict[str, Checkpoint]:
+        """The checkpoints of these addresses, where there are any."""
+        query = select(LotCheckpoint.address, LotCheckpoint.last_batch, LotCheckpoint.lots)
+        rows = self._session.execute(query.where(in_list(self._session, LotCheckpoint.address, set(addresses))))
+        return {address: Checkpoint.read(address, last, lots) for address, last, lots in rows}
 
     def newest_batch(self) -> int:
         """The newest batch that has an entry."""
@@ -230,26 +230,28 @@ class LotRepository:
         query = select(Batch.number).order_by(Batch.number.desc()).limit(1)
         return self._session.scalar(query.with_for_update(read=True, key_share=True))
 
-    def save(self, books: Iterable[Book], draws: Iterable[tuple[int, int, list[Portion]]]) -> None:
-        """Writes books and draws. A book that somebody else has written farther stays."""
+    def save(self, checkpoints: Iterable[Checkpoint], draws: Iterable[tuple[int, int, list[Portion]]]) -> None:
+        """Writes checkpoints and draws. A checkpoint that somebody else has written farther stays."""
         new_draws = [{"batch": batch, "index": index, "taken": written(taken)} for batch, index, taken in draws]
         if new_draws:
             self._session.execute(insert_for(self._session)(LotDraw).on_conflict_do_nothing(), new_draws)
-        new_books = [{"address": book.address, "last_batch": book.last_batch, "lots": book.lots()} for book in books]
-        if new_books:
-            statement = insert_for(self._session)(LotBook)
+        new_checkpoints = [
+            {"address": each.address, "last_batch": each.last_batch, "lots": each.lots()} for each in checkpoints
+        ]
+        if new_checkpoints:
+            statement = insert_for(self._session)(LotCheckpoint)
             new = statement.excluded
             farther = statement.on_conflict_do_update(
                 index_elements=["address"],
                 set_={"last_batch": new.last_batch, "lots": new.lots},
-                where=new.last_batch > LotBook.last_batch,
+                where=new.last_batch > LotCheckpoint.last_batch,
             )
-            self._session.execute(farther, new_books)
+            self._session.execute(farther, new_checkpoints)
 
     def take_back(self, first_batch: int) -> None:
         """A batch and all after it fell out of the chain: forgets what was worked out from them. Remove the batches first."""
         for table, batch in (
-            (LotBook, LotBook.last_batch),
+            (LotCheckpoint, LotCheckpoint.last_batch),
             (LotDraw, LotDraw.batch),
             (TransferReversal, TransferReversal.batch),
         ):
@@ -268,23 +270,23 @@ class LotRepository:
     # ---------------------------------------------------------------- busy addresses
 
     def with_long_histories(self, addresses: Collection[str], entries: int) -> list[str]:
-        """Those of these addresses that have more than so many entries which their books lack."""
+        """Those of these addresses that have more than so many entries which their checkpoints lack."""
         lacking = select(Entry.index).where(
-            Entry.address == Account.address, Entry.batch > func.coalesce(LotBook.last_batch, _BEFORE_ALL_BATCHES)
+            Entry.address == Account.address, Entry.batch > func.coalesce(LotCheckpoint.last_batch, _BEFORE_ALL_BATCHES)
         )
-        query = select(Account.address).outerjoin(LotBook, LotBook.address == Account.address)
+        query = select(Account.address).outerjoin(LotCheckpoint, LotCheckpoint.address == Account.address)
         is_long = lacking.offset(entries).limit(1).exists()
         return list(
             self._session.scalars(query.where(in_list(self._session, Account.address, addresses), is_long).distinct())
         )
 
     def cursor(self) -> int:
-        """Up to which batch the books of busy addresses were looked after."""
-        return self._session.scalar(select(BookCursor.batch)) or _BEFORE_ALL_BATCHES
+        """Up to which batch the checkpoints of busy addresses were looked after."""
+        return self._session.scalar(select(CheckpointCursor.batch)) or _BEFORE_ALL_BATCHES
 
     def set_cursor(self, batch: int) -> None:
         """Notes that."""
-        statement = insert_for(self._session)(BookCursor).values(id=1, batch=batch)
+        statement = insert_for(self._session)(CheckpointCursor).values(id=1, batch=batch)
         self._session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"batch": batch}))
 
     def sampled(self, after: int, up_to: int) -> set[str]:

@@ -196,20 +196,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("idempotency_records_created_at_index"), ["created_at"], unique=False)
 
     op.create_table(
-        "lot_book_cursor",
+        "lot_checkpoint_cursor",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("lot_book_cursor_pkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("lot_checkpoint_cursor_pkey")),
     )
     op.create_table(
-        "lot_books",
+        "lot_checkpoints",
         sa.Column("address", sa.String(length=42), nullable=False),
         sa.Column("last_batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("lots", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("address", name=op.f("lot_books_pkey")),
+        sa.PrimaryKeyConstraint("address", name=op.f("lot_checkpoints_pkey")),
     )
-    with op.batch_alter_table("lot_books", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("lot_books_last_batch_index"), ["last_batch"], unique=False)
+    with op.batch_alter_table("lot_checkpoints", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("lot_checkpoints_last_batch_index"), ["last_batch"], unique=False)
 
     op.create_table(
         "lot_draws",
@@ -1315,11 +1315,11 @@ def downgrade() -> None:
 
     op.drop_table("members")
     op.drop_table("lot_draws")
-    with op.batch_alter_table("lot_books", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("lot_books_last_batch_index"))
+    with op.batch_alter_table("lot_checkpoints", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("lot_checkpoints_last_batch_index"))
 
-    op.drop_table("lot_books")
-    op.drop_table("lot_book_cursor")
+    op.drop_table("lot_checkpoints")
+    op.drop_table("lot_checkpoint_cursor")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 

@@ -29,7 +29,7 @@ from clearing.ledger.availability.due import DueService, Look
 from clearing.ledger.availability.models import Hold, HoldPurpose, HoldState
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.availability.service import AvailabilityService
-from clearing.ledger.lots.bookkeeping import Bookkeeper
+from clearing.ledger.lots.checkpoint_round import CheckpointRound
 from clearing.ledger.lots.models import ExpiryMark
 from clearing.ledger.lots.repository import ExpiryMarkRepository, LotRepository
 from clearing.ledger.lots.service import LotService
@@ -88,7 +88,7 @@ class ExpiryRound:
         """One round. Returns how many accounts it looked at."""
         looked_at = 0
         for some in self._pages():
-            Bookkeeper(self._database).shorten({address for address, _ in some})
+            CheckpointRound(self._database).shorten({address for address, _ in some})
             with self._database.reading() as session:
                 groups = list(_by_merchant(session, some))
             for merchant, accounts in groups:

@@ -10,10 +10,12 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.kit.config import Settings
 from clearing.kit.database import Database, newest_revision
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.oversight.progress.repository import ProgressRepository
+from clearing.oversight.reconciliation.watch import ReconciliationWatch
 from clearing.pipeline.leadership import has_leader
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
@@ -42,6 +44,8 @@ class Health:
     chain: Check
     sequencer: Check
     projector: Check
+    reconciliation: Check
+    """Nobody has to be kept away from a network that was not reconciled: it is said here, and counts for nothing else."""
 
     @property
     def ok(self) -> bool:
@@ -52,10 +56,11 @@ class Health:
 class HealthService:
     """The health of the network that this database and this node serve."""
 
-    def __init__(self, database: Database, chain: ChainClient, network: NetworkIdentity) -> None:
+    def __init__(self, database: Database, chain: ChainClient, settings: Settings) -> None:
         self._database = database
+        self._longest = settings.longest_without_reconciliation
         self._chain = chain
-        self._network = network
+        self._network = NetworkIdentity.of(settings)
 
     def check(self) -> Health:
         """Checks every part."""
@@ -65,6 +70,7 @@ class HealthService:
             chain=_checked(self._check_chain),
             sequencer=_checked(self._check_sequencer),
             projector=_checked(self._check_projector),
+            reconciliation=_checked(self._check_reconciliation),
         )
 
     def _check_database(self) -> Check:
@@ -117,6 +123,15 @@ class HealthService:
             ok=abs(head - projected) <= MAX_LAG_BLOCKS,
             detail=f"runs; at block {projected} of {head}",
         )
+
+    def _check_reconciliation(self) -> Check:
+        with self._database.reading() as session:
+            watch = ReconciliationWatch(session, self._longest)
+            since, overdue = watch.since(), watch.overdue_since()
+        if since is None:
+            return Check(ok=True, detail="nothing to reconcile yet")
+        said = "not reconciled since" if overdue is not None else "reconciled at"
+        return Check(ok=overdue is None, detail=f"{said} {since:%Y-%m-%d %H:%M} UTC")
 
 
 def _checked(check: Callable[[], Check]) -> Check:

@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from clearing.kit.database import Base
+from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Rejection
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import REGISTERED
+from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
 
@@ -95,11 +97,12 @@ class DigestRepository:
             if part.keep is None or part.keep(values):
                 yield values
 
-    def occupied_table(self) -> str | None:
-        """A table that has rows already; None in an empty database."""
-        for model in (Block, Order, Merchant):
-            if self._session.scalar(select(func.count()).select_from(model)):
-                return model.__tablename__
+    def occupied_table(self, *, projected: bool) -> str | None:
+        """A table that has rows already; None in an empty database. Unless `projected`, rows of the projector do not count."""
+        tables: list[type[Base]] = [Order, Member, IdempotencyRecord, *([Block, Merchant] if projected else [])]
+        for model in tables:
+            if self._session.execute(select(*model.__table__.primary_key).limit(1)).first() is not None:
+                return str(model.__tablename__)
         return None
 
     def block_range(self) -> tuple[int, int] | None:

@@ -52,7 +52,7 @@ class Reconciliation(Base):
 
 
 class ReconciliationAlarm(Base):
-    """Somebody was told that nothing was reconciled since the last clean one. At most one row, until there is another."""
+    """The operator was notified that nothing was reconciled since the last clean one. At most one row, until there is another."""
 
     __tablename__ = "reconciliation_alarms"
 

@@ -86,11 +86,14 @@ class RebuildService:
         self._client = client
         self._settings = settings
 
-    def prepare(self) -> None:
-        """Makes the tables. Raises NotEmpty where they have rows: a rebuild never overwrites a database."""
+    def prepare(self, *, resume: bool = False) -> None:
+        """Makes the tables. Raises NotEmpty where they have rows: a rebuild never overwrites a database.
+
+        With `resume` there may be what an earlier rebuild has projected; but nothing that only a network writes.
+        """
         self._target.upgrade()
         with self._target.session.begin() as session:
-            occupied = DigestRepository(session).occupied_table()
+            occupied = DigestRepository(session).occupied_table(projected=not resume)
         if occupied is not None:
             raise NotEmpty(f"there are rows in {occupied}: rebuild into an empty database")
 

@@ -45,12 +45,12 @@ class ReportRepository:
         return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))
 
     def raise_alarm(self, since: datetime) -> bool:
-        """Notes that somebody is told that nothing was reconciled since then; False if they were told already."""
+        """Notes that the operator is notified that nothing was reconciled since then; False if it was already."""
         statement = insert_for(self._session)(ReconciliationAlarm).values(id=1, since=since).on_conflict_do_nothing()
         return self._session.execute(statement.returning(ReconciliationAlarm.id)).first() is not None
 
     def alarm(self) -> bool:
-        """Whether somebody was told."""
+        """Whether the operator was notified."""
         return self._session.scalar(select(ReconciliationAlarm.id)) is not None
 
     def end_alarm(self) -> None:

@@ -171,10 +171,9 @@ class Snapshot:
         return {number: StoredBatch(size, root, head, roots.get(number, nothing)) for number, size, root, head in rows}
 
     def newest_batch(self) -> tuple[int, bytes]:
-        """How many batches there are, and the head after the last one."""
-        count = self._session.scalar(select(func.count()).select_from(Batch)) or 0
-        head = self._session.scalar(select(Batch.head).order_by(Batch.number.desc()).limit(1))
-        return count, head if head is not None else bytes(32)
+        """The number of the newest batch, and the head after it. (That no batch is missing, their roots say.)"""
+        newest = self._session.execute(select(Batch.number, Batch.head).order_by(Batch.number.desc()).limit(1)).first()
+        return (newest.number, newest.head) if newest is not None else (0, bytes(32))
 
     def originals(self, leaves: Collection[bytes]) -> dict[bytes, tuple[int, bytes]]:
         """Kind and link of the entries with these leaves, as far as a row still hashes to its leaf."""

@@ -6,11 +6,15 @@ The file is SQLite whatever the network's database is, and nothing in it is wort
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
+from zlib import crc32
 
+from clearing.kit.config import Settings, variable
 from clearing.ledger.accounts.repository import AccountKey
 
 _TABLES = """
@@ -27,14 +31,25 @@ _LAST = ("\x7f", 0)
 """Behind every account."""
 
 
+def scratch_file(settings: Settings) -> Path:
+    """Where the scratch of this network's full reconciliations is, in a directory that only we can read."""
+    directory = settings.scratch_dir or Path(gettempdir()) / f"tongdui-{os.getuid()}"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        raise PermissionError(f"{directory} belongs to somebody else; name another one with {variable('scratch_dir')}")
+    network = crc32(f"{settings.contract}{settings.database_url}".encode())
+    return directory / f"reconciliation-{network:08x}.db"
+
+
 class ScratchRepository:
     """Balances and used nonces according to the chain's events, and how far the reconciliation is."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")  # a file that a power cut spoils is thrown away
-        self._connection.executescript(_TABLES)
+        try:
+            self._connection = _opened(path)
+        except sqlite3.DatabaseError:  # a power cut may have spoilt it: it begins anew
+            path.unlink()
+            self._connection = _opened(path)
 
     def close(self) -> None:
         """Closes the file."""
@@ -84,3 +99,10 @@ class ScratchRepository:
         """Those of these merchants' nonces that were used up."""
         query = f"SELECT merchant, nonce FROM used_nonces WHERE (merchant, nonce) IN ({_KEYS})"  # noqa: S608
         return set(self._connection.execute(query, (json.dumps(list(nonces)),)))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.executescript(_TABLES)
+    return connection

@@ -90,11 +90,18 @@ class _Run:
     scope: Scope
     events: ChainState
     findings: Findings = field(default_factory=Findings)
+    phase: int = 0
+    """Of a full one: whether it follows events, compares accounts, or orders."""
     next_account: AccountKey | None = None
-    accounts_done: bool = False
     next_order: int | None = 0
     oldest_open_order: int = 0
     seconds: float = 0.0
+
+    def place(self) -> str:
+        """How far it is, for people."""
+        if self.phase == 0:
+            return f"events up to block {self.events.block}"
+        return f"accounts up to {self.next_account}" if self.phase == 1 else f"orders before {self.next_order}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -102,7 +109,7 @@ class _Run:
             "events": self.events.as_json(),
             "findings": self.findings.as_json(),
             "next_account": self.next_account,
-            "accounts_done": self.accounts_done,
+            "phase": self.phase,
             "next_order": self.next_order,
             "oldest_open_order": self.oldest_open_order,
             "seconds": self.seconds,
@@ -125,7 +132,15 @@ class _Run:
 class ReconciliationService:
     """Compares the database, the contract and the contract's events. It changes nothing."""
 
-    def __init__(self, database: Database, client: ChainClient, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: ChainClient,
+        settings: Settings,
+        progress: Callable[[str], None] = lambda _place: None,
+    ) -> None:
+        """`progress` hears how far a full reconciliation is."""
+        self._progress = progress
         self._database = database
         self._client = client
         self._address = settings.contract
@@ -144,13 +159,13 @@ class ReconciliationService:
             file.unlink()
         return report
 
-    def run_news(self, scratch: Path | None = None) -> Report:
-        """Compares what has changed since the last clean reconciliation; everything where there is none to begin at."""
+    def run_news(self) -> Report | None:
+        """Compares what has changed since the last clean reconciliation; None where there is none to begin at."""
         with self._database.reading() as session:
             clean = [row for row in ReportRepository(session).last_clean() if row.contract == self._address]
         begin = next((row for row in clean if self._client.block_hash(row.block) == row.block_hash), None)
         if begin is None:
-            return self.run(scratch)
+            return None
         return self._insist(lambda: self._run_news(begin), None)
 
     def _insist(self, attempt: Callable[[], Report], kept: ScratchRepository | None) -> Report:
@@ -172,14 +187,14 @@ class ReconciliationService:
     def _run_full(self, scratch: ScratchRepository) -> Report:
         kept = scratch.progress()
         run = _Run.from_json(kept) if kept is not None else _Run(Scope.FULL, ChainState(block=self._first_block() - 1))
-        for step in (self._follow_events, self._compare_accounts, self._compare_orders):
-            done = False
-            while not done:
-                begin = time.monotonic()
-                with self._comparison(run) as comparison:
-                    done = step(run, comparison, scratch)
-                run.seconds += time.monotonic() - begin
-                scratch.commit(run.as_json())
+        phases = (self._follow_events, self._compare_accounts, self._compare_orders)
+        while run.phase < len(phases):
+            begin = time.monotonic()
+            with self._comparison(run) as comparison:
+                run.phase += phases[run.phase](run, comparison, scratch)
+            run.seconds += time.monotonic() - begin
+            scratch.commit(run.as_json())
+            self._progress(run.place())
         with self._comparison(run) as comparison:
             self._catch_up(run, comparison, scratch)
             self._compare_rest(run, comparison, comparison.snapshot.posted_by_program())

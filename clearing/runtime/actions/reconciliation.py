@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.oversight.reconciliation.models import Scope
 from clearing.oversight.reconciliation.rebuild import Digest, RebuildService
 from clearing.oversight.reconciliation.service import ReconciliationService, Report, record, summary
 from clearing.runtime.actions.terminal import DIFFERS, actor, console, write_json
@@ -20,11 +24,16 @@ from clearing.runtime.preflight.node import check_contract, open_node
 _SHOWN = 50
 
 
-def reconcile(settings: Settings, *, json_file: str | None, record_outcome: bool) -> int:
+def reconcile(
+    settings: Settings, *, news: bool, scratch: str | None, json_file: str | None, record_outcome: bool
+) -> int:
     """Exit code 0: all agree; 1: they do not; 2: nothing could be compared."""
     check_contract(settings)
-    with open_database(settings) as database, open_node(settings) as client:
-        report = ReconciliationService(database, client, settings).run()
+    with open_database(settings) as database, open_node(settings) as client, _progress() as progress:
+        service = ReconciliationService(database, client, settings, progress)
+        report = service.run_news() if news else None
+        if report is None:
+            report = service.run(Path(scratch) if scratch is not None else None)
         if record_outcome:
             with database.session.begin() as session:
                 record(session, report, actor())
@@ -38,7 +47,8 @@ def reconcile(settings: Settings, *, json_file: str | None, record_outcome: bool
 
 
 def _show_report(report: Report) -> None:
-    table = Table(title=f"Block {report.block}, {report.seconds} s")
+    what = "everything" if report.scope is Scope.FULL else "what has changed since the last one"
+    table = Table(title=f"Block {report.block}, {what}, {report.seconds} s")
     for heading in ("compared", "number", "drifted"):
         table.add_column(heading, justify="left" if heading == "compared" else "right")
     for what, count, drifted in summary(report):
@@ -47,17 +57,25 @@ def _show_report(report: Report) -> None:
     if report.is_clean:
         console.print("[green]Database, contract and events agree.[/green]")
         return
-    drifts = Table(title=f"{len(report.drifts)} drifts", title_style="red")
+    drifts = Table(title=f"{report.drifted} drifts", title_style="red")
     for heading in ("what", "of", "database", "contract", "events"):
         drifts.add_column(heading, overflow="fold")
     for drift in report.drifts[:_SHOWN]:
         drifts.add_row(drift.what, drift.subject, drift.database or "", drift.contract or "", drift.events or "")
     console.print(drifts)
-    if len(report.drifts) > _SHOWN:
-        console.print(f"... and {len(report.drifts) - _SHOWN} more; --json has them all")
+    if report.drifted > _SHOWN:
+        console.print(f"... and {report.drifted - _SHOWN} more; --json has the first {len(report.drifts)}")
 
 
-def rebuild(settings: Settings, *, into: str, compare: bool) -> int:
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Says on a terminal how far a reconciliation is; says nothing elsewhere."""
+    errors = Console(stderr=True)
+    with errors.status("begins") as status:
+        yield status.update
+
+
+def rebuild(settings: Settings, *, into: str, compare: bool, resume: bool) -> int:
     """Exit code 0: rebuilt (and equal to the live database); 1: rebuilt, and not equal; 2: not rebuilt."""
     check_contract(settings)
     check_empty_target(into, "--into")
@@ -67,7 +85,7 @@ def rebuild(settings: Settings, *, into: str, compare: bool) -> int:
         target, live = Database(into), Database(settings.database_url)
         try:
             service = RebuildService(target, client, settings)
-            service.prepare()
+            service.prepare(resume=resume)
             if not compare:
                 _show_digest(service.rebuild(), None)
                 return 0

@@ -12,6 +12,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.oversight.liquidity.service import Thresholds
+from clearing.oversight.reconciliation.service import ReconciliationService
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Context:
             self.settings.liquidity_critical_percent,
             self.settings.liquidity_floor_micros,
         )
+
+    @property
+    def reconciliation(self) -> ReconciliationService:
+        """Compares this network's database with its chain."""
+        return ReconciliationService(self.database, self.chain, self.settings)
 
     def close(self) -> None:
         """Closes connections."""

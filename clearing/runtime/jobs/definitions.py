@@ -4,16 +4,18 @@ a round runs in one at a time."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from clearing.chain.client import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.ledger.availability.repository import HoldRepository
-from clearing.ledger.lots.bookkeeping import Bookkeeper
+from clearing.ledger.lots.checkpoint_round import CheckpointRound
 from clearing.notifications.webhooks.old_events import remove_old_events
 from clearing.notifications.webhooks.repository import DeliveryRepository
 from clearing.ordering.expiry.repository import ReminderRepository
@@ -22,7 +24,10 @@ from clearing.ordering.holds.service import HoldService
 from clearing.ordering.merges.rounds import MergeRound
 from clearing.ordering.quotes.repository import QuoteRepository
 from clearing.oversight.liquidity.service import LiquidityService
-from clearing.oversight.reconciliation.service import CannotReconcile, ReconciliationService, record
+from clearing.oversight.reconciliation.report_repository import ReportRepository
+from clearing.oversight.reconciliation.scratch_repository import scratch_file
+from clearing.oversight.reconciliation.service import CannotReconcile, Report, record
+from clearing.oversight.reconciliation.watch import ReconciliationWatch
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
@@ -81,10 +86,10 @@ def remind_of_points() -> int:
     return ReminderRound(context().database, context().settings).run()
 
 
-@a_round("lots.keep_books")
-def keep_books_of_lots() -> int:
+@a_round("lots.keep_checkpoints")
+def keep_checkpoints_of_lots() -> int:
     """Writes down the lots of busy members, so that nobody replays them from far back."""
-    return Bookkeeper(context().database).run()
+    return CheckpointRound(context().database).run()
 
 
 @shared_task(name="members.merge", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
@@ -128,17 +133,50 @@ def make_statements() -> int:
 
 
 @a_round("reconciliation.run")
-def reconcile() -> bool:
-    """Compares database, contract and events; records `reconciliation.drifted` if they differ."""
+def reconcile_news() -> bool | None:
+    """Compares what has changed since the last clean reconciliation; records `reconciliation.drifted` if something differs."""
+    return _recorded(context().reconciliation.run_news)
+
+
+@a_round("reconciliation.full")
+def reconcile_everything() -> bool | None:
+    """The same with everything, once a day. One that is stopped goes on at the next call."""
     shared = context()
+    with shared.database.reading() as session:
+        last = ReportRepository(session).last_full_at()
+    if last is not None and shared.database.clock.now() - last < timedelta(
+        seconds=shared.settings.reconcile_full_interval
+    ):
+        return None
+    return _recorded(lambda: shared.reconciliation.run(scratch_file(shared.settings)))
+
+
+def _recorded(reconcile: Callable[[], Report | None]) -> bool | None:
+    """Stores the outcome of a reconciliation; whether it was clean, and None where there was none."""
     try:
-        report = ReconciliationService(shared.database, shared.chain, shared.settings).run()
+        report = reconcile()
     except (CannotReconcile, ChainUnreachable) as error:
         log.warning("not reconciled", reason=str(error))
-        return False
-    with shared.database.session.begin() as session:
+        return None
+    except SoftTimeLimitExceeded:
+        log.info("a reconciliation goes on later")
+        return None
+    if report is None:
+        return None
+    with context().database.session.begin() as session:
         record(session, report, "worker")
     return report.is_clean
+
+
+@shared_task(name="reconciliation.watch", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def watch_reconciliation() -> bool:
+    """Notifies the operator when the network was not found in agreement for too long."""
+    longest = context().settings.longest_without_reconciliation
+    with context().database.reading() as session:
+        if not ReconciliationWatch(session, longest).has_to_notify():
+            return False
+    with context().database.session.begin() as session:
+        return ReconciliationWatch(session, longest).notify()
 
 
 @a_round("quotes.clean_up")

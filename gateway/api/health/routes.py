@@ -25,6 +25,6 @@ async def get_life() -> LifeView:
 def get_readiness(request: Request, response: Response) -> HealthView:
     """Whether every part of the network works: 200 if all do, else 503."""
     gateway: Gateway = request.app.state.gateway
-    health = HealthService(gateway.database, gateway.chain, gateway.network).check()
+    health = HealthService(gateway.database, gateway.chain, gateway.settings).check()
     response.status_code = 200 if health.ok else 503
     return health_view(health)

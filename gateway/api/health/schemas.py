@@ -30,6 +30,9 @@ class ChecksView(View):
     chain: CheckView
     sequencer: CheckView
     projector: CheckView
+    reconciliation: CheckView = Field(
+        description="Whether the last clean reconciliation is recent; if not, that alone is not `degraded`."
+    )
 
 
 class HealthView(View):

@@ -1,4 +1,4 @@
-"""Books of lots: a replay that begins at one ends where one from the beginning does, whatever the chain takes back meanwhile."""
+"""Checkpoints of lots: a replay that begins at one ends where one from the beginning does, whatever the chain takes back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sqlalchemy import delete, func, insert, select
 from clearing.kit.database import Database
 from clearing.ledger.journal.models import Batch, Block
 from clearing.ledger.journal.models import Entry as EntryRow
-from clearing.ledger.lots.bookkeeping import Bookkeeper, write_books
-from clearing.ledger.lots.books import Book
-from clearing.ledger.lots.models import BookCursor, LotBook, LotDraw, TransferReversal
+from clearing.ledger.lots.checkpoint_round import CheckpointRound, write_checkpoints
+from clearing.ledger.lots.checkpoints import Checkpoint
+from clearing.ledger.lots.models import CheckpointCursor, LotCheckpoint, LotDraw, TransferReversal
 from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.lots.service import LotService
 from tests.ledger.test_lots import ACCOUNTS, ANN, BEN, CAT, NETWORK, a_long_story, histories, replay, store
@@ -43,7 +43,7 @@ class Chain:
         self.batch = 0
         self.originals = {entry.leaf(): entry for entry, _ in history.entries}
         with database.session.begin() as session:
-            for table in (EntryRow, Batch, Block, LotBook, LotDraw, TransferReversal, BookCursor):
+            for table in (EntryRow, Batch, Block, LotCheckpoint, LotDraw, TransferReversal, CheckpointCursor):
                 session.execute(delete(table))
             days = sorted({day for _, day in history.entries})
             blocks = [
@@ -84,7 +84,7 @@ class Chain:
 
     def write(self, addresses: Sequence[str]) -> None:
         with self.database.session.begin() as session:
-            write_books(session, addresses)
+            write_checkpoints(session, addresses)
 
     def check(self) -> None:
         """What the database says of every account is what a replay of all entries says, together and one by one."""
@@ -109,7 +109,7 @@ STEPS = st.lists(
 
 @given(histories(length=(12, 40)), STEPS)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_books_and_what_came_since_are_the_whole_history(
+def test_checkpoints_and_what_came_since_are_the_whole_history(
     database: Database, history: EntryHistory, steps: list[tuple[float, str, set[str]]]
 ) -> None:
     chain = Chain(database, history)
@@ -127,7 +127,7 @@ def test_books_and_what_came_since_are_the_whole_history(
     chain.check()
 
 
-def test_every_story_is_told_alike_wherever_its_books_were_written(database: Database) -> None:
+def test_every_story_is_told_alike_wherever_its_checkpoints_were_written(database: Database) -> None:
     history = a_long_story()
     for first, second in itertools.product(range(1, 6), repeat=2):
         chain = Chain(database, history)
@@ -140,7 +140,7 @@ def test_every_story_is_told_alike_wherever_its_books_were_written(database: Dat
         chain.check()
 
 
-def test_a_long_history_is_read_from_its_book_and_a_round_keeps_the_books_of_busy_members(database: Database) -> None:
+def test_a_long_history_is_read_from_its_checkpoint_and_a_round_keeps_those_of_busy_members(database: Database) -> None:
     history = EntryHistory()
     for number in range(1_500):
         history.issue(ANN, 3, 200 + number // 50)
@@ -148,19 +148,19 @@ def test_a_long_history_is_read_from_its_book_and_a_round_keeps_the_books_of_bus
     history.issue(BEN, 5)
     chain = Chain(database, history)
     chain.grow(chain.batches)
-    assert Bookkeeper(database).run() > 0
+    assert CheckpointRound(database).run() > 0
     with database.reading() as session:
         read = LotRepository(session).history([ANN]).postings
         assert len(read) < 2_000
-        assert session.scalar(select(func.count()).select_from(LotBook).where(LotBook.address == ANN)) == 1
+        assert session.scalar(select(func.count()).select_from(LotCheckpoint).where(LotCheckpoint.address == ANN)) == 1
     chain.check()
-    assert Bookkeeper(database).run() == 0
+    assert CheckpointRound(database).run() == 0
     chain.write([ANN])
     with database.reading() as session:
         assert LotRepository(session).history([ANN]).postings == []
 
 
-def test_a_book_never_goes_back_and_one_of_a_lost_block_is_gone(database: Database) -> None:
+def test_a_checkpoint_never_goes_back_and_one_of_a_lost_block_is_gone(database: Database) -> None:
     history = a_long_story()
     chain = Chain(database, history)
     chain.grow(3)
@@ -169,13 +169,15 @@ def test_a_book_never_goes_back_and_one_of_a_lost_block_is_gone(database: Databa
     chain.grow(5)
     chain.write(MEMBERS)
     with database.session.begin() as session:  # somebody who began earlier comes late
-        LotRepository(session).save([Book.of(before, ANN, before.last_batches[ANN])], before.draws.values())
+        LotRepository(session).save([Checkpoint.of(before, ANN, before.last_batches[ANN])], before.draws.values())
     with database.reading() as session:
-        assert {book.last_batch for book in LotRepository(session).books([ANN]).values()} != {before.last_batches[ANN]}
+        assert {checkpoint.last_batch for checkpoint in LotRepository(session).checkpoints([ANN]).values()} != {
+            before.last_batches[ANN]
+        }
     chain.check()
     chain.shrink(1)
     with database.reading() as session:
-        assert LotRepository(session).books(MEMBERS) == {}
+        assert LotRepository(session).checkpoints(MEMBERS) == {}
     chain.check()
 
 

@@ -1,4 +1,4 @@
-"""What an address has of each lot, as its book says it: plain lists of numbers, because every busy address has one."""
+"""What an address has of each lot, as its checkpoint says it: plain lists of numbers, because every busy address has one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clearing.ledger.lots.replay import Origin, Portion, Replay
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class Checkpoint:
     """The lots of all accounts of an address after a batch."""
 
     address: str
@@ -19,14 +19,14 @@ class Book:
     holdings: dict[AccountKey, list[Portion]]
 
     @classmethod
-    def read(cls, address: str, last_batch: int, lots: Mapping[str, Any]) -> Book:
-        """The book as it was written."""
+    def read(cls, address: str, last_batch: int, lots: Mapping[str, Any]) -> Checkpoint:
+        """The checkpoint as it was written."""
         holdings = {(address, int(program)): portions_of(portions) for program, portions in lots.items()}
         return cls(address, last_batch, holdings)
 
     @classmethod
-    def of(cls, replay: Replay, address: str, last_batch: int) -> Book:
-        """The book of an address at the end of a replay."""
+    def of(cls, replay: Replay, address: str, last_batch: int) -> Checkpoint:
+        """The checkpoint of an address at the end of a replay."""
         accounts = [(address, program) for program in replay.programs_of(address)]
         return cls(address, last_batch, {account: lots for account in accounts if (lots := replay.lots(account))})
 
