@@ -70,7 +70,7 @@ from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, SignerKey
 from gateway.app import create_app
 from gateway.http import acceptance
-from gateway.http.acceptance import Applicant, Outcome, applicant, run_alone
+from gateway.http.acceptance import Applicant, Outcome, run_alone
 from gateway.http.context import Call, Gateway
 from gateway.http.groups import Groups
 from gateway.http.results import Submitted
@@ -680,6 +680,7 @@ async def _joined(applicants: Sequence[Applicant]) -> list[Any]:
 
 
 def _applicant(harness: Harness, group: Group, plan: Plan) -> Applicant:
+    content = {"reference": plan.key}
     call = Call(
         gateway=replace(group.gateway, database=harness.database),
         caller=group.callers[plan.merchant],
@@ -688,9 +689,10 @@ def _applicant(harness: Harness, group: Group, plan: Plan) -> Applicant:
         path="/v1/orders",
         status=201,
         key=plan.key,
-        raw_body=json.dumps({"reference": plan.key}).encode(),
+        raw_body=json.dumps(content).encode(),
+        content=content,
     )
-    return applicant(call, Submitted(requests=plan.requests, resource=lambda accepted: accepted.id))
+    return Applicant(call, Submitted(requests=plan.requests, resource=lambda accepted: accepted.id))
 
 
 def _is_moving(harness: Harness, merge: str) -> bool:
