@@ -77,7 +77,7 @@ merchants = st.sampled_from([None, GIANT, PARTNER, QUIET, NOBODY, MERCHANTS])
 moments = st.none() | st.integers(0, SIZE.last_order)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     viewer=merchants,
     counterparty=merchants,

@@ -81,7 +81,8 @@ class StatementService:
         after: str | None,
         limit: int,
     ) -> Sequence[Statement]:
-        """The statements that the viewer may see, newest first; of days from `first_day` to before `end_day`, if they are given."""
+        """The statements that the viewer may see, the last day first; of days from `first_day` to before `end_day`, if they are
+        given."""
         number = viewer.merchant_number
         if merchant is not None:
             number = require_merchant(self._session, merchant).number

@@ -32,7 +32,7 @@ def list_statements(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[StatementView]:
-    """Your daily statements, newest first; for the operator, treasury and auditors, everyone's.
+    """Your daily statements, the last day first; for the operator, treasury and auditors, everyone's.
 
     With `Accept: text/csv` one table of all of them; `Next-Cursor` leads to the next page.
     """

@@ -224,7 +224,7 @@ class _Members(Resource):
 
         Args:
             external_id: Only the member with this number of yours.
-            prefix: Only members of whom a number of yours begins like this.
+            prefix: Only members of whom a number of yours begins like this, in the order of these numbers.
             address: Only the member with this address on the chain (operator and auditors).
             state: `active` or `frozen`.
             created_from: Only members registered at this moment or later.
