@@ -261,6 +261,8 @@ def test_every_job_does_its_work_once_however_often_it_runs_and_is_counted(
 
 
 _FINDS_WORK = {
+    "reconciliation.watch",
+    "lots.keep_checkpoints",
     "events.clean_up",
     "holds.tidy",
     "idempotency.clean_up",
