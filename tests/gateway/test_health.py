@@ -56,7 +56,8 @@ def test_a_gateway_is_alive_whatever_else_is_not(site: Site) -> None:
 
 def _at(site: Site, number: int) -> None:
     with site.database.session.begin() as session:
-        session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=0, day=0))
+        now = int(site.database.clock.unix())
+        session.merge(Block(number=number, hash=bytes(32), parent_hash=bytes(32), timestamp=now, day=0))
 
 
 def test_a_network_whose_parts_all_work(connected: Site, chain: Anvil) -> None:
@@ -87,7 +88,11 @@ def test_a_database_that_does_not_answer(chain: Anvil, tmp_path: Path) -> None:
             _at(site, int(chain.rpc("eth_blockNumber"), 16))
             assert _ready(site) == (200, "ok", set())
         own.kill()
-        assert _ready(site) == (503, "degraded", {"database", "migrations", "sequencer", "projector"})
+        assert _ready(site) == (
+            503,
+            "degraded",
+            {"database", "migrations", "sequencer", "projector", "reconciliation"},
+        )
         assert site.http.get("/healthz").status_code == 200
         own.start()
         with _led(site):
@@ -150,3 +155,16 @@ def test_a_chain_that_is_stuck(connected: Site, chain: Anvil) -> None:
 def test_a_node_that_is_behind_the_projector(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16) + 100)
     assert _ready(connected) == (503, "degraded", {"projector"})
+
+
+def test_a_network_that_was_not_reconciled_for_long_says_so_and_is_ready_all_the_same(
+    connected: Site, chain: Anvil
+) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    assert connected.http.get("/readyz").json()["checks"]["reconciliation"]["detail"].startswith("to be reconciled by")
+    with connected.database.session.begin() as session:
+        session.execute(update(Block).values(timestamp=1_700_000_000))
+    response = connected.http.get("/readyz")
+    said = response.json()["checks"]["reconciliation"]
+    assert (response.status_code, said["ok"]) == (200, False)
+    assert said["detail"] == "not reconciled since 2023-11-14 22:13 UTC"

@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from clearing.kit.clock import MovableClock
 from clearing.kit.errors import Refused
 from clearing.kit.events.models import Event
 from clearing.kit.identity import SECONDS_A_DAY, day_at
+from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Block
+from clearing.ordering.expiry import rounds
 from clearing.ordering.expiry.rounds import ExpiryRound, ReminderRound
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.kinds.expire import ExpireRequest
@@ -233,6 +236,46 @@ def test_an_expire_order_uses_the_points_that_were_reserved_and_no_others(story:
     assert (story.burnt(), story.available()) == ([60, 40], 50)
     with pytest.raises(Refused, match="0 points have expired"):
         story.chainless.accept(1, [ExpireRequest(member=story.member, points=1, program="FUEL")])
+
+
+def test_a_round_that_is_stopped_between_its_transactions_goes_on_and_burns_everything_once(
+    chainless: ChainlessNetwork, today: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories = [Story(chainless) for _ in range(6)]
+    history = stories[0].history
+    for story in stories[:5]:
+        history.issue(story.address, 100, TODAY + 1)
+    history.issue(stories[5].address, 100, TODAY + 2)
+    stories[0].write()
+    today(TODAY + 1)
+    monkeypatch.setattr(rounds, "_CHUNK", 2)
+    monkeypatch.setattr(rounds, "_PAGE", 3)
+    sweep, calls = ExpiryRound._sweep, []
+
+    def stop(self: ExpiryRound, session: Session, merchant: int, accounts: list[AccountKey]) -> None:
+        calls.append(accounts)
+        if len(calls) % 3 == 2:
+            raise KeyboardInterrupt  # what came before is committed,
+        sweep(self, session, merchant, accounts)
+        if len(calls) % 3 == 0:
+            raise KeyboardInterrupt  # and this is not
+
+    monkeypatch.setattr(ExpiryRound, "_sweep", stop)
+    stops = 0
+    while True:
+        try:
+            stories[0].expire()
+        except KeyboardInterrupt:
+            stops += 1
+            assert stops < 20
+        else:
+            break
+    assert stops >= 3
+    assert stories[0].burnt() == [100] * 5
+    assert [story.available() for story in stories] == [0] * 5 + [100]
+    calls.clear()
+    stories[0].expire()
+    assert calls == []  # nothing is due any more, and the sixth never was
 
 
 def test_expired_points_leave_the_chain(harness: Harness, today: Callable[[int], None]) -> None:

@@ -71,6 +71,21 @@ def test_it_never_rebuilds_over_existing_rows(harness: Harness) -> None:
         service.prepare()
 
 
+def test_a_rebuild_that_was_stopped_goes_on(harness: Harness, empty_database: Database) -> None:
+    trade(harness)
+    service = RebuildService(empty_database, harness.client, harness.settings)
+    service.prepare()
+    service.rebuild(last=harness.client.head() - 3)
+    with pytest.raises(NotEmpty, match="blocks"):
+        service.prepare()
+    service.prepare(resume=True)
+    ours, theirs = service.compare(harness.database)
+    assert ours == theirs
+    with pytest.raises(NotEmpty, match="orders"):
+        RebuildService(harness.database, harness.client, harness.settings).prepare(resume=True)
+    empty_database.close()
+
+
 def _rebuild(harness: Harness, empty_database: Database) -> tuple[Digest, Digest]:
     service = RebuildService(empty_database, harness.client, harness.settings)
     service.prepare()

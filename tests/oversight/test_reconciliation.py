@@ -15,6 +15,8 @@ from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry
+from clearing.ledger.lots.checkpoint_round import CheckpointRound
+from clearing.ledger.lots.models import LotCheckpoint
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
@@ -276,6 +278,18 @@ def test_a_hold_must_know_whether_its_order_is_pending(harness: Harness) -> None
             )
     found = {(drift.subject, drift.database) for drift in _reconcile(harness).drifts}
     assert found == {("hld_0", "False, but its order is pending"), ("hld_2", "True, but its order is final")}
+
+
+def test_a_checkpoint_of_lots_must_say_what_the_entries_say(harness: Harness) -> None:
+    member = _trade(harness)
+    address, _ = harness.account(member)
+    CheckpointRound(harness.database).bring_up_to_date([address])
+    assert _reconcile(harness).drifts == []
+    with harness.database.session.begin() as session:
+        checkpoint = session.get_one(LotCheckpoint, address)
+        checkpoint.lots = {program: [[*lots[0][:-1], lots[0][-1] + 1]] for program, lots in checkpoint.lots.items()}
+    drift = Drift("checkpoint of lots", address, "not what the entries say", None, None)
+    assert _reconcile(harness).drifts == [drift]
 
 
 def test_the_news_begin_at_an_older_one_if_the_chain_has_lost_the_newest(

@@ -30,6 +30,10 @@ class Checkpoint:
         accounts = [(address, program) for program in replay.programs_of(address)]
         return cls(address, last_batch, {account: lots for account in accounts if (lots := replay.lots(account))})
 
+    def agrees_with(self, replay: Replay) -> bool:
+        """Whether a replay up to its batch ends with the same lots."""
+        return self.holdings == Checkpoint.of(replay, self.address, self.last_batch).holdings
+
     def lots(self) -> dict[str, Any]:
         """Its holdings, to be written."""
         return {str(program): written(portions) for (_, program), portions in self.holdings.items()}

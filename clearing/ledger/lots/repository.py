@@ -221,6 +221,14 @@ class LotRepository:
         rows = self._session.execute(query.where(in_list(self._session, LotCheckpoint.address, set(addresses))))
         return {address: Checkpoint.read(address, last, lots) for address, last, lots in rows}
 
+    def checkpoints_after(self, address: str, limit: int) -> list[Checkpoint]:
+        """The next checkpoints, in the order of their addresses."""
+        query = select(LotCheckpoint.address, LotCheckpoint.last_batch, LotCheckpoint.lots)
+        rows = self._session.execute(
+            query.where(LotCheckpoint.address > address).order_by(LotCheckpoint.address).limit(limit)
+        )
+        return [Checkpoint.read(*row) for row in rows]
+
     def newest_batch(self) -> int:
         """The newest batch that has an entry."""
         return self._session.scalar(select(func.max(Entry.batch))) or _BEFORE_ALL_BATCHES

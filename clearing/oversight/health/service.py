@@ -130,8 +130,9 @@ class HealthService:
             since, overdue = watch.since(), watch.overdue_since()
         if since is None:
             return Check(ok=True, detail="nothing to reconcile yet")
-        said = "not reconciled since" if overdue is not None else "reconciled at"
-        return Check(ok=overdue is None, detail=f"{said} {since:%Y-%m-%d %H:%M} UTC")
+        if overdue is not None:
+            return Check(ok=False, detail=f"not reconciled since {overdue:%Y-%m-%d %H:%M} UTC")
+        return Check(ok=True, detail=f"to be reconciled by {since + self._longest:%Y-%m-%d %H:%M} UTC")
 
 
 def _checked(check: Callable[[], Check]) -> Check:

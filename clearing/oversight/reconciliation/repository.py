@@ -17,6 +17,8 @@ from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey, Balance
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry
+from clearing.ledger.lots.replay import LotError
+from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ordering.orders.models import Instruction, Order, OrderState
 from clearing.ordering.orders.reservation import pending_balance
@@ -223,6 +225,23 @@ class Snapshot:
         ended = became.where(_DRAWING, Order.state.not_in(_OPEN))
         pending = [became.where(state, Hold.state == HoldState.CAPTURED, ~Hold.drawing) for state in _OPEN_ORDERS]
         return [(row.id, row.drawing) for query in (ended, *pending) for row in self._session.execute(query)]
+
+    # ---------------------------------------------------------------- lots
+
+    def wrong_checkpoints(self, after: str, limit: int) -> tuple[list[str], str | None]:
+        """Addresses whose checkpoint says something else than a replay of all entries up to its batch, and where to look on; None
+        at the end. Each replay is as long as the address's history."""
+        lots = LotRepository(self._session)
+        found = lots.checkpoints_after(after, limit)
+        wrong = []
+        for checkpoint in found:
+            try:
+                history = lots.history([checkpoint.address], checkpoint.last_batch, from_the_beginning=True)
+                agrees = checkpoint.agrees_with(history.replay())
+            except LotError:
+                agrees = False
+            wrong += [] if agrees else [checkpoint.address]
+        return wrong, found[-1].address if len(found) == limit else None
 
     # ---------------------------------------------------------------- names
 

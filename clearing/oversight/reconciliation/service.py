@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 _ATTEMPTS = 5
 _ROWS = 2_000
 """Accounts or orders in a step."""
+_CHECKPOINTS = 20
+"""In a step."""
 _PAGES = 20
 """Pages of events in a step."""
 _STORED_DRIFTS = 1_000
@@ -91,9 +93,10 @@ class _Run:
     events: ChainState
     findings: Findings = field(default_factory=Findings)
     phase: int = 0
-    """Of a full one: whether it follows events, compares accounts, or orders."""
+    """Of a full one: whether it follows events, compares accounts, orders, or checkpoints of lots."""
     next_account: AccountKey | None = None
     next_order: int | None = 0
+    next_checkpoint: str = ""
     oldest_open_order: int = 0
     seconds: float = 0.0
 
@@ -101,7 +104,9 @@ class _Run:
         """How far it is, for people."""
         if self.phase == 0:
             return f"events up to block {self.events.block}"
-        return f"accounts up to {self.next_account}" if self.phase == 1 else f"orders before {self.next_order}"
+        if self.phase == 1:
+            return f"accounts up to {self.next_account}"
+        return f"orders before {self.next_order}" if self.phase == 2 else f"lots up to {self.next_checkpoint}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -111,6 +116,7 @@ class _Run:
             "next_account": self.next_account,
             "phase": self.phase,
             "next_order": self.next_order,
+            "next_checkpoint": self.next_checkpoint,
             "oldest_open_order": self.oldest_open_order,
             "seconds": self.seconds,
         }
@@ -187,7 +193,7 @@ class ReconciliationService:
     def _run_full(self, scratch: ScratchRepository) -> Report:
         kept = scratch.progress()
         run = _Run.from_json(kept) if kept is not None else _Run(Scope.FULL, ChainState(block=self._first_block() - 1))
-        phases = (self._follow_events, self._compare_accounts, self._compare_orders)
+        phases = (self._follow_events, self._compare_accounts, self._compare_orders, self._compare_checkpoints)
         while run.phase < len(phases):
             begin = time.monotonic()
             with self._comparison(run) as comparison:
@@ -235,6 +241,15 @@ class ReconciliationService:
         used = scratch.used({(order.merchant, order.nonce) for order in orders})
         comparison.compare_nonces(orders, used)
         return run.next_order is None
+
+    @staticmethod
+    def _compare_checkpoints(run: _Run, comparison: Comparison, _scratch: ScratchRepository) -> bool:
+        """Compares the checkpoints of lots with replays from the first entry on."""
+        wrong, following = comparison.snapshot.wrong_checkpoints(run.next_checkpoint, _CHECKPOINTS)
+        for address in wrong:
+            run.findings.drift("checkpoint of lots", address, "not what the entries say")
+        run.next_checkpoint = following or run.next_checkpoint
+        return following is None
 
     # ---------------------------------------------------------------- the news
 
