@@ -75,7 +75,7 @@ def list_members(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[MemberView]:
-    """The members that you know, newest first; with `q`, in the order of your numbers. For the operator and auditors, everyone's."""
+    """The members that you know, newest first (with `q`, in the order of your numbers); for operator and auditors, everyone's."""
     rows = MemberService(call.session).list(
         call.viewer,
         external_id=external_id,
