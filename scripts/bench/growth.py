@@ -35,7 +35,7 @@ from scripts.dev.services import postgres
 SMALL = Size(accounts=10_000, entries=30_000)
 LIMIT = 50
 """Elements a page."""
-REPEATS = 3
+REPEATS = 2
 """The quickest counts: the others waited for something else."""
 _PASSWORD = "growth"  # noqa: S105 (of a network that lives for a minute)
 _keys = count()

@@ -110,7 +110,7 @@ class Reads:
     def _chosen(self, route: str, filters: Sequence[str], caller: str) -> Iterator[list[tuple[str, str]]]:
         allowed = [name for name in filters if name not in _NOT_FOR.get(caller, _NOT_FOR_MERCHANTS)]
         yield []
-        for count in range(1, _most(route) + 1):
+        for count in range(1, _most(route, caller) + 1):
             for names in combinations(allowed, count):
                 values = [self._value(route, name) for name in names]
                 if count > 1:  # one that is frequent with one that is rare, and so on
@@ -139,11 +139,12 @@ _NOT_FOR = {OPERATOR: {"direction", "external_id", "q"}}
 """Filters that are refused to the caller."""
 
 
-def _most(route: str) -> int:
-    """How many filters are combined."""
+def _most(route: str, caller: str) -> int:
+    """How many filters are combined. Whoever sees much has much to look through."""
     if route.split("/")[2] in _MOVEMENTS[1:]:  # the list of a kind is the list of movements with that kind
         return 0
-    return 1 if route == "/v1/agreements" else 2  # there are few agreements
+    most = {"giant": 2, OPERATOR: 1, "quiet": 1}.get(caller, 0)
+    return min(most, 1) if route == "/v1/agreements" else most  # there are few agreements
 
 
 def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:

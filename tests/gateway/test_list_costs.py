@@ -72,4 +72,4 @@ def test_no_read_examines_more_than_it_shows(generated: tuple[Site, Reads]) -> N
 
 def _is_left_out(read: Read) -> bool:
     filters = [name for name, _ in read.labels if name != "cursor"]
-    return len(filters) > 1 and (BY_PREFIX in filters or read.caller == OPERATOR)
+    return len(filters) > 1 and BY_PREFIX in filters

@@ -284,4 +284,5 @@ def at_once(actions: list[Callable[[], str]]) -> list[str | None]:
 
 def _list(session: object, state: HoldState) -> list[Hold]:
     repository = HoldRepository(session)  # type: ignore[arg-type]
-    return list(repository.list(HoldFilter(merchant=1, state=state), at=SYSTEM_CLOCK.now(), after=None, limit=10))
+    wanted = HoldFilter(merchant=1, state=state)
+    return list(repository.list(wanted, [(1, 1)], at=SYSTEM_CLOCK.now(), after=None, limit=10))
