@@ -124,7 +124,14 @@ def available(client: Client, member: tongdui.Member) -> dict[str, int]:
 
 
 def test_the_network_is_healthy(participants: Participants) -> None:
-    assert set(_until_healthy(participants).checks) == {"database", "migrations", "chain", "sequencer", "projector"}
+    assert set(_until_healthy(participants).checks) == {
+        "database",
+        "migrations",
+        "chain",
+        "sequencer",
+        "projector",
+        "reconciliation",
+    }
 
 
 def test_a_dry_run_says_what_the_entry_will_say(station: Party) -> None:

@@ -16,6 +16,7 @@ from clearing.kit.events.models import Event
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.availability.repository import HoldFilter, HoldRepository
 from clearing.ledger.journal.effects import Effects
+from clearing.ledger.journal.models import Rejection
 from clearing.ordering.holds.service import HoldEnded, HoldService
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.models import Order, OrderState
@@ -152,6 +153,10 @@ def test_a_hold_knows_whether_its_order_is_pending_also_after_its_block_fell_out
     key, day = (order.merchant_number, order.nonce), chainless.today()
     with chainless.database.session.begin() as session:
         decisions = {key: Decision(accepted=1)}
+        # The journal says which orders a block decided, and a line of it is enough.
+        session.add(
+            Rejection(block_number=7, log_index=0, merchant=key[0], nonce=key[1], item=1, reason="member_unknown")
+        )
         midnight = chainless.network.begin_of(day)
         OrderFinalisation(session).settle(
             decisions, block_number=7, effects=Effects(), day=day, due={}, midnight=midnight

@@ -171,7 +171,7 @@ def test_the_schema_of_another_version(shell: Shell) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.close()
     said = shell.refused("clearing", "queue")
-    assert "is at migration 0000, and this version needs 0001; run `clearing migrate` with the newer version" in said
+    assert "is at migration 0000, and this version needs 0002; run `clearing migrate` with the newer version" in said
     shell.set(CONTRACT=CONTRACT)
     assert shell.refused("clearing", "projector") == said
     assert "another version, which this one cannot upgrade" in shell.refused("clearing", "migrate")
