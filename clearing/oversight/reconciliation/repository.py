@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, func, select, text, tuple_
+from sqlalchemy import Select, func, select, text, tuple_, union
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
@@ -16,7 +16,7 @@ from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey, Balance
 from clearing.ledger.availability.models import Hold, HoldState
-from clearing.ledger.journal.models import Batch, Block, Entry
+from clearing.ledger.journal.models import Batch, Block, Entry, Rejection
 from clearing.ledger.lots.replay import LotError
 from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
@@ -189,7 +189,13 @@ class Snapshot:
 
     def orders_of_blocks(self, first: int, last: int) -> list[FinalOrder]:
         """The orders that these blocks decided."""
-        return self._orders(_FINAL_ORDERS.where(Order.block_number >= first, Order.block_number <= last))
+        decided = union(
+            *(
+                select(table.merchant, table.nonce).where(table.block_number.between(first, last))
+                for table in (Entry, Rejection)
+            )
+        )
+        return self._orders(_FINAL_ORDERS.where(tuple_(Order.merchant_number, Order.nonce).in_(decided)))
 
     def orders_without_block(self, first_seq: int, limit: int) -> tuple[list[FinalOrder], int | None]:
         """Final orders that no block decided, and where to look on; None at the end."""
