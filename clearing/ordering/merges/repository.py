@@ -75,9 +75,10 @@ class MergeRepository:
             else:
                 pages.append(page_of([signs.exists()], limit))
         keys = merged([page for page in pages if page is not None]).subquery("keys")
-        page = select(keys.c.id).distinct().order_by(keys.c.id.desc()).limit(limit).subquery("page")
-        query = select(Merge).join(page, page.c.id == Merge.id).order_by(Merge.id.desc())
-        return self._session.scalars(query).all()
+        newest = select(keys.c.id).distinct().order_by(keys.c.id.desc()).limit(limit)
+        # A statement of its own reads them: joined to the page, the database may read all merges.
+        ids = self._session.scalars(newest).all()
+        return self._session.scalars(select(Merge).where(Merge.id.in_(ids)).order_by(Merge.id.desc())).all()
 
     # ---------------------------------------------------------------- what is left to do
 

@@ -25,8 +25,9 @@ Conditions = list[ColumnElement[bool]]
 Outcomes = Select[Instruction, Entry | None, Batch | None, str | None]
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
-_CLOCKS_AGREE = timedelta(hours=1)
-"""Orders are numbered as they are accepted. The clocks of the machines that accept them differ by less than this."""
+_CLOCKS_AGREE = timedelta(minutes=1)
+"""Orders are numbered as they are accepted. The clocks of the machines that accept them differ by less than this; a list up to a
+moment looks at all movements of such a time."""
 _MOST_ORDERS = 1_000_000
 _OPEN = {
     # Word for word the conditions of the partial indexes: with a parameter, SQLite would not see that they apply.

@@ -28,7 +28,7 @@ _ADDRESS = "0x"
 _LAST_CHARACTER = chr(0x10FFFF)
 _MOST_FROZEN = 1_000_000
 Conditions = list[ColumnElement[bool]]
-_CLOCKS_AGREE = timedelta(hours=1)
+_CLOCKS_AGREE = timedelta(minutes=1)
 """The clocks of the machines that register members differ by less than this."""
 
 
