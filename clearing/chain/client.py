@@ -195,7 +195,7 @@ def _complete(block: Any, receipts: Any, contract: str) -> BlockData | None:
     next step sees the new one."""
     if not block or receipts is None or isinstance(block, ChainError) or isinstance(receipts, ChainError):
         return None
-    if any(receipt["blockHash"] != block["hash"] for receipt in receipts):
+    if len(receipts) != len(block["transactions"]) or any(r["blockHash"] != block["hash"] for r in receipts):
         return None
     return _block_data(block, receipts, contract)
 

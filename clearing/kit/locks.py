@@ -41,3 +41,9 @@ def _hashed(keys: Sequence[str]) -> dict[str, list[int]]:
     """The keys as the database takes them: 64 bits. Two that share a number wait for each other, and nothing worse."""
     digests = (sha256(f"tongdui:{key}".encode()).digest() for key in keys)
     return {"keys": [int.from_bytes(digest[:8], "big", signed=True) for digest in digests]}
+
+
+def wait_briefly(session: Session) -> None:
+    """From now on the session's transaction waits a second for a lock; then PostgreSQL raises LockNotAvailable. SQLite has none."""
+    if dialect_of(session) == "postgresql":
+        session.connection().exec_driver_sql("SET LOCAL lock_timeout = 1000")

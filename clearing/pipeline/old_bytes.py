@@ -45,8 +45,7 @@ def drop_old_bytes(session: Session, before: datetime, limit: int, *, confirmati
 
 def content_of(session: Session, transaction: Transaction, settings: Settings) -> Content | None:
     """What a transaction carries that fell out of the chain; None while what one of its orders reverses is not there again."""
-    if not transaction.orders:
-        (call,) = CallRepository(session).in_transactions([transaction.id])
+    for call in CallRepository(session).in_transactions([transaction.id]):
         return Content(encode_call(call.function, call.arguments), CALL_GAS)
     proofs = ReversalProofs(session)
     orders = OrderProgressRepository(session).of_transaction(transaction.id)

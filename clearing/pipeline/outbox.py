@@ -69,8 +69,9 @@ class Outbox:
         """The node is asked once, and again after somebody else has used a nonce of the key: nobody should."""
         if sender in self._asked and stored is not None:
             return stored + 1
+        told = self._client.next_nonce(sender)
         self._asked.add(sender)
-        return max(self._client.next_nonce(sender), stored + 1 if stored is not None else 0)
+        return max(told, stored + 1 if stored is not None else 0)
 
     def replace(self, session: Session, transaction: Transaction, data: bytes, gas: int, fees: dict[str, Any]) -> None:
         """Gives a transaction other bytes under the same nonce. The next `send_due` sends them."""
@@ -171,7 +172,9 @@ class Outbox:
             if content is None:
                 waiting.add(transaction.id)
             else:
-                self.replace(session, transaction, content.data, content.gas, self._fees.first())
+                block = self._client.call("eth_getBlockByNumber", "latest", False)
+                gas = min(content.gas, int(block["gasLimit"], 16))
+                self.replace(session, transaction, content.data, gas, self._fees.first())
         session.flush()
         return waiting
 

@@ -167,7 +167,7 @@ class TransactionRepository:
     def keep_attempt(self, transaction: Transaction) -> None:
         """Keeps the present version of a transaction that is about to be replaced."""
         attempt = TransactionAttempt(hash=transaction.hash, transaction_id=transaction.id, raw=transaction.raw)
-        self._session.add(attempt)
+        self._session.merge(attempt)  # it may have had this version before
 
     def earlier_hashes(self, transaction_id: int) -> list[bytes]:
         """Hashes that the transaction had before it was replaced."""

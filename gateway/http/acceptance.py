@@ -30,6 +30,7 @@ from clearing.kit.idempotency.service import (
     fingerprint,
     is_final,
 )
+from clearing.kit.locks import wait_briefly
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.service import OrderRequest, OrderService
 from clearing.parties.merchants.service import merchant_by_number
@@ -41,6 +42,8 @@ from gateway.http.resources import resource_responses
 from gateway.http.results import Started, Submitted
 
 log = structlog.get_logger(__name__)
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 Outcome = Response | Exception | None
 """What to answer, the exception that the request raises, or None: the request shall run alone."""
@@ -102,6 +105,13 @@ def accept_group(group: Sequence[Applicant]) -> list[Outcome]:
     metrics.GROUP_ORDERS.observe(len(group))
     try:
         _accept_together(group)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            for member in group:
+                member.call.start_over()
+            return [None] * len(group)  # each waits for the lock in a thread of its own, and nobody else has to
+        log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
+        return _one_by_one(group, error)
     except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
         log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
         return _one_by_one(group, error)
@@ -114,6 +124,9 @@ def _one_by_one(group: Sequence[Applicant], failure: Exception) -> list[Outcome]
     outcomes: list[Outcome] = []
     last: Outcome = failure
     for member in group:
+        if isinstance(last, InFlight):
+            outcomes.append(None)  # who still holds one key may hold them all: the rest wait in threads of their own
+            continue
         if not _is_database_away(last):
             member.call.start_over()
             last = _alone(member)
@@ -133,6 +146,7 @@ def _accept_together(group: Sequence[Applicant]) -> None:
     gateway = group[0].call.gateway
     turn = gateway.writer if gateway.database.is_sqlite else contextlib.nullcontext()
     with turn, gateway.database.session.begin() as session:
+        wait_briefly(session)
         _let_in(session, group)
         keys = IdempotencyService(session)
         fresh = _claimed(keys, [member for member in group if member.outcome is None])

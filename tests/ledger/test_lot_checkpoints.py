@@ -160,6 +160,33 @@ def test_a_long_history_is_read_from_its_checkpoint_and_a_round_keeps_those_of_b
         assert LotRepository(session).history([ANN]).postings == []
 
 
+def test_a_transfer_that_was_undone_in_parts_is_undone_once_wherever_the_checkpoints_are(database: Database) -> None:
+    """Ben joins Ann's replay only for what he gives her at the end, and brings a reversal that her checkpoint has counted."""
+    history = EntryHistory()
+
+    def to_the_end_of_the_batch() -> int:
+        newest = history.entries[-1][0].batch
+        while history.issue(CAT, 1).batch == newest:
+            pass
+        return newest
+
+    history.issue(ANN, 100, expiry_day=50)
+    history.issue(BEN, 70, expiry_day=60)
+    given_by_ann = history.transfer(ANN, BEN, 100)
+    first = to_the_end_of_the_batch()
+    history.reverse(given_by_ann, 60)
+    second = to_the_end_of_the_batch()
+    history.reverse(given_by_ann, 40)
+    history.transfer(BEN, ANN, 10)
+    chain = Chain(database, history)
+    chain.grow(first)
+    chain.write([BEN])
+    chain.grow(second)
+    chain.write([ANN])
+    chain.grow(chain.batches)
+    chain.check()
+
+
 def test_a_checkpoint_never_goes_back_and_one_of_a_lost_block_is_gone(database: Database) -> None:
     history = a_long_story()
     chain = Chain(database, history)

@@ -38,7 +38,7 @@ def listening(database: Database, channels: Collection[Channel], heard: Heard) -
         yield
     finally:
         listener.stop()
-        thread.join()
+        thread.join(timeout=1)  # it may be waiting for a database that is away, and ends with the process
 
 
 def _listener(database: Database, channels: Collection[Channel], heard: Heard) -> Listener:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -127,12 +127,15 @@ class LotRepository:
                 start.holdings |= checkpoint.holdings if checkpoint else {}
             since = {address: start.last_batches[address] for address in new}
             found |= {posting.leaf: posting for posting in self._postings_since(since, up_to)}
-            new = self._complete(start, found, up_to, know_draws=not from_the_beginning)
+            new = self._complete(start, found, know_draws=not from_the_beginning)
+        # Only now: what joined late may have brought reversals, and whatever is replayed must not count as given back before.
+        for leaf, (points, out) in self._given_back(list(start.originals), found, up_to).items():
+            start.originals[leaf] = replace(start.originals[leaf], points_back=points, out_back=out)
         postings = sorted(found.values(), key=lambda posting: (posting.entry.batch, posting.entry.index))
         entries = [posting.entry for posting in postings] + [original.entry for original in start.originals.values()]
         return History(start, self.terms_of({entry.agreement for entry in entries if entry.out}), postings)
 
-    def _complete(self, start: Start, found: Mapping[bytes, Posting], up_to: int, *, know_draws: bool) -> set[str]:
+    def _complete(self, start: Start, found: Mapping[bytes, Posting], *, know_draws: bool) -> set[str]:
         """Looks up what entries took whose givers take no part. Where nobody has worked that out, the givers join: returns them."""
         elsewhere = {leaf: posting for leaf, posting in found.items() if _took_elsewhere(posting, start)}
         links = {posting.entry.link for posting in found.values() if posting.entry.kind == Kind.REVERSE}
@@ -142,12 +145,11 @@ class LotRepository:
             return set()
         taken = self._draws(wanted.values()) if know_draws else {}
         taken |= {leaf: [] for leaf, posting in wanted.items() if posting.entry.kind == Kind.ISSUE}
-        back = self._given_back([leaf for leaf in earlier if leaf in taken], found, up_to)
         for leaf in taken:
             if leaf in elsewhere:
                 start.taken[leaf] = taken[leaf]
             else:
-                start.originals[leaf] = Original(earlier[leaf].entry, leaf, taken[leaf], *back.get(leaf, (0, 0)))
+                start.originals[leaf] = Original(earlier[leaf].entry, leaf, taken[leaf])
         givers = {posting.entry.member for leaf, posting in wanted.items() if leaf not in taken}
         if both := givers & start.last_batches.keys():
             raise LotError(f"the checkpoint of {min(both)} lacks what an entry took")

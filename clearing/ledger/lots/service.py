@@ -110,8 +110,8 @@ class _DueDays:
         target = (entry.member, terms.target_program)
         if entry.expiry_day:
             self._note(target, entry.expiry_day)
-        if terms.keep_expiry and (source := self._of(giver)) != UNDATED:
-            self._note(target, source)
+        if terms.keep_expiry and self._of(giver) != UNDATED:
+            self._note(target, AT_ONCE)  # the points may come from a lot that the giver's own day no longer tells of
         if day_that_counts(entry, day) < day:
             # It may have left some of the hold's points, and made others that keep an expiry of the past.
             self._note(giver, AT_ONCE)

@@ -67,7 +67,10 @@ class MergeRepository:
             own = Walk((Merge.merchant_number, Merge.state), [(merchant, each) for each in states])
             pages = [newest_of(self._session, [own], page_of, limit)]
             if state in (None, MergeState.DONE):  # nearly all are done
-                signed = select(Merge.id).join(MergeAccount, MergeAccount.merge_id == Merge.id)
+                # A merge has a row for each program.
+                signed = (
+                    select(MergeAccount.merge_id.label("id")).distinct().join(Merge, Merge.id == MergeAccount.merge_id)
+                )
                 signed = signed.where(MergeAccount.merchant_number == merchant, *_of_state(state))
                 if after is not None:
                     signed = signed.where(MergeAccount.merge_id < after)

@@ -72,6 +72,7 @@ class AuthorizationService:
         self._next = self._merchants.next_nonces(managed, lock=True)
         self._next |= self._merchants.next_nonces({number for number, _ in own} - managed, lock=False)
         self._taken = self._orders.taken_nonces(own)
+        self._advanced = set()
 
     def signed(
         self,

@@ -105,11 +105,13 @@ class OrderFinalisation:
         self._orders.refuse([(order, _refused(decisions[order.key], order)) for order in (*ended, *again)])
         rows = self._orders.instructions_of(ended)
         freeing = {order.seq for order in ended if _may_free(decisions[order.key], order, midnight)}
-        freed = _due_at_once(row for row in rows if row.order_seq in freeing)
+        # A reversal may take back what the expiry round had set aside, and leave the account with other points.
+        freed = _due_at_once(row for row in rows if row.order_seq in freeing or row.kind == Kind.REVERSE)
         self._book(effects, reserved_by(rows), day, due={**due, **freed})
         self._note_draws(ended, drawing=False)
-        results = {order.seq: results_of(decisions[order.key]) for order in ended}
-        OrderEvents(self._session).changed(ended, rows, "projector", results)
+        told = [*ended, *again]
+        results = {order.seq: results_of(decisions[order.key]) for order in told}
+        OrderEvents(self._session).changed(told, [*rows, *self._orders.instructions_of(again)], "projector", results)
         return ended
 
     def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:

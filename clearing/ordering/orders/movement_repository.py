@@ -67,6 +67,8 @@ class MovementRepository:
         """Movements newest first, from these sources unless the filter is narrow or wants everything; `after` is the last one of
         the page before."""
         filters = [*_state(wanted.state), *self._within(wanted, after)]
+        if wanted.merchant is not None and wanted.counterparty == wanted.merchant:  # between its own programs
+            filters += [Instruction.giver == wanted.merchant, Instruction.receiver == wanted.merchant]
 
         def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int, int]:
             return _page(wanted, [*conditions, *filters], most)

@@ -22,7 +22,6 @@ from clearing.kit.errors import (
     FieldError,
     Forbidden,
     InvalidRequest,
-    NotFound,
     Pointer,
     Unavailable,
     pointer_into,
@@ -251,9 +250,13 @@ class OrderService:
             self._orders.add_instructions([row for some in rows for row in some])
             self._orders.add_metadata(metadata)
         except IntegrityError as error:
-            if _MEMBER_KEY in str(error.orig):
-                detail = "a member was erased just now; ask for what is left to do once more"
-                raise NotFound(detail, code="unknown_member") from error
+            if any(key in str(error.orig) for key in _MEMBER_KEYS):
+                raise Unavailable(
+                    "a member was erased just now; send the request again", code="member_merged"
+                ) from error
+            if _NONCE_KEY in str(error.orig):
+                detail = "an order with this nonce was accepted just now"
+                raise Conflict.at("/authorization/nonce", detail, code="nonce_used") from error
             # Somebody else stored the same nonce or reference since we looked: the database is the duplicate check.
             raise Conflict(
                 "another request with the same nonce or reference was accepted just now", code="duplicate_reference"
@@ -302,8 +305,9 @@ def _refuse_duplicates(case: _Case, known: Collection[ReferenceKey]) -> None:
     raise Conflict(f"{len(errors)} references were used already", code="duplicate_reference", errors=errors)
 
 
-_MEMBER_KEY = "instructions_member_id_fkey"
-"""The foreign key that says that an instruction's member exists."""
+_MEMBER_KEYS = ("instructions_member_id_fkey", "instructions_recipient_id_fkey")
+"""The foreign keys that say that an instruction's members exist."""
+_NONCE_KEY = "orders_merchant_nonce_unique"
 
 
 def _order(case: _Case, seq: int, fresh_id: str, at: Any) -> dict[str, Any]:

@@ -195,7 +195,8 @@ class Snapshot:
                 for table in (Entry, Rejection)
             )
         )
-        return self._orders(_FINAL_ORDERS.where(tuple_(Order.merchant_number, Order.nonce).in_(decided)))
+        mine = (tuple_(Order.merchant_number, Order.nonce).in_(decided), Order.block_number.between(first, last))
+        return self._orders(_FINAL_ORDERS.where(*mine))
 
     def orders_without_block(self, first_seq: int, limit: int) -> tuple[list[FinalOrder], int | None]:
         """Final orders that no block decided, and where to look on; None at the end."""

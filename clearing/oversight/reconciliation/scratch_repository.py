@@ -47,6 +47,8 @@ class ScratchRepository:
     def __init__(self, path: Path) -> None:
         try:
             self._connection = _opened(path)
+        except sqlite3.OperationalError:  # it is locked, or the disk is full: that is no reason to throw it away
+            raise
         except sqlite3.DatabaseError:  # a power cut may have spoilt it: it begins anew
             path.unlink()
             self._connection = _opened(path)
@@ -64,6 +66,10 @@ class ScratchRepository:
         """Keeps all that was written, and how far it is, together."""
         self._connection.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (json.dumps(progress),))
         self._connection.commit()
+
+    def roll_back(self) -> None:
+        """Forgets what was written since the last commit."""
+        self._connection.rollback()
 
     def clear(self) -> None:
         """Forgets everything."""

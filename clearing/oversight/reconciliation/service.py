@@ -161,8 +161,8 @@ class ReconciliationService:
                 return self.run(Path(directory) / "scratch.db")
         with closing(ScratchRepository(scratch)) as kept:
             report = self._insist(lambda: self._run_full(kept), kept)
-        for file in scratch.parent.glob(f"{scratch.name}*"):
-            file.unlink()
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            scratch.with_name(scratch.name + suffix).unlink(missing_ok=True)
         return report
 
     def run_news(self) -> Report | None:
@@ -183,10 +183,21 @@ class ReconciliationService:
                 report = attempt()
             except _ChainMoved:
                 if kept is not None:
-                    kept.clear()
+                    self._undo_step(kept)
             else:
                 return report
         raise CannotReconcile(f"the node does not know the state at the database's newest block ({_ATTEMPTS} attempts)")
+
+    def _undo_step(self, scratch: ScratchRepository) -> None:
+        """Takes back what a step had begun; and everything where the events that it followed are no longer the chain's."""
+        scratch.roll_back()
+        events = (scratch.progress() or {}).get("events")
+        if (
+            events
+            and events["block_hash"]
+            and self._client.block_hash(events["block"]) != bytes_of(events["block_hash"])
+        ):
+            scratch.clear()
 
     # ---------------------------------------------------------------- everything
 
@@ -222,9 +233,11 @@ class ReconciliationService:
         return True
 
     def _catch_up(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> None:
-        """Follows the events up to the snapshot's block: most often there are few, or none."""
+        """Follows the events up to the snapshot's block: most often there are few, or none. What they touched may have been
+        compared before they came."""
         for page in self._pages(run, comparison):
             _keep(page, scratch)
+            self._compare_touched(page, comparison)
 
     def _compare_accounts(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> bool:
         self._catch_up(run, comparison, scratch)
@@ -237,6 +250,8 @@ class ReconciliationService:
 
     def _compare_orders(self, run: _Run, comparison: Comparison, scratch: ScratchRepository) -> bool:
         self._catch_up(run, comparison, scratch)
+        if run.next_order == 0:  # orders that are open now may end behind our back: the next news begin at them
+            run.oldest_open_order = comparison.snapshot.oldest_open_order()
         orders, run.next_order = comparison.snapshot.orders(run.next_order or 0, _ROWS)
         used = scratch.used({(order.merchant, order.nonce) for order in orders})
         comparison.compare_nonces(orders, used)
@@ -263,6 +278,8 @@ class ReconciliationService:
                 done = self._follow_news(run, comparison)
         while run.next_order is not None:
             with self._comparison(run) as comparison:
+                if run.oldest_open_order == 0:
+                    run.oldest_open_order = comparison.snapshot.oldest_open_order()
                 orders, run.next_order = comparison.snapshot.orders_without_block(run.next_order, _ROWS)
                 comparison.compare_nonces(orders, None)
         with self._comparison(run) as comparison:
@@ -323,7 +340,7 @@ class ReconciliationService:
             for fault in events.take_faults():
                 run.findings.drift("events", fault)
             comparison.compare_batches(snapshot.batches(first, until), page.batches)
-            if run.scope is Scope.NEWS:
+            if run.scope is Scope.NEWS or run.phase > 0:
                 comparison.compare_nonces(snapshot.orders_of_blocks(first, until), page.used)
             yield page
 
@@ -333,7 +350,6 @@ class ReconciliationService:
         comparison.compare_positions(run.events)
         comparison.compare_programs(run.events, posted)
         comparison.compare_head(run.events)
-        run.oldest_open_order = comparison.snapshot.oldest_open_order()
 
     def _report(self, run: _Run, comparison: Comparison) -> Report:
         snapshot = comparison.snapshot

@@ -320,10 +320,10 @@ class MemberRepository:
             return newest_first(select(freeze.member_id).where(*place, *filters), freeze.member_id, after, most)
 
         walk = Walk((freeze.merchant_number,), [(number,) for number in seen_by])
-        page = newest_of(self._session, [walk], page_of, limit)
+        page = newest_of(self._session, [walk], page_of, limit * len(seen_by))  # a member may be frozen by all of them
         if page is None:
             return []
-        keys = page.subquery("page")  # a member may be frozen by both
+        keys = page.subquery("page")
         query = select(keys.c.member_id).distinct().order_by(keys.c.member_id.desc()).limit(limit)
         return self._session.scalars(query).all()
 
