@@ -77,7 +77,7 @@ def test_what_was_looked_through_is_not_looked_at_again(chainless: ChainlessNetw
     offer(chainless)
     clean(chainless, clock.now())
     with chainless.database.session.begin() as session:
-        assert seen(session) == session.scalar(select(func.max(Event.seq)))
+        assert seen(session) == (session.scalar(select(func.max(Event.seq))) or 0) - 1, "the newest always stays"
 
 
 def test_no_event_goes_before_it_was_offered_to_the_endpoints(chainless: ChainlessNetwork, clock: MovableClock) -> None:
@@ -96,13 +96,13 @@ def test_an_event_stays_while_a_delivery_shows_it(
         service = WebhookService(session, keyring=chainless.keyring, settings=chainless.settings)
         merchant = session.get_one(Merchant, 1)
         service.create(merchant, url="https://hooks.example", types=["order.settled"], description="", actor="test")
-    record(chainless, "order.accepted", "order.settled", "hold.created")
+    record(chainless, "order.accepted", "order.settled", "hold.created", "hold.released")
     offer(chainless)
     with chainless.database.session.begin() as session:
         session.execute(update(WebhookDelivery).values(state=state))
     clock.move(timedelta(days=400))
     clean(chainless, clock.now())
-    assert kinds(chainless) == ["webhook_endpoint.created", "order.settled"]
+    assert kinds(chainless) == ["webhook_endpoint.created", "order.settled", "hold.released"], "the newest always stays"
 
 
 @pytest.mark.parametrize("enabled", [True, False])
