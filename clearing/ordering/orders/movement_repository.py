@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, false, or_, select, text, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
 
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import Page, equal_given, merged
@@ -206,12 +206,14 @@ def _newest(query: S, seq: Any, item: Any, limit: int) -> S:
 
 
 def _with_outcome() -> Outcomes:
+    # "+ 0", or PostgreSQL may look up the orders first, and then all the instructions of each, which are hundreds.
+    of_order = Order.seq == Instruction.order_seq + 0
     return (
         select(Instruction, Entry, Batch, _reason())
-        .join(Instruction.order)
+        .join(Order, of_order)
         .outerjoin(Entry, is_entry_of_instruction())
         .outerjoin(Batch, Batch.number == Entry.batch)
-        .options(joinedload(Instruction.order))
+        .options(contains_eager(Instruction.order))
         .execution_options(populate_existing=True)
     )
 
