@@ -53,6 +53,31 @@ def test_members_are_found_by_their_external_ids(site: Site) -> None:
     ] == [member]
 
 
+def test_pages_of_a_prefix_follow_the_numbers_and_show_each_member_once(site: Site) -> None:
+    shop = site.merchant()
+    ids = {name: shop.member(name) for name in ("P-3", "P-1", "P-4", "Q-1", "P-2")}
+    shop.post(f"/v1/members/{ids['P-4']}/external_ids", {"external_id": "P-0"})
+    shop.post(f"/v1/members/{ids['P-1']}/external_ids", {"external_id": "P-9"})
+    order = [ids[name] for name in ("P-4", "P-1", "P-2", "P-3")]
+
+    def pages(query: str) -> list[str]:
+        seen, cursor = [], ""
+        while True:
+            page = shop.get(f"/v1/members?limit=1&{query}{cursor}")
+            seen += [member["id"] for member in page["data"]]
+            if page["next_cursor"] is None:
+                return seen
+            cursor = f"&cursor={page['next_cursor']}"
+
+    assert pages("q=P-") == order
+    for member in (order[0], order[2]):
+        shop.post(f"/v1/members/{member}/freeze", {"reason": "stolen"})
+    site.post(f"/v1/members/{order[2]}/freeze", {"reason": "a court says so"})
+    assert pages("q=P-&state=frozen") == [order[0], order[2]]
+    assert pages("state=frozen") == sorted([order[0], order[2]], reverse=True), "frozen twice, shown once"
+    assert pages("q=P-&state=active") == [order[1], order[3]]
+
+
 def test_members_are_found_by_state_and_time(site: Site) -> None:
     shop = site.merchant()
     first = shop.member("first")

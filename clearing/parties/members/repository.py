@@ -319,12 +319,16 @@ class MemberRepository:
         def page_of(place: Sequence[ColumnElement[bool]], most: int) -> Select[str]:
             return newest_first(select(freeze.member_id).where(*place, *filters), freeze.member_id, after, most)
 
-        walk = Walk((freeze.merchant_number,), [(number,) for number in seen_by])
-        page = newest_of(self._session, [walk], page_of, limit * len(seen_by))  # a member may be frozen by all of them
+        other = aliased(freeze)  # a member may be frozen by both
+        by_network = select(other.member_id).where(
+            other.member_id == freeze.member_id, other.merchant_number == NETWORK, freeze.merchant_number != NETWORK
+        )
+        walk = Walk((freeze.merchant_number,), [(number,) for number in seen_by], (~by_network.exists(),))
+        page = newest_of(self._session, [walk], page_of, limit)
         if page is None:
             return []
         keys = page.subquery("page")
-        query = select(keys.c.member_id).distinct().order_by(keys.c.member_id.desc()).limit(limit)
+        query = select(keys.c.member_id).order_by(keys.c.member_id.desc()).limit(limit)
         return self._session.scalars(query).all()
 
     def _newest(self, ids: Sequence[str]) -> Sequence[Member]:
