@@ -7,10 +7,12 @@ from hashlib import sha256
 from zlib import crc32
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 
+_LOCK_NOT_AVAILABLE = "55P03"
 _NAMESPACE = 0x7D01
 """First half of every advisory lock's key, so that ours never collide with another application's."""
 
@@ -43,7 +45,14 @@ def _hashed(keys: Sequence[str]) -> dict[str, list[int]]:
     return {"keys": [int.from_bytes(digest[:8], "big", signed=True) for digest in digests]}
 
 
-def wait_briefly(session: Session) -> None:
-    """From now on the session's transaction waits a second for a lock; then PostgreSQL raises LockNotAvailable. SQLite has none."""
+def wait_at_most(session: Session, seconds: float | None) -> None:
+    """From now on the session's transaction waits so long for a lock; then PostgreSQL raises an error that `is_lock_timeout`. None:
+    as long as usual. SQLite has one writer, and no locks to wait for."""
     if dialect_of(session) == "postgresql":
-        session.connection().exec_driver_sql("SET LOCAL lock_timeout = 1000")
+        timeout = "DEFAULT" if seconds is None else str(int(seconds * 1_000))
+        session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {timeout}")
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether a statement failed because it waited too long for a lock."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE

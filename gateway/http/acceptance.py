@@ -30,7 +30,7 @@ from clearing.kit.idempotency.service import (
     fingerprint,
     is_final,
 )
-from clearing.kit.locks import wait_briefly
+from clearing.kit.locks import is_lock_timeout, wait_at_most
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.service import OrderRequest, OrderService
 from clearing.parties.merchants.service import merchant_by_number
@@ -43,7 +43,8 @@ from gateway.http.results import Started, Submitted
 
 log = structlog.get_logger(__name__)
 
-_LOCK_NOT_AVAILABLE = "55P03"
+_LOCK_SECONDS = 1.0
+"""So long a group waits for one lock: all of its members do, though most do not need it."""
 
 Outcome = Response | Exception | None
 """What to answer, the exception that the request raises, or None: the request shall run alone."""
@@ -105,14 +106,11 @@ def accept_group(group: Sequence[Applicant]) -> list[Outcome]:
     metrics.GROUP_ORDERS.observe(len(group))
     try:
         _accept_together(group)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+    except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
+        if is_lock_timeout(error):
             for member in group:
                 member.call.start_over()
             return [None] * len(group)  # each waits for the lock in a thread of its own, and nobody else has to
-        log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
-        return _one_by_one(group, error)
-    except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
         log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
         return _one_by_one(group, error)
     return [member.outcome for member in group]
@@ -146,7 +144,7 @@ def _accept_together(group: Sequence[Applicant]) -> None:
     gateway = group[0].call.gateway
     turn = gateway.writer if gateway.database.is_sqlite else contextlib.nullcontext()
     with turn, gateway.database.session.begin() as session:
-        wait_briefly(session)
+        wait_at_most(session, _LOCK_SECONDS)
         _let_in(session, group)
         keys = IdempotencyService(session)
         fresh = _claimed(keys, [member for member in group if member.outcome is None])

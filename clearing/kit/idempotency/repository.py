@@ -6,16 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
-from clearing.kit.database import dialect_of
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.locks import lock_keys, try_lock_keys
+from clearing.kit.locks import lock_keys, try_lock_keys, wait_at_most
 from clearing.kit.upsert import insert_for
 
 PrincipalKey = tuple[str, str]
@@ -34,9 +33,7 @@ class IdempotencyRepository:
         While another transaction holds the key, this waits for it to end, but no longer than `patience` seconds; then
         PostgreSQL raises LockNotAvailable. SQLite has one writer at a time, so nobody ever waits here.
         """
-        postgres = dialect_of(self._session) == "postgresql"
-        if postgres:
-            self._session.execute(text(f"SET LOCAL lock_timeout = {int(patience * 1000)}"))
+        wait_at_most(self._session, patience)
         lock_keys(self._session, [_lock(principal, key)])
         statement = (
             insert_for(self._session)(IdempotencyRecord)
@@ -52,8 +49,7 @@ class IdempotencyRepository:
             .returning(IdempotencyRecord)
         )
         record: IdempotencyRecord | None = self._session.scalar(statement)
-        if postgres:
-            self._session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
+        wait_at_most(self._session, None)
         return record
 
     def try_lock(self, keys: Sequence[PrincipalKey]) -> list[bool]:

@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Unavailable
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import IdempotencyRepository, PrincipalKey
+from clearing.kit.locks import is_lock_timeout
 
 PATIENCE_SECONDS = 2.0
 """How long a request waits for an earlier one with the same key, in seconds."""
@@ -102,7 +103,7 @@ class IdempotencyService:
         try:
             record = self._records.claim(principal, key, fingerprint, patience=PATIENCE_SECONDS)
         except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_not_available
+            if is_lock_timeout(error):
                 raise _in_flight() from error
             raise
         if record is not None:
