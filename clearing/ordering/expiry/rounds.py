@@ -39,6 +39,7 @@ from clearing.ordering.orders.repository import OrderRepository
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.programs.models import Program
@@ -118,7 +119,7 @@ class ExpiryRound:
         merchant = MerchantRepository(session).lock(merchant_number)
         today = self._network.day_at(clock_of(session).unix())
         due, news = self._set_aside(session, accounts, today)
-        if MerchantRepository(session).managed_key(merchant_number, clock_of(session).unix()) is not None:
+        if merchants_in(session).managed_key(merchant_number, clock_of(session).unix()) is not None:
             left = self._burn(session, orders, merchant, due)
             AccountRepository(session).set_due(dict.fromkeys(left, AT_ONCE))
         elif news:

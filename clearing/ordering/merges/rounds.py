@@ -27,6 +27,7 @@ from clearing.ordering.merges.service import MergePlan, MergeService, PlannedAcc
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.repository import MerchantRepository
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,7 @@ class MergeRound:
     @staticmethod
     def _with_work(session: Session, accounts: Sequence[MergeAccount]) -> Sequence[int]:
         """The merchants for whom the gateway signs, or that were not told yet what they have to sign."""
-        merchants, at = MerchantRepository(session), clock_of(session).unix()
+        merchants, at = merchants_in(session), clock_of(session).unix()
         return sorted(
             {
                 account.merchant_number

@@ -28,8 +28,8 @@ from clearing.parties.agreements.visibility import Visibility
 from clearing.parties.members.models import LinkOrigin, Member
 from clearing.parties.members.repository import FreezeRepository, MemberRepository
 from clearing.parties.members.service import require_member
+from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant
-from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_participating
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
@@ -230,7 +230,7 @@ class MergeService:
         shown = [account for account in self._merges.accounts(merge.id) if self._sees(viewer, merge, account)]
         keys = [(old.address, account.program) for account in shown]
         balances = AvailabilityService(self._session, network=self._network).of(keys)
-        merchants, at = MerchantRepository(self._session), self._clock.unix()
+        merchants, at = merchants_in(self._session), self._clock.unix()
         planned = [
             PlannedAccount(
                 account,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import ClearingError, Refused
 from clearing.kit.signing.keyring import Keyring
-from clearing.parties.merchants.repository import MerchantRepository
+from clearing.parties.merchants.directory import merchants_in
 from tongdui.orders import recover_signer
 
 _HALF_CURVE_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -20,7 +20,7 @@ def signature_of(
     if given is not None:
         check_signature(session, merchant_number, digest, given)
         return given
-    key = MerchantRepository(session).managed_key(merchant_number, clock_of(session).unix())
+    key = merchants_in(session).managed_key(merchant_number, clock_of(session).unix())
     if key is None or key.keystore is None:
         return None
     return keyring.sign(key.keystore, digest)
@@ -34,7 +34,7 @@ def check_signature(session: Session, merchant_number: int, digest: bytes, signa
         raise _wrong_signer(str(error)) from error
     if int.from_bytes(signature[32:], "big") & (1 << 255) - 1 > _HALF_CURVE_ORDER:
         raise _wrong_signer("its s is in the upper half of the curve's order, which the chain refuses")
-    if MerchantRepository(session).live_key(merchant_number, signer.lower(), clock_of(session).unix()) is None:
+    if merchants_in(session).live_key(merchant_number, signer.lower(), clock_of(session).unix()) is None:
         raise _wrong_signer(f"its signer {signer} is not a live key of the merchant")
 
 

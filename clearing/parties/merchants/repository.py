@@ -110,18 +110,6 @@ class MerchantRepository:
         """Forgets all keys of a merchant."""
         self._session.execute(delete(SignerKey).where(SignerKey.merchant_number == number))
 
-    def live_key(self, number: int, address: str, at: int) -> SignerKey | None:
-        """The key with this address, if it may sign for the merchant at Unix time `at`."""
-        key = self.key(address)
-        if key is None or key.merchant_number != number or not key.valid_from <= at < key.valid_until:
-            return None
-        return key
-
-    def managed_key(self, number: int, at: int) -> SignerKey | None:
-        """The merchant's newest live managed key."""
-        query = _live(number, at).where(SignerKey.keystore.is_not(None))
-        return self._session.scalars(query.limit(1)).first()
-
     def newest_key(self, number: int, at: int) -> SignerKey | None:
         """The merchant's newest live key."""
         return self._session.scalars(_live(number, at).limit(1)).first()
