@@ -60,7 +60,9 @@ def _rehearsed(call: Call, effect: Effect) -> Response:
 
 
 def _claimed(call: Call, effect: Effect) -> Response:
-    body = json.loads(call.raw_body) if call.raw_body else None
+    body = call.content
+    if body is None and call.raw_body:  # a handed-in order was read already, and it may be large
+        body = json.loads(call.raw_body)
     claim = IdempotencyService(call.session).claim(
         call.caller.principal, call.key, fingerprint(call.method, call.path, body)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
@@ -240,13 +241,13 @@ class OrderService:
         orders = [_order(case, seq, id, at) for case, seq, id in zip(cases, seqs, ids, strict=True)]  # noqa: A001
         rows = [_instructions(case, order) for case, order in zip(cases, orders, strict=True)]
         metadata = {
-            (order["seq"], item): compact(request.metadata)
+            (order.seq, item): compact(request.metadata)
             for case, order in zip(cases, orders, strict=True)
             for item, (request, _) in enumerate(case.placed)
             if request.metadata is not None
         }
         try:
-            self._orders.add(orders)
+            self._orders.add([_stored(case, order) for case, order in zip(cases, orders, strict=True)])
             self._orders.add_instructions([row for some in rows for row in some])
             self._orders.add_metadata(metadata)
         except IntegrityError as error:
@@ -264,7 +265,7 @@ class OrderService:
         if (dry_run := dry_run_of(self._session)) is not None:
             dry_run.outcomes += [draft.outcome for case in cases for draft in case.drafts]
         accepted = [
-            Accepted(_order_row(order), [_row(values) for values in some], case.wanted.actor)
+            Accepted(order, [_row(values) for values in some], case.wanted.actor)
             for case, order, some in zip(cases, orders, rows, strict=True)
         ]
         # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
@@ -310,30 +311,38 @@ _MEMBER_KEYS = ("instructions_member_id_fkey", "instructions_recipient_id_fkey")
 _NONCE_KEY = "orders_merchant_nonce_unique"
 
 
-def _order(case: _Case, seq: int, fresh_id: str, at: Any) -> dict[str, Any]:
+def _order(case: _Case, seq: int, fresh_id: str, at: datetime) -> OrderRow:
     assert case.signed is not None, "an accepted order is signed"
     order = case.signed.order
-    return {
-        "seq": seq,
-        "id": fresh_id,
-        "merchant_number": order.merchant,
-        "nonce": order.nonce,
-        "deadline": order.deadline,
-        "atomic": order.atomic,
-        "digest": case.signed.digest,
-        "packed": case.signed.packed,
-        "size": len(case.drafts),
-        "has_metadata": any(request.metadata is not None for request, _ in case.placed),
-        "state": OrderState.ACCEPTED,
-        "created_at": at,
-    }
+    return OrderRow(
+        seq=seq,
+        id=fresh_id,
+        merchant_number=order.merchant,
+        nonce=order.nonce,
+        deadline=order.deadline,
+        atomic=order.atomic,
+        digest=case.signed.digest,
+        size=len(case.drafts),
+        state=OrderState.ACCEPTED,
+        reason=None,
+        transaction_id=None,
+        block_number=None,
+        created_at=at,
+        settled_at=None,
+    )
 
 
-def _instructions(case: _Case, order: dict[str, Any]) -> list[dict[str, Any]]:
+def _stored(case: _Case, order: OrderRow) -> dict[str, Any]:
+    assert case.signed is not None, "an accepted order is signed"
+    has_metadata = any(request.metadata is not None for request, _ in case.placed)
+    return {**order._asdict(), "packed": case.signed.packed, "has_metadata": has_metadata}
+
+
+def _instructions(case: _Case, order: OrderRow) -> list[dict[str, Any]]:
     ids = new_ids([kind_of(draft.instruction.kind).id_prefix for draft in case.drafts])
     items = enumerate(zip(case.drafts, case.reserved, ids, strict=True))
     return [
-        _instruction(order["merchant_number"], order["seq"], item, draft, points, id)
+        _instruction(order.merchant_number, order.seq, item, draft, points, id)
         for item, (draft, points, id) in items  # noqa: A001
     ]
 
@@ -370,25 +379,6 @@ def _instruction(merchant: int, seq: int, item: int, draft: Draft, reserved: int
         "uses": draft.cap_use.reserved if draft.cap_use else 0,
         "live": True,
     }
-
-
-def _order_row(values: dict[str, Any]) -> OrderRow:
-    return OrderRow(
-        seq=values["seq"],
-        id=values["id"],
-        merchant_number=values["merchant_number"],
-        nonce=values["nonce"],
-        deadline=values["deadline"],
-        atomic=values["atomic"],
-        digest=values["digest"],
-        size=values["size"],
-        state=values["state"],
-        reason=None,
-        transaction_id=None,
-        block_number=None,
-        created_at=values["created_at"],
-        settled_at=None,
-    )
 
 
 def _row(values: dict[str, Any]) -> InstructionRow:
