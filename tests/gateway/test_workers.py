@@ -7,7 +7,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +132,22 @@ def test_both_answer_what_they_have_begun_before_they_end(site: Site, gas: Party
         _drain(running, site, gas)
 
 
-def _drain(process: GatewayProcess, site: Site, gas: Party) -> None:
+@contextmanager
+def _waiting(process: GatewayProcess, site: Site, gas: Party, name: str) -> Iterator[list[Future[httpx.Response]]]:
+    """Eight accepted issuances whose requests wait for the chain."""
     bodies = [{"program": "GAS", "member": gas.member(), "points": 5} for _ in range(8)]
     before = _orders(site)
     with ThreadPoolExecutor(8) as pool:
         pending = [
-            pool.submit(_post, process, site, gas, body, f"drained-{place}", Prefer="wait=30")
+            pool.submit(_post, process, site, gas, body, f"{name}-{place}", Prefer="wait=30")
             for place, body in enumerate(bodies)
         ]
         until(lambda: _orders(site) == before + 8)
+        yield pending
+
+
+def _drain(process: GatewayProcess, site: Site, gas: Party) -> None:
+    with _waiting(process, site, gas, "drained") as pending:
         began = time.monotonic()
         process.popen.send_signal(signal.SIGTERM)
         assert [answer.result().status_code for answer in pending] == [202] * 8
@@ -148,14 +156,7 @@ def _drain(process: GatewayProcess, site: Site, gas: Party) -> None:
 
 
 def test_a_decision_reaches_those_who_wait_with_either(process: GatewayProcess, site: Site, gas: Party) -> None:
-    bodies = [{"program": "GAS", "member": gas.member(), "points": 5} for _ in range(8)]
-    before = _orders(site)
-    with ThreadPoolExecutor(8) as pool:
-        pending = [
-            pool.submit(_post, process, site, gas, body, f"told-{place}", Prefer="wait=30")
-            for place, body in enumerate(bodies)
-        ]
-        until(lambda: _orders(site) == before + 8)
+    with _waiting(process, site, gas, "told") as pending:
         with site.database.session() as session:
             ids = session.scalars(select(Order.id).where(Order.state == OrderState.ACCEPTED)).all()
         for order in ids:

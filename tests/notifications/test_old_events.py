@@ -38,6 +38,14 @@ def record(network: ChainlessNetwork, *kinds: str) -> None:
             session.flush()
 
 
+def subscribe(network: ChainlessNetwork, kind: str) -> None:
+    """Gives merchant 1 an endpoint for these events."""
+    with network.database.session.begin() as session:
+        service = WebhookService(session, keyring=network.keyring, settings=network.settings)
+        merchant = session.get_one(Merchant, 1)
+        service.create(merchant, url="https://hooks.example", types=[kind], description="", actor="test")
+
+
 def offer(network: ChainlessNetwork) -> None:
     """Makes deliveries of what was recorded."""
     with network.database.session.begin() as session:
@@ -92,10 +100,7 @@ def test_no_event_goes_before_it_was_offered_to_the_endpoints(chainless: Chainle
 def test_an_event_stays_while_a_delivery_shows_it(
     chainless: ChainlessNetwork, clock: MovableClock, state: DeliveryState
 ) -> None:
-    with chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=chainless.keyring, settings=chainless.settings)
-        merchant = session.get_one(Merchant, 1)
-        service.create(merchant, url="https://hooks.example", types=["order.settled"], description="", actor="test")
+    subscribe(chainless, "order.settled")
     record(chainless, "order.accepted", "order.settled", "hold.created", "hold.released")
     offer(chainless)
     with chainless.database.session.begin() as session:
@@ -109,11 +114,9 @@ def test_an_event_stays_while_a_delivery_shows_it(
 def test_deliveries_wait_for_a_disabled_endpoint_but_not_for_ever(
     chainless: ChainlessNetwork, clock: MovableClock, enabled: bool
 ) -> None:
-    with chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=chainless.keyring, settings=chainless.settings)
-        merchant = session.get_one(Merchant, 1)
-        service.create(merchant, url="https://hooks.example", types=["order.*"], description="", actor="test")
-        if not enabled:
+    subscribe(chainless, "order.*")
+    if not enabled:
+        with chainless.database.session.begin() as session:
             session.execute(update(WebhookEndpoint).values(state=EndpointState.DISABLED))
     record(chainless, "order.accepted")
     offer(chainless)
