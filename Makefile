@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 IN := . scripts/dev/env.sh &&
-PYTHON := $(wildcard clearing gateway sdk scripts tests)
+PYTHON := $(wildcard clearing console gateway pages sdk scripts tests)
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
 PROFILE_ARGS ?=
@@ -20,7 +20,7 @@ help: ## list the targets
 # --- setting up ------------------------------------------------------------------------------------------------
 
 .PHONY: setup services browser lock
-setup: ## install the Python environment and the Solidity toolchain from the lock files
+setup: ## install the Python environment and the toolchains from the lock files, and build the pages' static files
 	@scripts/dev/setup.sh
 
 services: ## install PostgreSQL, Redis and RabbitMQ from the system's packages, if missing
@@ -34,7 +34,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi slither hooks
+.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi translations translated slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -44,7 +44,7 @@ format: setup ## format Python and Solidity
 	@$(IN) forge fmt
 
 check: setup ## everything that can be checked without running the system
-	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages messages
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages translated messages
 
 lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
@@ -76,6 +76,12 @@ errors: setup ## write docs/errors.md and its Chinese twin from the catalogue of
 openapi: setup ## write docs/openapi.json, the description of the API
 	@$(IN) PYTHONPATH=. python scripts/dev/openapi.py
 
+translations: setup ## write what pages say into their zh.po; then fill in what is empty
+	@$(IN) PYTHONPATH=. python scripts/dev/translations.py
+
+translated: setup ## does every text of the pages stand in Chinese, too?
+	@$(IN) PYTHONPATH=. python scripts/dev/translations.py --check
+
 messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
 	@$(IN) python scripts/dev/commit_messages.py
 
@@ -88,7 +94,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 # --- testing ---------------------------------------------------------------------------------------------------
 
 .PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
-test: setup services ## run everything, with a summary at the end
+test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
 test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
@@ -98,7 +104,7 @@ test-ape: setup ## ape: the contracts as a Python user meets them, on anvil
 	@[ .build/__local__.json -nt ape-config.yaml ] || rm -f .build/__local__.json # ape does not notice changed settings
 	@$(IN) ape test tests/ape --network ethereum:local:foundry
 
-test-python: setup services ## pytest: clearing, gateway, SDK, end to end
+test-python: setup services browser ## pytest: clearing, gateway, SDK, end to end
 	@$(IN) pytest $(PYTEST_ARGS)
 
 gas: setup ## has any gas cost changed against snapshots/?
@@ -118,14 +124,14 @@ coverage: setup ## show which lines and branches of the contracts the forge test
 	  --no-match-coverage '(contracts/test|contracts/bench|node_modules)' >.build/coverage/log || { cat .build/coverage/log; exit 1; }
 	@$(IN) python scripts/dev/coverage.py
 
-nightly: setup services ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
+nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
 	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup ## forge with more runs and deeper invariants
 	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 
-nightly-python: setup services ## pytest with more examples
+nightly-python: setup services browser ## pytest with more examples
 	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
 
 faults: setup services ## break the path of an order at every step, in every way (docs/faults.md)

@@ -2,7 +2,7 @@
 # Prepares a checkout so that everything runs. Idempotent: each step leaves a stamp named after the hash of its
 # inputs, so a second run does nothing.
 #
-#   scripts/dev/setup.sh            Python environment, Solidity toolchain
+#   scripts/dev/setup.sh            Python environment, Solidity toolchain, static files of the pages
 #   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
 #   scripts/dev/setup.sh browser    Chromium, where missing
 #   scripts/dev/setup.sh lock       renews requirements.lock and package-lock.json from their sources
@@ -95,6 +95,11 @@ setup_ape_compiler() {
 # The Debian package of PostgreSQL keeps its server programs off PATH.
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 
+setup_pages() {
+  say "static files of the pages in pages/static/dist"
+  node pages/build/build.mjs
+}
+
 setup_services() {
   local missing=()
   has_postgres || missing+=(postgresql)
@@ -124,6 +129,8 @@ case "${1:-base}" in
     unless_done python "$VENV/bin/ape" requirements.lock pyproject.toml sdk/pyproject.toml
     unless_done node node_modules/solc package-lock.json .npmrc
     setup_ape_compiler
+    mapfile -t page_sources < <(find pages/build -type f | LC_ALL=C sort)
+    unless_done pages pages/static/dist/manifest.json package-lock.json "${page_sources[@]}"
     ;;
   services) setup_services ;;
   browser) setup_browser ;;

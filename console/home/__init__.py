@@ -1,0 +1,1 @@
+"""What a merchant sees first in the morning."""

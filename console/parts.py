@@ -1,0 +1,78 @@
+"""What all requests share: templates, the connection to the gateway, who is signed in, the network. Made once, by the application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+from jinja2 import Environment
+
+from console.registry import FOLDER, Group, Page
+from console.sessions import Seat, SessionCookie, SessionDirectory
+from console.settings import Settings
+from pages.templates import environment
+from pages.translations import load_catalogues
+from tongdui import AsyncClient, Network
+
+PAGES_FOLDER = FOLDER.parent / "pages"
+_NETWORK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A group of the navigation with the pages that a seat sees."""
+
+    title: str
+    pages: list[Page]
+
+
+@dataclass(slots=True)
+class Parts:
+    """What all requests share."""
+
+    settings: Settings
+    pages: Sequence[Page]
+    groups: Sequence[Group]
+    templates: Environment = field(init=False)
+    cookie: SessionCookie = field(init=False)
+    sessions: SessionDirectory = field(default_factory=SessionDirectory)
+    _transport: httpx.AsyncHTTPTransport = field(init=False)
+    _network: Network | None = None
+    _network_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        folders = {"console": FOLDER / "templates"}
+        folders |= {page.name: page.folder / "templates" for page in self.pages}
+        folders["signin"] = FOLDER / "signin" / "templates"
+        load_catalogues([PAGES_FOLDER, FOLDER, *sorted(path.parent for path in FOLDER.glob("*/zh.po"))])
+        self.templates = environment(folders)
+        self.cookie = SessionCookie(self.settings)
+        self._transport = httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=40)
+        )
+
+    def client(self, token: str | None) -> AsyncClient:
+        """A client that acts with this credential. All of them share the connections, so none is closed by itself."""
+        address = str(self.settings.gateway_url)
+        return AsyncClient(address, token, timeout=10.0, max_retries=2, transport=self._transport)
+
+    async def network(self, client: AsyncClient) -> Network:
+        """The network, asked for once a minute."""
+        if self._network is None or self._network_until < time.monotonic():
+            self._network = await client.network.get()
+            self._network_until = time.monotonic() + _NETWORK_SECONDS
+        return self._network
+
+    def navigation(self, seat: Seat) -> list[Shelf]:
+        """The navigation of a seat."""
+        shelves = [
+            Shelf(str(group.title), [page for page in self.pages if page.group is group and seat.kind in page.seats])
+            for group in self.groups
+        ]
+        return [shelf for shelf in shelves if shelf.pages]
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.aclose()

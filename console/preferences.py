@@ -1,0 +1,44 @@
+"""Language and colours: cookies of the browser, for whoever sits before it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+from starlette.requests import Request
+
+from console.visit import LANGUAGE_COOKIE, SCHEME_COOKIE, SCHEMES, Anybody
+from pages.translations import LANGUAGES
+
+router = APIRouter()
+_YEAR_SECONDS = 365 * 86_400
+
+
+@router.post("/preferences")
+async def prefer(guest: Anybody) -> Response:
+    """Keeps what was chosen, and goes back to the page where that was."""
+    sent = await guest.request.form()
+    response = RedirectResponse(local_address(guest.request.headers.get("referer"), guest.request), 303)
+    for cookie, name, known in ((LANGUAGE_COOKIE, "language", LANGUAGES), (SCHEME_COOKIE, "scheme", SCHEMES)):
+        chosen = sent.get(name)
+        if isinstance(chosen, str) and chosen in known:
+            response.set_cookie(
+                cookie,
+                chosen,
+                max_age=_YEAR_SECONDS,
+                httponly=True,
+                samesite="lax",
+                secure=guest.parts.settings.is_secure,
+            )
+    return response
+
+
+def local_address(address: str | None, request: Request) -> str:
+    """An address of this console without its host; the start for any other."""
+    found = urlsplit(address or "")
+    if found.netloc and found.netloc != request.headers.get("host"):
+        return "/"
+    if not found.path.startswith("/") or found.path.startswith(("//", "/\\")):
+        return "/"
+    return f"{found.path}?{found.query}" if found.query else found.path

@@ -1,0 +1,225 @@
+"""Whatever goes wrong, in plain words: a page with one sentence and a way on, or a sentence beside the field of a form."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from console.parts import Parts
+from console.problem_texts import sentence_of
+from console.visit import Forged, NotYours, SignInNeeded, present_request
+from pages.forms import Form
+from pages.presentation import presentation
+from pages.translations import gettext as _
+from tongdui import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    ForbiddenError,
+    NotFoundError,
+    PendingError,
+    RateLimitedError,
+    RejectedError,
+    TongduiError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+SIGN_IN = "/sign-in"
+
+
+@contextmanager
+def refusals(form: Form) -> Iterator[None]:
+    """What the gateway refuses within the block is shown in the form, beside the field at fault; then the form is shown again.
+
+    ```
+    if form.is_valid:
+        with refusals(form):
+            member = await visit.client.members.create(**form.values, idempotency_key=form.key)
+            return visit.redirect(f"/members/{member.id}", _("The member is registered."))
+    return visit.page("members/new.html", form=form, status=form.status)
+    ```
+    """
+    try:
+        yield
+    except (AuthenticationError, ForbiddenError, RateLimitedError):
+        raise  # nothing that is typed differently would help
+    except APIConnectionError:
+        # Whether it has happened nobody knows: sent again with the same key, it happens once.
+        form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+    except APIError as error:
+        if error.status >= 500:
+            form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+            return
+        form.renew_key()
+        form.original = str(error)
+        form.refuse_at([one.pointer for one in error.errors], sentence_of(error.code, error.title))
+    except RejectedError as error:
+        form.renew_key()
+        form.refuse(None, sentence_of(error.reason, str(error)))
+    except (TongduiError, ValueError, TypeError) as error:
+        form.renew_key()
+        form.original = str(error)
+        form.refuse(None, _("The request cannot be built from what was typed."))
+
+
+def install(app: FastAPI) -> None:
+    """Has the application answer every exception with a page."""
+    app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(AuthenticationError, _session_ended)
+    app.add_exception_handler(NotYours, _not_yours)
+    app.add_exception_handler(ForbiddenError, _not_yours)
+    app.add_exception_handler(Forged, _forged)
+    app.add_exception_handler(NotFoundError, _not_found)
+    app.add_exception_handler(APIConnectionError, _gateway_down)
+    app.add_exception_handler(UnavailableError, _gateway_down)
+    app.add_exception_handler(RateLimitedError, _too_often)
+    app.add_exception_handler(TongduiError, _refused)
+    app.add_exception_handler(RequestValidationError, _not_found)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem_page(
+    request: Request,
+    status: int,
+    heading: str,
+    text: str,
+    *,
+    ways: Sequence[tuple[str, str]] | None = None,
+    picture: str = "alert",
+    original: str | None = None,
+) -> Response:
+    """A page that says what is wrong. It needs nothing that could be broken as well."""
+    parts: Parts = request.app.state.parts
+    new_secret = None if presentation().csrf_secret else secrets.token_urlsafe(32)
+    if new_secret:
+        present_request(request, new_secret, None)
+    shown = parts.templates.get_template("pages/problem.html").render(
+        heading=heading,
+        text=text,
+        ways=ways if ways is not None else [("/", _("To the start"))],
+        picture=picture,
+        original=original,
+        flashes=(),
+    )
+    response = HTMLResponse(shown, status)
+    if new_secret:
+        parts.cookie.write_visit(response, new_secret)
+    return response
+
+
+def sign_in_address(request: Request) -> str:
+    """Where to sign in, so as to come back here afterwards."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method != "GET" or "hx-request" in request.headers:
+        return SIGN_IN
+    return f"{SIGN_IN}?{urlencode({'next': here})}" if here != "/" else SIGN_IN
+
+
+def _to_sign_in(request: Request) -> Response:
+    address = sign_in_address(request)
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)
+
+
+async def _sign_in(request: Request, _error: Exception) -> Response:
+    return _to_sign_in(request)
+
+
+async def _session_ended(request: Request, _error: Exception) -> Response:
+    """The gateway does not know the token any more."""
+    parts: Parts = request.app.state.parts
+    token = parts.cookie.token(request)
+    if token is not None:
+        parts.sessions.forget(token)
+    response = _to_sign_in(request)
+    parts.cookie.clear(response)
+    return response
+
+
+async def _not_yours(request: Request, error: Exception) -> Response:
+    _present(request)
+    original = str(error) if isinstance(error, APIError) else None
+    text = _("Your seat in the network does not include this. Whoever administers the staff can change that.")
+    return problem_page(request, 403, _("This is not yours to see"), text, picture="lock", original=original)
+
+
+async def _forged(request: Request, _error: Exception) -> Response:
+    _present(request)
+    text = _("The form is too old, or comes from another session. Open the page again; nothing was done.")
+    return problem_page(request, 403, _("Please send that again"), text)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    _present(request)
+    original = str(error) if isinstance(error, APIError) else None
+    text = _("It does not exist, or only others may see it.")
+    return problem_page(request, 404, _("There is nothing here"), text, picture="search", original=original)
+
+
+async def _gateway_down(request: Request, error: Exception) -> Response:
+    _present(request)
+    text = _("The console works, but the gateway behind it does not answer. Nothing is lost; try again in a moment.")
+    here = request.url.path if request.method == "GET" else "/"
+    ways = [(here, _("Try again"))]
+    return problem_page(request, 503, _("The gateway cannot be reached"), text, ways=ways, original=str(error))
+
+
+async def _too_often(request: Request, error: Exception) -> Response:
+    _present(request)
+    text = _("That was too many requests in a short time. Wait a minute.")
+    return problem_page(request, 429, _("Too fast"), text, picture="clock", original=str(error))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    _present(request)
+    if isinstance(error, APIError) and error.status < 500:
+        text = sentence_of(error.code, error.title)
+        return problem_page(request, error.status, _("That was refused"), text, original=str(error))
+    if isinstance(error, PendingError):
+        text = _("The chain has not confirmed it yet. Look again in a moment.")
+        return problem_page(request, 409, _("Not yet"), text, picture="clock", original=str(error))
+    if isinstance(error, RejectedError):
+        text = sentence_of(error.reason, str(error))
+        return problem_page(request, 409, _("The chain has rejected it"), text, original=str(error))
+    return await _failed(request, error)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _not_found(request, error)
+    _present(request)
+    text = _("This address takes no such request.")
+    return problem_page(request, error.status_code, _("That cannot be done here"), text, original=str(error.detail))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return await _failed(request, error)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Our own mistake: it gets a number under which the log has it."""
+    number = secrets.token_hex(4)
+    logger.error("failure %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    _present(request)
+    text = _("The failure is in the log. Whoever runs the console finds it by its number.")
+    return problem_page(request, 500, _("Something went wrong on our side"), text, original=number)
+
+
+def _present(request: Request) -> None:
+    """The language of whoever asks: handlers run outside the page's own request."""
+    parts: Parts = request.app.state.parts
+    secret = parts.cookie.token(request) or request.cookies.get(parts.cookie.visit_name, "")
+    present_request(request, secret, None)

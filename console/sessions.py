@@ -1,0 +1,144 @@
+"""Who is signed in. The browser's cookie holds the session's token and nothing else; the gateway says whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.settings import Settings
+from pages.translations import gettext as _
+from tongdui import AsyncClient, ForbiddenError
+
+_CACHE_SECONDS = 20.0
+_CACHED = 2_000
+_COOKIE = "tongdui_session"
+_VISIT_COOKIE = "tongdui_visit"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the staff."""
+
+    id: str
+    name: str
+    email: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """For whom a person acts: the network's operator, treasury or auditor, or a merchant with a title."""
+
+    id: str
+    role: str
+    title: str = ""
+    merchant: str | None = None
+    merchant_name: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """As pages name it: `operator`, or `merchant:admin`."""
+        return f"{self.role}:{self.title}" if self.merchant else self.role
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        titles = {
+            "operator": _("Operator"),
+            "treasury": _("Treasury"),
+            "auditor": _("Auditor"),
+            "admin": _("Administrator"),
+            "manager": _("Manager"),
+            "cashier": _("Cashier"),
+            "accountant": _("Accountant"),
+            "viewer": _("Viewer"),
+        }
+        title = titles.get(self.title or self.role, self.title or self.role)
+        return f"{self.merchant_name} · {title}" if self.merchant_name else title
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person on a seat. `token` is the credential of every request to the gateway."""
+
+    token: str = field(repr=False)
+    person: Person
+    seat: Seat
+    seats: tuple[Seat, ...] = ()
+
+
+class SessionCookie:
+    """Reads and writes the cookie with the session's token."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secure = settings.is_secure
+        prefix = "__Host-" if self._secure else ""
+        self.name = prefix + _COOKIE
+        self.visit_name = prefix + _VISIT_COOKIE
+
+    def token(self, request: Request) -> str | None:
+        """The token of the browser's session."""
+        return request.cookies.get(self.name) or None
+
+    def write(self, response: Response, token: str) -> None:
+        """Begins a session in the browser. A token that was there before is gone: nobody can fix a session in advance."""
+        response.set_cookie(self.name, token, httponly=True, samesite="strict", secure=self._secure, path="/")
+        self._forget(response, self.visit_name)
+
+    def clear(self, response: Response) -> None:
+        """Ends the session in the browser."""
+        self._forget(response, self.name)
+
+    def write_visit(self, response: Response, secret: str) -> None:
+        """Remembers the secret of forms for somebody who has not signed in."""
+        response.set_cookie(self.visit_name, secret, httponly=True, samesite="strict", secure=self._secure, path="/")
+
+    def _forget(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, httponly=True, samesite="strict", secure=self._secure, path="/")
+
+
+class SessionDirectory:
+    """Asks the gateway whose token it is, and remembers the answer for some seconds. A revoked session can do nothing meanwhile:
+    the gateway refuses every request of it."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()
+
+    async def of(self, client: AsyncClient, token: str) -> Session:
+        """The session with this token. Raises AuthenticationError."""
+        name = hashlib.sha256(token.encode()).hexdigest()
+        known = self._known.get(name)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        session = await identify(client, token)
+        self._known[name] = (time.monotonic() + _CACHE_SECONDS, session)
+        self._known.move_to_end(name)
+        while len(self._known) > _CACHED:
+            self._known.popitem(last=False)
+        return session
+
+    def forget(self, token: str) -> None:
+        """Asks again next time: the session has another seat, or has ended."""
+        self._known.pop(hashlib.sha256(token.encode()).hexdigest(), None)
+
+
+async def identify(client: AsyncClient, token: str) -> Session:
+    """Whose API key this is. Raises AuthenticationError."""
+    try:
+        await client.nonces.reserve(1)
+    except ForbiddenError as error:
+        role = next(role for role in ("operator", "treasury", "auditor", "merchant") if f"a {role} key" in error.detail)
+    else:
+        role = "merchant"
+    if role != "merchant":
+        seat = Seat(role, role)
+    else:
+        position = (await client.positions.list().page()).data[0]
+        merchant = await client.merchants.get(position.merchant)
+        seat = Seat(merchant.id, role, "admin", merchant.id, merchant.name)
+    return Session(token, Person(seat.id, "API", None, None), seat, (seat,))

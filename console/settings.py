@@ -1,0 +1,57 @@
+"""The console's settings: environment variables, or the file that TONGDUI_ENV_FILE names."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TONGDUI_CONSOLE_"
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field is the variable TONGDUI_CONSOLE_<FIELD>, if nothing else is said."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    gateway_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
+    """Where the console reaches the gateway."""
+    host: str = "127.0.0.1"
+    """Where the console listens."""
+    port: int = Field(default=8088, ge=0, le=65_535)
+    """The port on which it listens."""
+    public_url: AnyHttpUrl | None = None
+    """Where browsers reach the console. By default `http://`, the host and the port. With https, cookies are for https only."""
+    public_explorer: bool = Field(default=False, validation_alias="TONGDUI_PUBLIC_EXPLORER")
+    """Whether batches, entries and receipts can be seen without signing in."""
+    largest_upload: int = Field(default=10_000_000, ge=100_000)
+    """Bytes of the largest request, such as a bank's file."""
+
+    @property
+    def origin(self) -> str:
+        """Where browsers reach it, without a path."""
+        if self.public_url is None:
+            return f"http://{self.host}:{self.port}"
+        return str(self.public_url).rstrip("/")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it by https."""
+        return self.origin.startswith("https://")
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment; what is given wins. Raises ValidationError."""
+    return Settings(_env_file=os.environ.get("TONGDUI_ENV_FILE"), **given)
+
+
+def mistakes_of(error: ValidationError) -> str:
+    """A line for each wrong setting, which names its variable."""
+    lines = []
+    for one in error.errors(include_url=False):
+        name = str(one["loc"][0])
+        variable = name if name.startswith("TONGDUI_") else f"{PREFIX}{name.upper()}"
+        lines.append(f"{variable}: {one['msg']}")
+    return "\n".join(lines)

@@ -1,0 +1,238 @@
+"""What a page's route works with: who asks, a client of the gateway that acts for them, and how to answer.
+
+```
+@router.get("/{member}")
+async def show(visit: Visiting, member: str) -> Response:
+    return visit.page("members/member.html", member=await visit.client.members.get(member))
+```
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from typing import Annotated, Any, cast
+
+from fastapi import Depends
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
+from starlette.requests import Request
+
+from console.parts import Parts
+from console.registry import Page
+from console.sessions import Person, Seat, Session
+from pages import csrf
+from pages.flash import Flash, read, written
+from pages.paging import address_of
+from pages.presentation import Presentation, present
+from pages.security import SAFE_METHODS
+from pages.translations import Text, chosen_language
+from pages.translations import gettext as _
+from tongdui import AsyncClient, Network
+
+FLASH_COOKIE = "tongdui_flash"
+LANGUAGE_COOKIE = "tongdui_language"
+SCHEME_COOKIE = "tongdui_scheme"
+SCHEMES = ("auto", "light", "dark")
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or the session has ended."""
+
+
+class NotYours(Exception):
+    """The page exists, and this person may not see it."""
+
+
+class Forged(Exception):
+    """The request lacks the token of a form of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A step on the way to a page."""
+
+    title: Text
+    href: str | None = None
+
+
+@dataclass(slots=True)
+class Guest:
+    """A request by whoever: somebody who has signed in, or nobody in particular."""
+
+    request: Request
+    parts: Parts
+    session: Session | None
+    client: AsyncClient
+    """Acts for the person; without a session it has no credential."""
+    secret: str
+    """What forms' tokens and messages are made of: the session's token, or a cookie's before signing in."""
+    new_secret: bool = False
+    _flashes: list[Flash] = field(default_factory=list)
+
+    def page(
+        self, template: str, *, status: int = 200, crumbs: Sequence[tuple[Text, str | None]] = (), **context: Any
+    ) -> Response:
+        """Answers with a page. `crumbs` are the steps below the page's own in the navigation: titles with their addresses."""
+        waiting = read(self.request.cookies.get(FLASH_COOKIE), self.secret)
+        html = self.parts.templates.get_template(template).render(
+            **self._frame(crumbs), flashes=(*waiting, *self._flashes), request=self.request, **context
+        )
+        response = HTMLResponse(html, status)
+        if waiting:
+            response.delete_cookie(FLASH_COOKIE, httponly=True, samesite="strict")
+        return self._kept(response)
+
+    def redirect(self, address: str, message: Text | None = None, *, tone: str = "good") -> Response:
+        """Answers with another page, which shows the message once."""
+        messages = [*self._flashes, *([Flash(str(message), tone)] if message else [])]
+        response = RedirectResponse(address, 303)
+        if messages:
+            response.set_cookie(
+                FLASH_COOKIE, written(messages, self.secret), max_age=300, httponly=True, samesite="strict"
+            )
+        return self._kept(response)
+
+    def flash(self, message: Text, tone: str = "good") -> None:
+        """Shows a message above the page that answers this request."""
+        self._flashes.append(Flash(str(message), tone))
+
+    def keep_secret(self) -> str:
+        """The secret of forms on a page that anybody sees; makes one if the browser has none yet."""
+        if not self.secret:
+            self.secret, self.new_secret = secrets.token_urlsafe(32), True
+            present_request(self.request, self.secret, None)
+        return self.secret
+
+    def _kept(self, response: Response) -> Response:
+        if self.new_secret:
+            self.parts.cookie.write_visit(response, self.secret)
+        return response
+
+    def _frame(self, crumbs: Sequence[tuple[Text, str | None]]) -> dict[str, Any]:
+        page: Page | None = getattr(self.request.state, "page", None)
+        if self.session is None:
+            return {"current": page.name if page else None, "here": address_of(self.request)}
+        steps = [Crumb(page.title, page.path)] if page else []
+        return {
+            "crumbs": [*steps, *(Crumb(title, href) for title, href in crumbs)],
+            "current": page.name if page else None,
+            "here": address_of(self.request),
+            "live": True,
+            "navigation": self.parts.navigation(self.session.seat),
+            "person": self.session.person,
+            "seat": self.session.seat,
+            "seats": self.session.seats,
+        }
+
+
+@dataclass(slots=True)
+class Visit(Guest):
+    """A request by somebody who has signed in and may see the page."""
+
+    @property
+    def signed_in(self) -> Session:
+        """The session."""
+        return cast("Session", self.session)
+
+    @property
+    def person(self) -> Person:
+        """Who asks."""
+        return self.signed_in.person
+
+    @property
+    def seat(self) -> Seat:
+        """For whom the person acts."""
+        return self.signed_in.seat
+
+    @property
+    def merchant(self) -> str:
+        """The id of the merchant for which the person acts."""
+        if self.seat.merchant is None:
+            raise NotYours
+        return self.seat.merchant
+
+    async def network(self) -> Network:
+        """The network: its day, zone, currency, chain and contract."""
+        return await self.parts.network(self.client)
+
+
+async def guest(request: Request) -> Guest:
+    """The request of anybody. Forms that anybody may send are checked here."""
+    parts: Parts = request.app.state.parts
+    token = parts.cookie.token(request)
+    session = None
+    if token is not None:
+        client = parts.client(token)
+        session = await parts.sessions.of(client, token)
+        secret = token
+        await _present_network(request, parts, client, session)
+    else:
+        client, secret = parts.client(None), request.cookies.get(parts.cookie.visit_name, "")
+        present_request(request, secret, None)
+    await check_form(request, secret)
+    return Guest(request, parts, session, client, secret)
+
+
+async def visit(request: Request) -> Visit:
+    """The request of somebody who has signed in and may see the page. Raises SignInNeeded, NotYours and Forged."""
+    found: Visit | None = getattr(request.state, "visit", None)
+    if found is not None:
+        return found
+    parts: Parts = request.app.state.parts
+    if parts.cookie.token(request) is None:
+        raise SignInNeeded
+    page: Page | None = getattr(request.state, "page", None)
+    anybody = await guest(request)
+    assert anybody.session is not None
+    if page is not None and anybody.session.seat.kind not in page.seats:
+        raise NotYours
+    found = Visit(request, parts, anybody.session, anybody.client, anybody.secret)
+    request.state.visit = found
+    return found
+
+
+Visiting = Annotated[Visit, Depends(visit)]
+"""The argument of a route that somebody calls who has signed in."""
+Anybody = Annotated[Guest, Depends(guest)]
+"""The argument of a route that anybody may call."""
+
+
+async def check_form(request: Request, secret: str) -> None:
+    """Refuses what changes something and was not sent by a page of ours. Raises Forged."""
+    if request.method in SAFE_METHODS:
+        return
+    token = request.headers.get(csrf.HEADER)
+    if token is None:
+        sent: FormData = await request.form()
+        field = sent.get(csrf.FIELD)
+        token = field if isinstance(field, str) else ""
+    if not secret or not csrf.is_valid(token, secret):
+        raise Forged
+
+
+def present_request(request: Request, secret: str, session: Session | None, network: Network | None = None) -> None:
+    """Shows this request's pages in the language, zone and colours that its sender wants."""
+    asked = request.cookies.get(LANGUAGE_COOKIE) or (session.person.language if session else None)
+    scheme = request.cookies.get(SCHEME_COOKIE, "auto")
+    base = Presentation()
+    present(
+        Presentation(
+            language=chosen_language(asked, request.headers.get("accept-language")),
+            zone=timezone(timedelta(seconds=network.utc_offset_seconds)) if network else base.zone,
+            currency=network.currency if network else base.currency,
+            csrf_secret=secret,
+            scheme=scheme if scheme in SCHEMES else "auto",
+        )
+    )
+
+
+async def _present_network(request: Request, parts: Parts, client: AsyncClient, session: Session) -> None:
+    present_request(request, session.token, session, await parts.network(client))
+
+
+def unexpected() -> str:
+    """The sentence for what should not happen."""
+    return _("Something went wrong on our side.")

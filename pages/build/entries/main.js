@@ -1,0 +1,6 @@
+import "../js/htmx.js";
+import "../js/copy.js";
+import "../js/dialogs.js";
+import "../js/forms.js";
+import "../js/live.js";
+import "../js/charts.js";

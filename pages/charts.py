@@ -1,0 +1,133 @@
+"""Charts: their numbers as the browser draws them, each with the text that people read, and a table of the same for who cannot see.
+
+Where a value is drawn, it is a number of pixels: only there it may be rounded. What is read is the exact text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from pages.formats import MICROS, count, money
+
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line, or the bars of one colour."""
+
+    name: str
+    values: Sequence[int]
+    shown: Callable[[int], str] = count
+    """How people read a value."""
+    scale: int = 1
+    """How many units make one on the axis: micros make one of the currency's main unit."""
+    stack: str | None = None
+    dashed: bool = False
+    step: bool = False
+
+
+def money_series(name: str, micros: Sequence[int], **more: Any) -> Series:
+    """A series of amounts in micros."""
+    return Series(name, micros, lambda value: Markup(money(value)).striptags(), MICROS, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A line or bar chart: labels along the axis, and for each of them a value of every series."""
+
+    kind: str
+    title: str
+    labels: Sequence[str]
+    series: Sequence[Series]
+    axis: str = ""
+    """What the labels are, at the head of the table's first column."""
+
+    def data(self) -> dict[str, Any]:
+        """What the browser draws."""
+        return {"kind": self.kind, "labels": list(self.labels), "series": [_drawn(one) for one in self.series]}
+
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """The table: each label with its values."""
+        columns = [[one.shown(value) for value in one.values] for one in self.series]
+        return [(label, [column[row] for column in columns]) for row, label in enumerate(self.labels)]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A point of a graph."""
+
+    id: str
+    name: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An arrow of a graph."""
+
+    source: str
+    target: str
+    label: str = ""
+    marked: bool = False
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Points and arrows between them."""
+
+    title: str
+    nodes: Sequence[Node]
+    edges: Sequence[Edge] = field(default_factory=tuple)
+    kind: str = "graph"
+
+    def data(self) -> dict[str, Any]:
+        """What the browser draws."""
+        return {
+            "kind": self.kind,
+            "nodes": [{"id": one.id, "name": one.name, "marked": one.marked} for one in self.nodes],
+            "edges": [
+                {
+                    "source": one.source,
+                    "target": one.target,
+                    "label": one.label,
+                    "marked": one.marked,
+                    "dashed": one.dashed,
+                }
+                for one in self.edges
+            ],
+        }
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The table: each arrow with the names of both ends."""
+        names = {one.id: one.name for one in self.nodes}
+        return [(names[one.source], names[one.target], one.label) for one in self.edges]
+
+
+def as_json(chart: Chart | Graph) -> Markup:
+    """A chart's numbers, for a <script type="application/json">."""
+    text = json.dumps(chart.data(), ensure_ascii=False, separators=(",", ":"))
+    for sign, escape in _ESCAPES.items():
+        text = text.replace(sign, escape)
+    return Markup(text)  # noqa: S704 (nothing in it can end the script)
+
+
+def _drawn(series: Series) -> dict[str, Any]:
+    return {
+        "name": series.name,
+        "values": [_pixel(value, series.scale) for value in series.values],
+        "shown": [series.shown(value) for value in series.values],
+        "stack": series.stack,
+        "dashed": series.dashed,
+        "step": series.step,
+    }
+
+
+def _pixel(value: int, scale: int) -> int | float:
+    return value if scale == 1 else value / scale

@@ -1,0 +1,46 @@
+"""Forms: declared once, they render their fields, read what was typed, and show every refusal beside its field."""
+
+from pages.forms.fields import (
+    BasisPoints,
+    Choice,
+    Choices,
+    Day,
+    Email,
+    Field,
+    File,
+    Flag,
+    Hidden,
+    LongText,
+    Mistake,
+    Moment,
+    Money,
+    Points,
+    Ratio,
+    Secret,
+    Text,
+    Whole,
+)
+from pages.forms.form import BoundField, Form
+
+__all__ = [
+    "BasisPoints",
+    "BoundField",
+    "Choice",
+    "Choices",
+    "Day",
+    "Email",
+    "Field",
+    "File",
+    "Flag",
+    "Form",
+    "Hidden",
+    "LongText",
+    "Mistake",
+    "Moment",
+    "Money",
+    "Points",
+    "Ratio",
+    "Secret",
+    "Text",
+    "Whole",
+]
