@@ -1,4 +1,4 @@
-"""What all requests share: templates, the connection to the gateway, who is signed in, the network. Made once, by the application."""
+"""What all requests share: templates, the connection to the gateway, who is signed in, the network."""
 
 from __future__ import annotations
 

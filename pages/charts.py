@@ -34,7 +34,7 @@ class Series:
 
 def money_series(name: str, micros: Sequence[int], **more: Any) -> Series:
     """A series of amounts in micros."""
-    return Series(name, micros, lambda value: Markup(money(value)).striptags(), MICROS, **more)
+    return Series(name, micros, lambda value: money(value).striptags(), MICROS, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""What changes while a page is open: server-sent events that carry names only. Parts of the page that hear one fetch themselves anew,
-so whoever may not see something is not told of it here either.
+"""What changes while a page is open: server-sent events that carry names only.
+
+Parts of the page that hear one fetch themselves anew, so whoever may not see something is not told of it here either.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ async def _told(names: AsyncIterator[str]) -> AsyncIterator[bytes]:
             with suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), _SILENCE_SECONDS)
             heard.clear()
-            told, _ = list(waiting), waiting.clear()
+            told = list(waiting)
+            waiting.clear()
             yield "".join(f"event: {name}\ndata: 1\n\n" for name in told).encode() or b": here\n\n"
             await asyncio.sleep(_PAUSE_SECONDS)
     finally:

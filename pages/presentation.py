@@ -22,7 +22,8 @@ class Presentation:
     """Light, dark, or what the system prefers."""
 
 
-_current: ContextVar[Presentation] = ContextVar("presentation", default=Presentation())
+_NOBODYS = Presentation()
+_current: ContextVar[Presentation] = ContextVar("presentation", default=_NOBODYS)
 
 
 def presentation() -> Presentation:

@@ -1,4 +1,4 @@
-"""What every answer and request must keep: headers that bind the browser, requests from our own pages only, bodies of bounded size."""
+"""What every request and answer must keep: headers that bind the browser, forms of our own only, bodies of bounded size."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Secret(Field):
 
     type: ClassVar[str] = "password"
 
-    def show(self, value: object) -> str:
+    def show(self, value: object) -> str:  # noqa: ARG002 (that it is not shown is the point)
         """Nothing."""
         return ""
 

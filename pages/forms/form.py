@@ -201,8 +201,10 @@ class Form:
     def refuse_at(self, pointers: Iterable[str], sentence: str) -> None:
         """Shows a sentence beside each field at which a JSON pointer into the request leads, or above all of them."""
         names = {name for pointer in pointers if (name := self._pointed(pointer))}
-        for name in sorted(names) or [None]:
+        for name in sorted(names):
             self.refuse(name, sentence)
+        if not names:
+            self.refuse(None, sentence)
 
     def _pointed(self, pointer: str) -> str | None:
         """The field whose pointer this is, or begins with."""

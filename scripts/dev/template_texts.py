@@ -1,4 +1,4 @@
-"""Finds text in a template that a person would read and nobody can translate: words between tags, and in attributes that are shown."""
+"""Finds text in a template that a person would read and nobody can translate: between tags, and in attributes that are shown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Reader(HTMLParser):
             if name in _SHOWN and value:
                 self._look(value)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """The same, for a tag without content."""
         for name, value in attrs:
             if name in _SHOWN and value:
@@ -66,7 +66,7 @@ def _without_expressions(source: str) -> str:
     parts: list[str] = []
     inside = translated = False
     words: list[str] = []
-    for _line, part, value in Environment(extensions=["jinja2.ext.i18n"]).lex(source):
+    for _line, part, value in Environment(extensions=["jinja2.ext.i18n"], autoescape=True).lex(source):
         if part == "data":
             parts.append("\n" * value.count("\n") if translated else value)
         elif part in {"variable_begin", "block_begin", "comment_begin", "raw_begin"}:

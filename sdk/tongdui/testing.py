@@ -267,7 +267,7 @@ def network(directory: str | Path, *, command: Sequence[str] | None = None) -> I
     home = Path(directory).absolute()
     home.mkdir(parents=True, exist_ok=True)
     gateway_port, rpc_port = _free_ports(2)
-    options = ["up", "--dir", str(home), "--port", str(gateway_port), "--rpc-port", str(rpc_port)]
+    options = ["up", "--dir", str(home), "--port", str(gateway_port), "--rpc-port", str(rpc_port), "--no-console"]
     output = home / "output.log"
     with output.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 (the caller's own command)

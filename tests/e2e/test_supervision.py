@@ -44,7 +44,7 @@ class Up:
 
     def start(self) -> None:
         """Starts it and returns when it says that it runs."""
-        command = [sys.executable, "-m", "clearing", "up", "--dir", str(self.directory)]
+        command = [sys.executable, "-m", "clearing", "up", "--no-console", "--dir", str(self.directory)]
         command += ["--port", str(self.port), "--rpc-port", str(self.rpc_port)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

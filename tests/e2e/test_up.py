@@ -48,7 +48,7 @@ class UpNetwork:
     def start(self) -> None:
         with (self.directory / "up.log").open("w") as log:
             self._process = subprocess.Popen(
-                clearing("up", "--port", self.url.rpartition(":")[2]),
+                clearing("up", "--no-console", "--port", self.url.rpartition(":")[2]),
                 cwd=self.directory, env=clean_environment(), stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + 120

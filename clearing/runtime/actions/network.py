@@ -13,18 +13,25 @@ from rich.table import Table
 from clearing.kit.config import ENV_FILE
 from clearing.kit.wakeups.channels import Pause
 from clearing.runtime import daemon
-from clearing.runtime.actions.terminal import console
+from clearing.runtime.actions.terminal import console as terminal
 from clearing.runtime.embedded import DIRECTORY
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from clearing.runtime.embedded.ports import NoFreePortError
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 
 
-def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:
+def run(directory: Path, *, gateway_port: int, rpc_port: int | None, console: bool, console_port: int | None) -> int:
     """Runs the network until SIGINT or SIGTERM. Exit code 1 when it cannot start."""
     attention = daemon.stop_on_signals()
-    with Progress() as progress:
-        network = EmbeddedNetwork(directory, gateway_port=gateway_port, rpc_port=rpc_port, report=progress.ready)
+    with Progress(with_console=console) as progress:
+        network = EmbeddedNetwork(
+            directory,
+            gateway_port=gateway_port,
+            rpc_port=rpc_port,
+            console=console,
+            console_port=console_port,
+            report=progress.ready,
+        )
         try:
             network.start()
         except (NetworkError, NoFreePortError) as error:
@@ -36,21 +43,21 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int | None) -> int:
         return 1
     _show(network, progress.seconds)
     _wait(attention)
-    with console.status("Stopping"):
+    with terminal.status("Stopping"):
         network.stop()
-    console.print("Stopped. The same command starts it again, with everything in it.")
+    terminal.print("Stopped. The same command starts it again, with everything in it.")
     return 0
 
 
 class Progress:
     """Says what is ready, and on a terminal what comes next. Each line has the seconds since the start."""
 
-    _ORDER = ("chain", "contract", "database", "gateway", "projector", "sequencer")
+    _ORDER = ("chain", "contract", "database", "gateway", "projector", "sequencer", "console")
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_console: bool) -> None:
         self._began = time.monotonic()
-        self._status = console.status("")
-        self._waiting = list(self._ORDER)
+        self._status = terminal.status("")
+        self._waiting = [part for part in self._ORDER if with_console or part != "console"]
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -68,7 +75,7 @@ class Progress:
     def ready(self, part: str, detail: str) -> None:
         """Says that a part is ready."""
         self._waiting.remove(part)
-        console.print(
+        terminal.print(
             f"  [green]ready[/green] {self.seconds:5.1f} s  {part:<10}{detail}", highlight=False, soft_wrap=True
         )
         self._show_next()
@@ -86,6 +93,8 @@ def _show(network: EmbeddedNetwork, seconds: float) -> None:
     table = Table(title=f"Tongdui is running after {seconds:.1f} s", title_style="bold", show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
+    if network.console:
+        table.add_row("console", network.console_url)
     table.add_row("gateway", network.url)
     table.add_row("API reference", f"{network.url}/docs")
     table.add_row("chain", f"{network.rpc_url} (chain id {network.settings.chain_id})")
@@ -94,10 +103,10 @@ def _show(network: EmbeddedNetwork, seconds: float) -> None:
     table.add_row("first API keys", str(network.directory / "api-keys.json"))
     table.add_row("settings", str(network.directory / SETTINGS_FILE))
     table.add_row("logs", str(network.directory / "logs"))
-    console.print(table)
-    console.print("In another terminal, take a merchant on board:")
-    console.print(f"  {_next(network.directory)}", soft_wrap=True, highlight=False, markup=False)
-    console.print("Ctrl-C stops the network.")
+    terminal.print(table)
+    terminal.print("In another terminal, take a merchant on board:")
+    terminal.print(f"  {_next(network.directory)}", soft_wrap=True, highlight=False, markup=False)
+    terminal.print("Ctrl-C stops the network.")
 
 
 def _next(directory: Path) -> str:

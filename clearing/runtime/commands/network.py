@@ -27,6 +27,13 @@ def add_to(commands: Commands) -> None:
         type=_port,
         help="the chain's port; 0 for a free one (default: 8545, or another one if that is taken)",
     )
+    console = up.add_mutually_exclusive_group()
+    console.add_argument(
+        "--console-port",
+        type=_port,
+        help="the web console's port; 0 for a free one (default: 8088, or another one if that is taken)",
+    )
+    console.add_argument("--no-console", action="store_true", help="leave the web console out")
 
 
 def _port(text: str) -> int:
@@ -39,4 +46,10 @@ def run_up(chosen: argparse.Namespace, _configured: Settings) -> int:
     """Runs the embedded network in the foreground."""
     from clearing.runtime.actions import network
 
-    return network.run(chosen.dir, gateway_port=chosen.port, rpc_port=chosen.rpc_port)
+    return network.run(
+        chosen.dir,
+        gateway_port=chosen.port,
+        rpc_port=chosen.rpc_port,
+        console=not chosen.no_console,
+        console_port=chosen.console_port,
+    )

@@ -42,8 +42,9 @@ Report = Callable[[str, str], None]
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
 _ROLES = ("admin", "operator", "sequencer", "treasury")
-_STOP_ORDER = ("gateway", "worker", "rounds", "sequencer", "projector", "chain")
+_STOP_ORDER = ("console", "gateway", "worker", "rounds", "sequencer", "projector", "chain")
 _USUAL_RPC_PORT = 8545
+_USUAL_CONSOLE_PORT = 8088
 
 NO_CHAIN = (
     "anvil, the chain of a network for development, is not on PATH. Install Foundry, which brings it:\n"
@@ -61,7 +62,7 @@ class NetworkError(Exception):
 class EmbeddedNetwork:
     """A whole network in `directory`. Use it as a context manager, or `start()` and `stop()` it. Port 0 means a free one.
 
-    Without an `rpc_port` the chain takes the usual one if that is free, otherwise another one.
+    Without an `rpc_port` or `console_port` chain and console take the usual ones if they are free, otherwise others.
     """
 
     directory: Path
@@ -72,6 +73,9 @@ class EmbeddedNetwork:
     """More settings for the children, by environment variable."""
     worker: bool = True
     """Whether to run the jobs too: webhooks, expiry, alerts, statements."""
+    console: bool = False
+    """Whether to run the web console too."""
+    console_port: int | None = None
     report: Report = lambda _part, _detail: None
     settings: Settings = field(init=False)
     api_keys: dict[str, str] = field(init=False, default_factory=dict)
@@ -101,6 +105,8 @@ class EmbeddedNetwork:
                 self._start_child("worker", worker_command(QUEUE, processes=2, beat=True))
                 self._start_child("rounds", worker_command(ROUNDS_QUEUE, processes=1, beat=False))
             self._await_ready()
+            if self.console:
+                self._start_console()
         except BaseException:
             self.stop()
             raise
@@ -127,6 +133,11 @@ class EmbeddedNetwork:
         return f"http://{HOST}:{self.gateway_port}"
 
     @property
+    def console_url(self) -> str:
+        """The web console's address."""
+        return f"http://{HOST}:{self.console_port}"
+
+    @property
     def rpc_url(self) -> str:
         """The chain node's address."""
         return f"http://{HOST}:{self.rpc_port}"
@@ -147,11 +158,17 @@ class EmbeddedNetwork:
             raise NetworkError(
                 f"a network is running in {self.directory} already; stop it, or name another directory with --dir"
             ) from None
-        for part, port, option in (("gateway", self.gateway_port, "--port"), ("chain", self.rpc_port, "--rpc-port")):
+        wanted = [("gateway", self.gateway_port, "--port"), ("chain", self.rpc_port, "--rpc-port")]
+        if self.console:
+            wanted.append(("console", self.console_port, "--console-port"))
+        for part, port, option in wanted:
             if port and not is_free(port):
                 raise NetworkError(_taken(part, port, option))
         if self.rpc_port is None:
             self.rpc_port = first_free([_USUAL_RPC_PORT, free_port()])
+        if self.console and self.console_port is None:
+            self.console_port = first_free([_USUAL_CONSOLE_PORT, free_port()])
+        self.console_port = self.console_port or free_port()
         self.gateway_port = self.gateway_port or free_port()
         self.rpc_port = self.rpc_port or free_port()
 
@@ -266,6 +283,29 @@ class EmbeddedNetwork:
                         return
                 time.sleep(0.1)
         raise NetworkError(f"the network is not ready at {self.url}; see {self.directory / 'logs'}")
+
+    def _start_console(self) -> None:
+        """Starts the web console, a client of the gateway like any other, and waits until it answers."""
+        own = {
+            "TONGDUI_CONSOLE_GATEWAY_URL": self.url,
+            "TONGDUI_CONSOLE_HOST": HOST,
+            "TONGDUI_CONSOLE_PORT": str(self.console_port),
+        }
+        environment = {**os.environ, **self.overrides, **own}  # it needs neither the database nor the keys
+        child = Child("console", [sys.executable, "-m", "console"], environment, self._log("console"))
+        self._supervisor.start(child)
+        deadline = time.monotonic() + _START_TIMEOUT
+        with httpx.Client(base_url=self.console_url, timeout=5) as http:
+            while time.monotonic() < deadline:
+                try:
+                    http.get("/healthz").raise_for_status()
+                except httpx.TransportError:
+                    self._refuse_dead("console")
+                    time.sleep(0.05)
+                else:
+                    self.report("console", self.console_url)
+                    return
+        raise NetworkError(f"the console does not answer at {self.console_url}; see {self._log('console')}")
 
     def _report_ready(self, working: dict[str, bool], ready: set[str]) -> None:
         """Reports what has become ready, once."""
