@@ -189,6 +189,11 @@ class Form:
         """Whether it was sent and nothing is wrong."""
         return self.is_sent and not self.errors and not self.general
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of a page that shows it: 422 if it was refused."""
+        return 200 if not self.errors and not self.general else 422
+
     # ---------------------------------------------------------------- what is wrong
 
     def refuse(self, name: str | None, sentence: str) -> None:

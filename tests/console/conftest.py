@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with EmbeddedNetwork(directory, worker=False, console=True, console_port=0) as network:
         found = seeded(network)
         yield found
-        found.participants.close()
+        found.close()
 
 
 @pytest.fixture(scope="session")

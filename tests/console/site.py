@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
+from clearing.parties.access.service import Scope
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from console.sessions import SessionCookie
 from console.settings import Settings
-from scripts.demo.participants import Participants
-from tongdui import Issue
+from tongdui import Agreement, Client, Issue, Movement, yuan
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / ".build" / "screenshots"
@@ -28,15 +29,50 @@ WIDTHS = {"phone": (390, 844), "desktop": (1440, 900)}
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a merchant joins with; money in yuan."""
+
+    code: str
+    name: str
+    program: str | None
+    deposit: int
+    credit: int
+
+
+PROFILES = (
+    Profile("FUEL", "长河石油", "加油积分", 20_000, 10_000),
+    Profile("MART", "丰收超市", "丰收印花", 5_000, 5_000),
+    Profile("WASH", "净悦洗车", None, 0, 500),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant on board, whose key the gateway keeps. `client` may do everything that the merchant may."""
+
+    id: str
+    name: str
+    code: str
+    api_key: str
+    client: Client
+
+
 @dataclass(slots=True)
 class Site:
     """The network of these tests, with its console. `seats` has the token of a session for each seat, by its kind."""
 
     network: EmbeddedNetwork
-    participants: Participants
+    operator: Client
+    treasury: Client
+    auditor: Client
+    merchants: dict[str, Merchant] = field(default_factory=dict)
+    """By code: the gas station FUEL, the supermarket MART, and the car wash WASH, which has no program."""
+    agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
+    """FUEL to MART is an exchange, FUEL to WASH an acceptance."""
+    movements: dict[str, Movement] = field(default_factory=dict)
+    """What has moved so far: issue, exchange, redeem, reverse."""
     seats: dict[str, str] = field(default_factory=dict)
-    others: dict[str, str] = field(default_factory=dict)
-    """Tokens of other merchants, by the code of their program."""
 
     @property
     def url(self) -> str:
@@ -53,33 +89,72 @@ class Site:
         cookies = {self.cookie: token} if token else {}
         return httpx.Client(base_url=self.url, cookies=cookies, headers={"Accept-Language": "en"}, timeout=60)
 
+    def close(self) -> None:
+        """Closes the connections."""
+        for client in (self.operator, self.treasury, self.auditor, *(one.client for one in self.merchants.values())):
+            client.close()
+
 
 def seeded(network: EmbeddedNetwork) -> Site:
-    """Has merchants join, and points move between them."""
-    participants = Participants(network)
-    participants.onboard(lambda _: None)
-    site = Site(network, participants)
+    """Has merchants join and agree, and points move between them."""
+    site = Site(network, *(Client(network.url, network.api_keys[role]) for role in ("operator", "treasury", "auditor")))
+    for profile in PROFILES:
+        site.merchants[profile.code] = _join(site, profile)
+    _agree(site)
+    _move(site)
     site.seats = {role: network.api_keys[role] for role in ("operator", "treasury", "auditor")}
-    site.seats["merchant:admin"] = participants["FUEL"].api_key
-    site.others = {code: participants[code].api_key for code in ("CINE", "MART", "VIP")}
-    _move(participants)
+    site.seats["merchant:admin"] = site.merchants["FUEL"].api_key
     return site
 
 
-def _move(participants: Participants) -> None:
+def _join(site: Site, profile: Profile) -> Merchant:
+    merchant = site.operator.merchants.create(
+        name=profile.name, managed_key=True, credit_limit_micros=yuan(profile.credit), wait=_WAIT
+    )
+    if profile.program:
+        site.operator.programs.create(
+            merchant=merchant, code=profile.code, name=profile.program, default_lifetime_days=730, wait=_WAIT
+        )
+    if profile.deposit:
+        site.treasury.deposits.create(
+            merchant=merchant, micros=yuan(profile.deposit), bank_reference=f"ICBC-{profile.code}", wait=_WAIT
+        )
+    key = str(site.operator.api_keys.create(merchant=merchant, scopes=[str(scope) for scope in Scope]).secret)
+    return Merchant(merchant.id, profile.name, profile.code, key, Client(site.network.url, key))
+
+
+def _agree(site: Site) -> None:
+    station, market, wash = (site.merchants[profile.code] for profile in PROFILES)
+    terms: Any = {
+        "source_program": "FUEL",
+        "unit_price_micros": yuan("0.01"),
+        "fee_bps": 50,
+        "max_points": 100_000,
+        "daily_cap": 1_000_000,
+        "valid_until": datetime.now(UTC) + timedelta(days=365),
+    }
+    exchange = station.client.agreements.propose(target_program="MART", rate="9/10", **terms)
+    taking = station.client.agreements.propose(target_merchant=wash.id, initiators=("source", "target"), **terms)
+    site.agreements["FUEL", "MART"] = market.client.agreements.sign(exchange, wait=_WAIT)
+    site.agreements["FUEL", "WASH"] = wash.client.agreements.sign(taking, wait=_WAIT)
+
+
+def _move(site: Site) -> None:
     """A morning at the gas station."""
-    station, market = participants["FUEL"].client, participants["MART"].client
+    station, market = site.merchants["FUEL"].client, site.merchants["MART"].client
     for number in (1001, 1002, 1003):
         station.members.create(external_id=f"FC-{number}")
     issues = [
         Issue(program="FUEL", member=f"external:FC-{number}", points=12_345, reference=f"RECEIPT-{number}")
         for number in (1001, 1002, 1003)
     ]
-    station.orders.create(issues, wait=_WAIT).raise_for_rejection()
-    exchange = participants.agreements["FUEL", "MART"].id
+    done = station.orders.create(issues, wait=_WAIT).raise_for_rejection()
+    exchange = site.agreements["FUEL", "MART"].id
     given = station.exchanges.create(agreement=exchange, member="external:FC-1001", points=1_000, wait=_WAIT)
-    station.redemptions.create(program="FUEL", member="external:FC-1002", points=300, wait=_WAIT).raise_for_rejection()
-    market.reversals.create(given, points=100, wait=_WAIT).raise_for_rejection()
+    redeemed = station.redemptions.create(program="FUEL", member="external:FC-1002", points=300, wait=_WAIT)
+    undone = market.reversals.create(given, points=100, wait=_WAIT)
+    site.movements = {"issue": done.movements[0], "exchange": given, "redeem": redeemed, "reverse": undone}
+    assert all(one.is_settled for one in site.movements.values())
 
 
 # -------------------------------------------------------------------- people with browsers
