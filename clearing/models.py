@@ -23,6 +23,15 @@ from clearing.parties.codes.models import MemberCode, PresenterTries
 from clearing.parties.members.models import LinkCode, Member, MemberFreeze, MemberLink, RetiredLink
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.programs.models import Program
+from clearing.parties.staff.models import (
+    Invitation,
+    PasswordReset,
+    Person,
+    RecoveryCode,
+    Seat,
+    SignInTries,
+    StaffSession,
+)
 from clearing.pipeline.models import Transaction, TransactionAttempt
 from clearing.pipeline.switches.models import Switch
 
@@ -44,6 +53,7 @@ __all__ = [
     "Hold",
     "IdempotencyRecord",
     "Instruction",
+    "Invitation",
     "LinkCode",
     "LiquidityLevel",
     "LotCheckpoint",
@@ -57,6 +67,8 @@ __all__ = [
     "MergeAccount",
     "MovementMetadata",
     "Order",
+    "PasswordReset",
+    "Person",
     "Position",
     "PresenterTries",
     "Program",
@@ -64,10 +76,14 @@ __all__ = [
     "Quote",
     "Reconciliation",
     "ReconciliationAlarm",
+    "RecoveryCode",
     "ReferenceVersion",
     "Rejection",
     "RetiredLink",
+    "Seat",
+    "SignInTries",
     "SignerKey",
+    "StaffSession",
     "Statement",
     "Switch",
     "Transaction",

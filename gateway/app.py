@@ -41,6 +41,7 @@ from gateway.api.orders.view import ORDERS
 from gateway.api.programs import routes as programs
 from gateway.api.programs.view import PROGRAMS
 from gateway.api.quotes import routes as quotes
+from gateway.api.sessions import routes as sessions
 from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements
@@ -78,6 +79,7 @@ ROUTERS = (
     entries.router,
     events.router,
     api_keys.router,
+    sessions.router,
     health.router,
 )
 

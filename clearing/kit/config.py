@@ -126,6 +126,17 @@ class Settings(BaseSettings):
     webhook_allow_local: bool = False
     """Allows http://localhost, for development. Never set this where others can register endpoints."""
 
+    staff_session_lifetime: int = Field(default=43_200, ge=60)
+    """How long a person stays signed in, however busy."""
+    staff_session_idle: int = Field(default=7_200, ge=60)
+    """A person who does nothing for so long is signed out."""
+    staff_require_totp: bool = False
+    """Whether people of the operator and the treasury need one-time codes. Set it wherever there is real money."""
+    console_url: str = Field(default="http://127.0.0.1:8088", pattern=r"^https?://[^/]+(/.*)?$")
+    """Where people find the console: links in mails lead there."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses, with commas between them, whose `X-Forwarded-For` is believed: the console and reverse proxies."""
+
     hold_longest: int = 604_800
     """How long a hold may last."""
 

@@ -2,6 +2,7 @@
 
 ClearingError
 ├── InvalidRequest (422)        the request is wrong in itself
+├── Unauthenticated (401)       we do not know who is calling
 ├── NotFound (404)
 ├── Forbidden (403)
 ├── Conflict (409)
@@ -82,6 +83,13 @@ class InvalidRequest(ClearingError):
     def of_parameter(cls, name: str, detail: str) -> ClearingError:
         """A refusal that one query parameter, path parameter or header caused."""
         return cls(f"{name}: {detail}", errors=(FieldError("", detail, name),))
+
+
+class Unauthenticated(ClearingError):
+    """We do not know who is calling, or do not believe it."""
+
+    status = 401
+    code = "unauthenticated"
 
 
 class NotFound(ClearingError):

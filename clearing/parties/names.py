@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.programs.directory import programs_in
+from clearing.parties.staff.directory import ACTOR, staff_in
 
 
 class Names:
@@ -24,6 +25,10 @@ class Names:
         """A merchant's name."""
         found = merchants_in(self._session).by_number(number)
         return found.name if found else f"unknown:{number}"
+
+    def actor(self, actor: str, merchant_number: int | None) -> str | None:
+        """The name of the person who acted, as this merchant (None: as one who sees everything) may see it; None for a program."""
+        return staff_in(self._session).name_of(actor, merchant_number) if actor.startswith(ACTOR) else None
 
     def optional_merchant(self, number: int | None) -> str | None:
         """A merchant's id; None where there is no merchant."""

@@ -101,6 +101,8 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     },
     ("PATCH", "/v1/webhook_endpoints/{endpoint}"): {"types": ["order.settled"]},
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"since": "2026-11-01T00:00:00Z"},
+    ("POST", "/v1/sessions"): {"email": "li@partner.example", "password": "correct-horse-battery"},
+    ("POST", "/v1/sessions/current/seat"): {"seat": f"sea_{EXAMPLE_ULID}"},
     ("POST", "/v1/api_keys"): {"role": "merchant", "scopes": ["issue", "redeem", "read"]},
 }
 """The body of each route that has one."""
@@ -118,5 +120,6 @@ PATHS: Mapping[str, str] = {
     "order": f"ord_{EXAMPLE_ULID}",
     "statement": f"stm_{EXAMPLE_ULID}",
     "api_key": f"key_{EXAMPLE_ULID}",
+    "session": f"ses_{EXAMPLE_ULID}",
 }
 """An id for each parameter of a path, by its name."""

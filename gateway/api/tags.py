@@ -23,6 +23,8 @@ TAGS: Mapping[str, str] = {
     "entries": "What the chain posted, with receipts that anyone can verify.",
     "events": "What happened, to what, and who did it.",
     "webhooks": "Where a merchant is told of its events; below, what it is told.",
+    "sessions": "People who sign in: their sessions, seats, passwords and second factors.",
+    "staff": "The people of a merchant, or of the network itself, and invitations.",
     "api keys": "Keys to this gateway, with a role and scopes.",
 }
 """What each group is about."""

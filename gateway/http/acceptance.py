@@ -5,7 +5,6 @@ Each keeps its own idempotency record, refusal and answer. What the group cannot
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +141,7 @@ def _alone(member: Applicant) -> Outcome:
 def _accept_together(group: Sequence[Applicant]) -> None:
     """One transaction in which every member gets its outcome."""
     gateway = group[0].call.gateway
-    turn = gateway.writer if gateway.database.is_sqlite else contextlib.nullcontext()
-    with turn, gateway.database.session.begin() as session:
+    with gateway.writing() as session:
         wait_at_most(session, _LOCK_SECONDS)
         _let_in(session, group)
         keys = IdempotencyService(session)

@@ -7,28 +7,57 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database
-from clearing.kit.errors import Forbidden
+from clearing.kit.errors import Forbidden, Unauthenticated
 from clearing.ordering.orders.kinds import KINDS
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import AccessService, Caller, Scope
-from gateway.http.problems import HttpError
+from clearing.parties.access.service import Caller, Scope
+from clearing.parties.staff import bearers
+from clearing.parties.staff.models import Restriction
+from clearing.parties.staff.sessions import SessionService
+from clearing.parties.staff.titles import Title
 from tongdui.orders import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The roles that may call a route. If it has scopes, a merchant's key needs one of them as well."""
+    """The roles that may call a route. If it has scopes, a merchant needs one of them as well."""
 
     roles: frozenset[Role]
     scopes: frozenset[Scope] = frozenset()
+    for_admins: bool = False
+    """Of a merchant's people, only an admin may call it: no scope stands for it."""
+    for_people: bool = False
+    """Only a person who is signed in may call it, no API key."""
+    of_oneself: bool = False
+    """It concerns the person alone: also one who must do something before all else may call it."""
+    is_open: bool = False
+    """Anybody may call it, without a credential."""
 
     def check(self, caller: Caller) -> None:
         """Refuses a caller whom the rule does not let in."""
+        if self.for_people and caller.person_id is None:
+            raise Forbidden("only a person who is signed in may do this; you call with an API key")
+        if caller.restriction is not None and not self.of_oneself:
+            code, detail = _FIRST_STEPS[Restriction(caller.restriction)]
+            raise Forbidden(detail, code=code)
         if caller.role not in self.roles:
             roles = ", ".join(sorted(self.roles))
-            raise Forbidden(f"only these keys may do this: {roles}; yours is a {caller.role} key")
-        if caller.role is Role.MERCHANT and self.scopes and not self.scopes & caller.scopes:
+            raise Forbidden(f"only these roles may do this: {roles}; yours is {caller.role}")
+        if caller.role is not Role.MERCHANT:
+            return
+        if self.for_admins and caller.title not in (None, Title.ADMIN):
+            raise Forbidden(f"only an admin of your merchant may do this; you are its {caller.title}")
+        if self.scopes and not self.scopes & caller.scopes:
             raise missing_scope(*self.scopes)
+
+
+_FIRST_STEPS = {
+    Restriction.PASSWORD_CHANGE: ("password_change_required", "change your password first: POST /v1/profile/password"),
+    Restriction.SECOND_FACTOR: (
+        "second_factor_setup_required",
+        "set up an app for one-time codes first: POST /v1/profile/totp",
+    ),
+}
 
 
 def missing_scope(*scopes: Scope) -> Forbidden:
@@ -52,7 +81,10 @@ _MOVERS = _merchant(*(Scope(kind.label) for kind in Kind))
 _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 """Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
 _SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
-_KEY_MAKERS = _only(Role.OPERATOR, Role.MERCHANT)
+_KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True)
+_ONESELF = Rule(frozenset(Role), for_people=True, of_oneself=True)
+"""A person, for its own affairs, whatever its seat."""
+_OPEN = Rule(frozenset(Role), is_open=True)
 _MEMBER_KEEPERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR}), frozenset({Scope.MEMBERS}))
 """A merchant for its own programs and till; the operator for the network."""
 
@@ -97,6 +129,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/api_keys"): _KEY_MAKERS,
     ("GET", "/v1/api_keys"): _READERS,
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
+    # People
+    ("POST", "/v1/sessions"): _OPEN,
+    ("GET", "/v1/sessions"): _ONESELF,
+    ("GET", "/v1/sessions/current"): _ONESELF,
+    ("DELETE", "/v1/sessions/current"): _ONESELF,
+    ("POST", "/v1/sessions/current/seat"): _ONESELF,
+    ("DELETE", "/v1/sessions/{session}"): _ONESELF,
     # Orders, and their movements: three routes for each kind
     ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE, Scope.SPEND),
     ("POST", "/v1/nonces"): _MOVERS,
@@ -143,27 +182,30 @@ RULES: dict[tuple[str, str], Rule] = {
 
 
 def token_of(header: str | None) -> str:
-    """The API key in an Authorization header."""
+    """The API key, or the token of a person's session, in an Authorization header."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise HttpError(401, "unauthenticated", "send your API key as `Authorization: Bearer tdk_...`")
+        raise Unauthenticated("send your API key as `Authorization: Bearer tdk_...`, or a session's token, `tds_...`")
     return token.strip()
 
 
 def authenticate(database: Database, token: str) -> Caller:
-    """The caller whose API key this is."""
+    """The caller whose API key, or whose session's token, this is."""
     with database.reading() as session:
-        caller = AccessService(session).authenticate(token)
-    if caller is None:
-        raise _unknown()
-    return caller
+        bearer = bearers.bearer_of(session, token)
+    if bearer is None:
+        raise _unknown(is_session=token.startswith("tds_"))
+    if bearer.is_to_note:
+        with database.session.begin() as session:
+            SessionService(session).note_use(bearer.caller.key_id)
+    return bearer.caller
 
 
 def require_live(session: Session, caller: Caller) -> None:
-    """Refuses a caller whose key was revoked, as the session's transaction sees it."""
-    if not AccessService(session).is_live(caller):
-        raise _unknown()
+    """Refuses a caller whose key was revoked, or whose session has ended or changed, as the session's transaction sees it."""
+    if not bearers.is_live(session, caller):
+        raise _unknown(is_session=caller.person_id is not None)
 
 
-def _unknown() -> HttpError:
-    return HttpError(401, "unauthenticated", "this API key is unknown or revoked")
+def _unknown(*, is_session: bool) -> Unauthenticated:
+    return Unauthenticated("you are not signed in any more" if is_session else "this API key is unknown or revoked")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from anyio import CapacityLimiter
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,7 @@ from clearing.parties.access.service import Caller
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
+from clearing.parties.staff.sessions import Origin
 from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.results import Started, V_co
@@ -48,39 +51,25 @@ class Gateway:
     """What `expand[]` looks resources up with, by what they are."""
     writer: threading.Lock = field(default_factory=threading.Lock)
     """SQLite has one writer. Queueing for it here is faster, and fairer to the daemons, than its busy handler's naps."""
+    strangers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(3))
+    """Threads for those who are not signed in yet: slow hashes must not take the threads of everybody else."""
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that may write; it commits at the end of the block."""
+        turn = self.writer if self.database.is_sqlite else contextlib.nullcontext()
+        with turn, self.database.session.begin() as session:
+            yield session
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
-    """One request, authenticated. `session` is open while the route's function runs."""
+class Transacted:
+    """A request, with what its functions have at hand while its transaction is open."""
 
     gateway: Gateway
-    caller: Caller
     request_id: str
-    method: str
-    path: str
     status: int
     """The status of a success."""
-    key: str = ""
-    """A mutation's Idempotency-Key."""
-    raw_body: bytes = b""
-    content: Any = None
-    """What the body says, where the route hands in an order."""
-    wait: int = 0
-    """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
-    expand: Sequence[str] = ()
-    """The fields to show whole (`expand[]`)."""
-    columns: Sequence[str] | None = None
-    """The columns of the table that the client wants (`Accept: text/csv`); None if it wants JSON."""
-    dry_run: bool = False
-    """Whether the client only wants to know what the request would do (`?dry_run=true`)."""
-    minimal: bool = False
-    """Whether the client wants an order without its movements (`Prefer: return=minimal`)."""
-    started: str | None = None
-    """Id of the resource in the response, if it still changes by itself."""
-    replayed: bool = False
-    notes: dict[str, Any] = field(default_factory=dict)
-    """Fields that the access log adds to the request's line."""
     _session: Session | None = None
     _names: Names | None = None
 
@@ -106,10 +95,39 @@ class Call:
         """The network's clock."""
         return self.gateway.database.clock
 
+
+@dataclass(slots=True, kw_only=True)
+class Call(Transacted):
+    """One request, authenticated. `session` is open while the route's function runs."""
+
+    caller: Caller
+    method: str
+    path: str
+    key: str = ""
+    """A mutation's Idempotency-Key."""
+    raw_body: bytes = b""
+    content: Any = None
+    """What the body says, where the route hands in an order."""
+    wait: int = 0
+    """Seconds that the client will wait for a final state (`Prefer: wait=N`)."""
+    expand: Sequence[str] = ()
+    """The fields to show whole (`expand[]`)."""
+    columns: Sequence[str] | None = None
+    """The columns of the table that the client wants (`Accept: text/csv`); None if it wants JSON."""
+    dry_run: bool = False
+    """Whether the client only wants to know what the request would do (`?dry_run=true`)."""
+    minimal: bool = False
+    """Whether the client wants an order without its movements (`Prefer: return=minimal`)."""
+    started: str | None = None
+    """Id of the resource in the response, if it still changes by itself."""
+    replayed: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Fields that the access log adds to the request's line."""
+
     @property
     def actor(self) -> str:
         """Who did it, for the events."""
-        return self.caller.key_id
+        return self.caller.actor
 
     @property
     def viewer(self) -> Viewer:
@@ -131,6 +149,23 @@ class Call:
     def is_unfinished(self, resource_id: str) -> bool:
         """Whether the resource will change by itself, because the chain has yet to confirm it."""
         return bool(ProgressService(self.session).unfinished([resource_id]))
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenCall(Transacted):
+    """A request of somebody whom we do not know yet. Its function says which transactions it needs: slow work lies between them."""
+
+    origin: Origin
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that may write; it commits at the end of the block."""
+        with self.gateway.writing() as session:
+            self.session = session
+            try:
+                yield
+            finally:
+                self.session = None
 
 
 Expander = Callable[[Call, Collection[str]], Mapping[str, View]]
@@ -173,4 +208,10 @@ class ChainResource(Generic[V_co]):
 def call_of(request: Request) -> Call:
     """The call that the route has opened."""
     call: Call = request.state.call
+    return call
+
+
+def open_call_of(request: Request) -> OpenCall:
+    """The same for a route that needs no credential."""
+    call: OpenCall = request.state.open_call
     return call

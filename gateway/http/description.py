@@ -16,16 +16,18 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from gateway.http import expansion
+from gateway.http.auth import RULES
 from gateway.http.problems import Problem
 
 DESCRIPTION = """
 Clearing network for loyalty points. Points are whole numbers; `*_micros` are millionths of the settlement currency; times are
 RFC 3339 in UTC; a day begins in the network's time zone.
 
-Send `Authorization: Bearer tdk_...`, and with every mutation an `Idempotency-Key`: the same key with the same body gives the
-first answer again (`Idempotent-Replayed: true`). Sums may exceed 2^53 - 1: a client whose numbers are doubles sends
-`Accept: application/json;IEEE754Compatible=true` and gets every integer as text. Errors are RFC 9457 problem documents. Lists
-come in pages: pass `next_cursor` as `cursor`.
+Send `Authorization: Bearer tdk_...` (an API key) or `tds_...` (a person's session), and with every mutation an
+`Idempotency-Key`: the same key with the same body gives the first answer again (`Idempotent-Replayed: true`). What people do
+about their own sessions, passwords and second factors needs no such key. Sums may exceed 2^53 - 1: a client whose numbers are
+doubles sends `Accept: application/json;IEEE754Compatible=true` and gets every integer as text. Errors are RFC 9457 problem
+documents. Lists come in pages: pass `next_cursor` as `cursor`.
 """.strip()
 
 
@@ -85,13 +87,15 @@ def _schema(app: FastAPI, extras: Extras) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {
-        "api_key": {"type": "http", "scheme": "bearer", "bearerFormat": "tdk_<id>_<secret>"}
+        "api_key": {"type": "http", "scheme": "bearer", "bearerFormat": "tdk_<id>_<secret>"},
+        "session": {"type": "http", "scheme": "bearer", "bearerFormat": "tds_<id>_<secret>"},
     }
     _add_expansions(app, schemas)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             if path.startswith("/v1/"):
-                operation["security"] = [{"api_key": []}]
+                is_open = RULES[method.upper(), path].is_open
+                operation["security"] = [] if is_open else [{"api_key": []}, {"session": []}]
             _add_examples(operation, extras.bodies.get((method.upper(), path)), extras.paths)
     schema["webhooks"] = extras.webhooks(schemas)
     for name, described in schemas.items():

@@ -13,10 +13,11 @@ from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
 from clearing.parties.access.service import presumed_caller
+from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
 from gateway.http.acceptance import Applicant, run_alone
 from gateway.http.auth import RULES, Rule, authenticate, require_live, token_of
-from gateway.http.context import Call, Gateway, call_of
+from gateway.http.context import Call, Gateway, OpenCall, call_of, open_call_of
 from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
@@ -24,6 +25,7 @@ from gateway.http.problems import HttpError, documented, request_id_of
 from gateway.http.results import Result, Submitted, view_type
 from gateway.http.schemas import View
 from gateway.http.segments import decoded
+from gateway.http.unkeyed import in_own_transaction, in_steps
 from gateway.http.waiting import preferred_wait, prefers_minimal
 
 _PREFER = (
@@ -39,6 +41,14 @@ async def _reading(request: Request) -> Call:
 
 async def _looking(request: Request) -> Call:
     return call_of(request)
+
+
+async def _oneself(request: Request) -> Call:
+    return call_of(request)
+
+
+async def _open(request: Request) -> OpenCall:
+    return open_call_of(request)
 
 
 async def _mutating(
@@ -98,6 +108,10 @@ Reading = Annotated[Call, Depends(_reading)]
 """The call of a route that reads."""
 Looking = Annotated[Call, Depends(_looking)]
 """The call of a POST that reads what its body names, because no path has so much room: it needs no Idempotency-Key."""
+Oneself = Annotated[Call, Depends(_oneself)]
+"""The call of a route with which a person changes its own affairs. It needs no Idempotency-Key."""
+Open = Annotated[OpenCall, Depends(_open)]
+"""The call of a route that needs no credential."""
 Mutating = Annotated[Call, Depends(_mutating)]
 """The call of a route that changes something."""
 Waitable = Annotated[Call, Depends(_waitable)]
@@ -120,7 +134,8 @@ class Endpoint(APIRoute):
         self.rule = RULES[method, path]
         self.has_body = method != "GET"
         call = get_type_hints(endpoint, include_extras=True)["call"]
-        self.mutates = self.has_body and call is not Looking
+        self.mutates = self.has_body and call not in (Looking, Oneself, Open)
+        assert (call is Open) == self.rule.is_open, f"{method} {path}: the rule and the function do not agree"
         statuses = {401, 403, 422, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 413, 415} if self.has_body else set()
         statuses |= {404, 409} if self.mutates else set()
@@ -143,11 +158,21 @@ class Endpoint(APIRoute):
         if self.columns is not None:
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
         self.hands_in = get_origin(get_type_hints(endpoint)["return"]) is Submitted
-        run = _in_group(endpoint) if self.hands_in else (_in_transaction if self.mutates else _in_snapshot)(endpoint)
+        run = self._around(call)(endpoint)
         self.expandable = () if self.mutates else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)
+
+    def _around(self, call: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """What to put around the route's function."""
+        if self.hands_in:
+            return _in_group
+        if call is Open:
+            return in_steps
+        if call is Oneself:
+            return in_own_transaction
+        return _in_transaction if self.mutates else _in_snapshot
 
     def _prepare_stream(self, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
         """A stream has no transaction: it would last as long as the stream."""
@@ -162,6 +187,17 @@ class Endpoint(APIRoute):
         handle = self._hand_in if self.hands_in else super().get_route_handler()
         known, lists = query_parameters(self.dependant)
 
+        async def handle_open(request: Request) -> Response:
+            request.scope["path_params"] = decoded(request.scope["path_params"])
+            refuse_unknown(request, known, lists)
+            if self.has_body:
+                await _body_of(request)
+            request.state.open_call = _opened(request, self.status_code or 200)
+            return await handle(request)
+
+        if self.rule.is_open:
+            return handle_open
+
         async def handle_call(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
             call = await _open_call(request, self.rule, self.status_code or 200, is_stream=self.is_stream)
@@ -174,7 +210,7 @@ class Endpoint(APIRoute):
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
                 _read_mutation(call, request)
             if self.has_body:
-                await _read_body(call, request)
+                call.raw_body = await _body_of(request)
             request.state.call = call
             if self.is_stream and request.state.is_head:
                 return Response(media_type=streaming.EventStream.media_type)  # there is no end to wait for
@@ -224,10 +260,18 @@ def _read_mutation(call: Call, request: Request) -> None:
         call.key = _idempotency_key(request)
 
 
-async def _read_body(call: Call, request: Request) -> None:
-    call.raw_body = await request.body()
-    if call.raw_body and not _is_json(request):
+def _opened(request: Request, status: int) -> OpenCall:
+    address = request.client.host if request.client is not None else ""
+    origin = Origin(address, request.headers.get("user-agent", ""))
+    gateway: Gateway = request.app.state.gateway
+    return OpenCall(gateway=gateway, request_id=request_id_of(request), origin=origin, status=status)
+
+
+async def _body_of(request: Request) -> bytes:
+    body = await request.body()
+    if body and not _is_json(request):
         raise HttpError(415, "unsupported_media_type", "send the body as `Content-Type: application/json`")
+    return body
 
 
 def _idempotency_key(request: Request) -> str:

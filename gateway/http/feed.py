@@ -25,8 +25,9 @@ from clearing.kit.events.models import Event
 from clearing.kit.events.service import EventService
 from clearing.kit.events.types import matches_any
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.service import AccessService, Caller
+from clearing.parties.access.service import Caller
 from clearing.parties.names import Names
+from clearing.parties.staff import bearers
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -190,7 +191,7 @@ class EventFeed:
     def _read_past(self, caller: Caller, after: int, last: int) -> tuple[Sequence[Message], int | None]:
         """A page of the past, and the number at which it ends; no number where the caller's key was revoked."""
         with self._database.reading() as session:
-            if not AccessService(session).live([caller.key_id]):
+            if not bearers.is_live(session, caller):
                 return [], None
             events = EventService(session).between(caller.viewer, after, last, _PAGE)
             return self._show(Names(session), events), events[-1].seq if len(events) == _PAGE else last
@@ -205,7 +206,7 @@ class EventFeed:
                     message = await listener.inbox.receive()
                 except anyio.EndOfStream:
                     return
-            if message is None and not await self._in_thread(self._live, [listener.caller.key_id]):
+            if message is None and not await self._in_thread(self._is_live, listener.caller):
                 return
             yield message
 
@@ -218,26 +219,26 @@ class EventFeed:
         self._position = position
         if not messages:
             return
-        _close([listener for listener in self._listeners if listener.caller.key_id not in live])
+        _close([listener for listener in self._listeners if listener.caller not in live])
         for listener in tuple(self._listeners):
             for message in messages:
                 if listener.wants(message):
                     listener.put(message)
 
-    def _read_future(self) -> tuple[Sequence[Message], int | None, set[str]]:
-        """The next events, the number at which they end, and which of the listeners' keys are not revoked."""
+    def _read_future(self) -> tuple[Sequence[Message], int | None, set[Caller]]:
+        """The next events, the number at which they end, and which of the listeners may still hear them."""
         with self._database.reading() as session:
             horizon = self._horizon.advance(session)
             if horizon is None or self._position is None or horizon <= self._position:
                 return [], self._position if self._position is not None else horizon, set()
             events = EventService(session).between(Viewer(), self._position, horizon, _PAGE)
             position = events[-1].seq if len(events) == _PAGE else horizon
-            live = AccessService(session).live([listener.caller.key_id for listener in tuple(self._listeners)])
+            live = bearers.live(session, [listener.caller for listener in tuple(self._listeners)])
             return self._show(Names(session), events), position, live
 
-    def _live(self, key_ids: Sequence[str]) -> set[str]:
+    def _is_live(self, caller: Caller) -> bool:
         with self._database.reading() as session:
-            return AccessService(session).live(key_ids)
+            return bearers.is_live(session, caller)
 
     async def _in_thread(self, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         return await to_thread.run_sync(work, *arguments, limiter=self._limiter)

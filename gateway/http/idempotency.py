@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 from fastapi import Response
@@ -39,9 +38,7 @@ def run_once(call: Call, effect: Effect) -> Response:
 
 
 def _transaction(call: Call, effect: Effect) -> Response:
-    database = call.gateway.database
-    turn = call.gateway.writer if database.is_sqlite else contextlib.nullcontext()
-    with turn, database.session.begin() as session:
+    with call.gateway.writing() as session:
         call.session = session
         try:
             require_live(session, call.caller)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._errors import PendingError as PendingError
     from ._errors import QuoteExpiredError as QuoteExpiredError
     from ._errors import RateLimitedError as RateLimitedError
+    from ._errors import SecondFactorRequiredError as SecondFactorRequiredError
     from ._errors import ServerError as ServerError
     from ._errors import SigningError as SigningError
     from ._errors import TillError as TillError
@@ -82,10 +83,14 @@ if TYPE_CHECKING:
     from ._models import Network as Network
     from ._models import NonceBlock as NonceBlock
     from ._models import Order as Order
+    from ._models import Person as Person
     from ._models import Position as Position
     from ._models import Program as Program
     from ._models import Quote as Quote
     from ._models import RejectedError as RejectedError
+    from ._models import Seat as Seat
+    from ._models import Session as Session
+    from ._models import SignedIn as SignedIn
     from ._models import WebhookDelivery as WebhookDelivery
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
@@ -143,6 +148,7 @@ _NAMES = {
         "PendingError",
         "QuoteExpiredError",
         "RateLimitedError",
+        "SecondFactorRequiredError",
         "ServerError",
         "SigningError",
         "TillError",
@@ -186,10 +192,14 @@ _NAMES = {
         "Network",
         "NonceBlock",
         "Order",
+        "Person",
         "Position",
         "Program",
         "Quote",
         "RejectedError",
+        "Seat",
+        "Session",
+        "SignedIn",
         "WebhookDelivery",
         "WebhookEndpoint",
         "WebhookReplay",

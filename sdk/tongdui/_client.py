@@ -26,6 +26,7 @@ from ._resources.movements import AsyncMovements, Movements
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
+from ._resources.sessions import AsyncSessions, Sessions
 from ._resources.settlement import AsyncDeposits, AsyncPositions, AsyncWithdrawals, Deposits, Positions, Withdrawals
 from ._resources.statements import AsyncStatements, Statements
 from ._resources.webhooks import AsyncWebhookEndpoints, WebhookEndpoints
@@ -58,6 +59,7 @@ class BaseClient(KindResources):
     expirations = ResourceAttribute(Expirations, AsyncExpirations)
     webhook_endpoints = ResourceAttribute(WebhookEndpoints, AsyncWebhookEndpoints)
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
+    sessions = ResourceAttribute(Sessions, AsyncSessions)
 
     def __init__(
         self,
@@ -141,7 +143,7 @@ class Client(BaseClient, Blocking):
 
     Args:
         base_url: Where the gateway is, without `/v1`.
-        api_key: `tdk_...`; says who you are and what you may do.
+        api_key: `tdk_...`, or the token `tds_...` of a person's session; says who you are and what you may do.
         signer: Signs orders and agreements on this machine. Without it, the gateway signs with the key that it keeps for
             you.
         merchant: Id of the signer's merchant. Needed only if the API key does not let the client find it.

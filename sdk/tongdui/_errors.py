@@ -21,6 +21,7 @@ class TongduiError(Exception):
     ├── APIError                          the gateway answered with an error (`code` says which)
     │   ├── BadRequestError               400
     │   ├── AuthenticationError           401
+    │   │   └── SecondFactorRequiredError     the password is right; a one-time code is needed, too
     │   ├── ForbiddenError                403: the scope, the role, or a program that is not yours
     │   ├── NotFoundError                 404
     │   ├── ConflictError                 409
@@ -111,6 +112,8 @@ class APIError(TongduiError):
     @property
     def is_retryable(self) -> bool:
         """Whether the same request may succeed a little later, with the same Idempotency-Key."""
+        if self.code == "too_many_sign_ins":
+            return False  # the person should hear of it now
         return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
 
 
@@ -120,6 +123,10 @@ class BadRequestError(APIError):
 
 class AuthenticationError(APIError):
     """401: no API key, or one that is unknown or revoked."""
+
+
+class SecondFactorRequiredError(AuthenticationError):
+    """The address and the password are right. Sign in again with a one-time code, or a recovery code, as well."""
 
 
 class ForbiddenError(APIError):
@@ -237,6 +244,7 @@ class TillError(TongduiError):
 
 _BY_CODE: dict[str, type[APIError]] = {
     "duplicate_reference": DuplicateReferenceError,
+    "second_factor_required": SecondFactorRequiredError,
     "idempotency_in_flight": IdempotencyInFlightError,
     "nonce_used": NonceUsedError,
     "validation_failed": ValidationError,

@@ -88,6 +88,7 @@ class Gateway:
         minimal: bool = False,
         accept: Collection[int] = (),
         media_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Flow[httpx.Response]:
         """Send a request, more than once if need be.
 
@@ -101,6 +102,7 @@ class Gateway:
             minimal: Ask for an answer without details.
             accept: Statuses to return like a success.
             media_type: The form in which the resource is wanted.
+            headers: More headers, or others in the place of the usual ones.
 
         Returns:
             A successful response, or one whose status is in `accept`.
@@ -109,15 +111,15 @@ class Gateway:
             APIError: The gateway refused the request.
             APIConnectionError: No answer came.
         """
-        headers = self.headers(media_type)
+        own = {**self.headers(media_type), **(headers or {})}
         if method != "GET":
-            headers["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
+            own["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
         patience = min(LONGEST_WAIT, math.ceil(wait)) if wait and wait > 0 else 0
         preferences = [f"wait={patience}"] if patience else []
         preferences += ["return=minimal"] if minimal else []
         if preferences:
-            headers["Prefer"] = ", ".join(preferences)
-        request = Request(method, path, params or {}, json, headers, self.options.timeout + patience)
+            own["Prefer"] = ", ".join(preferences)
+        request = Request(method, path, params or {}, json, own, self.options.timeout + patience)
         response = yield from deliver(request, self.options.max_retries, accept=accept, jitter=self.jitter)
         return response
 

@@ -678,6 +678,67 @@ class ApiKey(Model):
         return _without_secret(super().__repr_args__())
 
 
+# -------------------------------------------------------------------- people
+
+
+class Person(Model):
+    """Somebody who works with the network. `language`: zh or en. `second_factor`: needs one-time codes to sign in."""
+
+    id: str
+    name: str
+    email: str
+    language: str
+    second_factor: bool = False
+
+
+class Seat(Model):
+    """What a person is at a merchant, or in the network itself (`merchant` is None).
+
+    `title`: admin, manager, cashier, accountant, viewer; in the network operator, treasury, auditor.
+    """
+
+    id: str
+    role: str
+    title: str
+    merchant: str | None = None
+    merchant_name: str | None = None
+
+
+class Session(Model):
+    """A person who is signed in, on one of its seats.
+
+    Only the answers that begin a session have its `token`: give it to a client as `api_key`. `restriction`: what the person has to
+    do before anything else: `password_change` or `second_factor`.
+    """
+
+    id: str
+    token: str | None = None
+    person: Person
+    seat: Seat
+    seats: tuple[Seat, ...] = ()
+    restriction: str | None = None
+    created_at: datetime
+    expires_at: datetime
+
+    def __repr_args__(self) -> Any:
+        return _without_secret(super().__repr_args__())
+
+
+class SignedIn(Model):
+    """Where a person is signed in. `method`: password or oidc. `last_seen_at` is rough."""
+
+    id: str
+    seat: Seat
+    method: str
+    second_factor: bool
+    address: str = ""
+    user_agent: str = ""
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    is_current: bool = False
+
+
 # -------------------------------------------------------------------- webhooks
 
 
@@ -729,7 +790,7 @@ def _without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str |
     return [(name, "..." if name in _SECRETS and value else value) for name, value in shown]
 
 
-_SECRETS = frozenset({"secret", "code", "qr", "qr_svg"})
+_SECRETS = frozenset({"secret", "code", "qr", "qr_svg", "token", "link", "uri", "recovery_codes"})
 
 
 class Expanded(Model):

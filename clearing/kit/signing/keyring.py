@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 from pathlib import Path
@@ -33,6 +34,12 @@ class Keyring:
             raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: managed keys cannot be encrypted")
         keystore = Account.encrypt(private_key, self._password, kdf="scrypt", iterations=_SCRYPT_N)
         return address_of_key(private_key).lower(), json.dumps(keystore)
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes that only the password's holder can work out, always the same for one purpose."""
+        if not self._password:
+            raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: nothing can be derived from it")
+        return hmac.digest(self._password.encode(), f"tongdui {purpose}".encode(), "sha256")
 
     def sign(self, keystore: str, digest: bytes) -> bytes:
         """The compact signature (64 bytes) of `digest` by the key in `keystore`."""

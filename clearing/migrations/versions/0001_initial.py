@@ -332,6 +332,33 @@ def upgrade() -> None:
         batch_op.create_index("rejections_instruction_index", ["merchant", "nonce", "item"], unique=False)
 
     op.create_table(
+        "staff_people",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("email_key", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
+        sa.Column("must_change_password", sa.Boolean(), nullable=False),
+        sa.Column("totp_secret", sa.String(), nullable=True),
+        sa.Column("totp_since", Instant(), nullable=True),
+        sa.Column("totp_last_step", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("disabled_at", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("staff_people_pkey")),
+        sa.UniqueConstraint("email_key", name=op.f("staff_people_email_key_unique")),
+    )
+    op.create_table(
+        "staff_sign_in_tries",
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("staff_sign_in_tries_pkey")),
+    )
+    with op.batch_alter_table("staff_sign_in_tries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("staff_sign_in_tries_since_index"), ["since"], unique=False)
+
+    op.create_table(
         "switches",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("actor", sa.String(length=64), nullable=False),
@@ -777,6 +804,85 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("signer_keys_merchant_number_index"), ["merchant_number"], unique=False)
 
     op.create_table(
+        "staff_invitations",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("email_key", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=True),
+        sa.Column("title", sa.String(length=16), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("accepted_at", Instant(), nullable=True),
+        sa.Column("person_id", sa.String(length=40), nullable=True),
+        sa.Column("revoked_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("staff_invitations_merchant_number_fkey")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["staff_people.id"], name=op.f("staff_invitations_person_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("staff_invitations_pkey")),
+    )
+    with op.batch_alter_table("staff_invitations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("staff_invitations_email_key_index"), ["email_key"], unique=False)
+        batch_op.create_index(batch_op.f("staff_invitations_merchant_number_index"), ["merchant_number"], unique=False)
+
+    op.create_table(
+        "staff_password_resets",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["staff_people.id"], name=op.f("staff_password_resets_person_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("staff_password_resets_pkey")),
+    )
+    with op.batch_alter_table("staff_password_resets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("staff_password_resets_expires_at_index"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("staff_password_resets_person_id_index"), ["person_id"], unique=False)
+
+    op.create_table(
+        "staff_recovery_codes",
+        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("used_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["staff_people.id"], name=op.f("staff_recovery_codes_person_id_fkey")),
+        sa.PrimaryKeyConstraint("person_id", "code_hash", name=op.f("staff_recovery_codes_pkey")),
+    )
+    op.create_table(
+        "staff_seats",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=True),
+        sa.Column("title", sa.String(length=16), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("removed_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_number"], ["merchants.number"], name=op.f("staff_seats_merchant_number_fkey")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["staff_people.id"], name=op.f("staff_seats_person_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("staff_seats_pkey")),
+    )
+    with op.batch_alter_table("staff_seats", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("staff_seats_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index(
+            "staff_seats_person_merchant_unique",
+            ["person_id", "merchant_number"],
+            unique=True,
+            postgresql_where=sa.text("removed_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL"),
+        )
+        batch_op.create_index(
+            "staff_seats_person_title_unique",
+            ["person_id", "title"],
+            unique=True,
+            postgresql_where=sa.text("removed_at IS NULL AND merchant_number IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND merchant_number IS NULL"),
+        )
+
+    op.create_table(
         "statements",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("merchant_number", sa.Integer(), nullable=False),
@@ -998,6 +1104,31 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("quotes_expires_at_index"), ["expires_at"], unique=False)
 
     op.create_table(
+        "staff_sessions",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("seat_id", sa.String(length=40), nullable=False),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.Column("second_factor", sa.Boolean(), nullable=False),
+        sa.Column("restriction", sa.String(length=16), nullable=True),
+        sa.Column("address", sa.String(length=45), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("idle_seconds", sa.Integer(), nullable=False),
+        sa.Column("last_seen_at", Instant(), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["staff_people.id"], name=op.f("staff_sessions_person_id_fkey")),
+        sa.ForeignKeyConstraint(["seat_id"], ["staff_seats.id"], name=op.f("staff_sessions_seat_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("staff_sessions_pkey")),
+    )
+    with op.batch_alter_table("staff_sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("staff_sessions_expires_at_index"), ["expires_at"], unique=False)
+        batch_op.create_index("staff_sessions_person_page_index", ["person_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("staff_sessions_seat_id_index"), ["seat_id"], unique=False)
+
+    op.create_table(
         "webhook_deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("endpoint_id", sa.String(length=40), nullable=False),
@@ -1074,6 +1205,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("webhook_deliveries_created_at_index"))
 
     op.drop_table("webhook_deliveries")
+    with op.batch_alter_table("staff_sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("staff_sessions_seat_id_index"))
+        batch_op.drop_index("staff_sessions_person_page_index")
+        batch_op.drop_index(batch_op.f("staff_sessions_expires_at_index"))
+
+    op.drop_table("staff_sessions")
     with op.batch_alter_table("quotes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("quotes_expires_at_index"))
 
@@ -1155,6 +1292,31 @@ def downgrade() -> None:
         batch_op.drop_index("statements_day_index")
 
     op.drop_table("statements")
+    with op.batch_alter_table("staff_seats", schema=None) as batch_op:
+        batch_op.drop_index(
+            "staff_seats_person_title_unique",
+            postgresql_where=sa.text("removed_at IS NULL AND merchant_number IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL AND merchant_number IS NULL"),
+        )
+        batch_op.drop_index(
+            "staff_seats_person_merchant_unique",
+            postgresql_where=sa.text("removed_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("staff_seats_merchant_number_index"))
+
+    op.drop_table("staff_seats")
+    op.drop_table("staff_recovery_codes")
+    with op.batch_alter_table("staff_password_resets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("staff_password_resets_person_id_index"))
+        batch_op.drop_index(batch_op.f("staff_password_resets_expires_at_index"))
+
+    op.drop_table("staff_password_resets")
+    with op.batch_alter_table("staff_invitations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("staff_invitations_merchant_number_index"))
+        batch_op.drop_index(batch_op.f("staff_invitations_email_key_index"))
+
+    op.drop_table("staff_invitations")
     with op.batch_alter_table("signer_keys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("signer_keys_merchant_number_index"))
 
@@ -1288,6 +1450,11 @@ def downgrade() -> None:
 
     op.drop_table("transactions")
     op.drop_table("switches")
+    with op.batch_alter_table("staff_sign_in_tries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("staff_sign_in_tries_since_index"))
+
+    op.drop_table("staff_sign_in_tries")
+    op.drop_table("staff_people")
     with op.batch_alter_table("rejections", schema=None) as batch_op:
         batch_op.drop_index("rejections_instruction_index")
 

@@ -12,8 +12,11 @@ depends_on = None
 MERCHANT_COLUMNS = "number, id, name, status, created_at"
 """All but `next_nonce`, which every order changes and no copy has."""
 
-TABLES = {"merchants": f"UPDATE OF {MERCHANT_COLUMNS}"} | dict.fromkeys(
-    ("signer_keys", "programs", "agreements", "api_keys"), "UPDATE"
+PERSON_COLUMNS = "id, email, email_key, name, language, created_at"
+"""All that copies have: a sign-in changes others."""
+
+TABLES = {"merchants": f"UPDATE OF {MERCHANT_COLUMNS}", "staff_people": f"UPDATE OF {PERSON_COLUMNS}"} | dict.fromkeys(
+    ("signer_keys", "programs", "agreements", "api_keys", "staff_seats"), "UPDATE"
 )
 """Each table of reference data, and which updates change what its copies hold."""
 

@@ -48,12 +48,24 @@ def principal_of(merchant_number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: the bearer of an API key."""
+    """Who is calling: the bearer of an API key, or a person who is signed in."""
 
     key_id: str
+    """The id of the API key, or of the person's session."""
     role: Role
     merchant_number: int | None
     scopes: frozenset[Scope]
+    person_id: str | None = None
+    """The person; None: a program calls with an API key."""
+    title: str | None = None
+    """The person's title: `admin`, `cashier` ..."""
+    restriction: str | None = None
+    """What the person has to do before it may do anything else: `password_change`, `second_factor`."""
+
+    @property
+    def actor(self) -> str:
+        """Who does what is done, for events: a person, whatever session it has; or a key."""
+        return self.key_id if self.person_id is None else f"staff:{self.person_id}"
 
     @property
     def principal(self) -> str:

@@ -1,0 +1,77 @@
+"""SQL of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from clearing.kit.bulk_delete import delete_some
+from clearing.kit.paging import newest_first
+from clearing.parties.staff.models import Occupied, Person, Seat, StaffSession
+
+
+class StaffSessionRepository:
+    """Sessions in one (database) session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, session: StaffSession) -> None:
+        """Stores a session."""
+        self._session.add(session)
+        self._session.flush()
+
+    def occupied(self, ids: Collection[str]) -> Sequence[Occupied]:
+        """The sessions with these ids, as they are now, ended or not."""
+        query = (
+            select(StaffSession, Person, Seat)
+            .join(Person, Person.id == StaffSession.person_id)
+            .join(Seat, Seat.id == StaffSession.seat_id)
+            .where(StaffSession.id.in_(ids))
+        )
+        rows = self._session.execute(query.execution_options(populate_existing=True))
+        return [Occupied(*row) for row in rows]
+
+    def of_person(self, person_id: str, *, after: str | None, limit: int) -> Sequence[StaffSession]:
+        """A person's sessions that have not ended, newest first. Some may be too old to be used."""
+        query = select(StaffSession).where(StaffSession.person_id == person_id, StaffSession.ended_at.is_(None))
+        return self._session.scalars(newest_first(query, StaffSession.id, after, limit)).all()
+
+    def newest_of(self, person_id: str) -> StaffSession | None:
+        """The person's last session, ended or not."""
+        query = select(StaffSession).where(StaffSession.person_id == person_id).order_by(StaffSession.id.desc())
+        return self._session.scalar(query.limit(1))
+
+    def note_use(self, id: str, at: datetime) -> None:  # noqa: A002
+        """Notes that a session was used."""
+        self._session.execute(
+            update(StaffSession)
+            .where(StaffSession.id == id, StaffSession.last_seen_at < at)
+            .values(last_seen_at=at)
+            .execution_options(synchronize_session=False)
+        )
+
+    def end_all_of(self, person_id: str, at: datetime) -> int:
+        """Ends every session of a person; how many there were."""
+        return self._end(StaffSession.person_id == person_id, at)
+
+    def end_all_on(self, seat_id: str, at: datetime) -> int:
+        """Ends every session that sits on a seat; how many there were."""
+        return self._end(StaffSession.seat_id == seat_id, at)
+
+    def _end(self, condition: ColumnElement[bool], at: datetime) -> int:
+        statement = (
+            update(StaffSession)
+            .where(condition, StaffSession.ended_at.is_(None))
+            .values(ended_at=at)
+            .returning(StaffSession.id)
+            .execution_options(synchronize_session="fetch")
+        )
+        return len(self._session.scalars(statement).all())
+
+    def remove_expired(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` sessions that were over before this moment; returns how many."""
+        return delete_some(self._session, StaffSession, StaffSession.expires_at < before, limit)

@@ -1,0 +1,54 @@
+"""Titles: what a person on a seat is to a merchant or to the network, and so what it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import Scope
+
+
+class Title(StrEnum):
+    """A merchant's titles, then the network's own."""
+
+    ADMIN = "admin"
+    MANAGER = "manager"
+    CASHIER = "cashier"
+    ACCOUNTANT = "accountant"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    TREASURY = "treasury"
+    AUDITOR = "auditor"
+
+    @property
+    def role(self) -> Role:
+        """The role in which a person with this title calls."""
+        return NETWORK.get(self, Role.MERCHANT)
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What a person with this title may do for its merchant. What the network's roles may do is fixed."""
+        return SCOPES.get(self, frozenset())
+
+
+NETWORK: Mapping[Title, Role] = {
+    Title.OPERATOR: Role.OPERATOR,
+    Title.TREASURY: Role.TREASURY,
+    Title.AUDITOR: Role.AUDITOR,
+}
+"""Titles of the network's own staff."""
+
+SCOPES: Mapping[Title, frozenset[Scope]] = {
+    Title.ADMIN: frozenset(Scope),
+    Title.MANAGER: frozenset(Scope) - {Scope.WEBHOOKS, Scope.SETTLE},
+    Title.CASHIER: frozenset(
+        {Scope.REDEEM, Scope.SPEND, Scope.EXCHANGE, Scope.REVERSE, Scope.MEMBERS, Scope.READ},
+    ),
+    Title.ACCOUNTANT: frozenset({Scope.SETTLE, Scope.READ}),
+    Title.VIEWER: frozenset({Scope.READ}),
+}
+"""What each of a merchant's titles allows. Only an admin manages staff and keys, which no scope stands for."""
+
+NEEDS_SECOND_FACTOR = frozenset({Title.OPERATOR, Title.TREASURY})
+"""Titles whose people move money or let others in: where the network says so, they need a second factor."""

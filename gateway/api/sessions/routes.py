@@ -1,0 +1,74 @@
+"""Sessions: signing in and out, and the seat on which a person works."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from clearing.parties.staff.models import Occupied
+from clearing.parties.staff.sessions import SessionService
+from clearing.parties.staff.sign_in import SignInService, compare
+from gateway.api.sessions.schemas import SeatTaking, SessionCreate, SessionView, SignedInView
+from gateway.api.sessions.view import issued_view, session_view, signed_in_view
+from gateway.http.context import Call, OpenCall
+from gateway.http.endpoint import Endpoint, Oneself, Open, Reading
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
+from gateway.http.problems import documented
+from gateway.http.schemas import Page
+
+router = APIRouter(route_class=Endpoint, tags=["sessions"])
+
+
+@router.post("/v1/sessions", status_code=201, responses=documented(429))
+def create_session(body: SessionCreate, call: Open) -> SessionView:
+    """Signs a person in. Where it has an app for one-time codes, the first answer is `second_factor_required`."""
+    with call.transaction():
+        attempt = _sign_in(call).begin(body.email, call.origin)
+    compared = compare(attempt, body.password)
+    with call.transaction():
+        issued = _sign_in(call).finish(
+            attempt, compared, one_time_code=body.one_time_code, recovery_code=body.recovery_code
+        )
+        return issued_view(call, issued)
+
+
+@router.get("/v1/sessions/current")
+def get_current_session(call: Reading) -> SessionView:
+    """Who you are, on which seat you sit, and which others you may take."""
+    return _shown(call, SessionService(call.session).current(call.caller))
+
+
+@router.delete("/v1/sessions/current", status_code=200)
+def end_current_session(call: Oneself) -> SignedInView:
+    """Signs you out."""
+    found = SessionService(call.session).revoke(call.caller, call.caller.key_id)
+    return signed_in_view(call.names, found, call.caller.key_id)
+
+
+@router.post("/v1/sessions/current/seat", status_code=200)
+def take_seat(body: SeatTaking, call: Oneself) -> SessionView:
+    """Sits you on another seat of yours. The token stays the same."""
+    return _shown(call, SessionService(call.session).take_seat(call.caller, body.seat, call.gateway.settings))
+
+
+@router.get("/v1/sessions")
+def list_sessions(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[SignedInView]:
+    """Where you are signed in, newest first."""
+    rows = SessionService(call.session).list(call.caller, after=id_after(cursor, "ses"), limit=limit + 1)
+    return page_of(
+        rows, limit, lambda row: signed_in_view(call.names, row, call.caller.key_id), lambda row: row.session.id
+    )
+
+
+@router.delete("/v1/sessions/{session}", status_code=200)
+def revoke_session(session: str, call: Oneself) -> SignedInView:
+    """Signs you out somewhere else, at once."""
+    found = SessionService(call.session).revoke(call.caller, session)
+    return signed_in_view(call.names, found, call.caller.key_id)
+
+
+def _sign_in(call: OpenCall) -> SignInService:
+    return SignInService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+
+
+def _shown(call: Call, found: Occupied) -> SessionView:
+    return session_view(call.names, found, SessionService(call.session).seats(found.person.id))

@@ -1,0 +1,56 @@
+"""Mutations without an Idempotency-Key: of people who sign in, and of people for themselves.
+
+Their answers are for one person only, while a key belongs to a whole merchant; and what is kept of a keyed body to recognise it
+again would help to guess the password in it (docs/decisions/0039-people-sign-in-to-the-gateway.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
+from typing import Any
+
+from anyio import to_thread
+from fastapi import Response
+
+from clearing.kit.errors import ClearingError
+from gateway.http.auth import require_live
+from gateway.http.context import Call, OpenCall
+from gateway.http.results import Answer
+from gateway.http.schemas import View
+
+
+def in_own_transaction(route: Callable[..., View]) -> Callable[..., Response]:
+    """The route's function in one transaction. Of a refusal only that somebody has tried is kept."""
+
+    @wraps(route)
+    def run(*, call: Call, **arguments: Any) -> Response:
+        with call.gateway.writing() as session:
+            call.session = session
+            try:
+                require_live(session, call.caller)
+                with session.begin_nested():
+                    view = route(call=call, **arguments)
+            except ClearingError as error:
+                error.count(session)
+                refusal = error
+            else:
+                return Response(view.model_dump_json(), call.status, media_type="application/json")
+            finally:
+                call.session = None
+        raise refusal
+
+    return run
+
+
+def in_steps(route: Callable[..., View | Answer[View]]) -> Callable[..., Coroutine[Any, Any, Response]]:
+    """The route's function in a thread kept for such work. It opens the transactions that it needs."""
+
+    @wraps(route)
+    async def run(*, call: OpenCall, **arguments: Any) -> Response:
+        work = partial(route, call=call, **arguments)
+        result = await to_thread.run_sync(work, limiter=call.gateway.strangers)
+        answer = result if isinstance(result, Answer) else Answer(result, call.status)
+        return Response(answer.view.model_dump_json(), answer.status, media_type="application/json")
+
+    return run
