@@ -21,8 +21,10 @@ TAGS: Mapping[str, str] = {
     "settlement": "What merchants owe each other, and money at the settlement bank.",
     "statements": "A merchant's position, day by day.",
     "entries": "What the chain posted, with receipts that anyone can verify.",
+    "batches": "What the sequencer sent at once, with the roots that prove its entries.",
     "events": "What happened, to what, and who did it.",
     "webhooks": "Where a merchant is told of its events; below, what it is told.",
     "api keys": "Keys to this gateway, with a role and scopes.",
+    "operations": "The network at work, for whoever operates it.",
 }
 """What each group is about."""

@@ -90,9 +90,28 @@ if TYPE_CHECKING:
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
     from ._movement_filters import MovementFilters as MovementFilters
+    from ._operations import Actor as Actor
+    from ._operations import Batch as Batch
+    from ._operations import InFlight as InFlight
+    from ._operations import Node as Node
+    from ._operations import Operations as Operations
+    from ._operations import Pause as Pause
+    from ._operations import Projector as Projector
+    from ._operations import QuarantinedEvent as QuarantinedEvent
+    from ._operations import QuarantineRetry as QuarantineRetry
+    from ._operations import Queue as Queue
+    from ._operations import Reconciliation as Reconciliation
+    from ._operations import Sequencing as Sequencing
+    from ._operations import WaitingOrder as WaitingOrder
     from ._pagination import AsyncPages as AsyncPages
     from ._pagination import Page as Page
     from ._pagination import Pages as Pages
+    from ._rates import AgreementPreview as AgreementPreview
+    from ._rates import Conversion as Conversion
+    from ._rates import RateCycle as RateCycle
+    from ._rates import RateEdge as RateEdge
+    from ._rates import RateNode as RateNode
+    from ._rates import Rates as Rates
     from ._receipt import Receipt as Receipt
     from ._receipt import ReceiptEntry as ReceiptEntry
     from ._receipt import ReceiptNames as ReceiptNames
@@ -195,10 +214,33 @@ _NAMES = {
         "WebhookReplay",
     ),
     "_movement_filters": ("MovementFilters",),
+    "_operations": (
+        "Actor",
+        "Batch",
+        "InFlight",
+        "Node",
+        "Operations",
+        "Pause",
+        "Projector",
+        "QuarantineRetry",
+        "QuarantinedEvent",
+        "Queue",
+        "Reconciliation",
+        "Sequencing",
+        "WaitingOrder",
+    ),
     "_pagination": (
         "AsyncPages",
         "Page",
         "Pages",
+    ),
+    "_rates": (
+        "AgreementPreview",
+        "Conversion",
+        "RateCycle",
+        "RateEdge",
+        "RateNode",
+        "Rates",
     ),
     "_receipt": (
         "Receipt",

@@ -24,6 +24,14 @@ from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
 from ._resources.merges import AsyncMerges, Merges
 from ._resources.movements import AsyncMovements, Movements
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
+from ._resources.operations import (
+    AsyncBatches,
+    AsyncOperationsInfo,
+    AsyncQuarantinedEvents,
+    Batches,
+    OperationsInfo,
+    QuarantinedEvents,
+)
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
 from ._resources.settlement import AsyncDeposits, AsyncPositions, AsyncWithdrawals, Deposits, Positions, Withdrawals
@@ -52,12 +60,15 @@ class BaseClient(KindResources):
     deposits = ResourceAttribute(Deposits, AsyncDeposits)
     withdrawals = ResourceAttribute(Withdrawals, AsyncWithdrawals)
     entries = ResourceAttribute(Entries, AsyncEntries)
+    batches = ResourceAttribute(Batches, AsyncBatches)
     events = ResourceAttribute(Events, AsyncEvents)
     statements = ResourceAttribute(Statements, AsyncStatements)
     lots = ResourceAttribute(Lots, AsyncLots)
     expirations = ResourceAttribute(Expirations, AsyncExpirations)
     webhook_endpoints = ResourceAttribute(WebhookEndpoints, AsyncWebhookEndpoints)
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
+    operations = ResourceAttribute(OperationsInfo, AsyncOperationsInfo)
+    quarantined_events = ResourceAttribute(QuarantinedEvents, AsyncQuarantinedEvents)
 
     def __init__(
         self,

@@ -25,6 +25,11 @@ from tongdui.orders import Kind
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
+def is_address(name: str) -> bool:
+    """Whether a member is named as the chain knows it: by its address."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
 class JournalService:
     """The journal in one transaction."""
 
@@ -117,7 +122,7 @@ class EntryService:
         return [EntrySource(None, number) for number, sides in routes.items() if program in sides]
 
     def _address(self, viewer: Viewer, member: str) -> str:
-        if _ADDRESS.fullmatch(member):
+        if is_address(member):
             return member.lower()
         return MemberService(self._session).visible(viewer, member).address
 
