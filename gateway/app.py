@@ -16,6 +16,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
@@ -77,6 +78,7 @@ ROUTERS = (
     quotes.router,
     holds.router,
     settlement.router,
+    activity.router,
     statements.router,
     webhook_endpoints.router,
     entries.router,

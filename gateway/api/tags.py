@@ -19,6 +19,7 @@ TAGS: Mapping[str, str] = {
     "holds": "Points set aside until they are captured or released, or lapse.",
     "orders": "Many instructions under one signature, and the nonces to sign with.",
     "settlement": "What merchants owe each other, and money at the settlement bank.",
+    "activity": "What a merchant did, day by day, and with whom: totals that grow with every block.",
     "statements": "A merchant's position, day by day.",
     "entries": "What the chain posted, with receipts that anyone can verify.",
     "batches": "What the sequencer sent at once, with the roots that prove its entries.",

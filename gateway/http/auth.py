@@ -81,6 +81,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/programs"): _only(Role.OPERATOR),
     ("GET", "/v1/programs"): _READERS_AND_TREASURY,
     ("GET", "/v1/programs/{program}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/programs/{program}/circulation"): _READERS_AND_TREASURY,
     ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
     ("POST", "/v1/members/register"): _merchant(Scope.MEMBERS),
     ("GET", "/v1/members"): _READERS,
@@ -134,6 +135,9 @@ RULES: dict[tuple[str, str], Rule] = {
     # Settlement
     ("GET", "/v1/positions"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/positions/{merchant}/history"): _READERS_AND_TREASURY,
+    ("GET", "/v1/partners"): _READERS_AND_TREASURY,
+    ("GET", "/v1/activity"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
     ("GET", "/v1/deposits"): _READERS_AND_TREASURY,
     ("GET", "/v1/deposits/{movement}"): _READERS_AND_TREASURY,

@@ -197,6 +197,12 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "batch": ["1", str(size.entries // 800)],
         "type": ["order.settled", "exchange.received", "reversal.received", "order.cancelled", "member.frozen"],
         "subject": [identifier("ord", 50)],
+        "from": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
+        "to": [_day(now, size.days // 2), _day(now, 1)],
+        "since": [_day(now, 90), _day(now, 1)],
+        "days": ["90", "30"],
+        "activity cursor": [f"{int(now.timestamp()) // 86_400 - size.days // 2}_1_1_0_0"],
+        "partners cursor": ["20"],
         "day[gte]": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         "day[lt]": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         # Deep pages

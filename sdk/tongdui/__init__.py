@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from . import rates as rates
     from . import receipts as receipts
     from . import till as till
+    from ._activity import Activity as Activity
+    from ._activity import Circulation as Circulation
+    from ._activity import Partner as Partner
+    from ._activity import PositionDay as PositionDay
+    from ._activity import PositionHistory as PositionHistory
+    from ._activity import Settled as Settled
     from ._amounts import Rate as Rate
     from ._amounts import format_micros as format_micros
     from ._amounts import yuan as yuan
@@ -127,6 +133,14 @@ if TYPE_CHECKING:
 # The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
 # which take longer to load than the rest of a small command, so each name loads its module when it is first used.
 _NAMES = {
+    "_activity": (
+        "Activity",
+        "Circulation",
+        "Partner",
+        "PositionDay",
+        "PositionHistory",
+        "Settled",
+    ),
     "_amounts": (
         "Rate",
         "format_micros",

@@ -17,6 +17,7 @@ from ._kinds import KindResources
 from ._nonces import NonceFile, NonceLease
 from ._resource import ResourceAttribute
 from ._resources.access import ApiKeys, AsyncApiKeys
+from ._resources.activity import ActivityInfo, AsyncActivityInfo
 from ._resources.agreements import Agreements, AsyncAgreements
 from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
@@ -62,6 +63,7 @@ class BaseClient(KindResources):
     entries = ResourceAttribute(Entries, AsyncEntries)
     batches = ResourceAttribute(Batches, AsyncBatches)
     events = ResourceAttribute(Events, AsyncEvents)
+    activity = ResourceAttribute(ActivityInfo, AsyncActivityInfo)
     statements = ResourceAttribute(Statements, AsyncStatements)
     lots = ResourceAttribute(Lots, AsyncLots)
     expirations = ResourceAttribute(Expirations, AsyncExpirations)

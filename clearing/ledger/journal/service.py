@@ -37,10 +37,11 @@ class JournalService:
         self._session = session
         self._entries = EntryRepository(session)
 
-    def effects_of(self, entries: Sequence[receipts.Entry], day: int) -> Effects:
+    def effects_of(
+        self, entries: Sequence[receipts.Entry], day: int, originals: Mapping[bytes, receipts.Entry]
+    ) -> Effects:
         """Sums of what these entries of a block of this day change. The block is in the database, and so are they."""
         numbers = {entry.agreement for entry in entries if entry.agreement}
-        originals = self.originals(entries)
         same_day = self._entries.of_day(list(originals), day) if originals else frozenset()
         return Effects.of(entries, agreements_in(self._session).routes(numbers), originals, same_day)
 
