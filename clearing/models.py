@@ -5,6 +5,7 @@ from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
+from clearing.ledger.activity.models import DailyTotal
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, QuarantinedEvent, Rejection
 from clearing.ledger.lots.models import CheckpointCursor, ExpiryMark, LotCheckpoint, LotDraw, TransferReversal
@@ -45,6 +46,7 @@ __all__ = [
     "Call",
     "ChainEvent",
     "CheckpointCursor",
+    "DailyTotal",
     "Entry",
     "Event",
     "EventCursor",

@@ -16,9 +16,11 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
+from gateway.api.batches import routes as batches
 from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
 from gateway.api.events import routes as events
@@ -36,12 +38,14 @@ from gateway.api.merges import routes as merges
 from gateway.api.movements import routes as movements
 from gateway.api.movements.view import MOVEMENTS
 from gateway.api.network import routes as network
+from gateway.api.operations import routes as operations
 from gateway.api.orders import routes as orders
 from gateway.api.orders.view import ORDERS
 from gateway.api.programs import routes as programs
 from gateway.api.programs.view import PROGRAMS
 from gateway.api.quotes import routes as quotes
 from gateway.api.sessions import routes as sessions
+from gateway.api.rates import routes as rates
 from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements
@@ -71,15 +75,19 @@ ROUTERS = (
     codes.router,
     merges.router,
     agreements.router,
+    rates.router,
     quotes.router,
     holds.router,
     settlement.router,
+    activity.router,
     statements.router,
     webhook_endpoints.router,
     entries.router,
+    batches.router,
     events.router,
     api_keys.router,
     sessions.router,
+    operations.router,
     health.router,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -56,6 +56,13 @@ class BlockData:
     timestamp: int
     receipts: tuple[Receipt, ...]
     logs: tuple[Log, ...]
+
+
+class NewestBlock(NamedTuple):
+    """The newest block of a node: its number, and its time in Unix seconds."""
+
+    number: int
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,11 @@ class ChainClient:
     def head(self) -> int:
         """The number of the newest block."""
         return int(self.call("eth_blockNumber"), 16)
+
+    def newest_block(self) -> NewestBlock:
+        """The newest block."""
+        block = self.call("eth_getBlockByNumber", "latest", False)
+        return NewestBlock(int(block["number"], 16), int(block["timestamp"], 16))
 
     def block_hash(self, number: int) -> bytes | None:
         """The hash of a block; None if the chain is not that long."""

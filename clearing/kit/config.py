@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8080, ge=0, le=65_535)
     gateway_workers: int = Field(default=1, ge=1, le=64)
     """How many processes of the gateway share its port. Each has its own connections to the database."""
+    public_explorer: bool = False
+    """Whether batches, entries, receipts and the network can be read without a credential, as on the chain."""
     stream_seconds: float = Field(default=900.0, gt=0)
     """How long a stream of events lasts; then the client connects again."""
     health_timeout: float = Field(default=2.0, gt=0)

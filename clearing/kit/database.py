@@ -198,6 +198,11 @@ def dialect_of(session: Session) -> str:
     return session.get_bind().dialect.name
 
 
+def database_file_of(session: Session) -> str:
+    """The file of the session's database, which is SQLite."""
+    return session.get_bind().engine.url.database or ""
+
+
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from clearing.parties.access.directory import keys_in
 from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.programs.directory import programs_in
@@ -33,6 +34,14 @@ class Names:
     def optional_merchant(self, number: int | None) -> str | None:
         """A merchant's id; None where there is no merchant."""
         return None if number is None else self.merchant(number)
+
+    def actor(self, actor: str) -> str:
+        """What people call whoever caused an event: a key by its role or its merchant, a process by its own name."""
+        key = keys_in(self._session).by_id(actor)
+        if key is None:
+            return actor
+        owner = f"the {key.role}" if key.merchant_number is None else self.merchant_name(key.merchant_number)
+        return f"a key of {owner}"
 
     def program(self, number: int) -> str:
         """A program's code."""

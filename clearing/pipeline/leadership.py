@@ -10,11 +10,17 @@ from zlib import crc32
 
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from clearing.kit.database import Database
+from clearing.kit.database import Database, database_file_of, dialect_of
 
 _KEEPALIVES = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
 """They let the server notice within some ten seconds that a leader's machine is gone and will not close its connection."""
+_IS_LOCKED = text(
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+    " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
+    " AND classid = 0 AND objid::bigint = :key)"
+)
 
 
 class Leadership:
@@ -47,7 +53,7 @@ class Leadership:
     def _lock_file(self) -> bool:
         if self._file is not None:
             return True
-        candidate = _file(self._database, self._name).open("w")
+        candidate = _file(make_url(self._database.url).database or "", self._name).open("w")
         try:
             fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,9 +85,11 @@ class Leadership:
         return held
 
 
-def has_leader(database: Database, name: str) -> bool:
+def has_leader(session: Session, name: str) -> bool:
     """Whether some process is the leader now. To ask does not disturb the leader."""
-    return _file_is_locked(_file(database, name)) if database.is_sqlite else _is_locked(database, _key(name))
+    if dialect_of(session) == "postgresql":
+        return bool(session.scalar(_IS_LOCKED, {"key": _key(name)}))
+    return _file_is_locked(_file(database_file_of(session), name))
 
 
 def _file_is_locked(path: Path) -> bool:
@@ -95,19 +103,9 @@ def _file_is_locked(path: Path) -> bool:
     return False
 
 
-def _is_locked(database: Database, key: int) -> bool:
-    query = text(
-        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
-        " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
-        " AND classid = 0 AND objid::bigint = :key)"
-    )
-    with database.reading() as session:
-        return bool(session.scalar(query, {"key": key}))
-
-
 def _key(name: str) -> int:
     return crc32(f"tongdui:{name}".encode())
 
 
-def _file(database: Database, name: str) -> Path:
-    return Path(f"{make_url(database.url).database or ''}.{name}.lock")
+def _file(database: str, name: str) -> Path:
+    return Path(f"{database}.{name}.lock")

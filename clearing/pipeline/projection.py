@@ -19,6 +19,7 @@ from clearing.kit import metrics
 from clearing.kit.clock import clock_of
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.wakeups.channels import Channel, notify
+from clearing.ledger.activity.recorder import ActivityRecorder
 from clearing.ledger.journal.models import Batch, Block, QuarantinedEvent, Rejection
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
@@ -76,7 +77,7 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     for quarantined in content.quarantined:
         quarantine_event(session, quarantined)
     for item, event in content.rare:
-        apply_or_quarantine(session, block.number, item, event)
+        apply_or_quarantine(session, block.number, day, item, event)
     inherit_uses(session, [event for _, event in content.rare], day, 1)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
@@ -85,8 +86,9 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     leaves = EntryRepository(session).add(content.entries, block.number)
     session.add_all(content.rejections)
     journal = JournalService(session)
-    effects = journal.effects_of(content.entries, day)
-    LotRepository(session).note_reversals(content.entries, journal.originals(content.entries))
+    originals = journal.originals(content.entries)
+    effects = journal.effects_of(content.entries, day, originals)
+    LotRepository(session).note_reversals(content.entries, originals)
     _note_posted(content, leaves, block.number)
     ended = OrderFinalisation(session).settle(
         content.decisions,
@@ -96,6 +98,7 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         due=LotService(session, network=network).due_days(content.entries, day),
         midnight=network.begin_of(network.day_at(clock_of(session).unix())),
     )
+    ActivityRecorder(session).add(content.entries, day, originals)
     if block.receipts:  # the calls in them are final, too
         notify(session, Channel.DECIDED)
     for order in ended:

@@ -14,8 +14,9 @@ from clearing.chain import contract
 from clearing.chain.client import Log
 from clearing.kit import metrics
 from clearing.kit.events.recorder import EventRecorder
+from clearing.ledger.activity.recorder import ActivityRecorder
 from clearing.ledger.journal.models import ChainEvent, QuarantinedEvent
-from clearing.ledger.journal.repository import ChainEventRepository, QuarantineRepository
+from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, QuarantineRepository
 from clearing.pipeline.registry_events import apply_event
 from tongdui.encoding import bytes_of, hex_of
 
@@ -29,11 +30,14 @@ _INAPPLICABLE = (*UNREADABLE, InvalidRequestError, IntegrityError, DataError)
 the event."""
 
 
-def apply_or_quarantine(session: Session, block_number: int, item: Log, event: contract.ContractEvent) -> bool:
-    """Applies an event and returns True; where that fails, undoes its changes, puts it into quarantine and returns False."""
+def apply_or_quarantine(
+    session: Session, block_number: int, day: int, item: Log, event: contract.ContractEvent
+) -> bool:
+    """Applies an event of a block of this day and returns True; where that fails, undoes its changes, puts it into quarantine and
+    returns False."""
     try:
         with session.begin_nested():
-            _apply(session, block_number, item.index, event)
+            _apply(session, block_number, day, item.index, event)
     except _INAPPLICABLE as error:
         quarantine_event(session, quarantined_event(block_number, item, event.name, error))
         return False
@@ -89,12 +93,15 @@ def _release(session: Session, quarantined: QuarantinedEvent) -> None:
     event = contract.decode_log(Log(topics, quarantined.data, quarantined.log_index, quarantined.tx_hash))
     if event is None:
         raise LookupError("the contract has no such event")
-    _apply(session, quarantined.block_number, quarantined.log_index, event)
+    block = BlockRepository(session).by_number(quarantined.block_number)
+    assert block is not None, "an event leaves the quarantine with its block"
+    _apply(session, block.number, block.day, quarantined.log_index, event)
     QuarantineRepository(session).remove(quarantined)
 
 
-def _apply(session: Session, block_number: int, log_index: int, event: contract.ContractEvent) -> None:
+def _apply(session: Session, block_number: int, day: int, log_index: int, event: contract.ContractEvent) -> None:
     undo = apply_event(session, event)
+    ActivityRecorder(session).add_bank_event(event.name, event.arguments, day)
     applied = ChainEvent(
         block_number=block_number, log_index=log_index, name=event.name, arguments=event.arguments, undo=undo
     )

@@ -9,6 +9,7 @@ from clearing.chain.client import ChainClient
 from clearing.kit import metrics
 from clearing.kit.database import Database
 from clearing.kit.events.recorder import EventRecorder
+from clearing.ledger.activity.recorder import ActivityRecorder
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, EntryRepository
 from clearing.ledger.journal.service import JournalService
@@ -38,8 +39,11 @@ def take_back(session: Session, block: Block) -> None:
     """Undoes everything that `project_block` did for this block."""
     metrics.BLOCKS_REMOVED.inc()
     log.warning("block fell out of the chain", block=block.number, hash=hex_of(block.hash))
-    effects = JournalService(session).effects_of(EntryRepository(session).of_block(block.number), block.day)
+    journal, entries = JournalService(session), EntryRepository(session).of_block(block.number)
+    originals = journal.originals(entries)
+    effects = journal.effects_of(entries, block.day, originals)
     OrderFinalisation(session).reopen(block.number, effects=effects, day=block.day)
+    ActivityRecorder(session).take_back(entries, block.day, originals)
     blocks = BlockRepository(session)
     first_batch = blocks.first_batch(block.number)
     blocks.remove_content(block.number)
@@ -59,4 +63,5 @@ def _revert_events(session: Session, block_number: int, day: int) -> None:
     inherit_uses(session, events, day, -1)
     for event in events:
         revert_event(session, event.name, event.arguments, event.undo)
+        ActivityRecorder(session).take_bank_event_back(event.name, event.arguments, day)
         repository.remove(event)

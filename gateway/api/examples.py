@@ -72,6 +72,15 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "daily_cap": 100_000,
         "valid_until": "2040-01-01T00:00:00Z",
     },
+    ("POST", "/v1/agreements/preview"): {
+        "kind": "exchange",
+        **_EXCHANGE,
+        "points": 1_000,
+        "rate_num": 9,
+        "rate_den": 10,
+        "unit_price_micros": 10_000,
+        "fee_bps": 50,
+    },
     ("POST", "/v1/agreements/{agreement}/signatures"): {},
     ("POST", "/v1/agreements/{agreement}/termination"): {"effective_at": "2039-12-01T00:00:00Z"},
     ("POST", "/v1/quotes"): {**_EXCHANGE, "points": 1_000, "member": MEMBER},
@@ -103,6 +112,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"since": "2026-11-01T00:00:00Z"},
     ("POST", "/v1/sessions"): {"email": "li@partner.example", "password": "correct-horse-battery"},
     ("POST", "/v1/sessions/current/seat"): {"seat": f"sea_{EXAMPLE_ULID}"},
+    ("POST", "/v1/operations/pause"): {"reason": "a new node takes over"},
     ("POST", "/v1/api_keys"): {"role": "merchant", "scopes": ["issue", "redeem", "read"]},
 }
 """The body of each route that has one."""
@@ -117,6 +127,7 @@ PATHS: Mapping[str, str] = {
     "code": f"cod_{EXAMPLE_ULID}",
     "endpoint": ENDPOINT,
     "leaf": "0x" + "5f" * 32,
+    "batch": "1",
     "order": f"ord_{EXAMPLE_ULID}",
     "statement": f"stm_{EXAMPLE_ULID}",
     "api_key": f"key_{EXAMPLE_ULID}",

@@ -19,12 +19,15 @@ TAGS: Mapping[str, str] = {
     "holds": "Points set aside until they are captured or released, or lapse.",
     "orders": "Many instructions under one signature, and the nonces to sign with.",
     "settlement": "What merchants owe each other, and money at the settlement bank.",
+    "activity": "What a merchant did, day by day, and with whom: totals that grow with every block.",
     "statements": "A merchant's position, day by day.",
     "entries": "What the chain posted, with receipts that anyone can verify.",
+    "batches": "What the sequencer sent at once, with the roots that prove its entries.",
     "events": "What happened, to what, and who did it.",
     "webhooks": "Where a merchant is told of its events; below, what it is told.",
     "sessions": "People who sign in: their sessions, seats, passwords and second factors.",
     "staff": "The people of a merchant, or of the network itself, and invitations.",
     "api keys": "Keys to this gateway, with a role and scopes.",
+    "operations": "The network at work, for whoever operates it.",
 }
 """What each group is about."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.errors import Forbidden, Unauthenticated
 from clearing.ordering.orders.kinds import KINDS
@@ -16,6 +17,9 @@ from clearing.parties.staff.models import Restriction
 from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.titles import Title
 from tongdui.orders import Kind
+
+VISITOR = Caller("public", Role.AUDITOR, None, frozenset())
+"""Whoever comes without a credential. Only routes that the operator has made public let it in (`Rule.lets_visitors_in`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class Rule:
     """It concerns the person alone: also one who must do something before all else may call it."""
     is_open: bool = False
     """Anybody may call it, without a credential."""
+    is_public: bool = False
+    """Whether it shows nothing but what anybody can see on the chain, so the operator may open it to everybody."""
+
+    def lets_visitors_in(self, settings: Settings) -> bool:
+        """Whether a caller needs no credential."""
+        return self.is_public and settings.public_explorer
 
     def check(self, caller: Caller) -> None:
         """Refuses a caller whom the rule does not let in."""
@@ -69,6 +79,10 @@ def _merchant(*scopes: Scope) -> Rule:
     return Rule(frozenset({Role.MERCHANT}), frozenset(scopes))
 
 
+def _public(rule: Rule) -> Rule:
+    return replace(rule, is_public=True)
+
+
 def _only(*roles: Role) -> Rule:
     return Rule(frozenset(roles))
 
@@ -76,6 +90,7 @@ def _only(*roles: Role) -> Rule:
 _ANYONE = Rule(frozenset(Role))
 _READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ}))
 _READERS_AND_TREASURY = Rule(frozenset(Role), frozenset({Scope.READ}))
+_OVERSEERS = _only(Role.OPERATOR, Role.AUDITOR)
 _MOVERS = _merchant(*(Scope(kind.label) for kind in Kind))
 """Keys that may sign orders of some kind. For an order, the key also needs the scope of each instruction."""
 _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
@@ -89,7 +104,7 @@ _MEMBER_KEEPERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR}), frozenset({Sco
 """A merchant for its own programs and till; the operator for the network."""
 
 RULES: dict[tuple[str, str], Rule] = {
-    ("GET", "/v1/network"): _ANYONE,
+    ("GET", "/v1/network"): _public(_ANYONE),
     # Parties
     ("POST", "/v1/merchants"): _only(Role.OPERATOR),
     ("GET", "/v1/merchants"): _READERS_AND_TREASURY,
@@ -98,6 +113,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/programs"): _only(Role.OPERATOR),
     ("GET", "/v1/programs"): _READERS_AND_TREASURY,
     ("GET", "/v1/programs/{program}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/programs/{program}/circulation"): _READERS_AND_TREASURY,
     ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
     ("POST", "/v1/members/register"): _merchant(Scope.MEMBERS),
     ("GET", "/v1/members"): _READERS,
@@ -121,6 +137,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/merges"): _READERS,
     ("GET", "/v1/merges/{merge}"): _READERS,
     ("POST", "/v1/agreements"): _merchant(Scope.AGREE),
+    ("POST", "/v1/agreements/preview"): _merchant(Scope.AGREE, Scope.READ),
+    ("GET", "/v1/rates"): _READERS,
     ("POST", "/v1/agreements/{agreement}/signatures"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/withdrawal"): _merchant(Scope.AGREE),
     ("POST", "/v1/agreements/{agreement}/termination"): _merchant(Scope.AGREE),
@@ -156,6 +174,9 @@ RULES: dict[tuple[str, str], Rule] = {
     # Settlement
     ("GET", "/v1/positions"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
+    ("GET", "/v1/positions/{merchant}/history"): _READERS_AND_TREASURY,
+    ("GET", "/v1/partners"): _READERS_AND_TREASURY,
+    ("GET", "/v1/activity"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
     ("GET", "/v1/deposits"): _READERS_AND_TREASURY,
     ("GET", "/v1/deposits/{movement}"): _READERS_AND_TREASURY,
@@ -165,9 +186,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/statements"): _READERS_AND_TREASURY,
     ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
     # What happened
-    ("GET", "/v1/entries"): _READERS,
-    ("GET", "/v1/entries/{leaf}"): _READERS,
-    ("GET", "/v1/entries/{leaf}/receipt"): _READERS,
+    ("GET", "/v1/entries"): _public(_READERS),
+    ("GET", "/v1/entries/{leaf}"): _public(_READERS),
+    ("GET", "/v1/entries/{leaf}/receipt"): _public(_READERS),
+    ("GET", "/v1/batches"): _public(_READERS),
+    ("GET", "/v1/batches/{batch}"): _public(_READERS),
     ("GET", "/v1/events"): _READERS_AND_TREASURY,
     ("GET", "/v1/events/stream"): _READERS_AND_TREASURY,
     ("POST", "/v1/webhook_endpoints"): _SUBSCRIBERS,
@@ -178,6 +201,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _SUBSCRIBERS,
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
+    # What the operator does
+    ("GET", "/v1/operations"): _OVERSEERS,
+    ("POST", "/v1/operations/pause"): _only(Role.OPERATOR),
+    ("POST", "/v1/operations/resume"): _only(Role.OPERATOR),
+    ("POST", "/v1/orders/{order}/cancel"): _only(Role.OPERATOR),
+    ("GET", "/v1/quarantined_events"): _OVERSEERS,
+    ("POST", "/v1/quarantined_events/retry"): _only(Role.OPERATOR),
 }
 
 
@@ -203,7 +233,7 @@ def authenticate(database: Database, token: str) -> Caller:
 
 def require_live(session: Session, caller: Caller) -> None:
     """Refuses a caller whose key was revoked, or whose session has ended or changed, as the session's transaction sees it."""
-    if not bearers.is_live(session, caller):
+    if caller is not VISITOR and not bearers.is_live(session, caller):
         raise _unknown(is_session=caller.person_id is not None)
 
 

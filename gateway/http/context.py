@@ -25,8 +25,10 @@ from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
 from clearing.parties.staff.sessions import Origin
+from gateway.http.auth import VISITOR
 from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
+from gateway.http.problems import HttpError
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
@@ -130,6 +132,11 @@ class Call(Transacted):
         return self.caller.actor
 
     @property
+    def is_public(self) -> bool:
+        """Whether nobody knows who calls."""
+        return self.caller is VISITOR
+
+    @property
     def viewer(self) -> Viewer:
         """How much the caller may see."""
         return self.caller.viewer
@@ -203,6 +210,12 @@ class ChainResource(Generic[V_co]):
         """A route's result: the resource with this id, which the route has just made or changed."""
         assert id.startswith(f"{self.prefix}_"), (id, self.prefix)
         return Started(id)
+
+
+def require_credential(call: Call, what: str, *, is_used: bool) -> None:
+    """Refuses somebody without a credential who uses a part of a public route that says more than the chain."""
+    if is_used and call.is_public:
+        raise HttpError(401, "unauthenticated", f"{what} needs a credential: `Authorization: Bearer tdk_...`")
 
 
 def call_of(request: Request) -> Call:

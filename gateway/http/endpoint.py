@@ -12,12 +12,12 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from clearing.kit.errors import NotFound
-from clearing.parties.access.service import presumed_caller
+from clearing.parties.access.service import Caller, presumed_caller
 from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
 from gateway.http.acceptance import Applicant, run_alone
-from gateway.http.auth import RULES, Rule, authenticate, require_live, token_of
-from gateway.http.context import Call, Gateway, OpenCall, call_of, open_call_of
+from gateway.http.auth import RULES, VISITOR, Rule, authenticate, require_live, token_of
+from gateway.http.context import Call, Gateway, OpenCall, call_of, open_call_of, require_credential
 from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
@@ -206,6 +206,7 @@ class Endpoint(APIRoute):
                 call.columns = self.columns
             if self.expandable:
                 call.expand = expansion.wanted(request, self.expandable)
+                require_credential(call, expansion.PARAMETER, is_used=bool(call.expand))
             if self.mutates:
                 call.dry_run = self.has_dry_run and dry_run.is_wanted(request)
                 _read_mutation(call, request)
@@ -233,11 +234,7 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
     if "\0" in request.scope["path"]:
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
-    token = token_of(request.headers.get("authorization"))
-    # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
-    caller = presumed_caller(gateway.database, token)
-    if caller is None or is_stream:
-        caller = await to_thread.run_sync(authenticate, gateway.database, token)
+    caller = await _caller_of(request, gateway, rule, is_stream=is_stream)
     rule.check(caller)
     preferences = request.headers.getlist("prefer")
     return Call(
@@ -250,6 +247,18 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
         wait=preferred_wait(preferences),
         minimal=prefers_minimal(preferences),
     )
+
+
+async def _caller_of(request: Request, gateway: Gateway, rule: Rule, *, is_stream: bool) -> Caller:
+    header = request.headers.get("authorization")
+    if header is None and rule.lets_visitors_in(gateway.settings):
+        return VISITOR
+    token = token_of(header)
+    # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
+    caller = presumed_caller(gateway.database, token)
+    if caller is None or is_stream:
+        caller = await to_thread.run_sync(authenticate, gateway.database, token)
+    return caller
 
 
 def _read_mutation(call: Call, request: Request) -> None:

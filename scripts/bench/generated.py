@@ -439,7 +439,35 @@ _TRADE: Statements = (
     ),
 )
 
+_SIDES = """
+SELECT source_merchant AS merchant, target_merchant AS other, entries.program AS program, entries.kind AS kind,
+    CASE WHEN entries.kind = 6 THEN 3 ELSE 0 END AS undone, CASE WHEN entries.kind = 6 THEN 1 ELSE 0 END AS flow, points,
+    settled AS micros, block_number
+FROM entries JOIN agreements ON number = agreement
+UNION ALL
+SELECT target_merchant, source_merchant, CASE WHEN target_program > 0 THEN target_program ELSE entries.program END, entries.kind,
+    CASE WHEN entries.kind = 6 THEN 3 ELSE 0 END, CASE WHEN entries.kind = 6 THEN 0 ELSE 1 END,
+    CASE WHEN target_program > 0 THEN "out" ELSE points END, settled, block_number
+FROM entries JOIN agreements ON number = agreement
+UNION ALL
+SELECT merchant_number, -1, entries.program, entries.kind, 0, CASE WHEN entries.kind = 1 THEN 1 ELSE 0 END, points, 0, block_number
+FROM entries JOIN programs ON programs.number = entries.program WHERE agreement = 0
+UNION ALL
+SELECT n, -1, 0, 0, 0, 1, 0, 1000000, :entries: / 400 + 1 FROM NUMBERS
+"""
+"""What each entry did for each of its merchants; and a deposit for each merchant."""
+_TOTALS = f"""
+INSERT INTO daily_totals (merchant, counterparty, day, program, kind, reversed_kind, flow, entries, points, micros, fees)
+SELECT merchant, OTHER, DAY, program, kind, undone, flow, count(*), sum(points), sum(micros), 0
+FROM ({_SIDES}) AS sides JOIN blocks ON blocks.number = block_number WHERE CONDITION
+GROUP BY merchant, OTHER, DAY, program, kind, undone, flow
+"""
+
 _AROUND: Statements = (
+    *(
+        (_TOTALS.replace("OTHER", other).replace("DAY", day).replace("CONDITION", condition), f"1..{MERCHANTS}")
+        for other, day, condition in (("other", "day", "other >= 0"), ("-1", "day", "TRUE"), ("-1", "0", "TRUE"))
+    ),
     (
         """
         INSERT INTO events (seq, id, type, subject, actor, merchant_number, data, created_at)

@@ -104,8 +104,9 @@ class Reads:
             yield path
 
     def _callers(self, route: str) -> list[str]:
-        rule = RULES["GET", route]
-        return [*MERCHANTS, OPERATOR] if Role.OPERATOR in rule.roles else [*MERCHANTS]
+        roles = RULES["GET", route].roles
+        merchants = [*MERCHANTS] if Role.MERCHANT in roles else []
+        return [*merchants, OPERATOR] if Role.OPERATOR in roles else merchants
 
     def _chosen(self, route: str, filters: Sequence[str], caller: str) -> Iterator[list[tuple[str, str]]]:
         allowed = [name for name in filters if name not in _NOT_FOR.get(caller, _NOT_FOR_MERCHANTS)]
@@ -193,9 +194,15 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "external_id": [f"c-{some}"],
         "q": ["c", f"c-{some[:2]}"],
         "address": [address],
-        "batch": ["1"],
+        "batch": ["1", str(size.entries // 800)],
         "type": ["order.settled", "exchange.received", "reversal.received", "order.cancelled", "member.frozen"],
         "subject": [identifier("ord", 50)],
+        "from": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
+        "to": [_day(now, size.days // 2), _day(now, 1)],
+        "since": [_day(now, 90), _day(now, 1)],
+        "days": ["90", "30"],
+        "activity cursor": [f"{int(now.timestamp()) // 86_400 - size.days // 2}_1_1_0_0"],
+        "partners cursor": ["20"],
         "day[gte]": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         "day[lt]": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         # Deep pages
@@ -216,6 +223,8 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "deposits cursor": [identifier("dep", size.days * 20)],
         "withdrawals cursor": [identifier("wdr", 10)],
         "statements cursor": [identifier("stm", size.days * 20)],
+        "batches cursor": [str(size.entries // 800)],
+        "quarantined_events cursor": ["2_0"],
         "events cursor": [identifier("evt", 100)],
         "api_keys cursor": [identifier("key", 1)],
     }

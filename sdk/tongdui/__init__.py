@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from . import rates as rates
     from . import receipts as receipts
     from . import till as till
+    from ._activity import Activity as Activity
+    from ._activity import Circulation as Circulation
+    from ._activity import Partner as Partner
+    from ._activity import PositionDay as PositionDay
+    from ._activity import PositionHistory as PositionHistory
+    from ._activity import Settled as Settled
     from ._amounts import Rate as Rate
     from ._amounts import format_micros as format_micros
     from ._amounts import yuan as yuan
@@ -95,9 +101,28 @@ if TYPE_CHECKING:
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
     from ._movement_filters import MovementFilters as MovementFilters
+    from ._operations import Actor as Actor
+    from ._operations import Batch as Batch
+    from ._operations import InFlight as InFlight
+    from ._operations import Node as Node
+    from ._operations import Operations as Operations
+    from ._operations import Pause as Pause
+    from ._operations import Projector as Projector
+    from ._operations import QuarantinedEvent as QuarantinedEvent
+    from ._operations import QuarantineRetry as QuarantineRetry
+    from ._operations import Queue as Queue
+    from ._operations import Reconciliation as Reconciliation
+    from ._operations import Sequencing as Sequencing
+    from ._operations import WaitingOrder as WaitingOrder
     from ._pagination import AsyncPages as AsyncPages
     from ._pagination import Page as Page
     from ._pagination import Pages as Pages
+    from ._rates import AgreementPreview as AgreementPreview
+    from ._rates import Conversion as Conversion
+    from ._rates import RateCycle as RateCycle
+    from ._rates import RateEdge as RateEdge
+    from ._rates import RateNode as RateNode
+    from ._rates import Rates as Rates
     from ._receipt import Receipt as Receipt
     from ._receipt import ReceiptEntry as ReceiptEntry
     from ._receipt import ReceiptNames as ReceiptNames
@@ -113,6 +138,14 @@ if TYPE_CHECKING:
 # The server imports `tongdui.orders` at every start, and with it this file. The client behind it needs httpx and pydantic,
 # which take longer to load than the rest of a small command, so each name loads its module when it is first used.
 _NAMES = {
+    "_activity": (
+        "Activity",
+        "Circulation",
+        "Partner",
+        "PositionDay",
+        "PositionHistory",
+        "Settled",
+    ),
     "_amounts": (
         "Rate",
         "format_micros",
@@ -205,10 +238,33 @@ _NAMES = {
         "WebhookReplay",
     ),
     "_movement_filters": ("MovementFilters",),
+    "_operations": (
+        "Actor",
+        "Batch",
+        "InFlight",
+        "Node",
+        "Operations",
+        "Pause",
+        "Projector",
+        "QuarantineRetry",
+        "QuarantinedEvent",
+        "Queue",
+        "Reconciliation",
+        "Sequencing",
+        "WaitingOrder",
+    ),
     "_pagination": (
         "AsyncPages",
         "Page",
         "Pages",
+    ),
+    "_rates": (
+        "AgreementPreview",
+        "Conversion",
+        "RateCycle",
+        "RateEdge",
+        "RateNode",
+        "Rates",
     ),
     "_receipt": (
         "Receipt",

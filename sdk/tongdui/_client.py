@@ -17,6 +17,7 @@ from ._kinds import KindResources
 from ._nonces import NonceFile, NonceLease
 from ._resource import ResourceAttribute
 from ._resources.access import ApiKeys, AsyncApiKeys
+from ._resources.activity import ActivityInfo, AsyncActivityInfo
 from ._resources.agreements import Agreements, AsyncAgreements
 from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
@@ -24,6 +25,14 @@ from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
 from ._resources.merges import AsyncMerges, Merges
 from ._resources.movements import AsyncMovements, Movements
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
+from ._resources.operations import (
+    AsyncBatches,
+    AsyncOperationsInfo,
+    AsyncQuarantinedEvents,
+    Batches,
+    OperationsInfo,
+    QuarantinedEvents,
+)
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
 from ._resources.sessions import AsyncSessions, Sessions
@@ -53,13 +62,17 @@ class BaseClient(KindResources):
     deposits = ResourceAttribute(Deposits, AsyncDeposits)
     withdrawals = ResourceAttribute(Withdrawals, AsyncWithdrawals)
     entries = ResourceAttribute(Entries, AsyncEntries)
+    batches = ResourceAttribute(Batches, AsyncBatches)
     events = ResourceAttribute(Events, AsyncEvents)
+    activity = ResourceAttribute(ActivityInfo, AsyncActivityInfo)
     statements = ResourceAttribute(Statements, AsyncStatements)
     lots = ResourceAttribute(Lots, AsyncLots)
     expirations = ResourceAttribute(Expirations, AsyncExpirations)
     webhook_endpoints = ResourceAttribute(WebhookEndpoints, AsyncWebhookEndpoints)
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
     sessions = ResourceAttribute(Sessions, AsyncSessions)
+    operations = ResourceAttribute(OperationsInfo, AsyncOperationsInfo)
+    quarantined_events = ResourceAttribute(QuarantinedEvents, AsyncQuarantinedEvents)
 
     def __init__(
         self,

@@ -38,7 +38,8 @@ def _led(site: Site, *names: str) -> Iterator[None]:
         for daemon in daemons:
             daemon.release()
         # PostgreSQL ends a session, and with it the session's locks, some time after the client has disconnected.
-        until(lambda: not any(has_leader(site.database, daemon) for daemon in ("sequencer", "projector")))
+        with site.database.reading() as session:
+            until(lambda: not any(has_leader(session, daemon) for daemon in ("sequencer", "projector")))
 
 
 def _ready(site: Site) -> tuple[int, str, set[str]]:

@@ -82,4 +82,5 @@ def _effects(database: Database, history: EntryHistory, entries: list[Entry]) ->
     """What these entries of today's block change, with the whole history in the database."""
     store(database, history)
     with database.session.begin() as session:
-        return JournalService(session).effects_of(entries, TODAY)
+        journal = JournalService(session)
+        return journal.effects_of(entries, TODAY, journal.originals(entries))

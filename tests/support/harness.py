@@ -41,6 +41,7 @@ from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.programs.models import Program
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
+from tests.support.activity import expected_totals, stored_totals
 from tongdui.encoding import hex_of, keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 from tongdui.receipts import chain_head, merkle_root
@@ -325,6 +326,7 @@ class Harness:
             funds = self.call("settlementFunds")
             assert sum(position.position for position in positions) == funds
             self._check_journal(session)
+            assert stored_totals(session) == expected_totals(session)
 
     def _position(self, merchant: int) -> int:
         raw = self.client.eth_call(self.settings.contract, encode_call("merchantOf", [merchant]))

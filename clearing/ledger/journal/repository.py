@@ -83,6 +83,13 @@ class QuarantineRepository:
         query = select(QuarantinedEvent).order_by(QuarantinedEvent.block_number, QuarantinedEvent.log_index)
         return self._session.scalars(query).all()
 
+    def page(self, after: tuple[int, int] | None, limit: int) -> Sequence[QuarantinedEvent]:
+        """At most `limit` events in quarantine, oldest first, after this block and log index."""
+        place = tuple_(QuarantinedEvent.block_number, QuarantinedEvent.log_index)
+        query = select(QuarantinedEvent).order_by(QuarantinedEvent.block_number, QuarantinedEvent.log_index)
+        query = query if after is None else query.where(place > tuple_(*after))
+        return self._session.scalars(query.limit(limit)).all()
+
     def remove(self, event: QuarantinedEvent) -> None:
         """Takes an event out of quarantine."""
         self._session.delete(event)

@@ -25,6 +25,11 @@ from tongdui.orders import Kind
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
+def is_address(name: str) -> bool:
+    """Whether a member is named as the chain knows it: by its address."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
 class JournalService:
     """The journal in one transaction."""
 
@@ -32,10 +37,11 @@ class JournalService:
         self._session = session
         self._entries = EntryRepository(session)
 
-    def effects_of(self, entries: Sequence[receipts.Entry], day: int) -> Effects:
+    def effects_of(
+        self, entries: Sequence[receipts.Entry], day: int, originals: Mapping[bytes, receipts.Entry]
+    ) -> Effects:
         """Sums of what these entries of a block of this day change. The block is in the database, and so are they."""
         numbers = {entry.agreement for entry in entries if entry.agreement}
-        originals = self.originals(entries)
         same_day = self._entries.of_day(list(originals), day) if originals else frozenset()
         return Effects.of(entries, agreements_in(self._session).routes(numbers), originals, same_day)
 
@@ -117,7 +123,7 @@ class EntryService:
         return [EntrySource(None, number) for number, sides in routes.items() if program in sides]
 
     def _address(self, viewer: Viewer, member: str) -> str:
-        if _ADDRESS.fullmatch(member):
+        if is_address(member):
             return member.lower()
         return MemberService(self._session).visible(viewer, member).address
 

@@ -80,6 +80,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("block_number", "log_index", name=op.f("chain_events_pkey")),
     )
     op.create_table(
+        "daily_totals",
+        sa.Column("merchant", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("counterparty", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reversed_kind", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("flow", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("entries", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("micros", Big(), nullable=False),
+        sa.Column("fees", Big(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "merchant",
+            "counterparty",
+            "day",
+            "program",
+            "kind",
+            "reversed_kind",
+            "flow",
+            name=op.f("daily_totals_pkey"),
+        ),
+    )
+    op.create_table(
         "entries",
         sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("index", sa.Integer(), autoincrement=False, nullable=False),
@@ -1524,6 +1548,7 @@ def downgrade() -> None:
         batch_op.drop_index("entries_address_index")
 
     op.drop_table("entries")
+    op.drop_table("daily_totals")
     op.drop_table("chain_events")
     with op.batch_alter_table("blocks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("blocks_timestamp_index"))

@@ -96,10 +96,11 @@ class HealthService:
             waiting_since = progress.oldest_waiting()
             signed_at = progress.oldest_in_flight()
             pause = SwitchRepository(session).off(SEQUENCING)
+            is_led = has_leader(session, "sequencer")
         now = self._database.clock.now()
         if pause is not None:
             return Check(ok=False, detail=f"paused by {pause.actor}: {pause.reason}")
-        if not has_leader(self._database, "sequencer"):
+        if not is_led:
             return Check(ok=False, detail="not running")
         if signed_at is not None and now - signed_at > timedelta(seconds=MAX_FLIGHT_SECONDS):
             detail = f"runs, but the transaction signed at {signed_at:%Y-%m-%d %H:%M} UTC is in no block yet"
@@ -115,7 +116,8 @@ class HealthService:
     def _check_projector(self) -> Check:
         with self._database.reading() as session:
             block = BlockRepository(session).last()
-        if not has_leader(self._database, "projector"):
+            is_led = has_leader(session, "projector")
+        if not is_led:
             return Check(ok=False, detail="not running")
         head = self._chain.head()
         projected = block.number if block else -1

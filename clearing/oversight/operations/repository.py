@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.kit.clock import clock_of
 from clearing.ledger.journal.models import Block, QuarantinedEvent
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order, OrderState
+from clearing.ordering.orders.progress_repository import WAITING
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
@@ -24,6 +25,7 @@ class Queue:
 
     orders: int
     instructions: int
+    oldest_at: datetime | None
     oldest_seconds: float
     in_flight: int
     calls: int
@@ -47,6 +49,7 @@ class OverviewRepository:
         return Queue(
             orders=orders,
             instructions=int(instructions),
+            oldest_at=oldest,
             oldest_seconds=max(age, 0.0),
             in_flight=self._count(Transaction, Transaction.state == TransactionState.SIGNED),
             calls=self._count(Call, Call.state == CallState.PENDING),
@@ -55,9 +58,14 @@ class OverviewRepository:
         )
 
     def in_flight(self) -> Sequence[Transaction]:
-        """Transactions that no block contains yet, oldest first."""
+        """Transactions that no block contains yet, oldest first. Their bytes stay in the database."""
         query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
-        return self._session.scalars(query).all()
+        return self._session.scalars(query.options(defer(Transaction.raw))).all()
+
+    def oldest_waiting(self, limit: int) -> Sequence[Order]:
+        """The accepted orders that have waited longest for a batch; what they carry stays in the database."""
+        query = select(Order).where(WAITING).order_by(Order.seq).limit(limit)
+        return self._session.scalars(query.options(defer(Order.packed))).all()
 
     def positions(self) -> Sequence[Position]:
         """Every merchant's position."""

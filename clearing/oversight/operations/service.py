@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Conflict, NotFound
 from clearing.kit.events.recorder import EventRecorder
+from clearing.ledger.journal.models import QuarantinedEvent
+from clearing.ledger.journal.repository import QuarantineRepository
 from clearing.ordering.orders.finalisation import OrderFinalisation
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.repository import OrderRepository
@@ -51,6 +55,10 @@ class OperationsService:
         OrderFinalisation(self._session).withdraw([order], OrderState.CANCELLED, "cancelled_by_operator", self._actor)
         log.info("order cancelled", order=order.id, actor=self._actor)
         return order
+
+    def quarantined(self, *, after: tuple[int, int] | None, limit: int) -> Sequence[QuarantinedEvent]:
+        """Events in quarantine, oldest first; `after` is (block, log index) of the last one of the page before."""
+        return QuarantineRepository(self._session).page(after, limit)
 
     def retry_quarantined(self) -> tuple[int, int]:
         """Retries the events in quarantine: how many were applied, and how many failed again."""

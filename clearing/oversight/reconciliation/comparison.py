@@ -174,6 +174,7 @@ class Comparison:
         supplies = self.contract.call_each("totalSupply(uint32)", arguments)
         totals = self.contract.call_each("totalsOf(uint32)", arguments)
         names = self._names_of(())
+        stored = self.snapshot.program_totals()
         for number, supply, fields in zip(numbers, supplies, totals, strict=True):
             code = names.program(number)
             self.findings.compare(
@@ -187,9 +188,23 @@ class Comparison:
                 self.findings.compare(
                     "program total",
                     f"{code} {name}",
+                    database=stored.get(number, {}).get(name, 0),
                     contract=_unsigned(fields[32 * place : 32 * place + 32]),
                     events=events.totals[number][place],
                 )
+
+    def compare_activity(self, *, with_days: bool) -> None:
+        """Compares what daily totals say of positions with the positions; and, with their days, the totals among themselves."""
+        names, stored = self._names_of(()), self.snapshot.positions()
+        net = self.snapshot.activity_net()
+        for number in sorted({*stored, *net}):
+            position = stored.get(number, (0, 0, 0))[0]
+            self.findings.count("activity")
+            if net.get(number, 0) != position:
+                detail = f"the totals add up to {net.get(number, 0)}, the position is {position}"
+                self.findings.drift("activity", names.merchant(number), detail)
+        for key in self.snapshot.wrong_activity() if with_days else ():
+            self.findings.drift("activity", f"{names.merchant(key.merchant)}: {key}", "the days do not add up")
 
     # ---------------------------------------------------------------- the journal
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from clearing.kit.database import Base
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
+from clearing.ledger.activity.models import DailyTotal
+from clearing.ledger.activity.totals import TotalKey
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Rejection
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order
@@ -61,6 +63,7 @@ DETERMINED_PARTS = (
         [Position.merchant_number],
         keep=lambda row: row[1:] != (0, 0),
     ),
+    DeterminedPart("daily_totals", _all(DailyTotal), _all(DailyTotal)[: len(TotalKey._fields)]),
     DeterminedPart("merchants", [Merchant.number, Merchant.status], [Merchant.number], [_REGISTERED_MERCHANT]),
     DeterminedPart(
         "signer_keys",

@@ -40,6 +40,18 @@ class ReportRepository:
         query = select(Reconciliation.ended_at).where(Reconciliation.scope == Scope.FULL)
         return self._session.scalar(query.order_by(Reconciliation.ended_at.desc()).limit(1))
 
+    def newest(self) -> Reconciliation | None:
+        """The newest one, whatever it compared and found."""
+        of_each = [
+            select(Reconciliation)
+            .where(Reconciliation.scope == scope)
+            .order_by(Reconciliation.ended_at.desc())
+            .limit(1)
+            for scope in Scope
+        ]
+        found = [row for query in of_each if (row := self._session.scalar(query)) is not None]
+        return max(found, key=lambda row: row.ended_at, default=None)
+
     def first_block_at(self) -> int | None:
         """The Unix time of the first block: before it there was nothing to reconcile."""
         return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))

@@ -15,6 +15,9 @@ from clearing.kit.database import dialect_of
 from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey, Balance
+from clearing.ledger.activity.circulation import contract_total
+from clearing.ledger.activity.repository import ActivityRepository
+from clearing.ledger.activity.totals import TotalKey
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry, Rejection
 from clearing.ledger.lots.replay import LotError
@@ -158,6 +161,31 @@ class Snapshot:
         return {
             number: (position, limit, held) for number, position, limit, held in self._session.execute(select(*columns))
         }
+
+    def program_totals(self) -> dict[int, dict[str, int]]:
+        """By program: what its daily totals say of the contract's totals, by their names."""
+        query = select(Program.number, Program.merchant_number)
+        owners = {program: merchant for program, merchant in self._session.execute(query)}  # noqa: C416 (rows)
+        found: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for key, sums in ActivityRepository(self._session).all_ever().items():
+            name = contract_total(key)
+            if name is not None and owners.get(key.program) == key.merchant:
+                found[key.program][name] += sums.points
+        return found
+
+    def activity_net(self) -> dict[int, int]:
+        """By merchant: what its daily totals say of its position."""
+        found: dict[int, int] = defaultdict(int)
+        for key, sums in ActivityRepository(self._session).all_ever().items():
+            found[key.merchant] += sums.net(key.flow)
+        return found
+
+    def wrong_activity(self) -> list[TotalKey]:
+        """Totals that their parts do not add up to."""
+        activity = ActivityRepository(self._session)
+        ever, added_up = activity.all_ever(), activity.added_up()
+        wrong = [key for key in sorted({*ever, *added_up}) if ever.get(key) != added_up.get(key)]
+        return wrong + activity.wrong_days()
 
     def batches(self, first_block: int, last_block: int) -> dict[int, StoredBatch]:
         """The batches of these blocks, each with the root of its entries."""

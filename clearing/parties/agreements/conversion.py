@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clearing.parties.agreements.models import Agreement, AgreementKind
+from tongdui.orders import AgreementTerms
 from tongdui.rates import fee_up, source_points_up, target_points_down
 
 
@@ -22,7 +23,7 @@ class Conversion(NamedTuple):
         return self.settled + self.fee
 
 
-def convert(points: int, agreement: Agreement) -> Conversion:
+def convert(points: int, agreement: Agreement | AgreementTerms) -> Conversion:
     """What an exchange or a spend of `points` does under these terms. What a rate leaves over stays with the member."""
     if agreement.kind == AgreementKind.ACCEPTANCE:
         price = points * agreement.unit_price_micros

@@ -67,7 +67,13 @@ def check_cycles(session: Session, terms: AgreementTerms) -> None:
 
 
 def profitable_cycle(existing: Iterable[Exchange], new: Exchange) -> Cycle | None:
-    """The most profitable cycle that `new` would close, or None.
+    """The most profitable cycle that `new` would close, or None where none makes more points of one."""
+    found = best_cycle(existing, new)
+    return found if found is not None and found.gain > 1 else None
+
+
+def best_cycle(existing: Iterable[Exchange], new: Exchange) -> Cycle | None:
+    """Of the cycles that `new` would close, the one that gives the most points back; None where it closes none.
 
     The existing exchanges contain no profitable cycle, so the best way back from the new target to the new source visits
     no program twice: Bellman-Ford (with products for sums) finds it in as many rounds as there are programs.
@@ -87,5 +93,6 @@ def profitable_cycle(existing: Iterable[Exchange], new: Exchange) -> Cycle | Non
                 improved = True
         if not improved:
             break
-    gain = best.get(new.source, Fraction(0)) * new.rate
-    return Cycle((new.source, *path[new.source]), gain) if gain > 1 else None
+    if new.source not in best:
+        return None
+    return Cycle((new.source, *path[new.source]), best[new.source] * new.rate)

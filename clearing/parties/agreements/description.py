@@ -91,12 +91,16 @@ class AgreementDescriptions:
         return by_source(Exchange.under(signed.terms) for signed in self._agreements.exchanges_after(self._at))
 
     def _renewal_warning(self, cycle: tuple[int, ...]) -> dict[str, Any]:
-        path = [self._names.program(number) for number in cycle]
-        detail = (
-            f"points that go {' → '.join(path)} come back with a later expiry: "
-            "if you do not want that, let every agreement on the way keep the expiry (keep_expiry)"
-        )
-        return {"code": "expiry_renewal", "detail": detail, "path": path}
+        return renewal_warning([self._names.program(number) for number in cycle])
+
+
+def renewal_warning(path: Sequence[str]) -> dict[str, Any]:
+    """Warns of points that come back with a later expiry. `path` has the codes of the programs on their way."""
+    detail = (
+        f"points that go {' → '.join(path)} come back with a later expiry: "
+        "if you do not want that, let every agreement on the way keep the expiry (keep_expiry)"
+    )
+    return {"code": "expiry_renewal", "detail": detail, "path": list(path)}
 
 
 def _side_of(agreement: Agreement, merchant_number: int | None) -> str | None:

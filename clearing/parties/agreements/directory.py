@@ -41,6 +41,22 @@ class AgreementDirectory:
         found = self._registered.get(sides, ())
         return next((agreement for agreement in found if agreement.valid_from <= at < agreement.usable_until), None)
 
+    def usable_at(self, at: int) -> list[Agreement]:
+        """Every registered agreement that can be used at Unix time `at`, by number."""
+        found = [agreement for sides in self._registered.values() for agreement in sides]
+        usable = [agreement for agreement in found if agreement.valid_from <= at < agreement.usable_until]
+        return sorted(usable, key=lambda agreement: agreement.number or 0)
+
+    def partners_of(self, merchant: int) -> list[int]:
+        """The numbers of the merchants with whom this one has, or had, an agreement on the chain."""
+        sides = {
+            (agreement.source_merchant, agreement.target_merchant)
+            for agreement in self._by_number.values()
+            if agreement.state in REGISTERED
+        }
+        partners = {other for pair in sides if merchant in pair for other in pair}
+        return sorted(partners - {merchant})
+
     def routes(self, numbers: Collection[int]) -> dict[int, Route]:
         """The sides of these agreements, by number."""
         found = [self._by_number[number] for number in numbers if number in self._by_number]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import ClearingError, Conflict, Forbidden, InvalidRequest, Refused
+from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity, instant
 from clearing.kit.ids import new_id
 from clearing.kit.signing.keyring import Keyring
@@ -24,7 +24,14 @@ from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState
 from clearing.parties.agreements.repository import AgreementFilter, AgreementRepository
 from clearing.parties.agreements.signatures import check_signature, signature_of
-from clearing.parties.agreements.terms import MIN_REMAINING_SECONDS, Proposal, check_terms, contract_tuple, terms_of
+from clearing.parties.agreements.terms import (
+    MIN_REMAINING_SECONDS,
+    Proposal,
+    check_terms,
+    contract_tuple,
+    require_party,
+    terms_of,
+)
 from clearing.parties.agreements.visibility import locked_for_party, unknown_agreement
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_merchant
@@ -50,8 +57,7 @@ class AgreementService:
     def propose(self, merchant: Merchant, proposal: Proposal, actor: str) -> Agreement:
         """Stores the proposed terms, with the proposer's signature if it came along or a managed key can make it."""
         terms = terms_of(self._session, proposal)
-        if merchant.number not in (terms.source_merchant, terms.target_merchant):
-            raise Forbidden("a merchant can only propose agreements of its own", code="forbidden")
+        require_party(merchant, terms)
         self._check(terms)
         agreement = self._stored(merchant, terms)
         signature = signature_of(self._session, self._keyring, merchant.number, agreement.digest, proposal.signature)

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import FieldError, InvalidRequest, NotFound
+from clearing.kit.errors import FieldError, Forbidden, InvalidRequest, NotFound
 from clearing.parties.agreements.models import Agreement, AgreementKind, Initiator
 from clearing.parties.agreements.repository import REGISTERED, AgreementRepository
+from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import require_merchant, require_participating
 from clearing.parties.programs.service import require_program
@@ -88,6 +89,12 @@ def terms_of(session: Session, proposal: Proposal) -> AgreementTerms:
         keep_expiry=proposal.keep_expiry,
         document=proposal.document or secrets.token_bytes(32),
     )
+
+
+def require_party(merchant: Merchant, terms: AgreementTerms) -> None:
+    """Refuses terms of others: a merchant proposes only its own agreements."""
+    if merchant.number not in (terms.source_merchant, terms.target_merchant):
+        raise Forbidden("a merchant can only propose agreements of its own", code="forbidden")
 
 
 def check_terms(session: Session, terms: AgreementTerms, *, minimum_fee_bps: int) -> None:

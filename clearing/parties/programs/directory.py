@@ -21,6 +21,10 @@ class ProgramDirectory:
         """The program with this number on the chain."""
         return self._by_number.get(number)
 
+    def all(self) -> list[Program]:
+        """All programs, by number."""
+        return [self._by_number[number] for number in sorted(self._by_number)]
+
     def by_code_or_id(self, text: str) -> Program | None:
         """The program with this code (`FUEL`) or id (`prg_...`)."""
         return self._by_name.get(text)

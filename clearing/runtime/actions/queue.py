@@ -30,7 +30,8 @@ def show(settings: Settings, *, as_json: bool) -> int:
             switch = SwitchRepository(session).off(SEQUENCING)
         now = database.clock.now()
     if as_json:
-        write_json({**asdict(queue), "transactions": [_as_json(transaction) for transaction in in_flight]})
+        since = {"oldest_at": queue.oldest_at.isoformat() if queue.oldest_at else None}
+        write_json({**asdict(queue), **since, "transactions": [_as_json(transaction) for transaction in in_flight]})
         return 0
     _show_queue(queue, switch)
     if in_flight:

@@ -10,6 +10,8 @@ from clearing.kit.fields import MerchantId, ProgramName
 from clearing.parties.agreements.models import AgreementKind, AgreementState
 from gateway.api.agreements.schemas import (
     AgreementCreate,
+    AgreementPreviewCreate,
+    AgreementPreviewView,
     AgreementView,
     KindName,
     SignatureAdd,
@@ -21,9 +23,11 @@ from gateway.api.agreements.view import (
     agreement_service,
     agreement_view,
     agreement_views,
+    preview_service,
+    preview_view,
     termination_service,
 )
-from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Looking, Mutating, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
 from gateway.http.results import Started
@@ -38,6 +42,13 @@ def propose_agreement(body: AgreementCreate, call: Waitable) -> Started[Agreemen
     """Proposes terms to another merchant. The response has the `terms` and the `digest` to sign."""
     agreement = agreement_service(call).propose(call.merchant, body.proposal(), call.actor)
     return AGREEMENTS.started(agreement.id)
+
+
+@router.post("/v1/agreements/preview", status_code=200, responses=documented(404))
+def preview_agreement(body: AgreementPreviewCreate, call: Looking) -> AgreementPreviewView:
+    """Says what terms would mean: what points become and cost, and the cycle that they would close. Proposes nothing."""
+    preview = preview_service(call).of(call.merchant, body.proposal(), body.points)
+    return preview_view(call, preview, body.points)
 
 
 @router.post("/v1/agreements/{agreement}/signatures", status_code=200)

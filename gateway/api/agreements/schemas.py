@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import AgreementId, MerchantId, MicrosOrZero, Moment, Points, ProgramName, Signature, Word
+from clearing.kit.fields import (
+    MAX_SAFE,
+    AgreementId,
+    MerchantId,
+    MicrosOrZero,
+    Moment,
+    Points,
+    ProgramName,
+    Signature,
+    Word,
+)
 from clearing.parties.agreements.models import AgreementKind, AgreementState, Initiator
 from clearing.parties.agreements.terms import MAX_GRACE_SECONDS, Proposal
 from gateway.http.schemas import Body, Hex, View, view_of
@@ -91,6 +101,15 @@ class AgreementCreate(Body):
         )
 
 
+class AgreementPreviewCreate(AgreementCreate):
+    """Terms to look at before anybody proposes them. What has no part in the answer may be missing."""
+
+    points: Points = Field(default=1_000, description="source points of an imagined movement")
+    max_points: Points = MAX_SAFE
+    daily_cap: Points = MAX_SAFE
+    valid_until: Moment = datetime(2100, 1, 1, tzinfo=UTC)
+
+
 class SignatureAdd(Body):
     """Your signature over the agreement's digest. Without it, the gateway signs with the key that it keeps for you."""
 
@@ -167,6 +186,43 @@ class AgreementView(View):
     reason: str | None = Field(description="why the contract refused to register it, or to terminate it")
     warnings: list[WarningView]
     created_at: datetime
+
+
+class ConversionView(View):
+    """What a movement of `points` source points would do under the terms."""
+
+    points: int = Field(description="as asked for")
+    points_burnt: int = Field(description="what the member gives; the rest stays with the member")
+    out: int = Field(description="points that the member gets; 0 in an acceptance, which gives goods")
+    settled_micros: int = Field(description="what the source merchant pays to the target merchant")
+    fee_micros: int = Field(description="what the source merchant pays to the operator on top")
+
+
+class CycleView(View):
+    """A way on which points come back to the program that they left: one point becomes `gain_num`/`gain_den` points."""
+
+    path: list[str] = Field(description="codes of the programs, the first one again at the end")
+    gain_num: int = Field(description="product of the rates, in lowest terms")
+    gain_den: int
+    is_allowed: bool = Field(description="false if one point would become more than one: such terms are refused")
+
+
+class AgreementPreviewView(View):
+    """What terms would mean, if they were proposed now."""
+
+    kind: KindName
+    source_merchant: str
+    target_merchant: str
+    source_program: str
+    target_program: str | None
+    conversion: ConversionView
+    cycle: CycleView | None = Field(description="the best cycle that the terms would close; null if they close none")
+    warnings: list[WarningView]
+
+
+def kind_name(kind: int) -> KindName:
+    """What the API calls a kind of agreement."""
+    return "exchange" if kind == AgreementKind.EXCHANGE else "acceptance"
 
 
 def unix_or_none(moment: datetime | None) -> int | None:

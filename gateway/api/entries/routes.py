@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from clearing.kit.fields import ProgramName, WantedMember, Word
-from clearing.ledger.journal.service import EntryService
+from clearing.ledger.journal.service import EntryService, is_address
 from gateway.api.entries.schemas import EntryView, ReceiptView
 from gateway.api.entries.view import entry_view, receipt_view
+from gateway.http.context import require_credential
 from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
 from gateway.http.problems import documented
@@ -31,7 +32,8 @@ def list_entries(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[EntryView]:
-    """Entries, newest first."""
+    """Entries, newest first. Where the explorer is public, anyone may list them, also those of an address."""
+    require_credential(call, "member", is_used=member is not None and not is_address(member))
     rows = EntryService(call.session).list(
         call.viewer, program=program, member=member, batch=batch, after=pair(cursor), limit=limit + 1
     )

@@ -13,6 +13,7 @@ from tongdui._gateway import Identified, expanding, given, name_of, new_key, opt
 from tongdui._instruction import ProgramName, code_of
 from tongdui._models import Agreement
 from tongdui._pagination import Query, listing
+from tongdui._rates import AgreementPreview, Rates
 from tongdui._resource import Resource
 from tongdui._signing import signed
 from tongdui.orders import UINT64_MAX, termination_digest
@@ -99,16 +100,8 @@ class _Agreements(Resource):
             AgreementError: The agreement would open a cycle of exchanges that makes points (`rate_cycle`).
             VerificationError: The gateway recorded other terms than these.
         """
-        if (target_program is None) == (target_merchant is None):
-            raise ValueError("give exactly one of target_program (exchange) and target_merchant (acceptance)")
-        body = given(
-            kind="exchange" if target_program is not None else "acceptance",
-            source_program=code_of(source_program),
-            target_program=code_of(target_program) if target_program is not None else None,
-            target_merchant=optional_name_of(target_merchant),
-            supersedes=optional_name_of(supersedes),
-            grace_seconds=_grace(grace_seconds),
-        )
+        body = _sides(source_program, target_program, target_merchant)
+        body |= given(supersedes=optional_name_of(supersedes), grace_seconds=_grace(grace_seconds))
         body |= _written(
             rate=rate,
             unit_price_micros=unit_price_micros,
@@ -124,6 +117,47 @@ class _Agreements(Resource):
             document=document,
         )
         return (yield from self._propose(body, idempotency_key, wait))
+
+    @operation
+    def preview(
+        self,
+        *,
+        source_program: ProgramName,
+        target_program: ProgramName | None = None,
+        target_merchant: str | Identified | None = None,
+        points: int = 1_000,
+        supersedes: str | Identified | None = None,
+        **terms: Unpack[TermChanges],
+    ) -> Flow[AgreementPreview]:
+        """Ask what terms would mean, without proposing them: what points become and cost, and the cycle that they would close.
+
+        Args:
+            source_program: The program whose points the member gives.
+            target_program: For an exchange: the program whose points the member gets.
+            target_merchant: For an acceptance: the merchant that takes the source points for goods.
+            points: Source points of an imagined movement.
+            supersedes: The agreement that this one would replace.
+            terms: The other terms, as `propose` takes them; `unit_price_micros` is needed.
+
+        Returns:
+            What the terms would mean.
+
+        Raises:
+            UnprocessableError: Such terms cannot be proposed; `errors` says which.
+        """
+        body = _sides(source_program, target_program, target_merchant) | _written(**terms)
+        body |= given(points=whole_points(points, "points"), supersedes=optional_name_of(supersedes))
+        response = yield from self._gateway.send("POST", f"{_PATH}/preview", json=body)
+        return self._gateway.parse(AgreementPreview, response)
+
+    @operation
+    def rates(self) -> Flow[Rates]:
+        """Fetch your programs and live agreements as a graph; for the operator and auditors, the network's.
+
+        Returns:
+            Programs, and what their points become.
+        """
+        return (yield from self._gateway.get(Rates, "/v1/rates"))
 
     @operation
     def supersede(
@@ -355,6 +389,20 @@ class _Agreements(Resource):
 
 def _grace(seconds: int) -> int:
     return whole_number(seconds, "grace_seconds", least=0, most=2**32 - 1, unit="seconds")
+
+
+def _sides(
+    source_program: ProgramName, target_program: ProgramName | None, target_merchant: str | Identified | None
+) -> dict[str, Any]:
+    """Between whom an agreement is, as the API writes it. Raises ValueError unless there is exactly one target."""
+    if (target_program is None) == (target_merchant is None):
+        raise ValueError("give exactly one of target_program (exchange) and target_merchant (acceptance)")
+    return given(
+        kind="exchange" if target_program is not None else "acceptance",
+        source_program=code_of(source_program),
+        target_program=code_of(target_program) if target_program is not None else None,
+        target_merchant=optional_name_of(target_merchant),
+    )
 
 
 def _written(**terms: Unpack[TermChanges]) -> dict[str, Any]:

@@ -87,6 +87,23 @@ class _Orders(Resource):
         return expect((yield from self._fetch(order.id)), expectations_of(order))
 
     @operation
+    def cancel(self, order: str | Identified, *, idempotency_key: str | None = None) -> Flow[Order]:
+        """Cancel an order that waits for a batch, and release what it reserved. The operator may do this.
+
+        Args:
+            order: The order, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The cancelled order.
+
+        Raises:
+            ConflictError: It is in a batch already, or final (`order_not_waiting`).
+        """
+        path = f"/v1/orders/{segment(name_of(order))}/cancel"
+        return self._gateway.parse(Order, (yield from self._gateway.send("POST", path, key=idempotency_key)))
+
+    @operation
     def dry_run(self, instructions: Sequence[InstructionRequest], *, atomic: bool = False) -> Flow[DryRun[Order]]:
         """Ask what `create` would do, without doing it: every check of the gateway, but no effect and no signature.
 

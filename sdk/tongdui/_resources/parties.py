@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, TypeAlias
 
+from tongdui._activity import Circulation
 from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
@@ -140,6 +141,11 @@ class _Programs(Resource):
     def get(self, program: str) -> Flow[Program]:
         """Fetch one program by its code or id. Raises NotFoundError."""
         return (yield from self._gateway.get(Program, f"/v1/programs/{segment(program)}"))
+
+    @operation
+    def circulation(self, program: ProgramName) -> Flow[Circulation]:
+        """Fetch how many points of a program are in circulation, and what became of the others. Raises NotFoundError."""
+        return (yield from self._gateway.get(Circulation, f"/v1/programs/{segment(code_of(program))}/circulation"))
 
     @listing
     def list(self, *, page_size: int | None = None) -> Query[Program]:

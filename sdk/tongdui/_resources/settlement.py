@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tongdui._activity import PositionHistory
 from tongdui._amounts import whole_number
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, name_of, segment
@@ -29,6 +30,24 @@ class _Positions(Resource):
             NotFoundError: There is no such merchant, or you may not see its position.
         """
         return (yield from self._gateway.get(Position, f"/v1/positions/{segment(name_of(merchant))}"))
+
+    @operation
+    def history(self, merchant: str | Identified, *, days: int = 30) -> Flow[PositionHistory]:
+        """Fetch a merchant's position at the end of each of the last days; of today, as it is now.
+
+        Args:
+            merchant: The merchant, or its id.
+            days: How many days, with today: 1 to 92.
+
+        Returns:
+            The days, oldest first.
+
+        Raises:
+            NotFoundError: There is no such merchant, or you may not see its position.
+        """
+        path = f"/v1/positions/{segment(name_of(merchant))}/history"
+        response = yield from self._gateway.send("GET", path, params={"days": days})
+        return self._gateway.parse(PositionHistory, response)
 
     @listing
     def list(self, *, page_size: int | None = None) -> Query[Position]:

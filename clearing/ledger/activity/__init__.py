@@ -1,0 +1,1 @@
+"""Activity: what merchants issued, redeemed, spent, exchanged and reversed, as daily totals that the projector keeps."""

@@ -1,0 +1,1 @@
+"""Batches as people look at them: what the chain closed, in which block and transaction."""
