@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checkReceipt } from "../../../pages/scripts/receipts/check.mjs";
+import { checkReceipt } from "../../../pages/build/js/receipts/check.mjs";
 import { given, told, trusted } from "./given.mjs";
 
 test("every verdict is Python's", async () => {

@@ -60,7 +60,9 @@ def receipts_of(harness: Harness) -> dict[str, Json]:
             proof = entries.receipt(Viewer(), entry.leaf)
             wire = dataclasses.asdict(proof.entry.wire())
             document = {
-                "entry": {name: f"0x{value.hex()}" if isinstance(value, bytes) else value for name, value in wire.items()},
+                "entry": {
+                    name: f"0x{value.hex()}" if isinstance(value, bytes) else value for name, value in wire.items()
+                },
                 "leaf": f"0x{proof.entry.leaf.hex()}",
                 "proof": [f"0x{sibling.hex()}" for sibling in proof.path],
                 "root": f"0x{proof.batch.root.hex()}",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
 
-import { checkReceipt } from "../../../pages/scripts/receipts/check.mjs";
+import { checkReceipt } from "../../../pages/build/js/receipts/check.mjs";
 import { given, told, trusted } from "./given.mjs";
 
 const receipt = given.receipts[Object.keys(given.receipts).at(-1)];

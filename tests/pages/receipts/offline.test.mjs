@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checkReceipt } from "../../../pages/scripts/receipts/check.mjs";
-import { parseExactly } from "../../../pages/scripts/receipts/exact.mjs";
+import { checkReceipt } from "../../../pages/build/js/receipts/check.mjs";
+import { parseExactly } from "../../../pages/build/js/receipts/exact.mjs";
 import { given, told, trusted } from "./given.mjs";
 
 const BITS = {

@@ -85,9 +85,7 @@ def test_python_and_javascript_say_the_same_of_every_alteration(
     in_javascript("agreement.test.mjs", {"trusted": trusted, "cases": cases}, tmp_path)
 
 
-def test_no_bit_of_a_receipt_can_be_altered(
-    receipts: dict[str, Json], trusted: dict[str, Any], tmp_path: Path
-) -> None:
+def test_no_bit_of_a_receipt_can_be_altered(receipts: dict[str, Json], trusted: dict[str, Any], tmp_path: Path) -> None:
     in_javascript("offline.test.mjs", {"trusted": trusted, "receipts": receipts}, tmp_path)
 
 
