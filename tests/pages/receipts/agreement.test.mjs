@@ -25,5 +25,7 @@ test("a true receipt passes every step", async () => {
       steps.map((step) => [step, "passed"]),
       name,
     );
+    const target = name.startsWith("exchange") ? { target: "CINE" } : {};
+    assert.deepEqual(result.programs, { source: "FUEL", ...target }, name);
   }
 });

@@ -1,6 +1,6 @@
 // The check of a receipt against a chain, step by step. It trusts the node that the person names, and nobody else.
 
-import { addressWord, digits, isSame, keccakOfHex, keccakOfText, word } from "./exact.mjs";
+import { addressWord, digits, isSame, keccakOfHex, keccakOfText, textOfWord, word } from "./exact.mjs";
 import { Node, NodeFault, numberOf } from "./node.mjs";
 import { findOrder, orderDigest, signerOf } from "./orders.mjs";
 import { NoReceipt, checkItself, packedWords, readReceipt, step } from "./receipt.mjs";
@@ -10,6 +10,8 @@ const ENTRY_POSTED = keccakOfText("EntryPosted(address,uint256,uint256,bytes32)"
 const LINKED_ENTRY_POSTED = keccakOfText("LinkedEntryPosted(address,bytes32,uint256,uint256,bytes32)");
 const ZERO_WORD = "0".repeat(64);
 const RANGE = 10_000n;
+const TERMS = 20;
+const TARGET_PROGRAM = 7;
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/;
 const DECIMAL = /^[0-9]{1,20}$/;
 
@@ -20,11 +22,12 @@ const DECIMAL = /^[0-9]{1,20}$/;
  * @param trusted `rpcUrl` of the node to ask, `contract` and `chainId` from a source that the person trusts. `timeout` is in
  *   milliseconds, for each question.
  * @param onStep Called with each step as soon as it is known.
- * @returns `verdict` (`valid`, `refused` or `undecided`), the `steps`, and the `receipt` if the file is one.
+ * @returns `verdict` (`valid`, `refused` or `undecided`), the `steps`, the `receipt` if the file is one, and the codes that the
+ *   chain has for its `programs` (`source`, and `target` of an exchange).
  */
 export async function checkReceipt(text, trusted, onStep = () => {}) {
   const steps = [];
-  const result = { verdict: "valid", steps, receipt: null };
+  const result = { verdict: "valid", steps, receipt: null, programs: {} };
   try {
     for await (const found of checks(text, trusted, result)) {
       steps.push(found);
@@ -57,7 +60,7 @@ async function* checks(text, trusted, result) {
   yield step("format", "passed", "format");
   yield* checkItself(receipt);
   yield trustedContract(receipt, trusted);
-  yield* new ChainCheck(receipt, trusted).steps();
+  yield* new ChainCheck(receipt, trusted, result.programs).steps();
 }
 
 function trustedContract(receipt, { contract }) {
@@ -68,8 +71,9 @@ function trustedContract(receipt, { contract }) {
 
 /** What the chain says of one receipt. Every view is read at the same block. */
 class ChainCheck {
-  constructor(receipt, { rpcUrl, chainId, timeout }) {
+  constructor(receipt, { rpcUrl, chainId, timeout }, programs) {
     this.receipt = receipt;
+    this.programs = programs;
     this.contract = receipt.contract; // it is the trusted one by now
     this.chainId = String(chainId).trim();
     this.node = new Node(rpcUrl, { timeout });
@@ -81,7 +85,7 @@ class ChainCheck {
     yield await this.#root();
     yield await this.#transaction();
     yield await this.#block();
-    yield this.#entry();
+    yield await this.#entry();
     yield await this.#head();
     yield await this.#signature();
   }
@@ -140,7 +144,7 @@ class ChainCheck {
     }
     this.#readTransaction(found);
     if (!isSame(found.transactionHash ?? hash, hash)) {
-      return step("transaction", "refused", "transaction.other", { hash, found: found.transactionHash });
+      return step("transaction", "undecided", "transaction.other", { hash, found: found.transactionHash });
     }
     if (!this.closed || found.status === "0x0") return step("transaction", "refused", "transaction", { hash, batch });
     if (this.minedIn !== block) {
@@ -173,14 +177,30 @@ class ChainCheck {
     return step("block", "passed", "block", { block: number, hash: block.hash, time, newer: this.newest - number });
   }
 
-  #entry() {
+  async #entry() {
     const { entry } = this.receipt;
     const linked = digits(entry.link) !== ZERO_WORD;
     const topics = [linked ? LINKED_ENTRY_POSTED : ENTRY_POSTED, `0x${addressWord(entry.member)}`];
     if (linked) topics.push(entry.link);
     const data = `0x${packedWords(entry)}${digits(entry.ref)}`;
     const isPosted = this.ownLogs.some((log) => sameTopics(log.topics, topics) && isSame(log.data, data));
-    return step("entry", isPosted ? "passed" : "refused", "entry", { index: entry.index, batch: entry.batch, data });
+    await this.#readPrograms();
+    const values = { index: entry.index, batch: entry.batch, data, ...this.programs };
+    return step("entry", isPosted ? "passed" : "refused", "entry", values);
+  }
+
+  /** The chain's own names for what the receipt has numbers for. */
+  async #readPrograms() {
+    const { program, agreement } = this.receipt.entry;
+    this.programs.source = await this.#codeOfProgram(word(program));
+    if (agreement === 0n) return;
+    const terms = await this.node.view(this.contract, "agreementOf(uint32)", word(agreement), this.newest, TERMS);
+    if (terms[TARGET_PROGRAM] !== ZERO_WORD) this.programs.target = await this.#codeOfProgram(terms[TARGET_PROGRAM]);
+  }
+
+  async #codeOfProgram(number) {
+    const found = await this.node.view(this.contract, "programOf(uint32)", number, this.newest, 4);
+    return textOfWord(found[2]);
   }
 
   /** The head chains the roots of all batches, so that none can be changed later. */

@@ -31,6 +31,11 @@ export function addressWord(address) {
   return digits(address).padStart(64, "0");
 }
 
+/** The text of a word that is padded on the right. */
+export function textOfWord(hex) {
+  return new TextDecoder().decode(hexToBytes(hex.replace(/(00)+$/, "")));
+}
+
 /** The hex digits of `text` without 0x, in lower case. */
 export function digits(text) {
   return text.slice(2).toLowerCase();

@@ -103,12 +103,12 @@ class ReceiptForm {
       chainId: this.#field("chain_id").value,
     };
     try {
-      const { verdict, receipt } = await checkReceipt(this.#text, trusted, (step) => {
+      const { verdict, receipt, programs } = await checkReceipt(this.#text, trusted, (step) => {
         if (run === this.#run) steps.append(this.#step(step));
       });
       if (run !== this.#run) return;
       this.#verdict(verdict);
-      if (receipt) this.#says(receipt, verdict);
+      if (verdict === "valid") this.#says(receipt, programs);
     } catch (error) {
       if (run === this.#run) this.#verdict("broken");
       throw error;
@@ -145,7 +145,8 @@ class ReceiptForm {
   }
 
   #word(code) {
-    return this.texts.querySelector(`[data-code="${code}"]`).textContent.trim().replace(/\s+/g, " ");
+    const found = this.texts.querySelector(`[data-code="${code}"]`);
+    return found ? found.textContent.trim().replace(/\s+/g, " ") : code;
   }
 
   #moment(seconds) {
@@ -156,14 +157,15 @@ class ReceiptForm {
   // ---------------------------------------------------------------- what the receipt says
 
   /** The numbers that the check has covered. Names in the file are left out, because nothing proves them. */
-  #says(receipt, verdict) {
+  #says(receipt, programs) {
     const facts = this.form.querySelector("[data-says]");
     if (!facts) return;
-    const values = { ...receipt, ...receipt.entry, kind: this.#word(`kind.${kindName(receipt.entry.kind)}`) };
+    const kind = this.#word(`kind.${kindName(receipt.entry.kind)}`);
+    const values = { ...receipt, ...receipt.entry, kind, source: programs.source, target: programs.target ?? "" };
     for (const place of facts.querySelectorAll("[data-value]")) {
       place.textContent = shownAs(place.dataset.as, values[place.dataset.value]);
     }
-    facts.hidden = verdict !== "valid";
+    facts.hidden = false;
   }
 
   #show(name, text) {
