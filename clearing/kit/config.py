@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     rpc_url: str = Field(default="http://127.0.0.1:8545", pattern=r"^https?://.")
     """JSON-RPC endpoint of a chain node."""
 
+    public_rpc_url: str = Field(default="", pattern=r"^(https?://[^@\s]+)?$")
+    """JSON-RPC endpoint that everybody may use, offered to browsers that check a receipt. Empty: they name one of their own."""
+
     chain_id: int = Field(default=31_337, ge=1)
     """The chain to which signatures are bound. Every daemon checks that its node follows this chain."""
 
@@ -212,6 +215,7 @@ _SHOULD = {
 _PATTERNS = {
     "database_url": DATABASE_URL_SHOULD,
     "rpc_url": "must begin with http:// or https://",
+    "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
     "broker_url": "must begin with redis:// or amqp://",
 }

@@ -69,7 +69,7 @@ class Health(Model):
 class Network(Model):
     """Where orders are settled: the chain and the contract that signatures are bound to, and the network's day.
 
-    `minimum_fee_bps` is the least `fee_bps` of a new agreement.
+    `minimum_fee_bps` is the least `fee_bps` of a new agreement. `rpc_hint` is a chain node that the operator lets everybody use.
     """
 
     chain_id: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -22,17 +23,26 @@ from .orders import Kind
 _BATCH_CLOSED = hex_of(keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)"))
 
 
+_DECIMAL = re.compile("0|[1-9][0-9]{0,19}")
+
+
+def _integer(value: Any) -> Any:
+    """An integer, also from the text that the gateway writes for clients whose numbers are doubles."""
+    return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
+
+
 def _kind(value: Any) -> Any:
     """A kind's number, also for its name."""
     if isinstance(value, str) and value.upper() in Kind.__members__:
         return int(Kind[value.upper()])
-    return value
+    return _integer(value)
 
 
 def _uint(bits: int) -> Any:
     return Field(ge=0, lt=2**bits, strict=True)
 
 
+Integer = Annotated[int, BeforeValidator(_integer)]
 Word = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
@@ -42,20 +52,20 @@ class ReceiptEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    batch: Annotated[int, _uint(40)]
-    index: Annotated[int, _uint(16)]
-    merchant: Annotated[int, _uint(32)]
-    nonce: Annotated[int, _uint(48)]
-    item: Annotated[int, _uint(16)]
+    batch: Annotated[Integer, _uint(40)]
+    index: Annotated[Integer, _uint(16)]
+    merchant: Annotated[Integer, _uint(32)]
+    nonce: Annotated[Integer, _uint(48)]
+    item: Annotated[Integer, _uint(16)]
     kind: Annotated[int, BeforeValidator(_kind), Field(ge=1, lt=256, strict=True)]
-    expiry_day: Annotated[int, _uint(32)]
-    program: Annotated[int, _uint(32)]
-    agreement: Annotated[int, _uint(32)]
+    expiry_day: Annotated[Integer, _uint(32)]
+    program: Annotated[Integer, _uint(32)]
+    agreement: Annotated[Integer, _uint(32)]
     member: Address
-    points: Annotated[int, _uint(64)]
-    out: Annotated[int, _uint(64)]
-    settled: Annotated[int, _uint(64)]
-    fee: Annotated[int, _uint(64)]
+    points: Annotated[Integer, _uint(64)]
+    out: Annotated[Integer, _uint(64)]
+    settled: Annotated[Integer, _uint(64)]
+    fee: Annotated[Integer, _uint(64)]
     ref: Word
     link: Word
 
@@ -87,10 +97,10 @@ class Receipt(BaseModel):
     leaf: Word
     proof: tuple[Word, ...]
     root: Word
-    batch: Annotated[int, _uint(40)]
+    batch: Annotated[Integer, _uint(40)]
     tx_hash: Word
-    block_number: int
-    chain_id: int
+    block_number: Annotated[Integer, _uint(64)]
+    chain_id: Annotated[Integer, _uint(64)]
     contract: Address
     names: ReceiptNames | None = None
     """For people. What is proven are the numbers in `entry`."""

@@ -119,7 +119,10 @@ def test_a_saved_receipt_is_the_same(receipt: Receipt, tmp_path: Path) -> None:
         ({"proof": ["12"]}, "proof.0"),
         ({"entry": {"points": -1}}, "entry.points"),
         ({"entry": {"points": 1.5}}, "entry.points"),
-        ({"entry": {"points": "7"}}, "entry.points"),
+        ({"entry": {"points": "07"}}, "entry.points"),
+        ({"entry": {"points": "9" * 5_000}}, "entry.points"),
+        ({"chain_id": 1.0}, "chain_id"),
+        ({"block_number": True}, "block_number"),
         ({"entry": {"fee": 2**64}}, "entry.fee"),
     ],
     ids=str,
@@ -134,6 +137,15 @@ def test_a_file_that_is_no_receipt_says_where(
     with pytest.raises(VerificationError, match=f"{where}:") as caught:
         Receipt.load(path)
     assert caught.value.check == "format"
+
+
+def test_a_receipt_may_have_its_integers_as_text(receipt: Receipt, tmp_path: Path) -> None:
+    """So the gateway writes them for JavaScript."""
+    document = json.loads(receipt.model_dump_json(), parse_int=str)
+    assert document["entry"]["points"] == "7"
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(document))
+    assert Receipt.load(path) == receipt
 
 
 def test_the_command_tells_by_its_exit_code(

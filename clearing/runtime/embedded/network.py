@@ -198,6 +198,7 @@ class EmbeddedNetwork:
         return {
             "TONGDUI_DATABASE_URL": self.settings.database_url,
             "TONGDUI_RPC_URL": self.settings.rpc_url,
+            "TONGDUI_PUBLIC_RPC_URL": self.settings.rpc_url,
             "TONGDUI_CHAIN_ID": str(self.settings.chain_id),
             "TONGDUI_CONTRACT": self.settings.contract,
             "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),

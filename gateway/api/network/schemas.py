@@ -18,4 +18,6 @@ class NetworkView(View):
     utc_offset_seconds: int
     today: date
     minimum_fee_bps: int = Field(description="the least `fee_bps` of a new agreement")
-    rpc_hint: str | None = None
+    rpc_hint: str | None = Field(
+        description="a chain node that the operator lets everybody use; to check receipts, better take one that you trust"
+    )

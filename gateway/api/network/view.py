@@ -16,4 +16,5 @@ def network_view(call: Call) -> NetworkView:
         utc_offset_seconds=network.utc_offset_seconds,
         today=network.date_of(network.day_at(call.clock.unix())),
         minimum_fee_bps=call.gateway.settings.minimum_fee_bps,
+        rpc_hint=call.gateway.settings.public_rpc_url or None,
     )
