@@ -1,7 +1,8 @@
 """The bytes of transactions are kept until their blocks are final and some time has passed. What they carry stays, once: the bytes
 of an order with the order, the arguments of a call with the call.
 
-Should a block fall out of the chain even then, its transactions are signed again: under their old nonces, with the same content.
+Should a block fall out of the chain even then, its transactions are signed again: under their old nonces, with the same content
+but for reversals of what is not there (see `content_of`).
 """
 
 from __future__ import annotations
@@ -43,12 +44,20 @@ def drop_old_bytes(session: Session, before: datetime, limit: int, *, confirmati
     return TransactionRepository(session).drop_bytes(before, last.number - confirmations, some) == some
 
 
-def content_of(session: Session, transaction: Transaction, settings: Settings) -> Content | None:
-    """What a transaction carries that fell out of the chain; None while what one of its orders reverses is not there again."""
+def content_of(session: Session, transaction: Transaction, settings: Settings) -> Content:
+    """What a transaction carries that fell out of the chain.
+
+    An order whose reversals cannot be proven now leaves it and queues again: what it reverses may have fallen out too, and may not
+    come back before this order's deadline. Later transactions of the same key would wait for it as long.
+    """
     for call in CallRepository(session).in_transactions([transaction.id]):
         return Content(encode_call(call.function, call.arguments), CALL_GAS)
     proofs = ReversalProofs(session)
-    orders = OrderProgressRepository(session).of_transaction(transaction.id)
-    if not all(proofs.cover(order) for order in orders):
-        return None
-    return Content(proofs.calldata(orders), settings.batch_max_gas)
+    progress = OrderProgressRepository(session)
+    orders = progress.of_transaction(transaction.id)
+    covered = [order for order in orders if proofs.cover(order)]
+    if len(covered) < len(orders):
+        kept = {order.row.seq for order in covered}
+        progress.requeue(transaction.id, [order.row.seq for order in orders if order.row.seq not in kept])
+        transaction.orders = len(covered)
+    return Content(proofs.calldata(covered), settings.batch_max_gas)

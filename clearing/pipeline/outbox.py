@@ -156,27 +156,22 @@ class Outbox:
         with self._database.session.begin() as session:
             overdue = self.overdue()
             transactions = TransactionRepository(session)
-            waiting = self._sign_again(session)
-            unmined = [stored for stored in transactions.unmined() if stored.id not in waiting]
+            self._sign_again(session)
+            unmined = transactions.unmined()
             stuck = [stored for stored in unmined if stored.sent_at is not None and stored.sent_at < overdue]
             self._raise_fees(session, stuck)
             due = [stored for stored in unmined if stored.sent_at is None or stored.sent_at < overdue]
             session.flush()  # a raised fee has changed the bytes
             return due, transactions.raw_of(due) if due else []
 
-    def _sign_again(self, session: Session) -> set[int]:
-        """Signs the transactions that have no bytes any more. Returns the ids of those that have to wait for others before them."""
-        waiting = set()
+    def _sign_again(self, session: Session) -> None:
+        """Signs the transactions that have no bytes any more."""
         for transaction in TransactionRepository(session).without_bytes():
             content = content_of(session, transaction, self._settings)
-            if content is None:
-                waiting.add(transaction.id)
-            else:
-                block = self._client.call("eth_getBlockByNumber", "latest", False)
-                gas = min(content.gas, int(block["gasLimit"], 16))
-                self.replace(session, transaction, content.data, gas, self._fees.first())
+            block = self._client.call("eth_getBlockByNumber", "latest", False)
+            gas = min(content.gas, int(block["gasLimit"], 16))
+            self.replace(session, transaction, content.data, gas, self._fees.first())
         session.flush()
-        return waiting
 
     def _raise_fees(self, session: Session, stuck: list[Transaction]) -> None:
         if self._fees.free:

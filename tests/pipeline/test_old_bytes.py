@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
+from clearing.kit.clock import MovableClock
 from clearing.ordering.orders.models import OrderState
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
 from clearing.pipeline.old_bytes import drop_old_bytes
@@ -84,6 +85,38 @@ def test_what_falls_out_after_its_bytes_are_gone_is_signed_again(lone_harness: H
         harness.settle()
         check(harness, orders)
         assert None not in bytes_of(harness)[TransactionState.MINED][-3:]
+
+
+def test_a_reversal_whose_original_cannot_settle_again_holds_up_nobody(
+    lone_harness: Harness, own_chain: Anvil, clock: MovableClock
+) -> None:
+    harness = lone_harness
+    member = harness.member()
+    issued = harness.issue(member, 500)
+    harness.settle()
+    exchanged = harness.exchange(member, 100)
+    harness.settle()
+    harness.settings.managed_deadline = 3_000
+    beside, undone = harness.issue(member, 30), harness.reverse(2, exchanged, 40)
+    harness.settle()
+    later = harness.issue(member, 5)
+    harness.settle()
+    drop(harness)
+    own_chain.rpc("anvil_reorg", 3, [])  # all but the first issuance
+    own_chain.rpc("evm_increaseTime", 1_000)  # too late for the exchange, so there is nothing to reverse
+
+    harness.settle(30)
+    states = {order: harness.order(order).state for order in (issued, exchanged, beside, undone, later)}
+    assert states.pop(exchanged) is not OrderState.SETTLED
+    assert states.pop(undone) is OrderState.ACCEPTED  # in the queue until its deadline
+    assert set(states.values()) == {OrderState.SETTLED}
+    assert not bytes_of(harness)[TransactionState.SIGNED]
+    harness.check()
+
+    clock.move(timedelta(hours=1))
+    harness.settle(30)
+    assert harness.order(undone).state is OrderState.EXPIRED
+    harness.check()
 
 
 def test_a_node_may_still_mine_the_bytes_that_we_have_dropped(lone_harness: Harness, own_chain: Anvil) -> None:

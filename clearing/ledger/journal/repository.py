@@ -192,9 +192,11 @@ class EntryRepository:
         entry = self.by_leaf(leaf)
         if entry is None:
             return None
-        batch = self._session.get_one(Batch, entry.batch)
+        batch = self._session.get(Batch, entry.batch)
         query = select(Entry.leaf).where(Entry.batch == entry.batch).order_by(Entry.index)
         leaves = list(self._session.scalars(query))
+        if batch is None or leaf not in leaves:  # its block fell out of the chain since
+            return None
         return Proof(entry, batch, merkle_proof(leaves, entry.index))
 
 

@@ -86,18 +86,22 @@ class EntryService:
 
     def visible(self, viewer: Viewer, leaf: bytes) -> PostedEntry:
         """The entry with this leaf, or NotFound where the viewer may not see it."""
-        return self._posted([self._existing(viewer, leaf)])[0]
+        posted = self._posted([self._existing(viewer, leaf)])
+        if not posted:
+            raise _unknown(leaf)
+        return posted[0]
 
     def receipt(self, viewer: Viewer, leaf: bytes) -> Proof:
         """The receipt of an entry that the viewer may see."""
         proof = self._entries.receipt(self._existing(viewer, leaf).leaf)
-        assert proof is not None, "the entry was there a moment ago, in the same snapshot"
+        if proof is None:
+            raise _unknown(leaf)
         return proof
 
     def _existing(self, viewer: Viewer, leaf: bytes) -> Entry:
         entry = self._entries.by_leaf(leaf)
         if entry is None or not self._sees(viewer, entry):
-            raise NotFound(f"there is no entry {hex_of(leaf)}")
+            raise _unknown(leaf)
         return entry
 
     def _sees(self, viewer: Viewer, entry: Entry) -> bool:
@@ -128,10 +132,15 @@ class EntryService:
         return MemberService(self._session).visible(viewer, member).address
 
     def _posted(self, entries: Sequence[Entry]) -> Sequence[PostedEntry]:
+        """Entries whose batch is there. A block may have fallen out of the chain since they were read."""
         batches = self._entries.batches(entry.batch for entry in entries)
-        return [PostedEntry(entry, batches[entry.batch]) for entry in entries]
+        return [PostedEntry(entry, batches[entry.batch]) for entry in entries if entry.batch in batches]
 
 
 def _entering(routes: Mapping[int, tuple[int, int]], program: int, but: tuple[int, ...]) -> list[EntrySource]:
     """The agreements by which points enter a program."""
     return [EntrySource(None, number, but) for number, (_, target) in routes.items() if target == program]
+
+
+def _unknown(leaf: bytes) -> NotFound:
+    return NotFound(f"there is no entry {hex_of(leaf)}")

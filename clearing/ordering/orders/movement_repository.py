@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from clearing.kit.in_list import in_list, pairs_in_list
 from clearing.kit.paging import Page, equal_given, merged
 from clearing.kit.sources import Walk, newest_of
 from clearing.ledger.journal.models import Batch, Entry, Rejection
+from clearing.ledger.journal.repository import EntryRepository
 from clearing.ordering.orders.models import OPEN_STATES, Direction, Instruction, Movement, Order, OrderState
 from clearing.ordering.orders.movement_sources import MovementFilter, MovementSources
 from clearing.ordering.orders.repository import OrderRepository, is_entry_of_instruction
@@ -22,7 +23,7 @@ MovementKey = tuple[int, int]
 """(order's seq, item)."""
 
 Conditions = list[ColumnElement[bool]]
-Outcomes = Select[Instruction, Entry | None, Batch | None, str | None]
+Outcomes = Select[Instruction, Entry | None, str | None]
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 _CLOCKS_AGREE = timedelta(minutes=1)
@@ -88,7 +89,11 @@ class MovementRepository:
         return self._read(query) if keys else []
 
     def _read(self, query: Outcomes) -> Sequence[Movement]:
-        return self._orders.with_reversals([_movement(row) for row in self._session.execute(query)])
+        rows = self._session.execute(query).all()
+        # By a statement of their own: joined, they are all read where the database expects many entries. A block that fell out of
+        # the chain since the first statement has taken its batches along.
+        batches = EntryRepository(self._session).batches(entry.batch for _, entry, _ in rows if entry is not None)
+        return self._orders.with_reversals([_movement(row, batches) for row in rows])
 
     def _within(self, wanted: MovementFilter, after: MovementKey | None) -> Conditions:
         """What comes after that movement and lies between the times, and the order numbers between which these are: the numbers
@@ -209,10 +214,9 @@ def _with_outcome() -> Outcomes:
     # "+ 0", or PostgreSQL may look up the orders first, and then all the instructions of each, which are hundreds.
     of_order = Order.seq == Instruction.order_seq + 0
     return (
-        select(Instruction, Entry, Batch, _reason())
+        select(Instruction, Entry, _reason())
         .join(Order, of_order)
         .outerjoin(Entry, is_entry_of_instruction())
-        .outerjoin(Batch, Batch.number == Entry.batch)
         .options(contains_eager(Instruction.order))
         .execution_options(populate_existing=True)
     )
@@ -233,8 +237,9 @@ def _reason() -> ColumnElement[str | None]:
     )
 
 
-def _movement(row: Row[Instruction, Entry | None, Batch | None, str | None]) -> Movement:
-    instruction, entry, batch, reason = row
+def _movement(row: Row[Instruction, Entry | None, str | None], batches: Mapping[int, Batch]) -> Movement:
+    instruction, entry, reason = row
+    batch = batches.get(entry.batch) if entry is not None else None
     order = instruction.order
     refused = order.state.is_final and entry is None
     return Movement(instruction, order, entry, batch, (reason or order.reason) if refused else None)

@@ -14,6 +14,7 @@ from clearing.kit.bulk_insert import insert_all, next_numbers
 from clearing.kit.in_list import in_list, keys_in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
+from clearing.ledger.journal.repository import EntryRepository
 from clearing.ordering.orders.models import (
     OPEN_STATES,
     Instruction,
@@ -187,13 +188,12 @@ class OrderRepository:
         """The order's movements, in order."""
         mine = (Entry.merchant == order.merchant_number, Entry.nonce == order.nonce)
         entries = {entry.item: entry for entry in self._session.scalars(select(Entry).where(*mine))}
-        numbers = {entry.batch for entry in entries.values()}
-        batches = {number: self._session.get(Batch, number) for number in numbers}
+        batches = EntryRepository(self._session).batches(entry.batch for entry in entries.values())
         reasons = self._reasons_of(order) if order.state.is_final and len(entries) < order.size else {}
         movements = []
         for instruction in order.instructions:
             entry = entries.get(instruction.item)
-            batch = batches[entry.batch] if entry else None
+            batch = batches.get(entry.batch) if entry else None
             reason = None if entry else reasons.get(instruction.item, order.reason)
             movements.append(Movement(instruction, order, entry, batch, reason))
         return self.with_reversals(movements)
@@ -216,10 +216,9 @@ class OrderRepository:
         settled = {
             (merchant, nonce): (count, number) for merchant, nonce, count, number in self._session.execute(query)
         }
-        numbers = {number for _, number in settled.values()}
-        named = self._session.scalars(select(Batch).where(in_list(self._session, Batch.number, numbers)))
-        batches = {batch.number: batch for batch in named}
-        found = {key: (count, batches[number]) for key, (count, number) in settled.items()}
+        # A block may have fallen out of the chain since, and its batches with it.
+        batches = EntryRepository(self._session).batches(number for _, number in settled.values())
+        found = {key: (count, batches.get(number)) for key, (count, number) in settled.items()}
         return [(order, *found.get(key, (0, None))) for order, key in zip(orders, keys, strict=True)]
 
     def _reasons_of(self, order: Order) -> dict[int, str]:
