@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -33,6 +34,14 @@ from tongdui.encoding import hex_of
 log = structlog.get_logger(__name__)
 
 _ROLES = ("sequencer", "operator", "treasury")
+
+
+@lru_cache(maxsize=len(_ROLES))
+def _account(private_key: bytes) -> LocalAccount:
+    """The account of a key. To derive its address takes longer than to sign with it."""
+    account: LocalAccount = Account.from_key(private_key)
+    return account
+
 
 Shrink = Callable[[Session, Transaction], None]
 """Replaces a batch that the node finds too large by a smaller one."""
@@ -107,8 +116,7 @@ class Outbox:
         return bytes(signed.raw_transaction), bytes(signed.hash)
 
     def _key_of(self, role: str) -> LocalAccount:
-        key: LocalAccount = Account.from_key(self._keys.private_key(role))
-        return key
+        return _account(self._keys.private_key(role))
 
     # ---------------------------------------------------------------- sending: the same bytes, as often as it takes
 

@@ -220,6 +220,122 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("idempotency_records_created_at_index"), ["created_at"], unique=False)
 
     op.create_table(
+        "instructions",
+        sa.Column(
+            "order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=True),
+        sa.Column("address", sa.String(length=42), nullable=False),
+        sa.Column("program", sa.Integer(), nullable=False),
+        sa.Column("agreement", sa.Integer(), nullable=False),
+        sa.Column("points", Big(), nullable=False),
+        sa.Column("min_out", Big(), nullable=False),
+        sa.Column("expiry_day", sa.Integer(), nullable=False),
+        sa.Column("link", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("reference", sa.String(length=140), nullable=True),
+        sa.Column("target_program", sa.Integer(), nullable=False),
+        sa.Column("giver", sa.Integer(), nullable=True),
+        sa.Column("receiver", sa.Integer(), nullable=True),
+        sa.Column("recipient_id", sa.String(length=40), nullable=True),
+        sa.Column("original_id", sa.String(length=40), nullable=True),
+        sa.Column("draws_address", sa.String(length=42), nullable=True),
+        sa.Column("draws_program", sa.Integer(), nullable=True),
+        sa.Column("reserves", Big(), nullable=False),
+        sa.Column("payer", sa.Integer(), nullable=True),
+        sa.Column("pays", Big(), nullable=False),
+        sa.Column("uses", Big(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("refused", sa.String(length=16), nullable=True),
+        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("instructions_pkey")),
+        sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
+    )
+    with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.create_index(
+            "instructions_agreement_index",
+            ["agreement", "kind", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("agreement > 0"),
+            sqlite_where=sa.text("agreement > 0"),
+        )
+        batch_op.create_index(
+            "instructions_dead_reference_index",
+            ["reference"],
+            unique=False,
+            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_live_reference_unique",
+            ["reference", "merchant_number", "kind"],
+            unique=True,
+            postgresql_where=sa.text("live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("live AND reference IS NOT NULL"),
+        )
+        batch_op.create_index("instructions_member_index", ["member_id", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_original_index",
+            ["original_id"],
+            unique=False,
+            postgresql_where=sa.text("original_id IS NOT NULL"),
+            sqlite_where=sa.text("original_id IS NOT NULL"),
+        )
+        batch_op.create_index("instructions_program_index", ["program", "kind", "order_seq", "item"], unique=False)
+        batch_op.create_index(
+            "instructions_recipient_index",
+            ["recipient_id"],
+            unique=False,
+            postgresql_where=sa.text("recipient_id IS NOT NULL"),
+            sqlite_where=sa.text("recipient_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_refused_agreement_index",
+            ["agreement", "kind", "refused", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+        )
+        batch_op.create_index(
+            "instructions_refused_index",
+            ["refused", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_refused_program_index",
+            ["program", "kind", "refused", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "instructions_reversal_giver_index",
+            ["giver", "program", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
+        batch_op.create_index(
+            "instructions_reversal_receiver_index",
+            ["receiver", "program", "order_seq", "item"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
+        batch_op.create_index(
+            "instructions_taking_back_index",
+            ["draws_address", "draws_program"],
+            unique=False,
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
+
+    op.create_table(
         "lot_checkpoint_cursor",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -717,6 +833,20 @@ def upgrade() -> None:
         batch_op.create_index("merges_state_index", ["state", "id"], unique=False)
 
     op.create_table(
+        "movement_metadata",
+        sa.Column(
+            "order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_seq", "item"],
+            ["instructions.order_seq", "instructions.item"],
+            name="movement_metadata_instruction_fkey",
+        ),
+        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("movement_metadata_pkey")),
+    )
+    op.create_table(
         "orders",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -976,123 +1106,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("webhook_endpoints_merchant_number_index"), ["merchant_number"], unique=False)
 
     op.create_table(
-        "instructions",
-        sa.Column("order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("merchant_number", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Integer(), nullable=False),
-        sa.Column("member_id", sa.String(length=40), nullable=True),
-        sa.Column("address", sa.String(length=42), nullable=False),
-        sa.Column("program", sa.Integer(), nullable=False),
-        sa.Column("agreement", sa.Integer(), nullable=False),
-        sa.Column("points", Big(), nullable=False),
-        sa.Column("min_out", Big(), nullable=False),
-        sa.Column("expiry_day", sa.Integer(), nullable=False),
-        sa.Column("link", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("reference", sa.String(length=140), nullable=True),
-        sa.Column("target_program", sa.Integer(), nullable=False),
-        sa.Column("giver", sa.Integer(), nullable=True),
-        sa.Column("receiver", sa.Integer(), nullable=True),
-        sa.Column("recipient_id", sa.String(length=40), nullable=True),
-        sa.Column("original_id", sa.String(length=40), nullable=True),
-        sa.Column("draws_address", sa.String(length=42), nullable=True),
-        sa.Column("draws_program", sa.Integer(), nullable=True),
-        sa.Column("reserves", Big(), nullable=False),
-        sa.Column("payer", sa.Integer(), nullable=True),
-        sa.Column("pays", Big(), nullable=False),
-        sa.Column("uses", Big(), nullable=False),
-        sa.Column("live", sa.Boolean(), nullable=False),
-        sa.Column("refused", sa.String(length=16), nullable=True),
-        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("instructions_member_id_fkey")),
-        sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name=op.f("instructions_order_seq_fkey")),
-        sa.ForeignKeyConstraint(["recipient_id"], ["members.id"], name=op.f("instructions_recipient_id_fkey")),
-        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("instructions_pkey")),
-        sa.UniqueConstraint("id", name=op.f("instructions_id_unique")),
-    )
-    with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.create_index(
-            "instructions_agreement_index",
-            ["agreement", "kind", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("agreement > 0"),
-            sqlite_where=sa.text("agreement > 0"),
-        )
-        batch_op.create_index(
-            "instructions_dead_reference_index",
-            ["reference"],
-            unique=False,
-            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
-            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "instructions_live_reference_unique",
-            ["reference", "merchant_number", "kind"],
-            unique=True,
-            postgresql_where=sa.text("live AND reference IS NOT NULL"),
-            sqlite_where=sa.text("live AND reference IS NOT NULL"),
-        )
-        batch_op.create_index("instructions_member_index", ["member_id", "order_seq", "item"], unique=False)
-        batch_op.create_index(
-            "instructions_original_index",
-            ["original_id"],
-            unique=False,
-            postgresql_where=sa.text("original_id IS NOT NULL"),
-            sqlite_where=sa.text("original_id IS NOT NULL"),
-        )
-        batch_op.create_index("instructions_program_index", ["program", "kind", "order_seq", "item"], unique=False)
-        batch_op.create_index(
-            "instructions_recipient_index",
-            ["recipient_id"],
-            unique=False,
-            postgresql_where=sa.text("recipient_id IS NOT NULL"),
-            sqlite_where=sa.text("recipient_id IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "instructions_refused_agreement_index",
-            ["agreement", "kind", "refused", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
-            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
-        )
-        batch_op.create_index(
-            "instructions_refused_index",
-            ["refused", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("refused IS NOT NULL"),
-            sqlite_where=sa.text("refused IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "instructions_refused_program_index",
-            ["program", "kind", "refused", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("refused IS NOT NULL"),
-            sqlite_where=sa.text("refused IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "instructions_reversal_giver_index",
-            ["giver", "program", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("kind = 6"),
-            sqlite_where=sa.text("kind = 6"),
-        )
-        batch_op.create_index(
-            "instructions_reversal_receiver_index",
-            ["receiver", "program", "order_seq", "item"],
-            unique=False,
-            postgresql_where=sa.text("kind = 6"),
-            sqlite_where=sa.text("kind = 6"),
-        )
-        batch_op.create_index(
-            "instructions_taking_back_index",
-            ["draws_address", "draws_program"],
-            unique=False,
-            postgresql_where=sa.text("kind = 6"),
-            sqlite_where=sa.text("kind = 6"),
-        )
-
-    op.create_table(
         "merge_accounts",
         sa.Column("merge_id", sa.String(length=40), nullable=False),
         sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
@@ -1195,24 +1208,8 @@ def upgrade() -> None:
         )
         batch_op.create_index("webhook_deliveries_state_index", ["endpoint_id", "state", "event_seq"], unique=False)
 
-    op.create_table(
-        "movement_metadata",
-        sa.Column(
-            "order_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
-        sa.Column("item", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_seq", "item"],
-            ["instructions.order_seq", "instructions.item"],
-            name="movement_metadata_instruction_fkey",
-        ),
-        sa.PrimaryKeyConstraint("order_seq", "item", name=op.f("movement_metadata_pkey")),
-    )
-
 
 def downgrade() -> None:
-    op.drop_table("movement_metadata")
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.drop_index("webhook_deliveries_state_index")
         batch_op.drop_index(
@@ -1243,62 +1240,6 @@ def downgrade() -> None:
         batch_op.drop_index("merge_accounts_merchant_index")
 
     op.drop_table("merge_accounts")
-    with op.batch_alter_table("instructions", schema=None) as batch_op:
-        batch_op.drop_index(
-            "instructions_taking_back_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
-        )
-        batch_op.drop_index(
-            "instructions_reversal_receiver_index",
-            postgresql_where=sa.text("kind = 6"),
-            sqlite_where=sa.text("kind = 6"),
-        )
-        batch_op.drop_index(
-            "instructions_reversal_giver_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
-        )
-        batch_op.drop_index(
-            "instructions_refused_program_index",
-            postgresql_where=sa.text("refused IS NOT NULL"),
-            sqlite_where=sa.text("refused IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "instructions_refused_index",
-            postgresql_where=sa.text("refused IS NOT NULL"),
-            sqlite_where=sa.text("refused IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "instructions_refused_agreement_index",
-            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
-            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
-        )
-        batch_op.drop_index(
-            "instructions_recipient_index",
-            postgresql_where=sa.text("recipient_id IS NOT NULL"),
-            sqlite_where=sa.text("recipient_id IS NOT NULL"),
-        )
-        batch_op.drop_index("instructions_program_index")
-        batch_op.drop_index(
-            "instructions_original_index",
-            postgresql_where=sa.text("original_id IS NOT NULL"),
-            sqlite_where=sa.text("original_id IS NOT NULL"),
-        )
-        batch_op.drop_index("instructions_member_index")
-        batch_op.drop_index(
-            "instructions_live_reference_unique",
-            postgresql_where=sa.text("live AND reference IS NOT NULL"),
-            sqlite_where=sa.text("live AND reference IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "instructions_dead_reference_index",
-            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
-            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "instructions_agreement_index",
-            postgresql_where=sa.text("agreement > 0"),
-            sqlite_where=sa.text("agreement > 0"),
-        )
-
-    op.drop_table("instructions")
     with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("webhook_endpoints_merchant_number_index"))
 
@@ -1372,6 +1313,7 @@ def downgrade() -> None:
         batch_op.drop_index("orders_created_at_index")
 
     op.drop_table("orders")
+    op.drop_table("movement_metadata")
     with op.batch_alter_table("merges", schema=None) as batch_op:
         batch_op.drop_index("merges_state_index")
         batch_op.drop_index("merges_merchant_index")
@@ -1511,6 +1453,62 @@ def downgrade() -> None:
 
     op.drop_table("lot_checkpoints")
     op.drop_table("lot_checkpoint_cursor")
+    with op.batch_alter_table("instructions", schema=None) as batch_op:
+        batch_op.drop_index(
+            "instructions_taking_back_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
+        )
+        batch_op.drop_index(
+            "instructions_reversal_receiver_index",
+            postgresql_where=sa.text("kind = 6"),
+            sqlite_where=sa.text("kind = 6"),
+        )
+        batch_op.drop_index(
+            "instructions_reversal_giver_index", postgresql_where=sa.text("kind = 6"), sqlite_where=sa.text("kind = 6")
+        )
+        batch_op.drop_index(
+            "instructions_refused_program_index",
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_refused_index",
+            postgresql_where=sa.text("refused IS NOT NULL"),
+            sqlite_where=sa.text("refused IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_refused_agreement_index",
+            postgresql_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+            sqlite_where=sa.text("refused IS NOT NULL AND agreement > 0"),
+        )
+        batch_op.drop_index(
+            "instructions_recipient_index",
+            postgresql_where=sa.text("recipient_id IS NOT NULL"),
+            sqlite_where=sa.text("recipient_id IS NOT NULL"),
+        )
+        batch_op.drop_index("instructions_program_index")
+        batch_op.drop_index(
+            "instructions_original_index",
+            postgresql_where=sa.text("original_id IS NOT NULL"),
+            sqlite_where=sa.text("original_id IS NOT NULL"),
+        )
+        batch_op.drop_index("instructions_member_index")
+        batch_op.drop_index(
+            "instructions_live_reference_unique",
+            postgresql_where=sa.text("live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("live AND reference IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_dead_reference_index",
+            postgresql_where=sa.text("NOT live AND reference IS NOT NULL"),
+            sqlite_where=sa.text("NOT live AND reference IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "instructions_agreement_index",
+            postgresql_where=sa.text("agreement > 0"),
+            sqlite_where=sa.text("agreement > 0"),
+        )
+
+    op.drop_table("instructions")
     with op.batch_alter_table("idempotency_records", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 

@@ -18,7 +18,7 @@ from clearing.ordering.erasure.redaction import ERASED, Names
 from clearing.ordering.merges.models import Merge, MergeState
 from clearing.ordering.orders.models import Instruction, MovementMetadata
 from clearing.parties.codes.models import MemberCode
-from clearing.parties.members.models import Member, MemberFreeze, MemberLink, RetiredLink
+from clearing.parties.members.models import NAMES_MEMBER, Member, MemberFreeze, MemberLink, RetiredLink
 
 
 class ErasureRepository:
@@ -155,4 +155,4 @@ def _references() -> Iterator[tuple[Table, Column[str]]]:
 
 
 def _refers_to_members(column: Column[str]) -> bool:
-    return any(key.column is Member.__table__.c.id for key in column.foreign_keys)
+    return column.info == NAMES_MEMBER or any(key.column is Member.__table__.c.id for key in column.foreign_keys)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, Big, BigInt, Hash, choice, partial_index
 from clearing.ledger.journal.models import Batch, Entry
+from clearing.parties.members.models import NAMES_MEMBER
 from tongdui import orders as wire
 
 
@@ -90,7 +91,9 @@ class Order(Base):
     submitted_at: Mapped[datetime | None] = mapped_column(default=None)
     settled_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    instructions: Mapped[list[Instruction]] = relationship(order_by="Instruction.item", back_populates="order")
+    instructions: Mapped[list[Instruction]] = relationship(
+        primaryjoin="Order.seq == foreign(Instruction.order_seq)", order_by="Instruction.item", back_populates="order"
+    )
 
     def signed(self) -> wire.SignedOrder:
         """What the merchant signed."""
@@ -143,12 +146,14 @@ class Instruction(Base):
         partial_index("instructions_recipient_index", "recipient_id", where="recipient_id IS NOT NULL"),
     )
 
-    order_seq: Mapped[int] = mapped_column(ForeignKey("orders.seq"), primary_key=True)
+    # No foreign keys: they were half of what a row cost. An order's rows are stored after it, in its transaction, and neither is
+    # ever deleted; its members are locked together before (`MemberRepository.keep`).
+    order_seq: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     item: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(String(40), unique=True)
     merchant_number: Mapped[int]
     kind: Mapped[int]
-    member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    member_id: Mapped[str | None] = mapped_column(String(40), info=NAMES_MEMBER)
     address: Mapped[str] = mapped_column(String(42))
     program: Mapped[int]
     agreement: Mapped[int] = mapped_column(default=0)
@@ -164,7 +169,7 @@ class Instruction(Base):
     """The merchant whose points go. None where they come out of nothing."""
     receiver: Mapped[int | None] = mapped_column(default=None)
     """The merchant whose points come, or who takes them for goods. None where they end."""
-    recipient_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"), default=None)
+    recipient_id: Mapped[str | None] = mapped_column(String(40), default=None, info=NAMES_MEMBER)
     """Of a transfer: the member to whom the points go."""
     original_id: Mapped[str | None] = mapped_column(String(40), default=None)
     """Of a reversal: the instruction that it undoes, or a part of it."""
@@ -183,7 +188,9 @@ class Instruction(Base):
     refused: Mapped[OrderState | None] = mapped_column(choice(OrderState), default=None)
     """The state in which it ended without effect: `rejected` (also by an order that settled in part), `expired` or `cancelled`."""
 
-    order: Mapped[Order] = relationship(back_populates="instructions")
+    order: Mapped[Order] = relationship(
+        primaryjoin="foreign(Instruction.order_seq) == Order.seq", back_populates="instructions"
+    )
 
 
 class MovementMetadata(Base):

@@ -43,6 +43,7 @@ from clearing.ordering.orders.repository import OrderRepository, ReferenceKey
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
 from clearing.ordering.orders.reservation import ReservationService
 from clearing.ordering.orders.resolution import Draft, Held, Lookups, Resolver
+from clearing.parties.members.repository import MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
 
@@ -246,15 +247,12 @@ class OrderService:
             for item, (request, _) in enumerate(case.placed)
             if request.metadata is not None
         }
+        self._keep_members(cases)
         try:
             self._orders.add([_stored(case, order) for case, order in zip(cases, orders, strict=True)])
             self._orders.add_instructions([row for some in rows for row in some])
             self._orders.add_metadata(metadata)
         except IntegrityError as error:
-            if any(key in str(error.orig) for key in _MEMBER_KEYS):
-                raise Unavailable(
-                    "a member was erased just now; send the request again", code="member_merged"
-                ) from error
             if _NONCE_KEY in str(error.orig):
                 detail = "an order with this nonce was accepted just now"
                 raise Conflict.at("/authorization/nonce", detail, code="nonce_used") from error
@@ -272,6 +270,14 @@ class OrderService:
         OrderEvents(self._session).accepted(accepted)
         notify(self._session, Channel.REQUESTED)
         return accepted
+
+    def _keep_members(self, cases: Sequence[_Case]) -> None:
+        """No instruction names a member that was erased meanwhile, or will be before it is stored: its id would lead back to the
+        address."""
+        drafts = [draft for case in cases for draft in case.drafts]
+        ids = {id for draft in drafts for id in (draft.member.id, draft.recipient) if id is not None}  # noqa: A001
+        if MemberRepository(self._session).keep(ids) != ids:
+            raise Unavailable("a member was erased just now; send the request again", code="member_merged")
 
 
 def _placed(wanted: OrderRequest) -> list[Placed]:
@@ -306,8 +312,6 @@ def _refuse_duplicates(case: _Case, known: Collection[ReferenceKey]) -> None:
     raise Conflict(f"{len(errors)} references were used already", code="duplicate_reference", errors=errors)
 
 
-_MEMBER_KEYS = ("instructions_member_id_fkey", "instructions_recipient_id_fkey")
-"""The foreign keys that say that an instruction's members exist."""
 _NONCE_KEY = "orders_merchant_nonce_unique"
 
 

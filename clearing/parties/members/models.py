@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +14,10 @@ from clearing.kit.database import Base, BigInt, Hash, choice, partial_index
 
 ExternalId = String(128).with_variant(String(128, collation="C"), "postgresql")
 """Compared byte by byte in both databases, so that the primary key's index also finds all ids with a prefix."""
+
+
+NAMES_MEMBER: dict[Any, Any] = {"names": "a member"}
+"""The `info` of a column that holds a member's id without a foreign key: an erasure empties it all the same."""
 
 
 class Member(Base):

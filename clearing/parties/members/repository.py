@@ -215,11 +215,32 @@ class MemberRepository:
         return {named: KnownMember(owners.get(named.lower()), named.lower()) for named in addresses}
 
     def _known_by_id(self, names: Collection[MemberName]) -> dict[MemberName, KnownMember]:
-        """The members to whom these ids lead, if the merchants that name them know those members."""
+        """The members to whom these ids lead, if the merchants that name them know those members.
+
+        Almost always an id leads to its own member, so those are looked up first: two places in indexes for each.
+        """
+        wanted = table_of(self._session, (MemberLink.merchant_number, MemberLink.member_id), list(names))
+        knows = select(MemberLink.external_id).where(
+            MemberLink.merchant_number == wanted.c.merchant_number, MemberLink.member_id == wanted.c.member_id
+        )
+        query = (
+            select(wanted.c.merchant_number, Member.id, Member.address)
+            .join(Member, Member.id == wanted.c.member_id)
+            .where(Member.merged_into.is_(None), knows.exists())
+        )
+        known = {
+            (merchant, member_id): KnownMember(member_id, address)
+            for merchant, member_id, address in self._session.execute(query)
+        }
+        rest = [name for name in names if name not in known]
+        return known | self._known_by_merged_id(rest) if rest else known
+
+    def _known_by_merged_id(self, names: Collection[MemberName]) -> dict[MemberName, KnownMember]:
+        """The same of members that were merged into others."""
         named, meant = aliased(Member), aliased(Member)
         query = (
             select(MemberLink.merchant_number, named.id, meant.id, meant.address)
-            .join(meant, meant.id == func.coalesce(named.merged_into, named.id))
+            .join(meant, meant.id == named.merged_into)
             .join(MemberLink, MemberLink.member_id == meant.id)
             .where(
                 in_list(self._session, named.id, {id for _, id in names}),  # noqa: A001
@@ -245,6 +266,16 @@ class MemberRepository:
         """Those of the members with these addresses that are frozen or merged, as they are now."""
         query = select(Member).where(Member.barred, in_list(self._session, Member.address, addresses))
         return self._session.scalars(query.execution_options(populate_existing=True)).all()
+
+    def keep(self, ids: Collection[str]) -> set[str]:
+        """Those of these members that there are: nobody erases them before this transaction ends. Lock their accounts first."""
+        query = (
+            select(Member.id)
+            .where(in_list(self._session, Member.id, ids))
+            .order_by(Member.id)
+            .with_for_update(key_share=True, read=True)
+        )
+        return set(self._session.scalars(query)) if ids else set()
 
     # ---------------------------------------------------------------- lists
 
