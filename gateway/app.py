@@ -44,8 +44,8 @@ from gateway.api.orders.view import ORDERS
 from gateway.api.programs import routes as programs
 from gateway.api.programs.view import PROGRAMS
 from gateway.api.quotes import routes as quotes
-from gateway.api.sessions import routes as sessions
 from gateway.api.rates import routes as rates
+from gateway.api.sessions import routes as sessions
 from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
 from gateway.api.statements import routes as statements

@@ -35,8 +35,11 @@ class Names:
         """A merchant's id; None where there is no merchant."""
         return None if number is None else self.merchant(number)
 
-    def actor(self, actor: str) -> str:
-        """What people call whoever caused an event: a key by its role or its merchant, a process by its own name."""
+    def actor_label(self, actor: str) -> str:
+        """What those who see everything call whoever acted: a person or a process by name, a key by its role or merchant."""
+        person = self.actor(actor, None)
+        if person is not None:
+            return person
         key = keys_in(self._session).by_id(actor)
         if key is None:
             return actor

@@ -28,7 +28,7 @@ from gateway.http.context import Call
 
 def actor_view(call: Call, actor: str) -> ActorView:
     """Who did something, with the name that people know."""
-    return ActorView(id=actor, name=call.names.actor(actor))
+    return ActorView(id=actor, name=call.names.actor_label(actor))
 
 
 def pause_view(call: Call, switch: Switch | None) -> PauseView | None:
