@@ -47,6 +47,7 @@ class Parts:
         folders |= {page.name: page.folder / "templates" for page in self.pages}
         folders["signin"] = FOLDER / "signin" / "templates"
         load_catalogues([PAGES_FOLDER, FOLDER, *sorted(path.parent for path in FOLDER.glob("*/zh.po"))])
+        load_catalogues([page.folder for page in self.pages])
         self.templates = environment(folders)
         self.cookie = SessionCookie(self.settings)
         self._transport = httpx.AsyncHTTPTransport(

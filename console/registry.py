@@ -55,14 +55,17 @@ class Page:
     """A picture of pages/build/img/icons.svg."""
     public: bool = False
     """Whether it may be seen without signing in, if the operator wants that."""
+    package: str = "console"
+    """Where its folder is."""
 
     @cached_property
     def router(self) -> APIRouter:
         """Its routes. Their paths begin below the page's own: `""` is the page itself."""
-        found: APIRouter = import_module(f"console.{self.name}.routes").router
+        found: APIRouter = import_module(f"{self.package}.{self.name}.routes").router
         return found
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return FOLDER / self.name
+        package = import_module(self.package)
+        return Path(package.__path__[0]) / self.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ _CACHE_SECONDS = 20.0
 _CACHED = 2_000
 _COOKIE = "tongdui_session"
 _VISIT_COOKIE = "tongdui_visit"
+_TOKEN = re.compile(r"[\w-]{8,255}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ class SessionCookie:
         self.visit_name = prefix + _VISIT_COOKIE
 
     def token(self, request: Request) -> str | None:
-        """The token of the browser's session."""
-        return request.cookies.get(self.name) or None
+        """The token of the browser's session; None for what cannot be one."""
+        found = request.cookies.get(self.name, "")
+        return found if _TOKEN.fullmatch(found) else None
 
     def write(self, response: Response, token: str) -> None:
         """Begins a session in the browser. A token that was there before is gone: nobody can fix a session in advance."""

@@ -87,6 +87,12 @@ function lines(data, token) {
   };
 }
 
+/** Where the point with this number stands among so many: on a circle, the first one at the top. */
+function onCircle(number, count) {
+  const angle = (2 * Math.PI * number) / count;
+  return { x: Math.sin(angle), y: -Math.cos(angle) };
+}
+
 function graph(data, token) {
   return {
     ...common(token),
@@ -94,9 +100,11 @@ function graph(data, token) {
     series: [
       {
         type: "graph",
-        layout: data.nodes.length > 12 ? "force" : "circular",
-        force: { repulsion: 400, edgeLength: 140 },
-        circular: { rotateLabel: false },
+        layout: "none",
+        left: 60,
+        right: 60,
+        top: 40,
+        bottom: 40,
         roam: false,
         symbolSize: 46,
         edgeSymbol: ["none", "arrow"],
@@ -106,8 +114,9 @@ function graph(data, token) {
         itemStyle: { color: token("surface-raised"), borderColor: token("series-1"), borderWidth: 2 },
         lineStyle: { color: token("line-strong"), width: 1.5, curveness: 0.18, opacity: 1 },
         emphasis: { focus: "adjacency" },
-        data: data.nodes.map((node) => ({
+        data: data.nodes.map((node, at) => ({
           ...node,
+          ...onCircle(at, data.nodes.length),
           itemStyle: node.marked ? { borderColor: token("bad"), borderWidth: 3 } : undefined,
         })),
         links: data.edges.map((edge) => ({
