@@ -46,6 +46,7 @@ def create_app(settings: Settings, pages: Sequence[Page] = PAGES, groups: Sequen
     for page in pages:
         app.include_router(page.router, prefix=page.path, dependencies=[Depends(_guard(page, settings))])
     app.mount(PREFIX, StaticFiles())
+    app.add_middleware(problems.FailureMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(
         SecurityMiddleware,

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.parts import Parts
 from console.problem_texts import sentence_of
@@ -86,7 +87,32 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TongduiError, _refused)
     app.add_exception_handler(RequestValidationError, _not_found)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+
+
+class FailureMiddleware:
+    """Answers with a page what nothing else has caught. (A handler of FastAPI for that runs outside of all middleware, so its answer
+    would lack the headers of the others.)
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            response = await _failed(Request(scope), error)
+            await response(scope, receive, send)
 
 
 def problem_page(
@@ -203,10 +229,6 @@ async def _http(request: Request, error: Exception) -> Response:
     _present(request)
     text = _("This address takes no such request.")
     return problem_page(request, error.status_code, _("That cannot be done here"), text, original=str(error.detail))
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    return await _failed(request, error)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
