@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.registry import MERCHANT, Group, Page
+from console.registry import EVERYBODY, MERCHANT, TREASURY, Group, Page
 from pages.translations import lazy as _
 
 TODAY = Group("today", "")
@@ -13,4 +13,8 @@ SETTINGS = Group("settings", _("Settings"))
 
 GROUPS = (TODAY, POINTS, PARTNERS, NETWORK, SETTINGS)
 
-PAGES: tuple[Page, ...] = (Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),)
+PAGES: tuple[Page, ...] = (
+    Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
+    Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
+    Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
+)

@@ -43,7 +43,7 @@ _STEPS: Mapping[str, Text] = {
     "root.passed": _("The contract recorded the same root for batch {batch}: the movement is in that batch."),
     "root.refused": _("The contract recorded another root for batch {batch}: the movement is not in that batch."),
     "root.none": _("The contract has no movements in batch {batch}."),
-    "transaction.passed": _("The transaction closed the batch, with {entries} movements, in block {block}."),
+    "transaction.passed": _("The transaction closed the batch in block {block}. Movements in it: {entries}."),
     "transaction.refused": _("The transaction that the receipt names did not close batch {batch}."),
     "transaction.unknown": _(
         "The node does not know the transaction that the receipt names: the receipt was changed, or the node has forgotten "
@@ -52,7 +52,7 @@ _STEPS: Mapping[str, Text] = {
     "transaction.other": _("The node answered with another transaction. Enter the address of another node."),
     "transaction.block": _("The receipt says block {expected}, but its transaction is in block {found}."),
     "transaction.root": _("The transaction recorded another root than the receipt has."),
-    "block.passed": _("Block {block} of {time} is part of the chain; {newer} blocks came after it."),
+    "block.passed": _("Block {block} of {time} is part of the chain. Blocks after it: {newer}."),
     "block.refused": _("The chain has another block {block}: the movement was undone, or the node contradicts itself."),
     "block.unknown": _("The node does not have block {block}. Enter the address of another node."),
     "entry.passed": _("The chain's own record of the movement has the same values, one by one."),

@@ -4,3 +4,4 @@ import "../js/dialogs.js";
 import "../js/forms.js";
 import "../js/live.js";
 import "../js/charts.js";
+import "../js/place.js";

@@ -10,7 +10,7 @@ import { kindName } from "./receipt.mjs";
 const STORE = "tongdui.receipt-check";
 const REMEMBERED = ["rpc_url", "contract", "chain_id"];
 const HASH = /^0x[0-9a-f]{40,}$/i;
-const SIGNS = { passed: "is-done", noted: "is-noted", refused: "is-failed", undecided: "is-failed" };
+const SIGNS = { passed: "is-done", noted: "is-noted", refused: "is-failed", undecided: "is-failed is-undecided" };
 
 class ReceiptForm {
   #text = null;
@@ -127,7 +127,7 @@ class ReceiptForm {
 
   #step({ name, code, verdict, values }) {
     const item = this.form.querySelector("template[data-step]").content.firstElementChild.cloneNode(true);
-    item.classList.add(SIGNS[verdict]);
+    item.classList.add(...SIGNS[verdict].split(" "));
     item.dataset.code = code;
     item.querySelector("[data-sentence]").textContent = this.#sentence(code, values);
     const sign = item.querySelector("[data-sign]");
@@ -149,9 +149,12 @@ class ReceiptForm {
     return found ? found.textContent.trim().replace(/\s+/g, " ") : code;
   }
 
+  /** A moment in the network's zone, which is the zone of every other time on the page. */
   #moment(seconds) {
-    const form = { dateStyle: "long", timeStyle: "medium" };
-    return new Intl.DateTimeFormat(document.documentElement.lang || undefined, form).format(Number(seconds) * 1000);
+    const { lang } = document.documentElement;
+    const form = { dateStyle: "long", timeStyle: "medium", timeZone: "UTC" };
+    const local = (Number(seconds) + Number(this.form.dataset.utcOffset)) * 1000;
+    return new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, form).format(local);
   }
 
   // ---------------------------------------------------------------- what the receipt says
@@ -163,7 +166,9 @@ class ReceiptForm {
     const kind = this.#word(`kind.${kindName(receipt.entry.kind)}`);
     const values = { ...receipt, ...receipt.entry, kind, source: programs.source, target: programs.target ?? "" };
     for (const place of facts.querySelectorAll("[data-value]")) {
-      place.textContent = shownAs(place.dataset.as, values[place.dataset.value]);
+      const value = values[place.dataset.value];
+      place.textContent = shownAs(place.dataset.as, value, this.form.dataset);
+      place.parentElement.hidden = "optional" in place.dataset && isNothing(value);
     }
     facts.hidden = false;
   }
@@ -174,15 +179,20 @@ class ReceiptForm {
 }
 
 /** A value of a receipt as people read it, exactly: micros as money, days as a date. */
-function shownAs(form, value) {
+function shownAs(form, value, { currency, never }) {
   if (form === "money") {
     const digits = String(value).padStart(7, "0");
     const decimals = digits.slice(-6).replace(/0+$/, "").padEnd(2, "0");
-    return `${grouped(digits.slice(0, -6))}.${decimals}`;
+    return `${grouped(digits.slice(0, -6))}.${decimals} ${currency}`;
   }
   if (form === "points") return grouped(String(value));
-  if (form === "day") return value ? new Date(Number(value) * 86_400_000).toISOString().slice(0, 10) : "—";
+  if (form === "day") return value ? new Date(Number(value) * 86_400_000).toISOString().slice(0, 10) : never;
   return written(value);
+}
+
+/** Whether an entry says nothing by an optional value: no fee, no agreement, no link. */
+function isNothing(value) {
+  return value === "" || value === 0n || /^0x0+$/.test(value);
 }
 
 function grouped(digits) {

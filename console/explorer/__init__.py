@@ -1,0 +1,1 @@
+"""What the chain has recorded, for anyone to see and to check."""

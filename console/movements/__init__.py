@@ -1,0 +1,1 @@
+"""Movements of points: what a merchant gave and received, and what became of each."""
