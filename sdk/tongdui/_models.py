@@ -653,12 +653,16 @@ class EventData(Model):
 
 
 class Event(EventData):
-    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it."""
+    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it.
+
+    `actor_name`: the person's name, if a person did it whose name you may know.
+    """
 
     id: str
     type: str
     subject: str | None = None
     actor: str | None = None
+    actor_name: str | None = None
     merchant: str | None = None
     created_at: datetime | None = None
 
