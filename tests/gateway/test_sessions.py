@@ -283,7 +283,7 @@ def test_an_outdated_hash_is_replaced_at_the_next_sign_in(site: Site, fuel: Part
     with site.database.reading() as session:
         stored = session.get_one(Person, one.id).password_hash
     assert stored is not None
-    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     one.sign_in()
 
 
