@@ -3,6 +3,7 @@
 from clearing.chain.calls.models import Call
 from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.idempotency.models import IdempotencyRecord
+from clearing.kit.mail.models import Mail
 from clearing.kit.reference.models import ReferenceVersion
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.activity.models import DailyTotal
@@ -60,6 +61,7 @@ __all__ = [
     "LiquidityLevel",
     "LotCheckpoint",
     "LotDraw",
+    "Mail",
     "Member",
     "MemberCode",
     "MemberFreeze",

@@ -30,6 +30,7 @@ from gateway.api.examples import BODIES, PATHS
 from gateway.api.expansions import EXPANDERS
 from gateway.api.health import routes as health
 from gateway.api.holds import routes as holds
+from gateway.api.invitations import routes as invitations
 from gateway.api.lots import routes as lots
 from gateway.api.members import routes as members
 from gateway.api.merchants import routes as merchants
@@ -41,6 +42,8 @@ from gateway.api.network import routes as network
 from gateway.api.operations import routes as operations
 from gateway.api.orders import routes as orders
 from gateway.api.orders.view import ORDERS
+from gateway.api.password_resets import routes as password_resets
+from gateway.api.profile import routes as profile
 from gateway.api.programs import routes as programs
 from gateway.api.programs.view import PROGRAMS
 from gateway.api.quotes import routes as quotes
@@ -48,6 +51,7 @@ from gateway.api.rates import routes as rates
 from gateway.api.sessions import routes as sessions
 from gateway.api.settlement import routes as settlement
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS
+from gateway.api.staff import routes as staff
 from gateway.api.statements import routes as statements
 from gateway.api.tags import TAGS
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
@@ -88,6 +92,10 @@ ROUTERS = (
     api_keys.router,
     sessions.router,
     operations.router,
+    profile.router,
+    staff.router,
+    invitations.router,
+    password_resets.router,
     health.router,
 )
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -139,6 +139,23 @@ class Settings(BaseSettings):
     """Whether people of the operator and the treasury need one-time codes. Set it wherever there is real money."""
     console_url: str = Field(default="http://127.0.0.1:8088", pattern=r"^https?://[^/]+(/.*)?$")
     """Where people find the console: links in mails lead there."""
+    smtp_host: str = ""
+    """The server that sends the network's mails. If it is empty, no mails are sent, and whoever invites gets the link."""
+    smtp_port: int = Field(default=587, ge=1, le=65_535)
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` asks for encryption first, `tls` begins with it; `none` is for a server on the same machine."""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_timeout: float = Field(default=20.0, gt=0)
+    """How long to wait for each answer of that server."""
+    mail_from: str = "Tongdui <no-reply@tongdui.local>"
+    mail_interval: float = Field(default=5.0, gt=0)
+    """How often a worker looks for mails to send."""
+    mail_first_retry: float = Field(default=30.0, gt=0)
+    """The pause before a mail's second attempt; each further pause is twice as long, less a random part, up to an hour."""
+    mail_give_up_after: float = 86_400.0
+    """After so long a mail is given up; a day."""
+
     trusted_proxies: str = "127.0.0.1"
     """Addresses, with commas between them, whose `X-Forwarded-For` is believed: the console and reverse proxies."""
 
@@ -173,6 +190,11 @@ class Settings(BaseSettings):
     liquidity_critical_percent: int = 5
     liquidity_floor_micros: int = 100_000_000
     """The threshold for merchants with a small credit limit, or none."""
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether there is a server that sends mails."""
+        return bool(self.smtp_host)
 
     @property
     def longest_without_reconciliation(self) -> timedelta:
@@ -211,6 +233,7 @@ _SHOULD = {
     "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
 }
 _PATTERNS = {
     "database_url": DATABASE_URL_SHOULD,
@@ -219,7 +242,9 @@ _PATTERNS = {
     "contract": "must be an address: 0x and 40 hexadecimal digits",
     "broker_url": "must begin with redis:// or amqp://",
 }
-_NEVER_SHOWN = frozenset({"database_url", "rpc_url", "keystore_password", "broker_url"})
+_NEVER_SHOWN = frozenset(
+    {"database_url", "rpc_url", "keystore_password", "broker_url", "smtp_password", "oidc_client_secret"}
+)
 """Settings that may contain a password."""
 
 

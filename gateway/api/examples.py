@@ -38,6 +38,8 @@ MOVEMENTS: Mapping[str, dict[str, Any]] = {
 }
 """A request of each kind, by its label."""
 
+_TOKEN = f"{{}}_{EXAMPLE_ULID}_" + "5f" * 32
+
 BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/merchants"): {"name": "Blue Wash", "managed_key": True, "credit_limit_micros": 1_000_000_000},
     ("POST", "/v1/merchants/{merchant}/credit_limit"): {"credit_limit_micros": 2_000_000_000_000},
@@ -113,6 +115,28 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/sessions"): {"email": "li@partner.example", "password": "correct-horse-battery"},
     ("POST", "/v1/sessions/current/seat"): {"seat": f"sea_{EXAMPLE_ULID}"},
     ("POST", "/v1/operations/pause"): {"reason": "a new node takes over"},
+    ("PATCH", "/v1/profile"): {"name": "Li Na", "language": "zh"},
+    ("POST", "/v1/profile/password"): {
+        "password": "correct-horse-battery",
+        "new_password": "four-random-words-help",
+    },
+    ("POST", "/v1/profile/totp"): {"password": "correct-horse-battery"},
+    ("POST", "/v1/profile/totp/confirm"): {"one_time_code": "492039"},
+    ("POST", "/v1/profile/totp/remove"): {"password": "correct-horse-battery"},
+    ("POST", "/v1/profile/recovery_codes"): {"password": "correct-horse-battery"},
+    ("PATCH", "/v1/staff/seats/{seat}"): {"title": "manager"},
+    ("POST", "/v1/invitations"): {"email": "wang@partner.example", "title": "cashier", "name": "Wang Wei"},
+    ("POST", "/v1/invitations/lookup"): {"token": _TOKEN.format("tdi")},
+    ("POST", "/v1/invitations/accept"): {
+        "token": _TOKEN.format("tdi"),
+        "name": "Wang Wei",
+        "password": "four-random-words-help",
+    },
+    ("POST", "/v1/password_resets"): {"email": "li@partner.example"},
+    ("POST", "/v1/password_resets/perform"): {
+        "token": _TOKEN.format("tdr"),
+        "password": "four-random-words-help",
+    },
     ("POST", "/v1/api_keys"): {"role": "merchant", "scopes": ["issue", "redeem", "read"]},
 }
 """The body of each route that has one."""
@@ -132,5 +156,8 @@ PATHS: Mapping[str, str] = {
     "statement": f"stm_{EXAMPLE_ULID}",
     "api_key": f"key_{EXAMPLE_ULID}",
     "session": f"ses_{EXAMPLE_ULID}",
+    "seat": f"sea_{EXAMPLE_ULID}",
+    "person": f"stf_{EXAMPLE_ULID}",
+    "invitation": f"inv_{EXAMPLE_ULID}",
 }
 """An id for each parameter of a path, by its name."""

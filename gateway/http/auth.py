@@ -30,8 +30,8 @@ class Rule:
     scopes: frozenset[Scope] = frozenset()
     for_admins: bool = False
     """Of a merchant's people, only an admin may call it: no scope stands for it."""
-    for_people: bool = False
-    """Only a person who is signed in may call it, no API key."""
+    people_of: frozenset[Role] = frozenset()
+    """In these roles only a person who is signed in may call it, no API key."""
     of_oneself: bool = False
     """It concerns the person alone: also one who must do something before all else may call it."""
     is_open: bool = False
@@ -45,7 +45,7 @@ class Rule:
 
     def check(self, caller: Caller) -> None:
         """Refuses a caller whom the rule does not let in."""
-        if self.for_people and caller.person_id is None:
+        if caller.person_id is None and caller.role in self.people_of:
             raise Forbidden("only a person who is signed in may do this; you call with an API key")
         if caller.restriction is not None and not self.of_oneself:
             code, detail = _FIRST_STEPS[Restriction(caller.restriction)]
@@ -97,8 +97,13 @@ _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 """Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
 _SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
 _KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True)
-_ONESELF = Rule(frozenset(Role), for_people=True, of_oneself=True)
+_ONESELF = Rule(frozenset(Role), people_of=frozenset(Role), of_oneself=True)
 """A person, for its own affairs, whatever its seat."""
+_STAFF_KEEPERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True, people_of=frozenset({Role.MERCHANT}))
+"""A merchant's admin, who is a person; the operator for the network."""
+_STAFF_READERS = Rule(
+    frozenset({Role.OPERATOR, Role.AUDITOR, Role.MERCHANT}), for_admins=True, people_of=frozenset({Role.MERCHANT})
+)
 _OPEN = Rule(frozenset(Role), is_open=True)
 _MEMBER_KEEPERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR}), frozenset({Scope.MEMBERS}))
 """A merchant for its own programs and till; the operator for the network."""
@@ -154,6 +159,25 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/v1/sessions/current"): _ONESELF,
     ("POST", "/v1/sessions/current/seat"): _ONESELF,
     ("DELETE", "/v1/sessions/{session}"): _ONESELF,
+    ("GET", "/v1/profile"): _ONESELF,
+    ("PATCH", "/v1/profile"): _ONESELF,
+    ("POST", "/v1/profile/password"): _ONESELF,
+    ("POST", "/v1/profile/totp"): _ONESELF,
+    ("POST", "/v1/profile/totp/confirm"): _ONESELF,
+    ("POST", "/v1/profile/totp/remove"): _ONESELF,
+    ("POST", "/v1/profile/recovery_codes"): _ONESELF,
+    ("GET", "/v1/staff"): _STAFF_READERS,
+    ("PATCH", "/v1/staff/seats/{seat}"): _STAFF_KEEPERS,
+    ("DELETE", "/v1/staff/seats/{seat}"): _STAFF_KEEPERS,
+    ("POST", "/v1/staff/{person}/disable"): _STAFF_KEEPERS,
+    ("POST", "/v1/staff/{person}/enable"): _STAFF_KEEPERS,
+    ("POST", "/v1/invitations"): _STAFF_KEEPERS,
+    ("GET", "/v1/invitations"): _STAFF_READERS,
+    ("DELETE", "/v1/invitations/{invitation}"): _STAFF_KEEPERS,
+    ("POST", "/v1/invitations/lookup"): _OPEN,
+    ("POST", "/v1/invitations/accept"): _OPEN,
+    ("POST", "/v1/password_resets"): _OPEN,
+    ("POST", "/v1/password_resets/perform"): _OPEN,
     # Orders, and their movements: three routes for each kind
     ("POST", "/v1/quotes"): _merchant(Scope.EXCHANGE, Scope.SPEND),
     ("POST", "/v1/nonces"): _MOVERS,

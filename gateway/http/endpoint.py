@@ -159,7 +159,7 @@ class Endpoint(APIRoute):
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
         self.hands_in = get_origin(get_type_hints(endpoint)["return"]) is Submitted
         run = self._around(call)(endpoint)
-        self.expandable = () if self.mutates else expansion.expandable(view)
+        self.expandable = () if self.mutates or call in (Oneself, Open) else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)

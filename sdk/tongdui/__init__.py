@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from ._models import Forfeit as Forfeit
     from ._models import Health as Health
     from ._models import Hold as Hold
+    from ._models import Invitation as Invitation
+    from ._models import InvitationOffer as InvitationOffer
     from ._models import LinkCode as LinkCode
     from ._models import Member as Member
     from ._models import MemberCode as MemberCode
@@ -91,12 +93,18 @@ if TYPE_CHECKING:
     from ._models import Order as Order
     from ._models import Person as Person
     from ._models import Position as Position
+    from ._models import Profile as Profile
     from ._models import Program as Program
     from ._models import Quote as Quote
+    from ._models import RecoveryCodes as RecoveryCodes
     from ._models import RejectedError as RejectedError
     from ._models import Seat as Seat
+    from ._models import SecondFactor as SecondFactor
     from ._models import Session as Session
     from ._models import SignedIn as SignedIn
+    from ._models import StaffMember as StaffMember
+    from ._models import StaffPerson as StaffPerson
+    from ._models import Totp as Totp
     from ._models import WebhookDelivery as WebhookDelivery
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
@@ -212,10 +220,12 @@ _NAMES = {
         "Forfeit",
         "Health",
         "Hold",
+        "Invitation",
+        "InvitationOffer",
         "LinkCode",
         "Member",
-        "MemberFreeze",
         "MemberCode",
+        "MemberFreeze",
         "Merchant",
         "MerchantSigner",
         "Merge",
@@ -227,12 +237,18 @@ _NAMES = {
         "Order",
         "Person",
         "Position",
+        "Profile",
         "Program",
         "Quote",
+        "RecoveryCodes",
         "RejectedError",
         "Seat",
+        "SecondFactor",
         "Session",
         "SignedIn",
+        "StaffMember",
+        "StaffPerson",
+        "Totp",
         "WebhookDelivery",
         "WebhookEndpoint",
         "WebhookReplay",

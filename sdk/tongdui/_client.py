@@ -35,8 +35,10 @@ from ._resources.operations import (
 )
 from ._resources.orders import AsyncNonces, AsyncOrders, AsyncQuotes, Nonces, Orders, Quotes
 from ._resources.parties import AsyncMembers, AsyncMerchants, AsyncPrograms, Members, Merchants, Programs
+from ._resources.profile import AsyncProfileInfo, ProfileInfo
 from ._resources.sessions import AsyncSessions, Sessions
 from ._resources.settlement import AsyncDeposits, AsyncPositions, AsyncWithdrawals, Deposits, Positions, Withdrawals
+from ._resources.staff import AsyncInvitations, AsyncPasswordResets, AsyncStaff, Invitations, PasswordResets, Staff
 from ._resources.statements import AsyncStatements, Statements
 from ._resources.webhooks import AsyncWebhookEndpoints, WebhookEndpoints
 from ._signing import Signer
@@ -73,6 +75,10 @@ class BaseClient(KindResources):
     sessions = ResourceAttribute(Sessions, AsyncSessions)
     operations = ResourceAttribute(OperationsInfo, AsyncOperationsInfo)
     quarantined_events = ResourceAttribute(QuarantinedEvents, AsyncQuarantinedEvents)
+    profile = ResourceAttribute(ProfileInfo, AsyncProfileInfo)
+    staff = ResourceAttribute(Staff, AsyncStaff)
+    invitations = ResourceAttribute(Invitations, AsyncInvitations)
+    password_resets = ResourceAttribute(PasswordResets, AsyncPasswordResets)
 
     def __init__(
         self,

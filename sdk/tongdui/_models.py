@@ -653,12 +653,16 @@ class EventData(Model):
 
 
 class Event(EventData):
-    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it."""
+    """Something that happened to `subject`. `type` is a name such as `order.settled`; `actor` caused it.
+
+    `actor_name`: the person's name, if a person did it whose name you may know.
+    """
 
     id: str
     type: str
     subject: str | None = None
     actor: str | None = None
+    actor_name: str | None = None
     merchant: str | None = None
     created_at: datetime | None = None
 
@@ -722,6 +726,90 @@ class Session(Model):
 
     def __repr_args__(self) -> Any:
         return _without_secret(super().__repr_args__())
+
+
+class Profile(Person):
+    """A person, as it sees itself. `has_password`: False if it signs in at another issuer only."""
+
+    has_password: bool
+    recovery_codes_left: int
+    created_at: datetime
+
+
+class Totp(Model):
+    """What an app of one-time codes needs, shown once: a secret, as text, as a URI and as a QR code."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+    def __repr_args__(self) -> Any:
+        return _without_secret(super().__repr_args__())
+
+
+class RecoveryCodes(Model):
+    """Ten codes, shown once: each takes the place of an app's code once."""
+
+    recovery_codes: tuple[str, ...]
+
+    def __repr_args__(self) -> Any:
+        return _without_secret(super().__repr_args__())
+
+
+class SecondFactor(RecoveryCodes):
+    """An app of one-time codes works. The session goes on with another token."""
+
+    session: Session
+
+
+class StaffPerson(Person):
+    """Somebody who may sign in; or, since `disabled_at`, not."""
+
+    disabled_at: datetime | None = None
+
+
+class StaffMember(Model):
+    """Somebody on a seat, `since` a moment. The person may not sign in if it has `disabled_at`."""
+
+    person: Person
+    seat: Seat
+    disabled_at: datetime | None = None
+    since: datetime
+
+
+class Invitation(Model):
+    """An offer of a seat.
+
+    Only the answer that makes it has a `link`, and only if the network sends no mail: hand it to whoever is invited.
+    """
+
+    id: str
+    email: str
+    name: str = ""
+    title: str
+    language: str
+    merchant: str | None = None
+    link: str | None = None
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def __repr_args__(self) -> Any:
+        return _without_secret(super().__repr_args__())
+
+
+class InvitationOffer(Model):
+    """What whoever is invited sees. `is_known`: the person signs in here already, and so keeps its password."""
+
+    email: str
+    name: str = ""
+    title: str
+    language: str
+    merchant: str | None = None
+    merchant_name: str | None = None
+    is_known: bool
+    expires_at: datetime
 
 
 class SignedIn(Model):

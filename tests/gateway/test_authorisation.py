@@ -9,14 +9,27 @@ from fastapi.routing import iter_route_contexts
 
 from clearing.ordering.orders.kinds import KINDS
 from tests.gateway.site import ALL_SCOPES, MOVING_SCOPES, Party, Site, terms
+from tests.gateway.staff import worker
 
 READ = {"operator", "auditor", "merchant:read"}
 READ_AND_TREASURY = READ | {"treasury"}
-EVERYONE = {"operator", "treasury", "auditor", *(f"merchant:{scope}" for scope in ALL_SCOPES)}
+KEYS = {"operator", "treasury", "auditor", *(f"merchant:{scope}" for scope in ALL_SCOPES)}
+TITLES = {
+    "admin": set(ALL_SCOPES),
+    "manager": set(MOVING_SCOPES) | {"agree", "members", "read"},
+    "cashier": {"redeem", "spend", "exchange", "reverse", "members", "read"},
+    "accountant": {"settle", "read"},
+    "viewer": {"read"},
+}
+"""What a merchant's people may do. The network's people may do what the keys of their role may do."""
+PEOPLE = {f"staff:{title}" for title in (*TITLES, "operator", "treasury", "auditor")}
+EVERYONE = KEYS | PEOPLE
 MERCHANT = {f"merchant:{scope}" for scope in ALL_SCOPES}
 MOVERS = {f"merchant:{scope}" for scope in MOVING_SCOPES}
 HOLDERS = {"merchant:redeem", "merchant:exchange", "merchant:spend"}
-PUBLIC = EVERYONE | {"nobody", "revoked", "stranger"}
+PUBLIC = EVERYONE | {"nobody", "revoked", "stranger", "staff:signed_out"}
+ADMINS = {"staff:operator", "staff:admin"}
+"""People who manage people and keys: no scope stands for that."""
 
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/healthz"): PUBLIC,
@@ -98,9 +111,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/entries"): READ,
     ("GET", "/v1/entries/{leaf}"): READ,
     ("GET", "/v1/entries/{leaf}/receipt"): READ,
-    ("POST", "/v1/api_keys"): {"operator"} | MERCHANT,
+    ("POST", "/v1/api_keys"): {"operator"} | MERCHANT | ADMINS,
     ("GET", "/v1/api_keys"): READ,
-    ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT,
     ("GET", "/v1/batches"): READ,
     ("GET", "/v1/batches/{batch}"): READ,
     ("GET", "/v1/operations"): {"operator", "auditor"},
@@ -109,6 +121,32 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/orders/{order}/cancel"): {"operator"},
     ("GET", "/v1/quarantined_events"): {"operator", "auditor"},
     ("POST", "/v1/quarantined_events/retry"): {"operator"},
+    ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT | ADMINS,
+    ("POST", "/v1/sessions"): PUBLIC,
+    ("GET", "/v1/sessions"): PEOPLE,
+    ("GET", "/v1/sessions/current"): PEOPLE,
+    ("DELETE", "/v1/sessions/current"): PEOPLE,
+    ("POST", "/v1/sessions/current/seat"): PEOPLE,
+    ("DELETE", "/v1/sessions/{session}"): PEOPLE,
+    ("GET", "/v1/profile"): PEOPLE,
+    ("PATCH", "/v1/profile"): PEOPLE,
+    ("POST", "/v1/profile/password"): PEOPLE,
+    ("POST", "/v1/profile/totp"): PEOPLE,
+    ("POST", "/v1/profile/totp/confirm"): PEOPLE,
+    ("POST", "/v1/profile/totp/remove"): PEOPLE,
+    ("POST", "/v1/profile/recovery_codes"): PEOPLE,
+    ("GET", "/v1/staff"): {"operator", "auditor", "staff:auditor"} | ADMINS,
+    ("PATCH", "/v1/staff/seats/{seat}"): {"operator"} | ADMINS,
+    ("DELETE", "/v1/staff/seats/{seat}"): {"operator"} | ADMINS,
+    ("POST", "/v1/staff/{person}/disable"): {"operator"} | ADMINS,
+    ("POST", "/v1/staff/{person}/enable"): {"operator"} | ADMINS,
+    ("POST", "/v1/invitations"): {"operator"} | ADMINS,
+    ("GET", "/v1/invitations"): {"operator", "auditor", "staff:auditor"} | ADMINS,
+    ("DELETE", "/v1/invitations/{invitation}"): {"operator"} | ADMINS,
+    ("POST", "/v1/invitations/lookup"): PUBLIC,
+    ("POST", "/v1/invitations/accept"): PUBLIC,
+    ("POST", "/v1/password_resets"): PUBLIC,
+    ("POST", "/v1/password_resets/perform"): PUBLIC,
     ("GET", "/v1/events"): READ_AND_TREASURY,
     ("GET", "/v1/events/stream"): READ_AND_TREASURY,
     ("POST", "/v1/holds"): HOLDERS,
@@ -138,6 +176,15 @@ PAGES = {("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET
 CALLERS = sorted(PUBLIC)
 
 
+def _may(route: tuple[str, str]) -> set[str]:
+    """Who may call a route. A line without people stands for the people who have what its keys have."""
+    line = MATRIX[route]
+    if line & PEOPLE:
+        return line
+    people = {title for title, scopes in TITLES.items() if {f"merchant:{scope}" for scope in scopes} & line}
+    return line | {f"staff:{title}" for title in people | (line & {"operator", "treasury", "auditor"})}
+
+
 def _routes(site: Site) -> Iterator[tuple[str, str]]:
     for context in iter_route_contexts(site.app.routes):
         for method in (context.methods or set()) - {"HEAD", "OPTIONS"}:
@@ -157,10 +204,15 @@ def callers(site: Site) -> dict[str, str | None]:
     key_id = "key_" + revoked.split("_")[1]
     assert site.call("DELETE", f"/v1/api_keys/{key_id}").status_code == 200
     operator = site.keys["operator"]
+    signed_out = worker(site, "admin", merchant)
+    assert signed_out.call("DELETE", "/v1/sessions/current").status_code == 200
     stranger = operator[:-1] + ("1" if operator[-1] == "0" else "0")
     return {
         **{role: site.keys[role] for role in ("operator", "treasury", "auditor")},
         **{f"merchant:{scope}": merchant.key(scope) for scope in ALL_SCOPES},
+        **{f"staff:{title}": worker(site, title, merchant).token for title in TITLES},
+        **{f"staff:{title}": worker(site, title).token for title in ("operator", "treasury", "auditor")},
+        "staff:signed_out": signed_out.token,
         "nobody": None,
         "revoked": revoked,
         "stranger": stranger,
@@ -175,6 +227,8 @@ def test_each_caller_may_do_what_its_line_says(
     path = template.format_map(_Names())
     for caller in CALLERS:
         headers = {"Idempotency-Key": f"{caller}-{template}"}
+        if (method, template) == ("DELETE", "/v1/sessions/current") and caller.startswith("staff:"):
+            continue  # it would be signed out; test_sessions.py does it
         if callers[caller] is not None:
             headers["Authorization"] = f"Bearer {callers[caller]}"
         # The body is wrong on purpose: whoever is let in gets a validation error and changes nothing.
@@ -183,14 +237,15 @@ def test_each_caller_may_do_what_its_line_says(
         response = site.http.request(method, path, headers=headers, **body)
         is_stream = response.headers["content-type"].startswith("text/event-stream")
         code = None if is_stream else response.json().get("code")
-        if caller in MATRIX[route]:
+        if caller in _may(route):
             assert response.status_code not in (401, 403), (caller, response.text)
-        elif caller in ("nobody", "revoked", "stranger"):
+        elif caller in ("nobody", "revoked", "stranger", "staff:signed_out"):
             assert (response.status_code, code) == (401, "unauthenticated"), (caller, response.text)
             assert response.headers["WWW-Authenticate"] == "Bearer"
         else:
             assert response.status_code == 403, (caller, response.text)
-            is_scope = caller.startswith("merchant:") and MATRIX[route] & MERCHANT
+            is_ours = caller.startswith("merchant:") or caller.removeprefix("staff:") in TITLES
+            is_scope = is_ours and MATRIX[route] & MERCHANT and not MATRIX[route] & PEOPLE
             assert code == ("insufficient_scope" if is_scope else "forbidden"), (caller, response.text)
 
 

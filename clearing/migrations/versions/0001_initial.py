@@ -359,6 +359,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("batch", "index", name=op.f("lot_draws_pkey")),
     )
     op.create_table(
+        "mails",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("about", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", Instant(), nullable=False),
+        sa.Column("answer", sa.String(length=300), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("sent_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("mails_pkey")),
+    )
+    with op.batch_alter_table("mails", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("mails_created_at_index"), ["created_at"], unique=False)
+        batch_op.create_index(
+            "mails_pending_due_index",
+            ["next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+
+    op.create_table(
         "members",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
@@ -967,6 +990,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=16), nullable=False),
         sa.Column("merchant_number", sa.Integer(), nullable=True),
         sa.Column("title", sa.String(length=16), nullable=False),
+        sa.Column("by_network", sa.Boolean(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
         sa.Column("accepted_at", Instant(), nullable=True),
@@ -1447,6 +1471,15 @@ def downgrade() -> None:
         batch_op.drop_index("members_barred_index", postgresql_where=sa.text("barred"), sqlite_where=sa.text("barred"))
 
     op.drop_table("members")
+    with op.batch_alter_table("mails", schema=None) as batch_op:
+        batch_op.drop_index(
+            "mails_pending_due_index",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(batch_op.f("mails_created_at_index"))
+
+    op.drop_table("mails")
     op.drop_table("lot_draws")
     with op.batch_alter_table("lot_checkpoints", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("lot_checkpoints_last_batch_index"))

@@ -4,11 +4,13 @@
 - `models`         the tables
 - `people`         who is there: seats, titles, disabling
 - `invitations`    how somebody new gets a seat
+- `credentials`    what a person changes about its own password and second factor
 - `passwords`      good passwords, and how they are stored
 - `second_factor`  one-time codes of an app, and recovery codes
 - `sign_in`        from a password (or another issuer's word) to a session; counts who tries too often
 - `sessions`       what a session may do, where a person is signed in, and how that ends
 - `password_resets` a new password by mail
+- `tries`          how often somebody may try
 - `bearers`        who is calling: an API key or a person
 - `directory`      names of people, in memory, for the audit log
 """

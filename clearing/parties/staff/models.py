@@ -96,6 +96,8 @@ class Invitation(Base):
     language: Mapped[Language] = mapped_column(choice(Language), default=Language.CHINESE)
     merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
     title: Mapped[Title] = mapped_column(choice(Title))
+    by_network: Mapped[bool] = mapped_column(default=False)
+    """Whether the operator has made it: then it makes a merchant's first admin, and nothing else."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import Conflict, Forbidden, NotFound
+from clearing.kit.errors import Forbidden, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.parties.access.service import Caller
 from clearing.parties.staff.directory import ACTOR
@@ -205,13 +205,6 @@ def caller_of(found: Occupied) -> Caller:
         title=title.value,
         restriction=found.session.restriction,
     )
-
-
-def require_password(person: Person) -> str:
-    """The hash of the person's password. Refuses a person who has none."""
-    if person.password_hash is None:
-        raise Conflict("you sign in elsewhere and have no password here", code="no_password")
-    return person.password_hash
 
 
 def _restriction(person: Person, seat: Seat, second_factor: bool, settings: Settings) -> Restriction | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-
-import segno
 
 from clearing.parties.codes.models import MemberCode
 from clearing.parties.codes.service import qr_payload
 from gateway.api.codes.schemas import MemberCodeView
 from gateway.http.context import Call
+from gateway.http.qr import qr_svg
 
 
 def code_view(call: Call, code: MemberCode, text: str | None = None) -> MemberCodeView:
@@ -22,7 +20,7 @@ def code_view(call: Call, code: MemberCode, text: str | None = None) -> MemberCo
         state=code.state_at(call.clock.now()),
         code=text,
         qr=payload,
-        qr_svg=_qr_svg(payload) if payload is not None else None,
+        qr_svg=qr_svg(payload) if payload is not None else None,
         points=code.points,
         program=_named(code.program, call.names.program),
         merchant=_named(code.presenter, call.names.merchant),
@@ -37,11 +35,3 @@ def code_view(call: Call, code: MemberCode, text: str | None = None) -> MemberCo
 
 def _named(number: int | None, name: Callable[[int], str]) -> str | None:
     return None if number is None else name(number)
-
-
-def _qr_svg(payload: str) -> str:
-    """The QR code as an image that a page can hold and a scanner reads from a dark screen, too."""
-    image = io.BytesIO()
-    qr = segno.make_qr(payload, error="m")
-    qr.save(image, kind="svg", xmldecl=False, nl=False, omitsize=True, dark="#000", light="#fff")
-    return image.getvalue().decode()

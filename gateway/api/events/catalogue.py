@@ -23,7 +23,7 @@ class EventKind(NamedTuple):
     """What its `data` looks like."""
 
 
-def _data(name: str, **fields: Any) -> type[View]:
+def _data(name: str, /, **fields: Any) -> type[View]:
     """A view for `data` that is no resource of its own."""
     definitions: dict[str, Any] = {field: (of, ...) for field, of in fields.items()}
     return create_model(name, __base__=View, __doc__="What happened.", **definitions)
@@ -42,6 +42,9 @@ _STATEMENT = _data("StatementEventData", statement=str, day=date, revision=int, 
 _CODE = _data("MemberCodeEventData", code=str, member=str)
 _MERGE = _data("MergeEventData", merge=str, member=str, into=str)
 _MEMBER = _data("MemberEventData", member=str)
+_OFFER = _data("InvitationEventData", email=str, name=str, title=str)
+_SEAT = _data("SeatEventData", name=str, email=str, seat=str, title=str)
+_STAFF = _data("StaffEventData", name=str, email=str)
 _ENDPOINT = _data("WebhookEndpointEventData", url=str)
 _NOTHING = _data("EmptyEventData")
 _ANYTHING = _data("OtherEventData")
@@ -116,6 +119,14 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
     "api_key.revoked": EventKind("An API key of yours was revoked.", _NOTHING),
+    "staff.invited": EventKind("Somebody was offered a seat at your merchant.", _OFFER),
+    "staff.invitation_revoked": EventKind("An offer of a seat was taken back.", _OFFER),
+    "staff.seated": EventKind("Somebody has a seat at your merchant.", _SEAT),
+    "staff.title_changed": EventKind("Somebody at your merchant has another title.", _SEAT),
+    "staff.unseated": EventKind("Somebody has lost the seat at your merchant.", _SEAT),
+    "staff.disabled": EventKind("Somebody at your merchant may not sign in any more.", _STAFF),
+    "staff.enabled": EventKind("Somebody at your merchant may sign in again.", _STAFF),
+    "staff.renamed": EventKind("Somebody at your merchant has another name.", _STAFF),
     "webhook_endpoint.created": EventKind("An endpoint of yours was made.", _ENDPOINT),
     "webhook_endpoint.changed": EventKind("An endpoint of yours was changed.", _ENDPOINT),
     "webhook_endpoint.secret_renewed": EventKind("An endpoint of yours has a new secret.", _ENDPOINT),

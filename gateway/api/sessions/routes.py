@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from clearing.parties.staff.models import Occupied
 from clearing.parties.staff.sessions import SessionService
-from clearing.parties.staff.sign_in import SignInService, compare
+from clearing.parties.staff.sign_in import Codes, SignInService, compare
 from gateway.api.sessions.schemas import SeatTaking, SessionCreate, SessionView, SignedInView
 from gateway.api.sessions.view import issued_view, session_view, signed_in_view
 from gateway.http.context import Call, OpenCall
@@ -25,10 +25,8 @@ def create_session(body: SessionCreate, call: Open) -> SessionView:
         attempt = _sign_in(call).begin(body.email, call.origin)
     compared = compare(attempt, body.password)
     with call.transaction():
-        issued = _sign_in(call).finish(
-            attempt, compared, one_time_code=body.one_time_code, recovery_code=body.recovery_code
-        )
-        return issued_view(call, issued)
+        codes = Codes(body.one_time_code, body.recovery_code)
+        return issued_view(call, _sign_in(call).finish(attempt, compared, codes))
 
 
 @router.get("/v1/sessions/current")

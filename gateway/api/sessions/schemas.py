@@ -15,6 +15,7 @@ from clearing.parties.staff.passwords import LONGEST
 from clearing.parties.staff.titles import Title
 from gateway.http.schemas import Body, View
 
+Name = Annotated[Text, Field(min_length=1, max_length=80, examples=["Li Na"])]
 Password = Annotated[str, Field(min_length=1, max_length=LONGEST, examples=["correct-horse-battery"])]
 OneTimeCode = Annotated[
     Text, Field(min_length=1, max_length=32, description="the code that your app shows now", examples=["492039"])

@@ -1,0 +1,182 @@
+"""Rules of invitations: who may offer which seat to whom, and how the offer is taken.
+
+The operator brings in a merchant's first admin, and nobody else there: whoever works for a merchant is that merchant's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from clearing.kit.clock import clock_of
+from clearing.kit.config import Settings
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.mail.models import MailKind
+from clearing.kit.mail.service import post_mail
+from clearing.kit.signing.keyring import Keyring
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import Caller
+from clearing.parties.merchants.service import require_merchant
+from clearing.parties.staff.emails import email_key
+from clearing.parties.staff.invitation_repository import InvitationRepository
+from clearing.parties.staff.models import Invitation, Language, Person, Seat
+from clearing.parties.staff.people import PeopleService, require_fitting
+from clearing.parties.staff.repository import PersonRepository, SeatRepository
+from clearing.parties.staff.titles import Title
+from clearing.parties.staff.tokens import TokenKind, id_in, mailed_token, matches
+
+LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A seat that somebody is to be offered."""
+
+    email: str
+    name: str
+    title: Title
+    language: Language
+    merchant_id: str | None
+
+
+class InvitationService:
+    """Invitations in one transaction."""
+
+    def __init__(self, session: Session, *, keyring: Keyring, settings: Settings) -> None:
+        self._session = session
+        self._keyring = keyring
+        self._settings = settings
+        self._clock = clock_of(session)
+        self._invitations = InvitationRepository(session)
+        self._people = PersonRepository(session)
+        self._seats = SeatRepository(session)
+        self._events = EventRecorder(session)
+
+    # ---------------------------------------------------------------- offer
+
+    def invite(self, caller: Caller, offer: Offer) -> tuple[Invitation, str | None]:
+        """Offers a seat. Where the network sends no mails, it also returns the link to accept with, shown only this once."""
+        merchant_number = self._place(caller, offer)
+        require_fitting(offer.title, merchant_number)
+        self._refuse_seated(offer, merchant_number)
+        at = self._clock.now()
+        self._invitations.revoke_open_of(email_key(offer.email), merchant_number, at)
+        token = mailed_token(TokenKind.INVITATION, self._keyring)
+        invitation = Invitation(
+            id=token.id,
+            token_hash=token.hash,
+            email=offer.email,
+            email_key=email_key(offer.email),
+            name=offer.name,
+            language=offer.language,
+            merchant_number=merchant_number,
+            title=offer.title,
+            by_network=caller.role is Role.OPERATOR,
+            created_at=at,
+            expires_at=at + LIFETIME,
+        )
+        self._invitations.add(invitation)
+        self._record("invited", invitation, caller.actor)
+        if self._settings.sends_mail:
+            post_mail(self._session, MailKind.INVITATION, invitation.id)
+            return invitation, None
+        return invitation, self.link(invitation)
+
+    def link(self, invitation: Invitation) -> str:
+        """Where whoever is invited accepts."""
+        token = mailed_token(TokenKind.INVITATION, self._keyring, invitation.id)
+        return f"{self._settings.console_url.rstrip('/')}/invitation?token={token.text}"
+
+    def list(self, merchant_number: int | None, *, after: str | None, limit: int) -> Sequence[Invitation]:
+        """Invitations to a merchant (None: to the network) that somebody may still accept, newest first."""
+        return self._invitations.open_at(merchant_number, self._clock.now(), after=after, limit=limit)
+
+    def revoke(self, caller: Caller, invitation_id: str) -> Invitation:
+        """Takes an invitation back. Repeating it changes nothing."""
+        invitation = self._invitations.lock(invitation_id)
+        is_own = invitation is not None and invitation.merchant_number == caller.merchant_number
+        is_networks = invitation is not None and invitation.by_network and caller.role is Role.OPERATOR
+        if invitation is None or not (is_own or is_networks):
+            raise NotFound(f"there is no invitation {invitation_id}")
+        if invitation.accepted_at is not None:
+            raise Conflict("it was accepted already; remove the seat instead", code="invitation_used")
+        if invitation.revoked_at is None:
+            invitation.revoked_at = self._clock.now()
+            self._record("invitation_revoked", invitation, caller.actor)
+        return invitation
+
+    # ---------------------------------------------------------------- accept
+
+    def shown(self, token: str) -> Invitation:
+        """The open invitation that a token speaks of."""
+        return self._open(token, self._invitations.by_id)
+
+    def invited(self, invitation: Invitation) -> Person | None:
+        """Whom it is for, if that person works with the network already."""
+        return self._people.by_email(invitation.email_key)
+
+    def accept(self, token: str, person: Person) -> Seat:
+        """Gives the person the seat. The invitation is used up."""
+        invitation = self._open(token, self._invitations.lock)
+        if person.email_key != invitation.email_key:
+            raise Forbidden("this invitation is for somebody else", code="forbidden")
+        if invitation.by_network and invitation.merchant_number is not None:
+            self._require_no_admin(invitation.merchant_number)
+        invitation.accepted_at = self._clock.now()
+        invitation.person_id = person.id
+        return PeopleService(self._session).seat(
+            person, invitation.title, invitation.merchant_number, actor=f"staff:{person.id}"
+        )
+
+    def _open(self, token: str, find: Callable[[str], Invitation | None]) -> Invitation:
+        id = id_in(TokenKind.INVITATION, token)  # noqa: A001
+        invitation = find(id) if id else None
+        if invitation is None or not matches(token, invitation.token_hash):
+            raise NotFound("this invitation is unknown; is the link complete?", code="invitation_unknown")
+        if invitation.accepted_at is not None:
+            raise Conflict("this invitation was accepted already; sign in", code="invitation_used")
+        if invitation.revoked_at is not None or invitation.expires_at <= self._clock.now():
+            raise Conflict("this invitation has ended; ask for another one", code="invitation_ended")
+        return invitation
+
+    # ---------------------------------------------------------------- who may offer what
+
+    def _place(self, caller: Caller, offer: Offer) -> int | None:
+        """The merchant at which the seat is, or None for the network; refuses what the caller may not offer."""
+        if caller.role is Role.MERCHANT:
+            if offer.merchant_id is not None:
+                merchant = require_merchant(self._session, offer.merchant_id, "/merchant")
+                if merchant.number != caller.merchant_number:
+                    raise Forbidden.at("/merchant", "an admin invites people to its own merchant only")
+            return caller.merchant_number
+        if offer.merchant_id is None:
+            return None
+        merchant = require_merchant(self._session, offer.merchant_id, "/merchant")
+        if merchant.number == 0:
+            raise InvalidRequest.at("/merchant", "is the network itself: leave it out to invite its staff")
+        if offer.title is not Title.ADMIN:
+            detail = "the operator invites a merchant's first admin only; that admin invites everybody else"
+            raise Forbidden.at("/title", detail)
+        self._require_no_admin(merchant.number)
+        return merchant.number
+
+    def _require_no_admin(self, merchant_number: int) -> None:
+        if self._seats.count_able(merchant_number, Title.ADMIN) > 0:
+            detail = "the merchant has an admin, who invites its people"
+            raise Conflict.at("/merchant", detail, code="merchant_has_admin")
+
+    def _refuse_seated(self, offer: Offer, merchant_number: int | None) -> None:
+        person = self._people.by_email(email_key(offer.email))
+        seats = self._seats.at(person.id, merchant_number) if person is not None else []
+        if any(merchant_number is not None or seat.title is offer.title for seat in seats):
+            detail = f"{offer.email} has a seat there already, as {seats[0].title}"
+            raise Conflict.at("/email", detail, code="seat_taken")
+
+    def _record(self, action: str, invitation: Invitation, actor: str) -> None:
+        merchants = [] if invitation.merchant_number is None else [invitation.merchant_number]
+        data = {"email": invitation.email, "name": invitation.name, "title": invitation.title}
+        self._events.record(f"staff.{action}", invitation.id, actor=actor, merchants=merchants, data=data)

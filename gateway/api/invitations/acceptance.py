@@ -1,0 +1,56 @@
+"""How an invitation is accepted. Slow hashes lie between the transactions, so it takes several."""
+
+from __future__ import annotations
+
+from clearing.kit.errors import InvalidRequest
+from clearing.parties.staff import passwords
+from clearing.parties.staff.invitations import InvitationService
+from clearing.parties.staff.models import SignInMethod
+from clearing.parties.staff.people import NewPerson, PeopleService
+from clearing.parties.staff.sessions import Proof, SessionService
+from clearing.parties.staff.sign_in import Codes, SignInService, compare
+from gateway.api.invitations.schemas import InvitationAcceptance
+from gateway.api.sessions.schemas import SessionView
+from gateway.api.sessions.view import issued_view
+from gateway.http.context import OpenCall, Transacted
+
+
+def accepted(call: OpenCall, body: InvitationAcceptance) -> SessionView:
+    """Gives the seat to somebody new, or to somebody who proves to be the one that is invited; signs the person in."""
+    with call.transaction():
+        service = invitation_service(call)
+        invitation = service.shown(body.token)
+        is_known = service.invited(invitation) is not None
+    if is_known:
+        return _by_known(call, body, invitation.email)
+    if body.name is None:
+        raise InvalidRequest.at("/name", "is missing: how are you called?")
+    passwords.require_good(body.password, invitation.email)
+    password_hash = passwords.hash_of(body.password)
+    with call.transaction():
+        new = NewPerson(invitation.email, body.name, body.language or invitation.language, password_hash)
+        person = PeopleService(call.session).add(new, actor=invitation.id)
+        seat = invitation_service(call).accept(body.token, person)
+        proof = Proof(SignInMethod.PASSWORD, second_factor=False)
+        issued = SessionService(call.session).begin(person, seat, proof, call.origin, call.gateway.settings)
+        return issued_view(call, issued)
+
+
+def _by_known(call: OpenCall, body: InvitationAcceptance, email: str) -> SessionView:
+    with call.transaction():
+        attempt = _sign_in(call).begin(email, call.origin)
+    compared = compare(attempt, body.password)
+    with call.transaction():
+        person, proof = _sign_in(call).proven(attempt, compared, Codes(body.one_time_code))
+        seat = invitation_service(call).accept(body.token, person)
+        issued = SessionService(call.session).begin(person, seat, proof, call.origin, call.gateway.settings)
+        return issued_view(call, issued)
+
+
+def _sign_in(call: Transacted) -> SignInService:
+    return SignInService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+
+
+def invitation_service(call: Transacted) -> InvitationService:
+    """The service in this call's transaction."""
+    return InvitationService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)

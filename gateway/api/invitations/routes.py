@@ -1,0 +1,69 @@
+"""Invitations: an admin offers a seat, and whoever is invited accepts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from clearing.kit.fields import MerchantId
+from clearing.parties.staff.invitations import Offer
+from gateway.api.invitations.acceptance import accepted, invitation_service
+from gateway.api.invitations.schemas import (
+    InvitationAcceptance,
+    InvitationCreate,
+    InvitationLookup,
+    InvitationOfferView,
+    InvitationView,
+)
+from gateway.api.invitations.view import invitation_view, offer_view
+from gateway.api.sessions.schemas import SessionView
+from gateway.api.staff.place import place_of
+from gateway.http.endpoint import Endpoint, Mutating, Open, Reading
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
+from gateway.http.problems import documented
+from gateway.http.schemas import Page
+
+router = APIRouter(route_class=Endpoint, tags=["staff"])
+
+
+@router.post("/v1/invitations", status_code=201)
+def create_invitation(body: InvitationCreate, call: Mutating) -> InvitationView:
+    """Offers somebody a seat for seven days. The operator invites the network's own staff, and a merchant's first admin."""
+    offer = Offer(body.email, body.name, body.title, body.language, body.merchant)
+    invitation, link = invitation_service(call).invite(call.caller, offer)
+    return invitation_view(call.names, invitation, link)
+
+
+@router.get("/v1/invitations")
+def list_invitations(
+    call: Reading,
+    merchant: Annotated[MerchantId | None, Query(description="for the operator and auditors: to this merchant")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[InvitationView]:
+    """Invitations to your merchant (or to the network) that somebody may still accept, newest first."""
+    rows = invitation_service(call).list(place_of(call, merchant), after=id_after(cursor, "inv"), limit=limit + 1)
+    return page_of(rows, limit, partial(invitation_view, call.names), lambda row: row.id)
+
+
+@router.delete("/v1/invitations/{invitation}", status_code=200)
+def revoke_invitation(invitation: str, call: Mutating) -> InvitationView:
+    """Takes an invitation back."""
+    return invitation_view(call.names, invitation_service(call).revoke(call.caller, invitation))
+
+
+@router.post("/v1/invitations/lookup", status_code=200, responses=documented(404, 409))
+def look_up_invitation(body: InvitationLookup, call: Open) -> InvitationOfferView:
+    """What the bearer of the token is offered."""
+    with call.transaction():
+        service = invitation_service(call)
+        invitation = service.shown(body.token)
+        return offer_view(call.names, invitation, is_known=service.invited(invitation) is not None)
+
+
+@router.post("/v1/invitations/accept", status_code=201, responses=documented(404, 409, 429))
+def accept_invitation(body: InvitationAcceptance, call: Open) -> SessionView:
+    """Accepts an invitation, and signs the person in on its new seat."""
+    return accepted(call, body)

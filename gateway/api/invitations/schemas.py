@@ -1,0 +1,78 @@
+"""Invitations: offers of a seat."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from clearing.kit.fields import MerchantId, Text
+from clearing.parties.staff.emails import Email
+from clearing.parties.staff.models import Language
+from clearing.parties.staff.titles import Title
+from gateway.api.profile.schemas import NewPassword
+from gateway.api.sessions.schemas import Name, OneTimeCode
+from gateway.http.schemas import Body, View
+
+Token = Annotated[Text, Field(min_length=1, max_length=200, description="what the link in the mail has")]
+
+
+class InvitationCreate(Body):
+    """A seat to offer."""
+
+    email: Email
+    title: Title
+    name: Annotated[Text, Field(max_length=80, description="how the person is called, as far as you know")] = ""
+    language: Language = Language.CHINESE
+    merchant: MerchantId | None = Field(
+        default=None,
+        description="for the operator: the merchant whose first admin it will be; the network itself, if it is missing",
+    )
+
+
+class InvitationLookup(Body):
+    """The token of an invitation. It stands in the body, because paths are logged."""
+
+    token: Token = Field(examples=["tdi_01k..._5f3a..."])
+
+
+class InvitationAcceptance(Body):
+    """Who accepts: somebody new, with the password that it wants; or somebody who signs in here already, with its own."""
+
+    token: Token = Field(examples=["tdi_01k..._5f3a..."])
+    password: NewPassword
+    name: Name | None = Field(default=None, description="for somebody new")
+    language: Language | None = Field(default=None, description="for somebody new")
+    one_time_code: OneTimeCode | None = Field(default=None, description="for somebody who has an app for such codes")
+
+
+class InvitationView(View):
+    """An offer of a seat. `link` is shown once, and only where the network sends no mail: hand it to whoever is invited."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"link"})
+
+    id: str
+    email: str
+    name: str
+    title: Title
+    language: Language
+    merchant: str | None
+    link: str | None = None
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None
+    revoked_at: datetime | None
+
+
+class InvitationOfferView(View):
+    """What whoever is invited sees."""
+
+    email: str
+    name: str
+    title: Title
+    language: Language
+    merchant: str | None
+    merchant_name: str | None
+    is_known: bool = Field(description="whether the person signs in here already, and so keeps its password")
+    expires_at: datetime

@@ -1,0 +1,32 @@
+"""The people of a merchant, or of the network itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from clearing.parties.staff.titles import Title
+from gateway.api.sessions.schemas import PersonView, SeatView
+from gateway.http.schemas import Body, View
+
+
+class TitleChange(Body):
+    """Another title."""
+
+    title: Title
+
+
+class StaffView(View):
+    """Somebody on a seat."""
+
+    person: PersonView
+    seat: SeatView
+    disabled_at: datetime | None = Field(description="since when the person may not sign in")
+    since: datetime = Field(description="since when the person has the seat")
+
+
+class StaffPersonView(PersonView):
+    """Somebody who may sign in, or not."""
+
+    disabled_at: datetime | None

@@ -1,0 +1,237 @@
+"""The people of a merchant or of the network: who has which seat, invitations, and new passwords by mail."""
+
+from __future__ import annotations
+
+from tongdui._flow import Awaiting, Blocking, Flow, operation
+from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._models import Invitation, InvitationOffer, Session, StaffMember, StaffPerson
+from tongdui._pagination import Query, listing
+from tongdui._resource import Resource
+from tongdui._resources.sessions import origin_headers
+
+_STAFF = "/v1/staff"
+_INVITATIONS = "/v1/invitations"
+_RESETS = "/v1/password_resets"
+
+
+class _Staff(Resource):
+    @listing
+    def list(self, *, merchant: str | Identified | None = None, page_size: int | None = None) -> Query[StaffMember]:
+        """List who has a seat at your merchant; for the operator and auditors, in the network itself. Newest seat first.
+
+        Args:
+            merchant: For the operator and auditors: the people of this merchant instead.
+            page_size: Elements to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        return Query(_STAFF, StaffMember, {"merchant": optional_name_of(merchant), "limit": page_size})
+
+    @operation
+    def change_title(
+        self, seat: str | Identified, title: str, *, idempotency_key: str | None = None
+    ) -> Flow[StaffMember]:
+        """Give somebody at your merchant another title, and sign it out there.
+
+        Args:
+            seat: The person's seat, or its id.
+            title: admin, manager, cashier, accountant or viewer.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The person on the seat.
+        """
+        path = f"{_STAFF}/seats/{segment(name_of(seat))}"
+        response = yield from self._gateway.send("PATCH", path, json={"title": title}, key=idempotency_key)
+        return self._gateway.parse(StaffMember, response)
+
+    @operation
+    def remove_seat(self, seat: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffMember]:
+        """Take a seat from somebody, and sign it out there. Its other seats stay.
+
+        Args:
+            seat: The seat, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            Who had the seat.
+        """
+        path = f"{_STAFF}/seats/{segment(name_of(seat))}"
+        return self._gateway.parse(StaffMember, (yield from self._gateway.send("DELETE", path, key=idempotency_key)))
+
+    @operation
+    def disable(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
+        """Let somebody in no more, at once.
+
+        Args:
+            person: The person, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The person.
+        """
+        path = f"{_STAFF}/{segment(name_of(person))}/disable"
+        return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
+
+    @operation
+    def enable(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
+        """Let somebody in again, who was disabled. Takes the arguments of `disable`."""
+        path = f"{_STAFF}/{segment(name_of(person))}/enable"
+        return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
+
+
+class _Invitations(Resource):
+    @operation
+    def create(
+        self,
+        *,
+        email: str,
+        title: str,
+        name: str | None = None,
+        language: str | None = None,
+        merchant: str | Identified | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Invitation]:
+        """Offer somebody a seat for seven days.
+
+        An admin offers seats at its own merchant. The operator offers seats in the network, and a merchant's first admin its own.
+
+        Args:
+            email: The address of whoever is invited.
+            title: admin, manager, cashier, accountant or viewer; in the network operator, treasury or auditor.
+            name: How the person is called, as far as you know.
+            language: The language of the mail: zh (by default) or en.
+            merchant: For the operator: the merchant whose first admin it will be.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The invitation. If the network sends no mail, this answer alone has the `link` to accept with.
+
+        Raises:
+            ForbiddenError: You may not offer such a seat.
+            ConflictError: The person has a seat there (`seat_taken`), or the merchant has an admin (`merchant_has_admin`).
+        """
+        body = given(email=email, title=title, name=name, language=language, merchant=optional_name_of(merchant))
+        return (yield from self._gateway.post(Invitation, _INVITATIONS, body, key=idempotency_key))
+
+    @listing
+    def list(self, *, merchant: str | Identified | None = None, page_size: int | None = None) -> Query[Invitation]:
+        """List the invitations that somebody may still accept, newest first. Takes the arguments of `staff.list`."""
+        return Query(_INVITATIONS, Invitation, {"merchant": optional_name_of(merchant), "limit": page_size})
+
+    @operation
+    def revoke(self, invitation: str | Identified, *, idempotency_key: str | None = None) -> Flow[Invitation]:
+        """Take an invitation back.
+
+        Args:
+            invitation: The invitation, or its id.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The invitation.
+        """
+        path = f"{_INVITATIONS}/{segment(name_of(invitation))}"
+        return self._gateway.parse(Invitation, (yield from self._gateway.send("DELETE", path, key=idempotency_key)))
+
+    @operation
+    def look_up(self, token: str) -> Flow[InvitationOffer]:
+        """Fetch what the bearer of a token is offered. The client needs no credential.
+
+        Args:
+            token: What the link in the mail has: `tdi_...`.
+
+        Returns:
+            The offer.
+
+        Raises:
+            NotFoundError: There is no such invitation.
+            ConflictError: It was accepted (`invitation_used`), or has ended (`invitation_ended`).
+        """
+        response = yield from self._gateway.send("POST", f"{_INVITATIONS}/lookup", json={"token": token})
+        return self._gateway.parse(InvitationOffer, response)
+
+    @operation
+    def accept(
+        self,
+        token: str,
+        *,
+        password: str,
+        name: str | None = None,
+        language: str | None = None,
+        one_time_code: str | None = None,
+        address: str | None = None,
+        user_agent: str | None = None,
+    ) -> Flow[Session]:
+        """Accept an invitation, and sign in on the new seat. The client needs no credential.
+
+        Args:
+            token: What the link in the mail has.
+            password: For somebody new, the password that it wants; otherwise the one that it has.
+            name: For somebody new: how it is called.
+            language: For somebody new: zh or en.
+            one_time_code: For somebody who has an app for such codes.
+            address: As in `sessions.create`.
+            user_agent: As in `sessions.create`.
+
+        Returns:
+            The session, with its `token`.
+        """
+        body = {"token": token, **given(password=password, name=name, language=language, one_time_code=one_time_code)}
+        headers = origin_headers(address, user_agent)
+        response = yield from self._gateway.send("POST", f"{_INVITATIONS}/accept", json=body, headers=headers)
+        return self._gateway.parse(Session, response)
+
+
+class _PasswordResets(Resource):
+    @operation
+    def request(self, email: str, *, address: str | None = None) -> Flow[None]:
+        """Have a mail sent with which whoever reads it chooses a new password. The client needs no credential.
+
+        Args:
+            email: The person's address. Nothing tells whether anybody has it.
+            address: As in `sessions.create`.
+
+        Raises:
+            UnprocessableError: The network sends no mail (`no_mail`).
+        """
+        headers = origin_headers(address, None)
+        yield from self._gateway.send("POST", _RESETS, json={"email": email}, headers=headers)
+
+    @operation
+    def perform(self, token: str, *, password: str) -> Flow[None]:
+        """Choose the new password. All sessions of the person end. The client needs no credential.
+
+        Args:
+            token: What the link in the mail has: `tdr_...`.
+            password: The password that the person wants.
+
+        Raises:
+            NotFoundError: There is no such link.
+            ConflictError: It was used, or is too old (`reset_ended`).
+        """
+        yield from self._gateway.send("POST", f"{_RESETS}/perform", json={"token": token, "password": password})
+
+
+class Staff(Blocking, _Staff):
+    """The people of a merchant, or of the network itself."""
+
+
+class AsyncStaff(Awaiting, _Staff):
+    """The people of a merchant, or of the network itself. Its methods are awaited."""
+
+
+class Invitations(Blocking, _Invitations):
+    """Offers of seats."""
+
+
+class AsyncInvitations(Awaiting, _Invitations):
+    """Offers of seats. Its methods are awaited."""
+
+
+class PasswordResets(Blocking, _PasswordResets):
+    """New passwords by mail."""
+
+
+class AsyncPasswordResets(Awaiting, _PasswordResets):
+    """New passwords by mail. Its methods are awaited."""
