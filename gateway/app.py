@@ -20,6 +20,7 @@ from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
+from gateway.api.attention import routes as attention
 from gateway.api.batches import routes as batches
 from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
@@ -84,6 +85,7 @@ ROUTERS = (
     holds.router,
     settlement.router,
     activity.router,
+    attention.router,
     statements.router,
     webhook_endpoints.router,
     entries.router,

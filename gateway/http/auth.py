@@ -200,6 +200,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/positions/{merchant}"): _READERS_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}/history"): _READERS_AND_TREASURY,
     ("GET", "/v1/partners"): _READERS_AND_TREASURY,
+    ("GET", "/v1/attention"): _merchant(Scope.READ),
     ("GET", "/v1/activity"): _READERS_AND_TREASURY,
     ("POST", "/v1/deposits"): _only(Role.TREASURY),
     ("GET", "/v1/deposits"): _READERS_AND_TREASURY,

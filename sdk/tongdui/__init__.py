@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from . import receipts as receipts
     from . import till as till
     from ._activity import Activity as Activity
+    from ._activity import Attention as Attention
+    from ._activity import Attentions as Attentions
     from ._activity import Circulation as Circulation
     from ._activity import Partner as Partner
     from ._activity import PositionDay as PositionDay
@@ -148,6 +150,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "_activity": (
         "Activity",
+        "Attention",
+        "Attentions",
         "Circulation",
         "Partner",
         "PositionDay",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
 
 from tongdui._models import Model
 
@@ -77,3 +78,24 @@ class Circulation(Model):
     expired: int
     taken_back: int
     in_circulation: int
+
+
+class Attention(Model):
+    """Something to look at: of a kind, how many (100 stands for as many or more), and the list that shows them.
+
+    `since` is when the oldest began, `until` when the first one ends, where there is such a moment. `filter` has the parameters
+    that narrow the list `/v1/{collection}` to them.
+    """
+
+    kind: str
+    count: int
+    since: datetime | None = None
+    until: datetime | None = None
+    collection: str
+    filter: Mapping[str, str] = {}
+
+
+class Attentions(Model):
+    """Everything to look at now, what is urgent first."""
+
+    data: tuple[Attention, ...] = ()

@@ -100,6 +100,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/positions/{merchant}"): READ_AND_TREASURY,
     ("GET", "/v1/positions/{merchant}/history"): READ_AND_TREASURY,
     ("GET", "/v1/partners"): READ_AND_TREASURY,
+    ("GET", "/v1/attention"): {"merchant:read"},
     ("GET", "/v1/activity"): READ_AND_TREASURY,
     ("GET", "/v1/programs/{program}/circulation"): READ_AND_TREASURY,
     ("POST", "/v1/deposits"): {"treasury"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, text, tuple_, update
@@ -104,6 +104,11 @@ class AccountRepository:
         if after is not None:
             query = query.where(tuple_(*place) > tuple_(*after))
         return [DuePlace(*row) for row in self._session.execute(query)]
+
+    def due_on(self, days: Sequence[int], programs: Sequence[int], limit: int) -> list[int]:
+        """The days, of these, on which the expiry round has to look at accounts of these programs: one for each account."""
+        query = select(Account.due_on).where(_MAY_BECOME_DUE, Account.due_on.in_(days), Account.program.in_(programs))
+        return list(self._session.scalars(query.order_by(Account.due_on).limit(limit)))
 
     def set_due(self, days: Mapping[AccountKey, int]) -> None:
         """Notes from which day on the expiry round has to look at each of these accounts again. Lock them first."""

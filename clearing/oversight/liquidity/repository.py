@@ -26,6 +26,10 @@ class LiquidityRepository:
         """The level of every merchant that has one."""
         return self._session.scalars(select(LiquidityLevel)).all()
 
+    def level(self, merchant_number: int) -> LiquidityLevel | None:
+        """The level of one merchant, if it has any."""
+        return self._session.get(LiquidityLevel, merchant_number)
+
     def lock_levels(self) -> Sequence[LiquidityLevel]:
         """The same, locked until the transaction ends: of two workers, the second sees the levels that the first one wrote."""
         query = select(LiquidityLevel).order_by(LiquidityLevel.merchant_number).with_for_update()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
+from clearing.kit.config import Settings
 from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.settlement.models import Position
 from clearing.oversight.liquidity.models import Level, LiquidityLevel
@@ -25,6 +27,11 @@ class Thresholds:
     floor: int
     margin_percent: int = 25
     """How far liquidity must rise above a line, in percent of it, before the merchant counts as above it again."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Thresholds:
+        """The thresholds that the operator has set."""
+        return cls(settings.liquidity_low_percent, settings.liquidity_critical_percent, settings.liquidity_floor_micros)
 
     def line(self, level: Level, credit_limit: int) -> int:
         """The micros below which the level begins."""
@@ -58,6 +65,13 @@ class LiquidityService:
         notified = sum(self._alert_one(position, merchant, levels.get(merchant.number)) for position, merchant in rows)
         self._session.flush()
         return notified
+
+    def level_of(self, position: Position) -> tuple[Level, datetime | None]:
+        """The level of a merchant's liquidity now, and since when the merchant was notified of it."""
+        row = self._liquidity.level(position.merchant_number)
+        before = row.level if row is not None else Level.FINE
+        level = self._level_now(position, before)
+        return level, row.since if row is not None and row.level is level else None
 
     def crossings(self) -> int:
         """How many merchants `alert` would notify now. Changes nothing."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy.orm import Session
 
 from clearing.kit.reference.directory import Directory, rows_of
-from clearing.parties.agreements.models import Agreement, AgreementKind, Route
+from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState, Route
 from clearing.parties.agreements.repository import REGISTERED
 
 Sides = tuple[int, int, int]
@@ -46,6 +46,15 @@ class AgreementDirectory:
         found = [agreement for sides in self._registered.values() for agreement in sides]
         usable = [agreement for agreement in found if agreement.valid_from <= at < agreement.usable_until]
         return sorted(usable, key=lambda agreement: agreement.number or 0)
+
+    def successor(self, agreement: Agreement, at: int) -> Agreement | None:
+        """Another agreement between the same sides that can be used at Unix time `at`."""
+        found = self.usable(_sides_of(agreement), at)
+        return None if found is None or found.id == agreement.id else found
+
+    def proposed(self) -> list[Agreement]:
+        """Those that not both have signed."""
+        return [agreement for agreement in self._by_id.values() if agreement.state is AgreementState.PROPOSED]
 
     def partners_of(self, merchant: int) -> list[int]:
         """The numbers of the merchants with whom this one has, or had, an agreement on the chain."""

@@ -104,6 +104,12 @@ class Agreement(Base):
         has_lapsed = self.state is AgreementState.PROPOSED and 0 < self.accept_by < moment
         return AgreementState.LAPSED if has_lapsed else self.state
 
+    def lacks_signature_of(self, merchant: int) -> bool:
+        """Whether this merchant is on one of its sides and has not signed for it."""
+        return (merchant == self.source_merchant and self.source_signature is None) or (
+            merchant == self.target_merchant and self.target_signature is None
+        )
+
     @property
     def terms(self) -> AgreementTerms:
         """The signed terms."""

@@ -43,11 +43,7 @@ class Context:
     @property
     def thresholds(self) -> Thresholds:
         """When a merchant's liquidity counts as low."""
-        return Thresholds(
-            self.settings.liquidity_low_percent,
-            self.settings.liquidity_critical_percent,
-            self.settings.liquidity_floor_micros,
-        )
+        return Thresholds.of(self.settings)
 
     @property
     def reconciliation(self) -> ReconciliationService:

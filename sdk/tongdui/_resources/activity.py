@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from tongdui._activity import Activity, Partner
-from tongdui._flow import Awaiting, Blocking
+from tongdui._activity import Activity, Attentions, Partner
+from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, optional_name_of
 from tongdui._instruction import ProgramName
 from tongdui._pagination import Query, listing
@@ -71,6 +71,11 @@ class _ActivityInfo(Resource):
             "limit": page_size,
         }
         return Query("/v1/partners", Partner, params)
+
+    @operation
+    def attention(self) -> Flow[Attentions]:
+        """Fetch what you should look at: rejected and late movements, low liquidity, agreements to sign or about to end, ..."""
+        return (yield from self._gateway.get(Attentions, "/v1/attention"))
 
 
 class ActivityInfo(Blocking, _ActivityInfo):

@@ -1,0 +1,1 @@
+"""Attention: what a merchant should look at today."""
