@@ -1,4 +1,5 @@
-"""`make bench BENCH_ARGS=--growth`: what each read of the API, a quote and an exchange cost in a small network and in a large one.
+"""`make bench BENCH_ARGS=--growth`: what each read of the API, a quote, an exchange and the rounds cost in a small network and in a
+large one.
 
 Both networks are generated, because the large one would take years. A figure has the time and the rows examined at both sizes. Rows
 are exact; times depend on what else the machine does.
@@ -30,6 +31,7 @@ from gateway.app import create_app
 from scripts.bench.generated import GIANT, PARTNER, Size, generate
 from scripts.bench.plans import cost, is_read, statements
 from scripts.bench.reads import Read, Reads, callers
+from scripts.bench.rounds import round_figures
 from scripts.dev.services import postgres
 
 SMALL = Size(accounts=10_000, entries=30_000)
@@ -45,8 +47,8 @@ class Cost(NamedTuple):
     """What a request costs."""
 
     milliseconds: float
-    rows: int
-    """That its statements examine."""
+    rows: int | None
+    """That its statements examine; None for rounds, which change them."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Site:
     keys: Mapping[str, str]
     connection: Connection
     database: Database
+    settings: Settings
 
     def send(self, method: str, url: str, caller: str, body: Any = None) -> httpx.Response:
         """One request, with an Idempotency-Key of its own if it writes."""
@@ -79,13 +82,14 @@ class Site:
 def growth_figures(large: Size) -> Iterator[dict[str, Any]]:
     """The figures, the reads that grow the most first."""
     few, many = measured(SMALL), measured(large)
-    names = sorted(few, key=lambda name: few[name].rows - many[name].rows)
-    for name in names:
+    rounds = [name for name in few if few[name].rows is None]
+    names = sorted(few.keys() - rounds, key=lambda name: (few[name].rows or 0) - (many[name].rows or 0))
+    for name in (*rounds, *names):
         small, big = few[name], many[name]
         ratio = round(big.milliseconds / small.milliseconds, 2)
         times = {"small": round(small.milliseconds, 2), "large": round(big.milliseconds, 2), "ratio": ratio}
         yield {"figure": name, "unit": "ms", **times, "rows_small": small.rows, "rows_large": big.rows}
-    most = max(names, key=lambda name: many[name].rows)
+    most = max(names, key=lambda name: many[name].rows or 0)
     yield {"figure": "most_rows_examined", "value": many[most].rows, "unit": "rows", "read": most}
     slowest = max(names, key=lambda name: many[name].milliseconds)
     yield {"figure": "slowest_read", "value": round(many[slowest].milliseconds, 2), "unit": "ms", "read": slowest}
@@ -98,6 +102,8 @@ def measured(size: Size) -> dict[str, Cost]:
         for name, body in _writes(size).items():
             url = name.removeprefix("POST ")
             found[name] = site.cost_of(partial(site.send, "POST", url, "giant", body))
+        for name, milliseconds in round_figures(site.database, site.settings, Keyring(_PASSWORD), size):
+            found[name] = Cost(milliseconds, None)
     return found
 
 
@@ -132,7 +138,7 @@ def open_site(database: Database, directory: Path) -> Iterator[Site]:
         }
     )
     with TestClient(create_app(settings, database)) as client, database.engine.connect() as connection:
-        yield Site(client, callers(database), connection, database)
+        yield Site(client, callers(database), connection, database, settings)
 
 
 def _get(site: Site, read: Read) -> httpx.Response:

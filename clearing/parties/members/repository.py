@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, false, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.bulk_insert import insert_all
 from clearing.kit.clock import clock_of
 from clearing.kit.in_list import in_list, pairs_in_list, table_of
-from clearing.kit.paging import Column, equal_given, newest_first, where_given
+from clearing.kit.paging import equal_given, newest_first, where_given
 from clearing.kit.sources import Walk, newest_of
 from clearing.kit.upsert import insert_for
 from clearing.parties.members.models import LinkCode, LinkOrigin, Member, MemberFreeze, MemberLink, RetiredLink
@@ -27,6 +27,9 @@ NETWORK = 0
 _ADDRESS = "0x"
 _LAST_CHARACTER = chr(0x10FFFF)
 _MOST_FROZEN = 1_000_000
+_LOOKED_AT = 250
+"""External ids that a page looks at which shows only some of those that begin alike. No index has all that it may ask for, so this
+is what keeps its cost the same whatever number there are; the next page goes on from there."""
 Conditions = list[ColumnElement[bool]]
 _CLOCKS_AGREE = timedelta(minutes=1)
 """The clocks of the machines that register members differ by less than this."""
@@ -55,6 +58,19 @@ class MemberFilter:
     frozen: bool | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+
+
+class MemberPage(NamedTuple):
+    """A page of a list of members."""
+
+    members: Sequence[Member]
+    after: str | None
+    """The id after which the next page begins; None if there is none. A page may be short, or empty, and not be the last one."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Member], limit: int) -> MemberPage:
+        """The page of rows of which there is one more than `limit` if there is another page."""
+        return cls(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
 class MemberRepository:
@@ -279,7 +295,7 @@ class MemberRepository:
 
     # ---------------------------------------------------------------- lists
 
-    def list(self, merchant_number: int, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
+    def list(self, merchant_number: int, wanted: MemberFilter, *, after: str | None, limit: int) -> MemberPage:
         """Members that a merchant knows, newest first; with a prefix, in the order of the external ids that begin with it. `after`
         is the last id of the page before."""
         if wanted.prefix is not None:
@@ -288,50 +304,70 @@ class MemberRepository:
         own = MemberLink.merchant_number == merchant_number
         if wanted.frozen:
             knows = select(MemberLink.member_id).where(own, MemberLink.member_id == MemberFreeze.member_id)
-            ids = self._frozen(seen_by, wanted, [knows.exists()], after, limit)
+            ids = self._frozen(seen_by, wanted, [knows.exists()], after, limit + 1)
         else:
             links = select(MemberLink.member_id).where(own, *self._conditions(MemberLink.member_id, wanted, seen_by))
             links = where_given(links, (MemberLink.external_id, wanted.external_id)).distinct()
-            ids = self._session.scalars(newest_first(links, MemberLink.member_id, after, limit)).all()
-        return self._newest(ids)
+            ids = self._session.scalars(newest_first(links, MemberLink.member_id, after, limit + 1)).all()
+        return MemberPage.of(self._newest(ids), limit)
 
-    def list_all(self, wanted: MemberFilter, *, after: str | None, limit: int) -> Sequence[Member]:
+    def list_all(self, wanted: MemberFilter, *, after: str | None, limit: int) -> MemberPage:
         """All members of the network that were not merged into others, newest first."""
         stands = Member.merged_into.is_(None)
         if wanted.frozen:
             exists = select(Member.id).where(
                 Member.id == MemberFreeze.member_id, stands, *equal_given((Member.address, wanted.address))
             )
-            return self._newest(self._frozen((NETWORK,), wanted, [exists.exists()], after, limit))
+            frozen = self._newest(self._frozen((NETWORK,), wanted, [exists.exists()], after, limit + 1))
+            return MemberPage.of(frozen, limit)
         query = where_given(select(Member), (Member.address, wanted.address))
         query = query.where(stands, *self._conditions(Member.id, wanted, (NETWORK,)))
-        return self._session.scalars(newest_first(query, Member.id, after, limit)).all()
+        return MemberPage.of(self._session.scalars(newest_first(query, Member.id, after, limit + 1)).all(), limit)
 
     def _list_by_external_id(
         self, merchant_number: int, wanted: MemberFilter, prefix: str, after: str | None, limit: int
-    ) -> Sequence[Member]:
+    ) -> MemberPage:
         link, lower = MemberLink, aliased(MemberLink)
-        own = (link.merchant_number == merchant_number, link.external_id <= prefix + _LAST_CHARACTER)
-        begin = link.external_id >= prefix
+        # Few members are frozen: the number is looked up in their links (`||` keeps databases from its index).
+        number = link.external_id.concat("") if wanted.frozen else link.external_id
+        own = (link.merchant_number == merchant_number, number <= prefix + _LAST_CHARACTER)
+        begin = number >= prefix
         if after is not None:
             shown = select(func.min(link.external_id)).where(*own, begin, link.member_id == after)
-            begin = link.external_id > (self._session.scalar(shown) or prefix)
-        earlier = select(lower.member_id).where(
-            lower.merchant_number == merchant_number,
-            lower.member_id == link.member_id,
-            lower.external_id >= prefix,
-            lower.external_id < link.external_id,
+            begin = number > (self._session.scalar(shown) or prefix)
+        lowest = (  # of a member's: it comes once
+            select(func.min(lower.external_id.concat("")))
+            .where(
+                lower.merchant_number == merchant_number,
+                lower.member_id == link.member_id,
+                lower.external_id.concat("") >= prefix,
+            )
+            .scalar_subquery()
         )
-        query = select(link.member_id).where(*own, begin, ~earlier.exists())
-        query = where_given(query, (link.external_id, wanted.external_id))
-        seen_by = (NETWORK, merchant_number)
-        if wanted.frozen:  # few are: the limit keeps the database from looking for them among all numbers
-            few = select(MemberFreeze.member_id).where(MemberFreeze.merchant_number.in_(seen_by)).distinct()
-            frozen = few.limit(_MOST_FROZEN).subquery()
-            query = query.join(frozen, frozen.c.member_id == link.member_id)
-        else:
-            query = query.where(*self._conditions(link.member_id, wanted, seen_by))
-        ids = self._session.scalars(query.order_by(link.external_id).limit(limit)).all()
+        query = select(link.external_id, link.member_id).where(*own, begin, link.external_id == lowest)
+        query = where_given(query, (link.external_id, wanted.external_id)).order_by(link.external_id)
+        conditions = self._conditions(link.member_id, wanted, (NETWORK, merchant_number))
+        if wanted.frozen:
+            seen_by = MemberFreeze.merchant_number.in_((NETWORK, merchant_number))
+            few = select(MemberFreeze.member_id).where(seen_by).distinct().limit(_MOST_FROZEN).subquery()
+            query = query.join(few, few.c.member_id == link.member_id).where(*conditions)
+        elif conditions:
+            return self._shown_of(query, wanted, merchant_number, limit)
+        ids = [member_id for _, member_id in self._session.execute(query.limit(limit + 1))]
+        return MemberPage.of(self._in_order(ids), limit)
+
+    def _shown_of(self, links: Select[str, str], wanted: MemberFilter, merchant_number: int, limit: int) -> MemberPage:
+        """Those of the next links that are wanted."""
+        looked_at = links.limit(_LOOKED_AT).subquery("looked_at")
+        conditions = self._conditions(looked_at.c.member_id, wanted, (NETWORK, merchant_number))
+        query = select(looked_at.c.member_id, and_(*conditions)).order_by(looked_at.c.external_id)
+        rows = self._session.execute(query).all()
+        ids = [member_id for member_id, is_wanted in rows if is_wanted]
+        if len(ids) > limit or len(rows) < _LOOKED_AT:
+            return MemberPage.of(self._in_order(ids[: limit + 1]), limit)
+        return MemberPage(self._in_order(ids), rows[-1].member_id)
+
+    def _in_order(self, ids: Sequence[str]) -> Sequence[Member]:
         members = {member.id: member for member in self.by_ids(ids)}
         return [members[id] for id in ids]  # noqa: A001
 
@@ -366,7 +402,7 @@ class MemberRepository:
         query = select(Member).where(Member.id.in_(ids)).order_by(Member.id.desc())
         return self._session.scalars(query).all()
 
-    def _conditions(self, id: Column, wanted: MemberFilter, seen_by: Sequence[int]) -> Conditions:  # noqa: A002
+    def _conditions(self, id: Any, wanted: MemberFilter, seen_by: Sequence[int]) -> Conditions:  # noqa: A002
         conditions = self._created_within(id, wanted)
         if wanted.frozen is False:
             freezes = select(MemberFreeze.member_id).where(
@@ -375,7 +411,7 @@ class MemberRepository:
             conditions.append(~freezes.exists())
         return conditions
 
-    def _created_within(self, id: Column, wanted: MemberFilter) -> Conditions:  # noqa: A002
+    def _created_within(self, id: Any, wanted: MemberFilter) -> Conditions:  # noqa: A002
         """The times, and first the ids between which they lie: ids grow with time, and are in every index."""
         conditions: Conditions = []
         member = aliased(Member)

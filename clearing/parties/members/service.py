@@ -21,6 +21,7 @@ from clearing.parties.members.repository import (
     FreezeRepository,
     LinkCodeRepository,
     MemberFilter,
+    MemberPage,
     MemberRepository,
 )
 from clearing.parties.merchants.models import Merchant
@@ -218,7 +219,7 @@ class MemberService:
         created_before: datetime | None = None,
         after: str | None = None,
         limit: int,
-    ) -> Sequence[Member]:
+    ) -> MemberPage:
         """The members that the viewer may see, newest first; with a prefix, in the order of their numbers. Only merchants have
         external ids to look for, and only the others may look for an address."""
         wanted = MemberFilter(external_id, prefix, address, frozen, created_from, created_before)

@@ -25,7 +25,7 @@ from gateway.api.members.schemas import (
 )
 from gateway.api.members.view import account_view, erasure_view, member_view, member_views
 from gateway.http.endpoint import Endpoint, Mutating, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
+from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after
 from gateway.http.results import Answer
 from gateway.http.schemas import Page
 
@@ -75,8 +75,9 @@ def list_members(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[MemberView]:
-    """The members that you know, newest first; with `q`, by your numbers. For the operator and auditors, everyone's."""
-    rows = MemberService(call.session).list(
+    """The members that you know, newest first; with `q`, by your numbers. For the operator and auditors, everyone's. With `q` and
+    another filter a page may be short, or empty, and not be the last one: go by `next_cursor`."""
+    page = MemberService(call.session).list(
         call.viewer,
         external_id=external_id,
         prefix=q,
@@ -85,10 +86,10 @@ def list_members(
         created_from=created_from,
         created_before=created_before,
         after=id_after(cursor, "mem"),
-        limit=limit + 1,
+        limit=limit,
     )
-    views = {view.id: view for view in member_views(call, rows[:limit])}
-    return page_of(rows, limit, lambda member: views[member.id], lambda member: member.id)
+    views = {view.id: view for view in member_views(call, page.members)}
+    return Page(data=[views[member.id] for member in page.members], next_cursor=page.after)
 
 
 @router.post("/v1/members/{member}/external_ids", status_code=201)
