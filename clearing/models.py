@@ -1,5 +1,6 @@
-"""Imports every model, so that the metadata is complete (migrations, tests)."""
+"""Imports every model, so that the metadata is complete (migrations, tests), and the sources of events' data."""
 
+import clearing.ordering.orders.settled_movements  # noqa: F401 (events name it)
 from clearing.chain.calls.models import Call
 from clearing.kit.events.models import Event, EventCursor
 from clearing.kit.idempotency.models import IdempotencyRecord

@@ -470,7 +470,7 @@ _AROUND: Statements = (
     ),
     (
         """
-        INSERT INTO events (seq, id, type, subject, actor, merchant_number, data, created_at)
+        INSERT INTO events (seq, id, type, subject, actor, merchant_number, stored, created_at)
         SELECT row_number() OVER (ORDER BY n, step), made_id('evt', row_number() OVER (ORDER BY n, step)), type, subject,
             'projector', merchant, made_json('{"about":' || n || '}'), made_moment(:start: + order_seq * :seconds: / :last:)
         FROM (

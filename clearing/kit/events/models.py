@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, BigInt
+from clearing.kit.events.sources import make_data
 
 
 class Event(Base):
@@ -30,8 +31,30 @@ class Event(Base):
     actor: Mapped[str] = mapped_column(String(40))
     """Who caused it: an API key's id, or a process (`sequencer`, `projector`)."""
     merchant_number: Mapped[int | None] = mapped_column(default=None)
-    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    stored: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """Its data; or, where it has a source, what cannot be found there any more later."""
+    source: Mapped[str | None] = mapped_column(String(16), default=None)
+    """What its data is made of when somebody reads it; None where it stands here."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    __allow_unmapped__ = True
+    made: dict[str, Any] | None = None
+    """The data that was made from the source."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What there is to say. Where it has to be made, that is done for all events of the session together."""
+        if self.source is None:
+            return self.stored
+        if self.made is None:
+            session = object_session(self)
+            assert session is not None, "whoever shows an event has it read its data before the session ends"
+            make_data(session, [each for each in session.identity_map.values() if isinstance(each, Event)])
+        return self.stored if self.made is None else self.made
+
+    @data.setter
+    def data(self, data: dict[str, Any]) -> None:
+        self.stored, self.source = data, None
 
 
 class EventCursor(Base):

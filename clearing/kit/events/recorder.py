@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.events.models import Event
 from clearing.kit.ids import new_id, new_ids
 
-_COLUMNS = ("id", "type", "subject", "actor", "merchant_number", "data", "created_at")
+_COLUMNS = ("id", "type", "subject", "actor", "merchant_number", "stored", "source", "created_at")
 _SILENT = "records no events"
 
 
@@ -29,6 +30,8 @@ class NewEvent(NamedTuple):
     subject: str
     merchant_number: int
     data: Mapping[str, Any]
+    source: str | None = None
+    """What its data is made of when somebody reads it; then `data` has what cannot be found there later."""
 
 
 class EventRecorder:
@@ -68,15 +71,16 @@ class EventRecorder:
                 )
             )
 
-    def record_all(self, events: Sequence[NewEvent], *, actor: str | Sequence[str]) -> None:
-        """Writes many events in one statement. `actor` caused them all; or a sequence names one for each."""
+    def record_all(self, events: Sequence[NewEvent], *, actor: str | Sequence[str], at: datetime | None = None) -> None:
+        """Writes many events in one statement. `actor` caused them all; or a sequence names one for each. They happened `at` this
+        moment; now, if it is missing."""
         if _SILENT in self._session.info:
             return
-        at = clock_of(self._session).now()
+        at = at or clock_of(self._session).now()
         actors = [actor] * len(events) if isinstance(actor, str) else actor
         ids = new_ids(["evt"] * len(events))
         rows = [
-            (id, event.type, event.subject, caused_by, event.merchant_number, event.data, at)
+            (id, event.type, event.subject, caused_by, event.merchant_number, event.data, event.source, at)
             for id, event, caused_by in zip(ids, events, actors, strict=True)  # noqa: A001
         ]
         insert_rows(self._session, Event, _COLUMNS, rows)

@@ -74,6 +74,11 @@ class EventRepository:
         """The event with this id."""
         return self._session.scalar(select(Event).where(Event.id == id))
 
+    def made_when_read(self, subjects: Collection[str]) -> Sequence[Event]:
+        """The events about these subjects whose data is made when somebody reads it."""
+        query = select(Event).where(in_list(self._session, Event.subject, subjects), Event.source.is_not(None))
+        return self._session.scalars(query).all()
+
     def by_ids(self, merchant_number: int, ids: Collection[str]) -> Sequence[Event]:
         """The merchant's events with these ids, oldest first."""
         return self._session.scalars(_of(merchant_number).where(Event.id.in_(ids))).all()

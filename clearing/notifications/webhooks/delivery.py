@@ -14,6 +14,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.kit.events.recorder import EventRecorder
+from clearing.kit.events.sources import make_data
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.webhooks.fanout import fan_out, nothing_new
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
@@ -110,6 +111,7 @@ class Deliverer:
         lease = timedelta(seconds=self._settings.webhook_timeout * (_CLAIM_LIMIT / _THREADS + 1) + 10)
         with self._database.session.begin() as session:
             claimed = DeliveryRepository(session).claim(at, at + lease, _CLAIM_LIMIT)
+            make_data(session, [event for _, _, event in claimed])  # the threads that send them have no session
             return [self._attempt(*row, at) for row in claimed]
 
     def _attempt(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint, event: Event, at: datetime) -> _Attempt:

@@ -117,9 +117,16 @@ class ErasureRepository:
     def events(self, names: Names, merchants: Mapping[int, Names], only: int | None = None) -> Sequence[Event]:
         """Events about the member, and those that name it: by id or address anybody's, by external id its merchant's.
         `only`: this merchant's."""
-        conditions = [_mentions(Event.data, names), Event.subject.in_(names.unique)]
+        theirs = select(Instruction.id).where(
+            or_(Instruction.member_id.in_(names.unique), Instruction.recipient_id.in_(names.unique))
+        )
+        conditions = [
+            _mentions(Event.stored, names),
+            Event.subject.in_(names.unique),
+            and_(Event.source.is_not(None), Event.subject.in_(theirs)),
+        ]
         conditions += [
-            and_(Event.merchant_number == number, _mentions(Event.data, own)) for number, own in merchants.items()
+            and_(Event.merchant_number == number, _mentions(Event.stored, own)) for number, own in merchants.items()
         ]
         query = select(Event).where(or_(*conditions))
         if only is not None:

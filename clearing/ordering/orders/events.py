@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.viewer import Viewer
 from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, Seen, outcome
+from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import InstructionRow, Order, OrderRow
+from clearing.ordering.orders.settled_movements import SOURCE, remembered
 
 LARGEST_WHOLE_ORDER = 20
 """Events of larger orders leave out the movements, as `Prefer: return=minimal` does."""
@@ -89,7 +91,9 @@ class OrderEvents:
         block that ended the orders, by the order's `seq`.
         """
         results = results or _NO_RESULTS
-        self._recorder.record_all(self._events(orders, results, rows, _settled(orders, results, rows)), actor=actor)
+        events = self._events(orders, results, rows, [])
+        settled_at = next((order.settled_at for order in orders), None)  # a block ends all of its orders at one moment
+        self._recorder.record_all([*events, *self._of_settled(results, rows)], actor=actor, at=settled_at)
 
     def reopened(
         self, orders: Sequence[Order], rows: Sequence[InstructionRow], settled: Sequence[InstructionRow], actor: str
@@ -110,17 +114,33 @@ class OrderEvents:
     ) -> list[NewEvent]:
         """An event of each order for its signer, with those of `rows` that are its movements; and events of the movements `told`
         for their other sides. All names and members are looked up together."""
-        own, others = _of_small(orders, results, rows), _of_other_sides(told)
-        facts = self._facts.of_rows([*own, *(seen for seen, _ in others)])
+        own = _of_small(orders, results, rows)
+        others = [Seen(Viewer(side), *movement) for movement in told for side, _ in _sides(movement[0])]
+        facts = self._facts.of_rows([*own, *others])
         movements: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for seen, shown in zip(own, facts, strict=False):
             movements[seen.order.seq].append(shown)
         events = [self._of_order(order, results.get(order.seq, _NONE), movements, action) for order in orders]
-        for (seen, name), data in zip(others, facts[len(own) :], strict=True):
+        for seen, data in zip(others, facts[len(own) :], strict=True):
             assert seen.viewer.merchant_number is not None, "a movement of two merchants has both"
-            type_ = f"{data['object']}.{action or name}"
+            type_ = f"{data['object']}.{action}"
             events.append(NewEvent(type_, seen.instruction.id, seen.viewer.merchant_number, data))
         return events
+
+    def _of_settled(self, results: Mapping[int, Results], rows: Iterable[InstructionRow]) -> list[NewEvent]:
+        """Events of those of these rows that were settled between two merchants. Their data is made when somebody reads it."""
+        told = [(row, side, name) for row in rows if _is_settled(row, results) for side, name in _sides(row)]
+        known = self._facts.external_ids((side, row.member_id) for row, side, _ in told)
+        return [
+            NewEvent(
+                f"{kind_of(row.kind).noun}.{name}",
+                row.id,
+                side,
+                remembered(known.get((side, row.member_id or ""))),
+                SOURCE,
+            )
+            for row, side, name in told
+        ]
 
     def _of_order(
         self, order: AnyOrder, results: Results, movements: Mapping[int, list[dict[str, Any]]], action: str | None
@@ -147,24 +167,15 @@ def _of_small(orders: Sequence[AnyOrder], results: Mapping[int, Results], rows: 
     return seen
 
 
-def _settled(orders: Sequence[AnyOrder], results: Mapping[int, Results], rows: Iterable[InstructionRow]) -> list[Row]:
-    """Those of these rows that were settled between two merchants."""
-    by_seq = {order.seq: order for order in orders}
-    settled: list[Row] = []
-    for row in rows:
-        posted = results.get(row.order_seq, _NONE).posted.get(row.item)
-        if posted is not None and row.has_two_merchants:
-            order = by_seq[row.order_seq]
-            settled.append((row, order, Outcome(order.state, None, posted)))
-    return settled
+def _is_settled(row: InstructionRow, results: Mapping[int, Results]) -> bool:
+    """Whether it was settled between two merchants."""
+    return row.has_two_merchants and row.item in results.get(row.order_seq, _NONE).posted
 
 
-def _of_other_sides(rows: Iterable[Row]) -> list[tuple[Seen, str]]:
-    """Who is notified of these movements, and of what: the receiver in any case, the giver where the receiver signed, because
-    else it knows from its order."""
-    sides = []
-    for row, order, result in rows:
-        sides.append((Seen(Viewer(row.receiver), row, order, result), "received"))
-        if row.giver != row.merchant_number:
-            sides.append((Seen(Viewer(row.giver), row, order, result), "sent"))
-    return sides
+def _sides(row: InstructionRow) -> list[tuple[int, str]]:
+    """Who else is notified of a movement of two merchants, and of what: the receiver in any case, the giver where the receiver
+    signed, because else it knows from its order."""
+    assert row.receiver is not None, "a movement of two merchants has both"
+    assert row.giver is not None, "a movement of two merchants has both"
+    received = (row.receiver, "received")
+    return [received] if row.giver == row.merchant_number else [received, (row.giver, "sent")]

@@ -81,9 +81,9 @@ class MovementFacts:
     def of_rows(self, rows: Sequence[Seen]) -> list[dict[str, Any]]:
         """The same for many viewers at once, of instructions that were read without a model; for events, which carry no
         metadata."""
-        known = self._external_ids(rows)
+        known = self.external_ids((row.viewer.merchant_number, row.instruction.member_id) for row in rows)
         return [
-            self._movement(*row, known.get((row.viewer.merchant_number or 0, row.instruction.member_id or "")))
+            self.movement(*row, known.get((row.viewer.merchant_number or 0, row.instruction.member_id or "")))
             for row in rows
         ]
 
@@ -118,16 +118,12 @@ class MovementFacts:
         ]
         return {key: json.loads(text) for key, text in self._orders.metadata(keys).items()} if keys else {}
 
-    def _external_ids(self, rows: Iterable[Seen]) -> Mapping[tuple[int, str], str]:
-        """By which external ids the viewers know the members, by (viewer's number, member)."""
-        wanted = {
-            (row.viewer.merchant_number, row.instruction.member_id)
-            for row in rows
-            if row.viewer.merchant_number is not None and row.instruction.member_id is not None
-        }
-        return self._members.known_by(wanted) if wanted else {}
+    def external_ids(self, wanted: Iterable[tuple[int | None, str | None]]) -> Mapping[tuple[int, str], str]:
+        """By which external ids viewers know members, of these pairs of a viewer's number and a member."""
+        pairs = {(number, member) for number, member in wanted if number is not None and member is not None}
+        return self._members.known_by(pairs) if pairs else {}
 
-    def _movement(
+    def movement(
         self,
         viewer: Viewer,
         instruction: Instruction | InstructionRow,
@@ -135,6 +131,7 @@ class MovementFacts:
         outcome: Outcome,
         external_id: str | None,
     ) -> dict[str, Any]:
+        """The facts of one, without metadata; by this external id the viewer knows its member."""
         posted = outcome.posted
         return {
             **self._route(viewer, instruction),

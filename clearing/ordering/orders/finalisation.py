@@ -21,6 +21,7 @@ from clearing.ordering.orders.events import OrderEvents, Results
 from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.models import InstructionRow, Order, OrderKey, OrderRow, OrderState
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
+from clearing.ordering.orders.settled_movements import write_down
 from clearing.parties.agreements.repository import AgreementUseRepository
 from tongdui.orders import Kind, Reason
 
@@ -130,6 +131,7 @@ class OrderFinalisation:
         """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""
         orders = self._orders.lock_of_block(block_number)
         settled = self._orders.settled_of_two_merchants(orders)
+        write_down(self._session, [row.id for row in settled])
         for order in orders:
             self._orders.claim_references(order.seq)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED

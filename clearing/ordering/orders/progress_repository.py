@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select, text, tuple_, union, update
 from sqlalchemy.orm import Session, aliased
 
 from clearing.kit.in_list import in_list, pairs_in_list
-from clearing.ledger.journal.models import Entry, Rejection
+from clearing.ledger.journal.models import Batch, Entry, Rejection
+from clearing.ordering.orders.facts import Posted
 from clearing.ordering.orders.models import (
     Instruction,
     InstructionRow,
@@ -29,6 +30,10 @@ WAITING: ColumnElement[bool] = text("orders.state = 'accepted'")  # type: ignore
 
 _COLUMNS = [getattr(Order, name) for name in OrderRow._fields]
 _INSTRUCTION_COLUMNS = [getattr(Instruction, name) for name in InstructionRow._fields]
+_POSTED_COLUMNS = [
+    *(getattr(Entry, {"place": "index"}.get(name, name)) for name in Posted._fields if name != "tx_hash"),
+]
+_POSTED_COLUMNS.insert(Posted._fields.index("tx_hash"), Batch.tx_hash)
 _UNLOADED = {"synchronize_session": False}
 """Nobody who changes orders here has loaded their models."""
 
@@ -165,6 +170,22 @@ class OrderProgressRepository:
         took_effect = select(Entry.leaf).where(Order.seq == Instruction.order_seq, is_entry_of_instruction()).exists()
         two_merchants = Instruction.giver != Instruction.receiver  # not true where one of them is missing
         return self._rows(in_list(self._session, Instruction.order_seq, settled), two_merchants, took_effect)
+
+    def posted(self, ids: Collection[str]) -> dict[str, tuple[InstructionRow, OrderRow, Posted]]:
+        """Those of these movements, by id, that have an entry."""
+        query = (
+            select(*_INSTRUCTION_COLUMNS, *_COLUMNS, *_POSTED_COLUMNS)
+            .join(Instruction.order)
+            .join(Entry, is_entry_of_instruction())
+            .join(Batch, Batch.number == Entry.batch)
+            .where(in_list(self._session, Instruction.id, ids))
+        )
+        first, second = len(_INSTRUCTION_COLUMNS), len(_INSTRUCTION_COLUMNS) + len(_COLUMNS)
+        found = {}
+        for row in self._session.execute(query):
+            instruction = InstructionRow(*row[:first])
+            found[instruction.id] = (instruction, OrderRow(*row[first:second]), Posted(*row[second:]))
+        return found
 
     def _rows(self, *conditions: ColumnElement[bool]) -> list[InstructionRow]:
         query = select(*_INSTRUCTION_COLUMNS).where(*conditions).order_by(Instruction.order_seq, Instruction.item)

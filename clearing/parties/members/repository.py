@@ -236,17 +236,21 @@ class MemberRepository:
         Almost always an id leads to its own member, so those are looked up first: two places in indexes for each.
         """
         wanted = table_of(self._session, (MemberLink.merchant_number, MemberLink.member_id), list(names))
-        knows = select(MemberLink.external_id).where(
+        # Subqueries for each pair, not joins: the database always looks both up in their indexes, whatever it knows of the tables.
+        itself = select(Member.address).where(Member.id == wanted.c.member_id, Member.merged_into.is_(None))
+        knows = select(MemberLink.member_id).where(
             MemberLink.merchant_number == wanted.c.merchant_number, MemberLink.member_id == wanted.c.member_id
         )
-        query = (
-            select(wanted.c.merchant_number, Member.id, Member.address)
-            .join(Member, Member.id == wanted.c.member_id)
-            .where(Member.merged_into.is_(None), knows.exists())
+        query = select(
+            wanted.c.merchant_number,
+            wanted.c.member_id,
+            itself.correlate(wanted).scalar_subquery(),
+            knows.limit(1).correlate(wanted).scalar_subquery(),
         )
         known = {
             (merchant, member_id): KnownMember(member_id, address)
-            for merchant, member_id, address in self._session.execute(query)
+            for merchant, member_id, address, linked in self._session.execute(query)
+            if address is not None and linked is not None
         }
         rest = [name for name in names if name not in known]
         return known | self._known_by_merged_id(rest) if rest else known
