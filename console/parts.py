@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from jinja2 import Environment
+from starlette.responses import Response
 
 from console.registry import FOLDER, Group, Page
 from console.sessions import Seat, SessionCookie, SessionDirectory
@@ -18,6 +19,7 @@ from tongdui import AsyncClient, Network
 
 PAGES_FOLDER = FOLDER.parent / "pages"
 _NETWORK_SECONDS = 60.0
+_YEAR_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ class Parts:
             for group in self.groups
         ]
         return [shelf for shelf in shelves if shelf.pages]
+
+    def keep_preference(self, response: Response, cookie: str, value: str) -> None:
+        """Has the browser remember how somebody wants pages to be shown."""
+        response.set_cookie(
+            cookie, value, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", secure=self.settings.is_secure
+        )
 
     async def close(self) -> None:
         """Closes the connections."""

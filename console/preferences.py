@@ -12,7 +12,6 @@ from console.visit import LANGUAGE_COOKIE, SCHEME_COOKIE, SCHEMES, Anybody
 from pages.translations import LANGUAGES
 
 router = APIRouter()
-_YEAR_SECONDS = 365 * 86_400
 
 
 @router.post("/preferences")
@@ -23,14 +22,7 @@ async def prefer(guest: Anybody) -> Response:
     for cookie, name, known in ((LANGUAGE_COOKIE, "language", LANGUAGES), (SCHEME_COOKIE, "scheme", SCHEMES)):
         chosen = sent.get(name)
         if isinstance(chosen, str) and chosen in known:
-            response.set_cookie(
-                cookie,
-                chosen,
-                max_age=_YEAR_SECONDS,
-                httponly=True,
-                samesite="lax",
-                secure=guest.parts.settings.is_secure,
-            )
+            guest.parts.keep_preference(response, cookie, chosen)
     return response
 
 

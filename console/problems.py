@@ -90,8 +90,9 @@ def install(app: FastAPI) -> None:
 
 
 class FailureMiddleware:
-    """Answers with a page what nothing else has caught. (A handler of FastAPI would run outside of all middleware, so its answer
-    would lack the headers of the others.)
+    """Answers with a page what nothing else has caught.
+
+    A handler of FastAPI for that runs outside of all middleware, so its answer would lack their headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:

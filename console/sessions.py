@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+import tongdui
 from console.settings import Settings
 from pages.translations import gettext as _
-from tongdui import AsyncClient, ForbiddenError
+from tongdui import AsyncClient
 
 _CACHE_SECONDS = 20.0
 _CACHED = 2_000
@@ -72,6 +73,8 @@ class Session:
     person: Person
     seat: Seat
     seats: tuple[Seat, ...] = ()
+    restriction: str | None = None
+    """What the person has to do before anything else: `password_change` or `second_factor`."""
 
 
 class SessionCookie:
@@ -114,34 +117,39 @@ class SessionDirectory:
 
     async def of(self, client: AsyncClient, token: str) -> Session:
         """The session with this token. Raises AuthenticationError."""
-        name = hashlib.sha256(token.encode()).hexdigest()
-        known = self._known.get(name)
+        known = self._known.get(_name(token))
         if known is not None and known[0] > time.monotonic():
             return known[1]
         session = await identify(client, token)
-        self._known[name] = (time.monotonic() + _CACHE_SECONDS, session)
-        self._known.move_to_end(name)
+        self.remember(session)
+        return session
+
+    def remember(self, session: Session) -> None:
+        """Keeps what the gateway has just said."""
+        self._known[_name(session.token)] = (time.monotonic() + _CACHE_SECONDS, session)
         while len(self._known) > _CACHED:
             self._known.popitem(last=False)
-        return session
 
     def forget(self, token: str) -> None:
         """Asks again next time: the session has another seat, or has ended."""
-        self._known.pop(hashlib.sha256(token.encode()).hexdigest(), None)
+        self._known.pop(_name(token), None)
+
+
+def _name(token: str) -> str:
+    """Under which name a session is remembered: not under its secret."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def identify(client: AsyncClient, token: str) -> Session:
-    """Whose API key this is. Raises AuthenticationError."""
-    try:
-        await client.nonces.reserve(1)
-    except ForbiddenError as error:
-        role = next(role for role in ("operator", "treasury", "auditor", "merchant") if f"a {role} key" in error.detail)
-    else:
-        role = "merchant"
-    if role != "merchant":
-        seat = Seat(role, role)
-    else:
-        position = (await client.positions.list().page()).data[0]
-        merchant = await client.merchants.get(position.merchant)
-        seat = Seat(merchant.id, role, "admin", merchant.id, merchant.name)
-    return Session(token, Person(seat.id, "API", None, None), seat, (seat,))
+    """Whose token it is. Raises AuthenticationError."""
+    return session_of(token, await client.sessions.current())
+
+
+def session_of(token: str, told: tongdui.Session) -> Session:
+    """A session as the gateway tells it."""
+    person = Person(told.person.id, told.person.name, told.person.email, told.person.language)
+    return Session(token, person, _seat(told.seat), tuple(_seat(seat) for seat in told.seats), told.restriction)
+
+
+def _seat(told: tongdui.Seat) -> Seat:
+    return Seat(told.id, told.role, told.title, told.merchant, told.merchant_name)

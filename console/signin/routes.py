@@ -1,17 +1,18 @@
-"""Signing in and out."""
+"""Signing in and out, and changing the seat."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
-from starlette.requests import Request
 
 from console.preferences import local_address
-from console.visit import Anybody, Guest, Visiting
-from pages.forms import Form, Hidden, Secret
+from console.problem_texts import sentence_of
+from console.sessions import session_of
+from console.visit import LANGUAGE_COOKIE, Anybody, Guest, Visiting
+from pages.forms import Email, Form, Hidden, Secret, Text
+from pages.translations import LANGUAGES, lazy
 from pages.translations import gettext as _
-from pages.translations import lazy
-from tongdui import AuthenticationError
+from tongdui import APIError, AuthenticationError, RateLimitedError, SecondFactorRequiredError, Session
 
 router = APIRouter()
 
@@ -19,7 +20,14 @@ router = APIRouter()
 class SignIn(Form):
     """Who somebody is."""
 
-    api_key = Secret(lazy("API key"), focus=True)
+    email = Email(lazy("Email"), autocomplete="username", focus=True)
+    password = Secret(lazy("Password"), autocomplete="current-password")
+    one_time_code = Text(
+        lazy("One-time code"),
+        hint=lazy("Six digits from your authenticator app, if your account has one."),
+        required=False,
+        autocomplete="one-time-code",
+    )
     next = Hidden("", required=False)
 
 
@@ -32,31 +40,62 @@ async def ask(guest: Anybody) -> Response:
 
 
 @router.post("/sign-in")
-async def sign_in(guest: Anybody, request: Request) -> Response:
+async def sign_in(guest: Anybody) -> Response:
     """Begins a session, and leads to where the person was."""
-    form = await SignIn.read(request)
-    if form.is_valid:
-        token = form.values["api_key"]
-        try:
-            await guest.parts.sessions.of(guest.parts.client(token), token)
-        except (AuthenticationError, ValueError):
-            form.refuse("api_key", _("This API key is unknown or revoked."))
-        else:
-            response = RedirectResponse(local_address(form.values["next"], request), 303)
-            guest.parts.cookie.write(response, token)
-            return response
-    return _page(guest, form, status=422)
+    form = await SignIn.read(guest.request)
+    if form.is_valid and (session := await _begun(guest, form)) is not None and session.token is not None:
+        guest.parts.sessions.remember(session_of(session.token, session))
+        response = RedirectResponse(local_address(form.values["next"], guest.request), 303)
+        guest.parts.cookie.write(response, session.token)
+        if session.person.language in LANGUAGES:
+            guest.parts.keep_preference(response, LANGUAGE_COOKIE, session.person.language)
+        return response
+    return _page(guest, form)
 
 
 @router.post("/sign-out")
 async def sign_out(visit: Visiting) -> Response:
-    """Ends the session."""
+    """Ends the session, here and at the gateway."""
     visit.parts.sessions.forget(visit.signed_in.token)
+    await visit.client.sessions.end()
     response = RedirectResponse("/sign-in", 303)
     visit.parts.cookie.clear(response)
     return response
 
 
-def _page(guest: Guest, form: SignIn, status: int = 200) -> Response:
+@router.post("/seat")
+async def take_seat(visit: Visiting) -> Response:
+    """Goes on for another merchant, or in another role."""
+    seat = (await visit.request.form()).get("seat")
+    await visit.client.sessions.take_seat(seat if isinstance(seat, str) else "")
+    visit.parts.sessions.forget(visit.signed_in.token)
+    return RedirectResponse("/", 303)
+
+
+async def _begun(guest: Guest, form: SignIn) -> Session | None:
+    """The new session; None if the gateway refuses it, which the form then says."""
+    values, request = form.values, guest.request
+    try:
+        return await guest.parts.client(None).sessions.create(
+            email=values["email"],
+            password=values["password"],
+            one_time_code=values["one_time_code"],
+            address=request.client.host if request.client else None,
+            user_agent=request.headers.get("user-agent"),
+        )
+    except SecondFactorRequiredError as error:
+        form.refuse("one_time_code", sentence_of(error.code, error.title))
+    except RateLimitedError:
+        form.refuse(None, _("Too many attempts. Wait a minute, then try again."))
+    except AuthenticationError as error:
+        form.refuse(None, sentence_of(error.code, error.title))
+    except APIError as error:
+        if error.status >= 500:
+            raise
+        form.refuse(None, sentence_of(error.code, error.title))
+    return None
+
+
+def _page(guest: Guest, form: SignIn) -> Response:
     guest.keep_secret()
-    return guest.page("signin/sign_in.html", form=form, status=status)
+    return guest.page("signin/sign_in.html", form=form, status=form.status)

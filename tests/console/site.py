@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +13,16 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
+from clearing.kit.database import Database
 from clearing.parties.access.service import Scope
+from clearing.parties.merchants.service import require_merchant
+from clearing.parties.staff.models import Language
+from clearing.parties.staff.people import NewPerson, PeopleService
+from clearing.parties.staff.titles import Title
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from console.sessions import SessionCookie
 from console.settings import Settings
+from tests.gateway.staff import PASSWORD, password_hash
 from tongdui import Agreement, Client, Issue, Movement, yuan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +33,20 @@ _WAIT = 60.0
 LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
 WIDTHS = {"phone": (390, 844), "desktop": (1440, 900)}
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+
+MERCHANT_TITLES = ("admin", "manager", "cashier", "accountant", "viewer")
+NETWORK_TITLES = ("operator", "treasury", "auditor")
+NAMES = {
+    "admin": "林岚",
+    "manager": "赵启明",
+    "cashier": "陈小燕",
+    "accountant": "周正",
+    "viewer": "吴迪",
+    "operator": "沈和",
+    "treasury": "钱敏",
+    "auditor": "郑清",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,8 @@ class Site:
     movements: dict[str, Movement] = field(default_factory=dict)
     """What has moved so far: issue, exchange, redeem, reverse."""
     seats: dict[str, str] = field(default_factory=dict)
+    strangers: dict[str, str] = field(default_factory=dict)
+    """The token of an admin of each merchant, by code."""
 
     @property
     def url(self) -> str:
@@ -102,9 +124,26 @@ def seeded(network: EmbeddedNetwork) -> Site:
         site.merchants[profile.code] = _join(site, profile)
     _agree(site)
     _move(site)
-    site.seats = {role: network.api_keys[role] for role in ("operator", "treasury", "auditor")}
-    site.seats["merchant:admin"] = site.merchants["FUEL"].api_key
+    with closing(Database(network.settings.database_url)) as database:
+        for title in NETWORK_TITLES:
+            site.seats[title] = _signed_in(site, database, f"{title}@tongdui.example", title, None)
+        for title in MERCHANT_TITLES:
+            email = f"{title}@fuel.example"
+            site.seats[f"merchant:{title}"] = _signed_in(site, database, email, title, site.merchants["FUEL"])
+        for code, merchant in site.merchants.items():
+            site.strangers[code] = _signed_in(site, database, f"{code.lower()}@stranger.example", "admin", merchant)
     return site
+
+
+def _signed_in(site: Site, database: Database, email: str, title: str, merchant: Merchant | None) -> str:
+    """Makes somebody with this title and signs them in; the session's token."""
+    new = NewPerson(email, NAMES[title], Language.CHINESE, password_hash())
+    with database.session.begin() as session:
+        people = PeopleService(session)
+        number = require_merchant(session, merchant.id).number if merchant is not None else None
+        people.seat(people.add(new, actor="test"), Title(title), number, actor="test")
+    with Client(site.network.url) as client:
+        return str(client.sessions.create(email=email, password=PASSWORD).token)
 
 
 def _join(site: Site, profile: Profile) -> Merchant:

@@ -15,8 +15,10 @@ from pages import csrf
 from pages.security import SAFE_METHODS
 from tests.console.served import GALLERY, served
 from tests.console.site import Site
+from tests.gateway.staff import PASSWORD
 
 FORBIDDEN = 403
+CREDENTIALS = {"email": "operator@tongdui.example", "password": PASSWORD}
 UNSAFE = [
     (page, method, route.path)  # type: ignore[attr-defined]
     for page in PAGES
@@ -85,7 +87,7 @@ def test_a_failure_of_ours_tells_nothing_but_its_number(http: httpx.Client) -> N
 
 def test_a_form_needs_the_token_of_its_own_session(site: Site, gallery: str, http: httpx.Client) -> None:
     own = token_in(http.get("/gallery/form").text)
-    with httpx.Client(base_url=gallery, cookies={site.cookie: site.merchants["MART"].api_key}, timeout=60) as other:
+    with httpx.Client(base_url=gallery, cookies={site.cookie: site.strangers["MART"]}, timeout=60) as other:
         foreign = token_in(other.get("/gallery/form").text)
     for token in ("", "x", "A" * 86, foreign, own[:-2] + "__", "💥"):
         assert http.post("/gallery/form", data={csrf.FIELD: token, "external_id": "F-1"}).status_code == FORBIDDEN
@@ -140,9 +142,13 @@ def test_a_session_cannot_be_fixed_before_signing_in(site: Site) -> None:
     with site.http() as http:
         page = http.get("/sign-in")
         planted = http.cookies["tongdui_visit"]
-        answer = http.post("/sign-in", data={csrf.FIELD: token_in(page.text), "api_key": site.seats["operator"]})
+        answer = http.post(
+            "/sign-in",
+            data={csrf.FIELD: token_in(page.text), **CREDENTIALS},
+        )
         assert answer.status_code == 303
-        assert http.cookies[site.cookie] == site.seats["operator"] != planted
+        assert http.cookies[site.cookie].startswith("tds_")
+        assert http.cookies[site.cookie] != planted
         assert "tongdui_visit" not in http.cookies
         stale = token_in(page.text)
         assert http.post("/sign-out", data={csrf.FIELD: stale}).status_code == FORBIDDEN
@@ -151,9 +157,9 @@ def test_a_session_cannot_be_fixed_before_signing_in(site: Site) -> None:
 def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(site: Site) -> None:
     with site.http() as http:
         token = token_in(http.get("/sign-in").text)
-        answer = http.post("/sign-in", data={csrf.FIELD: token, "api_key": site.seats["operator"]})
+        answer = http.post("/sign-in", data={csrf.FIELD: token, **CREDENTIALS})
     cookies = answer.headers.get_list("set-cookie")
-    session = next(one for one in cookies if one.startswith(f"{site.cookie}={site.seats['operator']}"))
+    session = next(one for one in cookies if one.startswith(f"{site.cookie}=tds_"))
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in session.split(";")}
 
 
@@ -165,7 +171,7 @@ def test_over_https_the_cookie_is_for_this_host_only(site: Site) -> None:
         assert "Secure" in secret
         assert "strict-transport-security" in answer.headers
         visit = secret.partition(";")[0]
-        form = {csrf.FIELD: token_in(answer.text), "api_key": site.seats["operator"]}
+        form = {csrf.FIELD: token_in(answer.text), **CREDENTIALS}
         signed_in = http.post("/sign-in", data=form, headers={"Cookie": visit, "Origin": "https://console.example"})
     assert any(
         one.startswith("__Host-tongdui_session=") and "Secure" in one and "Domain" not in one
@@ -188,7 +194,7 @@ def test_a_token_that_is_none_leads_to_signing_in(site: Site, token: str) -> Non
 def test_signing_in_leads_nowhere_else(site: Site, address: str) -> None:
     with site.http() as http:
         token = token_in(http.get("/sign-in").text)
-        form = {csrf.FIELD: token, "api_key": site.seats["operator"], "next": address}
+        form = {csrf.FIELD: token, **CREDENTIALS, "next": address}
         assert http.post("/sign-in", data=form).headers["location"] == "/"
 
 
