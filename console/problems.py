@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.parts import Parts
 from console.problem_texts import sentence_of
+from console.sessions import NoSession
 from console.visit import Forged, NotYours, SignInNeeded, present_request
 from pages.forms import Form
 from pages.presentation import presentation
@@ -77,6 +78,7 @@ def install(app: FastAPI) -> None:
     """Has the application answer every exception with a page."""
     app.add_exception_handler(SignInNeeded, _sign_in)
     app.add_exception_handler(AuthenticationError, _session_ended)
+    app.add_exception_handler(NoSession, _session_ended)
     app.add_exception_handler(NotYours, _not_yours)
     app.add_exception_handler(ForbiddenError, _not_yours)
     app.add_exception_handler(Forged, _forged)

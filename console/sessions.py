@@ -14,13 +14,17 @@ from starlette.responses import Response
 import tongdui
 from console.settings import Settings
 from pages.translations import gettext as _
-from tongdui import AsyncClient
+from tongdui import AsyncClient, NotFoundError
 
 _CACHE_SECONDS = 20.0
 _CACHED = 2_000
 _COOKIE = "tongdui_session"
 _VISIT_COOKIE = "tongdui_visit"
 _TOKEN = re.compile(r"[\w-]{8,255}", re.ASCII)
+
+
+class NoSession(Exception):
+    """The credential belongs to no person who has signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,11 @@ def _name(token: str) -> str:
 
 
 async def identify(client: AsyncClient, token: str) -> Session:
-    """Whose token it is. Raises AuthenticationError."""
-    return session_of(token, await client.sessions.current())
+    """Whose token it is. Raises AuthenticationError, and NoSession for an API key."""
+    try:
+        return session_of(token, await client.sessions.current())
+    except NotFoundError:
+        raise NoSession from None
 
 
 def session_of(token: str, told: tongdui.Session) -> Session:
