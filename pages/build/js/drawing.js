@@ -44,11 +44,14 @@ export async function drawChart(place) {
   const chart = getInstanceByDom(canvas) ?? init(canvas, null, { renderer: "svg" });
   const paint = () => {
     const token = tokens();
-    chart.setOption(options(data, token, common(token)), true);
+    chart.setOption(options(data, token, common(token), chart), true);
   };
   paint();
   if (drawn.has(canvas)) return;
   drawn.add(canvas);
-  new ResizeObserver(() => chart.resize()).observe(canvas);
+  new ResizeObserver(() => {
+    chart.resize();
+    paint();
+  }).observe(canvas);
   new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
 }

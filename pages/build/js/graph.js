@@ -4,14 +4,17 @@ import { use } from "./echarts.js";
 
 use([GraphChart]);
 
-/** Where the point with this number stands among so many: on a circle, the first one at the top. */
-function onCircle(number, count) {
+const SIDE = 60;
+const TOP = 40;
+
+/** Where the point with this number stands among so many: on an ellipse as wide as the place, the first one at the top. */
+function onCircle(number, count, chart) {
   const angle = (2 * Math.PI * number) / count;
-  return { x: Math.sin(angle), y: -Math.cos(angle) };
+  return { x: Math.sin(angle) * (chart.getWidth() - 2 * SIDE), y: -Math.cos(angle) * (chart.getHeight() - 2 * TOP) };
 }
 
 /** A graph: points on a circle, arrows between them. */
-export function options(data, token, common) {
+export function options(data, token, common, chart) {
   return {
     ...common,
     tooltip: { ...common.tooltip, formatter: (item) => item.data.title ?? item.name },
@@ -19,10 +22,10 @@ export function options(data, token, common) {
       {
         type: "graph",
         layout: "none",
-        left: 60,
-        right: 60,
-        top: 40,
-        bottom: 40,
+        left: SIDE,
+        right: SIDE,
+        top: TOP,
+        bottom: TOP,
         roam: false,
         symbolSize: 46,
         edgeSymbol: ["none", "arrow"],
@@ -34,7 +37,7 @@ export function options(data, token, common) {
         emphasis: { focus: "adjacency" },
         data: data.nodes.map((node, at) => ({
           ...node,
-          ...onCircle(at, data.nodes.length),
+          ...onCircle(at, data.nodes.length, chart),
           itemStyle: node.marked ? { borderColor: token("bad"), borderWidth: 3 } : undefined,
         })),
         links: data.edges.map((edge) => ({
