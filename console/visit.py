@@ -78,7 +78,11 @@ class Guest:
         """Answers with a page. `crumbs` are the steps below the page's own in the navigation: titles with their addresses."""
         waiting = read(self.request.cookies.get(FLASH_COOKIE), self.secret)
         html = self.parts.templates.get_template(template).render(
-            **self._frame(crumbs), flashes=(*waiting, *self._flashes), request=self.request, **context
+            **self._frame(crumbs),
+            flashes=(*waiting, *self._flashes),
+            path_of=self.path_of,
+            request=self.request,
+            **context,
         )
         response = HTMLResponse(html, status)
         if waiting:
@@ -98,6 +102,13 @@ class Guest:
     def flash(self, message: Text, tone: str = "good") -> None:
         """Shows a message above the page that answers this request."""
         self._flashes.append(Flash(str(message), tone))
+
+    def path_of(self, name: str) -> str | None:
+        """The path of the page with this name; None if the person does not see it, so that no link leads there."""
+        seat = self.session.seat if self.session else None
+        return next(
+            (page.path for page in self.parts.pages if page.name == name and seat and seat.kind in page.seats), None
+        )
 
     def keep_secret(self) -> str:
         """The secret of forms on a page that anybody sees; makes one if the browser has none yet."""

@@ -96,6 +96,11 @@ def day(on: date | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on, "medium", locale=_locale()))
 
 
+def axis_day(on: date) -> str:
+    """A day along the axis of a chart."""
+    return str(format_date(on, "M-d" if presentation().language == "zh" else "d MMM", locale=_locale()))
+
+
 def short(identifier: str) -> str:
     """An id or a hash, shortened so that both ends can be compared."""
     prefix, mark, rest = identifier.partition("_")

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from starlette.responses import StreamingResponse
 
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 2.0
 """Many events of a kind within this time are one: a page does not fetch itself anew for each of a hundred."""
 _SILENCE_SECONDS = 15.0
 ENDED = "session-ended"

@@ -3,13 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from console.visit import Visit
-from tongdui import Movement, Position
+from pages.charts import Chart, money_series
+from pages.formats import axis_day
+from pages.translations import gettext as _
+from pages.translations import lazy
+from tongdui import Activity, Attention, Circulation, Movement, Partner, Position, PositionHistory, Program
 
-_NEWEST = 10
+_NEWEST = 8
+_DAYS = 30
+_PARTNERS = 100
 _LOW_PERCENT, _CRITICAL_PERCENT = 20, 5
+
+_DOINGS = {
+    ("issue", "in"): lazy("Issued"),
+    ("redeem", "out"): lazy("Redeemed"),
+    ("exchange", "out"): lazy("Exchanged, to partners"),
+    ("exchange", "in"): lazy("Exchanged, from partners"),
+    ("spend", "out"): lazy("Spent, at partners"),
+    ("spend", "in"): lazy("Spent, with us"),
+    ("transfer", "out"): lazy("Transferred"),
+    ("expire", "out"): lazy("Expired"),
+    ("reverse", "in"): lazy("Reversed, came back"),
+    ("reverse", "out"): lazy("Reversed, went back"),
+    ("deposit", "in"): lazy("Deposited"),
+    ("withdrawal", "out"): lazy("Paid out"),
+}
+"""What a day's total says, by kind and direction."""
+
+_MATTERS = {
+    "movements_rejected": (lazy("Movements that the chain has rejected"), "bad", "movements"),
+    "movements_late": (lazy("Movements on their way for more than a minute"), "warn", "movements"),
+    "liquidity_low": (lazy("Liquidity is low: make a deposit soon"), "warn", "settlement"),
+    "liquidity_critical": (lazy("Liquidity is almost used up: exchanges will be refused"), "bad", "settlement"),
+    "agreements_ending": (lazy("Agreements that end within two weeks"), "warn", "agreements"),
+    "agreements_to_sign": (lazy("Agreements that wait for your signature"), "info", "agreements"),
+    "points_expiring": (lazy("Members whose points expire within a week"), "info", "members"),
+    "points_expired": (lazy("Members with expired points that you have to burn"), "warn", "members"),
+    "webhooks_failing": (lazy("Webhook endpoints that fail"), "bad", "webhooks"),
+}
+"""What each matter says, how urgent it is, and which page shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What happened today, of one kind in one program."""
+
+    text: str
+    total: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something that needs a look."""
+
+    text: str
+    tone: str
+    told: Attention
+    href: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,29 +72,80 @@ class Overview:
     """The overview of one merchant."""
 
     position: Position
-    movements: tuple[Movement, ...]
-    merchant: str
+    chart: Chart
+    circulation: Sequence[tuple[Program, Circulation]]
+    doings: Sequence[Doing]
+    partners: Sequence[Partner]
+    matters: Sequence[Matter]
+    movements: Sequence[Movement]
 
     @property
     def tone(self) -> str:
-        """Whether the liquidity is all right: nothing, warn or bad."""
-        credit = self.position.credit_limit_micros
+        """Whether the liquidity is all right: good, warn or bad."""
+        limit = self.position.credit_limit_micros
         left = self.position.liquidity_micros * 100
-        if left <= credit * _CRITICAL_PERCENT:
+        if left <= limit * _CRITICAL_PERCENT:
             return "bad"
-        return "warn" if left <= credit * _LOW_PERCENT else "good"
+        return "warn" if left <= limit * _LOW_PERCENT else "good"
+
+    @property
+    def left(self) -> int:
+        """How much of the whole is left, for the meter."""
+        return max(self.position.liquidity_micros, 0)
 
     @property
     def whole(self) -> int:
-        """What the meter of the liquidity is measured against."""
-        return max(self.position.credit_limit_micros, self.position.liquidity_micros, 1)
+        """What the meter of the liquidity is measured against: the credit limit, and the position where that is above zero."""
+        return max(self.position.credit_limit_micros + max(self.position.position_micros, 0), 1)
 
 
 async def overview(visit: Visit) -> Overview:
     """Asks the gateway for all of it at once."""
-    client = visit.client
-    position, movements = await asyncio.gather(
-        client.positions.get(visit.merchant),
+    client, merchant = visit.client, visit.merchant
+    today = (await visit.network()).today
+    position, history, programs, totals, partners, told, movements = await asyncio.gather(
+        client.positions.get(merchant),
+        client.positions.history(merchant, days=_DAYS),
+        client.programs.list().page(),
+        client.activity.list(first_day=today, last_day=today).page(),
+        client.activity.partners(page_size=_PARTNERS).page(),
+        client.activity.attention(),
         client.movements.list(page_size=_NEWEST, expand=["counterparty"]).page(),
     )
-    return Overview(position, movements.data, visit.merchant)
+    own = [program for program in programs.data if program.merchant == merchant]
+    circulating = await asyncio.gather(*(client.programs.circulation(program.code) for program in own))
+    return Overview(
+        position,
+        _line(history),
+        list(zip(own, circulating, strict=True)),
+        _doings(totals.data),
+        partners.data,
+        [_matter(visit, one) for one in told.data],
+        movements.data,
+    )
+
+
+def _line(history: PositionHistory) -> Chart:
+    labels = [axis_day(one.day) for one in history.days]
+    series = money_series(_("Position"), [one.position_micros for one in history.days], step=True)
+    return Chart("line", _("Position over 30 days"), labels, [series])
+
+
+def _doings(totals: Iterable[Activity]) -> list[Doing]:
+    """The totals that say something, in the order of the list above."""
+    order = list(_DOINGS)
+    known = [one for one in totals if (one.kind, one.direction) in _DOINGS]
+    known.sort(key=lambda one: (order.index((one.kind, one.direction)), one.program or ""))
+    return [Doing(str(_DOINGS[one.kind, one.direction]), one) for one in known]
+
+
+def _matter(visit: Visit, told: Attention) -> Matter:
+    text, tone, page = _MATTERS.get(told.kind, (told.kind, "info", ""))
+    return Matter(str(text), tone, told, _narrowed(visit.path_of(page), told.filter))
+
+
+def _narrowed(path: str | None, filters: Mapping[str, str]) -> str | None:
+    """The page's list with these filters in its address."""
+    if path is None or not filters:
+        return path
+    return f"{path}?{urlencode(filters)}"

@@ -1,25 +1,41 @@
-// One connection for all that changes on a page. Fragments name their events: hx-trigger="sse:exchange".
+// One connection for all that changes on a page. Fragments name their events: hx-trigger="sse:exchange, refresh".
 import "./htmx.js";
 import "htmx-ext-sse";
 
 // A tab that nobody looks at holds no connection: a browser grants a server only six. On return it shows what is new at once.
 const PATIENCE = 60_000;
 let leaving;
+let wasOpen = false;
+
+const holder = () => document.querySelector("[sse-connect]");
+
+function refresh() {
+  for (const part of document.querySelectorAll("[data-live]")) window.htmx.trigger(part, "refresh");
+}
+
+function fallAsleep() {
+  holder()?.["htmx-internal-data"]?.sseEventSource?.close();
+  document.body.dataset.asleep = "true";
+}
+
+function wakeUp() {
+  delete document.body.dataset.asleep;
+  for (const part of [holder(), ...document.querySelectorAll("[data-live]")]) {
+    window.htmx.trigger(part, "htmx:afterProcessNode"); // has the extension connect it again
+  }
+}
 
 document.addEventListener("visibilitychange", () => {
   clearTimeout(leaving);
-  const holder = document.querySelector("[sse-connect]");
-  if (!holder) return;
-  if (document.hidden) {
-    leaving = setTimeout(() => {
-      holder.dataset.asleep = "true";
-      window.htmx.trigger(holder, "htmx:sseClose", { type: "hidden" });
-      holder["htmx-internal-data"]?.sseEventSource?.close();
-    }, PATIENCE);
-  } else if (holder.dataset.asleep) {
-    window.location.reload();
-  }
+  if (!holder()) return;
+  if (document.hidden) leaving = setTimeout(fallAsleep, PATIENCE);
+  else if (document.body.dataset.asleep) wakeUp();
 });
 
-document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("is-offline"));
+// What happened while there was no connection, nobody tells: look.
+document.addEventListener("htmx:sseOpen", () => {
+  document.body.classList.remove("is-offline");
+  if (wasOpen) refresh();
+  wasOpen = true;
+});
 document.addEventListener("htmx:sseError", () => document.body.classList.add("is-offline"));
