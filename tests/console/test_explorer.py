@@ -75,7 +75,7 @@ def test_without_signing_in_the_explorer_is_closed_unless_the_operator_opens_it(
     with site.http() as http:
         for path in paths:
             assert http.get(path).headers["location"].startswith("/sign-in"), path
-    with served(site.network.url, public_explorer=True) as url, httpx.Client(base_url=url) as http:
+    with served(site.network.url, TONGDUI_PUBLIC_EXPLORER=True) as url, httpx.Client(base_url=url) as http:
         assert http.get("/movements").headers["location"].startswith("/sign-in")
 
 
@@ -97,7 +97,7 @@ def open_gateway(site: Site) -> Iterator[str]:
 
 def test_an_open_explorer_needs_no_account(site: Site, browser: Browser, open_gateway: str) -> None:
     entry = site.movements["exchange"].settled()
-    with served(open_gateway, public_explorer=True) as url, person(site, browser, None, language="en") as nobody:
+    with served(open_gateway, TONGDUI_PUBLIC_EXPLORER=True) as url, person(site, browser, None, language="en") as nobody:
         for path in ("/explorer", f"/explorer/batches/{entry.batch}", "/explorer/check"):
             nobody.page.goto(url + path)
             nobody.check(f"explorer{path.rpartition('/')[2]}")
