@@ -28,8 +28,8 @@ def offer_of(network: Network) -> Offer:
 
 
 def text_of(receipt: Receipt) -> str:
-    """A receipt as its file has it. It also goes into a page between tags, so it must not be able to end one."""
-    return receipt.model_dump_json(indent=2).replace("<", "\\u003c") + "\n"
+    """A receipt as its file has it."""
+    return receipt.model_dump_json(indent=2) + "\n"
 
 
 async def network_of(guest: Guest) -> Network:

@@ -1,7 +1,7 @@
 // The form that checks a receipt in the browser. All its words come from the page; nothing is sent to the page's own server.
 //
-// <form data-receipt-check> has the fields rpc_url, contract and chain_id, and the receipt: as text in [data-receipt], or as a file
-// in input[type=file]. The steps go to [data-steps], each a copy of template[data-step]; the verdict is that child of
+// <form data-receipt-check> has the fields rpc_url, contract and chain_id, and the receipt: as text in template[data-receipt], or as
+// a file in input[type=file]. The steps go to [data-steps], each a copy of template[data-step]; the verdict is that child of
 // [data-verdicts] which has its name. template[data-texts] has a sentence for each code, with {values} in braces.
 
 import { checkReceipt } from "./check.mjs";
@@ -27,7 +27,7 @@ class ReceiptForm {
     form.querySelector("[data-usual]")?.addEventListener("click", () => this.#forget());
     const file = form.querySelector('input[type="file"]');
     if (file) this.#takeFiles(file);
-    else this.#text = form.querySelector("[data-receipt]").textContent;
+    else this.#text = form.querySelector("template[data-receipt]").content.textContent;
   }
 
   // ---------------------------------------------------------------- the file
