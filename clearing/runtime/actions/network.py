@@ -95,6 +95,10 @@ def _show(network: EmbeddedNetwork, seconds: float) -> None:
     table.add_row("settings", str(network.directory / SETTINGS_FILE))
     table.add_row("logs", str(network.directory / "logs"))
     console.print(table)
+    if network.first_operator is not None:
+        console.print("The first operator signs in with this; it is shown only this once, and must be changed then:")
+        console.print(f"  address   {network.first_operator.email}", highlight=False, markup=False)
+        console.print(f"  password  {network.first_operator.password}", highlight=False, markup=False)
     console.print("In another terminal, take a merchant on board:")
     console.print(f"  {_next(network.directory)}", soft_wrap=True, highlight=False, markup=False)
     console.print("Ctrl-C stops the network.")
