@@ -897,6 +897,34 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "No server for mails is set up.",
             "Ask the operator for a new password.",
         ),
+        ProblemKind(
+            "no_oidc",
+            (422,),
+            "The network has no other issuer",
+            "People sign in with passwords only.",
+            "`POST /v1/sessions`.",
+        ),
+        ProblemKind(
+            "oidc_failed",
+            (401,),
+            "The other issuer has not let the person in",
+            "The code is used or unknown, the state is not ours or too old, or what the issuer says cannot be believed.",
+            "Begin again with `GET /v1/sessions/oidc`.",
+        ),
+        ProblemKind(
+            "oidc_no_person",
+            (403,),
+            "Nobody works here with that address",
+            "The other issuer knows the person, but nobody here has the address that it has verified.",
+            "Ask an admin of your merchant, or the operator, to invite you.",
+        ),
+        ProblemKind(
+            "oidc_unavailable",
+            (503,),
+            "The other issuer does not answer",
+            "Its configuration, keys or tokens cannot be fetched.",
+            "Try again later, or sign in with a password.",
+        ),
     ),
     "The network itself": (
         ProblemKind(

@@ -139,6 +139,11 @@ class Settings(BaseSettings):
     """Whether people of the operator and the treasury need one-time codes. Set it wherever there is real money."""
     console_url: str = Field(default="http://127.0.0.1:8088", pattern=r"^https?://[^/]+(/.*)?$")
     """Where people find the console: links in mails lead there."""
+    oidc_issuer: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Another issuer (OpenID Connect) at which people may sign in who work here already. Empty: passwords only."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+
     smtp_host: str = ""
     """The server that sends the network's mails. If it is empty, no mails are sent, and whoever invites gets the link."""
     smtp_port: int = Field(default=587, ge=1, le=65_535)
@@ -240,6 +245,8 @@ _PATTERNS = {
     "rpc_url": "must begin with http:// or https://",
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
+    "console_url": "must begin with http:// or https://",
+    "oidc_issuer": "must begin with http:// or https://",
     "broker_url": "must begin with redis:// or amqp://",
 }
 _NEVER_SHOWN = frozenset(

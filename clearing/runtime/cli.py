@@ -13,10 +13,11 @@ from clearing.runtime.commands import (
     network,
     queue,
     reconciliation,
+    staff,
     workers,
 )
 
-_GROUPS = (network, merchants, daemons, database, deployment, workers, reconciliation, queue)
+_GROUPS = (network, merchants, staff, daemons, database, deployment, workers, reconciliation, queue)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -113,6 +113,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/webhook_endpoints/{endpoint}"): {"types": ["order.settled"]},
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"since": "2026-11-01T00:00:00Z"},
     ("POST", "/v1/sessions"): {"email": "li@partner.example", "password": "correct-horse-battery"},
+    ("POST", "/v1/sessions/oidc"): {"code": "SplxlOBeZQQYbYS6WxSbIA", "state": "af0ifjsldkj.1799999999.5f3a"},
     ("POST", "/v1/sessions/current/seat"): {"seat": f"sea_{EXAMPLE_ULID}"},
     ("POST", "/v1/operations/pause"): {"reason": "a new node takes over"},
     ("PATCH", "/v1/profile"): {"name": "Li Na", "language": "zh"},

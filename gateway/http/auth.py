@@ -154,6 +154,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
     # People
     ("POST", "/v1/sessions"): _OPEN,
+    ("GET", "/v1/sessions/oidc"): _OPEN,
+    ("POST", "/v1/sessions/oidc"): _OPEN,
     ("GET", "/v1/sessions"): _ONESELF,
     ("GET", "/v1/sessions/current"): _ONESELF,
     ("DELETE", "/v1/sessions/current"): _ONESELF,

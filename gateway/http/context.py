@@ -24,6 +24,7 @@ from clearing.parties.access.service import Caller
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
+from clearing.parties.staff.oidc import OidcProvider
 from clearing.parties.staff.sessions import Origin
 from gateway.http.auth import VISITOR
 from gateway.http.feed import EventFeed
@@ -42,6 +43,7 @@ class Gateway:
     database: Database
     network: NetworkIdentity
     keyring: Keyring
+    oidc: OidcProvider
     chain: ChainClient
     waiters: Waiters[Call]
     feed: EventFeed

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from ._models import MovementEntry as MovementEntry
     from ._models import Network as Network
     from ._models import NonceBlock as NonceBlock
+    from ._models import OidcAuthorization as OidcAuthorization
     from ._models import Order as Order
     from ._models import Person as Person
     from ._models import Position as Position
@@ -238,6 +239,7 @@ _NAMES = {
         "MovementEntry",
         "Network",
         "NonceBlock",
+        "OidcAuthorization",
         "Order",
         "Person",
         "Position",

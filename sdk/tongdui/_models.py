@@ -812,6 +812,13 @@ class InvitationOffer(Model):
     expires_at: datetime
 
 
+class OidcAuthorization(Model):
+    """Where to send a person who signs in at another issuer. Keep `state` in its browser, and compare it when it comes back."""
+
+    authorization_url: str
+    state: str
+
+
 class SignedIn(Model):
     """Where a person is signed in. `method`: password or oidc. `last_seen_at` is rough."""
 

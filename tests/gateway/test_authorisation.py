@@ -124,6 +124,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/quarantined_events/retry"): {"operator"},
     ("DELETE", "/v1/api_keys/{api_key}"): {"operator"} | MERCHANT | ADMINS,
     ("POST", "/v1/sessions"): PUBLIC,
+    ("GET", "/v1/sessions/oidc"): PUBLIC,
+    ("POST", "/v1/sessions/oidc"): PUBLIC,
     ("GET", "/v1/sessions"): PEOPLE,
     ("GET", "/v1/sessions/current"): PEOPLE,
     ("DELETE", "/v1/sessions/current"): PEOPLE,

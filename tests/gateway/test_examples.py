@@ -27,6 +27,7 @@ REFUSED = {
     ("POST", "/v1/members/{member}/erase"): "holds_open",  # the example of a hold has just made one
     ("POST", "/v1/member_codes/lookup"): "member_code_invalid",  # codes are random
     ("POST", "/v1/sessions"): "wrong_credentials",  # nobody has this address
+    ("POST", "/v1/sessions/oidc"): "no_oidc",
     ("POST", "/v1/sessions/current/seat"): "unknown_seat",  # the seat has the id that it was given
     ("POST", "/v1/profile/totp/confirm"): "wrong_one_time_code",  # codes are random
     ("POST", "/v1/profile/recovery_codes"): "second_factor_missing",  # the code before was none

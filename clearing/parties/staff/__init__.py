@@ -4,6 +4,8 @@
 - `models`         the tables
 - `people`         who is there: seats, titles, disabling
 - `invitations`    how somebody new gets a seat
+- `oidc`           signing in at another issuer
+- `first_operator` whom a new network begins with
 - `credentials`    what a person changes about its own password and second factor
 - `passwords`      good passwords, and how they are stored
 - `second_factor`  one-time codes of an app, and recovery codes

@@ -115,6 +115,13 @@ class InvitationService:
         """The open invitation that a token speaks of."""
         return self._open(token, self._invitations.by_id)
 
+    def still_open(self, invitation_id: str) -> Invitation | None:
+        """The invitation with this id, if somebody may still accept it."""
+        invitation = self._invitations.by_id(invitation_id)
+        if invitation is None or invitation.accepted_at is not None or invitation.revoked_at is not None:
+            return None
+        return invitation if invitation.expires_at > self._clock.now() else None
+
     def invited(self, invitation: Invitation) -> Person | None:
         """Whom it is for, if that person works with the network already."""
         return self._people.by_email(invitation.email_key)
@@ -125,7 +132,7 @@ class InvitationService:
         if person.email_key != invitation.email_key:
             raise Forbidden("this invitation is for somebody else", code="forbidden")
         if invitation.by_network and invitation.merchant_number is not None:
-            self._require_no_admin(invitation.merchant_number)
+            PeopleService(self._session).require_no_admin(invitation.merchant_number)
         invitation.accepted_at = self._clock.now()
         invitation.person_id = person.id
         return PeopleService(self._session).seat(
@@ -161,13 +168,8 @@ class InvitationService:
         if offer.title is not Title.ADMIN:
             detail = "the operator invites a merchant's first admin only; that admin invites everybody else"
             raise Forbidden.at("/title", detail)
-        self._require_no_admin(merchant.number)
+        PeopleService(self._session).require_no_admin(merchant.number)
         return merchant.number
-
-    def _require_no_admin(self, merchant_number: int) -> None:
-        if self._seats.count_able(merchant_number, Title.ADMIN) > 0:
-            detail = "the merchant has an admin, who invites its people"
-            raise Conflict.at("/merchant", detail, code="merchant_has_admin")
 
     def _refuse_seated(self, offer: Offer, merchant_number: int | None) -> None:
         person = self._people.by_email(email_key(offer.email))

@@ -59,6 +59,14 @@ class PasswordResetService:
         token = mailed_token(TokenKind.RESET, self._keyring, reset.id)
         return f"{self._settings.console_url.rstrip('/')}/new-password?token={token.text}"
 
+    def still_open(self, reset_id: str) -> tuple[PasswordReset, Person] | None:
+        """The reset with this id and whose it is, if it is anybody's and may still be used."""
+        reset = self._resets.by_id(reset_id)
+        person = self._people.by_id(reset.person_id) if reset is not None and reset.person_id is not None else None
+        if reset is None or person is None or reset.used_at is not None or reset.expires_at <= self._clock.now():
+            return None
+        return reset, person
+
     def person_of(self, token: str) -> Person:
         """Whose password a token may change."""
         id = id_in(TokenKind.RESET, token)  # noqa: A001

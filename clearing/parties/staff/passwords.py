@@ -16,7 +16,7 @@ from clearing.parties.staff.emails import email_key
 SHORTEST, LONGEST = 12, 256
 _LEAST_DIFFERENT = 5
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-"""What OWASP recommends: a hash takes 19 MiB and some 20 ms. Attempts are limited, so whoever guesses needs the stored hashes."""
+"""What OWASP recommends: a hash takes 19 MiB and some 20 ms. Attempts are limited, so guessing needs the stored hashes."""
 _AT_ONCE = BoundedSemaphore(2)
 """Many sign-ins at once must not take all memory and all processors."""
 _EASY_TO_READ = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))

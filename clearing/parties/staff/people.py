@@ -145,9 +145,13 @@ class PeopleService:
         """Lets somebody in again."""
         person = self._wholly_managed(caller, person_id)
         if person.disabled_at is not None:
-            person.disabled_at = None
-            self._record_at_all_seats("enabled", person, caller.actor)
+            self.let_back(person, actor=caller.actor)
         return person
+
+    def let_back(self, person: Person, *, actor: str) -> None:
+        """Enables a person."""
+        person.disabled_at = None
+        self._record_at_all_seats("enabled", person, actor)
 
     def set_password(self, person: Person, password_hash: str, *, must_change: bool, actor: str) -> None:
         """Gives a person another password, and ends all its sessions."""
@@ -191,6 +195,12 @@ class PeopleService:
             detail = "the person works elsewhere, too: remove its seat at your merchant instead"
             raise Forbidden(detail, code="person_elsewhere")
         return person
+
+    def require_no_admin(self, merchant_number: int) -> None:
+        """Refuses to bring another admin to a merchant that has one, who lets others in."""
+        if self._seats.count_able(merchant_number, Title.ADMIN) > 0:
+            detail = "the merchant has an admin, who invites its people"
+            raise Conflict.at("/merchant", detail, code="merchant_has_admin")
 
     def _keep_an_admin(self, seat: Seat) -> None:
         """Refuses to take its title from the last person who could let others in."""

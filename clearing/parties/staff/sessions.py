@@ -97,7 +97,7 @@ class SessionService:
             seat_id=seat.id,
             method=proof.method,
             second_factor=proof.second_factor,
-            restriction=_restriction(person, seat, proof.second_factor, settings),
+            restriction=_restriction(person, seat, proof, settings),
             address=origin.address[:45],
             user_agent=origin.user_agent[:300],
             created_at=at,
@@ -146,7 +146,8 @@ class SessionService:
         if found.session.restriction is Restriction.PASSWORD_CHANGE:
             raise Forbidden("change your password first", code="password_change_required")
         found.session.seat_id = seat.id
-        found.session.restriction = _restriction(found.person, seat, found.session.second_factor, settings)
+        proof = Proof(found.session.method, found.session.second_factor)
+        found.session.restriction = _restriction(found.person, seat, proof, settings)
         return Occupied(found.session, found.person, seat)
 
     def list(self, caller: Caller, *, after: str | None, limit: int) -> Sequence[Occupied]:
@@ -207,9 +208,9 @@ def caller_of(found: Occupied) -> Caller:
     )
 
 
-def _restriction(person: Person, seat: Seat, second_factor: bool, settings: Settings) -> Restriction | None:
-    if person.must_change_password:
+def _restriction(person: Person, seat: Seat, proof: Proof, settings: Settings) -> Restriction | None:
+    if person.must_change_password and proof.method is SignInMethod.PASSWORD:
         return Restriction.PASSWORD_CHANGE
-    if settings.staff_require_totp and seat.title in NEEDS_SECOND_FACTOR and not second_factor:
+    if settings.staff_require_totp and seat.title in NEEDS_SECOND_FACTOR and not proof.second_factor:
         return Restriction.SECOND_FACTOR
     return None

@@ -34,6 +34,10 @@ class TryCounter:
         self._count(_account(email), MOST_OF_ACCOUNT)
         self._count(_address(origin), MOST_OF_ADDRESS)
 
+    def count_address(self, origin: Origin) -> None:
+        """Counts an attempt that names no account. Raises RateLimited after too many from one address."""
+        self._count(_address(origin), MOST_OF_ADDRESS)
+
     def was_good(self, email: str, origin: Origin) -> None:
         """Forgets the attempts on an account, because the last one was good; the address may have others."""
         self._tries.forget(_account(email))

@@ -104,6 +104,10 @@ def _show(network: EmbeddedNetwork, seconds: float) -> None:
     table.add_row("settings", str(network.directory / SETTINGS_FILE))
     table.add_row("logs", str(network.directory / "logs"))
     terminal.print(table)
+    if network.first_operator is not None:
+        terminal.print("The first operator signs in with this; it is shown only this once, and must be changed then:")
+        terminal.print(f"  address   {network.first_operator.email}", highlight=False, markup=False)
+        terminal.print(f"  password  {network.first_operator.password}", highlight=False, markup=False)
     terminal.print("In another terminal, take a merchant on board:")
     terminal.print(f"  {_next(network.directory)}", soft_wrap=True, highlight=False, markup=False)
     terminal.print("Ctrl-C stops the network.")

@@ -21,6 +21,7 @@ from typing import TextIO, TypeVar
 
 import httpx
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient, ChainUnreachable
@@ -29,6 +30,7 @@ from clearing.kit.config import Settings, load_settings, variable
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.parties.access.service import bootstrap_keys
+from clearing.parties.staff.first_operator import SignIn, add_first_operator
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
 from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
@@ -80,6 +82,8 @@ class EmbeddedNetwork:
     settings: Settings = field(init=False)
     api_keys: dict[str, str] = field(init=False, default_factory=dict)
     """The first API keys: operator, treasury, auditor."""
+    first_operator: SignIn | None = field(init=False, default=None)
+    """How the network's first operator signs in; None if there was one already."""
     _supervisor: Supervisor = field(init=False, default_factory=Supervisor)
     _chain_state: ChainStateFile = field(init=False)
     _lock: TextIO | None = field(init=False, default=None)
@@ -265,8 +269,18 @@ class EmbeddedNetwork:
             self.api_keys |= bootstrap_keys(session)
             path.touch(mode=0o600)
             path.write_text(json.dumps(self.api_keys, indent=2))  # before the commit: a stored key is a known key
+            self.first_operator = self._first_operator(session)
         database.close()
         self.report("database", self.settings.database_url)
+
+    def _first_operator(self, session: Session) -> SignIn | None:
+        """Adds the first operator. Its password must be changed at the first sign-in; then the file is good for nothing."""
+        sign_in = add_first_operator(session)
+        if sign_in is not None:
+            path = self.directory / "first-operator.json"
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(sign_in._asdict(), indent=2))  # before the commit, too
+        return sign_in
 
     def _await_ready(self) -> None:
         """Waits until every part works, and reports each as soon as it does."""

@@ -59,6 +59,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
     """How often each job looks for work. A message that waits for two intervals is dropped."""
     seconds = {
         "webhooks.deliver": configured.webhook_interval,
+        "mails.deliver": configured.mail_interval,
         "holds.tidy": 10,
         "members.merge": 2,
         "members.merge_late": 60,
@@ -75,6 +76,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "link_codes.clean_up": configured.daily_interval,
         "member_codes.clean_up": configured.daily_interval,
         "webhooks.clean_up": configured.daily_interval,
+        "staff.clean_up": configured.daily_interval,
         "events.clean_up": configured.daily_interval,
         "transactions.clean_up": configured.daily_interval,
         "holds.clean_up": configured.daily_interval,

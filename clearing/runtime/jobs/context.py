@@ -10,6 +10,7 @@ from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.oversight.liquidity.service import Thresholds
 from clearing.oversight.reconciliation.service import ReconciliationService
@@ -24,6 +25,7 @@ class Context:
     keyring: Keyring
     network: NetworkIdentity
     deliverer: Deliverer
+    mail_deliverer: MailDeliverer
     chain: ChainClient
 
     @classmethod
@@ -37,6 +39,7 @@ class Context:
             keyring=keyring,
             network=NetworkIdentity.of(configured),
             deliverer=Deliverer(database, configured, keyring),
+            mail_deliverer=MailDeliverer(database, configured, keyring),
             chain=ChainClient(configured.rpc_url),
         )
 

@@ -14,6 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from clearing.chain.client import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
+from clearing.kit.mail.repository import MailRepository
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.lots.checkpoint_round import CheckpointRound
 from clearing.notifications.webhooks.old_events import remove_old_events
@@ -31,6 +32,10 @@ from clearing.oversight.reconciliation.watch import ReconciliationWatch
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
+from clearing.parties.staff.invitation_repository import InvitationRepository
+from clearing.parties.staff.password_reset_repository import PasswordResetRepository
+from clearing.parties.staff.session_repository import StaffSessionRepository
+from clearing.parties.staff.tries_repository import SignInTriesRepository
 from clearing.pipeline.old_bytes import drop_old_bytes
 from clearing.runtime.jobs.cleanup import remove_expired, remove_old
 from clearing.runtime.jobs.context import context
@@ -44,16 +49,29 @@ GRACE = 30
 """Seconds that it then has before it is killed."""
 _DELIVERY_SECONDS = 10.0
 """For so long one job keeps delivering while there is something to deliver."""
+_MAIL_SECONDS = 600
+"""A server for mails may take its time with each of the mails that were claimed together."""
 _HOLDS_PER_TRANSACTION = 500
 
 
 @shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def deliver_webhooks() -> int:
     """Delivers what is due to the merchants' endpoints."""
+    return _deliver(context().deliverer.step)
+
+
+@shared_task(name="mails.deliver", soft_time_limit=_MAIL_SECONDS, time_limit=_MAIL_SECONDS + GRACE)
+def deliver_mails() -> int:
+    """Sends the mails that are due."""
+    return _deliver(context().mail_deliverer.step)
+
+
+def _deliver(step: Callable[[], int]) -> int:
+    """Repeats a step as long as there is something to deliver, but no longer than a job should last; how many attempts it made."""
     attempts = 0
     deadline = time.monotonic() + _DELIVERY_SECONDS
     while time.monotonic() < deadline:
-        some = context().deliverer.step()
+        some = step()
         if not some:
             break
         attempts += some
@@ -203,6 +221,17 @@ def clean_up_member_codes() -> int:
     database = context().database
     removed = remove_expired(database, MemberCodeRepository, _days_ago(30))
     return removed + remove_expired(database, PresenterTriesRepository, _days_ago(1))
+
+
+@a_round("staff.clean_up")
+def clean_up_staff() -> int:
+    """Removes mails, sessions, invitations, password resets and counts of attempts a while after they were over."""
+    database = context().database
+    removed = remove_expired(database, MailRepository, _days_ago(30))
+    removed += remove_expired(database, StaffSessionRepository, _days_ago(90))
+    removed += remove_expired(database, InvitationRepository, _days_ago(90))
+    removed += remove_expired(database, PasswordResetRepository, _days_ago(30))
+    return removed + remove_expired(database, SignInTriesRepository, _days_ago(1))
 
 
 @a_round("webhooks.clean_up")

@@ -7,7 +7,15 @@ from fastapi import APIRouter
 from clearing.parties.staff.models import Occupied
 from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.sign_in import Codes, SignInService, compare
-from gateway.api.sessions.schemas import SeatTaking, SessionCreate, SessionView, SignedInView
+from clearing.parties.staff.tries import TryCounter
+from gateway.api.sessions.schemas import (
+    OidcAnswer,
+    OidcAuthorizationView,
+    SeatTaking,
+    SessionCreate,
+    SessionView,
+    SignedInView,
+)
 from gateway.api.sessions.view import issued_view, session_view, signed_in_view
 from gateway.http.context import Call, OpenCall
 from gateway.http.endpoint import Endpoint, Oneself, Open, Reading
@@ -27,6 +35,23 @@ def create_session(body: SessionCreate, call: Open) -> SessionView:
     with call.transaction():
         codes = Codes(body.one_time_code, body.recovery_code)
         return issued_view(call, _sign_in(call).finish(attempt, compared, codes))
+
+
+@router.get("/v1/sessions/oidc", responses=documented(422))
+def begin_oidc(call: Open) -> OidcAuthorizationView:
+    """Where to send a person who signs in at the network's other issuer (OpenID Connect)."""
+    begun = call.gateway.oidc.authorization()
+    return OidcAuthorizationView(authorization_url=begun.url, state=begun.state)
+
+
+@router.post("/v1/sessions/oidc", status_code=201, responses=documented(429))
+def create_session_by_oidc(body: OidcAnswer, call: Open) -> SessionView:
+    """Signs in a person whom the other issuer has let in, and who works here already with the address that it has verified."""
+    with call.transaction():
+        TryCounter(call.session).count_address(call.origin)
+    email = call.gateway.oidc.verified_email(body.code, body.state)
+    with call.transaction():
+        return issued_view(call, _sign_in(call).by_other_issuer(email, call.origin))
 
 
 @router.get("/v1/sessions/current")

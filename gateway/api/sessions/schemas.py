@@ -38,6 +38,20 @@ class SessionCreate(Body):
     )
 
 
+class OidcAnswer(Body):
+    """What the other issuer has sent the person back with. The state must be the one that the person's browser has kept."""
+
+    code: Annotated[str, Field(min_length=1, max_length=4_096)]
+    state: Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class OidcAuthorizationView(View):
+    """Where to send a person who signs in at another issuer."""
+
+    authorization_url: str
+    state: str = Field(description="keep it in the person's browser, and compare it when the person comes back")
+
+
 class SeatTaking(Body):
     """A seat of yours."""
 

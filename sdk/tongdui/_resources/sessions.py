@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, segment
-from tongdui._models import Session, SignedIn
+from tongdui._models import OidcAuthorization, Session, SignedIn
 from tongdui._pagination import Query, listing
 from tongdui._resource import Resource
 
@@ -45,6 +45,42 @@ class _Sessions(Resource):
         body = given(email=email, password=password, one_time_code=one_time_code, recovery_code=recovery_code)
         headers = origin_headers(address, user_agent)
         return self._gateway.parse(Session, (yield from self._gateway.send("POST", _PATH, json=body, headers=headers)))
+
+    @operation
+    def begin_oidc(self) -> Flow[OidcAuthorization]:
+        """Begin to sign a person in at the network's other issuer (OpenID Connect). The client needs no credential.
+
+        Returns:
+            Where to send the person, and the state to keep in its browser.
+
+        Raises:
+            UnprocessableError: The network has no other issuer (`no_oidc`).
+        """
+        return (yield from self._gateway.get(OidcAuthorization, f"{_PATH}/oidc"))
+
+    @operation
+    def create_by_oidc(
+        self, *, code: str, state: str, address: str | None = None, user_agent: str | None = None
+    ) -> Flow[Session]:
+        """Sign in a person who comes back from the other issuer. The client needs no credential.
+
+        Args:
+            code: What the issuer has sent the person back with.
+            state: The same. Compare it first with what the person's browser has kept.
+            address: As in `create`.
+            user_agent: As in `create`.
+
+        Returns:
+            The session, with its `token`.
+
+        Raises:
+            AuthenticationError: The issuer does not vouch for the person (`oidc_failed`).
+            ForbiddenError: Nobody works here with the address that it has verified (`oidc_no_person`).
+        """
+        headers = origin_headers(address, user_agent)
+        body = {"code": code, "state": state}
+        response = yield from self._gateway.send("POST", f"{_PATH}/oidc", json=body, headers=headers)
+        return self._gateway.parse(Session, response)
 
     @operation
     def current(self) -> Flow[Session]:

@@ -1,0 +1,214 @@
+"""Signing in at another issuer: OpenID Connect's authorization code flow, with PKCE, state and nonce.
+
+Nothing is kept between the two halves: the state is signed, and what must stay secret is derived from it. The issuer takes a code
+once. Nothing here touches the database, so it may take its time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from clearing.kit.clock import Clock
+from clearing.kit.config import Settings
+from clearing.kit.errors import Refused, Unauthenticated, Unavailable
+from clearing.kit.signing.keyring import Keyring
+
+CALLBACK = "/sign-in/oidc"
+"""Where the console awaits those who come back."""
+_LIFETIME = 600
+"""Seconds that a person may take to sign in at the issuer."""
+_LEEWAY = 60
+"""Seconds by which its clock and ours may differ."""
+_KEEP_CONFIGURATION = 3_600
+_TIMEOUT = 10.0
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+"""Signatures with the issuer's own key. What both of us could sign proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Where to send a person, and the state with which it comes back: the console compares it with what the browser kept."""
+
+    url: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What belongs to one attempt."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+
+class OidcProvider:
+    """The issuer that the settings name."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._clock = clock
+        self._lock = Lock()
+        self._known: tuple[int, dict[str, Any]] | None = None
+
+    def authorization(self) -> Authorization:
+        """Begins: where to send a person who wants to sign in."""
+        self._require_configured()
+        state = f"{secrets.token_urlsafe(24)}.{self._clock.unix() + _LIFETIME}"
+        flow = self._flow(f"{state}.{self._signature(state)}")
+        parameters = {
+            "response_type": "code",
+            "client_id": self._settings.oidc_client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": "openid email profile",
+            "state": flow.state,
+            "nonce": flow.nonce,
+            "code_challenge": create_s256_code_challenge(flow.verifier),
+            "code_challenge_method": "S256",
+        }
+        url = add_params_to_uri(self._configuration()["authorization_endpoint"], list(parameters.items()))
+        return Authorization(url, flow.state)
+
+    def verified_email(self, code: str, state: str) -> str:
+        """Ends: the address of whoever comes back with this code, which the issuer says it has verified."""
+        self._require_configured()
+        flow = self._checked(state)
+        tokens = self._tokens(code, flow)
+        claims = self._claims(str(tokens.get("id_token") or ""), flow)
+        if "email" not in claims:
+            claims = {**self._user_info(str(tokens.get("access_token") or ""), claims["sub"]), **claims}
+        email = claims.get("email")
+        if not isinstance(email, str) or claims.get("email_verified") is not True:
+            raise Unauthenticated("the issuer has not verified your address", code="oidc_failed")
+        return email
+
+    # ---------------------------------------------------------------- state
+
+    def _flow(self, state: str) -> _Flow:
+        verifier = urlsafe_b64encode(self._keyring.derive(f"oidc verifier {state}")).rstrip(b"=").decode()
+        return _Flow(state, self._keyring.derive(f"oidc nonce {state}").hex(), verifier)
+
+    def _checked(self, state: str) -> _Flow:
+        begun, _, signature = state.rpartition(".")
+        expected = self._signature(begun)
+        until = begun.rpartition(".")[2]
+        is_ours = hmac.compare_digest(signature.encode(errors="surrogateescape"), expected.encode())
+        if not is_ours or not until.isdecimal() or int(until) < self._clock.unix():
+            raise Unauthenticated("you took too long, or did not begin here; begin again", code="oidc_failed")
+        return self._flow(state)
+
+    def _signature(self, begun: str) -> str:
+        return self._keyring.derive(f"oidc state {begun}").hex()
+
+    @property
+    def _redirect_uri(self) -> str:
+        return self._settings.console_url.rstrip("/") + CALLBACK
+
+    # ---------------------------------------------------------------- the issuer
+
+    def _configuration(self) -> dict[str, Any]:
+        """What the issuer says of itself, looked up now and then."""
+        with self._lock:
+            now = self._clock.unix()
+            if self._known is None or not 0 <= now - self._known[0] < _KEEP_CONFIGURATION:
+                issuer = self._settings.oidc_issuer.rstrip("/")
+                found = self._json("GET", f"{issuer}/.well-known/openid-configuration")
+                if str(found.get("issuer", "")).rstrip("/") != issuer:
+                    raise Unavailable(f"the issuer calls itself {found.get('issuer')}", code="oidc_unavailable")
+                keys = self._json("GET", found["jwks_uri"])
+                self._known = now, {**found, "keys": keys}
+            return self._known[1]
+
+    def _tokens(self, code: str, flow: _Flow) -> dict[str, Any]:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": flow.verifier,
+        }
+        configuration = self._configuration()
+        identity = self._settings.oidc_client_id, self._settings.oidc_client_secret.get_secret_value()
+        supported = configuration.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        if "client_secret_basic" in supported:
+            basic = httpx.BasicAuth(quote(identity[0], safe=""), quote(identity[1], safe=""))
+            return self._json("POST", configuration["token_endpoint"], data=form, auth=basic)
+        form |= {"client_id": identity[0], "client_secret": identity[1]}
+        return self._json("POST", configuration["token_endpoint"], data=form)
+
+    def _claims(self, id_token: str, flow: _Flow) -> dict[str, Any]:
+        issuer = str(self._configuration()["issuer"])
+        client_id = self._settings.oidc_client_id
+        registry = jwt.JWTClaimsRegistry(
+            now=self._clock.unix,
+            leeway=_LEEWAY,
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": client_id},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+            nonce={"essential": True, "value": flow.nonce},
+        )
+        try:
+            claims = self._decoded(id_token)
+            registry.validate(claims)
+        except (JoseError, ValueError) as error:
+            detail = f"the issuer's answer cannot be believed: {error}"
+            raise Unauthenticated(detail, code="oidc_failed") from error
+        if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
+            raise Unauthenticated("the issuer's answer is for somebody else", code="oidc_failed")
+        return claims
+
+    def _decoded(self, id_token: str) -> dict[str, Any]:
+        """The token's claims. If no key fits, the issuer may have new ones."""
+        try:
+            return self._decoded_with(self._configuration()["keys"], id_token)
+        except (JoseError, ValueError):
+            with self._lock:
+                self._known = None
+            return self._decoded_with(self._configuration()["keys"], id_token)
+
+    @staticmethod
+    def _decoded_with(keys: Any, id_token: str) -> dict[str, Any]:
+        return dict(jwt.decode(id_token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims)
+
+    def _user_info(self, access_token: str, subject: str) -> dict[str, Any]:
+        endpoint = self._configuration().get("userinfo_endpoint")
+        if not endpoint:
+            return {}
+        found = self._json("GET", endpoint, headers={"Authorization": f"Bearer {access_token}"})
+        if found.get("sub") != subject:
+            raise Unauthenticated("the issuer's answers are about two people", code="oidc_failed")
+        return found
+
+    @staticmethod
+    def _json(method: str, url: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = httpx.request(method, url, timeout=_TIMEOUT, **options)
+            if 400 <= response.status_code < 500 and method == "POST":
+                raise Unauthenticated("the issuer does not know this code any more; begin again", code="oidc_failed")
+            response.raise_for_status()
+            content = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            detail = f"the issuer does not answer as it should: {type(error).__name__}"
+            raise Unavailable(detail, code="oidc_unavailable") from error
+        if not isinstance(content, dict):
+            raise Unavailable("the issuer does not answer as it should: no JSON object", code="oidc_unavailable")
+        return content
+
+    def _require_configured(self) -> None:
+        if not self._settings.oidc_issuer:
+            raise Refused("this network has no other issuer; sign in with a password", code="no_oidc")

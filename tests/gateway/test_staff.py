@@ -1,0 +1,261 @@
+"""An admin's people: invitations, titles, seats, and who may not come in any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from clearing.parties.staff.models import Person
+from tests.gateway.site import Party, Site
+from tests.gateway.staff import PASSWORD, Worker, sit, worker
+from tongdui import Client
+
+NEW_PASSWORD = "four-random-words-help"
+
+
+@pytest.fixture(scope="module")
+def admin(site: Site, fuel: Party) -> Worker:
+    return worker(site, "admin", fuel, name="Chen Admin")
+
+
+def _token(invitation: Any) -> str:
+    link = urlsplit(invitation["link"])
+    assert (link.netloc, link.path) == ("127.0.0.1:8088", "/invitation")
+    return parse_qs(link.query)["token"][0]
+
+
+def _invited(admin: Worker, email: str, title: str = "cashier", **fields: Any) -> str:
+    """The token of an invitation."""
+    return _token(admin.post("/v1/invitations", {"email": email, "title": title, **fields}))
+
+
+def _types(site: Site, subject: str) -> list[str]:
+    return [event["type"] for event in site.get(f"/v1/events?subject={subject}")["data"]]
+
+
+# -------------------------------------------------------------------- invitations
+
+
+def test_somebody_new_accepts_an_invitation_and_works(site: Site, fuel: Party, admin: Worker) -> None:
+    token = _invited(admin, "New.Cashier@Partner.example", name="Li", language="en")
+    offer = site.post("/v1/invitations/lookup", {"token": token})
+    assert (offer["title"], offer["merchant_name"], offer["is_known"], offer["name"]) == ("cashier", "Gas", False, "Li")
+    for wrong, code in (
+        ("short", "weak_password"),
+        ("aaaaaaaaaaaaaa", "weak_password"),
+        ("new.cashier-1", "weak_password"),
+    ):
+        body = {"token": token, "name": "Li Na", "password": wrong}
+        refused = site.refused("/v1/invitations/accept", body, code)
+        assert refused["errors"][0]["pointer"] == "/password"
+    body = {"token": token, "password": NEW_PASSWORD}
+    assert site.refused("/v1/invitations/accept", body, "validation_failed")["errors"][0]["pointer"] == "/name"
+    session = site.post("/v1/invitations/accept", {**body, "name": "Li Na"})
+    assert (session["person"]["name"], session["person"]["language"]) == ("Li Na", "en")
+    assert session["seat"]["title"] == "cashier"
+    assert site.post("/v1/members", {"external_id": "by-li"}, caller=session["token"])
+    site.refused("/v1/invitations/accept", {**body, "name": "Li Na"}, "invitation_used", 409)
+    one = Worker(site, "new.cashier@partner.example", session["person"]["id"], password=NEW_PASSWORD)
+    one.sign_in()
+    staff = admin.get("/v1/staff")["data"]
+    assert (staff[0]["person"]["name"], staff[0]["seat"]["title"]) == ("Li Na", "cashier")
+    (seated,) = admin.get(f"/v1/events?subject={one.id}&type=staff.seated")["data"]
+    assert seated["data"]["title"] == "cashier"
+
+
+def test_the_link_is_shown_once_and_its_secret_is_stored_nowhere(site: Site, admin: Worker) -> None:
+    body = {"email": "once@partner.example", "title": "viewer"}
+    first = admin.post("/v1/invitations", body, key="invite-once")
+    again = admin.post("/v1/invitations", body, key="invite-once")
+    assert again == {**first, "link": None}
+    listed = next(one for one in admin.get("/v1/invitations")["data"] if one["id"] == first["id"])
+    assert listed == again
+    secret = _token(first).rpartition("_")[2]
+    with site.database.engine.connect() as connection:
+        for table in ("staff_invitations", "idempotency_records", "events", "mails"):
+            assert secret not in repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all()), table
+
+
+def test_somebody_who_works_elsewhere_keeps_its_password(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
+    one = worker(site, "manager", cine)
+    token = _invited(admin, one.email, "accountant")
+    assert site.post("/v1/invitations/lookup", {"token": token})["is_known"]
+    body = {"token": token, "password": NEW_PASSWORD, "name": "An impostor"}
+    site.refused("/v1/invitations/accept", body, "wrong_credentials", 401)
+    session = site.post("/v1/invitations/accept", {"token": token, "password": PASSWORD})
+    assert session["person"]["id"] == one.id
+    assert [(seat["merchant"], seat["title"]) for seat in session["seats"]] == [
+        (cine.id, "manager"),
+        (fuel.id, "accountant"),
+    ]
+    assert session["seat"]["merchant"] == fuel.id
+    refused = admin.call("POST", "/v1/invitations", {"email": one.email, "title": "viewer"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "seat_taken")
+
+
+def test_an_invitation_ends(site: Site, admin: Worker) -> None:
+    replaced = _invited(admin, "ends@partner.example")
+    revoked = admin.post("/v1/invitations", {"email": "ends@partner.example", "title": "viewer"})
+    site.refused("/v1/invitations/lookup", {"token": replaced}, "invitation_ended", 409)
+    assert admin.call("DELETE", f"/v1/invitations/{revoked['id']}").status_code == 200
+    site.refused("/v1/invitations/lookup", {"token": _token(revoked)}, "invitation_ended", 409)
+    old = _invited(admin, "ends@partner.example")
+    site.clock.move(timedelta(days=7))
+    try:
+        body = {"token": old, "name": "Too Late", "password": NEW_PASSWORD}
+        site.refused("/v1/invitations/accept", body, "invitation_ended", 409)
+    finally:
+        site.clock.move(timedelta(days=-7))
+    wrong = old[:-1] + ("0" if old[-1] != "0" else "1")
+    for token in (wrong, "tdi_nonsense", "tds" + old[3:], "x"):
+        site.refused("/v1/invitations/lookup", {"token": token}, "invitation_unknown", 404)
+
+
+def test_an_admin_offers_titles_of_its_own_merchant_only(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
+    for body, code in (
+        ({"title": "operator"}, "validation_failed"),
+        ({"title": "cashier", "merchant": cine.id}, "forbidden"),
+        ({"title": "king"}, "validation_failed"),
+    ):
+        refused = admin.call("POST", "/v1/invitations", {"email": "x@partner.example", **body})
+        assert refused.json()["code"] == code, refused.text
+    assert admin.post("/v1/invitations", {"email": "x@partner.example", "title": "cashier", "merchant": fuel.id})
+    theirs = worker(site, "admin", cine)
+    mine = admin.get("/v1/invitations")["data"][0]
+    assert theirs.call("DELETE", f"/v1/invitations/{mine['id']}").status_code == 404
+    assert theirs.get("/v1/invitations")["data"] == []
+    assert theirs.call("GET", f"/v1/staff?merchant={fuel.id}").status_code == 422
+
+
+def test_the_operator_brings_in_the_first_admin_and_nobody_else(site: Site) -> None:
+    wash = site.merchant("Wash")
+    offer = {"email": "boss@wash.example", "merchant": wash.id}
+    refused = site.refused("/v1/invitations", {**offer, "title": "cashier"}, "forbidden", 403)
+    assert refused["errors"][0]["pointer"] == "/title"
+    site.refused("/v1/invitations", {**offer, "title": "admin", "merchant": "mer_" + "0" * 26}, "validation_failed")
+    first = site.post("/v1/invitations", {**offer, "title": "admin"})
+    second = site.post("/v1/invitations", {**offer, "title": "admin", "email": "rival@wash.example"})
+    assert {one["id"] for one in site.get(f"/v1/invitations?merchant={wash.id}")["data"]} == {first["id"], second["id"]}
+    body = {"token": _token(first), "name": "The Boss", "password": NEW_PASSWORD}
+    boss = site.post("/v1/invitations/accept", body)
+    site.refused(
+        "/v1/invitations/accept",
+        {**body, "token": _token(second), "name": "A Rival"},
+        "merchant_has_admin",
+        409,
+    )
+    site.refused("/v1/invitations", {**offer, "title": "admin"}, "merchant_has_admin", 409)
+    assert [one["person"]["name"] for one in site.get(f"/v1/staff?merchant={wash.id}")["data"]] == ["The Boss"]
+    with site.database.session.begin() as session:
+        session.get_one(Person, boss["person"]["id"]).disabled_at = site.clock.now()
+    assert site.post("/v1/invitations", {**offer, "title": "admin", "email": "heir@wash.example"})["link"]
+
+
+def test_the_operator_invites_the_networks_own_staff(site: Site) -> None:
+    invitation = site.post("/v1/invitations", {"email": "cash@tongdui.example", "title": "treasury"})
+    body = {"token": _token(invitation), "name": "Treasurer", "password": NEW_PASSWORD}
+    session = site.post("/v1/invitations/accept", body)
+    assert (session["seat"]["role"], session["seat"]["merchant"]) == ("treasury", None)
+    assert "Treasurer" in [one["person"]["name"] for one in site.get("/v1/staff")["data"]]
+    site.refused("/v1/invitations", {"email": "y@tongdui.example", "title": "manager"}, "validation_failed")
+
+
+def test_a_program_with_a_merchants_key_manages_no_people(site: Site, fuel: Party) -> None:
+    fuel.refused("/v1/invitations", {"email": "bot@partner.example", "title": "admin"}, "forbidden", 403)
+    assert site.call("GET", "/v1/staff", caller=fuel.id).status_code == 403
+
+
+# -------------------------------------------------------------------- titles and seats
+
+
+def test_a_new_title_counts_at_once(site: Site, fuel: Party, admin: Worker) -> None:
+    one = worker(site, "manager", fuel)
+    seat = one.session["seat"]["id"]
+    changed = admin.call("PATCH", f"/v1/staff/seats/{seat}", {"title": "viewer"})
+    assert changed.json()["seat"]["title"] == "viewer"
+    assert one.call("POST", "/v1/members", {"external_id": "too-late"}).status_code == 401
+    one.sign_in()
+    assert one.call("POST", "/v1/members", {"external_id": "too-weak"}).status_code == 403
+    (event,) = admin.get(f"/v1/events?subject={one.id}&type=staff.title_changed")["data"]
+    assert (event["data"]["before"], event["data"]["title"], event["actor_name"]) == ("manager", "viewer", "Chen Admin")
+    refused = admin.call("PATCH", f"/v1/staff/seats/{seat}", {"title": "operator"})
+    assert refused.status_code == 422
+
+
+def test_a_removed_seat_is_lost_at_once_and_others_stay(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
+    one = worker(site, "manager", fuel)
+    with site.database.session.begin() as session:
+        sit(site, session, session.get_one(Person, one.id), "viewer", cine)
+    seat = one.session["seat"]["id"]
+    assert admin.call("DELETE", f"/v1/staff/seats/{seat}").status_code == 200
+    assert one.call("GET", "/v1/network").status_code == 401
+    assert admin.call("DELETE", f"/v1/staff/seats/{seat}").status_code == 404
+    one.sign_in()
+    assert one.session["seat"]["merchant"] == cine.id
+    assert admin.call("POST", f"/v1/staff/{one.id}/disable", {}).status_code == 404
+    theirs = worker(site, "admin", cine)
+    assert theirs.call("DELETE", f"/v1/staff/seats/{one.session['seat']['id']}").status_code == 200
+    refused = site.call("POST", "/v1/sessions", {"email": one.email, "password": PASSWORD})
+    assert (refused.status_code, refused.json()["code"]) == (403, "no_seat")
+
+
+def test_a_disabled_person_is_out_at_once_and_may_come_back(site: Site, fuel: Party, admin: Worker) -> None:
+    one = worker(site, "cashier", fuel)
+    assert admin.post(f"/v1/staff/{one.id}/disable")["disabled_at"]
+    assert one.call("GET", "/v1/network").status_code == 401
+    site.refused("/v1/sessions", {"email": one.email, "password": PASSWORD}, "wrong_credentials", 401)
+    assert admin.post(f"/v1/staff/{one.id}/enable")["disabled_at"] is None
+    assert one.call("GET", "/v1/network").status_code == 401, "its old session stays ended"
+    one.sign_in()
+    assert _types(site, one.id)[:3] == ["staff.signed_in", "staff.enabled", "staff.disabled"]
+
+
+def test_nobody_locks_itself_or_everybody_out(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
+    own = admin.session["seat"]["id"]
+    for method, path, body in (
+        ("PATCH", f"/v1/staff/seats/{own}", {"title": "viewer"}),
+        ("DELETE", f"/v1/staff/seats/{own}", None),
+        ("POST", f"/v1/staff/{admin.id}/disable", {}),
+    ):
+        assert admin.call(method, path, body).json()["code"] == "own_seat"
+    lone = site.merchant("Lone")
+    only = worker(site, "admin", lone)
+    refused = site.call("POST", f"/v1/staff/{only.id}/disable", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+    both = worker(site, "viewer", fuel)
+    with site.database.session.begin() as session:
+        sit(site, session, session.get_one(Person, both.id), "viewer", cine)
+    refused = admin.call("POST", f"/v1/staff/{both.id}/disable", {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "person_elsewhere")
+
+
+def test_a_merchant_sees_nothing_of_anothers_people(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
+    theirs = worker(site, "admin", cine, name="Their Admin")
+    assert "Their Admin" not in [one["person"]["name"] for one in admin.get("/v1/staff")["data"]]
+    seat = theirs.session["seat"]["id"]
+    assert admin.call("PATCH", f"/v1/staff/seats/{seat}", {"title": "viewer"}).status_code == 404
+    assert admin.call("DELETE", f"/v1/staff/seats/{seat}").status_code == 404
+    assert admin.call("POST", f"/v1/staff/{theirs.id}/disable", {}).status_code == 404
+    assert admin.get(f"/v1/events?subject={theirs.id}")["data"] == []
+
+
+def test_the_sdk_invites_and_manages_people(site: Site, fuel: Party, admin: Worker) -> None:
+    url = str(site.http.base_url)
+    with Client(url, admin.token) as client, Client(url) as stranger:
+        invitation = client.invitations.create(email="sdk@partner.example", title="viewer", name="S")
+        assert invitation.link is not None
+        assert invitation.link not in repr(invitation)
+        token = parse_qs(urlsplit(invitation.link).query)["token"][0]
+        assert not stranger.invitations.look_up(token).is_known
+        session = stranger.invitations.accept(token, password=NEW_PASSWORD, name="S. D. K.")
+        found = next(one for one in client.staff.list() if one.person.id == session.person.id)
+        assert client.staff.change_title(found.seat, "cashier").seat.title == "cashier"
+        assert client.staff.disable(session.person).disabled_at is not None
+        assert client.staff.enable(session.person).disabled_at is None
+        assert client.staff.remove_seat(found.seat).person.name == "S. D. K."
+        other = client.invitations.create(email="sdk2@partner.example", title="viewer")
+        assert other.id in [one.id for one in client.invitations.list()]
+        assert client.invitations.revoke(other).revoked_at is not None
