@@ -20,7 +20,7 @@ from clearing.ordering.quotes.models import Quote
 from clearing.oversight.liquidity.models import LiquidityLevel
 from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm
 from clearing.oversight.statements.models import Statement
-from clearing.parties.access.models import ApiKey
+from clearing.parties.access.models import ApiKey, ApiKeyUse
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.codes.models import MemberCode, PresenterTries
 from clearing.parties.members.models import LinkCode, Member, MemberFreeze, MemberLink, RetiredLink
@@ -42,6 +42,7 @@ __all__ = [
     "Account",
     "Agreement",
     "ApiKey",
+    "ApiKeyUse",
     "BankMovement",
     "Batch",
     "Block",

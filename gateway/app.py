@@ -22,6 +22,7 @@ from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
 from gateway.api.attention import routes as attention
+from gateway.api.audit_log import routes as audit_log
 from gateway.api.batches import routes as batches
 from gateway.api.codes import routes as codes
 from gateway.api.entries import routes as entries
@@ -99,6 +100,7 @@ ROUTERS = (
     staff.router,
     invitations.router,
     password_resets.router,
+    audit_log.router,
     health.router,
 )
 
@@ -143,6 +145,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             tasks.start_soon(gateway.waiters.run)
             tasks.start_soon(gateway.feed.run)
             tasks.start_soon(gateway.groups.run)
+            tasks.start_soon(gateway.key_uses.run, gateway.writing)
             yield
             tasks.cancel_scope.cancel()
         gateway.chain.close()

@@ -44,7 +44,7 @@ class Names:
         if key is None:
             return actor
         owner = f"the {key.role}" if key.merchant_number is None else self.merchant_name(key.merchant_number)
-        return f"a key of {owner}"
+        return f"{key.name} ({owner})" if key.name else f"a key of {owner}"
 
     def program(self, number: int) -> str:
         """A program's code."""

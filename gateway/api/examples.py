@@ -151,6 +151,7 @@ PATHS: Mapping[str, str] = {
     "merge": f"mrg_{EXAMPLE_ULID}",
     "code": f"cod_{EXAMPLE_ULID}",
     "endpoint": ENDPOINT,
+    "event": f"evt_{EXAMPLE_ULID}",
     "leaf": "0x" + "5f" * 32,
     "batch": "1",
     "order": f"ord_{EXAMPLE_ULID}",

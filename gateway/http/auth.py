@@ -228,7 +228,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): _SUBSCRIBERS,
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
+    ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries/{event}"): _READERS,
     # What the operator does
+    ("GET", "/v1/audit_log"): _OVERSEERS,
     ("GET", "/v1/operations"): _OVERSEERS,
     ("POST", "/v1/operations/pause"): _only(Role.OPERATOR),
     ("POST", "/v1/operations/resume"): _only(Role.OPERATOR),

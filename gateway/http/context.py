@@ -29,6 +29,7 @@ from clearing.parties.staff.sessions import Origin
 from gateway.http.auth import VISITOR
 from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
+from gateway.http.key_uses import KeyUses
 from gateway.http.problems import HttpError
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
@@ -53,6 +54,8 @@ class Gateway:
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
     expanders: Mapping[str, Expander] = field(default_factory=dict)
     """What `expand[]` looks resources up with, by what they are."""
+    key_uses: KeyUses = field(default_factory=KeyUses)
+    """When API keys were last used."""
     writer: threading.Lock = field(default_factory=threading.Lock)
     """SQLite has one writer. Queueing for it here is faster, and fairer to the daemons, than its busy handler's naps."""
     strangers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(3))

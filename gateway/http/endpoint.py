@@ -236,6 +236,8 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
     gateway: Gateway = request.app.state.gateway
     caller = await _caller_of(request, gateway, rule, is_stream=is_stream)
     rule.check(caller)
+    if caller is not VISITOR:
+        gateway.key_uses.note(caller, gateway.database.clock.now())
     preferences = request.headers.getlist("prefer")
     return Call(
         gateway=gateway,

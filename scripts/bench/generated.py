@@ -458,9 +458,10 @@ SELECT n, -1, 0, 0, 0, 1, 0, 1000000, :entries: / 400 + 1 FROM NUMBERS
 """What each entry did for each of its merchants; and a deposit for each merchant."""
 _TOTALS = f"""
 INSERT INTO daily_totals (merchant, counterparty, day, program, kind, reversed_kind, flow, entries, points, micros, fees)
-SELECT merchant, OTHER, DAY, program, kind, undone, flow, count(*), sum(points), sum(micros), 0
-FROM ({_SIDES}) AS sides JOIN blocks ON blocks.number = block_number WHERE CONDITION
-GROUP BY merchant, OTHER, DAY, program, kind, undone, flow
+SELECT merchant, counterparty, happened, program, kind, undone, flow, count(*), sum(points), sum(micros), 0 FROM (
+    SELECT merchant, OTHER AS counterparty, DAY AS happened, program, kind, undone, flow, points, micros
+    FROM ({_SIDES}) AS sides JOIN blocks ON blocks.number = block_number WHERE CONDITION
+) AS placed GROUP BY merchant, counterparty, happened, program, kind, undone, flow
 """
 
 _AROUND: Statements = (
@@ -488,6 +489,16 @@ _AROUND: Statements = (
         ) AS happened WHERE n < 600 OR n >= :first_event:
         """,
         None,
+    ),
+    (
+        """
+        INSERT INTO events (seq, id, type, subject, actor, merchant_number, stored, created_at, audited)
+        SELECT newest + n, made_id('evt', newest + n), CASE WHEN n = 1 THEN 'sequencing.paused' ELSE 'api_key.created' END,
+            made_id('mem', n), CASE WHEN n < 5 THEN 'bootstrap' ELSE made_id('key', n % 7) END, NULL, made_json('{}'),
+            made_moment(:start: + n * :seconds: / :members:), TRUE
+        FROM NUMBERS CROSS JOIN (SELECT max(seq) AS newest FROM events) AS counted
+        """,
+        "1..{members}",
     ),
     (
         """

@@ -17,7 +17,9 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from clearing.kit.database import Database
+from clearing.kit.events.models import Event
 from clearing.ledger.journal.models import Entry
+from clearing.notifications.webhooks.models import WebhookDelivery
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller, Scope, bootstrap_keys
 from clearing.parties.members.models import Member
@@ -155,6 +157,8 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
     some = str(size.members * 3 // 4 // 10 * 10)
     with database.reading() as session:
         leaf = session.scalars(select(Entry.leaf).order_by(Entry.batch.desc()).limit(1)).one()
+        delivered = select(Event.id).join(WebhookDelivery, WebhookDelivery.event_seq == Event.seq)
+        event = session.scalars(delivered.where(WebhookDelivery.endpoint_id == ENDPOINT).limit(1)).one()
         address = session.get_one(Member, identifier("mem", int(some))).address
     old = (now - timedelta(days=size.days * 9 / 10)).isoformat()
     new = (now - timedelta(days=size.days / 10)).isoformat()
@@ -197,6 +201,11 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "batch": ["1", str(size.entries // 800)],
         "type": ["order.settled", "exchange.received", "reversal.received", "order.cancelled", "member.frozen"],
         "subject": [identifier("ord", 50)],
+        "event": [event],
+        "actor": [identifier("key", 1), "bootstrap"],
+        "audit_log type": ["api_key.created", "sequencing.paused"],
+        "audit_log subject": [identifier("mem", 411)],
+        "audit_log cursor": [identifier("evt", 100)],
         "from": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         "to": [_day(now, size.days // 2), _day(now, 1)],
         "since": [_day(now, 90), _day(now, 1)],

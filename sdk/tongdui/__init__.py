@@ -109,10 +109,13 @@ if TYPE_CHECKING:
     from ._models import StaffPerson as StaffPerson
     from ._models import Totp as Totp
     from ._models import WebhookDelivery as WebhookDelivery
+    from ._models import WebhookDeliveryDetail as WebhookDeliveryDetail
     from ._models import WebhookEndpoint as WebhookEndpoint
     from ._models import WebhookReplay as WebhookReplay
+    from ._models import WebhookTry as WebhookTry
     from ._movement_filters import MovementFilters as MovementFilters
     from ._operations import Actor as Actor
+    from ._operations import AuditEntry as AuditEntry
     from ._operations import Batch as Batch
     from ._operations import InFlight as InFlight
     from ._operations import Node as Node
@@ -256,12 +259,15 @@ _NAMES = {
         "StaffPerson",
         "Totp",
         "WebhookDelivery",
+        "WebhookDeliveryDetail",
         "WebhookEndpoint",
         "WebhookReplay",
+        "WebhookTry",
     ),
     "_movement_filters": ("MovementFilters",),
     "_operations": (
         "Actor",
+        "AuditEntry",
         "Batch",
         "InFlight",
         "Node",

@@ -26,9 +26,11 @@ from ._resources.merges import AsyncMerges, Merges
 from ._resources.movements import AsyncMovements, Movements
 from ._resources.network import AsyncHealthInfo, AsyncNetworkInfo, HealthInfo, NetworkInfo
 from ._resources.operations import (
+    AsyncAuditLog,
     AsyncBatches,
     AsyncOperationsInfo,
     AsyncQuarantinedEvents,
+    AuditLog,
     Batches,
     OperationsInfo,
     QuarantinedEvents,
@@ -74,6 +76,7 @@ class BaseClient(KindResources):
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
     sessions = ResourceAttribute(Sessions, AsyncSessions)
     operations = ResourceAttribute(OperationsInfo, AsyncOperationsInfo)
+    audit_log = ResourceAttribute(AuditLog, AsyncAuditLog)
     quarantined_events = ResourceAttribute(QuarantinedEvents, AsyncQuarantinedEvents)
     profile = ResourceAttribute(ProfileInfo, AsyncProfileInfo)
     staff = ResourceAttribute(Staff, AsyncStaff)

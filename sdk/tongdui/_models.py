@@ -668,14 +668,16 @@ class Event(EventData):
 
 
 class ApiKey(Model):
-    """An API key. Only the answer that creates it has the `secret`: keep it."""
+    """An API key. Only the answer that creates it has the `secret`: keep it. `last_used_at` is to the minute."""
 
     id: str
     role: str
     merchant: str | None = None
     scopes: tuple[str, ...] = ()
+    name: str = ""
     secret: str | None = None
     created_at: datetime | None = None
+    last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
@@ -872,6 +874,26 @@ class WebhookDelivery(Model):
     answer: str | None = None
     attempted_at: datetime | None = None
     delivered_at: datetime | None = None
+
+
+class WebhookTry(Model):
+    """One try to deliver an event: what was sent, how long it took, and what was answered (`error`: why nothing was)."""
+
+    at: datetime
+    url: str
+    request_headers: dict[str, str] = {}
+    milliseconds: int
+    status: int | None = None
+    response_headers: tuple[tuple[str, str], ...] = ()
+    response_body: str | None = None
+    error: str | None = None
+
+
+class WebhookDeliveryDetail(WebhookDelivery):
+    """A delivery with the body of its request, and the last three tries, the newest last."""
+
+    request_body: str
+    tries: tuple[WebhookTry, ...] = ()
 
 
 class WebhookReplay(Model):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from tongdui._models import Model
 
@@ -130,3 +132,15 @@ class Batch(Model):
     orders: int | None = None
     entries: int
     gas_used: int
+
+
+class AuditEntry(Model):
+    """What somebody did to the network. `data` says what is new, and what was before."""
+
+    id: str
+    at: datetime
+    actor: Actor
+    type: str
+    subject: str
+    merchant: str | None = None
+    data: Mapping[str, Any] = {}

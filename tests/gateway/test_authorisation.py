@@ -172,6 +172,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/secret"): {"merchant:webhooks"},
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"merchant:webhooks"},
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): READ,
+    ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries/{event}"): READ,
+    ("GET", "/v1/audit_log"): {"operator", "auditor"},
 }
 PAGES = {("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET", "/problems/{name}")}
 """Public: people read the API's description here, and what its refusals mean."""

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, BigInt
+from clearing.kit.database import Base, BigInt, partial_index
 from clearing.kit.events.sources import make_data
 
 
@@ -21,6 +21,11 @@ class Event(Base):
         Index("events_merchant_page_index", "merchant_number", "seq"),
         Index("events_merchant_type_index", "merchant_number", "type", "seq"),
         Index("events_subject_index", "subject", "seq"),
+        # Pages of the audit log, and of an actor, a type or a subject in it. Hardly any event is in them.
+        *(
+            partial_index(f"events_audit_{name}_index", *columns, "created_at", "seq", where="audited")
+            for name, columns in (("page", ()), ("actor", ("actor",)), ("type", ("type",)), ("subject", ("subject",)))
+        ),
     )
 
     seq: Mapped[int] = mapped_column(BigInt, primary_key=True)
@@ -36,6 +41,8 @@ class Event(Base):
     source: Mapped[str | None] = mapped_column(String(16), default=None)
     """What its data is made of when somebody reads it; None where it stands here."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    audited: Mapped[bool | None] = mapped_column(default=None)
+    """True in the audit log. Of an event that concerns several merchants, one row is in it."""
 
     __allow_unmapped__ = True
     made: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.bulk_insert import insert_rows
 from clearing.kit.clock import clock_of
 from clearing.kit.events.models import Event
+from clearing.kit.events.types import is_audited
 from clearing.kit.ids import new_id, new_ids
 
 _COLUMNS = ("id", "type", "subject", "actor", "merchant_number", "stored", "source", "created_at")
@@ -58,7 +59,8 @@ class EventRecorder:
             return
         at = clock_of(self._session).now()
         concerned: list[int] | list[None] = sorted(set(merchants)) or [None]
-        for merchant_number in concerned:
+        audited = is_audited(type, actor)
+        for position, merchant_number in enumerate(concerned):
             self._session.add(
                 Event(
                     id=new_id("evt"),
@@ -68,6 +70,7 @@ class EventRecorder:
                     merchant_number=merchant_number,
                     data=dict(data),
                     created_at=at,
+                    audited=True if audited and position == 0 else None,
                 )
             )
 

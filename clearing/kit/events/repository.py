@@ -6,13 +6,16 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Boolean, ColumnElement, Select, cast, delete, func, select
+from sqlalchemy import Boolean, ColumnElement, Select, cast, delete, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.models import Event
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import Page, equal_given
 from clearing.kit.sources import Walk, newest_of
+
+_AUDITED: ColumnElement[bool] = text("events.audited")  # type: ignore[assignment]
+"""Word for word the condition of the partial indexes."""
 
 
 class EventRepository:
@@ -49,6 +52,33 @@ class EventRepository:
         keys = page.subquery("page")
         query = select(Event).join(keys, keys.c.seq == Event.seq).order_by(Event.seq.desc()).limit(limit)
         return self._session.scalars(query).all()
+
+    def audit_log(
+        self,
+        *,
+        actor: str | None,
+        type: str | None,  # noqa: A002
+        subject: str | None,
+        created_from: datetime | None,
+        created_before: datetime | None,
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Event]:
+        """The audited events, newest first. `after` is the id of the last one of the page before."""
+        query = select(Event).where(
+            _AUDITED, *equal_given((Event.actor, actor), (Event.type, type), (Event.subject, subject))
+        )
+        if created_from is not None:
+            query = query.where(Event.created_at >= created_from)
+        place = (Event.created_at, Event.seq)
+        last = self._session.execute(select(*place).where(Event.id == after)).first() if after is not None else None
+        if after is not None and last is None:
+            return []
+        if last is not None and (created_before is None or last.created_at < created_before):
+            query = query.where(tuple_(*place) < tuple_(*last))
+        elif created_before is not None:
+            query = query.where(Event.created_at < created_before)
+        return self._session.scalars(query.order_by(*(column.desc() for column in place)).limit(limit)).all()
 
     def _merchants(self) -> Sequence[int]:
         """The merchants that have events: each is the next one in an index, so that none of their events is read."""

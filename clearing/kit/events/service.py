@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -34,6 +35,28 @@ class EventService:
         """The events that the viewer may see, newest first."""
         return self._events.list(
             merchant_number=viewer.merchant_number, type=type, subject=subject, after=after, limit=limit
+        )
+
+    def audit_log(
+        self,
+        *,
+        actor: str | None,
+        type: str | None,  # noqa: A002
+        subject: str | None,
+        created_from: datetime | None,
+        created_before: datetime | None,
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Event]:
+        """What somebody did to the network that is not everyday trade, newest first; for those who see everything."""
+        return self._events.audit_log(
+            actor=actor,
+            type=type,
+            subject=subject,
+            created_from=created_from,
+            created_before=created_before,
+            after=after,
+            limit=limit,
         )
 
     def number_of(self, viewer: Viewer, event_id: str) -> int | None:

@@ -19,5 +19,18 @@ def is_frequent(event_type: str) -> bool:
     return event_type.startswith(_FREQUENT_SOURCES) or event_type.endswith(_FREQUENT_ACTION)
 
 
+_PROCESSES = frozenset({"sequencer", "projector", "worker", "gateway"})
+_ROUTINE = frozenset(
+    {"member.registered", "member.claimed", "member.external_id_added", "member.external_id_retired"}
+    | {"member.link_code_created"}
+)
+"""What a till does all day."""
+
+
+def is_audited(event_type: str, actor: str) -> bool:
+    """Whether an event belongs into the audit log: somebody did something to the network that is not everyday trade."""
+    return actor not in _PROCESSES and not is_frequent(event_type) and event_type not in _ROUTINE
+
+
 def _matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))

@@ -45,7 +45,7 @@ class ActivityRecorder:
 
     def _totals_of(self, entries: Sequence[Entry], day: int, originals: Mapping[bytes, Entry]) -> Totals:
         routes = agreements_in(self._session).routes({entry.agreement for entry in entries if entry.agreement})
-        owners = {program.number: program.merchant_number for program in programs_in(self._session).all()}
+        owners = programs_in(self._session).owners({entry.program for entry in entries if not entry.agreement})
         return totals_of(entries, day, routes=routes, owners=owners, originals=originals)
 
 

@@ -120,10 +120,10 @@ def negated(totals: Totals) -> Totals:
 
 
 def _grouped(entries: Iterable[Entry], originals: Mapping[bytes, Entry]) -> dict[_Group, _GroupSums]:
-    groups: dict[_Group, _GroupSums] = {}
+    groups: dict[tuple[int, int, int, int], _GroupSums] = {}
     for entry in entries:
         undone = originals[entry.link].kind if entry.kind == Kind.REVERSE else 0
-        key = _Group(entry.kind, undone, entry.program, entry.agreement)
+        key = (entry.kind, undone, entry.program, entry.agreement)
         sums = groups.get(key)
         if sums is None:
             sums = groups[key] = _GroupSums()
@@ -134,7 +134,7 @@ def _grouped(entries: Iterable[Entry], originals: Mapping[bytes, Entry]) -> dict
         if entry.fee:
             sums.fee += entry.fee
             sums.with_fee += 1
-    return groups
+    return {_Group(*key): sums for key, sums in groups.items()}
 
 
 def _own_side(owners: Mapping[int, int], group: _Group, sums: _GroupSums) -> Iterator[_Side]:

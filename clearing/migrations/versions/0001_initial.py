@@ -178,10 +178,39 @@ def upgrade() -> None:
         sa.Column("stored", sa.JSON(), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("audited", sa.Boolean(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("events_pkey")),
         sa.UniqueConstraint("id", name=op.f("events_id_unique")),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(
+            "events_audit_actor_index",
+            ["actor", "created_at", "seq"],
+            unique=False,
+            postgresql_where=sa.text("audited"),
+            sqlite_where=sa.text("audited"),
+        )
+        batch_op.create_index(
+            "events_audit_page_index",
+            ["created_at", "seq"],
+            unique=False,
+            postgresql_where=sa.text("audited"),
+            sqlite_where=sa.text("audited"),
+        )
+        batch_op.create_index(
+            "events_audit_subject_index",
+            ["subject", "created_at", "seq"],
+            unique=False,
+            postgresql_where=sa.text("audited"),
+            sqlite_where=sa.text("audited"),
+        )
+        batch_op.create_index(
+            "events_audit_type_index",
+            ["type", "created_at", "seq"],
+            unique=False,
+            postgresql_where=sa.text("audited"),
+            sqlite_where=sa.text("audited"),
+        )
         batch_op.create_index("events_merchant_page_index", ["merchant_number", "seq"], unique=False)
         batch_op.create_index("events_merchant_type_index", ["merchant_number", "type", "seq"], unique=False)
         batch_op.create_index("events_subject_index", ["subject", "seq"], unique=False)
@@ -621,6 +650,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("merchant_number", sa.Integer(), nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("api_keys_merchant_number_fkey")),
@@ -1131,6 +1161,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("webhook_endpoints_merchant_number_index"), ["merchant_number"], unique=False)
 
     op.create_table(
+        "api_key_uses",
+        sa.Column("key_id", sa.String(length=40), nullable=False),
+        sa.Column("used_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("api_key_uses_key_id_fkey")),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("api_key_uses_pkey")),
+    )
+    op.create_table(
         "merge_accounts",
         sa.Column("merge_id", sa.String(length=40), nullable=False),
         sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
@@ -1201,6 +1238,7 @@ def upgrade() -> None:
         sa.Column("next_attempt_at", Instant(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("answer", sa.String(length=1024), nullable=True),
+        sa.Column("tries", sa.JSON(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("attempted_at", Instant(), nullable=True),
         sa.Column("delivered_at", Instant(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
@@ -1265,6 +1303,7 @@ def downgrade() -> None:
         batch_op.drop_index("merge_accounts_merchant_index")
 
     op.drop_table("merge_accounts")
+    op.drop_table("api_key_uses")
     with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("webhook_endpoints_merchant_number_index"))
 
@@ -1556,6 +1595,18 @@ def downgrade() -> None:
         batch_op.drop_index("events_subject_index")
         batch_op.drop_index("events_merchant_type_index")
         batch_op.drop_index("events_merchant_page_index")
+        batch_op.drop_index(
+            "events_audit_type_index", postgresql_where=sa.text("audited"), sqlite_where=sa.text("audited")
+        )
+        batch_op.drop_index(
+            "events_audit_subject_index", postgresql_where=sa.text("audited"), sqlite_where=sa.text("audited")
+        )
+        batch_op.drop_index(
+            "events_audit_page_index", postgresql_where=sa.text("audited"), sqlite_where=sa.text("audited")
+        )
+        batch_op.drop_index(
+            "events_audit_actor_index", postgresql_where=sa.text("audited"), sqlite_where=sa.text("audited")
+        )
 
     op.drop_table("events")
     op.drop_table("event_cursors")

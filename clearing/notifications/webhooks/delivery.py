@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -20,7 +22,7 @@ from clearing.notifications.webhooks.fanout import fan_out, nothing_new
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
 from clearing.notifications.webhooks.payload import message_of
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
-from clearing.notifications.webhooks.sending import Answer, ForbiddenAddress, Sender, Undelivered
+from clearing.notifications.webhooks.sending import ANSWER_BYTES, Answer, ForbiddenAddress, Sender, Undelivered
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,9 @@ _THREADS = 16
 _CLAIM_LIMIT = 64
 _SAVE_INTERVAL = 0.5
 """Seconds between saving answers: one slow server must not keep the others' answers waiting."""
+_SHOWN = 1_024
+"""How much of the last answer a list of deliveries shows."""
+_TRIES_KEPT = 3
 _GONE = 410
 _REST_AFTER_FAILURES = 5
 """After so many failures in a row an endpoint gets a rest."""
@@ -53,12 +58,28 @@ class _Attempt:
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     attempt: _Attempt
+    at: datetime
+    """When the request was sent."""
+    milliseconds: int
+    """How long it took until the answer, or until there was none."""
     status: int | None
     answer: str
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_success(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
+
+    def as_try(self) -> dict[str, Any]:
+        """What the delivery keeps of it."""
+        return {
+            "at": self.at.isoformat(),
+            "url": self.attempt.url,
+            "milliseconds": self.milliseconds,
+            "status": self.status,
+            "headers": [list(header) for header in self.headers],
+            "answer": self.answer[:ANSWER_BYTES],
+        }
 
 
 class Deliverer:
@@ -124,13 +145,12 @@ class Deliverer:
     # ---------------------------------------------------------------- send
 
     def _send(self, attempt: _Attempt) -> _Outcome:
+        at, began = self._clock.now(), time.monotonic()
         try:
-            answer: Answer = self._sender.send(
-                attempt.url, message_of(attempt.event, self._clock.now()), attempt.secrets
-            )
+            answer: Answer = self._sender.send(attempt.url, message_of(attempt.event, at), attempt.secrets)
         except (ForbiddenAddress, Undelivered) as error:
-            return _Outcome(attempt, None, str(error)[:1_024])
-        return _Outcome(attempt, answer.status, answer.beginning)
+            return _Outcome(attempt, at, _milliseconds_since(began), None, str(error))
+        return _Outcome(attempt, at, _milliseconds_since(began), answer.status, answer.beginning, answer.headers)
 
     # ---------------------------------------------------------------- save the answer
 
@@ -149,7 +169,8 @@ class Deliverer:
         if delivery.next_attempt_at != attempt.claimed_until:
             return  # replayed or claimed again in the meantime: another answer will count
         delivery.status = outcome.status
-        delivery.answer = outcome.answer
+        delivery.answer = outcome.answer[:_SHOWN]
+        delivery.tries = [*delivery.tries, outcome.as_try()][-_TRIES_KEPT:]
         if outcome.is_success:
             delivery.state = DeliveryState.DELIVERED
             delivery.delivered_at = self._clock.now()
@@ -185,6 +206,10 @@ class Deliverer:
         EventRecorder(session).record(
             "webhook_endpoint.disabled", endpoint.id, actor="worker", merchants=[endpoint.merchant_number], data=data
         )
+
+
+def _milliseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1_000)
 
 
 def pause_after(attempts: int, first: float, longest: float) -> float:

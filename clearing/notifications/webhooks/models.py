@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -92,6 +93,8 @@ class WebhookDelivery(Base):
     """The HTTP status of the last answer."""
     answer: Mapped[str | None] = mapped_column(String(1024), default=None)
     """The beginning of the last answer, or why there was none."""
+    tries: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default=text("'[]'"))
+    """The last tries with what was answered, the newest last: few, and gone with the delivery."""
     attempted_at: Mapped[datetime | None] = mapped_column(default=None)
     delivered_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert, index=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from clearing.kit.bulk_delete import delete_some
 from clearing.kit.events.models import Event
@@ -141,7 +141,18 @@ class DeliveryRepository:
             .join(Event, Event.seq == WebhookDelivery.event_seq)
             .order_by(WebhookDelivery.event_seq.desc())
         )
-        return [(delivery, event) for delivery, event in self._session.execute(query)]
+        rows = self._session.execute(query.options(defer(WebhookDelivery.tries)))
+        return [(delivery, event) for delivery, event in rows]
+
+    def one(self, endpoint_id: str, event_id: str) -> tuple[WebhookDelivery, Event] | None:
+        """The delivery of an event to an endpoint, with the event."""
+        query = (
+            select(WebhookDelivery, Event)
+            .join(Event, Event.seq == WebhookDelivery.event_seq)
+            .where(Event.id == event_id, WebhookDelivery.endpoint_id == endpoint_id)
+        )
+        found = self._session.execute(query).first()
+        return None if found is None else (found[0], found[1])
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many deliveries are pending, and since when the oldest is."""

@@ -20,8 +20,12 @@ from urllib.parse import urlsplit
 import httpcore
 from standardwebhooks import Webhook
 
-ANSWER_BYTES = 1_024
-"""How much of an answer we keep."""
+ANSWER_BYTES = 2_048
+"""How much of an answer's body we keep."""
+_HEADERS, _HEADER_LENGTH = 20, 200
+"""How many of an answer's headers we keep, and how much of each."""
+_NEVER_KEPT = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
+"""Headers that may hold a secret of the merchant's."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _USER_AGENT = "Tongdui-Webhooks/1"
 
@@ -45,6 +49,10 @@ class Message:
     def headers(self, host: str, secrets: Iterable[bytes]) -> list[tuple[str, str]]:
         """The headers of Standard Webhooks, with one signature per secret."""
         signatures = [Webhook(secret).sign(self.id, self.at, self.body) for secret in secrets]
+        return [*self.shown_headers(host), ("webhook-signature", " ".join(signatures))]
+
+    def shown_headers(self, host: str) -> list[tuple[str, str]]:
+        """The same without signatures, which are nobody's business but the receiver's."""
         return [
             ("Host", host),
             ("Content-Type", "application/json"),
@@ -52,7 +60,6 @@ class Message:
             ("User-Agent", _USER_AGENT),
             ("webhook-id", self.id),
             ("webhook-timestamp", str(int(self.at.timestamp()))),
-            ("webhook-signature", " ".join(signatures)),
         ]
 
 
@@ -62,6 +69,8 @@ class Answer:
 
     status: int
     beginning: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """The first of its headers."""
 
     @property
     def is_success(self) -> bool:
@@ -90,7 +99,7 @@ class Sender:
                     "POST", url, headers=headers, content=message.body.encode(), extensions={"timeout": timeouts}
                 ) as response,
             ):
-                return Answer(response.status, _beginning(response))
+                return Answer(response.status, _beginning(response), _headers_of(response))
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise Undelivered(f"{type(error).__name__}: {error}") from error
         except UnicodeError as error:
@@ -105,6 +114,12 @@ def _beginning(response: httpcore.Response) -> str:
             if len(raw) >= ANSWER_BYTES:
                 break
     return raw[:ANSWER_BYTES].decode(errors="replace").replace("\0", "")
+
+
+def _headers_of(response: httpcore.Response) -> tuple[tuple[str, str], ...]:
+    decoded = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
+    kept = [(name, value[:_HEADER_LENGTH].replace("\0", "")) for name, value in decoded if name not in _NEVER_KEPT]
+    return tuple(kept[:_HEADERS])
 
 
 def addresses_of(host: str, port: int, *, allow_local: bool) -> list[str]:

@@ -7,6 +7,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
@@ -74,6 +75,7 @@ class WebhookService:
     ) -> WebhookEndpoint:
         """Changes whatever is not None. Enabling an endpoint again begins with the deliveries that have waited."""
         self._check(endpoint.url if url is None else url, endpoint.types if types is None else types)
+        before = _settings_of(endpoint)
         if url is not None and url != endpoint.url:
             endpoint.url = url
             self._reset_failures(endpoint)
@@ -86,7 +88,8 @@ class WebhookService:
             endpoint.reason = None if enabled else "switched off"
             self._reset_failures(endpoint)
         self._session.flush()
-        self._record("changed", endpoint, actor)
+        changed = {name: value for name, value in _settings_of(endpoint).items() if value != before[name]}
+        self._record("changed", endpoint, actor, before={name: before[name] for name in changed}, after=changed)
         return endpoint
 
     def renew_secret(self, endpoint: WebhookEndpoint, actor: str) -> str:
@@ -139,6 +142,13 @@ class WebhookService:
         """The endpoint's deliveries with their events, newest first; `after` is the number of the last event seen."""
         return DeliveryRepository(self._session).list(endpoint.id, state=state, after=after, limit=limit)
 
+    def delivery(self, endpoint: WebhookEndpoint, event_id: str) -> tuple[WebhookDelivery, Event]:
+        """The delivery of an event to the endpoint, with its last tries; NotFound where there is none (any more)."""
+        found = DeliveryRepository(self._session).one(endpoint.id, event_id)
+        if found is None:
+            raise NotFound(f"there is no delivery of {event_id} to {endpoint.id}")
+        return found
+
     # ---------------------------------------------------------------- parts
 
     def _check(self, url: str, types: Sequence[str]) -> None:
@@ -156,11 +166,21 @@ class WebhookService:
         endpoint.failures = 0
         endpoint.failing_since = endpoint.rests_until = None
 
-    def _record(self, action: str, endpoint: WebhookEndpoint, actor: str, **more: int) -> None:
+    def _record(self, action: str, endpoint: WebhookEndpoint, actor: str, **more: Any) -> None:
         data = {"webhook_endpoint": endpoint.id, "url": endpoint.url, **more}
         EventRecorder(self._session).record(
             f"webhook_endpoint.{action}", endpoint.id, actor=actor, merchants=[endpoint.merchant_number], data=data
         )
+
+
+def _settings_of(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """What its merchant has set."""
+    return {
+        "url": endpoint.url,
+        "types": list(endpoint.types),
+        "description": endpoint.description,
+        "enabled": endpoint.state is EndpointState.ENABLED,
+    }
 
 
 def check_url(url: str, *, allow_local: bool) -> None:

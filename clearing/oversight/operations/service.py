@@ -53,6 +53,9 @@ class OperationsService:
                 code="order_not_waiting",
             )
         OrderFinalisation(self._session).withdraw([order], OrderState.CANCELLED, "cancelled_by_operator", self._actor)
+        EventRecorder(self._session).record(
+            "sequencing.order_cancelled", order.id, actor=self._actor, data={"instructions": order.size}
+        )
         log.info("order cancelled", order=order.id, actor=self._actor)
         return order
 

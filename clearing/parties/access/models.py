@@ -32,5 +32,16 @@ class ApiKey(Base):
     role: Mapped[Role] = mapped_column(choice(Role))
     merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
     scopes: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    name: Mapped[str] = mapped_column(String(60), default="")
+    """What its holder calls it."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class ApiKeyUse(Base):
+    """When a key was last used, to the minute. Keys are held in memory everywhere, so their own rows must rest."""
+
+    __tablename__ = "api_key_uses"
+
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    used_at: Mapped[datetime]

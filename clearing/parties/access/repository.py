@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.paging import newest_first, where_given
-from clearing.parties.access.models import ApiKey, Role
+from clearing.kit.upsert import insert_for
+from clearing.parties.access.models import ApiKey, ApiKeyUse, Role
 
 
 class ApiKeyRepository:
@@ -46,3 +48,19 @@ class ApiKeyRepository:
         """Keys, newest first: one merchant's, or all."""
         query = where_given(select(ApiKey), (ApiKey.merchant_number, merchant_number))
         return self._session.scalars(newest_first(query, ApiKey.id, after, limit)).all()
+
+    def note_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Notes when keys were used, where that is later than what is noted."""
+        insert = insert_for(self._session)(ApiKeyUse)
+        statement = insert.on_conflict_do_update(
+            index_elements=[ApiKeyUse.key_id],
+            set_={"used_at": insert.excluded.used_at},
+            where=ApiKeyUse.used_at < insert.excluded.used_at,
+        )
+        rows = [{"key_id": key_id, "used_at": at} for key_id, at in sorted(uses.items())]
+        self._session.execute(statement, rows)
+
+    def uses(self, ids: Collection[str]) -> dict[str, datetime]:
+        """When these keys were last used, as far as they were."""
+        query = select(ApiKeyUse.key_id, ApiKeyUse.used_at).where(ApiKeyUse.key_id.in_(ids))
+        return {key_id: at for key_id, at in self._session.execute(query)}  # noqa: C416 (rows are no pairs)

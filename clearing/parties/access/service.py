@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
@@ -103,8 +104,23 @@ class AccessService:
         """The keys that the viewer may see, newest first."""
         return self._keys.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
 
+    def last_uses(self, keys: Iterable[ApiKey]) -> Mapping[str, datetime]:
+        """When these keys were last used, to the minute, as far as they were."""
+        return self._keys.uses([key.id for key in keys])
+
+    def note_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Notes when keys were used, by their ids."""
+        self._keys.note_uses(uses)
+
     def create(
-        self, caller: Caller, *, role: Role, merchant_id: str | None, scopes: Iterable[Scope], actor: str
+        self,
+        caller: Caller,
+        *,
+        role: Role,
+        merchant_id: str | None,
+        scopes: Iterable[Scope],
+        actor: str,
+        name: str = "",
     ) -> tuple[ApiKey, str]:
         """Creates a key. Returns it with its token, which is shown only this once."""
         merchant_number = self._merchant_number(caller, role, merchant_id)
@@ -116,7 +132,7 @@ class AccessService:
         if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
             missing = ", ".join(sorted(wanted - caller.scopes))
             raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
-        return self._create(role, merchant_number, wanted, actor)
+        return self._create(role, merchant_number, wanted, actor, name)
 
     def create_first(self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str) -> tuple[ApiKey, str]:
         """Creates a key of a merchant that is being taken on board. Returns it with its token, which is shown only this once."""
@@ -138,11 +154,12 @@ class AccessService:
         return key
 
     def _create(
-        self, role: Role, merchant_number: int | None, scopes: frozenset[Scope], actor: str
+        self, role: Role, merchant_number: int | None, scopes: frozenset[Scope], actor: str, name: str = ""
     ) -> tuple[ApiKey, str]:
         key, token = _make(role, merchant_number, scopes)
+        key.name = name
         self._keys.add(key)
-        data = {"role": role, "scopes": key.scopes}
+        data = {"role": role, "scopes": key.scopes, "name": name}
         self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
         return key, token
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,10 @@ class ProgramDirectory:
     def all(self) -> list[Program]:
         """All programs, by number."""
         return [self._by_number[number] for number in sorted(self._by_number)]
+
+    def owners(self, numbers: Collection[int]) -> dict[int, int]:
+        """Program -> the number of its merchant, for these programs."""
+        return {number: self._by_number[number].merchant_number for number in numbers}
 
     def by_code_or_id(self, text: str) -> Program | None:
         """The program with this code (`FUEL`) or id (`prg_...`)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import APIRouter
 
 from clearing.parties.access.service import AccessService
 from gateway.api.api_keys.schemas import ApiKeyCreate, ApiKeyView
-from gateway.api.api_keys.view import api_key_view
+from gateway.api.api_keys.view import api_key_view, api_key_views
 from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.schemas import Page
@@ -20,7 +18,7 @@ router = APIRouter(route_class=Endpoint, tags=["api keys"])
 def create_api_key(body: ApiKeyCreate, call: Mutating) -> ApiKeyView:
     """Makes a key and shows its `secret` once. A merchant's key can only give scopes that it has."""
     key, token = AccessService(call.session).create(
-        call.caller, role=body.role, merchant_id=body.merchant, scopes=body.scopes, actor=call.actor
+        call.caller, role=body.role, merchant_id=body.merchant, scopes=body.scopes, actor=call.actor, name=body.name
     )
     return api_key_view(call, key, token)
 
@@ -29,10 +27,11 @@ def create_api_key(body: ApiKeyCreate, call: Mutating) -> ApiKeyView:
 def list_api_keys(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[ApiKeyView]:
     """Your merchant's keys, newest first; for the operator and auditors, everyone's. Without their secrets."""
     rows = AccessService(call.session).list(call.viewer, after=id_after(cursor, "key"), limit=limit + 1)
-    return page_of(rows, limit, partial(api_key_view, call), lambda key: key.id)
+    return page_of(rows, limit, api_key_views(call, rows), lambda key: key.id)
 
 
 @router.delete("/v1/api_keys/{api_key}", status_code=200)
 def revoke_api_key(api_key: str, call: Mutating) -> ApiKeyView:
     """Revokes a key at once."""
-    return api_key_view(call, AccessService(call.session).revoke(call.caller, api_key, call.actor))
+    key = AccessService(call.session).revoke(call.caller, api_key, call.actor)
+    return api_key_views(call, [key])(key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from clearing.kit.fields import MerchantId
+from clearing.kit.fields import MerchantId, Text
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Scope
 from gateway.http.schemas import Body, View
@@ -19,6 +19,7 @@ class ApiKeyCreate(Body):
     role: Role = Role.MERCHANT
     merchant: MerchantId | None = Field(default=None, description="whose key it will be; your own, if it is missing")
     scopes: list[Scope] = Field(default=[], max_length=20)
+    name: Annotated[Text, Field(max_length=60, description="what you call it, such as the till that has it")] = ""
 
 
 class ApiKeyView(View):
@@ -30,6 +31,8 @@ class ApiKeyView(View):
     role: Role
     merchant: str | None
     scopes: list[Scope]
+    name: str
     secret: str | None = Field(default=None, examples=["tdk_01k..._5f3a..."])
     created_at: datetime
+    last_used_at: datetime | None = Field(description="to the minute; null if it was never used")
     revoked_at: datetime | None

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from clearing.notifications.webhooks.models import DeliveryState, WebhookEndpoint
 from clearing.notifications.webhooks.service import WebhookService
 from gateway.api.webhook_endpoints.schemas import (
+    WebhookDeliveryDetailView,
     WebhookDeliveryView,
     WebhookEndpointChange,
     WebhookEndpointCreate,
@@ -17,7 +18,7 @@ from gateway.api.webhook_endpoints.schemas import (
     WebhookReplay,
     WebhookReplayView,
 )
-from gateway.api.webhook_endpoints.view import delivery_view, endpoint_view
+from gateway.api.webhook_endpoints.view import delivery_detail_view, delivery_view, endpoint_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, number, page_of
@@ -91,6 +92,12 @@ def list_webhook_deliveries(
     found = _visible(call, endpoint)
     rows = _service(call).deliveries(found, state=state, after=number(cursor), limit=limit + 1)
     return page_of(rows, limit, delivery_view, lambda row: str(row[0].event_seq))
+
+
+@router.get("/v1/webhook_endpoints/{endpoint}/deliveries/{event}")
+def get_webhook_delivery(endpoint: str, event: str, call: Reading) -> WebhookDeliveryDetailView:
+    """The delivery of one event, with the request and what was answered at the last tries."""
+    return delivery_detail_view(_service(call).delivery(_visible(call, endpoint), event))
 
 
 @router.delete("/v1/webhook_endpoints/{endpoint}", status_code=200)

@@ -86,3 +86,23 @@ class WebhookDeliveryView(View):
     answer: str | None = Field(description="beginning of the last response, or why there was none")
     attempted_at: datetime | None
     delivered_at: datetime | None
+
+
+class WebhookTryView(View):
+    """One try: when, how long it took, and what was answered."""
+
+    at: datetime
+    url: str
+    request_headers: dict[str, str] = Field(description="as they were sent, without the signature")
+    milliseconds: int
+    status: int | None = Field(description="HTTP status of the response; null if there was none")
+    response_headers: list[tuple[str, str]] = Field(description="the first 20, without cookies")
+    response_body: str | None = Field(description="its first 2,048 bytes")
+    error: str | None = Field(description="why there was no response")
+
+
+class WebhookDeliveryDetailView(WebhookDeliveryView):
+    """A delivery with the request, and the last three tries."""
+
+    request_body: str = Field(description="as it is sent, byte for byte")
+    tries: list[WebhookTryView] = Field(description="the newest last")

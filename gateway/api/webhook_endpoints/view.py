@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
 from clearing.kit.events.models import Event
 from clearing.notifications.webhooks.models import DeliveryState, WebhookDelivery, WebhookEndpoint
-from gateway.api.webhook_endpoints.schemas import WebhookDeliveryView, WebhookEndpointView
+from clearing.notifications.webhooks.payload import message_of
+from gateway.api.webhook_endpoints.schemas import (
+    WebhookDeliveryDetailView,
+    WebhookDeliveryView,
+    WebhookEndpointView,
+    WebhookTryView,
+)
 from gateway.http.context import Call
 
 
@@ -40,4 +50,28 @@ def delivery_view(row: tuple[WebhookDelivery, Event]) -> WebhookDeliveryView:
         answer=delivery.answer,
         attempted_at=delivery.attempted_at,
         delivered_at=delivery.delivered_at,
+    )
+
+
+def delivery_detail_view(row: tuple[WebhookDelivery, Event]) -> WebhookDeliveryDetailView:
+    """A delivery with the request as it is sent, and the last tries."""
+    delivery, event = row
+    return WebhookDeliveryDetailView(
+        **delivery_view(row).model_dump(),
+        request_body=message_of(event, event.created_at).body,
+        tries=[_try_view(event, kept) for kept in delivery.tries],
+    )
+
+
+def _try_view(event: Event, kept: dict[str, Any]) -> WebhookTryView:
+    at, url, status = datetime.fromisoformat(kept["at"]), kept["url"], kept["status"]
+    return WebhookTryView(
+        at=at,
+        url=url,
+        request_headers=dict(message_of(event, at).shown_headers(urlsplit(url).netloc)),
+        milliseconds=kept["milliseconds"],
+        status=status,
+        response_headers=kept["headers"],
+        response_body=None if status is None else kept["answer"],
+        error=kept["answer"] if status is None else None,
     )

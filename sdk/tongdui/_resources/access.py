@@ -21,6 +21,7 @@ class _ApiKeys(Resource):
         role: str = "merchant",
         merchant: str | Identified | None = None,
         scopes: Sequence[str] | None = None,
+        name: str | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[ApiKey]:
         """Make a new API key.
@@ -32,6 +33,7 @@ class _ApiKeys(Resource):
             role: What the key's holder is: merchant, operator, treasury or auditor.
             merchant: The merchant that it acts for.
             scopes: What it may do.
+            name: What you call it, such as the till that has it.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
 
         Returns:
@@ -44,6 +46,7 @@ class _ApiKeys(Resource):
             role=role,
             merchant=optional_name_of(merchant),
             scopes=list(scopes) if scopes is not None else None,
+            name=name,
         )
         return (yield from self._gateway.post(ApiKey, _PATH, body, key=idempotency_key))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import segment
-from tongdui._operations import Batch, Operations, QuarantinedEvent, QuarantineRetry, Sequencing
-from tongdui._pagination import Query, listing
+from tongdui._gateway import Identified, optional_name_of, segment
+from tongdui._operations import AuditEntry, Batch, Operations, QuarantinedEvent, QuarantineRetry, Sequencing
+from tongdui._pagination import Query, listing, moment_parameter
 from tongdui._resource import Resource
 
 _PATH = "/v1/operations"
@@ -86,6 +88,42 @@ class _QuarantinedEvents(Resource):
         return self._gateway.parse(QuarantineRetry, response)
 
 
+class _AuditLog(Resource):
+    @listing
+    def list(
+        self,
+        *,
+        actor: str | Identified | None = None,
+        type: str | None = None,  # noqa: A002
+        subject: str | Identified | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int | None = None,
+    ) -> Query[AuditEntry]:
+        """List who did what to the network, newest first. The operator and auditors may.
+
+        Args:
+            actor: Only what this person (`staff:...`), API key (`key_...`) or command did.
+            type: Only acts of this type, such as `merchant.registered`.
+            subject: Only what was done to this.
+            created_from: Only from this moment on.
+            created_before: Only before this moment.
+            page_size: Acts to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "actor": optional_name_of(actor),
+            "type": type,
+            "subject": optional_name_of(subject),
+            "created[gte]": moment_parameter(created_from, "created_from"),
+            "created[lt]": moment_parameter(created_before, "created_before"),
+            "limit": page_size,
+        }
+        return Query("/v1/audit_log", AuditEntry, params)
+
+
 class OperationsInfo(Blocking, _OperationsInfo):
     """The network at work, for whoever operates it."""
 
@@ -108,3 +146,11 @@ class QuarantinedEvents(Blocking, _QuarantinedEvents):
 
 class AsyncQuarantinedEvents(Awaiting, _QuarantinedEvents):
     """Chain events that could not be applied. Its methods are awaited."""
+
+
+class AuditLog(Blocking, _AuditLog):
+    """Who did what to the network."""
+
+
+class AsyncAuditLog(Awaiting, _AuditLog):
+    """Who did what to the network. Its methods are awaited."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, segment
-from tongdui._models import WebhookDelivery, WebhookEndpoint, WebhookReplay
+from tongdui._models import WebhookDelivery, WebhookDeliveryDetail, WebhookEndpoint, WebhookReplay
 from tongdui._pagination import Query, listing
 from tongdui._resource import Resource
 
@@ -139,6 +139,23 @@ class _WebhookEndpoints(Resource):
             An iterator that fetches pages as you go.
         """
         return Query(f"{_path(endpoint)}/deliveries", WebhookDelivery, {"state": state, "limit": page_size})
+
+    @operation
+    def delivery(self, endpoint: str | Identified, event: str | Identified) -> Flow[WebhookDeliveryDetail]:
+        """Fetch the delivery of one event: the request, and what was answered at the last tries.
+
+        Args:
+            endpoint: The endpoint, or its id.
+            event: The event, or its id.
+
+        Returns:
+            The delivery, with up to three tries.
+
+        Raises:
+            NotFoundError: The event was not sent there, or too long ago.
+        """
+        path = f"{_path(endpoint)}/deliveries/{segment(name_of(event))}"
+        return (yield from self._gateway.get(WebhookDeliveryDetail, path))
 
     @operation
     def remove(self, endpoint: str | Identified, *, idempotency_key: str | None = None) -> Flow[WebhookEndpoint]:
