@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +15,7 @@ import pytest
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.clock import MovableClock
 from clearing.kit.database import Database
+from clearing.kit.signing import keyring
 from scripts.dev.services import Anvil, Postgres, anvil, postgres
 from tests.support.chainless import ChainlessNetwork, prepare
 from tests.support.harness import Harness
@@ -22,6 +23,9 @@ from tests.support.harness import Harness
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=1_000, stateful_step_count=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+keyring._SCRYPT_N = 2**4
+"""A keystore protects a key that somebody has stolen. Nobody steals those of tests, and each network makes seven."""
 
 _numbers = itertools.count()
 _DAY = 86_400
@@ -56,22 +60,68 @@ def own_chain() -> Iterator[Anvil]:
         yield node
 
 
+Migrated = Callable[[str, Path], str]
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows."""
+    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Postgres) -> str:
+    """The name of a PostgreSQL database with the same, as a template."""
+    name = f"migrated_{os.getpid()}"
+    _migrate(postgres_server.new_database(name))
+    return name
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    database.upgrade()
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest) -> Migrated:
+    """Makes a database of one kind with all tables: a copy, because to migrate takes a second. The file, if it is one, goes into
+    the directory."""
+
+    def make(kind: str, directory: Path) -> str:
+        number = next(_numbers)
+        if kind == "sqlite":
+            path = directory / f"tongdui-{number}.db"
+            shutil.copy(request.getfixturevalue("migrated_file"), path)
+            return f"sqlite:///{path}"
+        server: Postgres = request.getfixturevalue("postgres_server")
+        template: str = request.getfixturevalue("migrated_template")
+        return server.new_database(f"test_{os.getpid()}_{number}", template)
+
+    return make
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Migrated) -> str:
+    """A database of each kind, with all tables and no rows."""
+    return migrated(request.param, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind, without a table."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'tongdui.db'}"
+        return f"sqlite:///{tmp_path / 'bare.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database(f"test_{os.getpid()}_{next(_numbers)}")
+    return server.new_database(f"bare_{os.getpid()}_{next(_numbers)}")
 
 
 @pytest.fixture
-def empty_database(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+def empty_database(database_url: str, tmp_path: Path, migrated: Migrated) -> Database:
     """A second database of the same kind."""
-    if database_url.startswith("sqlite"):
-        return Database(f"sqlite:///{tmp_path / 'rebuilt.db'}")
-    server: Postgres = request.getfixturevalue("postgres_server")
-    return Database(server.new_database(f"rebuilt_{os.getpid()}_{next(_numbers)}"))
+    return Database(migrated("sqlite" if database_url.startswith("sqlite") else "postgresql", tmp_path))
 
 
 # ---------------------------------------------------------------- networks, stepped by hand

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,10 @@ from tests.gateway.site import Party, Site, agree
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('gateway') / 'tongdui.db'}"
-    server = request.getfixturevalue("postgres_server")
-    name = f"gateway_{os.getpid()}_{abs(hash(request.node.nodeid))}"
-    return str(server.new_database(name))
+def module_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[str, Path], str]
+) -> str:
+    return migrated(request.param, tmp_path_factory.mktemp("gateway"))
 
 
 @pytest.fixture(scope="module")

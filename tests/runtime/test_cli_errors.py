@@ -158,10 +158,10 @@ def test_a_server_that_does_not_answer(shell: Shell, command: str) -> None:
     assert "hunter2" not in said
 
 
-def test_a_database_without_tables(shell: Shell, database_url: str) -> None:
-    if database_url.startswith("sqlite"):
+def test_a_database_without_tables(shell: Shell, bare_database_url: str) -> None:
+    if bare_database_url.startswith("sqlite"):
         sqlite3.connect(shell.directory / "tongdui.db").execute("VACUUM")
-    shell.set(DATABASE_URL=database_url)
+    shell.set(DATABASE_URL=bare_database_url)
     assert shell.refused("clearing", "queue").endswith("has no tables; run `clearing migrate`")
 
 

@@ -13,15 +13,15 @@ from clearing.kit.database import Base, Database
 from clearing.migrations import check
 
 
-def test_no_migration_is_missing(database_url: str) -> None:
-    database = Database(database_url)
+def test_no_migration_is_missing(bare_database_url: str) -> None:
+    database = Database(bare_database_url)
     database.upgrade()
     assert check.differences(database) == []
     database.close()
 
 
-def test_a_changed_column_a_missing_index_and_another_predicate_are_found(database_url: str) -> None:
-    database = Database(database_url)
+def test_a_changed_column_a_missing_index_and_another_predicate_are_found(bare_database_url: str) -> None:
+    database = Database(bare_database_url)
     database.upgrade()
     with database.session.begin() as session:
         session.execute(text("DROP INDEX orders_queue_index"))
@@ -42,8 +42,8 @@ def test_the_command_for_the_hook_finds_nothing() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_schema_can_be_taken_down_again(database_url: str) -> None:
-    database = Database(database_url)
+def test_the_schema_can_be_taken_down_again(bare_database_url: str) -> None:
+    database = Database(bare_database_url)
     database.upgrade()
     config = Config()
     config.set_main_option("script_location", "clearing/migrations")
