@@ -109,7 +109,9 @@ def _condition(dialect: str, columns: tuple[ColumnElement[Any], ...]) -> TextCla
     """The condition as text. To put the same together from SQLAlchemy's elements takes longer than most statements with it."""
     names = ", ".join(f"{column.table.name}.{column.name}" for column in columns)
     if dialect == "postgresql":
-        types = (column.type.compile(_POSTGRESQL).partition(" COLLATE ")[0] for column in columns)
+        types = [column.type.compile(_POSTGRESQL).partition(" COLLATE ")[0] for column in columns]
+        if len(columns) == 1:  # one walk through an index, if there is one, whatever the database believes of the table
+            return text(f"{names} = ANY(CAST(:keys_0 AS {types[0]}[]))")
         arrays = ", ".join(f"CAST(:keys_{place} AS {type_}[])" for place, type_ in enumerate(types))
         rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 (the names are our own)
     else:

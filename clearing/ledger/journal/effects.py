@@ -50,7 +50,7 @@ class Effects:
                 if entry.agreement and entry.link in same_day:
                     self.uses[entry.agreement] -= entry.points
             case _:
-                raise ValueError(f"no entry is of kind {entry.kind}")
+                raise ValueError(f"{entry.kind} is not a valid Kind")
 
     def _convert(self, entry: Entry, route: Route) -> None:
         self._move(entry, route, 1)
