@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -12,18 +13,23 @@ from sqlalchemy import (
     Dialect,
     FromClause,
     String,
+    TextClause,
     TypeDecorator,
+    bindparam,
     func,
     literal,
     select,
+    text,
     tuple_,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from clearing.kit.database import dialect_of
 
 Column = InstrumentedAttribute[Any]
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class ArrayText(TypeDecorator[str]):
@@ -48,8 +54,10 @@ class ArrayText(TypeDecorator[str]):
 def array_text(values: Sequence[Any]) -> str:
     """Text, integers or truth values as PostgreSQL writes an array of them."""
     if values and isinstance(values[0], str):
-        quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-        return '{"' + '","'.join(quoted) + '"}'
+        joined = "".join(values)
+        if '"' in joined or "\\" in joined:
+            values = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+        return '{"' + '","'.join(values) + '"}'
     return "{" + ",".join(map(str, values)) + "}"
 
 
@@ -83,5 +91,30 @@ def table_of(session: Session, columns: Sequence[Column], keys: Sequence[tuple[A
 
 
 def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any, ...]]) -> ColumnElement[bool]:
-    query = select(*table_of(session, columns, keys).c)
-    return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)
+    if any(column.parent.is_aliased_class for column in columns):
+        query = select(*table_of(session, columns, keys).c)
+        return tuple_(*columns).in_(query) if len(columns) > 1 else columns[0].in_(query)
+    dialect = dialect_of(session)
+    condition = _condition(dialect, tuple(column.property.columns[0] for column in columns))
+    if dialect == "postgresql":
+        values = [array_text([key[index] for key in keys]) for index in range(len(columns))]
+    else:
+        values = [json.dumps(keys)]
+    given = (bindparam(f"keys_{place}", value, NullType(), unique=True) for place, value in enumerate(values))
+    return condition.bindparams(*given)  # type: ignore[return-value]
+
+
+@cache
+def _condition(dialect: str, columns: tuple[ColumnElement[Any], ...]) -> TextClause:
+    """The condition as text. To put the same together from SQLAlchemy's elements takes longer than most statements with it."""
+    names = ", ".join(f"{column.table.name}.{column.name}" for column in columns)
+    if dialect == "postgresql":
+        types = [column.type.compile(_POSTGRESQL).partition(" COLLATE ")[0] for column in columns]
+        if len(columns) == 1:  # one walk through an index, if there is one, whatever the database believes of the table
+            return text(f"{names} = ANY(CAST(:keys_0 AS {types[0]}[]))")
+        arrays = ", ".join(f"CAST(:keys_{place} AS {type_}[])" for place, type_ in enumerate(types))
+        rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 (the names are our own)
+    else:
+        parts = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+        rows = f"SELECT {parts} FROM json_each(:keys_0)"  # noqa: S608
+    return text(f"({names}) IN ({rows})")

@@ -27,15 +27,29 @@ def add_all(
 
     The rows are locked in the order of `changes`: to avoid deadlocks, sort them by their keys.
     """
-    if not changes:
+    if changes:
+        names = tuple(changes[0])
+        add_rows(session, model, names, [tuple(change[name] for name in names) for change in changes], least=least)
+
+
+def add_rows(
+    session: Session,
+    model: type[Base],
+    names: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    least: tuple[str, ...] = (),
+) -> None:
+    """The same with the values of the columns `names`."""
+    if not rows:
         return
     session.flush()
     if dialect_of(session) == "postgresql":
-        names = tuple(changes[0])
         statement = _in_place(model, names, least, session.get_bind().dialect)
-        session.execute(statement, {name: array_text([change[name] for change in changes]) for name in names})
+        columns = zip(names, zip(*rows, strict=True), strict=True)
+        session.execute(statement, {name: array_text(values) for name, values in columns})
     else:
-        _read_and_write(session, model, changes, least)
+        _read_and_write(session, model, [dict(zip(names, row, strict=True)) for row in rows], least)
     for loaded in list(session.identity_map.values()):
         if isinstance(loaded, model):
             session.expire(loaded)

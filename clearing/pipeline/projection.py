@@ -25,13 +25,14 @@ from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.lots.service import LotService
-from clearing.ordering.orders.facts import Posted
+from clearing.ordering.orders.facts import EntryOfBlock
 from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
 from clearing.ordering.orders.models import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_quarantine, quarantine_event, quarantined_event
 from clearing.pipeline.submission import settle_transactions
 from tongdui import receipts
+from tongdui.encoding import ZERO_WORD, keccak256
 from tongdui.orders import Reason
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class BlockContent:
     """A block's logs, sorted by kind."""
 
     entries: list[receipts.Entry] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    """Of the entries."""
     rejections: list[Rejection] = field(default_factory=list)
     batches: list[tuple[contract.ContractEvent, bytes]] = field(default_factory=list)
     rare: list[tuple[Log, contract.ContractEvent]] = field(default_factory=list)
@@ -83,13 +86,13 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
         metrics.batch_projected(event.arguments["entries"], gas[tx_hash])
-    leaves = EntryRepository(session).add(content.entries, block.number)
+    EntryRepository(session).add(content.entries, content.leaves, block.number)
     session.add_all(content.rejections)
     journal = JournalService(session)
     originals = journal.originals(content.entries)
     effects = journal.effects_of(content.entries, day, originals)
     LotRepository(session).note_reversals(content.entries, originals)
-    _note_posted(content, leaves, block.number)
+    _note_posted(content, block.number)
     ended = OrderFinalisation(session).settle(
         content.decisions,
         block_number=block.number,
@@ -107,22 +110,12 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         log.info("projected", block=block.number, entries=len(content.entries), rejected=len(content.rejections))
 
 
-def _note_posted(content: BlockContent, leaves: Iterable[bytes], block_number: int) -> None:
+def _note_posted(content: BlockContent, block_number: int) -> None:
     """Notes in each order's decision what the chain posted for its instructions."""
     transactions = {event.arguments["batch"]: tx_hash for event, tx_hash in content.batches}
-    for entry, leaf in zip(content.entries, leaves, strict=True):
-        content.decisions[entry.merchant, entry.nonce].posted[entry.item] = Posted(
-            leaf=leaf,
-            batch=entry.batch,
-            place=entry.index,
-            expiry_day=entry.expiry_day,
-            points=entry.points,
-            out=entry.out,
-            settled=entry.settled,
-            fee=entry.fee,
-            tx_hash=transactions[entry.batch],
-            block_number=block_number,
-        )
+    for entry, leaf in zip(content.entries, content.leaves, strict=True):
+        posted = EntryOfBlock(entry, leaf, transactions[entry.batch], block_number)
+        content.decisions[entry.merchant, entry.nonce].posted[entry.item] = posted
 
 
 def sort_logs(block: BlockData) -> BlockContent:
@@ -131,9 +124,8 @@ def sort_logs(block: BlockData) -> BlockContent:
     for item in block.logs:
         topic = item.topics[0] if item.topics else b""
         if topic in (contract.ENTRY_POSTED, contract.LINKED_ENTRY_POSTED):
-            entry = entry_of(item)
-            content.entries.append(entry)
-            content.decisions[entry.merchant, entry.nonce].accepted += 1
+            content.entries.append(entry_of(item))
+            content.leaves.append(leaf_of(item))
             continue
         if topic not in _JOURNAL:
             _sort_rare(content, block.number, item)
@@ -144,6 +136,8 @@ def sort_logs(block: BlockData) -> BlockContent:
             content.batches.append((event, item.tx_hash))
         else:
             _sort_rejection(content, event, block.number, item.index)
+    for entry in content.entries:
+        content.decisions[entry.merchant, entry.nonce].accepted += 1
     return content
 
 
@@ -162,8 +156,13 @@ def _sort_rare(content: BlockContent, block_number: int, item: Log) -> None:
 
 def entry_of(item: Log) -> receipts.Entry:
     """The entry that a log posts."""
-    link = item.topics[2] if len(item.topics) > 2 else bytes(32)
+    link = item.topics[2] if len(item.topics) > 2 else ZERO_WORD
     return receipts.Entry.from_log("0x" + item.topics[1][12:].hex(), item.data, link)
+
+
+def leaf_of(item: Log) -> bytes:
+    """The hash of the entry that a log posts: the log has all that is hashed, in the same order."""
+    return keccak256(item.topics[1] + item.data + (item.topics[2] if len(item.topics) > 2 else ZERO_WORD))
 
 
 def _sort_rejection(content: BlockContent, event: contract.ContractEvent, block_number: int, log_index: int) -> None:

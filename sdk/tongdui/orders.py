@@ -6,6 +6,7 @@ compares the two with each other and with eth-account's own EIP-712 encoder.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -124,18 +125,17 @@ class Instruction:
 
     def struct_hash(self) -> bytes:
         """The EIP-712 struct hash."""
-        return keccak256(
-            _INSTRUCTION_TYPEHASH
-            + word(self.kind)
-            + word(self.program)
-            + word(self.agreement)
-            + address_word(self.member)
-            + word(self.points)
-            + word(self.min_out)
-            + word(self.expiry_day)
-            + self.link
-            + self.ref
+        words = _packed(
+            _INSTRUCTION_WORDS,
+            self.kind,
+            self.program,
+            self.agreement,
+            _address_bytes(self.member),
+            self.points,
+            self.min_out,
+            self.expiry_day,
         )
+        return keccak256(_INSTRUCTION_TYPEHASH + words + self.link + self.ref)
 
     def calldata(self, evidence: int = 0) -> bytes:
         """Pack the instruction for the chain.
@@ -147,16 +147,39 @@ class Instruction:
             84 bytes, or 116 with a link.
         """
         linked = self.link != ZERO_WORD
-        head = (
-            bytes([linked, self.kind])
-            + self.program.to_bytes(4, "big")
-            + self.agreement.to_bytes(4, "big")
-            + self.expiry_day.to_bytes(4, "big")
-            + self.points.to_bytes(8, "big")
-            + self.min_out.to_bytes(8, "big")
-            + evidence.to_bytes(2, "big")
+        head = _packed(
+            _INSTRUCTION_HEAD,
+            linked,
+            self.kind,
+            self.program,
+            self.agreement,
+            self.expiry_day,
+            self.points,
+            self.min_out,
+            evidence,
+            _address_bytes(self.member),
         )
-        return head + address_word(self.member)[12:] + self.ref + (self.link if linked else b"")
+        return head + self.ref + (self.link if linked else b"")
+
+
+_INSTRUCTION_WORDS = struct.Struct(">31xB 28xI 28xI 12x20s 24xQ 24xQ 28xI")
+"""Kind, program, agreement, member, points, min_out and expiry day, each as a word."""
+_INSTRUCTION_HEAD = struct.Struct(">BB III QQ H 20s")
+"""Whether there is a link, kind, program, agreement, expiry day, points, min_out, evidence and member."""
+
+
+def _packed(layout: struct.Struct, *values: object) -> bytes:
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise OverflowError(f"a number of the instruction does not fit its place on the chain: {error}") from error
+
+
+def _address_bytes(address: str) -> bytes:
+    raw = bytes.fromhex(address[2:])
+    if len(raw) != 20:
+        raise ValueError(f"{address} is not an address: it has {len(raw)} bytes")
+    return raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from .encoding import ZERO_WORD, address_word, keccak256, word
+
+_LOG_WORDS = Struct(">BIHIHIHBIIIQQQQ32s")
+"""The data of a log that posts an entry: head (batch, index, merchant, nonce, item, kind, expiry day, program, agreement; the batch
+has 40 bits and the nonce 48), amounts, and ref."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +70,41 @@ class Entry:
         Returns:
             The entry.
         """
-        head = int.from_bytes(data[:32], "big")
-        amounts = int.from_bytes(data[32:64], "big")
+        (
+            batch_high,
+            batch,
+            index,
+            merchant,
+            nonce_high,
+            nonce,
+            item,
+            kind,
+            expiry_day,
+            program,
+            agreement,
+            points,
+            out,
+            settled,
+            fee,
+            ref,
+        ) = _LOG_WORDS.unpack(data)
         return cls(
-            batch=head >> 216,
-            index=head >> 200 & 0xFFFF,
-            merchant=head >> 168 & 0xFFFFFFFF,
-            nonce=head >> 120 & 0xFFFFFFFFFFFF,
-            item=head >> 104 & 0xFFFF,
-            kind=head >> 96 & 0xFF,
-            expiry_day=head >> 64 & 0xFFFFFFFF,
-            program=head >> 32 & 0xFFFFFFFF,
-            agreement=head & 0xFFFFFFFF,
-            member=member,
-            points=amounts >> 192,
-            out=amounts >> 128 & 0xFFFFFFFFFFFFFFFF,
-            settled=amounts >> 64 & 0xFFFFFFFFFFFFFFFF,
-            fee=amounts & 0xFFFFFFFFFFFFFFFF,
-            ref=bytes(data[64:96]),
-            link=link,
+            batch_high << 32 | batch,
+            index,
+            merchant,
+            nonce_high << 32 | nonce,
+            item,
+            kind,
+            expiry_day,
+            program,
+            agreement,
+            member,
+            points,
+            out,
+            settled,
+            fee,
+            ref,
+            link,
         )
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy.event
 from sqlalchemy import delete, select
 
 from clearing.kit.events.models import Event
+from clearing.kit.events.service import EventService
 from clearing.kit.viewer import Viewer
+from clearing.ordering.erasure.redaction import ERASED
+from clearing.ordering.erasure.service import ErasureService
 from clearing.ordering.orders.events import LARGEST_WHOLE_ORDER
 from clearing.ordering.orders.facts import MovementFacts
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest
 from clearing.ordering.orders.models import OrderState
 from clearing.ordering.orders.movements import MovementService
+from clearing.ordering.orders.settled_movements import write_down
 from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.members.models import MemberLink
 from clearing.parties.merchants.models import Merchant
@@ -42,6 +49,27 @@ def shown(harness: Harness, merchant: int, movement: str) -> dict[str, Any]:
         viewer = Viewer(merchant)
         facts = MovementFacts(session).of(viewer, [MovementService(session).visible(viewer, movement)])
         return MovementView.model_validate(facts[0]).model_dump(mode="json")
+
+
+def remembered(harness: Harness, subject: str, type_: str) -> tuple[str | None, dict[str, Any]]:
+    """What an event's data is made of, and what the event keeps itself."""
+    with harness.database.session.begin() as session:
+        event = session.scalars(select(Event).where(Event.subject == subject, Event.type == type_)).one()
+        return event.source, event.stored
+
+
+@contextmanager
+def listening(harness: Harness, statements: list[str]) -> Iterator[None]:
+    """Notes the statements of a block of code."""
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    sqlalchemy.event.listen(harness.database.engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(harness.database.engine, "before_cursor_execute", note)
 
 
 def forget(harness: Harness, merchant: int) -> None:
@@ -119,6 +147,65 @@ def test_whoever_takes_points_for_goods_is_notified_and_so_is_who_gets_them_back
     assert (data["source_program"], data["target_program"]) == (None, "FUEL")
 
 
+def test_an_event_that_is_made_when_it_is_read_says_what_it_said_at_first(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 500)
+    harness.settle()
+    order = harness.exchange(member, 100)
+    harness.settle()
+    ((type_, subject, first),) = events(harness, CINE, "exchange.")
+    assert (first["external_id"], first["reversed_points"]) == (member, 0)
+    assert remembered(harness, subject, type_) == ("movement", {"external_id": member})
+
+    forget(harness, CINE)
+    harness.reverse(CINE, order, 40)
+    harness.settle()
+    now = shown(harness, CINE, subject)
+    assert (now["external_id"], now["reversed_points"]) == (None, 40)
+    assert events(harness, CINE, "exchange.") == [(type_, subject, first)]
+
+    with harness.database.session.begin() as session:
+        write_down(session, [subject])
+    assert remembered(harness, subject, type_) == (None, first), "what it would say for ever"
+    assert events(harness, CINE, "exchange.") == [(type_, subject, first)]
+
+
+def test_an_erasure_takes_the_member_out_of_an_event_that_is_made_when_it_is_read(harness: Harness) -> None:
+    member = harness.member()
+    harness.issue(member, 500)
+    harness.settle()
+    harness.exchange(member, 100)
+    harness.settle()
+    ((type_, subject, first),) = events(harness, CINE, "exchange.")
+    assert (first["member"], first["external_id"]) == (member, member)
+    with harness.database.session.begin() as session:
+        erasures = ErasureService(session, network=harness.network)
+        erasures.erase(Viewer(CINE), member, forfeit_points=False, actor="a test")
+    assert events(harness, CINE, "exchange.") == [(type_, subject, {**first, "member": ERASED, "external_id": ERASED})]
+    settled = events(harness, FUEL, "order.settled")[-1][2]
+    assert settled["movements"][0]["member"] == member, "who still knows the member is not concerned"
+
+
+def test_the_events_of_a_page_are_made_together(harness: Harness) -> None:
+    members = [harness.member() for _ in range(3)]
+    for member in members:
+        harness.issue(member, 500)
+    harness.settle()
+    for member in members:
+        harness.exchange(member, 10)
+    harness.settle()
+    counts: list[int] = []
+    for wanted in (1, 3):
+        statements: list[str] = []
+        with harness.database.session.begin() as session, listening(harness, statements):
+            page = EventService(session).list(
+                Viewer(CINE), type="exchange.received", subject=None, after=None, limit=wanted
+            )
+            assert len([event.data for event in page]) == wanted
+        counts.append(len(statements))
+    assert counts[0] == counts[1], "as many statements for one as for three"
+
+
 def test_a_transfer_stays_within_one_merchant(harness: Harness) -> None:
     member, other = harness.member(), harness.member()
     harness.issue(member, 500)
@@ -162,10 +249,14 @@ def test_after_a_reorganisation_both_sides_are_notified_again(lone_harness: Harn
     movement = harness.movement(order)
     harness.settle()
     first = events(harness, CINE, "exchange.")[-1][2]
+    assert remembered(harness, movement, "exchange.received")[0] == "movement"
 
     own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
     harness.projector.step()
     assert types(harness, CINE, "exchange.") == ["exchange.received", "exchange.reopened"]
+    assert remembered(harness, movement, "exchange.received") == (None, first), (
+        "its entry is gone, so it was written down"
+    )
     _, subject, reopened = events(harness, CINE, "exchange.")[-1]
     assert (subject, reopened["state"], reopened["entry"]) == (movement, "submitted", None)
     assert reopened == shown(harness, CINE, movement)
@@ -177,6 +268,7 @@ def test_after_a_reorganisation_both_sides_are_notified_again(lone_harness: Harn
     assert types(harness, CINE, "exchange.")[-1] == "exchange.received"
     again = events(harness, CINE, "exchange.")[-1][2]
     assert again == shown(harness, CINE, movement)
+    assert events(harness, CINE, "exchange.")[0][2] == first
     assert again["id"] == first["id"]
     assert again["entry"]["leaf"] == first["entry"]["leaf"], "the same batch in another block"
     assert {*types(harness, CINE, "exchange."), *types(harness, FUEL, "order.")} <= set(EVENT_TYPES)

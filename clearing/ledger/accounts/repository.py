@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.upsert import add_all
+from clearing.kit.upsert import add_rows
 from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
 AccountKey = tuple[str, int]
@@ -126,9 +126,8 @@ class AccountRepository:
 
     def add(self, changes: Mapping[AccountKey, Balance]) -> None:
         """Adds a change to each account; makes the accounts that are not stored yet. Always in the same order: no deadlocks."""
-        ordered = sorted((key, change) for key, change in changes.items() if change != NOTHING)
-        rows = [{"address": address, "program": program, **change._asdict()} for (address, program), change in ordered]
-        add_all(self._session, Account, rows, least=("due_on",))
+        ordered = sorted(key + change for key, change in changes.items() if change != NOTHING)
+        add_rows(self._session, Account, ("address", "program", *Balance._fields), ordered, least=("due_on",))
 
     def _forget_loaded(self) -> None:
         for loaded in list(self._session.identity_map.values()):

@@ -94,13 +94,13 @@ class AvailabilityService:
         holds: Iterable[PendingHold],
     ) -> dict[AccountKey, Availability]:
         at = self._clock.now()
-        held: Counter[AccountKey] = Counter()
+        found = {
+            account: Availability(balance.posted, balance.reserved, 0, 0)
+            for account, balance in ((account, balances.get(account, NOTHING)) for account in accounts)
+        }
         for hold in holds:
-            held[hold.account] += 0 if hold.has_lapsed(at) else hold.points
-        found = {}
-        for account in accounts:
-            balance = balances.get(account, NOTHING)
-            found[account] = Availability(balance.posted, balance.reserved, held[account], expired=0)
+            if not hold.has_lapsed(at) and (before := found.get(hold.account)) is not None:
+                found[hold.account] = before._replace(held=before.held + hold.points)
         return found
 
     def _expired_and_not_held(

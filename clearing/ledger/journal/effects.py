@@ -34,7 +34,10 @@ class Effects:
 
         `same_day` holds the leaves of originals that were posted on the entry's own day.
         """
-        match Kind(entry.kind):
+        match entry.kind:
+            case Kind.EXCHANGE | Kind.SPEND:
+                self._convert(entry, routes[entry.agreement])
+                self.uses[entry.agreement] += entry.points
             case Kind.ISSUE:
                 self.points[entry.member, entry.program] += entry.points
             case Kind.REDEEM | Kind.EXPIRE:
@@ -42,13 +45,12 @@ class Effects:
             case Kind.TRANSFER:
                 self.points[entry.member, entry.program] -= entry.points
                 self.points[recipient_of(entry), entry.program] += entry.points
-            case Kind.EXCHANGE | Kind.SPEND:
-                self._convert(entry, routes[entry.agreement])
-                self.uses[entry.agreement] += entry.points
             case Kind.REVERSE:
                 self._reverse(entry, originals[entry.link], routes)
                 if entry.agreement and entry.link in same_day:
                     self.uses[entry.agreement] -= entry.points
+            case _:
+                raise ValueError(f"{entry.kind} is not a valid Kind")
 
     def _convert(self, entry: Entry, route: Route) -> None:
         self._move(entry, route, 1)

@@ -127,12 +127,10 @@ class EntryRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, entries: Sequence[receipts.Entry], block_number: int) -> list[bytes]:
-        """Stores the entries of a block; their leaves."""
-        leaves = [entry.leaf() for entry in entries]
+    def add(self, entries: Sequence[receipts.Entry], leaves: Sequence[bytes], block_number: int) -> None:
+        """Stores the entries of a block with their leaves."""
         rows = [(*_content_of(entry), leaf, block_number) for entry, leaf in zip(entries, leaves, strict=True)]
         insert_rows(self._session, Entry, [*_ENTRY_COLUMNS, "leaf", "block_number"], rows)
-        return leaves
 
     def of_block(self, block_number: int) -> list[receipts.Entry]:
         """The entries of a block, in order."""

@@ -93,15 +93,15 @@ class _DueDays:
     def add(self, entry: Entry, day: int) -> None:
         """Adds an entry of a block of this day."""
         giver = (entry.member, entry.program)
-        match Kind(entry.kind):
+        match entry.kind:
+            case Kind.EXCHANGE:
+                self._exchange(entry, giver, day)
             case Kind.ISSUE if entry.expiry_day:
                 self._note(giver, entry.expiry_day)
             case Kind.TRANSFER if self._of(giver) != UNDATED:
                 self._note((recipient_of(entry), entry.program), AT_ONCE)
             case Kind.REVERSE:
                 self._note(giver, AT_ONCE)
-            case Kind.EXCHANGE:
-                self._exchange(entry, giver, day)
             case _:
                 pass
 

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("expiring", Big(), nullable=False),
         sa.Column("due_on", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("address", "program", name=op.f("accounts_pkey")),
+        postgresql_with={"fillfactor": 70},
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.create_index(

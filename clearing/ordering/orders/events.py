@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.recorder import EventRecorder, NewEvent
 from clearing.kit.viewer import Viewer
-from clearing.ordering.orders.facts import MovementFacts, Outcome, Posted, Seen, outcome
+from clearing.ordering.orders.facts import EntryOfBlock, MovementFacts, Outcome, Seen, outcome
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import InstructionRow, Order, OrderRow
 from clearing.ordering.orders.settled_movements import SOURCE, remembered
@@ -26,10 +26,11 @@ REOPENED = "reopened"
 
 
 AnyOrder = Order | OrderRow
+T = TypeVar("T")
 
 
 class Accepted(NamedTuple):
-    """An order that was accepted, with its instructions, and who asked for it."""
+    """An order that was accepted, with those of its instructions that are shown (`shown_of`), and who asked for it."""
 
     order: AnyOrder
     rows: Sequence[InstructionRow]
@@ -50,12 +51,13 @@ class Accepted(NamedTuple):
 class Results:
     """What a block decided about an order's instructions, by item."""
 
-    posted: Mapping[int, Posted] = field(default_factory=dict)
+    posted: Mapping[int, EntryOfBlock] = field(default_factory=dict)
     refused: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, order: AnyOrder, item: int) -> Outcome:
         """The outcome of one instruction."""
-        return outcome(order, self.posted.get(item), self.refused.get(item))
+        found = self.posted.get(item)
+        return outcome(order, found.posted if found is not None else None, self.refused.get(item))
 
 
 _NONE = Results()
@@ -150,6 +152,11 @@ class OrderEvents:
         shown = movements.get(order.seq, []) if _is_small(order) else None
         data = self._facts.of_order(order, len(posted), tx_hash, shown)
         return NewEvent(f"order.{action or order.state}", order.id, order.merchant_number, data)
+
+
+def shown_of(order: AnyOrder, rows: Sequence[T]) -> Sequence[T]:
+    """Those of an order's instructions that events or answers show: of a large order only the first, which may name it."""
+    return rows if _is_small(order) else rows[:1]
 
 
 def _is_small(order: AnyOrder) -> bool:

@@ -21,6 +21,7 @@ from clearing.parties.members.repository import MemberRepository
 from clearing.parties.names import Names
 from tongdui.encoding import hex_of
 from tongdui.orders import Kind
+from tongdui.receipts import Entry
 
 _EPOCH = date(1970, 1, 1)
 
@@ -49,6 +50,32 @@ class Posted(NamedTuple):
     fee: int
     tx_hash: bytes
     block_number: int
+
+
+class EntryOfBlock(NamedTuple):
+    """An entry of a block that is just being read. Most of what it says nobody is shown at once."""
+
+    entry: Entry
+    leaf: bytes
+    tx_hash: bytes
+    block_number: int
+
+    @property
+    def posted(self) -> Posted:
+        """What people are shown of it."""
+        entry = self.entry
+        return Posted(
+            leaf=self.leaf,
+            batch=entry.batch,
+            place=entry.index,
+            expiry_day=entry.expiry_day,
+            points=entry.points,
+            out=entry.out,
+            settled=entry.settled,
+            fee=entry.fee,
+            tx_hash=self.tx_hash,
+            block_number=self.block_number,
+        )
 
 
 class Seen(NamedTuple):

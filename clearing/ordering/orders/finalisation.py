@@ -18,7 +18,7 @@ from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.events import OrderEvents, Results
-from clearing.ordering.orders.facts import Posted
+from clearing.ordering.orders.facts import EntryOfBlock
 from clearing.ordering.orders.models import InstructionRow, Order, OrderKey, OrderRow, OrderState
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.ordering.orders.settled_movements import write_down
@@ -38,7 +38,7 @@ class Decision:
     """Item -> reason."""
     order_reason: str | None = None
     """Why the order as a whole was refused."""
-    posted: dict[int, Posted] = field(default_factory=dict)
+    posted: dict[int, EntryOfBlock] = field(default_factory=dict)
     """Item -> what the chain posted for it."""
     digest: bytes | None = None
     """Of an order refused as a whole: its digest, because somebody may have tried another order with the same nonce."""
@@ -178,12 +178,10 @@ class OrderFinalisation:
 
         Both at once, so that each row is written once. The expiry round will have to look at the accounts in `due` on their days.
         """
+        points, taken, expiring = effects.points.get, reserved.points.get, reserved.expiring.get
         changes = {
             account: Balance(
-                effects.points.get(account, 0),
-                -sign * reserved.points.get(account, 0),
-                -sign * reserved.expiring.get(account, 0),
-                due_on=due.get(account, UNDATED),
+                points(account, 0), -sign * taken(account, 0), -sign * expiring(account, 0), due.get(account, UNDATED)
             )
             for account in {*effects.points, *reserved.points, *reserved.expiring, *due}
         }

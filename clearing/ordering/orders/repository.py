@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from clearing.kit.bulk_insert import insert_all, next_numbers
+from clearing.kit.bulk_insert import insert_all, insert_rows, next_numbers
 from clearing.kit.in_list import in_list, keys_in_list, pairs_in_list
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
@@ -55,9 +55,10 @@ class OrderRepository:
         """Stores orders. Raises IntegrityError where the nonce of one is taken."""
         insert_all(self._session, Order, rows)
 
-    def add_instructions(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Stores orders' instructions. Raises IntegrityError where another live one has the same reference."""
-        insert_all(self._session, Instruction, rows)
+    def add_instructions(self, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Stores orders' instructions: the values of these columns. Raises IntegrityError where another live one has the same
+        reference."""
+        insert_rows(self._session, Instruction, names, rows)
 
     def add_metadata(self, contents: Mapping[tuple[int, int], str]) -> None:
         """Stores the metadata of instructions, by (order's seq, item)."""

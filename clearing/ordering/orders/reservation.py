@@ -120,6 +120,8 @@ class ReservationService:
 
     def _refuse_barred(self, merchant: Merchant, drafts: Sequence[Draft]) -> None:
         """Takes nothing from members that are frozen; but points expire and go back all the same."""
+        if self._bars.is_empty:
+            return
         for draft in drafts:
             if draft.draw is not None and _is_barred_by_freezes(draft):
                 taking = Taking(draft.draw.account[0], draft.sides.giver, draft.at, _recipient(draft))
@@ -142,12 +144,20 @@ def _is_barred_by_freezes(draft: Draft) -> bool:
 
 def _uses(drafts: Sequence[Draft]) -> dict[int, tuple[CapUse, str]]:
     """What an order uses of each agreement's daily cap in all, and the pointer to the points that ask for it first."""
-    uses: dict[int, tuple[CapUse, str]] = {}
-    for draft in sorted(drafts, key=lambda draft: draft.instruction.agreement):
+    first: dict[int, Draft] = {}
+    needed: Counter[int] = Counter()
+    reserved: Counter[int] = Counter()
+    for draft in drafts:
         if (use := draft.cap_use) is not None:
-            before, at = uses.get(draft.instruction.agreement, (CapUse(use.daily_cap, 0, 0), draft.at("points")))
-            total = CapUse(use.daily_cap, before.needed + use.needed, before.reserved + use.reserved)
-            uses[draft.instruction.agreement] = (total, at)
+            agreement = draft.instruction.agreement
+            first.setdefault(agreement, draft)
+            needed[agreement] += use.needed
+            reserved[agreement] += use.reserved
+    uses = {}
+    for agreement, draft in sorted(first.items()):
+        assert draft.cap_use is not None, "it was found by its use"
+        total = CapUse(draft.cap_use.daily_cap, needed[agreement], reserved[agreement])
+        uses[agreement] = (total, draft.at("points"))
     return uses
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
@@ -36,7 +37,7 @@ from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.authorization import AuthorizationService, Signed
 from clearing.ordering.orders.dry_run import dry_run_of
-from clearing.ordering.orders.events import Accepted, OrderEvents
+from clearing.ordering.orders.events import Accepted, OrderEvents, shown_of
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import InstructionRow, OrderRow, OrderState
 from clearing.ordering.orders.repository import OrderRepository, ReferenceKey
@@ -250,7 +251,7 @@ class OrderService:
         self._keep_members(cases)
         try:
             self._orders.add([_stored(case, order) for case, order in zip(cases, orders, strict=True)])
-            self._orders.add_instructions([row for some in rows for row in some])
+            self._orders.add_instructions(_INSTRUCTION_COLUMNS, [row for some in rows for row in some])
             self._orders.add_metadata(metadata)
         except IntegrityError as error:
             if _NONCE_KEY in str(error.orig):
@@ -263,7 +264,7 @@ class OrderService:
         if (dry_run := dry_run_of(self._session)) is not None:
             dry_run.outcomes += [draft.outcome for case in cases for draft in case.drafts]
         accepted = [
-            Accepted(order, [_row(values) for values in some], case.wanted.actor)
+            Accepted(order, [InstructionRow(*_shown(row)) for row in shown_of(order, some)], case.wanted.actor)
             for case, order, some in zip(cases, orders, rows, strict=True)
         ]
         # Last: a refusal after this would leave a gap in the events' numbers, for which their readers wait.
@@ -342,7 +343,16 @@ def _stored(case: _Case, order: OrderRow) -> dict[str, Any]:
     return {**order._asdict(), "packed": case.signed.packed, "has_metadata": has_metadata}
 
 
-def _instructions(case: _Case, order: OrderRow) -> list[dict[str, Any]]:
+_INSTRUCTION_COLUMNS = (
+    *("order_seq", "item", "id", "merchant_number", "kind", "member_id", "address", "program", "agreement", "points"),
+    *("min_out", "expiry_day", "link", "ref", "reference", "target_program", "giver", "receiver", "recipient_id"),
+    *("original_id", "draws_address", "draws_program", "reserves", "payer", "pays", "uses", "live"),
+)
+_shown = itemgetter(*(_INSTRUCTION_COLUMNS.index(name) for name in InstructionRow._fields))
+
+
+def _instructions(case: _Case, order: OrderRow) -> list[tuple[Any, ...]]:
+    """The rows of an order's instructions, by `_INSTRUCTION_COLUMNS`."""
     ids = new_ids([kind_of(draft.instruction.kind).id_prefix for draft in case.drafts])
     items = enumerate(zip(case.drafts, case.reserved, ids, strict=True))
     return [
@@ -351,39 +361,37 @@ def _instructions(case: _Case, order: OrderRow) -> list[dict[str, Any]]:
     ]
 
 
-def _instruction(merchant: int, seq: int, item: int, draft: Draft, reserved: int, fresh_id: str) -> dict[str, Any]:
-    wanted = draft.instruction
-    assert merchant in draft.sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
-    return {
-        "order_seq": seq,
-        "item": item,
-        "id": draft.movement or fresh_id,
-        "merchant_number": merchant,
-        "kind": int(wanted.kind),
-        "member_id": draft.member.id,
-        "address": wanted.member,
-        "program": wanted.program,
-        "agreement": wanted.agreement,
-        "points": wanted.points,
-        "min_out": wanted.min_out,
-        "expiry_day": wanted.expiry_day,
-        "link": wanted.link,
-        "ref": wanted.ref,
-        "reference": draft.request.reference,
-        "target_program": draft.sides.target_program,
-        "giver": draft.sides.giver,
-        "receiver": draft.sides.receiver,
-        "recipient_id": draft.recipient,
-        "original_id": draft.original,
-        "draws_address": draft.draw.account[0] if draft.draw else None,
-        "draws_program": draft.draw.account[1] if draft.draw else None,
-        "reserves": reserved,
-        "payer": draft.charge.payer if draft.charge else None,
-        "pays": draft.charge.micros if draft.charge else 0,
-        "uses": draft.cap_use.reserved if draft.cap_use else 0,
-        "live": True,
-    }
-
-
-def _row(values: dict[str, Any]) -> InstructionRow:
-    return InstructionRow(*(values[name] for name in InstructionRow._fields))
+def _instruction(merchant: int, seq: int, item: int, draft: Draft, reserved: int, fresh_id: str) -> tuple[Any, ...]:
+    wanted, sides, charge = draft.instruction, draft.sides, draft.charge
+    assert merchant in sides[:2], "whoever signs gives or receives: lists of a merchant rely on it"
+    address, program = draft.draw.account if draft.draw is not None else (None, None)
+    use = charge.use if charge is not None else None
+    return (
+        seq,
+        item,
+        draft.movement or fresh_id,
+        merchant,
+        int(wanted.kind),
+        draft.member.id,
+        wanted.member,
+        wanted.program,
+        wanted.agreement,
+        wanted.points,
+        wanted.min_out,
+        wanted.expiry_day,
+        wanted.link,
+        wanted.ref,
+        draft.request.reference,
+        sides.target_program,
+        sides.giver,
+        sides.receiver,
+        draft.recipient,
+        draft.original,
+        address,
+        program,
+        reserved,
+        charge.payer if charge is not None else None,
+        charge.micros if charge is not None else 0,
+        use.reserved if use is not None else 0,
+        True,
+    )

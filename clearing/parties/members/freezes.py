@@ -86,6 +86,11 @@ class Bars:
         if self._barred:
             self._freezes = FreezeRepository(self._session).of([member.id for member in self._barred.values()])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether none of the members that were looked up is barred."""
+        return not self._barred
+
     def require_takeable(self, merchant_number: int, taking: Taking) -> None:
         """Refuses to take points of a member that is frozen for this merchant, for the points' own, or for the whole network.
 
