@@ -6,6 +6,7 @@ All of it is one address. A form that is sent says which step it is: `check`, `e
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from fastapi.responses import Response
@@ -27,18 +28,22 @@ def step_of(form: Form) -> str:
 
 
 async def confirmed(
-    form: FormT, check: Callable[[FormT], Awaitable[PreviewT]], act: Callable[[FormT], Awaitable[Response | None]]
+    form: FormT,
+    check: Callable[[FormT], Awaitable[PreviewT]],
+    act: Callable[[FormT], Awaitable[Response]],
+    words: AbstractContextManager[None] | None = None,
 ) -> Response | PreviewT | None:
     """The answer of what was done, or else what would happen; None if the form itself is to be shown, with what is wrong.
 
-    A preview has a new key, so confirming it twice acts once, and a later preview is another request.
+    A preview has a new key, so confirming it twice acts once, and a later preview is another request. `words` says some refusals
+    in words of its own.
     """
     if not form.is_valid or step_of(form) == EDIT:
         return None
-    with refusals(form):
+    preview = None
+    with refusals(form), words or nullcontext():
         if step_of(form) == DO:
             return await act(form)
         preview = await check(form)
         form.renew_key()
-        return preview
-    return None
+    return preview

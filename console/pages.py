@@ -18,7 +18,7 @@ _TILL = merchant("admin", "manager", "cashier")
 
 PAGES: tuple[Page, ...] = (
     Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
-    Page("till", "/cashier", _("Cashier"), _TILL, TODAY, "till"),
+    Page("till", "/cashier", _("Till"), _TILL, TODAY, "till"),
     Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
     Page("members", "/members", _("Members"), EVERYBODY - TREASURY, POINTS, "members"),
     Page("issue", "/issue", _("Issue points"), _MOVERS, POINTS, "plus"),

@@ -31,7 +31,10 @@ class ByHand(Form):
         lazy("First day without them"), hint=lazy("Left empty, the program's own lifetime decides"), required=False
     )
     reference = Text(
-        lazy("Reference"), hint=lazy("Your document number: a second issue with it is refused"), longest=64, required=False
+        lazy("Reference"),
+        hint=lazy("Your document number: a second issue with it is refused"),
+        longest=64,
+        required=False,
     )
     reason = Text(lazy("Reason"), hint=lazy("For your own books; nobody else sees it"), longest=200)
 

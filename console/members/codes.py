@@ -50,7 +50,9 @@ async def code(visit: Visiting, member: str) -> Response:
                 member, points=form.values["points"], program=form.values["program"], idempotency_key=form.key
             )
             if made.code is None or made.qr is None:
-                return visit.redirect(member_address(member), _("The code was shown already: make a new one."), tone="warn")
+                return visit.redirect(
+                    member_address(member), _("The code was shown already: make a new one."), tone="warn"
+                )
             return _shown(visit, found, "member", made.code, made.expires_at, _qr(made.qr), made.points, made.program)
     return await _ask(visit, member, form)
 

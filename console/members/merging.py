@@ -29,6 +29,7 @@ async def confirm(visit: Visiting, merge: str) -> Response:
     form = await Form.read(visit.request)
     with refusals(form):
         await visit.client.merges.confirm(merge, idempotency_key=form.key)
+    if form.is_valid:
         return visit.redirect(f"/members/merges/{merge}", _("The members are one. Their points move now."))
     return await _show(visit, merge, form)
 
@@ -38,8 +39,9 @@ async def cancel(visit: Visiting, merge: str) -> Response:
     """Takes the proposal back."""
     form = await Form.read(visit.request)
     with refusals(form):
-        merged = await visit.client.merges.cancel(merge, idempotency_key=form.key)
-        return visit.redirect(member_address(merged.member), _("The proposal is withdrawn: nothing was merged."))
+        await visit.client.merges.cancel(merge, idempotency_key=form.key)
+    if form.is_valid:
+        return visit.redirect(f"/members/merges/{merge}")
     return await _show(visit, merge, form)
 
 

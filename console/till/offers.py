@@ -75,7 +75,10 @@ async def offers_of(visit: Visit) -> list[Offer]:
     at = now()
     usable = [agreement for agreement in agreements.data if agreement.is_usable_at(at)]
     offers = (_offer(agreement, visit.merchant) for agreement in usable)
-    return [*_redemptions(programs), *sorted(filter(None, offers), key=lambda offer: (offer.kind != "spend", offer.program))]
+    return [
+        *_redemptions(programs),
+        *sorted(filter(None, offers), key=lambda offer: (offer.kind != "spend", offer.program)),
+    ]
 
 
 def _redemptions(programs: Sequence[Program]) -> list[Offer]:

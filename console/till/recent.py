@@ -1,4 +1,4 @@
-"""The last movements of a till: the browser remembers their ids for as long as the person is signed in, and the gateway says what they are."""
+"""The last movements of a till: the browser remembers their ids while the person is signed in; the gateway says what they are."""
 
 from __future__ import annotations
 

@@ -75,24 +75,19 @@ async def sell(visit: Visiting) -> Response:
     if offer is not None and not offer.by_code and str(form.values.get("who") or "").lower().startswith(_CODE):
         form.refuse("who", _("This is a member's code. For your own points, scan the card."))
 
-    async def check(form: Sale) -> Preview | None:
+    async def check(form: Sale) -> Preview:
         assert offer is not None
-        with plain_words(form, offer):
-            return await _preview(visit, offer, await _dry_run(visit, offer, form), form)
-        return None
+        return await _preview(visit, offer, await _dry_run(visit, offer, form), form)
 
-    async def act(form: Sale) -> Response | None:
+    async def act(form: Sale) -> Response:
         assert offer is not None
-        with plain_words(form, offer):
-            made = await _collection(visit, offer).create(
-                **_arguments(_instruction(visit, offer, form)), idempotency_key=form.key, wait=_WAIT
-            )
-            response = visit.redirect(f"{_PATH}?{urlencode({'done': made.id, 'offer': offer.id})}")
-            remember(visit, response, made.id)
-            return response
-        return None
+        arguments = _arguments(_instruction(visit, offer, form))
+        made = await _collection(visit, offer).create(**arguments, idempotency_key=form.key, wait=_WAIT)
+        response = visit.redirect(f"{_PATH}?{urlencode({'done': made.id, 'offer': offer.id})}")
+        remember(visit, response, made.id)
+        return response
 
-    answer = await confirmed(form, check, act)
+    answer = await confirmed(form, check, act, plain_words(form, offer) if offer is not None else None)
     return answer if isinstance(answer, Response) else await _page(visit, form, offers, answer)
 
 

@@ -52,7 +52,10 @@ def _sentences(offer: Offer) -> dict[str, tuple[str, str]]:
     return {
         "not_found": ("who", unknown),
         "unknown_member": ("who", unknown),
-        "member_frozen": ("who", _("This member is frozen: nobody may take points. Take another payment, and ask your manager.")),
+        "member_frozen": (
+            "who",
+            _("This member is frozen: nobody may take points. Take another payment, and ask your manager."),
+        ),
         "member_code_other_program": (
             "who",
             _("This code is for other points than %(program)s.") % {"program": offer.program},

@@ -28,7 +28,10 @@ class Gift(Form):
     program = Choice(lazy("Program"))
     points = Points(lazy("Points"))
     reference = Text(
-        lazy("Reference"), hint=lazy("Your document number: a second transfer with it is refused"), longest=64, required=False
+        lazy("Reference"),
+        hint=lazy("Your document number: a second transfer with it is refused"),
+        longest=64,
+        required=False,
     )
     reason = Text(lazy("Reason"), hint=lazy("For your own books; nobody else sees it"), longest=200)
 
