@@ -3,5 +3,7 @@ import "../js/copy.js";
 import "../js/dialogs.js";
 import "../js/forms.js";
 import "../js/live.js";
+import "../js/countdown.js";
+import "../js/till.js";
 import "../js/charts.js";
 import "../js/place.js";

@@ -1,0 +1,1 @@
+"""Issuing points by hand: goodwill, or what a till has missed."""

@@ -1,0 +1,1 @@
+"""Members: who they are to the merchant, what points they have, and what can be done for them."""

@@ -1,0 +1,163 @@
+"""Members: the list, one member, and what can be done for it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+
+from console.members.codes import router as codes
+from console.members.erasing import router as erasing
+from console.members.forms import Freeze, NewMember, NewNumber, OldNumber
+from console.members.merging import router as merging
+from console.members.view import may_keep, may_move, may_number, whole
+from console.naming import ID_PREFIX, member_address, shown_name
+from console.problems import refusals
+from console.visit import NotYours, Visit, Visiting
+from pages.forms import Form
+from pages.paging import CURSOR, pager_of
+from pages.translations import gettext as _
+from tongdui import BadRequestError, UnprocessableError
+
+router = APIRouter()
+_ROWS = 50
+
+
+@router.get("")
+async def members(visit: Visiting) -> Response:
+    """The list, newest first; searched, in the order of the numbers."""
+    query = visit.request.query_params
+    search, state = (query.get("search") or "").strip(), query.get("state") or None
+    if search.startswith(ID_PREFIX):
+        return RedirectResponse(member_address(search), 303)
+    is_address = search.lower().startswith("0x")
+    mistake, page = None, None
+    try:
+        page = await visit.client.members.list(
+            prefix=search if search and not is_address else None,
+            address=search if is_address else None,
+            state=state if state in ("active", "frozen") else None,
+            page_size=_ROWS,
+        ).page(query.get(CURSOR) or None)
+    except (UnprocessableError, BadRequestError):
+        mistake = _("No number looks like this.")
+    return visit.page(
+        "members/list.html",
+        status=422 if mistake else 200,
+        members=page.data if page else (),
+        pager=pager_of(visit.request, page.next_cursor if page else None),
+        search=search,
+        state=state,
+        mistake=mistake,
+        may_number=may_number(visit),
+    )
+
+
+@router.get("/new")
+async def ask_new(visit: Visiting) -> Response:
+    """Asks for a new member."""
+    query = visit.request.query_params
+    return _new(visit, NewMember({"external_id": query.get("number"), "member": query.get("member")}))
+
+
+@router.post("/new")
+async def register(visit: Visiting) -> Response:
+    """Registers a member; with a link code, the one that another merchant knows."""
+    form = await NewMember.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            member = await visit.client.members.create(
+                external_id=form.values["external_id"],
+                link_code=form.values["link_code"],
+                member=form.values["member"],
+                reissue=form.values["reissue"],
+                idempotency_key=form.key,
+            )
+            return visit.redirect(member_address(member.id), _("The member is registered."))
+    return _new(visit, form)
+
+
+def _new(visit: Visit, form: Form) -> Response:
+    _keeper(visit)
+    crumbs = [(_("Register a member"), None)]
+    return visit.page("members/new.html", form=form, status=form.status, crumbs=crumbs)
+
+
+router.include_router(merging)
+
+
+@router.get("/{member}")
+async def one(visit: Visiting, member: str) -> Response:
+    """One member."""
+    return await _one(visit, member)
+
+
+@router.post("/{member}/numbers")
+async def add_number(visit: Visiting, member: str) -> Response:
+    """Gives the member a further number."""
+    form = await NewNumber.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            await visit.client.members.add_external_id(
+                member, form.values["external_id"], reissue=form.values["reissue"], idempotency_key=form.key
+            )
+            return visit.redirect(member_address(member), _("The member has a further number."))
+    return await _one(visit, member, numbers=form)
+
+
+@router.post("/{member}/numbers/retire")
+async def retire_number(visit: Visiting, member: str) -> Response:
+    """Lets a number lead to the member no more."""
+    form = await OldNumber.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            number = form.values["external_id"]
+            await visit.client.members.retire_external_id(member, number, idempotency_key=form.key)
+            return visit.redirect(member_address(member), _("The number %(number)s is retired.") % {"number": number})
+    return await _one(visit, member, retiring=form)
+
+
+@router.post("/{member}/freeze")
+async def freeze(visit: Visiting, member: str) -> Response:
+    """Lets nobody take the member's points."""
+    form = await Freeze.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            await visit.client.members.freeze(member, reason=form.values["reason"], idempotency_key=form.key)
+            return visit.redirect(member_address(member), _("The member is frozen."))
+    return await _one(visit, member, freezing=form)
+
+
+@router.post("/{member}/unfreeze")
+async def unfreeze(visit: Visiting, member: str) -> Response:
+    """Takes the freeze back."""
+    form = await Form.read(visit.request)
+    await visit.client.members.unfreeze(member, idempotency_key=form.key)
+    return visit.redirect(member_address(member), _("Your freeze is taken back."))
+
+
+async def _one(visit: Visit, reference: str, **forms: Form) -> Response:
+    found = await whole(visit, reference)
+    asked = {"numbers": NewNumber(), "retiring": OldNumber(), "freezing": Freeze(), **forms}
+    return visit.page(
+        "members/member.html",
+        status=max(form.status for form in asked.values()),
+        whole=found,
+        name=shown_name(found.member),
+        pager=pager_of(visit.request, found.next_cursor),
+        may_keep=may_keep(visit),
+        may_number=may_number(visit),
+        may_move=may_move(visit),
+        is_frozen_by_us=visit.seat.merchant in found.is_frozen_by if visit.seat.merchant else bool(found.is_frozen_by),
+        crumbs=[(shown_name(found.member), None)],
+        plain=Form(),
+        **asked,
+    )
+
+
+def _keeper(visit: Visit) -> None:
+    if not may_number(visit):
+        raise NotYours
+
+
+router.include_router(codes)
+router.include_router(erasing)

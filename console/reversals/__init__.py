@@ -1,0 +1,1 @@
+"""Giving back: an earlier movement is undone, in whole or in part."""

@@ -1,0 +1,1 @@
+"""The cashier's page: scan, see what would happen, confirm with one key."""

@@ -1,0 +1,1 @@
+"""Points that go from one member to another."""
