@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.registry import EVERYBODY, MERCHANT, TREASURY, Group, Page
+from console.registry import AUDITOR, EVERYBODY, MERCHANT, OPERATOR, TREASURY, Group, Page, merchant
 from pages.translations import lazy as _
 
 TODAY = Group("today", "")
@@ -13,8 +13,19 @@ SETTINGS = Group("settings", _("Settings"))
 
 GROUPS = (TODAY, POINTS, PARTNERS, NETWORK, SETTINGS)
 
+AT_A_DESK = MERCHANT - merchant("cashier")
+"""A merchant's people who do not stand at a till."""
+
 PAGES: tuple[Page, ...] = (
     Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
     Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
+    Page(
+        "agreements",
+        "/agreements",
+        _("Agreements"),
+        (MERCHANT - merchant("cashier")) | OPERATOR | AUDITOR,
+        PARTNERS,
+        "agreements",
+    ),
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
 )

@@ -33,7 +33,10 @@ async def terminate(visit: Visiting, agreement: str) -> Response:
         else:
             with refusals(form):
                 await visit.client.agreements.terminate(
-                    agreement, effective_at=_signed_end(form), signature=form.values.get("signature"), idempotency_key=form.key
+                    agreement,
+                    effective_at=_signed_end(form),
+                    signature=form.values.get("signature"),
+                    idempotency_key=form.key,
                 )
                 return visit.redirect(f"/agreements/{agreement}", _("Its end is on the way to the chain."))
     return await _page(visit, found, form)

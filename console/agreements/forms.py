@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from pages.forms import BasisPoints, Choice, Choices, Flag, Form, Hidden, Moment, Money, Points, Ratio, Text, Whole
 from pages.formats import basis_points
+from pages.forms import BasisPoints, Choice, Choices, Flag, Form, Hidden, Moment, Money, Points, Ratio, Text, Whole
 from pages.presentation import presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import Agreement, Merchant, Program
 
-SIDES = {"source": lazy("The source side: whoever issues the points"), "target": lazy("The target side: whoever takes them")}
+SIDES = {
+    "source": lazy("The source side: whoever issues the points"),
+    "target": lazy("The target side: whoever takes them"),
+}
 IMAGINED_POINTS = 1_000
 _MAX_PART = 2**32 - 1
 _SIGNATURE = re.compile(r"(0x)?[0-9a-fA-F]{128,130}")
@@ -23,13 +26,26 @@ MAX_GRACE_MINUTES = 30 * 24 * 60
 """As long as the contract lets an old version live beside the new one."""
 
 
+_POINTS = Points(lazy("Points to try it with"), required=False)
+_GRACE = Whole(
+    lazy("Minutes that the old version stays usable"),
+    most=MAX_GRACE_MINUTES,
+    pointer="/grace_seconds",
+    hint=lazy("So that locked quotes and signed orders keep their promise. An hour is enough for all of them."),
+)
+
+
 class Terms(Form):
     """The terms that every agreement has, and that a new version of it may change."""
 
     unit_price_micros = Money(
-        lazy("Price of a point"), least=0, hint=lazy("What the source merchant pays the target merchant for each point.")
+        lazy("Price of a point"),
+        least=0,
+        hint=lazy("What the source merchant pays the target merchant for each point."),
     )
-    fee_bps = BasisPoints(lazy("Fee of the operator"), hint=lazy("A share of the price, paid by the source merchant on top."))
+    fee_bps = BasisPoints(
+        lazy("Fee of the operator"), hint=lazy("A share of the price, paid by the source merchant on top.")
+    )
     max_points = Points(lazy("Most points at once"))
     daily_cap = Points(lazy("Most points a day"), hint=lazy("The network's day."))
     initiators = Choices(
@@ -40,7 +56,9 @@ class Terms(Form):
     valid_from = Moment(lazy("Begins"), required=False, hint=lazy("At once, if it is empty."))
     valid_until = Moment(lazy("Ends"))
     accept_by = Moment(
-        lazy("To be signed by"), required=False, hint=lazy("After it signatures are worth nothing. By default 30 days from now.")
+        lazy("To be signed by"),
+        required=False,
+        hint=lazy("After it signatures are worth nothing. By default 30 days from now."),
     )
 
     def check(self) -> None:
@@ -65,7 +83,9 @@ class Terms(Form):
 
 class _Exchanged(Terms):
     rate = Ratio(
-        lazy("Rate"), pointer="/rate_num", hint=lazy("Target points for one source point, such as 9/10. Exactly as you write it.")
+        lazy("Rate"),
+        pointer="/rate_num",
+        hint=lazy("Target points for one source point, such as 9/10. Exactly as you write it."),
     )
     lifetime_days = Whole(
         lazy("Days until the new points expire"), most=65_535, hint=lazy("0 for never."), required=False
@@ -85,7 +105,7 @@ class NewExchange(_Exchanged):
 
     source_program = Choice(lazy("Points that the member gives"))
     target_program = Choice(lazy("Points that the member gets"))
-    points = Points(lazy("Points to try it with"), required=False)
+    points = _POINTS
 
     def check(self) -> None:
         """The two programs differ."""
@@ -103,29 +123,25 @@ class NewAcceptance(Terms):
 
     source_program = Choice(lazy("Points that the member gives"))
     target_merchant = Choice(lazy("Merchant that takes them for goods"))
-    points = Points(lazy("Points to try it with"), required=False)
+    points = _POINTS
 
     def sides(self) -> dict[str, str]:
         """Between whom."""
         return {name: self.values[name] for name in ("source_program", "target_merchant")}
 
 
-class _Replacing(Terms):
-    grace_minutes = Whole(
-        lazy("Minutes that the old version stays usable"),
-        most=MAX_GRACE_MINUTES,
-        pointer="/grace_seconds",
-        hint=lazy("So that locked quotes and signed orders keep their promise. An hour is enough for all of them."),
-    )
-    points = Points(lazy("Points to try it with"), required=False)
-
-
-class ReplaceExchange(_Exchanged, _Replacing):
+class ReplaceExchange(_Exchanged):
     """A new version of an exchange agreement."""
 
+    grace_minutes = _GRACE
+    points = _POINTS
 
-class ReplaceAcceptance(_Replacing):
+
+class ReplaceAcceptance(Terms):
     """A new version of an acceptance agreement."""
+
+    grace_minutes = _GRACE
+    points = _POINTS
 
 
 class Signature(Form):
@@ -145,9 +161,13 @@ class Confirm(Form):
 class End(Form):
     """When an agreement ends. It is asked twice."""
 
-    effective_at = Moment(lazy("Ends"), required=False, hint=lazy("At once, if it is empty. It can only end earlier than agreed."))
+    effective_at = Moment(
+        lazy("Ends"), required=False, hint=lazy("At once, if it is empty. It can only end earlier than agreed.")
+    )
     reviewed = Hidden("", required=False)
-    signature = Text(lazy("Signature"), longest=132, required=False, hint=lazy("65 bytes in hexadecimal, as the SDK makes it."))
+    signature = Text(
+        lazy("Signature"), longest=132, required=False, hint=lazy("65 bytes in hexadecimal, as the SDK makes it.")
+    )
 
     def check(self) -> None:
         """A signature, if there is one, looks like one."""
@@ -155,7 +175,16 @@ class End(Form):
 
 
 TERM_NAMES = (
-    *("unit_price_micros", "fee_bps", "max_points", "daily_cap", "initiators", "valid_from", "valid_until", "accept_by"),
+    *(
+        "unit_price_micros",
+        "fee_bps",
+        "max_points",
+        "daily_cap",
+        "initiators",
+        "valid_from",
+        "valid_until",
+        "accept_by",
+    ),
     *("rate", "lifetime_days", "keep_expiry"),
 )
 
@@ -175,7 +204,9 @@ def _check_rate(form: Form) -> None:
 
 def defaults(minimum_fee_bps: int, today: datetime) -> dict[str, Any]:
     """What a new proposal begins with."""
-    end = (today.astimezone(presentation().zone) + timedelta(days=365)).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (today.astimezone(presentation().zone) + timedelta(days=365)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
     return {
         "fee_bps": minimum_fee_bps,
         "minimum_fee_bps": minimum_fee_bps,
@@ -192,7 +223,16 @@ def defaults(minimum_fee_bps: int, today: datetime) -> dict[str, Any]:
 
 def terms_of(agreement: Agreement, minimum_fee_bps: int) -> dict[str, Any]:
     """The terms of an agreement, to begin its new version with."""
-    same = ("unit_price_micros", "fee_bps", "max_points", "daily_cap", "initiators", "valid_until", "lifetime_days", "keep_expiry")
+    same = (
+        "unit_price_micros",
+        "fee_bps",
+        "max_points",
+        "daily_cap",
+        "initiators",
+        "valid_until",
+        "lifetime_days",
+        "keep_expiry",
+    )
     return {
         **{name: getattr(agreement, name) for name in same},
         "rate": f"{agreement.rate_num}/{agreement.rate_den}",
@@ -210,10 +250,16 @@ def program_options(programs: Sequence[Program], own: str) -> list[tuple[str, st
 
 def merchant_options(merchants: Sequence[Merchant]) -> list[tuple[str, str]]:
     """Merchants to choose from; the network's own is no partner."""
-    return [(one.id, one.name) for one in sorted(merchants, key=lambda one: one.name) if one.number and one.status == "active"]
+    return [
+        (one.id, one.name)
+        for one in sorted(merchants, key=lambda one: one.name)
+        if one.number and one.status == "active"
+    ]
 
 
-def options_of(form: type[Form], programs: Sequence[Program], merchants: Sequence[Merchant], own: str) -> Mapping[str, Any]:
+def options_of(
+    form: type[Form], programs: Sequence[Program], merchants: Sequence[Merchant], own: str
+) -> Mapping[str, Any]:
     """What the choices of a form offer."""
     offered = {
         "source_program": program_options(programs, own),

@@ -20,7 +20,6 @@ from console.agreements.forms import (
 from console.agreements.view import cycle_graph, cycle_sentence, differences, now, sentences_of_preview
 from console.problems import refusals
 from console.visit import NotYours, Visit, Visiting
-from pages.formats import money
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Agreement
@@ -49,7 +48,8 @@ async def propose(visit: Visiting, kind: str = "exchange") -> Response:
     )
     if form.is_valid:
         with refusals(form):
-            made = await visit.client.agreements.propose(**form.sides(), **form.terms(), idempotency_key=form.key)
+            terms: dict[str, Any] = {**form.sides(), **form.terms()}
+            made = await visit.client.agreements.propose(**terms, idempotency_key=form.key)
             return visit.redirect(f"/agreements/{made.id}", _("The terms are proposed. The other side sees them now."))
     return _page(visit, form)
 
@@ -79,7 +79,9 @@ async def _typed(visit: Visit, kind: str, old: Agreement | None) -> Form:
 def _sides(form: Form, old: Agreement | None) -> dict[str, str] | None:
     """Between whom, as far as it is chosen."""
     if old is not None:
-        target = {"target_program": old.target_program} if old.target_program else {"target_merchant": old.target_merchant}
+        target = (
+            {"target_program": old.target_program} if old.target_program else {"target_merchant": old.target_merchant}
+        )
         return {"source_program": old.source_program, **target}
     names = [name for name in ("source_program", "target_program", "target_merchant") if name in form.fields]
     found = {name: form.values.get(name) for name in names}
@@ -91,16 +93,17 @@ async def _asked(
 ) -> dict[str, Any]:
     """The gateway's answer, in words and drawn."""
     form = Form()
+    found: dict[str, Any] = {"wrong": form.general}
     with refusals(form):
-        seen = await visit.client.agreements.preview(**sides, **terms, points=points, supersedes=old)  # type: ignore[arg-type]
+        asked: dict[str, Any] = {**sides, **terms, "points": points, "supersedes": old}
+        seen = await visit.client.agreements.preview(**asked)
         rates, merchants = await asyncio.gather(visit.client.agreements.rates(), _names(visit))
-        found: dict[str, Any] = {"said": sentences_of_preview(seen, visit.merchant, merchants), "preview": seen, "cycle": None}
+        found = {"said": sentences_of_preview(seen, visit.merchant, merchants), "preview": seen, "cycle": None}
         if seen.cycle is not None:
-            label = str(terms["rate"]) if "rate" in terms else str(money(terms["unit_price_micros"]).striptags())
+            label = str(terms["rate"]) if "rate" in terms else ""
             new = (seen.source_program, seen.target_program or "", label)
             found["cycle"] = (cycle_sentence(seen.cycle), cycle_graph(seen.cycle, rates, new), seen.cycle.is_allowed)
-        return found
-    return {"wrong": form.general, "original": form.original}
+    return {**found, "original": form.original}
 
 
 async def _names(visit: Visit) -> dict[str, str]:

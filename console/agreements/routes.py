@@ -85,7 +85,11 @@ async def sign(visit: Visiting, agreement: str) -> Response:
             signed = await visit.client.agreements.sign(
                 agreement, signature=form.values.get("signature"), idempotency_key=form.key
             )
-            told = _("Both sides have signed: it goes to the chain.") if len(signed.signed_by) == 2 else _("You have signed.")
+            told = (
+                _("Both sides have signed: it goes to the chain.")
+                if len(signed.signed_by) == 2
+                else _("You have signed.")
+            )
             return visit.redirect(f"/agreements/{agreement}", told)
     return _page(visit, found, form)
 
@@ -94,10 +98,11 @@ async def sign(visit: Visiting, agreement: str) -> Response:
 async def withdraw(visit: Visiting, agreement: str) -> Response:
     """Withdraws a proposal of one's own, or declines one of the other side."""
     form = await Confirm.read(visit.request)
-    with refusals(form):
-        ended = await visit.client.agreements.withdraw(agreement, idempotency_key=form.key)
-        told = _("The proposal is withdrawn.") if ended.state == "withdrawn" else _("The proposal is declined.")
-        return visit.redirect(f"/agreements/{agreement}", told)
+    if form.is_valid:
+        with refusals(form):
+            ended = await visit.client.agreements.withdraw(agreement, idempotency_key=form.key)
+            told = _("The proposal is withdrawn.") if ended.state == "withdrawn" else _("The proposal is declined.")
+            return visit.redirect(f"/agreements/{agreement}", told)
     return _page(visit, await detail(visit, agreement), form)
 
 

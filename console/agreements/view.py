@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 from console.visit import Visit
 from pages.charts import Edge, Graph, Node
@@ -28,7 +29,14 @@ STATES = {
     "lapsed": lazy("Lapsed"),
     "failed": lazy("Refused by the chain"),
 }
-TONES = {"proposed": "info", "accepted": "info", "active": "good", "failed": "bad", "terminated": "warn", "superseded": ""}
+TONES = {
+    "proposed": "info",
+    "accepted": "info",
+    "active": "good",
+    "failed": "bad",
+    "terminated": "warn",
+    "superseded": "",
+}
 HAPPENED = {
     "agreement.proposed": lazy("Proposed"),
     "agreement.signed": lazy("Signed"),
@@ -227,10 +235,16 @@ def conversion_of(agreement: Agreement, points: int) -> Conversion:
     return Conversion(points=points, points_burnt=burnt, out=out, settled_micros=settled, fee_micros=fee)
 
 
-def sentences(conversion: Conversion, *, source: str, target: str | None, payer: str | None, payee: str | None) -> list[str]:
+def sentences(
+    conversion: Conversion, *, source: str, target: str | None, payer: str | None, payee: str | None
+) -> list[str]:
     """What happens, from the view of somebody: `payer` and `payee` are names, None for oneself."""
     given, got = f"{count(conversion.points_burnt)} {source}", f"{count(conversion.out)} {target}" if target else None
-    said = [_("%(given)s become %(got)s.") % {"given": given, "got": got} if got else _("%(given)s buy goods.") % {"given": given}]
+    said = [
+        _("%(given)s become %(got)s.") % {"given": given, "got": got}
+        if got
+        else _("%(given)s buy goods.") % {"given": given}
+    ]
     left = conversion.points - conversion.points_burnt
     if left:
         said.append(_("%(left)s stay with the member: they buy no whole point.") % {"left": f"{count(left)} {source}"})
@@ -274,7 +288,9 @@ def cycle_sentence(cycle: RateCycle) -> str:
     path = " → ".join(cycle.path)
     parts = {"path": path, "given": count(gain.denominator), "back": count(gain.numerator), "program": cycle.path[0]}
     if gain > 1:
-        return _("%(path)s: %(given)s %(program)s would come back as %(back)s. Points would come out of nothing.") % parts
+        return (
+            _("%(path)s: %(given)s %(program)s would come back as %(back)s. Points would come out of nothing.") % parts
+        )
     if gain == 1:
         return _("%(path)s: as many points come back as were given, never more.") % parts
     return _("%(path)s: %(given)s %(program)s come back as %(back)s. Nobody gains by going round.") % parts
@@ -288,8 +304,12 @@ def rate_graph(rates: Rates) -> Graph:
     nodes = [Node(one.program, one.program) for one in rates.nodes]
     takers = {one.target_merchant for one in rates.edges if one.target_program is None}
     names = {one.merchant: one.merchant_name for one in rates.nodes}
-    nodes += [Node(taker, _("Goods of %(merchant)s") % {"merchant": names.get(taker, taker)}) for taker in sorted(takers)]
-    edges = [Edge(one.source_program, one.target_program or one.target_merchant, edge_label(one)) for one in rates.edges]
+    nodes += [
+        Node(taker, _("Goods of %(merchant)s") % {"merchant": names.get(taker, taker)}) for taker in sorted(takers)
+    ]
+    edges = [
+        Edge(one.source_program, one.target_program or one.target_merchant, edge_label(one)) for one in rates.edges
+    ]
     return Graph(_("What points become"), nodes, edges)
 
 
@@ -315,29 +335,29 @@ def cycle_graph(cycle: RateCycle, rates: Rates, new: tuple[str, str, str]) -> Gr
 # -------------------------------------------------------------------- differences of versions
 
 
-def differences(old: Agreement, new: Mapping[str, object]) -> list[tuple[str, str, str]]:
+def differences(old: Agreement, new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """What a new version changes: the term's name, what it was, what it becomes."""
     found = []
     for name, (label, show) in _TERMS.items():
         if name not in new or new[name] is None:
             continue
-        before = old.rate if name == "rate" else getattr(old, name)
+        before: Any = getattr(old, name)
         after = new[name]
         if name == "initiators":
-            before, after = tuple(sorted(before)), tuple(sorted(after))  # type: ignore[call-overload]
+            before, after = tuple(sorted(before)), tuple(sorted(after))
         if before != after:
             found.append((str(label), show(before), show(after)))
     return found
 
 
-def _fraction(value: object) -> str:
-    exact = Fraction(value)  # type: ignore[arg-type]
+def _fraction(value: Any) -> str:
+    exact = Fraction(value)
     return f"{exact.numerator}/{exact.denominator}"
 
 
-def _sides(value: object) -> str:
+def _sides(value: Any) -> str:
     names = {"source": _("source"), "target": _("target")}
-    return _(", ").join(names[str(side)] for side in value)  # type: ignore[attr-defined]
+    return _(", ").join(names[str(side)] for side in value)
 
 
 _TERMS = {
