@@ -18,6 +18,7 @@ from console.agreements.forms import (
     options_of,
 )
 from console.agreements.view import cycle_graph, cycle_sentence, differences, now, sentences_of_preview
+from console.merchants import merchant_names
 from console.problems import refusals
 from console.visit import NotYours, Visit, Visiting
 from pages.forms import Form
@@ -97,17 +98,13 @@ async def _asked(
     with refusals(form):
         asked: dict[str, Any] = {**sides, **terms, "points": points, "supersedes": old}
         seen = await visit.client.agreements.preview(**asked)
-        rates, merchants = await asyncio.gather(visit.client.agreements.rates(), _names(visit))
+        rates, merchants = await asyncio.gather(visit.client.agreements.rates(), merchant_names(visit))
         found = {"said": sentences_of_preview(seen, visit.merchant, merchants), "preview": seen, "cycle": None}
         if seen.cycle is not None:
             label = str(terms["rate"]) if "rate" in terms else ""
             new = (seen.source_program, seen.target_program or "", label)
             found["cycle"] = (cycle_sentence(seen.cycle), cycle_graph(seen.cycle, rates, new), seen.cycle.is_allowed)
     return {**found, "original": form.original}
-
-
-async def _names(visit: Visit) -> dict[str, str]:
-    return {one.id: one.name async for one in visit.client.merchants.list(page_size=200)}
 
 
 async def _own_programs(visit: Visit) -> set[str]:

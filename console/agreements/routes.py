@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 
@@ -19,6 +21,7 @@ from console.agreements.view import (
     sentences_of,
     shown,
 )
+from console.merchants import merchant_names
 from console.problems import refusals
 from console.visit import Visit, Visiting
 from pages.forms import Form
@@ -57,11 +60,9 @@ async def list_agreements(
 @router.get("/rates")
 async def rates(visit: Visiting) -> Response:
     """The rates as a graph."""
-    found = await visit.client.agreements.rates()
-    names = {one.merchant: one.merchant_name for one in found.nodes}
-    return visit.page(
-        "agreements/rates.html", rates=found, graph=rate_graph(found), names=names, crumbs=[(_("Rates"), None)]
-    )
+    found, names = await asyncio.gather(visit.client.agreements.rates(), merchant_names(visit))
+    graph = rate_graph(found, names)
+    return visit.page("agreements/rates.html", rates=found, graph=graph, names=names, crumbs=[(_("Rates"), None)])
 
 
 router.get("/new")(proposing.new)

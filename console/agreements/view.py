@@ -299,11 +299,10 @@ def cycle_sentence(cycle: RateCycle) -> str:
 # -------------------------------------------------------------------- graphs
 
 
-def rate_graph(rates: Rates) -> Graph:
-    """Programs, and what their points become."""
+def rate_graph(rates: Rates, names: Mapping[str, str]) -> Graph:
+    """Programs, and what their points become. `names` are those of merchants."""
     nodes = [Node(one.program, one.program) for one in rates.nodes]
     takers = {one.target_merchant for one in rates.edges if one.target_program is None}
-    names = {one.merchant: one.merchant_name for one in rates.nodes}
     nodes += [
         Node(taker, _("Goods of %(merchant)s") % {"merchant": names.get(taker, taker)}) for taker in sorted(takers)
     ]

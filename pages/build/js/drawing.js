@@ -105,6 +105,7 @@ function graph(data, token) {
         right: 60,
         top: 40,
         bottom: 40,
+        preserveAspect: true, // a circle stays one on a phone
         roam: false,
         symbolSize: 46,
         edgeSymbol: ["none", "arrow"],
@@ -117,6 +118,7 @@ function graph(data, token) {
         data: data.nodes.map((node, at) => ({
           ...node,
           ...onCircle(at, data.nodes.length),
+          label: node.name.length > 6 ? { position: "bottom", width: 110, overflow: "break" } : undefined,
           itemStyle: node.marked ? { borderColor: token("bad"), borderWidth: 3 } : undefined,
         })),
         links: data.edges.map((edge) => ({
