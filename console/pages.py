@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.registry import EVERYBODY, MERCHANT, TREASURY, Group, Page, merchant
+from console.registry import AUDITOR, EVERYBODY, MERCHANT, OPERATOR, TREASURY, Group, Page, merchant
 from pages.translations import lazy as _
 
 TODAY = Group("today", "")
@@ -13,16 +13,19 @@ SETTINGS = Group("settings", _("Settings"))
 
 GROUPS = (TODAY, POINTS, PARTNERS, NETWORK, SETTINGS)
 
-_MOVERS = merchant("admin", "manager")
-_TILL = merchant("admin", "manager", "cashier")
+MOVERS = merchant("admin", "manager")
+TILL = merchant("admin", "manager", "cashier")
+AT_A_DESK = MERCHANT - merchant("cashier")
+"""A merchant's people who do not stand at a till."""
 
 PAGES: tuple[Page, ...] = (
     Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
-    Page("till", "/cashier", _("Till"), _TILL, TODAY, "till"),
+    Page("till", "/cashier", _("Till"), TILL, TODAY, "till"),
     Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
     Page("members", "/members", _("Members"), EVERYBODY - TREASURY, POINTS, "members"),
-    Page("issue", "/issue", _("Issue points"), _MOVERS, POINTS, "plus"),
-    Page("transfer", "/transfer", _("Transfer points"), _MOVERS, POINTS, "swap"),
-    Page("reversals", "/reversals", _("Give back"), _TILL, POINTS, "undo"),
+    Page("issue", "/issue", _("Issue points"), MOVERS, POINTS, "plus"),
+    Page("transfer", "/transfer", _("Transfer points"), MOVERS, POINTS, "swap"),
+    Page("reversals", "/reversals", _("Give back"), TILL, POINTS, "undo"),
+    Page("agreements", "/agreements", _("Agreements"), AT_A_DESK | OPERATOR | AUDITOR, PARTNERS, "agreements"),
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
 )

@@ -149,6 +149,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/agreements/{agreement}/termination"): _merchant(Scope.AGREE),
     ("GET", "/v1/agreements"): _READERS,
     ("GET", "/v1/agreements/{agreement}"): _READERS,
+    ("GET", "/v1/agreements/{agreement}/use"): _READERS,
     ("POST", "/v1/api_keys"): _KEY_MAKERS,
     ("GET", "/v1/api_keys"): _READERS,
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,

@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from ._pagination import Page as Page
     from ._pagination import Pages as Pages
     from ._rates import AgreementPreview as AgreementPreview
+    from ._rates import AgreementUse as AgreementUse
     from ._rates import Conversion as Conversion
     from ._rates import RateCycle as RateCycle
     from ._rates import RateEdge as RateEdge
@@ -288,6 +289,7 @@ _NAMES = {
     ),
     "_rates": (
         "AgreementPreview",
+        "AgreementUse",
         "Conversion",
         "RateCycle",
         "RateEdge",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 
 from tongdui._models import AgreementWarning, Model
@@ -50,6 +50,17 @@ class AgreementPreview(Model):
     conversion: Conversion
     cycle: RateCycle | None = None
     warnings: tuple[AgreementWarning, ...] = ()
+
+
+class AgreementUse(Model):
+    """What an agreement has used of the daily cap: source points burnt on the day, and those on their way to the chain."""
+
+    agreement: str
+    day: date
+    daily_cap: int
+    burnt_points: int
+    reserved_points: int
+    left_points: int
 
 
 class RateNode(Model):

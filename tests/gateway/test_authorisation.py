@@ -71,6 +71,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/agreements/{agreement}/termination"): {"merchant:agree"},
     ("GET", "/v1/agreements"): READ,
     ("GET", "/v1/agreements/{agreement}"): READ,
+    ("GET", "/v1/agreements/{agreement}/use"): READ,
     ("POST", "/v1/quotes"): {"merchant:exchange", "merchant:spend"},
     ("POST", "/v1/nonces"): MOVERS,
     ("POST", "/v1/issuances"): {"merchant:issue"},

@@ -85,3 +85,15 @@ def test_the_graph_has_the_live_agreements_that_the_caller_may_see(site: Site) -
     assert {node["program"] for node in seen_by_other["nodes"]} == {"RGA", "RGC"}
     everything = site.get("/v1/rates", caller="auditor")
     assert {live["id"], goods["id"]} <= {edge["agreement"] for edge in everything["edges"]}
+
+
+def test_an_agreement_says_what_is_left_of_todays_cap(site: Site) -> None:
+    giver, taker, other = (site.merchant(program=code) for code in ("USA", "USB", "USC"))
+    agreement = agree(giver, taker)["id"]
+    member = giver.member("use")
+    site.give(member, "USA", 500)
+    giver.post("/v1/exchanges", {"agreement": agreement, "member": member, "points": 100})
+    used = taker.get(f"/v1/agreements/{agreement}/use")
+    assert (used["burnt_points"] + used["reserved_points"], used["daily_cap"] - used["left_points"]) == (100, 100)
+    assert used == site.get(f"/v1/agreements/{agreement}/use")
+    assert site.call("GET", f"/v1/agreements/{agreement}/use", caller=other.id).status_code == 404

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
@@ -74,6 +76,19 @@ class PositionRepository:
         self._session.execute(insert.values(values).on_conflict_do_nothing())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankFilter:
+    """Which bank movements a list shows. What is None does not matter."""
+
+    kind: str
+    merchant_number: int | None = None
+    state: BankMovementState | None = None
+    bank_refs: Collection[bytes] | None = None
+    """Hashes of the bank's references."""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
 class BankMovementRepository:
     """Deposits and withdrawals in one session."""
 
@@ -107,8 +122,17 @@ class BankMovementRepository:
         # One query, so that a withdrawal which the chain confirms meanwhile is neither missing from both nor counted in both.
         return sum(micros * sign for micros, sign in self._session.execute(union_all(there, leaving)))
 
-    def list(self, *, kind: str, merchant_number: int | None, after: str | None, limit: int) -> Sequence[BankMovement]:
-        """Movements of a kind, newest first."""
-        of_kind = select(BankMovement).where(BankMovement.kind == kind)
-        query = where_given(of_kind, (BankMovement.merchant_number, merchant_number))
+    def list(self, wanted: BankFilter, *, after: str | None, limit: int) -> Sequence[BankMovement]:
+        """The movements that the filter wants, newest first."""
+        query = where_given(
+            select(BankMovement).where(BankMovement.kind == wanted.kind),
+            (BankMovement.merchant_number, wanted.merchant_number),
+            (BankMovement.state, wanted.state),
+        )
+        if wanted.bank_refs is not None:
+            query = query.where(BankMovement.bank_ref.in_(wanted.bank_refs))
+        if wanted.created_from is not None:
+            query = query.where(BankMovement.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            query = query.where(BankMovement.created_at < wanted.created_before)
         return self._session.scalars(newest_first(query, BankMovement.id, after, limit)).all()

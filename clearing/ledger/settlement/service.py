@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +18,7 @@ from clearing.kit.locks import lock_until_commit
 from clearing.kit.viewer import Viewer
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
-from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
+from clearing.ledger.settlement.repository import BankFilter, BankMovementRepository, PositionRepository
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.merchants.service import check_micros, require_merchant
@@ -25,6 +27,19 @@ from tongdui.encoding import hex_of, keccak256
 BankKind = Literal["deposit", "withdrawal"]
 _PREFIX = {"deposit": "dep", "withdrawal": "wdr"}
 _FUNCTION = {"deposit": "deposit", "withdrawal": "withdraw"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankSearch:
+    """Which deposits or withdrawals somebody asks for. What is None or empty does not matter."""
+
+    kind: BankKind
+    merchant: str | None = None
+    state: BankMovementState | None = None
+    bank_references: Sequence[str] = ()
+    """Whatever was booked under one of these references of the bank."""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 class SettlementService:
@@ -101,10 +116,24 @@ class SettlementService:
         return self._positions.get(merchant.number)
 
     def bank_movements(
-        self, viewer: Viewer, kind: BankKind, *, after: str | None, limit: int
+        self, viewer: Viewer, search: BankSearch, *, after: str | None, limit: int
     ) -> Sequence[BankMovement]:
-        """The deposits or withdrawals that the viewer may see, newest first."""
-        return self._movements.list(kind=kind, merchant_number=viewer.merchant_number, after=after, limit=limit)
+        """The deposits or withdrawals of a search that the viewer may see, newest first."""
+        number = viewer.merchant_number
+        if search.merchant is not None:
+            asked = require_merchant(self._session, search.merchant).number
+            if number not in (None, asked):
+                return []
+            number = asked
+        wanted = BankFilter(
+            kind=search.kind,
+            merchant_number=number,
+            state=search.state,
+            bank_refs=[keccak256(one.encode()) for one in search.bank_references] or None,
+            created_from=search.created_from,
+            created_before=search.created_before,
+        )
+        return self._movements.list(wanted, after=after, limit=limit)
 
     def bank_movement(self, viewer: Viewer, kind: BankKind, movement_id: str) -> BankMovement:
         """The deposit or withdrawal with this id, or NotFound where it is another merchant's."""

@@ -32,7 +32,7 @@ from clearing.parties.agreements.terms import (
     require_party,
     terms_of,
 )
-from clearing.parties.agreements.visibility import locked_for_party, unknown_agreement
+from clearing.parties.agreements.visibility import locked_for_party, visible_agreement
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.service import require_program
@@ -117,10 +117,7 @@ class AgreementService:
 
     def visible(self, viewer: Viewer, agreement_id: str) -> Agreement:
         """The agreement with this id, or NotFound if the viewer is not one of its parties."""
-        agreement = self._agreements.by_id(agreement_id)
-        if agreement is None or not viewer.sees(agreement.source_merchant, agreement.target_merchant):
-            raise unknown_agreement(agreement_id)
-        return agreement
+        return visible_agreement(self._session, viewer, agreement_id)
 
     def visible_of(self, viewer: Viewer, agreement_ids: Collection[str]) -> Sequence[Agreement]:
         """Those of these agreements that the viewer may see."""

@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity, instant
+from clearing.kit.viewer import Viewer
 from clearing.parties.agreements.conversion import Conversion, convert
 from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementUse, Initiator, Route
 from clearing.parties.agreements.repository import REGISTERED, AgreementUseRepository
+from clearing.parties.agreements.visibility import visible_agreement
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from clearing.parties.merchants.service import require_merchant, require_participating
@@ -215,6 +217,14 @@ class UsabilityService:
         today = self._network.day_at(self._clock.unix())
         used = self._uses.burnt_or_reserved(agreement.number or 0, today)
         CapStanding(used, AgreementUse(points=0)).require(agreement.daily_cap, points, pointer)
+
+    def use_today(self, viewer: Viewer, agreement_id: str) -> tuple[Agreement, int, CapStanding]:
+        """An agreement that the viewer may see, the network's day, and what it has used of that day's cap."""
+        agreement = visible_agreement(self._session, viewer, agreement_id)
+        number, today = agreement.number or 0, self._network.day_at(self._clock.unix())
+        burnt = self._uses.burnt(number, today)
+        reserved = self._uses.burnt(number, AgreementUseRepository.RESERVED) if number else 0
+        return agreement, today, CapStanding(burnt, AgreementUse(points=reserved))
 
     def lock_caps(self, agreement_numbers: Collection[int]) -> dict[int, CapStanding]:
         """What these agreements have used of their daily caps: nobody else reserves of them until this transaction ends."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import NotFound
+from clearing.kit.viewer import Viewer
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.merchants.models import Merchant
@@ -36,6 +37,14 @@ def locked_for_party(agreements: AgreementRepository, merchant: Merchant, agreem
     """The agreement with this id, locked until the transaction ends; NotFound if the merchant is not one of its parties."""
     agreement = agreements.lock(agreement_id)
     if agreement is None or merchant.number not in (agreement.source_merchant, agreement.target_merchant):
+        raise unknown_agreement(agreement_id)
+    return agreement
+
+
+def visible_agreement(session: Session, viewer: Viewer, agreement_id: str) -> Agreement:
+    """The agreement with this id, or NotFound if the viewer is not one of its parties."""
+    agreement = AgreementRepository(session).by_id(agreement_id)
+    if agreement is None or not viewer.sees(agreement.source_merchant, agreement.target_merchant):
         raise unknown_agreement(agreement_id)
     return agreement
 

@@ -12,6 +12,7 @@ from gateway.api.agreements.schemas import (
     AgreementCreate,
     AgreementPreviewCreate,
     AgreementPreviewView,
+    AgreementUseView,
     AgreementView,
     KindName,
     SignatureAdd,
@@ -26,6 +27,7 @@ from gateway.api.agreements.view import (
     preview_service,
     preview_view,
     termination_service,
+    use_view,
 )
 from gateway.http.endpoint import Endpoint, Looking, Mutating, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
@@ -101,3 +103,9 @@ def list_agreements(
 def get_agreement(agreement: str, call: Reading) -> AgreementView:
     """One agreement."""
     return agreement_view(call, agreement_service(call).visible(call.viewer, agreement))
+
+
+@router.get("/v1/agreements/{agreement}/use")
+def get_agreement_use(agreement: str, call: Reading) -> AgreementUseView:
+    """What an agreement has used of today's cap, orders on their way counted."""
+    return use_view(call, agreement)

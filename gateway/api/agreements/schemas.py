@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
@@ -186,6 +186,17 @@ class AgreementView(View):
     reason: str | None = Field(description="why the contract refused to register it, or to terminate it")
     warnings: list[WarningView]
     created_at: datetime
+
+
+class AgreementUseView(View):
+    """What an agreement has used of today's cap. The cap leaves room for `left_points` more source points."""
+
+    agreement: str
+    day: date = Field(description="the network's day")
+    daily_cap: int
+    burnt_points: int = Field(description="source points burnt on the day, less what reversals gave back")
+    reserved_points: int = Field(description="source points that orders on their way to the chain may burn")
+    left_points: int
 
 
 class ConversionView(View):

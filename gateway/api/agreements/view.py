@@ -10,8 +10,10 @@ from clearing.parties.agreements.models import Agreement
 from clearing.parties.agreements.preview import Preview, PreviewService
 from clearing.parties.agreements.service import AgreementService
 from clearing.parties.agreements.termination import TerminationService
+from clearing.parties.agreements.usability import UsabilityService
 from gateway.api.agreements.schemas import (
     AgreementPreviewView,
+    AgreementUseView,
     AgreementView,
     ConversionView,
     CycleView,
@@ -53,6 +55,22 @@ def agreement_views(call: Call) -> Callable[[Agreement], AgreementView]:
     """Makes the views of several agreements; what their warnings depend on is read once."""
     descriptions = AgreementDescriptions(call.session, call.names)
     return lambda agreement: AgreementView(**descriptions.of(agreement))
+
+
+def use_view(call: Call, agreement_id: str) -> AgreementUseView:
+    """What an agreement has used of today's cap."""
+    network = call.gateway.network
+    service = UsabilityService(call.session, network=network)
+    agreement, day, standing = service.use_today(call.viewer, agreement_id)
+    burnt, reserved = standing.burnt, standing.reserved.points
+    return AgreementUseView(
+        agreement=agreement.id,
+        day=network.date_of(day),
+        daily_cap=agreement.daily_cap,
+        burnt_points=burnt,
+        reserved_points=reserved,
+        left_points=max(agreement.daily_cap - burnt - reserved, 0),
+    )
 
 
 def preview_view(call: Call, preview: Preview, points: int) -> AgreementPreviewView:

@@ -1,19 +1,48 @@
 """Positions, and money at the settlement bank."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 
-from clearing.ledger.settlement.service import BankKind, SettlementService
-from gateway.api.settlement.schemas import BankMovementCreate, BankMovementView, PositionView
+from clearing.kit.fields import MerchantId, Moment
+from clearing.ledger.settlement.models import BankMovementState
+from clearing.ledger.settlement.service import BankKind, BankSearch, SettlementService
+from gateway.api.settlement.schemas import BankMovementCreate, BankMovementView, BankReference, PositionView
 from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS, bank_movement_view, position_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of, pair, pair_cursor
 from gateway.http.results import Started
 from gateway.http.schemas import Page
+
+
+@dataclass(frozen=True, slots=True)
+class BankMovementQuery:
+    """Which deposits or withdrawals, and which page of them."""
+
+    merchant: Annotated[MerchantId | None, Query(description="only this merchant's")] = None
+    state: Annotated[BankMovementState | None, Query()] = None
+    bank_reference: Annotated[
+        tuple[BankReference, ...],
+        Query(
+            alias="bank_reference[]",
+            max_length=100,
+            description="what was booked under these references of the bank; up to 100 of them",
+        ),
+    ] = ()
+    created_from: Annotated[
+        Moment | None, Query(alias="created[gte]", description="RFC 3339: booked at this moment or later")
+    ] = None
+    created_before: Annotated[
+        Moment | None, Query(alias="created[lt]", description="RFC 3339: booked before this moment")
+    ] = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor = None
+
+
+Wanted = Annotated[BankMovementQuery, Depends()]
 
 router = APIRouter(route_class=Endpoint, tags=["settlement"])
 
@@ -42,9 +71,9 @@ def create_deposit(body: BankMovementCreate, call: Waitable) -> Started[BankMove
 
 
 @router.get("/v1/deposits")
-def list_deposits(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[BankMovementView]:
+def list_deposits(call: Reading, wanted: Wanted) -> Page[BankMovementView]:
     """Deposits, newest first."""
-    return _bank_movements(call, "deposit", limit, cursor)
+    return _bank_movements(call, "deposit", wanted)
 
 
 @router.get("/v1/deposits/{movement}")
@@ -63,9 +92,9 @@ def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Started[BankM
 
 
 @router.get("/v1/withdrawals")
-def list_withdrawals(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[BankMovementView]:
+def list_withdrawals(call: Reading, wanted: Wanted) -> Page[BankMovementView]:
     """Withdrawals, newest first."""
-    return _bank_movements(call, "withdrawal", limit, cursor)
+    return _bank_movements(call, "withdrawal", wanted)
 
 
 @router.get("/v1/withdrawals/{movement}")
@@ -74,10 +103,18 @@ def get_withdrawal(movement: str, call: Reading) -> BankMovementView:
     return _bank_movement(call, "withdrawal", movement)
 
 
-def _bank_movements(call: Call, kind: BankKind, limit: int, cursor: str | None) -> Page[BankMovementView]:
-    after = id_after(cursor, DEPOSITS.prefix if kind == "deposit" else WITHDRAWALS.prefix)
-    rows = SettlementService(call.session).bank_movements(call.viewer, kind, after=after, limit=limit + 1)
-    return page_of(rows, limit, partial(bank_movement_view, call), lambda movement: movement.id)
+def _bank_movements(call: Call, kind: BankKind, wanted: BankMovementQuery) -> Page[BankMovementView]:
+    after = id_after(wanted.cursor, DEPOSITS.prefix if kind == "deposit" else WITHDRAWALS.prefix)
+    search = BankSearch(
+        kind=kind,
+        merchant=wanted.merchant,
+        state=wanted.state,
+        bank_references=wanted.bank_reference,
+        created_from=wanted.created_from,
+        created_before=wanted.created_before,
+    )
+    rows = SettlementService(call.session).bank_movements(call.viewer, search, after=after, limit=wanted.limit + 1)
+    return page_of(rows, wanted.limit, partial(bank_movement_view, call), lambda movement: movement.id)
 
 
 def _bank_movement(call: Call, kind: BankKind, movement_id: str) -> BankMovementView:

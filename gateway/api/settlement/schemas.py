@@ -11,13 +11,15 @@ from clearing.kit.fields import MerchantId, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
 from gateway.http.schemas import Body, View
 
+BankReference = Annotated[Text, Field(min_length=1, max_length=140)]
+
 
 class BankMovementCreate(Body):
     """Money that came in or will go out."""
 
     merchant: MerchantId
     micros: Micros
-    bank_reference: Annotated[Text, Field(min_length=1, max_length=140, description="it can be booked once")]
+    bank_reference: Annotated[BankReference, Field(description="it can be booked once")]
 
 
 class BankMovementView(View):

@@ -38,6 +38,7 @@ export function options(data, token, common, chart) {
         data: data.nodes.map((node, at) => ({
           ...node,
           ...onCircle(at, data.nodes.length, chart),
+          label: node.name.length > 6 ? { position: "bottom", width: 110, overflow: "break" } : undefined,
           itemStyle: node.marked ? { borderColor: token("bad"), borderWidth: 3 } : undefined,
         })),
         links: data.edges.map((edge) => ({

@@ -13,7 +13,7 @@ from tongdui._gateway import Identified, expanding, given, name_of, new_key, opt
 from tongdui._instruction import ProgramName, code_of
 from tongdui._models import Agreement
 from tongdui._pagination import Query, listing
-from tongdui._rates import AgreementPreview, Rates
+from tongdui._rates import AgreementPreview, AgreementUse, Rates
 from tongdui._resource import Resource
 from tongdui._signing import signed
 from tongdui.orders import UINT64_MAX, termination_digest
@@ -204,6 +204,7 @@ class _Agreements(Resource):
         self,
         agreement: str | Identified,
         *,
+        signature: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Agreement]:
@@ -214,6 +215,7 @@ class _Agreements(Resource):
 
         Args:
             agreement: The agreement, or its id.
+            signature: Your signature over the agreement's digest, if another machine has made it.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the agreement is active.
 
@@ -225,10 +227,10 @@ class _Agreements(Resource):
             SigningError: The signer's merchant is not a party to the agreement.
         """
         name = name_of(agreement)
-        if self._gateway.options.signer is not None:
+        if signature is None and self._gateway.options.signer is not None:
             found = yield from self._gateway.get(Agreement, f"{_PATH}/{segment(name)}")
             return (yield from self._sign(found, idempotency_key, wait))
-        return (yield from self._add_signature(name, {}, idempotency_key, wait))
+        return (yield from self._add_signature(name, given(signature=signature), idempotency_key, wait))
 
     @operation
     def withdraw(self, agreement: str | Identified, *, idempotency_key: str | None = None) -> Flow[Agreement]:
@@ -255,6 +257,7 @@ class _Agreements(Resource):
         agreement: str | Identified,
         *,
         effective_at: datetime | None = None,
+        signature: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Agreement]:
@@ -265,6 +268,7 @@ class _Agreements(Resource):
         Args:
             agreement: The agreement, or its id. It is on the chain.
             effective_at: When it ends. By default at once.
+            signature: Your signature over the termination's digest, if another machine has made it. It covers `effective_at`.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has confirmed the end.
 
@@ -278,7 +282,9 @@ class _Agreements(Resource):
         """
         name = name_of(agreement)
         body = given(effective_at=_instant(effective_at, "effective_at") if effective_at is not None else None)
-        if self._gateway.options.signer is not None:
+        if signature is not None:
+            body["signature"] = signature
+        elif self._gateway.options.signer is not None:
             body = yield from self._signed_termination(name, effective_at)
         path = f"{_PATH}/{segment(name)}"
         return (
@@ -291,6 +297,21 @@ class _Agreements(Resource):
     def get(self, agreement: str, *, expand: Collection[str] = ()) -> Flow[Agreement]:
         """Fetch one agreement by its id; fields in `expand` are whole in `expanded`. Raises NotFoundError."""
         return (yield from self._gateway.get(Agreement, f"{_PATH}/{segment(agreement)}", expand=expand))
+
+    @operation
+    def use(self, agreement: str | Identified) -> Flow[AgreementUse]:
+        """Fetch what an agreement has used of today's cap.
+
+        Args:
+            agreement: The agreement, or its id.
+
+        Returns:
+            Source points burnt, on their way, and left.
+
+        Raises:
+            NotFoundError: There is none with this id, or you may not see it.
+        """
+        return (yield from self._gateway.get(AgreementUse, f"{_PATH}/{segment(name_of(agreement))}/use"))
 
     @operation
     def wait(self, agreement: str | Identified, timeout: float = 30.0) -> Flow[Agreement]:

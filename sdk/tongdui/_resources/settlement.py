@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from tongdui._activity import PositionHistory
 from tongdui._amounts import whole_number
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, name_of, segment
+from tongdui._gateway import Identified, name_of, optional_name_of, segment
 from tongdui._models import BankMovement, Position
-from tongdui._pagination import Query, listing
+from tongdui._pagination import Query, listing, moment_parameter
 from tongdui._resource import Resource
 
 _MICROS_MAX = 2**95 - 1
@@ -96,9 +98,38 @@ class _BankMovements(Resource):
         return (yield from self._gateway.get(BankMovement, f"{self._path}/{segment(movement)}"))
 
     @listing
-    def list(self, *, page_size: int | None = None) -> Query[BankMovement]:
-        """List all bookings, newest first, `page_size` at a time."""
-        return Query(self._path, BankMovement, {"limit": page_size})
+    def list(
+        self,
+        *,
+        merchant: str | Identified | None = None,
+        state: str | None = None,
+        bank_references: Sequence[str] = (),
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int | None = None,
+    ) -> Query[BankMovement]:
+        """List your bookings, newest first; for the network's own roles, everyone's.
+
+        Args:
+            merchant: Only this merchant's.
+            state: Only what is `pending`, `posted` or `failed`.
+            bank_references: Only what was booked under one of these references of the bank; at most 100.
+            created_from: Only what was booked at this moment or later.
+            created_before: Only what was booked before this moment.
+            page_size: Bookings to fetch at a time.
+
+        Returns:
+            An iterator that fetches pages as you go.
+        """
+        params = {
+            "merchant": optional_name_of(merchant),
+            "state": state,
+            "bank_reference[]": tuple(bank_references) or None,
+            "created[gte]": moment_parameter(created_from, "created_from"),
+            "created[lt]": moment_parameter(created_before, "created_before"),
+            "limit": page_size,
+        }
+        return Query(self._path, BankMovement, params)
 
 
 class _Deposits(_BankMovements):

@@ -1,0 +1,129 @@
+"""Agreements: the list, one of them, and what the merchant does with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from console.agreements import ending, proposing, replacing
+from console.agreements.forms import Confirm, Signature
+from console.agreements.view import (
+    ACTING_TITLES,
+    HAPPENED,
+    KINDS,
+    STATES,
+    Detail,
+    detail,
+    names_in,
+    rate_graph,
+    sentences_of,
+    shown,
+)
+from console.merchants import merchant_names
+from console.problems import refusals
+from console.visit import Visit, Visiting
+from pages.forms import Form
+from pages.paging import pager_of
+from pages.translations import gettext as _
+
+router = APIRouter()
+_PAGE = 25
+
+
+@router.get("")
+async def list_agreements(
+    visit: Visiting, state: str = "", kind: str = "", program: str = "", cursor: str | None = None
+) -> Response:
+    """All agreements, newest first."""
+    wanted = visit.client.agreements.list(
+        state=state if state in STATES else None,
+        kind=kind if kind in KINDS else None,
+        program=program.strip().upper() or None,
+        expand=["source_merchant", "target_merchant"],
+        page_size=_PAGE,
+    )
+    page = await wanted.page(cursor)
+    names = names_in(page.data)
+    return visit.page(
+        "agreements/agreements.html",
+        rows=[shown(visit, one, names) for one in page.data],
+        states=STATES,
+        kinds=KINDS,
+        chosen={"state": state, "kind": kind, "program": program},
+        may_act=visit.seat.role == "merchant" and visit.seat.title in ACTING_TITLES,
+        pager=pager_of(visit.request, page.next_cursor),
+    )
+
+
+@router.get("/rates")
+async def rates(visit: Visiting) -> Response:
+    """The rates as a graph."""
+    found, names = await asyncio.gather(visit.client.agreements.rates(), merchant_names(visit))
+    graph = rate_graph(found, names)
+    return visit.page("agreements/rates.html", rates=found, graph=graph, names=names, crumbs=[(_("Rates"), None)])
+
+
+router.get("/new")(proposing.new)
+router.post("/new")(proposing.propose)
+router.post("/preview")(proposing.preview)
+
+
+@router.get("/{agreement}")
+async def show(visit: Visiting, agreement: str) -> Response:
+    """One agreement."""
+    return _page(visit, await detail(visit, agreement), Signature())
+
+
+@router.post("/{agreement}/sign")
+async def sign(visit: Visiting, agreement: str) -> Response:
+    """Signs it: with the key that the gateway keeps, or with a signature that was made elsewhere."""
+    found = await detail(visit, agreement)
+    form: Form = await (Signature if found.keeps_own_key else Confirm).read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            signed = await visit.client.agreements.sign(
+                agreement, signature=form.values.get("signature"), idempotency_key=form.key
+            )
+            told = (
+                _("Both sides have signed: it goes to the chain.")
+                if len(signed.signed_by) == 2
+                else _("You have signed.")
+            )
+            return visit.redirect(f"/agreements/{agreement}", told)
+    return _page(visit, found, form)
+
+
+@router.post("/{agreement}/withdraw")
+async def withdraw(visit: Visiting, agreement: str) -> Response:
+    """Withdraws a proposal of one's own, or declines one of the other side."""
+    form = await Confirm.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            ended = await visit.client.agreements.withdraw(agreement, idempotency_key=form.key)
+            told = _("The proposal is withdrawn.") if ended.state == "withdrawn" else _("The proposal is declined.")
+            return visit.redirect(f"/agreements/{agreement}", told)
+    return _page(visit, await detail(visit, agreement), form)
+
+
+router.get("/{agreement}/supersede")(replacing.new_version)
+router.post("/{agreement}/supersede")(replacing.supersede)
+router.get("/{agreement}/terminate")(ending.ask)
+router.post("/{agreement}/terminate")(ending.terminate)
+
+
+def _page(visit: Visit, found: Detail, form: Form) -> Response:
+    return visit.page(
+        "agreements/agreement.html",
+        detail=found,
+        one=found.shown,
+        agreement=found.shown.agreement,
+        form=form,
+        happened=HAPPENED,
+        kinds=KINDS,
+        said=sentences_of(found.shown, 1_000),
+        gateway_url=str(visit.parts.settings.gateway_url),
+        status=form.status,
+        crumbs=[(found.shown.title, None)],
+    )
