@@ -58,7 +58,7 @@ from gateway.api.staff import routes as staff
 from gateway.api.statements import routes as statements
 from gateway.api.tags import TAGS
 from gateway.api.webhook_endpoints import routes as webhook_endpoints
-from gateway.http import description, problem_pages, problems
+from gateway.http import description, front_page, problem_pages, problems
 from gateway.http.acceptance import accept_group
 from gateway.http.context import ChainResource, Gateway
 from gateway.http.description import Extras
@@ -166,6 +166,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     problems.install(app)
     description.install(app, Extras(TAGS, BODIES, PATHS, webhooks))
     problem_pages.install(app)
+    front_page.install(app, settings.console_url)
     for router in ROUTERS:
         app.include_router(router)
     app.state.paths = Paths([*app.routes, *(route for router in ROUTERS for route in router.routes)])

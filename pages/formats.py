@@ -113,6 +113,6 @@ def short(identifier: str) -> str:
 
 def nothing() -> Markup:
     """What stands where there is no value, also for a screen reader."""
-    return Markup('<span class="muted" aria-hidden="true">—</span><span class="visually-hidden">{}</span>').format(
-        escape(_("none"))
-    )
+    return Markup(
+        '<span class="muted is-nothing" aria-hidden="true">—</span><span class="visually-hidden">{}</span>'
+    ).format(escape(_("none")))

@@ -21,14 +21,14 @@ def install(app: FastAPI) -> None:
 
     @app.get("/problems", include_in_schema=False)
     def index() -> HTMLResponse:
-        return HTMLResponse(_page("Problems of this gateway", _index()))
+        return HTMLResponse(html_page("Problems of this gateway", _index()))
 
     @app.get("/problems/{name}", include_in_schema=False)
     def page(name: str) -> HTMLResponse:
         kind = CATALOGUE.get(name.replace("-", "_"))
         if kind is None:
             raise HTTPException(404)
-        return HTMLResponse(_page(kind.title, _explanation(kind)))
+        return HTMLResponse(html_page(kind.title, _explanation(kind)))
 
 
 def _index() -> str:
@@ -49,7 +49,8 @@ def _explanation(kind: ProblemKind) -> str:
     )
 
 
-def _page(title: str, content: str) -> str:
+def html_page(title: str, content: str) -> str:
+    """A page of the gateway's own: it needs no file and no script."""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>{content}</html>"

@@ -4,7 +4,6 @@ types them, and numbers may have separators."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -23,6 +22,10 @@ _WHOLE = re.compile(r"\d+", re.ASCII)
 _DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SEPARATORS = re.compile(r"(?<=\d)[,\s](?=\d{3}(\D|$))")
+
+
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {ord("。"): "."}
+"""Full-width signs, as the usual ones. Other digits are left alone: 10² is not 102."""
 
 
 class Mistake(Exception):
@@ -316,7 +319,7 @@ class File(Field):
 
 def plain_number(text: str) -> str:
     """A number as a keyboard with an input method writes it, without separators."""
-    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).replace("。", ".").strip())
+    return _SEPARATORS.sub("", text.translate(_NARROW).strip())
 
 
 def _scaled(text: str, digits: int) -> int | None:

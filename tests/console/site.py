@@ -22,6 +22,7 @@ from clearing.parties.staff.titles import Title
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from console.sessions import SessionCookie
 from console.settings import Settings
+from console.visit import LANGUAGE_COOKIE
 from tests.gateway.staff import PASSWORD, password_hash
 from tongdui import Agreement, Client, Issue, Movement, yuan
 
@@ -204,6 +205,7 @@ class Person:
     """Somebody with a browser of their own. Whatever the browser complains about fails the test, unless it is `excused`."""
 
     site: Site
+    url: str
     context: BrowserContext
     page: Page
     seat: str
@@ -215,7 +217,7 @@ class Person:
 
     def open(self, path: str, *, status: int = 200) -> Page:
         """Opens a page of the console, and waits until it is drawn."""
-        response = self.page.goto(self.site.url + path)
+        response = self.page.goto(self.url + path)
         assert response is not None
         assert response.status == status, f"{path}: {response.status}"
         self.page.wait_for_load_state("load")
@@ -259,8 +261,12 @@ def person(
     width: str = "desktop",
     token: str | None = None,
     scheme: str = "light",
+    at: str | None = None,
 ) -> Iterator[Person]:
-    """Somebody on a seat, with a browser in a language and of a width; nobody in particular without a seat."""
+    """Somebody on a seat, with a browser in a language and of a width; nobody in particular without a seat.
+
+    `token` is another session's than the seat's, `at` the address of another console than the site's.
+    """
     wide, high = WIDTHS[width]
     context = browser.new_context(
         viewport={"width": wide, "height": high},
@@ -269,13 +275,15 @@ def person(
         reduced_motion="reduce",
         timezone_id="Asia/Shanghai",
     )
+    address = at or site.url
+    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": address}])
     own = token or (site.seats[seat] if seat else None)
     if own:
         context.add_cookies(
-            [{"name": site.cookie, "value": own, "url": site.url, "httpOnly": True, "sameSite": "Strict"}]
+            [{"name": site.cookie, "value": own, "url": address, "httpOnly": True, "sameSite": "Strict"}]
         )
     page = context.new_page()
-    found = Person(site, context, page, seat or "nobody", language, width)
+    found = Person(site, address, context, page, seat or "nobody", language, width)
     _listen(page, found.complaints)
     try:
         yield found

@@ -37,7 +37,7 @@ def _problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]
 
 def test_an_unknown_path(site: Site) -> None:
     _problem(site.call("GET", "/v1/nothing"), 404, "not_found")
-    _problem(site.http.get("/"), 404, "not_found")
+    _problem(site.http.get("/nothing"), 404, "not_found")
 
 
 def test_a_method_that_a_path_does_not_take(site: Site) -> None:
