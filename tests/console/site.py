@@ -22,6 +22,7 @@ from clearing.parties.staff.titles import Title
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from console.sessions import SessionCookie
 from console.settings import Settings
+from console.visit import LANGUAGE_COOKIE
 from tests.gateway.staff import PASSWORD, password_hash
 from tongdui import Agreement, Client, Issue, Movement, yuan
 
@@ -108,7 +109,7 @@ class Site:
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client without a browser, signed in with this token."""
-        cookies = {self.cookie: token} if token else {}
+        cookies = {self.cookie: token, LANGUAGE_COOKIE: "en"} if token else {}
         return httpx.Client(base_url=self.url, cookies=cookies, headers={"Accept-Language": "en"}, timeout=60)
 
     def close(self) -> None:
@@ -272,7 +273,10 @@ def person(
     own = token or (site.seats[seat] if seat else None)
     if own:
         context.add_cookies(
-            [{"name": site.cookie, "value": own, "url": site.url, "httpOnly": True, "sameSite": "Strict"}]
+            [
+                {"name": site.cookie, "value": own, "url": site.url, "httpOnly": True, "sameSite": "Strict"},
+                {"name": LANGUAGE_COOKIE, "value": language, "url": site.url},  # the staff of these tests read Chinese
+            ]
         )
     page = context.new_page()
     found = Person(site, context, page, seat or "nobody", language, width)
