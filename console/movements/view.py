@@ -43,7 +43,7 @@ class Story:
     @property
     def accepted_by(self) -> str | None:
         """Who had it accepted: a person of the staff, or an API key. Only its own merchant sees that."""
-        return next((event.actor for event in self.events if event.type == "order.accepted"), None)
+        return next((event.actor_name or event.actor for event in self.events if event.type == "order.accepted"), None)
 
 
 async def story_of(visit: Visit, identifier: str) -> Story:

@@ -109,7 +109,7 @@ class Site:
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client without a browser, signed in with this token."""
-        cookies = {self.cookie: token} if token else {}
+        cookies = {self.cookie: token, LANGUAGE_COOKIE: "en"} if token else {}
         return httpx.Client(base_url=self.url, cookies=cookies, headers={"Accept-Language": "en"}, timeout=60)
 
     def close(self) -> None:
@@ -280,7 +280,10 @@ def person(
     own = token or (site.seats[seat] if seat else None)
     if own:
         context.add_cookies(
-            [{"name": site.cookie, "value": own, "url": address, "httpOnly": True, "sameSite": "Strict"}]
+            [
+                {"name": site.cookie, "value": own, "url": address, "httpOnly": True, "sameSite": "Strict"},
+                {"name": LANGUAGE_COOKIE, "value": language, "url": address},  # the staff of these tests read Chinese
+            ]
         )
     page = context.new_page()
     found = Person(site, address, context, page, seat or "nobody", language, width)

@@ -209,7 +209,7 @@ def test_new_movements_come_without_moving_what_is_looked_at(site: Site, someone
         program="FUEL", member="external:FC-1001", points=77, wait=WAIT
     )
     page.locator(f"#row-{made.id}").wait_for(state="attached")
-    expect(page.locator(f"#row-{made.id} .state-good")).to_be_attached()
+    page.locator(f"#row-{made.id} .state-good").wait_for(state="attached")
     after = page.locator(f"#{kept}").bounding_box()
     assert before is not None
     assert after is not None

@@ -111,7 +111,7 @@ def test_a_file_can_be_dropped_and_chosen_by_keyboard(someone: Someone, receipt:
     assert check.run() == "no_file"
     assert page.evaluate("document.activeElement.type") == "file"
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(receipt)
     assert check.result() == "valid"
     dropped = page.evaluate_handle(

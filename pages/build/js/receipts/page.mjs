@@ -227,8 +227,11 @@ const started = new WeakSet();
 
 function start(root) {
   for (const form of root.querySelectorAll("[data-receipt-check]")) {
-    if (!started.has(form)) new ReceiptForm(form);
+    if (started.has(form)) continue;
     started.add(form);
+    new ReceiptForm(form);
+    const waiting = form.closest("[data-until-receipt]");
+    waiting?.replaceWith(...waiting.childNodes); // what came later would fetch the form anew, and what was checked would be gone
   }
 }
 
