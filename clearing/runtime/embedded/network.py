@@ -211,6 +211,7 @@ class EmbeddedNetwork:
             "TONGDUI_NODE_PATIENCE": "0",  # there is no other node: a block that it lacks is lost
             "TONGDUI_GATEWAY_HOST": HOST,
             "TONGDUI_GATEWAY_PORT": str(self.gateway_port),
+            **({"TONGDUI_CONSOLE_URL": self.console_url} if self.console else {}),
         }
 
     def _environment(self) -> dict[str, str]:
