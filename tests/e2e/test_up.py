@@ -118,6 +118,15 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpNetwork]:
     assert "Stopped." in found.log
 
 
+def test_the_first_operator_signs_in_with_what_is_printed_once(network: UpNetwork) -> None:
+    printed = json.loads((network.directory / ".tongdui/first-operator.json").read_text())
+    assert f"password  {printed['password']}" in network.log
+    with Client(network.url) as client:
+        session = client.sessions.create(**printed)
+    assert (session.seat.title, session.restriction) == ("operator", "password_change")
+    assert network.run("staff", "list").stdout.count("operator@tongdui.local") == 1
+
+
 # -------------------------------------------------------------------- as the README prints it
 
 ROOT = Path(__file__).resolve().parents[2]
