@@ -9,6 +9,7 @@ from itertools import takewhile
 from sqlalchemy import Boolean, ColumnElement, Select, cast, delete, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from clearing.kit.events.audit import AuditFilter
 from clearing.kit.events.models import Event
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import Page, equal_given
@@ -53,21 +54,11 @@ class EventRepository:
         query = select(Event).join(keys, keys.c.seq == Event.seq).order_by(Event.seq.desc()).limit(limit)
         return self._session.scalars(query).all()
 
-    def audit_log(
-        self,
-        *,
-        actor: str | None,
-        type: str | None,  # noqa: A002
-        subject: str | None,
-        created_from: datetime | None,
-        created_before: datetime | None,
-        after: str | None,
-        limit: int,
-    ) -> Sequence[Event]:
+    def audit_log(self, wanted: AuditFilter, *, after: str | None, limit: int) -> Sequence[Event]:
         """The audited events, newest first. `after` is the id of the last one of the page before."""
-        query = select(Event).where(
-            _AUDITED, *equal_given((Event.actor, actor), (Event.type, type), (Event.subject, subject))
-        )
+        named = ((Event.actor, wanted.actor), (Event.type, wanted.type), (Event.subject, wanted.subject))
+        query = select(Event).where(_AUDITED, *equal_given(*named))
+        created_from, created_before = wanted.created_from, wanted.created_before
         if created_from is not None:
             query = query.where(Event.created_at >= created_from)
         place = (Event.created_at, Event.seq)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from clearing.kit.events.audit import AuditFilter
 from clearing.kit.events.models import Event
 from clearing.kit.events.reader import EventReader
 from clearing.kit.events.repository import EventRepository
@@ -37,27 +37,9 @@ class EventService:
             merchant_number=viewer.merchant_number, type=type, subject=subject, after=after, limit=limit
         )
 
-    def audit_log(
-        self,
-        *,
-        actor: str | None,
-        type: str | None,  # noqa: A002
-        subject: str | None,
-        created_from: datetime | None,
-        created_before: datetime | None,
-        after: str | None,
-        limit: int,
-    ) -> Sequence[Event]:
+    def audit_log(self, wanted: AuditFilter, *, after: str | None, limit: int) -> Sequence[Event]:
         """What somebody did to the network that is not everyday trade, newest first; for those who see everything."""
-        return self._events.audit_log(
-            actor=actor,
-            type=type,
-            subject=subject,
-            created_from=created_from,
-            created_before=created_before,
-            after=after,
-            limit=limit,
-        )
+        return self._events.audit_log(wanted, after=after, limit=limit)
 
     def number_of(self, viewer: Viewer, event_id: str) -> int | None:
         """The number of the event with this id, if the viewer may see it; 0 for `BEFORE_ALL`."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from clearing.kit.events.audit import AuditFilter
 from clearing.kit.events.models import Event
 from clearing.kit.events.service import EventService
 from clearing.kit.fields import Moment, Text
@@ -34,15 +35,10 @@ def list_audit_log(
     cursor: Cursor = None,
 ) -> Page[AuditView]:
     """Who did what to the network, newest first: keys and people, merchants and limits, money, agreements, pauses, secrets."""
-    rows = EventService(call.session).audit_log(
-        actor=actor,
-        type=type,
-        subject=subject,
-        created_from=created_from,
-        created_before=created_before,
-        after=id_after(cursor, "evt"),
-        limit=limit + 1,
+    wanted = AuditFilter(
+        actor=actor, type=type, subject=subject, created_from=created_from, created_before=created_before
     )
+    rows = EventService(call.session).audit_log(wanted, after=id_after(cursor, "evt"), limit=limit + 1)
     return page_of(rows, limit, partial(_view, call), lambda event: event.id)
 
 
