@@ -23,6 +23,7 @@ from clearing.ledger.journal.models import Batch, Block, Entry, Rejection
 from clearing.ledger.settlement.models import Position
 from clearing.oversight.reconciliation.chain_state import TOTALS, AgreementSides, ChainState
 from clearing.oversight.reconciliation.models import Reconciliation, Scope
+from clearing.oversight.reconciliation.repository import Snapshot
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.programs.models import Program
 from scripts.bench.generated import SUBMITTED, WAITING, Size
@@ -32,9 +33,6 @@ from tongdui.orders import Reason
 from tongdui.receipts import chain_head, merkle_root
 
 T = TypeVar("T")
-
-_MINTED = 10**15
-"""Points of each program: more than any of them was reduced by."""
 
 
 class GeneratedNode(ChainClient):
@@ -64,6 +62,12 @@ class GeneratedNode(ChainClient):
         for number, (position, limit) in self._positions.items():
             begin.positions[number] = position - self._end.positions[number]
             begin.limits[number] = limit
+        with self._own.reading() as session:
+            totals = Snapshot(session).program_totals()
+        for number, before in begin.totals.items():
+            end = [totals.get(number, {}).get(name, 0) for name in TOTALS]
+            before[:] = [now - change for now, change in zip(end, self._end.totals[number], strict=True)]
+            self._end.totals[number] = end
         begin.funds = sum(position for position, _ in self._positions.values())
         begin.block_hash = hex_of(self._hashes[self.first])
         self.begin = begin
@@ -168,12 +172,12 @@ def clean_report(node: GeneratedNode, contract: str, size: Size) -> Reconciliati
 
 
 def _state_before(session: Session, block: int) -> ChainState:
-    """What events up to this block would have left. Positions and limits are for the caller to set right."""
+    """What events up to this block would have left. Positions, limits and totals are for the caller to set right."""
     state = ChainState(block=block, batches=block)
     state.head = session.scalars(select(Batch.head).where(Batch.number == block)).one()
     state.positions = dict.fromkeys(session.scalars(select(Position.merchant_number)), 0)
     state.positions.setdefault(0, 0)
-    state.totals = {number: [_MINTED] + [0] * (len(TOTALS) - 1) for number in session.scalars(select(Program.number))}
+    state.totals = {number: [0] * len(TOTALS) for number in session.scalars(select(Program.number))}
     columns = (Agreement.number, Agreement.source_merchant, Agreement.target_merchant, Agreement.target_program)
     rows = session.execute(select(*columns))
     state.agreements = {number: AgreementSides(*sides) for number, *sides in rows if number is not None}
