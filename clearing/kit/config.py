@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     queue_limit: int = Field(default=20_000, ge=1)
     """With more instructions than this waiting for the chain, the gateway answers 503."""
 
-    batch_max_instructions: int = Field(default=500, ge=1)
+    batch_max_instructions: int = Field(default=1_000, ge=1)
     batch_max_gas: int = Field(default=15_000_000, ge=1)
     """Less than the 16,777,216 gas that chains since Osaka allow a transaction."""
     batch_max_bytes: int = Field(default=126_000, ge=1)

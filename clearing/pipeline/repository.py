@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -132,6 +132,13 @@ class TransactionRepository:
         if after is None:
             return self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)).all()[::-1]
         return self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)).all()
+
+    def gas_used(self, ids: Collection[int]) -> dict[int, int]:
+        """The gas that those of these transactions used that are in a block and did not revert, by id."""
+        query = select(Transaction.id, Transaction.gas_used).where(
+            in_list(self._session, Transaction.id, ids), Transaction.state == TransactionState.MINED
+        )
+        return {id: gas for id, gas in self._session.execute(query) if gas is not None}  # noqa: A001
 
     # ---------------------------------------------------------------- bytes that are no longer needed
 

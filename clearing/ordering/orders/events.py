@@ -77,7 +77,7 @@ class OrderEvents:
         """Records that these orders were accepted, in their order, with a few statements for all of them."""
         orders = [one.order for one in accepted]
         whole = [row for one in accepted if _is_small(one.order) for row in one.rows]
-        events = self._events(orders, _NO_RESULTS, whole, [])
+        events = self._events(orders, _NO_RESULTS, _of_small(orders, _NO_RESULTS, whole), [])
         self._recorder.record_all(events, actor=[one.actor for one in accepted])
 
     def changed(
@@ -93,9 +93,13 @@ class OrderEvents:
         block that ended the orders, by the order's `seq`.
         """
         results = results or _NO_RESULTS
-        events = self._events(orders, results, rows, [])
+        own = _of_small(orders, results, rows)
+        told = [(row, side, name) for row in rows if _is_settled(row, results) for side, name in _sides(row)]
+        pairs = [(seen.viewer.merchant_number, seen.instruction.member_id) for seen in own]
+        self._facts.look_up([*pairs, *((side, row.member_id) for row, side, _ in told)])
+        events = [*self._events(orders, results, own, []), *map(self._of_settled, told)]
         settled_at = next((order.settled_at for order in orders), None)  # a block ends all of its orders at one moment
-        self._recorder.record_all([*events, *self._of_settled(results, rows)], actor=actor, at=settled_at)
+        self._recorder.record_all(events, actor=actor, at=settled_at)
 
     def reopened(
         self, orders: Sequence[Order], rows: Sequence[InstructionRow], settled: Sequence[InstructionRow], actor: str
@@ -104,19 +108,19 @@ class OrderEvents:
         sides each movement that was `settled` in it. `rows` are the orders' instructions."""
         by_seq = {order.seq: order for order in orders}
         told = [(row, by_seq[row.order_seq], outcome(by_seq[row.order_seq])) for row in settled]
-        self._recorder.record_all(self._events(orders, _NO_RESULTS, rows, told, REOPENED), actor=actor)
+        own = _of_small(orders, _NO_RESULTS, rows)
+        self._recorder.record_all(self._events(orders, _NO_RESULTS, own, told, REOPENED), actor=actor)
 
     def _events(
         self,
         orders: Sequence[AnyOrder],
         results: Mapping[int, Results],
-        rows: Iterable[InstructionRow],
+        own: Sequence[Seen],
         told: Sequence[Row],
         action: str | None = None,
     ) -> list[NewEvent]:
-        """An event of each order for its signer, with those of `rows` that are its movements; and events of the movements `told`
-        for their other sides. All names and members are looked up together."""
-        own = _of_small(orders, results, rows)
+        """An event of each order for its signer, with those of its `own` movements; and events of the movements `told` for their
+        other sides. All names and members are looked up together."""
         others = [Seen(Viewer(side), *movement) for movement in told for side, _ in _sides(movement[0])]
         facts = self._facts.of_rows([*own, *others])
         movements: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -129,20 +133,11 @@ class OrderEvents:
             events.append(NewEvent(type_, seen.instruction.id, seen.viewer.merchant_number, data))
         return events
 
-    def _of_settled(self, results: Mapping[int, Results], rows: Iterable[InstructionRow]) -> list[NewEvent]:
-        """Events of those of these rows that were settled between two merchants. Their data is made when somebody reads it."""
-        told = [(row, side, name) for row in rows if _is_settled(row, results) for side, name in _sides(row)]
-        known = self._facts.external_ids((side, row.member_id) for row, side, _ in told)
-        return [
-            NewEvent(
-                f"{kind_of(row.kind).noun}.{name}",
-                row.id,
-                side,
-                remembered(known.get((side, row.member_id or ""))),
-                SOURCE,
-            )
-            for row, side, name in told
-        ]
+    def _of_settled(self, told: tuple[InstructionRow, int, str]) -> NewEvent:
+        """The event of a movement that was settled between two merchants. Its data is made when somebody reads it."""
+        row, side, name = told
+        known_as = self._facts.external_id(side, row.member_id)
+        return NewEvent(f"{kind_of(row.kind).noun}.{name}", row.id, side, remembered(known_as), SOURCE)
 
     def _of_order(
         self, order: AnyOrder, results: Results, movements: Mapping[int, list[dict[str, Any]]], action: str | None

@@ -95,6 +95,8 @@ class MovementFacts:
         self._orders = OrderRepository(session)
         self._names = names or Names(session)
         self._routes: dict[tuple[int | None, ...], dict[str, Any]] = {}
+        self._known: dict[tuple[int, str], str | None] = {}
+        """External ids, by viewer's number and member."""
 
     def of(self, viewer: Viewer, movements: Sequence[Movement]) -> list[dict[str, Any]]:
         """Each of these movements, whole, as the viewer may see it."""
@@ -108,10 +110,9 @@ class MovementFacts:
     def of_rows(self, rows: Sequence[Seen]) -> list[dict[str, Any]]:
         """The same for many viewers at once, of instructions that were read without a model; for events, which carry no
         metadata."""
-        known = self.external_ids((row.viewer.merchant_number, row.instruction.member_id) for row in rows)
+        self.look_up((row.viewer.merchant_number, row.instruction.member_id) for row in rows)
         return [
-            self.movement(*row, known.get((row.viewer.merchant_number or 0, row.instruction.member_id or "")))
-            for row in rows
+            self.movement(*row, self.external_id(row.viewer.merchant_number, row.instruction.member_id)) for row in rows
         ]
 
     def of_order(
@@ -145,10 +146,16 @@ class MovementFacts:
         ]
         return {key: json.loads(text) for key, text in self._orders.metadata(keys).items()} if keys else {}
 
-    def external_ids(self, wanted: Iterable[tuple[int | None, str | None]]) -> Mapping[tuple[int, str], str]:
-        """By which external ids viewers know members, of these pairs of a viewer's number and a member."""
+    def look_up(self, wanted: Iterable[tuple[int | None, str | None]]) -> None:
+        """Looks up by which external ids viewers know members, of these pairs of a viewer's number and a member."""
         pairs = {(number, member) for number, member in wanted if number is not None and member is not None}
-        return self._members.known_by(pairs) if pairs else {}
+        if missing := pairs - self._known.keys():
+            self._known |= dict.fromkeys(missing)
+            self._known |= self._members.known_by(missing)
+
+    def external_id(self, number: int | None, member: str | None) -> str | None:
+        """By which external id a viewer knows a member; look them up first."""
+        return self._known.get((number or 0, member or ""))
 
     def movement(
         self,

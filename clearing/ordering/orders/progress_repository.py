@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from sqlalchemy import ColumnElement, func, or_, select, text, tuple_, union, update
 from sqlalchemy.orm import Session, aliased
@@ -34,6 +35,7 @@ _POSTED_COLUMNS = [
     *(getattr(Entry, {"place": "index"}.get(name, name)) for name in Posted._fields if name != "tx_hash"),
 ]
 _POSTED_COLUMNS.insert(Posted._fields.index("tx_hash"), Batch.tx_hash)
+_FEW = 20
 _UNLOADED = {"synchronize_session": False}
 """Nobody who changes orders here has loaded their models."""
 
@@ -160,9 +162,22 @@ class OrderProgressRepository:
     # ---------------------------------------------------------------- instructions
 
     def instructions_of(self, orders: Iterable[Order | OrderRow]) -> list[InstructionRow]:
-        """The instructions of these orders, in order."""
-        seqs = [order.seq for order in orders]
-        return self._rows(in_list(self._session, Instruction.order_seq, seqs)) if seqs else []
+        """The instructions of these orders, in order.
+
+        Those of small orders by their keys, each of which is one row whatever the database believes: where other orders have
+        hundreds, it expects hundreds of each, and reads the table.
+        """
+        large: list[int] = []
+        places: list[tuple[int, int]] = []
+        for order in orders:
+            if order.size > _FEW:
+                large.append(order.seq)
+            else:
+                places += [(order.seq, item) for item in range(order.size)]
+        rows = self._rows(in_list(self._session, Instruction.order_seq, large)) if large else []
+        if places:
+            rows += self._rows(pairs_in_list(self._session, Instruction.order_seq, Instruction.item, places))
+        return sorted(rows, key=itemgetter(0, 1)) if large and places else rows
 
     def settled_of_two_merchants(self, orders: Iterable[Order]) -> list[InstructionRow]:
         """Those instructions of settled orders that have an entry and two merchants, in order."""

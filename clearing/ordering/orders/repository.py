@@ -143,17 +143,26 @@ class OrderRepository:
 
     def reversals(self, instruction_ids: Sequence[str]) -> list[Reversed]:
         """The reversals of these instructions that have taken effect or still may."""
+        if not instruction_ids or not (places := self._reversal_places(instruction_ids)):
+            return []
         query = (
             select(Instruction.original_id, Instruction.points, Entry.points)
             .join(Instruction.order)
             .outerjoin(Entry, is_entry_of_instruction())
             .where(
-                in_list(self._session, Instruction.original_id, instruction_ids),
+                pairs_in_list(self._session, Instruction.order_seq, Instruction.item, places),
                 or_(Entry.leaf.is_not(None), Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED))),
             )
         )
-        rows = self._session.execute(query) if instruction_ids else ()
+        rows = self._session.execute(query)
         return [Reversed(original or "", points, posted is not None) for original, points, posted in rows]
+
+    def _reversal_places(self, instruction_ids: Sequence[str]) -> list[tuple[int, int]]:
+        """Where the reversals of these instructions are. Most have none, so nothing else need be read for them."""
+        query = select(Instruction.order_seq, Instruction.item).where(
+            in_list(self._session, Instruction.original_id, instruction_ids), Instruction.original_id.is_not(None)
+        )
+        return [(seq, item) for seq, item in self._session.execute(query)]
 
     # ---------------------------------------------------------------- movements
 
