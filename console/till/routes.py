@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
@@ -107,7 +107,7 @@ def _instruction(visit: Visit, offer: Offer, form: Form) -> Any:
 
 def _arguments(instruction: Any) -> dict[str, Any]:
     """An instruction's fields, as `create` takes them."""
-    return {name: getattr(instruction, name) for name in instruction.__dataclass_fields__}
+    return {field.name: getattr(instruction, field.name) for field in fields(instruction)}
 
 
 async def _dry_run(visit: Visit, offer: Offer, form: Form) -> DryRun[Movement]:

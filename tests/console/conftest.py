@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from tests.console.site import Person, Site, browsers_arguments, person, seeded
@@ -31,6 +31,7 @@ def browser() -> Iterator[Browser]:
     """Chromium of the system's packages."""
     program = shutil.which("chromium")
     assert program is not None, "no chromium: run `make browser`"
+    expect.set_options(timeout=30_000)  # a machine may be busy
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=list(browsers_arguments()))
         yield chromium

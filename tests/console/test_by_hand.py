@@ -109,12 +109,12 @@ def test_what_cannot_be_given_back_says_why(site: Site) -> None:
     assert nothing.error("movement") == "There is no such movement of yours."
     assert too_much.error("points") == "Less is left to undo."
     assert too_much.value("points") == "9999"
-    with site.http(site.merchants["MART"].api_key) as http:
+    with site.http(site.strangers["MART"]) as http:
         part = opened(http, f"/reversals/new?movement={exchanged.id}")
         assert "100 are given back already" in part.text
         asked = part.send("/reversals/new", points="100", reason="returned")
         assert "¥" in asked.text, "what the giver pays back"
-    with site.http(site.merchants["WASH"].api_key) as http:
+    with site.http(site.strangers["WASH"]) as http:
         assert opened(http, f"/reversals/new?movement={redeemed.id}").status == 404
 
 

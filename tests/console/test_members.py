@@ -90,7 +90,7 @@ def test_a_link_code_is_shown_large_with_its_time(site: Site, someone: Callable[
     expect(page.get_by_role("img", name="The code as a QR code").locator("svg")).to_be_visible()
     clerk.check("members-member-link-code")
     code = page.locator(".code-text").inner_text().strip()
-    with site.http(site.merchants["MART"].api_key) as http:
+    with site.http(site.strangers["MART"]) as http:
         done = opened(http, "/members/new").send("/members/new", external_id=f"M-{width}", link_code=code)
         assert done.leads_to == f"/members/{member.id}"
         again = opened(http, "/members/new").send("/members/new", external_id=f"M-{width}-2", link_code=code)
@@ -174,7 +174,7 @@ def test_nobody_is_erased_by_half_an_answer(site: Site) -> None:
 def test_another_merchant_sees_nothing_of_a_member(site: Site) -> None:
     member = member_with(site, "SECRET-1", points=5)
     merge = site.merchants["FUEL"].client.merges.create(member=member_with(site, "SECRET-2"), into=member)
-    with site.http(site.merchants["WASH"].api_key) as http:
+    with site.http(site.strangers["WASH"]) as http:
         paths = ("", "/code", "/merge", "/erase")
         opens = [opened(http, f"/members/{member.id}{path}") for path in paths]
         opens += [opened(http, "/members/external:SECRET-1"), opened(http, f"/members/merges/{merge.id}")]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from clearing.kit.database import Database
 from console.till.offers import Offer
 from console.till.words import plain_words
 from pages.forms import Form
 from pages.presentation import Presentation, presented
 from tests.console.sending import Sheet, opened
-from tests.console.site import Person, Site
+from tests.console.site import Merchant, Person, Site, signed_in
 from tongdui import APIError, Client, yuan
 
 _WAIT = 60.0
@@ -82,7 +84,7 @@ def test_a_member_code_is_scanned_or_typed(site: Site, someone: Callable[..., Pe
     station, wash = site.merchants["FUEL"].client, site.merchants["WASH"]
     member = station.members.get(f"external:{card_with(site, 'CODE-1', 500)}")
     shown, read_out = (station.members.create_code(member, points=200, program="FUEL") for _ in range(2))
-    cashier = someone("merchant:admin", language="zh", width="phone", token=wash.api_key)
+    cashier = someone("merchant:admin", language="zh", width="phone", token=site.strangers["WASH"])
     page = cashier.open("/cashier")
     scan(page, str(shown.qr), 38)
     expect(page.get_by_text("38 FUEL 积分抵付 ¥0.38")).to_be_visible()
@@ -165,12 +167,15 @@ def test_codes_that_do_not_fit_say_so_and_too_many_of_them_say_how_long_to_wait(
         initiators=("target",),
         valid_until=datetime.now(UTC) + timedelta(days=30),
     )
-    with Client(site.network.url, key) as shop:
+    with closing(Database(site.network.settings.database_url)) as database:
+        shop_of = Merchant(joined.id, joined.name, "TRIES", key, Client(site.network.url, key))
+        token = signed_in(site, database, "admin@tries.example", "admin", shop_of)
+    with shop_of.client as shop:
         offer = f"spend:{shop.agreements.sign(terms, wait=_WAIT).id}"
     code = station.members.create_code(member, points=100, program="FUEL")
     void = station.members.create_code(member, points=100, program="FUEL")
     station.members.void_code(member, void)
-    with site.http(key) as http:
+    with site.http(token) as http:
         till = opened(http, "/cashier")
         over = keyed(till, offer, str(code.code), "101")
         taken_back = keyed(till, offer, str(void.code), "1")
