@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from eth_account import Account
 
-from clearing.parties.access.service import Scope
+from clearing.kit.database import Database
+from console.visit import LANGUAGE_COOKIE
 from pages import csrf
-from tests.console.site import Site
+from tests.console.site import Merchant, Site, signed_in
 
 
 def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any = None) -> httpx.Response:
     """What the console answers to a form that somebody on a seat (or with a token) has sent."""
     token = site.seats.get(seat, seat)
     with site.http(token) as http:
+        http.cookies.set(LANGUAGE_COOKIE, "en")
         return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: csrf.token_for(token)})
 
 
@@ -26,7 +29,8 @@ class OwnKey:
     """A merchant whose key the gateway does not have."""
 
     id: str
-    api_key: str
+    token: str
+    """Of its admin's session."""
     private_key: str
 
     def sign(self, digest: str) -> str:
@@ -38,6 +42,8 @@ class OwnKey:
 def own_key(site: Site, name: str) -> OwnKey:
     """Has such a merchant join."""
     account = Account.create()
-    merchant = site.operator.merchants.create(name=name, signer_address=account.address, wait=60)
-    key = site.operator.api_keys.create(merchant=merchant, scopes=[str(scope) for scope in Scope])
-    return OwnKey(merchant.id, str(key.secret), account.key.hex())
+    made = site.operator.merchants.create(name=name, signer_address=account.address, wait=60)
+    merchant = Merchant(made.id, name, "", "", site.operator)
+    with closing(Database(site.network.settings.database_url)) as database:
+        token = signed_in(site, database, f"{made.id}@own.example", "admin", merchant)
+    return OwnKey(made.id, token, account.key.hex())

@@ -22,6 +22,7 @@ from clearing.parties.staff.titles import Title
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from console.sessions import SessionCookie
 from console.settings import Settings
+from console.visit import LANGUAGE_COOKIE
 from tests.gateway.staff import PASSWORD, password_hash
 from tongdui import Agreement, Client, Issue, Movement, yuan
 
@@ -126,16 +127,16 @@ def seeded(network: EmbeddedNetwork) -> Site:
     _move(site)
     with closing(Database(network.settings.database_url)) as database:
         for title in NETWORK_TITLES:
-            site.seats[title] = _signed_in(site, database, f"{title}@tongdui.example", title, None)
+            site.seats[title] = signed_in(site, database, f"{title}@tongdui.example", title, None)
         for title in MERCHANT_TITLES:
             email = f"{title}@fuel.example"
-            site.seats[f"merchant:{title}"] = _signed_in(site, database, email, title, site.merchants["FUEL"])
+            site.seats[f"merchant:{title}"] = signed_in(site, database, email, title, site.merchants["FUEL"])
         for code, merchant in site.merchants.items():
-            site.strangers[code] = _signed_in(site, database, f"{code.lower()}@stranger.example", "admin", merchant)
+            site.strangers[code] = signed_in(site, database, f"{code.lower()}@stranger.example", "admin", merchant)
     return site
 
 
-def _signed_in(site: Site, database: Database, email: str, title: str, merchant: Merchant | None) -> str:
+def signed_in(site: Site, database: Database, email: str, title: str, merchant: Merchant | None) -> str:
     """Makes somebody with this title and signs them in; the session's token."""
     new = NewPerson(email, NAMES[title], Language.CHINESE, password_hash())
     with database.session.begin() as session:
@@ -274,6 +275,8 @@ def person(
         context.add_cookies(
             [{"name": site.cookie, "value": own, "url": site.url, "httpOnly": True, "sameSite": "Strict"}]
         )
+    if language != "zh":  # which is what the people of these tests prefer
+        context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": site.url}])
     page = context.new_page()
     found = Person(site, context, page, seat or "nobody", language, width)
     _listen(page, found.complaints)

@@ -41,7 +41,7 @@ def proposal(site: Site, giver: str = "MART", taker: str = "WASH", **terms: obje
 
 
 def test_an_agreement_is_proposed_signed_replaced_and_ended(site: Site, someone: Callable[..., Person]) -> None:
-    market = someone("merchant:admin", token=site.merchants["MART"].api_key)
+    market = someone("merchant:admin", token=site.strangers["MART"])
     page = market.open("/agreements/new?kind=acceptance")
     page.select_option("#f-source_program", "MART")
     page.select_option("#f-target_merchant", site.merchants["WASH"].id)
@@ -61,7 +61,7 @@ def test_an_agreement_is_proposed_signed_replaced_and_ended(site: Site, someone:
     page.wait_for_url(re.compile(r"/agreements/agr_"))
     agreement = page.url.rpartition("/")[2]
 
-    wash = someone("merchant:admin", token=site.merchants["WASH"].api_key)
+    wash = someone("merchant:admin", token=site.strangers["WASH"])
     page = wash.open("/agreements?state=proposed")
     page.get_by_text("待您签署").first.wait_for()
     page = wash.open(f"/agreements/{agreement}")
@@ -145,7 +145,7 @@ def test_a_form_sent_twice_proposes_once(site: Site) -> None:
 
 def test_another_merchant_sees_and_does_nothing(site: Site) -> None:
     agreement = proposal(site)
-    token = site.merchants["FUEL"].api_key
+    token = site.strangers["FUEL"]
     with site.http(token) as http:
         assert agreement.id not in http.get("/agreements?state=proposed").text
         for path in ("", "/supersede", "/terminate"):
@@ -168,16 +168,16 @@ def test_an_own_key_gets_the_digest_to_sign_and_a_bad_signature_is_refused(site:
         daily_cap=10,
         valid_until=datetime.now(UTC) + timedelta(days=9),
     )
-    with site.http(stranger.api_key) as http:
+    with site.http(stranger.token) as http:
         shown = http.get(f"/agreements/{agreement.id}").text
     assert agreement.digest in shown
     path = f"/agreements/{agreement.id}/sign"
-    answer = send(site, stranger.api_key, path, {"signature": "0xabc"})
+    answer = send(site, stranger.token, path, {"signature": "0xabc"})
     assert "A signature has 130 hexadecimal digits" in answer.text
     assert 'value="0xabc"' in answer.text
-    answer = send(site, stranger.api_key, path, {"signature": "0x" + "11" * 65})
+    answer = send(site, stranger.token, path, {"signature": "0x" + "11" * 65})
     assert answer.status_code == 422
     assert "The signature does not count." in answer.text
     signature = stranger.sign(agreement.digest)
-    assert send(site, stranger.api_key, path, {"signature": signature}).status_code == 303
+    assert send(site, stranger.token, path, {"signature": signature}).status_code == 303
     assert site.operator.agreements.wait(agreement.id, timeout=60).state == "active"

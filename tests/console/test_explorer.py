@@ -97,7 +97,10 @@ def open_gateway(site: Site) -> Iterator[str]:
 
 def test_an_open_explorer_needs_no_account(site: Site, browser: Browser, open_gateway: str) -> None:
     entry = site.movements["exchange"].settled()
-    with served(open_gateway, TONGDUI_PUBLIC_EXPLORER=True) as url, person(site, browser, None, language="en") as nobody:
+    with (
+        served(open_gateway, TONGDUI_PUBLIC_EXPLORER=True) as url,
+        person(site, browser, None, language="en") as nobody,
+    ):
         for path in ("/explorer", f"/explorer/batches/{entry.batch}", "/explorer/check"):
             nobody.page.goto(url + path)
             nobody.check(f"explorer{path.rpartition('/')[2]}")
