@@ -27,5 +27,8 @@ PAGES: tuple[Page, ...] = (
     Page("transfer", "/transfer", _("Transfer points"), MOVERS, POINTS, "swap"),
     Page("reversals", "/reversals", _("Give back"), TILL, POINTS, "undo"),
     Page("agreements", "/agreements", _("Agreements"), AT_A_DESK | OPERATOR | AUDITOR, PARTNERS, "agreements"),
+    Page(
+        "settlement", "/settlement", _("Settlement"), AT_A_DESK | OPERATOR | TREASURY | AUDITOR, PARTNERS, "settlement"
+    ),
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
 )

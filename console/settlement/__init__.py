@@ -1,0 +1,1 @@
+"""Money: positions and credit, statements, deposits and withdrawals, and the settlement bank's files."""

@@ -1,0 +1,83 @@
+"""What a file of a bank says, whatever its format: lines of money that came or went."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+from pages.translations import gettext as _
+
+Kind = Literal["deposit", "withdrawal"]
+MICROS_DIGITS = 6
+LONGEST_REFERENCE = 140
+MOST_LINES = 5_000
+_AMOUNT = re.compile(r"\d{1,18}(\.\d+)?", re.ASCII)
+
+
+class BankFileError(Exception):
+    """The file cannot be read; the message is a sentence for the person, with the place in the file."""
+
+
+class Problem(StrEnum):
+    """Why a line cannot be booked as it stands."""
+
+    NOT_BOOKED_YET = "not_booked_yet"
+    REVERSAL = "reversal"
+    OTHER_CURRENCY = "other_currency"
+    NO_REFERENCE = "no_reference"
+    NO_AMOUNT = "no_amount"
+
+
+@dataclass(frozen=True, slots=True)
+class BankLine:
+    """Money that came in (deposit) or went out (withdrawal), as the bank says."""
+
+    place: str
+    """Where in the file it stands."""
+    day: date
+    kind: Kind
+    micros: int
+    currency: str
+    references: tuple[str, ...]
+    """Every reference that the bank gives it, the bank's own first."""
+    name: str = ""
+    """Who paid, or was paid."""
+    text: str = ""
+    problem: Problem | None = None
+
+    @property
+    def reference(self) -> str:
+        """Under what it is booked."""
+        return self.references[0] if self.references else ""
+
+
+@dataclass(frozen=True, slots=True)
+class BankFile:
+    """The lines of a file, in its order."""
+
+    format: str
+    account: str
+    lines: tuple[BankLine, ...]
+    adds_up: bool = True
+    """Whether opening balance and lines make the closing balance, where the file has both."""
+
+
+def micros_of(text: str, place: str) -> int:
+    """A decimal number without sign as micros, exactly. Raises BankFileError."""
+    if not _AMOUNT.fullmatch(text):
+        raise BankFileError(_("%(place)s: %(text)s is no amount.") % {"place": place, "text": repr(text)})
+    whole, _dot, decimals = text.partition(".")
+    decimals = decimals.rstrip("0")
+    if len(decimals) > MICROS_DIGITS:
+        raise BankFileError(_("%(place)s: %(text)s has more than six decimals.") % {"place": place, "text": repr(text)})
+    return int(whole + decimals.ljust(MICROS_DIGITS, "0"))
+
+
+def distinct(references: list[str]) -> tuple[str, ...]:
+    """References that say something, each once, in their order."""
+    said = (one.strip() for one in references)
+    kept = (one for one in said if one and one.upper() not in {"NOTPROVIDED", "NONREF", "N/A"})
+    return tuple(dict.fromkeys(one for one in kept if len(one) <= LONGEST_REFERENCE and one.isprintable()))

@@ -1,0 +1,292 @@
+"""The bank's file: handed in, matched with what is booked, and what somebody chooses of it booked, each line once.
+
+The console keeps nothing between these steps: the lines travel in the form. Whatever stops half-way, the same file can be handed in
+again: a reference of the bank can be booked once, so what is there is recognised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from console.merchants import merchant_names
+from console.problem_texts import sentence_of
+from console.settlement.bank_file import (
+    BankFile,
+    BankFileError,
+    BankLine,
+    Booked,
+    Columns,
+    Match,
+    Party,
+    days_of,
+    match,
+    missing_from,
+    read_file,
+)
+from console.settlement.forms import COLUMNS, Upload, usual_columns
+from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS
+from console.settlement.view import KINDS, Kind, day_after, require, start_of
+from console.settlement.words import amount_in_words
+from console.visit import Visit, Visiting
+from pages.forms import Form
+from pages.presentation import presentation
+from pages.translations import gettext as _
+from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement
+
+NEAR = timedelta(days=7)
+"""How far from the file's days a booking may be and still explain a line."""
+_REFERENCES_AT_ONCE = 100
+_AT_ONCE = 8
+
+
+class ChosenLine(BaseModel):
+    """A line that somebody has chosen to book."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: Kind
+    merchant: str = Field(min_length=1, max_length=64)
+    micros: int = Field(ge=1, lt=2**95)
+    reference: str = Field(min_length=1, max_length=140)
+
+
+_LINES = TypeAdapter(list[ChosenLine])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a line."""
+
+    line: ChosenLine
+    id: str | None = None
+    refusal: str | None = None
+    is_open: bool = False
+    """Whether the gateway did not answer: sent again, it happens once."""
+
+
+def kind_of(movements: str) -> Kind:
+    """What a part of an address names. Answers 404 for anything else."""
+    if movements not in KINDS:
+        raise HTTPException(404)
+    return KINDS[movements]
+
+
+def title_of(movements: str) -> str:
+    """The heading of a list."""
+    return _("Deposits") if movements == "deposits" else _("Withdrawals")
+
+
+def resource_of(client: AsyncClient, kind: Kind) -> Any:
+    """The SDK's deposits or withdrawals."""
+    return client.deposits if kind == "deposit" else client.withdrawals
+
+
+# -------------------------------------------------------------------- the steps
+
+
+async def ask(visit: Visiting) -> Response:
+    """Asks for the file."""
+    require(visit, "treasury")
+    return _ask(visit, Upload(usual_columns()))
+
+
+async def upload(visit: Visiting) -> Response:
+    """Reads the file, and shows each line beside what is booked."""
+    require(visit, "treasury")
+    form = await Upload.read(visit.request, usual_columns())
+    if not form.is_valid:
+        return _ask(visit, form)
+    content = await form.values["file"].read()
+    if not content.lstrip().lstrip(b"\xef\xbb\xbf").startswith(b"<") and not form.check_columns():
+        return _ask(visit, form)
+    network = await visit.network()
+    named = {name: str(form.values[name]) for name in COLUMNS if form.values.get(name)}
+    columns = Columns(**named) if {"day", "reference"} <= named.keys() else _NONE
+    try:
+        file = read_file(content, columns, network.currency)
+    except BankFileError as error:
+        form.refuse("file", str(error))
+        return _ask(visit, form)
+    file = _within(file, form.values.get("first_day"), form.values.get("last_day"))
+    if not file.lines:
+        form.refuse("file", _("The file has no line on these days."))
+        return _ask(visit, form)
+    return await _proposals(visit, file, form)
+
+
+async def review(visit: Visiting) -> Response:
+    """Shows the chosen lines once more, with their sum in words."""
+    require(visit, "treasury")
+    sent = await visit.request.form()
+    lines = await _sent_lines(visit.request)
+    chosen = []
+    for place in sent.getlist("chosen"):
+        number = int(str(place)) if str(place).isdigit() else len(lines)
+        if number >= len(lines):
+            continue
+        merchant = str(sent.get(f"merchant-{number}") or lines[number].merchant)
+        if merchant != _UNKNOWN:
+            chosen.append(lines[number].model_copy(update={"merchant": merchant}))
+    if not chosen:
+        return visit.redirect(
+            "/settlement/bank-file", _("No line with a merchant was chosen; nothing was booked."), tone="warn"
+        )
+    names = await merchant_names(visit)
+    return _review(visit, Form(), chosen, names)
+
+
+async def book(visit: Visiting) -> Response:
+    """Books the lines, each once, and says what became of each."""
+    require(visit, "treasury")
+    form = await Form.read(visit.request)
+    lines = await _sent_lines(visit.request)
+    names = await merchant_names(visit)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    outcomes = await asyncio.gather(*(_book(visit.client, line, form.key, gate) for line in lines))
+    return visit.page(
+        "settlement/bank_file_done.html",
+        outcomes=outcomes,
+        names=names,
+        form=form,
+        open_lines=_json([one.line for one in outcomes if one.is_open]),
+        open_count=sum(one.is_open for one in outcomes),
+        booked=sum(one.id is not None for one in outcomes),
+        crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Booked"), None)],
+    )
+
+
+_UNKNOWN = "?"
+_NONE = Columns(day="", reference="")
+
+
+async def _book(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
+    """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
+    mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
+    async with gate:
+        try:
+            made: BankMovement = await resource_of(client, line.kind).create(
+                merchant=line.merchant,
+                micros=line.micros,
+                bank_reference=line.reference,
+                idempotency_key=f"{key}:{mark}",
+            )
+        except APIConnectionError:
+            return Outcome(line, is_open=True)
+        except APIError as error:
+            if error.status >= 500 or error.status == 429:
+                return Outcome(line, is_open=True)
+            return Outcome(line, refusal=sentence_of(error.code, error.title))
+    return Outcome(line, made.id)
+
+
+# -------------------------------------------------------------------- what is booked
+
+
+async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
+    days = days_of(file.lines)
+    assert days is not None, "there is a line"
+    first, last = form.values.get("first_day") or days[0], form.values.get("last_day") or days[1]
+    by_reference, near, parties = await asyncio.gather(
+        _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit.client)
+    )
+    matches = match(file.lines, by_reference, near, parties)
+    bookable = [one for one in matches if one.is_bookable]
+    return visit.page(
+        "settlement/bank_file_lines.html",
+        file=file,
+        matches=[(one, bookable.index(one) if one.is_bookable else None) for one in matches],
+        lines=_json([_line_of(one) for one in bookable]),
+        bookable=len(bookable),
+        left=[one for one in matches if one.standing not in ("booked", "duplicate")],
+        missing=missing_from(matches, near, first, last),
+        first=first,
+        last=last,
+        names={one.id: one.name for one in parties},
+        standings=STANDINGS,
+        tones=STANDING_TONES,
+        problems=PROBLEMS,
+        crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Lines"), None)],
+    )
+
+
+def _line_of(one: Match) -> ChosenLine:
+    line = one.line
+    return ChosenLine(kind=line.kind, merchant=one.merchant or _UNKNOWN, micros=line.micros, reference=line.reference)
+
+
+async def _by_reference(client: AsyncClient, lines: Sequence[BankLine]) -> dict[str, Booked]:
+    """What is booked under any reference of these lines. What stands counts more than what has failed."""
+    references = list(dict.fromkeys(one for line in lines for one in line.references))
+    found: dict[str, Booked] = {}
+    for start in range(0, len(references), _REFERENCES_AT_ONCE):
+        some = references[start : start + _REFERENCES_AT_ONCE]
+        for kind in KINDS.values():
+            async for one in resource_of(client, kind).list(bank_references=some, page_size=200):
+                found[one.bank_reference] = _booked(kind, one)
+    return found
+
+
+async def _near(client: AsyncClient, first: date, last: date) -> list[Booked]:
+    """What was booked on these days."""
+    days = {"created_from": start_of(first), "created_before": start_of(day_after(last)), "page_size": 200}
+    return [_booked(kind, one) for kind in KINDS.values() async for one in resource_of(client, kind).list(**days)]
+
+
+def _booked(kind: Kind, one: BankMovement) -> Booked:
+    assert one.created_at is not None, one.id
+    on = one.created_at.astimezone(presentation().zone).date()
+    return Booked(one.id, kind, one.merchant, one.micros, one.bank_reference, one.state, on)
+
+
+async def _parties(client: AsyncClient) -> list[Party]:
+    codes: dict[str, tuple[str, ...]] = {}
+    async for program in client.programs.list(page_size=200):
+        codes[program.merchant] = (*codes.get(program.merchant, ()), program.code)
+    return [Party(one.id, one.name, codes.get(one.id, ())) async for one in client.merchants.list(page_size=200)]
+
+
+def _within(file: BankFile, first: date | None, last: date | None) -> BankFile:
+    lines = (one for one in file.lines if (first or one.day) <= one.day <= (last or one.day))
+    return replace(file, lines=tuple(lines))
+
+
+# -------------------------------------------------------------------- what travels in the form
+
+
+def _json(lines: Sequence[ChosenLine]) -> str:
+    return _LINES.dump_json(list(lines)).decode()
+
+
+async def _sent_lines(request: Request) -> list[ChosenLine]:
+    sent = await request.form()
+    try:
+        return _LINES.validate_json(str(sent.get("lines", "")))
+    except ValidationError:
+        raise HTTPException(400, "lines") from None
+
+
+def _review(visit: Visit, form: Form, chosen: list[ChosenLine], names: dict[str, str]) -> Response:
+    sums = {kind: sum(one.micros for one in chosen if one.kind == kind) for kind in KINDS.values()}
+    return visit.page(
+        "settlement/bank_file_review.html",
+        form=form,
+        chosen=chosen,
+        lines=_json(chosen),
+        names=names,
+        sums={kind: (micros, amount_in_words(micros)) for kind, micros in sums.items() if micros},
+        crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Check"), None)],
+    )
+
+
+def _ask(visit: Visit, form: Upload) -> Response:
+    return visit.page("settlement/bank_file.html", form=form, status=form.status, crumbs=[(_("Bank file"), None)])

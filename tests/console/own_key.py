@@ -1,0 +1,49 @@
+"""Forms sent without a browser, and a merchant that signs with a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from eth_account import Account
+
+from clearing.kit.database import Database
+from console.visit import LANGUAGE_COOKIE
+from pages import csrf
+from tests.console.site import Merchant, Site, signed_in
+
+
+def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any = None) -> httpx.Response:
+    """What the console answers to a form that somebody on a seat (or with a token) has sent."""
+    token = site.seats.get(seat, seat)
+    with site.http(token) as http:
+        http.cookies.set(LANGUAGE_COOKIE, "en")
+        return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: csrf.token_for(token)})
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A merchant whose key the gateway does not have."""
+
+    id: str
+    token: str
+    """Of its admin's session."""
+    private_key: str
+
+    def sign(self, digest: str) -> str:
+        """The merchant's signature over a digest."""
+        signed = Account.unsafe_sign_hash(bytes.fromhex(digest.removeprefix("0x")), self.private_key)
+        return "0x" + bytes(signed.signature).hex()
+
+
+def own_key(site: Site, name: str) -> OwnKey:
+    """Has such a merchant join."""
+    account = Account.create()
+    made = site.operator.merchants.create(name=name, signer_address=account.address, wait=60)
+    merchant = Merchant(made.id, name, "", "", site.operator)
+    with closing(Database(site.network.settings.database_url)) as database:
+        token = signed_in(site, database, f"{made.id}@own.example", "admin", merchant)
+    return OwnKey(made.id, token, account.key.hex())

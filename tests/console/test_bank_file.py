@@ -1,0 +1,260 @@
+"""The bank's files: read exactly, matched with what is booked; and clear words for what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from console.settlement.bank_file import (
+    BankFile,
+    BankFileError,
+    BankLine,
+    Booked,
+    Columns,
+    Party,
+    match,
+    missing_from,
+    read_file,
+)
+from console.settlement.words import chinese, english
+from pages.presentation import Presentation, presented
+from tests.console.bank_files import CITY, ICBC, SPARKASSE, Entry, camt, details
+
+NO_COLUMNS = Columns(day="", reference="")
+CHINESE = Columns(
+    day="交易日期", reference="交易流水号", incoming="贷方发生额", outgoing="借方发生额", name="对方户名", text="摘要"
+)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    with presented(Presentation(language="en")):
+        yield
+
+
+def read(content: bytes, columns: Columns = NO_COLUMNS, currency: str = "CNY") -> BankFile:
+    return read_file(content, columns, currency)
+
+
+def refusal(content: bytes, columns: Columns = NO_COLUMNS) -> str:
+    with pytest.raises(BankFileError) as caught:
+        read(content, columns)
+    return str(caught.value)
+
+
+# -------------------------------------------------------------------- camt.053
+
+
+@pytest.mark.parametrize("version", ["02", "03", "04", "05", "06", "07", "08"])
+@pytest.mark.parametrize(("prefix", "envelope"), [("", ""), ("ns2", ""), ("", "DataPDU")])
+def test_statements_of_all_versions_say_the_same(version: str, prefix: str, envelope: str) -> None:
+    tx = details(end_to_end="E-7", debtor="长河石油", text="FUEL top-up", level=version == "08")
+    one = Entry("20000.05", reference="B-1", details=[tx])
+    file = read(camt([one], version=version, prefix=prefix, envelope=envelope))
+    assert (file.format, file.account) == (f"camt.053.001.{version}", "DE89370400440532013000")
+    (line,) = file.lines
+    assert (line.kind, line.micros, line.day, line.currency) == ("deposit", 20_000_050_000, date(2026, 11, 25), "CNY")
+    assert line.references == ("B-1", "E-7")
+    assert (line.name, line.text, line.problem) == ("长河石油", "FUEL top-up", None)
+
+
+def test_a_batch_is_a_line_for_each_transaction_if_they_add_up() -> None:
+    two = [details(end_to_end="E-1", amount="0.1", creditor="A"), details(amount="0.2", creditor="B")]
+    lines = read(camt([Entry("0.30", "DBIT", "B-2", details=two)])).lines
+    assert [(one.kind, one.micros, one.reference, one.name) for one in lines] == [
+        ("withdrawal", 100_000, "E-1", "A"),
+        ("withdrawal", 200_000, "B-2/2", "B"),
+    ]
+    (whole,) = read(camt([Entry("0.31", "DBIT", "B-2", details=two)])).lines
+    assert (whole.micros, whole.reference) == (310_000, "B-2"), "amounts that do not add up are not trusted"
+
+
+def test_what_cannot_be_booked_says_why() -> None:
+    file = read(
+        camt(
+            [
+                Entry("1", reference="P", status="PDNG"),
+                Entry("1", reference="R", reversal=True),
+                Entry("1", reference="C", currency="USD"),
+                Entry("1"),
+                Entry("0", reference="Z"),
+            ]
+        )
+    )
+    assert [str(one.problem) for one in file.lines] == [
+        *("not_booked_yet", "reversal", "other_currency", "no_reference", "no_amount")
+    ]
+
+
+def test_a_statement_that_does_not_add_up_is_noticed() -> None:
+    entries = [Entry("10.5", reference="1"), Entry("0.5", "DBIT", "2"), Entry("9", reference="3", status="PDNG")]
+    assert read(camt(entries, opening="100", closing="110.00")).adds_up
+    assert not read(camt(entries, opening="100", closing="110.01")).adds_up
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"<Document><a></Document>", "The XML is broken at line 1, column 15."),
+        (b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "document type or entities"),
+        (b"<html><body/></html>", "no camt.053"),
+        (camt([], version="02").replace(b"camt.053", b"camt.054"), "This is a camt.054"),
+        (camt([Entry("1", reference="a")], version="12"), "version 12"),
+        (camt([]).replace(b"BkToCstmrStmt", b"Other"), "no statement"),
+        (camt([Entry("1", reference="a"), Entry("1,5", reference="b")]), "Stmt[1]/Ntry[2]: '1,5' is no amount."),
+        (camt([Entry("1.0000001", reference="b")]), "more than six decimals"),
+        (camt([Entry("1", "PLUS", "b")]), "Stmt[1]/Ntry[1]: CdtDbtInd must be CRDT or DBIT, not 'PLUS'."),
+        (camt([Entry("1", day="25.11.2026", reference="b")]), "BookgDt"),
+        (b"PK\x03\x04....", "spreadsheet"),
+        (b"%PDF-1.7", "ask the bank"),
+        (b"{1:F01BANK}{4:\r\n:20:1", "ask the bank"),
+    ],
+)
+def test_a_bad_statement_gets_a_sentence_with_the_place(content: bytes, sentence: str) -> None:
+    assert sentence in refusal(content)
+
+
+# -------------------------------------------------------------------- tables
+
+
+def test_a_chinese_table_is_read_exactly() -> None:
+    first, second = read(ICBC, CHINESE).lines
+    assert (first.kind, first.micros, first.references) == ("deposit", 20_000_000_000, ("HQ20261124001",))
+    assert (first.name, first.text, first.place) == ("长河石油", "入金 FUEL", "Line 5")
+    assert (second.kind, second.micros, second.reference) == ("withdrawal", 1_500_500_000, "HQ20261125007")
+
+
+def test_a_german_table_is_read_exactly() -> None:
+    columns = Columns(
+        day="Buchungstag",
+        reference="Referenz",
+        amount="Betrag",
+        name="Beguenstigter",
+        text="Verwendungszweck",
+        currency="Waehrung",
+        decimal_sign=",",
+        day_order="dmy",
+    )
+    first, second = read(SPARKASSE, columns, "EUR").lines
+    assert (first.kind, first.micros, first.day) == ("deposit", 1_234_560_000, date(2026, 11, 25))
+    assert first.text == "Einzahlung; November"
+    assert (second.kind, second.micros) == ("withdrawal", 12_500_000)
+    assert {str(one.problem) for one in read(SPARKASSE, columns, "CNY").lines} == {"other_currency"}
+
+
+def test_an_american_table_is_read_exactly() -> None:
+    columns = Columns(
+        day="date", reference="Bank Ref", incoming="Credit", outgoing="Debit", text="Description", day_order="mdy"
+    )
+    first, second = read(CITY, columns).lines
+    assert (first.kind, first.micros, first.day) == ("deposit", 7_000_100_000, date(2026, 11, 24))
+    assert (second.kind, second.micros) == ("withdrawal", 250_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a,b\n1,2\n", "missing: 交易日期, 交易流水号"),
+        ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n", "no line below the head"),
+        (
+            "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n2026-13-01,a,,5,,\n",
+            "Line 2: '2026-13-01' is no day.",
+        ),
+        ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,5x,,\n", "Line 2: '5x' is no amount."),
+        (
+            "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,1,5,,\n",
+            "Line 2: money came in and went out",
+        ),
+    ],
+)
+def test_a_bad_table_gets_a_sentence_with_the_line(text: str, sentence: str) -> None:
+    assert sentence in refusal(text.encode(), CHINESE)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    assert "neither UTF-8 nor GB 18030" in refusal(b"a,b\xff\xff\n", CHINESE)
+
+
+# -------------------------------------------------------------------- matching
+
+FUEL = Party("mer_fuel", "长河石油", ("FUEL",))
+MART = Party("mer_mart", "丰收超市", ("MART",))
+
+
+def line(reference: str, micros: int = 5_000_000, **more: Any) -> BankLine:
+    wanted = {"place": "", "day": date(2026, 11, 25), "kind": "deposit", "currency": "CNY", "name": "长河石油", **more}
+    references = (reference, *wanted.pop("others", ()))
+    return BankLine(micros=micros, references=references, **wanted)
+
+
+def booked(reference: str, micros: int = 5_000_000, **more: Any) -> Booked:
+    wanted = {"kind": "deposit", "merchant": "mer_fuel", "state": "posted", "day": date(2026, 11, 25), **more}
+    return Booked(id=f"dep_{reference}", micros=micros, reference=reference, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("bank", "books", "standing"),
+    [
+        (line("1"), [], "new"),
+        (line("1"), [booked("1")], "booked"),
+        (line("1", others=("E-1",)), [booked("E-1")], "booked"),
+        (line("1"), [booked("1", state="pending")], "booked"),
+        (line("1"), [booked("1", state="failed")], "failed"),
+        (line("1"), [booked("1", 5_000_001)], "differs"),
+        (line("1"), [booked("1", merchant="mer_mart")], "differs"),
+        (line("1", kind="withdrawal"), [booked("1")], "differs"),
+        (line("1"), [booked("by hand")], "likely_booked"),
+        (line("1"), [booked("by hand", 5_000_001)], "new"),
+        (line("1", name="谁也不认识"), [], "unknown_merchant"),
+        (line("1", name="谁也不认识", text="for FUEL, please"), [], "new"),
+        (line("1", name="x", text="FUEL and MART"), [], "unknown_merchant"),
+        (line("1", name="x", text="ref mer_fuel"), [], "new"),
+        (line("1", name="长河石油（集团）有限公司"), [], "new"),
+    ],
+)
+def test_a_line_is_matched_by_reference_then_by_merchant_and_amount(
+    bank: BankLine, books: list[Booked], standing: str
+) -> None:
+    (found,) = match([bank], {one.reference: one for one in books}, books, [FUEL, MART])
+    assert found.standing == standing
+
+
+def test_a_reference_that_is_in_the_file_twice_is_booked_once() -> None:
+    found = match([line("1"), line("1"), line("2")], {}, [], [FUEL])
+    assert [str(one.standing) for one in found] == ["new", "duplicate", "new"]
+
+
+def test_a_booking_by_hand_explains_one_line_not_two() -> None:
+    found = match([line("1"), line("2")], {}, [booked("by hand")], [FUEL])
+    assert [str(one.standing) for one in found] == ["likely_booked", "new"]
+
+
+def test_what_is_booked_and_not_in_the_file_is_reported_for_the_days_asked_for() -> None:
+    books = [booked("1"), booked("x"), booked("old", day=date(2026, 11, 1)), booked("no", state="failed")]
+    found = match([line("1")], {"1": books[0]}, [], [FUEL])
+    missing = missing_from(found, books, date(2026, 11, 20), date(2026, 11, 30))
+    assert [one.reference for one in missing] == ["x"]
+
+
+# -------------------------------------------------------------------- in words
+
+
+@pytest.mark.parametrize(
+    ("micros", "said", "in_english"),
+    [
+        (1_000_000, "壹元整", "one CNY"),
+        (10_050_000, "壹拾元零伍分", "ten CNY and 05/100"),
+        (12_300_500_000, "壹万贰仟叁佰元伍角", "twelve thousand three hundred CNY and 50/100"),
+        (100_001_000_000, "壹拾万零壹元整", "one hundred thousand one CNY"),
+        (20_000_000_000_000, "贰仟万元整", "twenty million CNY"),
+        (1_000_010_000_000_000, "壹拾亿零壹万元整", "one billion ten thousand CNY"),
+        (105_000_000, "壹佰零伍元整", "one hundred five CNY"),
+        (45_001, "零元零肆分又百万分之5001元", "zero CNY and 045001/1000000"),
+    ],
+)
+def test_amounts_are_said_in_words(micros: int, said: str, in_english: str) -> None:
+    assert chinese(micros) == said
+    assert english(micros, "CNY") == in_english
