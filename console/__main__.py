@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     argparse.ArgumentParser(prog="console", description=DESCRIPTION).parse_args(arguments)
     from pydantic import ValidationError  # imported now, so that `--help` does not wait for it
 
-    from console.settings import load_settings, mistakes_of
+    from console.settings import UnknownSettings, load_settings, mistakes_of
     from pages.assets import NotBuilt, manifest
 
     try:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValidationError as error:
         sys.stderr.write(f"{mistakes_of(error)}\n")
         sys.exit(2)
-    except NotBuilt as error:
+    except (NotBuilt, UnknownSettings) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     from console.server import run

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     """Where the console listens."""
     port: int = Field(default=8088, ge=0, le=65_535)
     """The port on which it listens."""
-    public_url: AnyHttpUrl | None = None
+    url: AnyHttpUrl | None = None
     """Where browsers reach the console. By default `http://`, the host and the port. With https, cookies are for https only."""
     public_explorer: bool = Field(default=False, validation_alias="TONGDUI_PUBLIC_EXPLORER")
     """Whether batches, entries and receipts can be seen without signing in."""
@@ -32,9 +32,9 @@ class Settings(BaseSettings):
     @property
     def origin(self) -> str:
         """Where browsers reach it, without a path."""
-        if self.public_url is None:
+        if self.url is None:
             return f"http://{self.host}:{self.port}"
-        return str(self.public_url).rstrip("/")
+        return str(self.url).rstrip("/")
 
     @property
     def is_secure(self) -> bool:
@@ -42,8 +42,15 @@ class Settings(BaseSettings):
         return self.origin.startswith("https://")
 
 
+class UnknownSettings(Exception):
+    """There are no such settings; the message names the variables. A typo must not be silent."""
+
+
 def load_settings(**given: Any) -> Settings:
-    """The settings of the environment; what is given wins. Raises ValidationError."""
+    """The settings of the environment; what is given wins. Raises ValidationError and UnknownSettings."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        raise UnknownSettings("\n".join(f"{name}: there is no such setting" for name in unknown))
     return Settings(_env_file=os.environ.get("TONGDUI_ENV_FILE"), **given)
 
 

@@ -25,6 +25,8 @@ OF_CLIENTS = frozenset(
     )
 )
 """Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+OF_CONSOLE = f"{PREFIX}CONSOLE_"
+"""How the console's own settings begin. It says itself what is wrong with them."""
 
 DATABASE_URL = r"^(sqlite:///|postgresql\+psycopg://)."
 DATABASE_URL_SHOULD = "must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -261,7 +263,9 @@ def variable(field: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    return name in OF_CLIENTS or name == ENV_FILE or name.removeprefix(PREFIX).lower() in Settings.model_fields
+    if name in OF_CLIENTS or name == ENV_FILE or name.startswith(OF_CONSOLE):
+        return True
+    return name.removeprefix(PREFIX).lower() in Settings.model_fields
 
 
 def _unknown(name: str) -> str:

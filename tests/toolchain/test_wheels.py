@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -126,9 +127,20 @@ def test_the_clearing_wheel_holds_contract_and_migrations_and_nothing_of_the_che
         "clearing/migrations/env.py",
         "clearing/migrations/versions/0001_initial.py",
         "gateway/__main__.py",
+        "console/__main__.py",
+        "console/home/templates/home.html",
+        "console/home/zh.po",
+        "pages/templates/pages/page.html",
+        "pages/zh.po",
+        "pages/static/dist/manifest.json",
     ):
         assert needed in names
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"clearing", "gateway"}
+    files = json.loads(zipfile.ZipFile(wheels["tongdui-clearing"]).read("pages/static/dist/manifest.json")).values()
+    assert {f"pages/static/dist/{file}" for file in files} <= set(names)
+    assert not any(name.startswith("pages/build/") for name in names)
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {
+        *("clearing", "console", "gateway", "pages"),
+    }
 
 
 def test_the_sdks_wheel_holds_its_types_and_mappings(wheels: dict[str, Path]) -> None:
@@ -235,14 +247,16 @@ def test_a_network_runs_from_the_wheels_and_takes_a_merchant_on_board(installed:
     """Without Node or npm on PATH: anvil is named by the setting."""
     anvil = shutil.which("anvil")
     assert anvil is not None
-    port = free_port()
+    port, console = free_port(), free_port()
     clean = {"PATH": f"{installed}:/usr/bin:/bin", "HOME": str(tmp_path), "TONGDUI_ANVIL": anvil}
     with (tmp_path / "up.log").open("w") as log:
         up = subprocess.Popen(
-            [str(installed / "clearing"), "up", "--port", str(port)], cwd=tmp_path, env=clean, stdout=log, stderr=log
-        )
+            [str(installed / "clearing"), "up", "--port", str(port), "--console-port", str(console)],
+            cwd=tmp_path, env=clean, stdout=log, stderr=log,
+        )  # fmt: skip
     try:
         wait_for(up, f"http://127.0.0.1:{port}/readyz", tmp_path / "up.log")
+        wait_for(up, f"http://127.0.0.1:{console}/sign-in", tmp_path / "up.log")
         assert httpx.get(f"http://127.0.0.1:{port}/docs").status_code == 200
         pages = re.findall(r'(?:src|href)="(/[^"]+)"', httpx.get(f"http://127.0.0.1:{port}/docs").text)
         assert pages
