@@ -1,0 +1,171 @@
+"""What surrounds every page: navigation, language, colours, what is live, signing in and out, what is loaded, what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from clearing.runtime.embedded.ports import free_port
+from console.pages import PAGES
+from tests.console.served import GALLERY, served
+from tests.console.site import Person, Site
+from tests.gateway.staff import PASSWORD
+from tongdui import Client
+
+LARGEST_FIRST_PAGE = 200_000
+
+
+@pytest.fixture(scope="module")
+def gallery(site: Site) -> Iterator[str]:
+    with served(site.network.url, (*PAGES, GALLERY)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("width", "scheme"), [("desktop", "light"), ("desktop", "dark"), ("phone", "dark")])
+def test_every_component_is_accessible_in_light_and_dark(
+    someone: Callable[..., Person], gallery: str, width: str, scheme: str
+) -> None:
+    visitor = someone("operator", width=width, scheme=scheme, at=gallery)
+    page = visitor.open("/gallery")
+    expect(page.locator(".chart-canvas svg")).to_have_count(3)
+    visitor.check(f"gallery-{scheme}")
+
+
+# -------------------------------------------------------------------- moving around
+
+
+def test_somebody_signs_in_gets_where_they_wanted_and_out_again(someone: Callable[..., Person]) -> None:
+    visitor = someone(None, language="en")
+    page = visitor.open("/home?from=a&to=b")
+    assert "/sign-in?next=" in page.url
+    visitor.check("sign-in")
+    page.fill("#f-email", "admin@fuel.example")
+    page.fill("#f-password", PASSWORD)
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/home?from=a&to=b")
+    page.click(".bar details.menu > summary")
+    assert page.get_attribute("html", "lang") == "zh-CN"  # from here on it is the person's own language that counts
+    page.get_by_role("button", name="退出登录").click()
+    page.wait_for_url("**/sign-in")
+    assert "/sign-in" in visitor.open("/home").url
+
+
+def test_a_session_that_is_revoked_ends_at_the_next_click(site: Site, someone: Callable[..., Person]) -> None:
+    with Client(site.network.url) as client:
+        token = client.sessions.create(email="admin@fuel.example", password=PASSWORD).token
+    visitor = someone("merchant:admin", language="en", token=token)
+    page = visitor.open("/home")
+    with Client(site.network.url, token) as client:
+        client.sessions.end()
+    page.goto(visitor.url + "/movements")
+    assert page.url.endswith("/sign-in?next=%2Fmovements")
+
+
+def test_language_and_colours_are_a_click_away_and_stay(someone: Callable[..., Person]) -> None:
+    visitor = someone("merchant:admin", language="en")
+    page = visitor.open("/home")
+    page.click(".bar details.menu > summary")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("h1")).to_be_visible()
+    assert page.get_attribute("html", "lang") == "zh-CN"
+    page.click(".bar details.menu > summary")
+    page.get_by_role("button", name="深色").click()
+    expect(page.locator("html[data-bs-theme=dark]")).to_be_attached()
+    visitor.open("/home")
+    assert page.get_attribute("html", "data-bs-theme") == "dark"
+    assert page.get_attribute("html", "lang") == "zh-CN"
+
+
+def test_on_a_phone_all_pages_are_in_a_drawer(someone: Callable[..., Person]) -> None:
+    visitor = someone("merchant:admin", width="phone")
+    page = visitor.open("/home")
+    expect(page.locator("nav.side")).to_be_hidden()
+    page.locator(".tabs-bottom button").click()
+    drawer = page.locator("#drawer")
+    expect(drawer).to_be_visible()
+    visitor.check()
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+
+
+def test_the_keyboard_gets_to_the_content_first(someone: Callable[..., Person]) -> None:
+    page = someone("merchant:admin").open("/home")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+# -------------------------------------------------------------------- live
+
+
+def test_what_moves_appears_by_itself(site: Site, someone: Callable[..., Person]) -> None:
+    page = someone("merchant:admin", language="en").open("/home")
+    expect(page.locator("body")).not_to_have_class("is-offline")
+    station = site.merchants["FUEL"].client
+    station.members.create(external_id="LIVE-1")
+    station.issuances.create(program="FUEL", member="external:LIVE-1", points=77_777, wait=60)
+    expect(page.locator("#newest")).to_contain_text("77,777", timeout=60_000)
+
+
+# -------------------------------------------------------------------- what is loaded
+
+
+def test_the_first_page_is_small(site: Site, someone: Callable[..., Person]) -> None:
+    """Whatever a browser loads for a merchant's first page, as it is sent over https."""
+    page = someone("merchant:admin").open("/home")
+    expect(page.locator(".chart-canvas svg")).to_have_count(1)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+    files = {address.partition("#")[0] for address in loaded if "/static/" in address}
+    assert len(files) > 5
+    with httpx.Client(
+        headers={"Accept-Encoding": "br, gzip"}, cookies={site.cookie: site.seats["merchant:admin"]}
+    ) as http:
+        sizes = {file: int(http.head(file).headers["content-length"]) for file in [*files, page.url]}
+    assert sum(sizes.values()) < LARGEST_FIRST_PAGE, sizes
+
+
+def test_a_page_without_a_chart_loads_no_library_of_charts(someone: Callable[..., Person], gallery: str) -> None:
+    page = someone("merchant:admin", at=gallery).open("/gallery/form")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+    assert not [address for address in loaded if "drawing" in address]
+
+
+def test_a_file_is_a_list_that_spreadsheets_open_and_run_nothing_of(site: Site, gallery: str) -> None:
+    with httpx.Client(base_url=gallery, cookies={site.cookie: site.seats["operator"]}) as http:
+        answer = http.get("/gallery/list.csv")
+    assert answer.content.decode("utf-8") == "\ufeffname,points\r\n'=1+1,5\r\n加油积分,7\r\n"
+    assert answer.headers["content-disposition"] == 'attachment; filename="list.csv"'
+
+
+# -------------------------------------------------------------------- what goes wrong
+
+
+def test_without_the_gateway_a_page_says_so(someone: Callable[..., Person]) -> None:
+    with served(f"http://127.0.0.1:{free_port()}") as url:
+        visitor = someone("merchant:admin", language="en", at=url)
+        visitor.excused.append("503")
+        page = visitor.open("/home", status=503)
+        expect(page.locator("h1")).to_have_text("The gateway cannot be reached")
+        visitor.check("gateway-down")
+        with httpx.Client(base_url=url) as http:
+            assert http.get("/healthz").text == "ok"
+
+
+def test_a_page_that_is_not_there_says_so(someone: Callable[..., Person]) -> None:
+    visitor = someone("merchant:admin", language="en")
+    visitor.excused.append("404")
+    page = visitor.open("/nowhere", status=404)
+    expect(page.locator("h1")).to_have_text("There is nothing here")
+    visitor.check("not-found")
+
+
+def test_a_page_that_is_somebody_elses_says_so(someone: Callable[..., Person]) -> None:
+    visitor = someone("treasury", language="en")
+    visitor.excused.append("403")
+    page = visitor.open("/home", status=403)
+    expect(page.locator("h1")).to_have_text("This is not yours to see")
+    visitor.check("not-yours")
