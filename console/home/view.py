@@ -103,14 +103,19 @@ async def overview(visit: Visit) -> Overview:
     """Asks the gateway for all of it at once."""
     client, merchant = visit.client, visit.merchant
     today = (await visit.network()).today
-    position, history, programs, totals, partners, told, movements = await asyncio.gather(
-        client.positions.get(merchant),
-        client.positions.history(merchant, days=_DAYS),
-        client.programs.list().page(),
-        client.activity.list(first_day=today, last_day=today).page(),
-        client.activity.partners(page_size=_PARTNERS).page(),
-        client.activity.attention(),
-        client.movements.list(page_size=_NEWEST, expand=["counterparty"]).page(),
+    # All seven at once; in two groups, because the types of more than six results are lost.
+    (position, history, programs), (totals, partners, told, movements) = await asyncio.gather(
+        asyncio.gather(
+            client.positions.get(merchant),
+            client.positions.history(merchant, days=_DAYS),
+            client.programs.list().page(),
+        ),
+        asyncio.gather(
+            client.activity.list(first_day=today, last_day=today).page(),
+            client.activity.partners(page_size=_PARTNERS).page(),
+            client.activity.attention(),
+            client.movements.list(page_size=_NEWEST, expand=["counterparty"]).page(),
+        ),
     )
     own = [program for program in programs.data if program.merchant == merchant]
     circulating = await asyncio.gather(*(client.programs.circulation(program.code) for program in own))
