@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -16,14 +17,19 @@ router = APIRouter()
 
 @router.get("/live")
 async def live(visit: Visiting) -> Response:
-    """Tells what happens from now on."""
-    return LiveResponse(_names(visit.client))
+    """Tells what happens from now on. The newest event is known before the browser hears that it is connected, so nothing that
+    happens after that is missed."""
+    last = None
+    with suppress(APIError):  # a session that has ended is told of in the stream
+        newest = (await visit.client.events.list(page_size=1).page()).data
+        last = newest[0].id if newest else None
+    return LiveResponse(_names(visit.client, last))
 
 
-async def _names(client: AsyncClient) -> AsyncIterator[str]:
-    """The types of the gateway's events. It connects again by itself; a session that has ended is the last event."""
+async def _names(client: AsyncClient, last: str | None) -> AsyncIterator[str]:
+    """The types of the gateway's events after that one. It connects again by itself; a session that has ended is the last event."""
     try:
-        async for event in client.events.stream():
+        async for event in client.events.stream(last_event_id=last):
             yield event.type
     except APIError:
         yield ENDED

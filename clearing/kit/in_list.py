@@ -107,7 +107,7 @@ def _in_list(session: Session, columns: tuple[Column, ...], keys: list[tuple[Any
 @cache
 def _condition(dialect: str, columns: tuple[ColumnElement[Any], ...]) -> TextClause:
     """The condition as text. To put the same together from SQLAlchemy's elements takes longer than most statements with it."""
-    names = ", ".join(f"{column.table.name}.{column.name}" for column in columns)
+    names = ", ".join(f'{column.table.name}."{column.name}"' for column in columns)  # quoted: one is called index
     if dialect == "postgresql":
         types = [column.type.compile(_POSTGRESQL).partition(" COLLATE ")[0] for column in columns]
         if len(columns) == 1:  # one walk through an index, if there is one, whatever the database believes of the table

@@ -39,6 +39,12 @@ def flow_of(movement: Movement) -> Flow:
     )
 
 
+def other_program_of(movement: Movement) -> str | None:
+    """The program on the other side, whose points `entry.out` counts. In a reversal it is the one that points leave."""
+    sides = (movement.source_program, movement.target_program)
+    return next((program for program in sides if program and program != movement.program), None)
+
+
 def _points_of(movement: Movement, program: str) -> int:
     if movement.entry is None:
         return movement.points

@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from console.explorer.sentences import SENTENCES
 from console.explorer.view import offer_of, text_of
 from console.movements.filters import DIRECTIONS, KINDS, STATES, Filters, read_filters
-from console.movements.flow import flow_of
+from console.movements.flow import flow_of, other_program_of
 from console.movements.table import writer_of
 from console.movements.view import address_of_page, story_of
 from console.problem_texts import sentence_of
@@ -69,6 +69,7 @@ async def one(visit: Visiting, movement: str) -> Response:
     return visit.page(
         "movements/one.html",
         story=story,
+        other_program=other_program_of(found),
         offer=offer_of(story.network),
         sentences=SENTENCES,
         reason=sentence_of(found.reason, found.reason) if found.reason else None,

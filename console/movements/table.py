@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 
 from console.movements.filters import DIRECTIONS, KINDS, STATES
+from console.movements.flow import other_program_of
 from pages.formats import MICROS
 from pages.presentation import presentation
 from pages.translations import gettext as _
@@ -60,8 +61,8 @@ def _columns() -> list[tuple[str, Callable[[Movement], object]]]:
         (_("Member"), lambda one: one.external_id or one.member),
         (_("Program"), lambda one: one.program),
         (_("Points"), lambda one: one.entry.points if one.entry else one.points),
-        (_("Program received"), lambda one: one.target_program),
-        (_("Points received"), lambda one: one.entry.out if one.entry and one.entry.out else None),
+        (_("Other program"), other_program_of),
+        (_("Its points"), lambda one: one.entry.out if one.entry and one.entry.out else None),
         (_("Settled"), lambda one: _money(one.entry.settled_micros) if one.entry else None),
         (_("Fee"), lambda one: _money(one.entry.fee_micros) if one.entry else None),
         (_("Reference"), lambda one: one.reference),

@@ -75,13 +75,19 @@ class Check:
 
     def run(self) -> str:
         """Presses the button; the result."""
+        self.forget()
         self.form.locator("[type=submit]").click()
         return self.result()
 
     def choose(self, file: Path) -> str:
         """Chooses the file of a receipt; the result."""
+        self.forget()
         self.form.locator("input[type=file]").set_input_files(file)
         return self.result()
+
+    def forget(self) -> None:
+        """Takes back how it ended before, so that `result` waits for what comes now."""
+        self.form.evaluate("form => { form.dataset.result = ''; }")
 
     def result(self) -> str:
         """How it ended."""

@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its loop runs in this thread, so tests elsewhere could not use asyncio beside it
 def browser() -> Iterator[Browser]:
     """Chromium of the system's packages."""
     program = shutil.which("chromium")

@@ -287,6 +287,7 @@ def person(
         )
     if language != "zh":  # which is what the people of these tests prefer
         context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": site.url}])
+    context.set_default_timeout(120_000)  # a machine may be busy
     page = context.new_page()
     found = Person(site, address, context, page, seat or "nobody", language, width)
     _listen(page, found.complaints)

@@ -62,7 +62,7 @@ def test_an_entry_is_found_by_its_fingerprint(site: Site) -> None:
 
 def test_a_merchant_sees_its_own_entries_of_a_batch_only(site: Site) -> None:
     issued = site.movements["issue"].settled()
-    with site.http(site.merchants["MART"].api_key) as http:
+    with site.http(site.strangers["MART"]) as http:
         page = http.get(f"/explorer/batches/{issued.batch}").raise_for_status().text
         assert "None of them is yours" in page
         assert http.get(f"/explorer/entries/{issued.leaf}").status_code == 404

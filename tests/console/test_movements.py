@@ -125,7 +125,7 @@ def test_the_file_has_all_that_the_filters_leave(site: Site) -> None:
     entry = site.movements["exchange"].settled()
     assert exchange["Movement"] == "Exchange"
     assert exchange["State"] == "Settled"
-    assert (exchange["Points"], exchange["Points received"]) == (str(entry.points), str(entry.out))
+    assert (exchange["Points"], exchange["Its points"]) == (str(entry.points), str(entry.out))
     assert exchange["Settled"] == f"{entry.settled_micros // 10**6}.{entry.settled_micros % 10**6:06d}"
     assert exchange["Receives"] == site.merchants["MART"].name
     assert exchange["Entry"] == entry.leaf
@@ -240,6 +240,14 @@ def test_the_story_of_a_movement_is_whole(site: Site, someone: Someone) -> None:
     page.locator(".story a", has_text="Nov").first.click()
     page.wait_for_url(f"**/movements/{site.movements['reverse'].id}")
     assert "Undoes an earlier movement" in page.locator(".story").first.inner_text()
+    undone = dict(
+        zip(
+            page.locator("#movement .facts dt").all_inner_texts(),
+            page.locator("#movement .facts dd").all_inner_texts(),
+            strict=False,
+        )
+    )
+    assert (undone["Points"], undone["Points given for them"]) == ("100FUEL", "90MART")
 
 
 def test_a_movement_becomes_settled_before_ones_eyes(site: Site, someone: Someone) -> None:

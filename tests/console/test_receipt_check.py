@@ -110,6 +110,7 @@ def test_a_file_can_be_dropped_and_chosen_by_keyboard(someone: Someone, receipt:
     check = Check(page)
     assert check.run() == "no_file"
     assert page.evaluate("document.activeElement.type") == "file"
+    check.forget()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files(receipt)
@@ -118,6 +119,7 @@ def test_a_file_can_be_dropped_and_chosen_by_keyboard(someone: Someone, receipt:
         """text => { const data = new DataTransfer(); data.items.add(new File([text], "dropped.json")); return data; }""",
         receipt.read_text()[:400],
     )
+    check.forget()
     page.dispatch_event("[data-drop]", "drop", {"dataTransfer": dropped})
     page.get_by_text("dropped.json").wait_for()
     assert check.result() == "refused"

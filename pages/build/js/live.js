@@ -9,9 +9,12 @@ let wasOpen = false;
 
 const holder = () => document.querySelector("[sse-connect]");
 
-function refresh() {
-  for (const part of document.querySelectorAll("[data-live]")) window.htmx.trigger(part, "refresh");
+function refresh(isWanted = () => true) {
+  for (const part of document.querySelectorAll("[data-live]")) if (isWanted(part)) window.htmx.trigger(part, "refresh");
 }
+
+/** Whether a part shows something that is about to change: it may have changed before the connection was there. */
+const isPending = (part) => part.matches("[data-pending]") || part.querySelector("[data-pending]") !== null;
 
 function fallAsleep() {
   holder()?.["htmx-internal-data"]?.sseEventSource?.close();
@@ -35,7 +38,7 @@ document.addEventListener("visibilitychange", () => {
 // What happened while there was no connection, nobody tells: look.
 document.addEventListener("htmx:sseOpen", () => {
   document.body.classList.remove("is-offline");
-  if (wasOpen) refresh();
+  refresh(wasOpen ? undefined : isPending);
   wasOpen = true;
 });
 document.addEventListener("htmx:sseError", () => document.body.classList.add("is-offline"));

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { after, test } from "node:test";
 
 import { checkReceipt } from "../../../pages/build/js/receipts/check.mjs";
+import { Node } from "../../../pages/build/js/receipts/node.mjs";
 import { keccakOfText } from "../../../pages/build/js/receipts/exact.mjs";
 import { given, told, trusted } from "./given.mjs";
 
@@ -59,6 +60,15 @@ test("an address that is no address of a node", async () => {
     await assertEnds(url, "undecided", "rpc.url");
   }
   await assertEnds("http://me:secret@127.0.0.1:8545", "undecided", "rpc.password");
+});
+
+test("a page that came by https asks by https, or the person's own machine", () => {
+  const page = { protocol: "https:" };
+  assert.throws(() => new Node("http://node.example:8545", { page }), { code: "rpc.insecure" });
+  for (const url of ["https://node.example", "http://localhost:8545", "http://127.0.0.1:8545", "http://[::1]:8545"]) {
+    assert.equal(new Node(url, { page }).url, new URL(url).href);
+  }
+  assert.equal(new Node("http://node.example", { page: { protocol: "http:" } }).url, "http://node.example/");
 });
 
 test("a node that is down", async () => {
