@@ -176,7 +176,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries/{event}"): READ,
     ("GET", "/v1/audit_log"): {"operator", "auditor"},
 }
-PAGES = {("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET", "/problems/{name}")}
+PAGES = {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET", "/problems/{name}")}
 """Public: people read the API's description here, and what its refusals mean."""
 
 CALLERS = sorted(PUBLIC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -64,6 +65,17 @@ def test_somebody_new_accepts_an_invitation_and_works(site: Site, fuel: Party, a
     assert (staff[0]["person"]["name"], staff[0]["seat"]["title"]) == ("Li Na", "cashier")
     (seated,) = admin.get(f"/v1/events?subject={one.id}&type=staff.seated")["data"]
     assert seated["data"]["title"] == "cashier"
+
+
+def test_of_many_who_accept_at_once_one_gets_the_seat(site: Site, admin: Worker) -> None:
+    token = _invited(admin, "at-once@partner.example")
+    body = {"token": token, "name": "One Of Four", "password": NEW_PASSWORD}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: site.call("POST", "/v1/invitations/accept", body).status_code, range(4)))
+    # Whoever comes when the person is known signs in with its own password, and then finds the invitation used.
+    assert sorted(answers) == [201, 409, 409, 409]
+    seats = [one for one in admin.get("/v1/staff")["data"] if one["person"]["email"] == "at-once@partner.example"]
+    assert len(seats) == 1
 
 
 def test_the_link_is_shown_once_and_its_secret_is_stored_nowhere(site: Site, admin: Worker) -> None:

@@ -179,6 +179,7 @@ def test_a_round_that_takes_long_keeps_nothing_quick_waiting(network: ChainlessN
 
 _QUICK = {
     "webhooks.deliver",
+    "mails.deliver",
     "holds.tidy",
     "members.merge",
     "members.merge_late",
@@ -274,6 +275,7 @@ _FINDS_WORK = {
     "quotes.clean_up",
     "statements.make",
     "webhooks.deliver",
+    "mails.deliver",
 }
 """The others have nothing to do here (no chain, no old delivery) and are tested by themselves."""
 

@@ -22,7 +22,7 @@ class CredentialService:
         self._people = PeopleService(session)
         self._second_factor = SecondFactorService(session, keyring=keyring)
         self._tries = TryCounter(session)
-        self.person: Person = self._people.of(caller)
+        self.person: Person = self._people.locked(caller)
 
     def change_password(self, current: str, new: str) -> None:
         """Takes another password, and ends every session of the person."""
@@ -52,11 +52,6 @@ class CredentialService:
         """Makes recovery codes in the place of the old ones."""
         self._require(password)
         return self._second_factor.new_recovery_codes(self.person, self._caller.actor)
-
-    @property
-    def recovery_codes_left(self) -> int:
-        """How many recovery codes the person has not used."""
-        return self._second_factor.left(self.person)
 
     def _require(self, password: str | None) -> None:
         """Refuses another password than the person's. Whoever signs in elsewhere has none to give."""

@@ -49,9 +49,15 @@ class PeopleService:
         return self._people.by_email(email_key(email))
 
     def of(self, caller: Caller) -> Person:
-        """The person who calls, as it is now; nobody else can change it before this transaction ends."""
+        """The person who calls."""
         assert caller.person_id is not None, "only people may call this route"
-        person = self._people.lock(caller.person_id)
+        person = self._people.by_id(caller.person_id)
+        assert person is not None, caller.person_id
+        return person
+
+    def locked(self, caller: Caller) -> Person:
+        """The person who calls, as it is now; nobody else can change it before this transaction ends."""
+        person = self._people.lock(self.of(caller).id)
         assert person is not None, caller.person_id
         return person
 
@@ -71,6 +77,7 @@ class PeopleService:
 
     def add(self, new: NewPerson, *, actor: str) -> Person:
         """Adds a person, who has no seat yet."""
+        self._people.lock_email(email_key(new.email))
         if self.by_email(new.email) is not None:
             raise Conflict.at("/email", f"{new.email} belongs to somebody already", code="email_taken")
         person = Person(
@@ -176,6 +183,8 @@ class PeopleService:
             raise NotFound(f"there is no seat {seat_id} among those that you manage")
         person = self._people.lock(seat.person_id)
         assert person is not None, seat.person_id
+        if self._seats.live(seat_id) is None:  # somebody else was faster
+            raise NotFound(f"there is no seat {seat_id} among those that you manage")
         if person.id == caller.person_id:
             raise Forbidden("nobody changes its own seat; ask another admin", code="own_seat")
         return Colleague(seat, person)

@@ -24,6 +24,10 @@ class PersonRepository:
         self._session.add(person)
         self._session.flush()
 
+    def lock_email(self, key: str) -> None:
+        """Lets nobody else add a person with this address before this transaction ends."""
+        lock_until_commit(self._session, f"staff {key}")
+
     def by_id(self, id: str) -> Person | None:  # noqa: A002
         """The person with this id."""
         return self._session.get(Person, id)
@@ -61,8 +65,8 @@ class SeatRepository:
         self._session.flush()
 
     def live(self, id: str) -> Seat | None:  # noqa: A002
-        """The seat with this id, unless it was removed."""
-        seat = self._session.get(Seat, id)
+        """The seat with this id as it is now, unless it was removed."""
+        seat = self._session.get(Seat, id, populate_existing=True)
         return seat if seat is not None and seat.removed_at is None else None
 
     def of_person(self, person_id: str) -> Sequence[Seat]:

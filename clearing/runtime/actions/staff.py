@@ -16,11 +16,11 @@ from clearing.parties.merchants.service import require_merchant
 from clearing.parties.names import Names
 from clearing.parties.staff import passwords
 from clearing.parties.staff.emails import Email
-from clearing.parties.staff.models import Language, Person
+from clearing.parties.staff.models import Language, Person, Seat
 from clearing.parties.staff.people import NewPerson, PeopleService
 from clearing.parties.staff.second_factor import SecondFactorService
 from clearing.parties.staff.titles import Title
-from clearing.runtime.actions.terminal import actor, console
+from clearing.runtime.actions.terminal import actor, console, write_json
 from clearing.runtime.preflight.database import open_database
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -46,20 +46,37 @@ def add(settings: Settings, chosen: argparse.Namespace) -> int:
     return 0
 
 
-def show(settings: Settings) -> int:
+def show(settings: Settings, *, as_json: bool) -> int:
     """Shows everybody with their seats."""
+    with open_database(settings) as database, database.reading() as session:
+        names = Names(session)
+        rows = [_row(names, *found) for found in PeopleService(session).everybody()]
+    if as_json:
+        write_json({"staff": rows})
+        return 0
     table = Table(title="Staff")
     for heading in ("address", "name", "title", "merchant", "second factor", "may sign in"):
         table.add_column(heading, overflow="fold")
-    with open_database(settings) as database, database.reading() as session:
-        names = Names(session)
-        for seat, person in PeopleService(session).everybody():
-            number = seat.merchant_number
-            place = names.merchant_name(number) if number is not None else "the network"
-            yes = ("yes" if person.has_second_factor else "no", "no" if person.disabled_at else "yes")
-            table.add_row(person.email, person.name, seat.title, place, *yes)
+    for row in rows:
+        yes = ("yes" if row[field] else "no" for field in ("second_factor", "may_sign_in"))
+        place = row["merchant_name"] or "the network"
+        table.add_row(str(row["email"]), str(row["name"]), str(row["title"]), str(place), *yes)
     console.print(table)
     return 0
+
+
+def _row(names: Names, seat: Seat, person: Person) -> dict[str, str | bool | None]:
+    number = seat.merchant_number
+    return {
+        "person": person.id,
+        "email": person.email,
+        "name": person.name,
+        "title": seat.title,
+        "merchant": names.optional_merchant(number),
+        "merchant_name": names.merchant_name(number) if number is not None else None,
+        "second_factor": person.has_second_factor,
+        "may_sign_in": person.disabled_at is None,
+    }
 
 
 def disable(settings: Settings, email: str) -> int:

@@ -25,7 +25,8 @@ def add_to(commands: Commands) -> None:
     )
     add.add_argument("--merchant", metavar="mer_...", help="make the person the first admin of this merchant")
     add.add_argument("--language", choices=("zh", "en"), default="zh", help="of mails and pages (default: zh)")
-    add_command(group, "list", run_list, "show who may sign in, and with which seats")
+    show = add_command(group, "list", run_list, "show who may sign in, and with which seats")
+    show.add_argument("--json", action="store_true", help="as JSON")
     disable = add_command(group, "disable", run_disable, "let somebody in no more, at once")
     disable.add_argument("email")
     enable = add_command(group, "enable", run_enable, "let somebody in again")
@@ -42,11 +43,11 @@ def run_add(chosen: argparse.Namespace, configured: Settings) -> int:
     return staff.add(configured, chosen)
 
 
-def run_list(_chosen: argparse.Namespace, configured: Settings) -> int:
+def run_list(chosen: argparse.Namespace, configured: Settings) -> int:
     """Shows everybody."""
     from clearing.runtime.actions import staff
 
-    return staff.show(configured)
+    return staff.show(configured, as_json=chosen.json)
 
 
 def run_disable(chosen: argparse.Namespace, configured: Settings) -> int:

@@ -36,7 +36,7 @@ def create_invitation(body: InvitationCreate, call: Mutating) -> InvitationView:
     return invitation_view(call.names, invitation, link)
 
 
-@router.get("/v1/invitations")
+@router.get("/v1/invitations", responses=documented(404))
 def list_invitations(
     call: Reading,
     merchant: Annotated[MerchantId | None, Query(description="for the operator and auditors: to this merchant")] = None,

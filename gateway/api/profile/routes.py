@@ -32,17 +32,16 @@ _ISSUER = "Tongdui"
 @router.get("/v1/profile")
 def get_profile(call: Reading) -> ProfileView:
     """Who you are."""
-    return profile_view(_credentials(call))
+    return profile_view(call, PeopleService(call.session).of(call.caller))
 
 
 @router.patch("/v1/profile")
 def change_profile(body: ProfileChange, call: Oneself) -> ProfileView:
     """Changes your name, or the language of your mails and pages."""
-    credentials = _credentials(call)
-    PeopleService(call.session).change_profile(
-        credentials.person, name=body.name, language=body.language, actor=call.actor
-    )
-    return profile_view(credentials)
+    people = PeopleService(call.session)
+    person = people.locked(call.caller)
+    people.change_profile(person, name=body.name, language=body.language, actor=call.actor)
+    return profile_view(call, person)
 
 
 @router.post("/v1/profile/password", status_code=201, responses=documented(429))
@@ -70,7 +69,7 @@ def remove_totp(body: PasswordProof, call: Oneself) -> ProfileView:
     """Forgets your app and your recovery codes."""
     credentials = _credentials(call)
     credentials.remove_totp(body.password)
-    return profile_view(credentials)
+    return profile_view(call, credentials.person)
 
 
 @router.post("/v1/profile/recovery_codes", status_code=201, responses=documented(429))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from clearing.parties.staff.credentials import CredentialService
-from clearing.parties.staff.second_factor import NewTotp
+from clearing.parties.staff.models import Person
+from clearing.parties.staff.second_factor import NewTotp, SecondFactorService
 from gateway.api.profile.schemas import ProfileView, TotpView
 from gateway.api.sessions.view import person_view
+from gateway.http.context import Call
 from gateway.http.qr import qr_svg
 
 
-def profile_view(credentials: CredentialService) -> ProfileView:
+def profile_view(call: Call, person: Person) -> ProfileView:
     """A person, as it sees itself."""
-    person = credentials.person
+    second_factor = SecondFactorService(call.session, keyring=call.gateway.keyring)
     return ProfileView(
         **person_view(person).model_dump(),
         has_password=person.password_hash is not None,
-        recovery_codes_left=credentials.recovery_codes_left,
+        recovery_codes_left=second_factor.left(person),
         created_at=person.created_at,
     )
 

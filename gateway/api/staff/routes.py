@@ -14,12 +14,13 @@ from gateway.api.staff.schemas import StaffPersonView, StaffView, TitleChange
 from gateway.api.staff.view import staff_person_view, staff_view
 from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
+from gateway.http.problems import documented
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["staff"])
 
 
-@router.get("/v1/staff")
+@router.get("/v1/staff", responses=documented(404))
 def list_staff(
     call: Reading,
     merchant: Annotated[
