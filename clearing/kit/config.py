@@ -208,6 +208,12 @@ class Settings(BaseSettings):
         """For so long the network may go without a clean reconciliation."""
         return timedelta(seconds=self.reconcile_alarm_after or 3 * self.reconcile_interval)
 
+    @property
+    def longest_without_full_reconciliation(self) -> timedelta:
+        """For so long it may go without a clean one of everything: as many intervals."""
+        intervals = self.longest_without_reconciliation.total_seconds() / self.reconcile_interval
+        return timedelta(seconds=intervals * self.reconcile_full_interval)
+
 
 @lru_cache
 def settings() -> Settings:

@@ -23,6 +23,7 @@ from tongdui.encoding import hex_of
 log = structlog.get_logger(__name__)
 
 _CALLS_A_STEP = 20
+_ROLES = ("operator", "treasury")
 _MISSING_ROLE = "MissingRole"
 """The contract's error for a key that lacks the role."""
 
@@ -38,6 +39,8 @@ class CallSigner:
         self._settings = settings
         self._keys = keys
         self._outbox = outbox
+        self._missing: list[str] = []
+        """Roles that had no key when somebody last looked."""
 
     def sign_pending(self) -> bool:
         """Stores the pending calls as signed transactions, oldest first. False when there was nothing to do.
@@ -48,7 +51,7 @@ class CallSigner:
         with self._database.session.begin() as session:
             is_first = not any(transaction.orders == 0 for transaction in TransactionRepository(session).unmined())
             signed = 0
-            for call in CallRepository(session).pending(_CALLS_A_STEP):
+            for call in CallRepository(session).pending(_CALLS_A_STEP, but=self._roles_without_key()):
                 if call.error is not None and not is_first:
                     break
                 refusal = self._refusal(call) if is_first else None
@@ -62,6 +65,15 @@ class CallSigner:
                 self._sign(session, call)
                 signed += 1
         return signed > 0
+
+    def _roles_without_key(self) -> list[str]:
+        """Roles whose calls have to wait until somebody puts their key there. The others' go on, and so do orders."""
+        missing = [role for role in _ROLES if not self._keys.has(role)]
+        if missing != self._missing:
+            for role in missing:
+                log.error("there is no key for the calls of a role", role=role)
+            self._missing = missing
+        return missing
 
     def _sign(self, session: Session, call: Call) -> None:
         data = encode_call(call.function, call.arguments)

@@ -18,9 +18,15 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.oversight.operations.repository import OverviewRepository
+from clearing.oversight.reconciliation.models import Scope
 from clearing.oversight.reconciliation.report_repository import ReportRepository
 
 log = structlog.get_logger(__name__)
+
+_RECONCILED = (
+    ("tongdui_reconciled_age_seconds", None, "Time since the last reconciliation that found nothing"),
+    ("tongdui_fully_reconciled_age_seconds", Scope.FULL, "Time since the last one of everything that found nothing"),
+)
 
 
 class NetworkCollector(Collector):
@@ -69,11 +75,10 @@ class NetworkCollector(Collector):
                 _gauge("tongdui_sequencing_paused", "Whether the operator paused sequencing", int(queue.paused)),
                 _gauge("tongdui_events_quarantined", "Chain events in quarantine", queue.quarantined),
             ]
-            reconciled = ReportRepository(session).last_clean_at()
-            if reconciled is not None:
-                age = (clock_of(session).now() - reconciled).total_seconds()
-                text = "Time since the last reconciliation that found nothing"
-                families.append(_gauge("tongdui_reconciled_age_seconds", text, age))
+            for name, scope, text in _RECONCILED:
+                if (reconciled := ReportRepository(session).last_clean_at(scope)) is not None:
+                    age = (clock_of(session).now() - reconciled).total_seconds()
+                    families.append(_gauge(name, text, age))
             if block is not None:
                 families.append(_gauge("tongdui_projected_block", "Newest block in the read model", block))
         labels = ["merchant"]

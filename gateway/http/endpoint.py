@@ -9,9 +9,11 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 from anyio import to_thread
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from clearing.kit.errors import NotFound
+from clearing.kit.errors import Forbidden, InvalidRequest, NotFound
 from clearing.parties.access.service import Caller, presumed_caller
 from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
@@ -32,6 +34,9 @@ _PREFER = (
     "`wait=N`: answer when the chain has decided, or after N (at most 30) seconds. "
     "`return=minimal`: show an order without its movements"
 )
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_OF_THE_REQUEST = (RequestValidationError, HTTPException, HttpError, InvalidRequest, Forbidden)
+"""What a route raises about the request itself, perhaps before its transaction has begun."""
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -218,7 +223,7 @@ class Endpoint(APIRoute):
             response = await _close_call(call, await handle(request))
             return integers.as_text(response) if integers.is_wanted(request.headers.get("accept", "")) else response
 
-        return handle_call
+        return _refusing_strangers_first(handle_call)
 
     async def _hand_in(self, request: Request) -> Response:
         """FastAPI's work for a route that hands in an order: it has a body, and nothing else to validate."""
@@ -261,6 +266,22 @@ async def _caller_of(request: Request, gateway: Gateway, rule: Rule, *, is_strea
     if caller is None or is_stream:
         caller = await to_thread.run_sync(authenticate, gateway.database, token)
     return caller
+
+
+def _refusing_strangers_first(handle: Handler) -> Handler:
+    """A request that is wrong is refused before its transaction looks whether the key is still good. Whoever has a key no more is
+    told that, and nothing else."""
+
+    async def insist(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except _OF_THE_REQUEST:
+            header = request.headers.get("authorization")
+            if header is not None:
+                await to_thread.run_sync(authenticate, request.app.state.gateway.database, token_of(header))
+            raise
+
+    return insist
 
 
 def _read_mutation(call: Call, request: Request) -> None:

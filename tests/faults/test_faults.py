@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from tests.faults.world import Stop, World
+from tests.support.nightly import by_day
 
 pytestmark = pytest.mark.timeout(3600)  # every step, on a slow machine
 Fault = Callable[[World, Connection, int, random.Random], None]
@@ -54,12 +55,12 @@ def _reorganise(world: World, child: Connection, pid: int, rng: random.Random) -
 @pytest.mark.parametrize(
     ("fault", "times"),
     [
-        (_kill, 30),
-        (_cut, 20),
-        (_kill_database, 2),
-        (_restart_database, 2),
-        (_kill_chain, 4),
-        (_reorganise, 6),
+        (_kill, 10),
+        (_cut, 7),
+        (_kill_database, 1),
+        (_restart_database, 1),
+        (_kill_chain, 2),
+        (_reorganise, 3),
     ],
     ids=["killed", "cut off", "database killed", "database restarted", "chain killed", "chain reorganised"],
 )
@@ -75,7 +76,7 @@ def test_an_order_settles_exactly_once_whatever_happens_between_two_steps(
 
 
 @pytest.mark.parametrize(
-    ("fault", "times"), [(_kill, 8), (_cut, 5), (_reorganise, 3)], ids=["killed", "cut off", "reorganised"]
+    ("fault", "times"), [(_kill, 3), (_cut, 2), (_reorganise, 1)], ids=["killed", "cut off", "reorganised"]
 )
 def test_a_merge_moves_every_point_exactly_once_whatever_happens_between_two_steps(
     world: World, fault: Fault, times: int, seed: int, every_step: bool, request: pytest.FixtureRequest
@@ -125,7 +126,7 @@ def test_an_order_settles_exactly_once_when_the_chain_loses_its_last_blocks(
 ) -> None:
     rng = random.Random(f"{seed} lost")
     print(f"repeat with: pytest {request.node.nodeid} --seed {seed}")
-    for at in _steps(world, rng, 4, every=False):
+    for at in _steps(world, rng, by_day(2, at_night=4), every=False):
         older = world.keep_chain()
         for _ in range(rng.randint(0, 2)):
             world.run(world.plan(rng))

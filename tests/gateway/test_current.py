@@ -86,6 +86,29 @@ def test_a_revoked_key_is_refused_by_the_very_next_request(
         assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("POST", "/v1/issuances", {"program": 7}, {}),
+        ("POST", "/v1/issuances", {"program": "FUEL"}, {"Content-Type": "text/plain"}),
+        ("POST", "/v1/issuances?nothing=1", {}, {}),
+        ("POST", "/v1/issuances", {}, {"Idempotency-Key": "no key"}),
+        ("POST", "/v1/members", {"external_id": 7}, {}),
+        ("POST", "/v1/spends", {}, {}),
+        ("GET", "/v1/merchants?limit=many", None, {}),
+        ("GET", "/v1/merchants?cursor=nowhere", None, {}),
+    ],
+)
+def test_a_revoked_key_is_told_nothing_of_its_request(
+    site: Site, fuel: Party, method: str, path: str, body: Any, headers: dict[str, str]
+) -> None:
+    made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["issue", "members", "read"]})
+    before = site.call(method, path, body, caller=made["secret"], headers=headers)
+    assert before.status_code in (400, 403, 415, 422)
+    _by_hand(site, site, made["id"])
+    assert site.call(method, path, body, caller=made["secret"], headers=headers).status_code == 401
+
+
 def test_a_refused_caller_leaves_nothing_behind(site: Site, fuel: Party, member: str) -> None:
     made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["issue"]})
     site.post("/v1/issuances", _issue(member), caller=made["secret"])

@@ -20,6 +20,7 @@ from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.lots.service import LotService
 from tests.ledger.test_lots import ACCOUNTS, ANN, BEN, CAT, NETWORK, a_long_story, histories, replay, store
 from tests.support.entry_history import CINE, FUEL, EntryHistory, address, row_of
+from tests.support.nightly import by_day
 from tongdui.orders import Kind
 
 MEMBERS = (ANN, BEN, CAT)
@@ -108,7 +109,10 @@ STEPS = st.lists(
 
 
 @given(histories(length=(12, 40)), STEPS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=by_day(15, at_night=200),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_checkpoints_and_what_came_since_are_the_whole_history(
     database: Database, history: EntryHistory, steps: list[tuple[float, str, set[str]]]
 ) -> None:

@@ -22,6 +22,7 @@ from clearing.parties.merchants.models import Merchant
 from tests.support.entry_history import CINE, EXCHANGE, FUEL, KEEPING, TARGETS, EntryHistory, address
 from tests.support.entry_history import store as store_entries
 from tests.support.harness import Harness
+from tests.support.nightly import by_day
 from tongdui.orders import Kind
 
 ANN, BEN, CAT = address(1), address(2), address(3)
@@ -267,7 +268,7 @@ ACCOUNTS = list(itertools.product((ANN, BEN, CAT), (FUEL, CINE)))
 
 
 @given(histories())
-@settings(max_examples=150)
+@settings(max_examples=by_day(60, at_night=1_000))
 def test_the_lots_of_an_account_always_sum_up_to_its_balance(history: EntryHistory) -> None:
     result = replay(history)
     for account in ACCOUNTS:
@@ -277,7 +278,7 @@ def test_the_lots_of_an_account_always_sum_up_to_its_balance(history: EntryHisto
 
 
 @given(histories())
-@settings(max_examples=100)
+@settings(max_examples=by_day(40, at_night=1_000))
 def test_a_full_refund_right_away_changes_no_lot(history: EntryHistory) -> None:
     for account in ACCOUNTS:
         balance, before = history.balance(*account), lots(history, account)
@@ -288,7 +289,7 @@ def test_a_full_refund_right_away_changes_no_lot(history: EntryHistory) -> None:
 
 
 @given(histories())
-@settings(max_examples=100)
+@settings(max_examples=by_day(40, at_night=1_000))
 def test_exchanged_points_that_keep_their_expiry_never_outlive_what_they_were_made_of(history: EntryHistory) -> None:
     result = replay(history)
     exchanges = {entry.leaf(): entry for entry, _ in history.entries if entry.agreement == KEEPING}
@@ -300,7 +301,7 @@ def test_exchanged_points_that_keep_their_expiry_never_outlive_what_they_were_ma
 
 
 @given(histories(), st.integers(1, 40))
-@settings(max_examples=100)
+@settings(max_examples=by_day(40, at_night=1_000))
 def test_what_was_alive_on_a_holds_day_is_captured_before_anything_else(history: EntryHistory, points: int) -> None:
     account = (ANN, FUEL)
     taken_on, balance = history.day, history.balance(*account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import secrets
 from collections import Counter
@@ -45,6 +44,7 @@ from clearing.parties.programs.models import Program, ProgramStatus
 from tests.support.chainless import ChainlessNetwork
 from tests.support.entry_history import EntryHistory
 from tests.support.harness import TERMS, acceptance
+from tests.support.nightly import by_day
 from tongdui import orders as wire
 
 FUEL, CINE, WASH, LATE = 1, 2, 3, 4
@@ -54,7 +54,6 @@ OWN_KEYS = {number: bytes([number]) * 32 for number in (CINE, WASH)}
 FIRST_NONCE = 4
 """What lies below was reserved for the merchant's own orders."""
 QUEUE_LIMIT = 7
-IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 @dataclass(frozen=True)
@@ -319,7 +318,7 @@ def town(chainless: ChainlessNetwork, clock: MovableClock) -> Iterator[Town]:
         yield Town(chainless)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300 if IS_NIGHTLY else 15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=by_day(10, at_night=300))
 @given(seeds=_seeds)
 def test_orders_accepted_together_fare_as_one_after_the_other(town: Town, seeds: list[int]) -> None:
     wishes = [Wisher(seed).wish() for seed in seeds]

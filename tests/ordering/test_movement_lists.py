@@ -28,6 +28,7 @@ from scripts.bench.generated import (
     generate,
     identifier,
 )
+from tests.support.nightly import by_day
 from tongdui.orders import Kind
 
 SIZE = Size(accounts=600, entries=2_000, days=10)
@@ -77,7 +78,7 @@ merchants = st.sampled_from([None, GIANT, PARTNER, QUIET, NOBODY, MERCHANTS])
 moments = st.none() | st.integers(0, SIZE.last_order)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=by_day(25, at_night=300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     viewer=merchants,
     counterparty=merchants,

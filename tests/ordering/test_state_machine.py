@@ -6,7 +6,6 @@ movement to undo. Whenever the network has come to rest, balances must be the mo
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +45,7 @@ from clearing.parties.codes.service import MemberCodeService
 from clearing.parties.merchants.models import Merchant
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
+from tests.support.nightly import IS_NIGHTLY, by_day
 from tongdui.orders import Kind
 from tongdui.rates import share_between
 
@@ -428,13 +428,12 @@ def test_the_network_accepts_what_the_model_would(
     harness = Harness(f"sqlite:///{tmp_path / 'machine.db'}", chain.url, tmp_path, clock)
     harness.onboard()
     Network.harness, Network.acceptance, Network.reached = harness, harness.acceptor(), {}
-    is_nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
     run_state_machine_as_test(
         Network,
         settings=settings(
-            max_examples=300 if is_nightly else 30,
+            max_examples=by_day(20, at_night=300),
             stateful_step_count=25,
-            derandomize=not is_nightly,  # by day the same stories each time; new ones at night
+            derandomize=not IS_NIGHTLY,  # by day the same stories each time; new ones at night
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from clearing.ledger.lots.models import LotCheckpoint
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.oversight.reconciliation import chain_state
+from clearing.oversight.reconciliation import chain_state, repository
 from clearing.oversight.reconciliation import service as reconciliation
 from clearing.oversight.reconciliation.comparison import Drift
+from clearing.oversight.reconciliation.scratch_repository import ScratchInUse, ScratchRepository
 from clearing.oversight.reconciliation.service import (
     CannotReconcile,
     ReconciliationService,
@@ -30,7 +32,7 @@ from clearing.oversight.reconciliation.service import (
     record,
     summary,
 )
-from clearing.oversight.reconciliation.watch import ReconciliationWatch
+from clearing.oversight.reconciliation.watch import ReconciliationWatch, watches
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
@@ -280,7 +282,11 @@ def test_a_hold_must_know_whether_its_order_is_pending(harness: Harness) -> None
     assert found == {("hld_0", "False, but its order is pending"), ("hld_2", "True, but its order is final")}
 
 
-def test_a_checkpoint_of_lots_must_say_what_the_entries_say(harness: Harness) -> None:
+@pytest.mark.parametrize("longest", [1, 20_000], ids=["sums", "replay"])
+def test_a_checkpoint_of_lots_must_say_what_the_entries_say(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, longest: int
+) -> None:
+    monkeypatch.setattr(repository, "LONGEST_REPLAY", longest)
     member = _trade(harness)
     address, _ = harness.account(member)
     CheckpointRound(harness.database).bring_up_to_date([address])
@@ -350,6 +356,33 @@ def test_a_full_one_that_is_stopped_anywhere_goes_on_and_finds_the_same(
     assert not scratch.exists()
 
 
+def test_two_at_once_do_not_share_a_scratch_file(harness: Harness, tmp_path: Path) -> None:
+    _trade(harness)
+    scratch, refusals = tmp_path / "scratch.db", []
+
+    def run_another(_place: str) -> None:
+        with pytest.raises(CannotReconcile, match="another full reconciliation is using") as refused:
+            ReconciliationService(harness.database, harness.client, harness.settings).run(scratch)
+        refusals.append(refused)
+
+    service = ReconciliationService(harness.database, harness.client, harness.settings, run_another)
+    assert service.run(scratch).drifts == []
+    assert len(refusals) > 3
+    assert list(tmp_path.glob("scratch*")) == []
+    assert _reconcile(harness).drifts == []
+
+
+def test_a_scratch_file_that_is_spoilt_begins_anew_and_stays_locked(tmp_path: Path) -> None:
+    path = tmp_path / "scratch.db"
+    path.write_text("no database\n" * 1_000)
+    with closing(ScratchRepository(path)) as scratch:
+        assert scratch.progress() is None
+        with pytest.raises(ScratchInUse):
+            ScratchRepository(path)
+    with closing(ScratchRepository(path)) as scratch:
+        assert scratch.progress() is None
+
+
 # -------------------------------------------------------------------- the alarm
 
 
@@ -375,6 +408,37 @@ def test_the_operator_is_notified_once_that_nothing_was_reconciled_for_long(
     assert notify()
     with harness.database.session.begin() as session:
         assert len(session.scalars(select(Event).where(Event.type == "reconciliation.overdue")).all()) == 2
+
+
+def test_the_operator_is_notified_that_only_full_ones_fail(harness: Harness, clock: MovableClock) -> None:
+    _trade(harness)
+    settings = harness.settings.model_copy(update={"reconcile_alarm_after": None})
+
+    def notified() -> list[bool]:
+        with harness.database.session.begin() as session:
+            return [watch.notify() for watch in watches(session, settings)]
+
+    def events() -> list[str]:
+        with harness.database.session.begin() as session:
+            found = session.scalars(select(Event).where(Event.type == "reconciliation.overdue").order_by(Event.seq))
+            return [event.stored["scope"] for event in found]
+
+    _record(harness, _reconcile(harness))
+    clock.move(timedelta(hours=71))
+    news = _news(harness)
+    assert news is not None
+    _record(harness, news)
+    assert notified() == [False, False]
+    clock.move(timedelta(hours=2))
+    assert [notified(), notified()] == [[False, True], [False, False]]
+    assert events() == ["full"]
+    news = _news(harness)
+    assert news is not None
+    _record(harness, news)  # ends only the other alarm
+    assert notified() == [False, False]
+    _record(harness, _reconcile(harness))
+    clock.move(timedelta(hours=73))
+    assert notified() == [True, True]
 
 
 class WithholdingClient(ChainClient):

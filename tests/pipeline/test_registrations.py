@@ -122,3 +122,24 @@ def _register_merchant(harness: Harness, number: int, name: str, key: str) -> No
         session.add(Merchant(number=number, id=new_id("mer"), name=name))
         session.flush()
         request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")
+
+
+def test_a_call_whose_key_is_missing_waits_and_nothing_waits_for_it(harness: Harness) -> None:
+    key = harness.settings.keystore_dir / "treasury.json"
+    away = key.rename(key.with_suffix(".away"))
+    with harness.database.session.begin() as session:
+        for number in range(30):  # more than a step takes
+            bank = hex_of(text_word(f"late {number}"))
+            request_call(session, "treasury", "deposit", [1, 1_000_000, bank], "")
+        request_call(session, "operator", "setCreditLimit", [1, 5], "")
+    order = harness.issue(harness.member(), 10)
+    position = harness.position(1)
+    harness.settle()  # no step fails: a daemon would pause after it
+    assert harness.order(order).state is OrderState.SETTLED
+    with harness.database.reading() as session:
+        states = [(call.role, call.state) for call in session.scalars(select(Call).order_by(Call.id.desc()).limit(31))]
+    assert states == [("operator", CallState.DONE), *[("treasury", CallState.PENDING)] * 30]
+    away.rename(key)
+    harness.settle()
+    assert harness.position(1) == position + 30_000_000
+    harness.check()

@@ -49,6 +49,15 @@ class Shell:
         assert self.files() == before
         return done.stderr.strip()
 
+    def run(self, *command: str) -> str:
+        """What a command prints that works."""
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.directory, env=self.environment(), capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def files(self) -> set[str]:
         return {str(path.relative_to(self.directory)) for path in self.directory.rglob("*")}
 
@@ -175,6 +184,22 @@ def test_the_schema_of_another_version(shell: Shell) -> None:
     shell.set(CONTRACT=CONTRACT)
     assert shell.refused("clearing", "projector") == said
     assert "another version, which this one cannot upgrade" in shell.refused("clearing", "migrate")
+
+
+def test_a_database_that_was_restored_without_triggers(shell: Shell) -> None:
+    path = shell.migrated()
+    with sqlite3.connect(path) as connection:
+        born = "2026-11-26 00:00:00.000000"
+        connection.execute(f"INSERT INTO merchants VALUES (1, 'mer_1', 'Gas', 'active', 1, '{born}')")
+        connection.execute("DELETE FROM reference_versions")
+    connection.close()
+    said = shell.refused("clearing", "queue")
+    assert "reference_versions has no row for merchants, as after a restore without triggers" in said
+    assert said.endswith("run `clearing migrate`, which adds the rows")
+    mended = shell.run("clearing", "migrate")
+    assert mended.startswith("Rows of reference_versions were missing for merchants; they are there now.")
+    assert shell.run("clearing", "migrate") == "The schema is up to date.\n"
+    shell.run("clearing", "queue")
 
 
 @pytest.mark.parametrize(

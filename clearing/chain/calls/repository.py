@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,9 +16,11 @@ class CallRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending(self, limit: int) -> list[Call]:
-        """Calls that wait for a transaction, oldest first."""
-        query = select(Call).where(Call.state == CallState.PENDING).order_by(Call.id).limit(limit)
+    def pending(self, limit: int, *, but: Collection[str] = ()) -> list[Call]:
+        """Calls that wait for a transaction, oldest first; without those of the roles `but`."""
+        query = (
+            select(Call).where(Call.state == CallState.PENDING, Call.role.not_in(but)).order_by(Call.id).limit(limit)
+        )
         return list(self._session.scalars(query))
 
     def in_transactions(self, transaction_ids: Sequence[int]) -> list[Call]:

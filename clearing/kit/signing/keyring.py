@@ -68,6 +68,10 @@ class RoleKeys:
         """The role's address, lower-case."""
         return address_of_key(self.private_key(role)).lower()
 
+    def has(self, role: str) -> bool:
+        """Whether there is a key of the role."""
+        return self._path(role).exists()
+
     def ensure(self, role: str) -> str:
         """Creates the role's key unless there is one, and returns its address. Never leaves a half-written file behind."""
         path = self._path(role)

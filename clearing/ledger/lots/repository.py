@@ -53,6 +53,10 @@ _IS_LINKED = text("entries.kind IN (5, 6)")
 _IS_TRANSFER = text("entries.kind = 5")
 
 
+class HistoryTooLong(Exception):
+    """More entries than somebody was ready to read."""
+
+
 class LotTerms(NamedTuple):
     """What lots have to know of an agreement."""
 
@@ -111,10 +115,16 @@ class LotRepository:
         self._session = session
 
     def history(
-        self, addresses: Iterable[str], up_to: int | None = None, *, from_the_beginning: bool = False
+        self,
+        addresses: Iterable[str],
+        up_to: int | None = None,
+        *,
+        from_the_beginning: bool = False,
+        longest: int | None = None,
     ) -> History:
         """What the lots of these addresses depend on, up to a batch (default: the newest): their entries since their checkpoints,
-        and those of addresses from which they got points since that nobody has worked out yet."""
+        and those of addresses from which they got points since that nobody has worked out yet. Raises HistoryTooLong where there
+        are more than `longest` entries, before it has read many more."""
         up_to = self.newest_batch() if up_to is None else up_to
         start = Start()
         found: dict[bytes, Posting] = {}
@@ -126,7 +136,9 @@ class LotRepository:
                 start.last_batches[address] = checkpoint.last_batch if checkpoint else _BEFORE_ALL_BATCHES
                 start.holdings |= checkpoint.holdings if checkpoint else {}
             since = {address: start.last_batches[address] for address in new}
-            found |= {posting.leaf: posting for posting in self._postings_since(since, up_to)}
+            found |= {posting.leaf: posting for posting in self._postings_since(since, up_to, longest)}
+            if longest is not None and len(found) > longest:
+                raise HistoryTooLong
             new = self._complete(start, found, know_draws=not from_the_beginning)
         # Only now: what joined late may have brought reversals, and whatever is replayed must not count as given back before.
         for leaf, (points, out) in self._given_back(list(start.originals), found, up_to).items():
@@ -155,13 +167,16 @@ class LotRepository:
             raise LotError(f"the checkpoint of {min(both)} lacks what an entry took")
         return givers
 
-    def _postings_since(self, last_batches: Mapping[str, int], up_to: int) -> Iterator[Posting]:
-        """Entries of these addresses, transfers to them, and reversals of such transfers, each since the address's last batch."""
+    def _postings_since(self, last_batches: Mapping[str, int], up_to: int, longest: int | None) -> Iterator[Posting]:
+        """Entries of these addresses, transfers to them, and reversals of such transfers, each since the address's last batch. Of
+        more than `longest` of one kind, some."""
+        most = None if longest is None else longest + 1
         words = {address_word(address): last for address, last in last_batches.items()}
-        transfers = _POSTINGS.where(_IS_LINKED, Entry.kind == int(Kind.TRANSFER))
+        own = _POSTINGS.limit(most)
+        transfers = _POSTINGS.limit(most).where(_IS_LINKED, Entry.kind == int(Kind.TRANSFER))
         same = and_(TransferReversal.batch == Entry.batch, TransferReversal.index == Entry.index)
-        reversals = _POSTINGS.join(TransferReversal, same)
-        yield from self._since(_POSTINGS, Entry.address, Entry.batch, last_batches, up_to)
+        reversals = _POSTINGS.limit(most).join(TransferReversal, same)
+        yield from self._since(own, Entry.address, Entry.batch, last_batches, up_to)
         yield from self._since(transfers, Entry.link, Entry.batch, words, up_to)
         yield from self._since(reversals, TransferReversal.address, TransferReversal.batch, last_batches, up_to)
 

@@ -15,7 +15,7 @@ from clearing.kit.database import Database, newest_revision
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.oversight.progress.repository import ProgressRepository
-from clearing.oversight.reconciliation.watch import ReconciliationWatch
+from clearing.oversight.reconciliation.watch import watches
 from clearing.pipeline.leadership import has_leader
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
@@ -58,7 +58,7 @@ class HealthService:
 
     def __init__(self, database: Database, chain: ChainClient, settings: Settings) -> None:
         self._database = database
-        self._longest = settings.longest_without_reconciliation
+        self._settings = settings
         self._chain = chain
         self._network = NetworkIdentity.of(settings)
 
@@ -128,13 +128,15 @@ class HealthService:
 
     def _check_reconciliation(self) -> Check:
         with self._database.reading() as session:
-            watch = ReconciliationWatch(session, self._longest)
-            since, overdue = watch.since(), watch.overdue_since()
-        if since is None:
+            watched = [(watch.overdue_since(), watch.deadline()) for watch in watches(session, self._settings)]
+        (overdue, deadline), (full_overdue, _) = watched
+        if deadline is None:
             return Check(ok=True, detail="nothing to reconcile yet")
         if overdue is not None:
             return Check(ok=False, detail=f"not reconciled since {overdue:%Y-%m-%d %H:%M} UTC")
-        return Check(ok=True, detail=f"to be reconciled by {since + self._longest:%Y-%m-%d %H:%M} UTC")
+        if full_overdue is not None:
+            return Check(ok=False, detail=f"not fully reconciled since {full_overdue:%Y-%m-%d %H:%M} UTC")
+        return Check(ok=True, detail=f"to be reconciled by {deadline:%Y-%m-%d %H:%M} UTC")
 
 
 def _checked(check: Callable[[], Check]) -> Check:

@@ -52,7 +52,8 @@ class Reconciliation(Base):
 
 
 class ReconciliationAlarm(Base):
-    """The operator was notified that nothing was reconciled since the last clean one. At most one row, until there is another."""
+    """The operator was notified that nothing (or not everything) was reconciled since the last clean one. At most one row of each
+    kind, until there is another clean one."""
 
     __tablename__ = "reconciliation_alarms"
 

@@ -7,10 +7,13 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from clearing.kit.paging import equal_given
 from clearing.kit.upsert import insert_for
 from clearing.ledger.journal.models import Block
 from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm, Scope
 
+_ALARMS: dict[Scope | None, int] = {None: 1, Scope.FULL: 2}
+"""The row of the alarm that nothing was reconciled, and of the one that not everything was."""
 _TRIED = 20
 """So many clean reconciliations may have lost their block to a reorganisation before everything is compared again."""
 
@@ -30,9 +33,10 @@ class ReportRepository:
         query = select(Reconciliation).where(Reconciliation.drifts == 0)
         return list(self._session.scalars(query.order_by(Reconciliation.ended_at.desc()).limit(_TRIED)))
 
-    def last_clean_at(self) -> datetime | None:
-        """When the newest one ended that found nothing."""
+    def last_clean_at(self, scope: Scope | None = None) -> datetime | None:
+        """When the newest one (of this scope) ended that found nothing."""
         query = select(Reconciliation.ended_at).where(Reconciliation.drifts == 0)
+        query = query.where(*equal_given((Reconciliation.scope, scope)))
         return self._session.scalar(query.order_by(Reconciliation.ended_at.desc()).limit(1))
 
     def last_full_at(self) -> datetime | None:
@@ -56,15 +60,17 @@ class ReportRepository:
         """The Unix time of the first block: before it there was nothing to reconcile."""
         return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))
 
-    def raise_alarm(self, since: datetime) -> bool:
+    def raise_alarm(self, since: datetime, scope: Scope | None) -> bool:
         """Notes that the operator is notified that nothing was reconciled since then; False if it was already."""
-        statement = insert_for(self._session)(ReconciliationAlarm).values(id=1, since=since).on_conflict_do_nothing()
+        values = {"id": _ALARMS[scope], "since": since}
+        statement = insert_for(self._session)(ReconciliationAlarm).values(values).on_conflict_do_nothing()
         return self._session.execute(statement.returning(ReconciliationAlarm.id)).first() is not None
 
-    def alarm(self) -> bool:
+    def alarm(self, scope: Scope | None) -> bool:
         """Whether the operator was notified."""
-        return self._session.scalar(select(ReconciliationAlarm.id)) is not None
+        return self._session.get(ReconciliationAlarm, _ALARMS[scope]) is not None
 
-    def end_alarm(self) -> None:
+    def end_alarms(self, scope: Scope) -> None:
         """From now on, the next gap is another one."""
-        self._session.execute(delete(ReconciliationAlarm))
+        ended = [_ALARMS[None], *([_ALARMS[scope]] if scope in _ALARMS else [])]
+        self._session.execute(delete(ReconciliationAlarm).where(ReconciliationAlarm.id.in_(ended)))

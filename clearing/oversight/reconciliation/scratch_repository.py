@@ -5,10 +5,12 @@ The file is SQLite whatever the network's database is, and nothing in it is wort
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Collection, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -41,21 +43,36 @@ def scratch_file(settings: Settings) -> Path:
     return directory / f"reconciliation-{network:08x}.db"
 
 
+class ScratchInUse(Exception):
+    """Another reconciliation has the scratch file."""
+
+
 class ScratchRepository:
     """Balances and used nonces according to the chain's events, and how far the reconciliation is."""
 
     def __init__(self, path: Path) -> None:
+        """Raises ScratchInUse where another reconciliation has the file."""
+        self._path = path
+        self._lock = _locked(path)
         try:
             self._connection = _opened(path)
-        except sqlite3.OperationalError:  # it is locked, or the disk is full: that is no reason to throw it away
+        except sqlite3.OperationalError:  # the disk is full, perhaps: that is no reason to throw it away
+            self._lock.close()
             raise
         except sqlite3.DatabaseError:  # a power cut may have spoilt it: it begins anew
-            path.unlink()
+            path.write_bytes(b"")  # and stays the file that is locked
             self._connection = _opened(path)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file, and lets others have it."""
         self._connection.close()
+        self._lock.close()
+
+    def remove(self) -> None:
+        """Deletes the file. It is still locked, so nobody else can have begun to use it."""
+        self._connection.close()
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def progress(self) -> dict[str, Any] | None:
         """How far the reconciliation is; None where it has not begun."""
@@ -105,6 +122,22 @@ class ScratchRepository:
         """Those of these merchants' nonces that were used up."""
         query = f"SELECT merchant, nonce FROM used_nonces WHERE (merchant, nonce) IN ({_KEYS})"  # noqa: S608
         return set(self._connection.execute(query, (json.dumps(list(nonces)),)))
+
+
+def _locked(path: Path) -> TextIOWrapper:
+    """The file, locked for as long as it is open. The operating system gives it free when its holder dies."""
+    while True:
+        file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise ScratchInUse(
+                f"another full reconciliation is using {path}; wait until it ends, or name another file"
+            ) from None
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()  # whoever had it before has just deleted it
 
 
 def _opened(path: Path) -> sqlite3.Connection:

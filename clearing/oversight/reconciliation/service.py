@@ -33,7 +33,7 @@ from clearing.oversight.reconciliation.contract_views import ContractViews
 from clearing.oversight.reconciliation.models import Reconciliation, Scope
 from clearing.oversight.reconciliation.report_repository import ReportRepository
 from clearing.oversight.reconciliation.repository import NO_ACCOUNT, Snapshot
-from clearing.oversight.reconciliation.scratch_repository import ScratchRepository
+from clearing.oversight.reconciliation.scratch_repository import ScratchInUse, ScratchRepository
 from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
@@ -159,10 +159,13 @@ class ReconciliationService:
         if scratch is None:
             with TemporaryDirectory(prefix="tongdui-reconciliation-") as directory:
                 return self.run(Path(directory) / "scratch.db")
-        with closing(ScratchRepository(scratch)) as kept:
+        try:
+            opened = ScratchRepository(scratch)
+        except ScratchInUse as error:
+            raise CannotReconcile(str(error)) from error
+        with closing(opened) as kept:
             report = self._insist(lambda: self._run_full(kept), kept)
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            scratch.with_name(scratch.name + suffix).unlink(missing_ok=True)
+            kept.remove()
         return report
 
     def run_news(self) -> Report | None:
@@ -392,7 +395,7 @@ def record(session: Session, report: Report, actor: str) -> None:
         )
     )
     if report.is_clean:
-        reports.end_alarm()
+        reports.end_alarms(report.scope)
     outcome = "reconciliation.clean" if report.is_clean else "reconciliation.drifted"
     data = {
         "scope": report.scope,

@@ -28,7 +28,7 @@ from clearing.oversight.liquidity.service import LiquidityService
 from clearing.oversight.reconciliation.report_repository import ReportRepository
 from clearing.oversight.reconciliation.scratch_repository import scratch_file
 from clearing.oversight.reconciliation.service import CannotReconcile, Report, record
-from clearing.oversight.reconciliation.watch import ReconciliationWatch
+from clearing.oversight.reconciliation.watch import watches
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
@@ -189,12 +189,12 @@ def _recorded(reconcile: Callable[[], Report | None]) -> bool | None:
 @shared_task(name="reconciliation.watch", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def watch_reconciliation() -> bool:
     """Notifies the operator when the network was not found in agreement for too long."""
-    longest = context().settings.longest_without_reconciliation
-    with context().database.reading() as session:
-        if not ReconciliationWatch(session, longest).has_to_notify():
+    shared = context()
+    with shared.database.reading() as session:
+        if not any(watch.has_to_notify() for watch in watches(session, shared.settings)):
             return False
-    with context().database.session.begin() as session:
-        return ReconciliationWatch(session, longest).notify()
+    with shared.database.session.begin() as session:
+        return sum(watch.notify() for watch in watches(session, shared.settings)) > 0  # all of them
 
 
 @a_round("quotes.clean_up")

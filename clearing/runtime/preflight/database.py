@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from clearing.kit.config import DATABASE_URL, DATABASE_URL_SHOULD, Settings, variable
 from clearing.kit.database import Database, newest_revision
+from clearing.kit.reference.versions import tables_without_version
 from clearing.runtime.preflight.refusal import CannotRun
 
 _URL = variable("database_url")
@@ -37,12 +38,18 @@ def check_schema(settings: Settings, *, wait_for_server: bool = False) -> None:
     database = Database(settings.database_url)
     try:
         found = database.revision()
+        unversioned = _tables_without_version(database) if found == newest_revision() else []
     except SQLAlchemyError as error:
         if wait_for_server:
             return
         raise CannotRun(f"{_URL}: the database at {_shown(database.url)} does not answer: {reason(error)}") from error
     finally:
         database.close()
+    if unversioned:
+        raise CannotRun(
+            f"{_URL}: in {_shown(database.url)}, reference_versions has no row for {', '.join(unversioned)}, as after a restore "
+            "without triggers, so every request would read them whole; run `clearing migrate`, which adds the rows"
+        )
     if found is None:
         raise CannotRun(f"{_URL}: the database at {_shown(database.url)} has no tables; run `clearing migrate`")
     if found != newest_revision():
@@ -50,6 +57,11 @@ def check_schema(settings: Settings, *, wait_for_server: bool = False) -> None:
             f"{_URL}: the schema of {_shown(database.url)} is at migration {found}, and this version needs "
             f"{newest_revision()}; run `clearing migrate` with the newer version"
         )
+
+
+def _tables_without_version(database: Database) -> list[str]:
+    with database.reading() as session:
+        return tables_without_version(session)
 
 
 def check_empty_target(url: str, name: str) -> None:
