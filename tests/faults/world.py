@@ -435,8 +435,8 @@ class World:
         used = Counter(session.scalars(select(MemberCode.used_for)))
         drawn = select(Instruction.id).where(Instruction.merchant_number == 3, Instruction.kind == int(Kind.SPEND))
         assert used == Counter(session.scalars(drawn))
-        told = session.scalars(select(Event).where(Event.type == "member.code_used"))
-        assert Counter(event.data["used_for"] for event in told) == used
+        told = session.scalars(select(Event.stored).where(Event.type == "member.code_used"))
+        assert Counter(data["used_for"] for data in told) == used
 
     def _compare_with_model(self) -> None:
         """Has the model execute each plan once, in order, and compares balances and positions."""
