@@ -62,7 +62,7 @@ def test_a_cashier_scans_checks_and_confirms_with_the_keyboard_alone(
     cashier.check("cashier-asked")
     assert station.redemptions.list(member=f"external:{card}").page().data == ()
     confirm(page)
-    expect(page.get_by_text("完成")).to_be_visible()
+    expect(page.get_by_text("完成", exact=True)).to_be_visible()
     cashier.check("cashier-done")
     (done,) = station.redemptions.list(member=f"external:{card}").page().data
     assert done.settled().points == 38
@@ -90,7 +90,7 @@ def test_a_member_code_is_scanned_or_typed(site: Site, someone: Callable[..., Pe
     expect(page.get_by_text("38 FUEL 积分抵付 ¥0.38")).to_be_visible()
     cashier.check("cashier-asked-code")
     confirm(page)
-    expect(page.get_by_text("完成")).to_be_visible()
+    expect(page.get_by_text("完成", exact=True)).to_be_visible()
     cashier.check("cashier-done-code")
     scan(page, str(read_out.code).lower().replace("-", " "), 200)
     expect(page.get_by_text("200 FUEL 积分抵付 ¥2.00")).to_be_visible()
