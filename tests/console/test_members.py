@@ -33,7 +33,7 @@ def test_a_person_takes_care_of_a_member_from_its_first_card_to_its_last(
     staying = member_with(site, "LIFE-0", points=40)
 
     page = clerk.open("/members/new")
-    page.get_by_label("编号", exact=True).fill("LIFE-1")
+    page.get_by_label("会员编号", exact=True).fill("LIFE-1")
     page.get_by_role("button", name="登记").click()
     expect(page.get_by_text("会员已登记。")).to_be_visible()
     expect(page.get_by_role("heading", name="LIFE-1")).to_be_visible()
