@@ -15,7 +15,7 @@ _WAIT = 60.0
 def test_points_are_issued_transferred_and_given_back(site: Site, someone: Callable[..., Person]) -> None:
     station = site.merchants["FUEL"].client
     station.members.register(["HAND-1", "HAND-2"])
-    manager = someone("merchant:admin", language="zh")
+    manager = someone("merchant:manager", language="zh")
     page = manager.open("/issue?member=HAND-1")
     page.get_by_label("积分", exact=True).fill("1,200")
     page.get_by_label("失效日").fill("2031-01-31")

@@ -220,3 +220,25 @@ def test_the_operator_freezes_for_all_and_an_auditor_only_looks(site: Site) -> N
     with site.http(site.seats["operator"]) as http:
         assert opened(http, path).send(f"{path}/unfreeze").leads_to == path
     assert site.operator.members.get(member.id).state == "active"
+
+
+@pytest.mark.parametrize("title", ["viewer", "accountant"])
+def test_who_only_looks_can_do_nothing_for_a_member(site: Site, title: str) -> None:
+    member = member_with(site, f"LOOK-{title}")
+    path = f"/members/{member.id}"
+    with site.http(site.seats[f"merchant:{title}"]) as http:
+        page = opened(http, path)
+        assert f"LOOK-{title}" in page.text
+        actions = ("numbers", "numbers/retire", "freeze", "unfreeze", "link-code", "code", "merge", "erase")
+        sent = [
+            posted(
+                http, path, f"{path}/{action}", external_id="X-1", reason="x", into="X", name=member.id, sure="yes"
+            ).status
+            for action in actions
+        ]
+        asked = [
+            opened(http, where).status for where in ("/members/new", f"{path}/merge", f"{path}/erase", f"{path}/code")
+        ]
+    assert set(re.findall(r'<form[^>]*action="([^"]+)"', page.text)) <= {"/preferences", "/sign-out", "/seat"}
+    assert sent == [403] * len(sent)
+    assert asked == [403] * 4
