@@ -56,10 +56,12 @@ def test_a_person_takes_care_of_a_member_from_its_first_card_to_its_last(
     page.get_by_role("button", name="解除您的封禁").click()
     expect(page.get_by_text("您的封禁已解除。")).to_be_visible()
 
+    station.issuances.create(program="FUEL", member=member, points=25, wait=_WAIT).settled()
     page.get_by_role("link", name="合并：两位会员是同一个人").click()
     page.get_by_label("保留哪位会员？").fill("LIFE-0")
     page.get_by_role("button", name="查看将会发生什么").click()
     expect(page.get_by_text("此操作无法撤销。")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="FUEL").filter(has_text="25")).to_be_visible()
     clerk.check("members-merges-merge")
     assert station.members.get(member.id).id == member.id, "nothing happens before it is confirmed"
     page.get_by_role("button", name="合并", exact=True).click()
