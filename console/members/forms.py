@@ -15,7 +15,7 @@ class NewMember(Form):
     """A customer that gets a number."""
 
     external_id = Text(
-        lazy("Number"), hint=lazy("As it stands on the card or in your till"), longest=_LONGEST, focus=True
+        lazy("Member number"), hint=lazy("As it stands on the card or in your till"), longest=_LONGEST, focus=True
     )
     link_code = Text(
         lazy("Link code"),

@@ -13,6 +13,7 @@ from console.confirming import confirmed
 from console.problems import refusals
 from console.reversals.view import Original, original
 from console.visit import Visit, Visiting
+from pages.formats import short
 from pages.forms import Form, Hidden, Points, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
@@ -156,5 +157,5 @@ def _page(visit: Visit, original: Original, form: Form, run: DryRun[Movement] | 
         form=form,
         preview=_preview(original, run) if run is not None else None,
         status=form.status,
-        crumbs=[(_("Give back"), None)],
+        crumbs=[(short(original.movement.id), None)],
     )

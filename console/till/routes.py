@@ -31,7 +31,7 @@ _CODE = "tongdui:code:"
 class Sale(Form):
     """What happens at the till."""
 
-    offer = Choice(lazy("What"), radio=True)
+    offer = Choice(lazy("What is done"), radio=True)
     who = Text(lazy("Card, or the member's code"), longest=200, pointer="/member_code")
     points = Points(lazy("Points"))
     reference = Text(lazy("Receipt number"), longest=140, required=False)

@@ -15,7 +15,7 @@ _WAIT = 60.0
 def test_points_are_issued_transferred_and_given_back(site: Site, someone: Callable[..., Person]) -> None:
     station = site.merchants["FUEL"].client
     station.members.register(["HAND-1", "HAND-2"])
-    manager = someone("merchant:admin", language="zh")
+    manager = someone("merchant:manager", language="zh")
     page = manager.open("/issue?member=HAND-1")
     page.get_by_label("积分", exact=True).fill("1,200")
     page.get_by_label("失效日").fill("2031-01-31")
@@ -122,3 +122,17 @@ def test_a_movement_is_found_by_its_document_number(site: Site) -> None:
     with site.http(site.seats["merchant:admin"]) as http:
         found = opened(http, "/reversals").send("/reversals", movement="RECEIPT-1001")
     assert found.leads_to == f"/reversals/new?movement={site.movements['issue'].id}"
+
+
+def test_giving_back_fits_a_phone(site: Site, someone: Callable[..., Person]) -> None:
+    cashier = someone("merchant:cashier", language="en", width="phone", scheme="dark")
+    page = cashier.open(f"/reversals/new?movement={site.movements['redeem'].id}")
+    cashier.check("reversals-new")
+    page.get_by_label("Reason").fill("returned")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("Returns to the member")).to_be_visible()
+    cashier.check("reversals-new-asked")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_label("Reason")).to_have_value("returned")
+    cashier.open(f"/reversals/new?movement={site.movements['exchange'].id}")
+    cashier.check("reversals-new-refused")

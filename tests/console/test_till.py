@@ -52,7 +52,7 @@ def test_a_cashier_scans_checks_and_confirms_with_the_keyboard_alone(
 ) -> None:
     station = site.merchants["FUEL"].client
     card = card_with(site, "TILL-1", 200)
-    cashier = someone("merchant:admin", language="zh")
+    cashier = someone("merchant:cashier", language="zh")
     page = cashier.open("/cashier")
     expect(page.get_by_label("会员卡号或会员码")).to_be_focused()
     page.locator("body").click(position={"x": 700, "y": 880})  # somebody touches the page
@@ -62,7 +62,7 @@ def test_a_cashier_scans_checks_and_confirms_with_the_keyboard_alone(
     cashier.check("cashier-asked")
     assert station.redemptions.list(member=f"external:{card}").page().data == ()
     confirm(page)
-    expect(page.get_by_text("完成")).to_be_visible()
+    expect(page.get_by_text("完成", exact=True)).to_be_visible()
     cashier.check("cashier-done")
     (done,) = station.redemptions.list(member=f"external:{card}").page().data
     assert done.settled().points == 38
@@ -90,7 +90,7 @@ def test_a_member_code_is_scanned_or_typed(site: Site, someone: Callable[..., Pe
     expect(page.get_by_text("38 FUEL 积分抵付 ¥0.38")).to_be_visible()
     cashier.check("cashier-asked-code")
     confirm(page)
-    expect(page.get_by_text("完成")).to_be_visible()
+    expect(page.get_by_text("完成", exact=True)).to_be_visible()
     cashier.check("cashier-done-code")
     scan(page, str(read_out.code).lower().replace("-", " "), 200)
     expect(page.get_by_text("200 FUEL 积分抵付 ¥2.00")).to_be_visible()
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_in_plain_words_with_numbers(site: Site) -> None:
     frozen = card_with(site, "PLAIN-2", 38)
     station.members.freeze(f"external:{frozen}", reason="stolen")
     exchange = f"exchange:{site.agreements['FUEL', 'MART'].id}"
-    with site.http(site.seats["merchant:admin"]) as http:
+    with site.http(site.seats["merchant:cashier"]) as http:
         till = opened(http, "/cashier")
         few = keyed(till, "redeem:FUEL", card, "200")
         unknown = keyed(till, "redeem:FUEL", "PLAIN-9", "1")
@@ -141,7 +141,7 @@ def test_what_is_wrong_is_said_in_plain_words_with_numbers(site: Site) -> None:
 
 def test_a_confirmation_that_is_sent_twice_acts_once(site: Site) -> None:
     card = card_with(site, "TWICE-1", 50)
-    with site.http(site.seats["merchant:admin"]) as http:
+    with site.http(site.seats["merchant:cashier"]) as http:
         asked = keyed(opened(http, "/cashier"), "redeem:FUEL", card, "20")
         first, second = (asked.send("/cashier", step="do") for _ in range(2))
         back = asked.send("/cashier", step="edit")

@@ -44,7 +44,7 @@ for (const form of document.querySelectorAll("form[data-settles]")) {
   form.addEventListener(
     "submit",
     (event) => {
-      if (settled()) return;
+      if (settled() || event.submitter?.value === "edit") return;
       event.preventDefault();
       event.stopImmediatePropagation();
     },
