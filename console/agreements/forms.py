@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -110,8 +110,11 @@ class NewExchange(_Exchanged):
     def check(self) -> None:
         """The two programs differ."""
         super().check()
-        if self.values["source_program"] == self.values["target_program"]:
+        source, target = self.values["source_program"], self.values["target_program"]
+        if source == target:
             self.refuse("target_program", _("Choose another program than the one that is given."))
+        elif not {source, target} & set(self.initial["own"]):
+            self.refuse("target_program", _("One of the two sides must be yours."))
 
     def sides(self) -> dict[str, str]:
         """Between whom."""
@@ -124,6 +127,12 @@ class NewAcceptance(Terms):
     source_program = Choice(lazy("Points that the member gives"))
     target_merchant = Choice(lazy("Merchant that takes them for goods"))
     points = _POINTS
+
+    def check(self) -> None:
+        """One of the two sides is one's own."""
+        super().check()
+        if not {self.values["source_program"], self.values["target_merchant"]} & set(self.initial["own"]):
+            self.refuse("target_merchant", _("One of the two sides must be yours."))
 
     def sides(self) -> dict[str, str]:
         """Between whom."""
@@ -202,14 +211,15 @@ def _check_rate(form: Form) -> None:
         form.refuse("rate", _("The fraction is too fine for the chain."))
 
 
-def defaults(minimum_fee_bps: int, today: datetime) -> dict[str, Any]:
-    """What a new proposal begins with."""
+def defaults(minimum_fee_bps: int, today: datetime, own: Collection[str]) -> dict[str, Any]:
+    """What a new proposal begins with. `own` has what makes a side the person's own: its merchant's id, and codes of programs."""
     end = (today.astimezone(presentation().zone) + timedelta(days=365)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
     return {
         "fee_bps": minimum_fee_bps,
         "minimum_fee_bps": minimum_fee_bps,
+        "own": own,
         "unit_price_micros": 10_000,
         "rate": "1/1",
         "max_points": 100_000,

@@ -33,20 +33,19 @@ _PREVIEWED = ("unit_price_micros", "rate", "fee_bps", "lifetime_days", "keep_exp
 async def new(visit: Visiting, kind: str = "exchange") -> Response:
     """An empty proposal."""
     form_class = _KINDS.get(kind, NewExchange)
-    network, choices = await visit.network(), await _choices(visit, form_class)
-    initial = defaults(network.minimum_fee_bps, now())
-    own = [code for code, _label in choices["source_program"] if code in await _own_programs(visit)]
-    initial["source_program"] = own[0] if own else None
+    choices, own = await _choices(visit, form_class)
+    network = await visit.network()
+    initial = defaults(network.minimum_fee_bps, now(), own)
+    initial["source_program"] = next((code for code, _label in choices["source_program"] if code in own), None)
     return _page(visit, form_class(initial, options=choices))
 
 
 async def propose(visit: Visiting, kind: str = "exchange") -> Response:
     """Hands the terms in, with one's own signature if the gateway keeps the key."""
     form_class = _KINDS.get(kind, NewExchange)
+    choices, own = await _choices(visit, form_class)
     network = await visit.network()
-    form = await form_class.read(
-        visit.request, defaults(network.minimum_fee_bps, now()), options=await _choices(visit, form_class)
-    )
+    form = await form_class.read(visit.request, defaults(network.minimum_fee_bps, now(), own), options=choices)
     if form.is_valid:
         with refusals(form):
             terms: dict[str, Any] = {**form.sides(), **form.terms()}
@@ -62,8 +61,15 @@ async def preview(visit: Visiting, kind: str = "exchange", supersedes: str | Non
     terms = {name: form.values[name] for name in _PREVIEWED if form.values.get(name) is not None}
     sides = _sides(form, old)
     needed = {"unit_price_micros", *(("rate",) if "rate" in form.fields else ())}
-    context: dict[str, Any] = {"changes": differences(old, form.values) if old else None, "said": None, "wrong": None}
-    if sides is not None and needed <= terms.keys() and "points" not in form.errors:
+    context: dict[str, Any] = {
+        "changes": differences(old, form.values) if old else None,
+        "said": None,
+        "wrong": None,
+        "original": None,
+    }
+    if sides is not None and old is None and not set(sides.values()) & set(form.initial["own"]):
+        context["wrong"] = [_("One of the two sides must be yours.")]
+    elif sides is not None and needed <= terms.keys() and "points" not in form.errors:
         context |= await _asked(visit, sides, terms, form.values.get("points") or IMAGINED_POINTS, old)
     return visit.page("agreements/calculator.html", **context)
 
@@ -74,7 +80,8 @@ async def _typed(visit: Visit, kind: str, old: Agreement | None) -> Form:
         form_class = ReplaceExchange if old.kind == "exchange" else ReplaceAcceptance
         return await form_class.read(visit.request)
     form_class = _KINDS.get(kind, NewExchange)
-    return await form_class.read(visit.request, options=await _choices(visit, form_class))
+    choices, own = await _choices(visit, form_class)
+    return await form_class.read(visit.request, {"own": own}, options=choices)
 
 
 def _sides(form: Form, old: Agreement | None) -> dict[str, str] | None:
@@ -107,16 +114,14 @@ async def _asked(
     return {**found, "original": form.original}
 
 
-async def _own_programs(visit: Visit) -> set[str]:
-    return {one.code async for one in visit.client.programs.list(page_size=200) if one.merchant == visit.merchant}
-
-
-async def _choices(visit: Visit, form_class: type[Form]) -> Mapping[str, Any]:
+async def _choices(visit: Visit, form_class: type[Form]) -> tuple[Mapping[str, Any], set[str]]:
+    """What the form offers, and what of it makes a side the person's own."""
     if visit.seat.merchant is None:
         raise NotYours
     programs = [one async for one in visit.client.programs.list(page_size=200)]
     merchants = [one async for one in visit.client.merchants.list(page_size=200)]
-    return options_of(form_class, programs, merchants, visit.merchant)
+    own = {visit.merchant, *(one.code for one in programs if one.merchant == visit.merchant)}
+    return options_of(form_class, programs, merchants, visit.merchant), own
 
 
 def _page(visit: Visit, form: Form) -> Response:

@@ -1,4 +1,4 @@
-// A chart's numbers stand in the page as JSON. The library is loaded only where there is a chart.
+// A chart's numbers stand in its attribute as JSON. The library is loaded only where there is a chart.
 async function draw(root) {
   const places = [...root.querySelectorAll("[data-chart]")];
   if (root.matches?.("[data-chart]")) places.push(root);

@@ -34,12 +34,11 @@ const KINDS = {
   graph: () => import("./graph.js"),
 };
 
-/** Draws the chart whose numbers stand in the <script> of this place. */
+/** Draws the chart whose numbers stand at this place. */
 export async function drawChart(place) {
-  const source = place.querySelector("script[type='application/json']");
   const canvas = place.querySelector(".chart-canvas");
-  if (!source || !canvas) return;
-  const data = JSON.parse(source.textContent);
+  if (!place.dataset.chart || !canvas) return;
+  const data = JSON.parse(place.dataset.chart);
   const { options } = await KINDS[data.kind]();
   const chart = getInstanceByDom(canvas) ?? init(canvas, null, { renderer: "svg" });
   const paint = () => {

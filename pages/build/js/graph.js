@@ -9,7 +9,8 @@ const TOP = 40;
 
 /** Where the point with this number stands among so many: on an ellipse as wide as the place, the first one at the top. */
 function onCircle(number, count, chart) {
-  const angle = (2 * Math.PI * number) / count;
+  const aslant = count === 2 ? Math.PI / 3 : 0; // two above each other span no area, and nothing would be drawn
+  const angle = (2 * Math.PI * number) / count - aslant;
   return { x: Math.sin(angle) * (chart.getWidth() - 2 * SIDE), y: -Math.cos(angle) * (chart.getHeight() - 2 * TOP) };
 }
 
@@ -26,6 +27,7 @@ export function options(data, token, common, chart) {
         right: SIDE,
         top: TOP,
         bottom: TOP,
+        preserveAspect: true, // or circles and letters would be stretched
         roam: false,
         symbolSize: 46,
         edgeSymbol: ["none", "arrow"],
