@@ -26,13 +26,13 @@ class Change:
 
 
 def changes_of(entry: AuditEntry) -> list[Change]:
-    """The fields that changed, then what else was recorded."""
+    """The fields that changed, then what else was recorded, without what is empty."""
     data = dict(entry.data)
     changed = [
         Change(name, _shown(name, was), _shown(name, value), is_change=True) for name, was, value in _pairs(data)
     ]
-    told = [Change(name, None, _shown(name, value), is_change=False) for name, value in data.items()]
-    return [*changed, *told]
+    told = ((name, _shown(name, value)) for name, value in data.items())
+    return [*changed, *(Change(name, None, shown, is_change=False) for name, shown in told if shown is not None)]
 
 
 def _pairs(data: dict[str, Any]) -> Iterator[tuple[str, object, object]]:
