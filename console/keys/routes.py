@@ -62,9 +62,10 @@ async def ask_revoke(visit: Visiting, key: str, name: str = "") -> Response:
 async def revoke(visit: Visiting, key: str, name: str = "") -> Response:
     """Ends a key at once."""
     form = await Form.read(visit.request)
-    with refusals(form):
-        await visit.client.api_keys.revoke(key, idempotency_key=form.key)
-        return visit.redirect("/keys", _("The key is revoked: whoever has it can do nothing any more."))
+    if form.is_valid:
+        with refusals(form):
+            await visit.client.api_keys.revoke(key, idempotency_key=form.key)
+            return visit.redirect("/keys", _("The key is revoked: whoever has it can do nothing any more."))
     return _revoke(visit, key, name, form)
 
 

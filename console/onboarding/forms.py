@@ -24,7 +24,7 @@ class NewMerchant(Form):
         hint=lazy("Stands on the chain: about 10 Chinese or 32 Latin characters."),
         focus=True,
     )
-    key = Choice(
+    keeper = Choice(
         lazy("Who keeps the key that signs"),
         radio=True,
         options={
@@ -46,7 +46,7 @@ class NewMerchant(Form):
         """A key of its own has an address, and a managed one has none."""
         check_name(self)
         address = self.values["signer_address"]
-        if self.values["key"] == "managed":
+        if self.values["keeper"] == "managed":
             if address:
                 self.refuse("signer_address", _("Leave this empty, or choose a key of its own."))
         elif not address:
@@ -57,7 +57,7 @@ class NewMerchant(Form):
     @property
     def wanted(self) -> dict[str, Any]:
         """The merchant as the gateway takes it."""
-        own = self.values["key"] == "own"
+        own = self.values["keeper"] == "own"
         return {
             "name": self.values["name"],
             "credit_limit_micros": self.values["credit_limit_micros"],

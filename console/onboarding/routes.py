@@ -34,7 +34,7 @@ async def merchants(visit: Visiting) -> Response:
 @router.get("/new")
 async def ask_new(visit: Visiting) -> Response:
     """The first step of joining."""
-    return _new(visit, NewMerchant({"key": "managed", "credit_limit_micros": 0}))
+    return _new(visit, NewMerchant({"keeper": "managed", "credit_limit_micros": 0}))
 
 
 @router.post("/new")

@@ -67,9 +67,10 @@ async def ask_cancel(visit: Visiting, order: str) -> Response:
 async def cancel(visit: Visiting, order: str) -> Response:
     """Cancels an order that waits."""
     form = await Form.read(visit.request)
-    with refusals(form):
-        await visit.client.orders.cancel(order, idempotency_key=form.key)
-        return visit.redirect("/operations", _("The order is cancelled. What it had set aside is free."))
+    if form.is_valid:
+        with refusals(form):
+            await visit.client.orders.cancel(order, idempotency_key=form.key)
+            return visit.redirect("/operations", _("The order is cancelled. What it had set aside is free."))
     return await _cancel(visit, order, form)
 
 

@@ -299,7 +299,9 @@ def person(
 
 def _listen(page: Page, complaints: list[str]) -> None:
     def failed(request: Request) -> None:
-        if not request.url.endswith("/live"):  # which ends with its page
+        # What a page fetches by itself ends with the page.
+        ends_with_page = request.url.endswith("/live") or "hx-request" in request.headers
+        if not (ends_with_page and request.failure == "net::ERR_ABORTED"):
             complaints.append(f"request failed: {request.method} {request.url} {request.failure}")
 
     def answered(response: Response) -> None:

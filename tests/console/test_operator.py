@@ -57,7 +57,7 @@ def test_an_auditor_looks_and_does_nothing(site: Site) -> None:
             "/operations/pause": {"reason": "no"},
             "/operations/resume": {},
             "/operations/quarantine/retry": {},
-            "/merchants/new": {"name": "No", "key": "managed", "credit_limit_micros": "0"},
+            "/merchants/new": {"name": "No", "keeper": "managed", "credit_limit_micros": "0"},
             f"/merchants/{site.merchants['WASH'].id}/programs": {"code": "NO", "name": "No"},
             f"/merchants/{site.merchants['WASH'].id}/invitations": {"email": "a@b.example", "language": "en"},
         }.items():
@@ -87,19 +87,19 @@ def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: C
         wrong = page.send(
             "/merchants/new",
             name="一家名字长得链上放不下的商店",
-            key="own",
+            keeper="own",
             signer_address="",
             credit_limit_micros="-1",
         )
         assert wrong.error("credit_limit_micros").startswith("Write an amount")
-        typed = {"name": "晨光书店", "key": "own", "signer_address": "0x12", "credit_limit_micros": "1,000"}
+        typed = {"name": "晨光书店", "keeper": "own", "signer_address": "0x12", "credit_limit_micros": "1,000"}
         wrong = page.send("/merchants/new", **typed)
         assert wrong.status == 422
         assert wrong.error("signer_address") == "Write an address, such as 0x and 40 digits."
         assert wrong.value("signer_address") == "0x12"
         long = page.send("/merchants/new", **{**typed, "name": "一家名字长得链上放不下的商店"})
         assert long.error("name").startswith("This is too long for the chain: 42 bytes")
-        right = {**typed, "key": "managed", "signer_address": ""}
+        right = {**typed, "keeper": "managed", "signer_address": ""}
         done = page.send("/merchants/new", **right)
         path = done.leads_to
         assert page.send("/merchants/new", **right).leads_to == path, "sent again, it happens once"
