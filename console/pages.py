@@ -18,8 +18,12 @@ TILL = merchant("admin", "manager", "cashier")
 AT_A_DESK = MERCHANT - merchant("cashier")
 """A merchant's people who do not stand at a till."""
 
+OVERSEERS = OPERATOR | AUDITOR
+
 PAGES: tuple[Page, ...] = (
     Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
+    Page("operations", "/operations", _("Operations"), OVERSEERS, TODAY, "operator"),
+    Page("alerts", "/alerts", _("Alerts"), OVERSEERS, TODAY, "bell"),
     Page("till", "/cashier", _("Till"), TILL, TODAY, "till"),
     Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
     Page("members", "/members", _("Members"), EVERYBODY - TREASURY, POINTS, "members"),
@@ -31,4 +35,8 @@ PAGES: tuple[Page, ...] = (
         "settlement", "/settlement", _("Settlement"), AT_A_DESK | OPERATOR | TREASURY | AUDITOR, PARTNERS, "settlement"
     ),
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
+    Page("onboarding", "/merchants", _("Merchants"), OVERSEERS, NETWORK, "merchants"),
+    Page("audit", "/audit", _("Audit log"), OVERSEERS, NETWORK, "audit"),
+    Page("webhooks", "/webhooks", _("Webhooks"), MOVERS, SETTINGS, "webhooks"),
+    Page("keys", "/keys", _("API keys"), merchant("admin") | OVERSEERS, SETTINGS, "keys"),
 )

@@ -66,6 +66,13 @@ def read_filters(parameters: Mapping[str, str]) -> Filters:
             mistakes[name] = _("This is too long, or has characters that cannot be searched for.")
         elif name not in _DAYS:
             asked[name] = _member(text) if name == "member" else text
+    asked |= read_days(typed, mistakes)
+    return Filters(typed, asked, mistakes)
+
+
+def read_days(typed: Mapping[str, str], mistakes: dict[str, str]) -> dict[str, Any]:
+    """The days of an address as the SDK takes them; both of them count. What cannot be meant is added to the mistakes."""
+    asked: dict[str, Any] = {}
     begin, end = (_day(name, typed.get(name), mistakes) for name in _DAYS)
     if begin and end and end < begin:
         mistakes["to"] = _("The last day is before the first one.")
@@ -73,7 +80,7 @@ def read_filters(parameters: Mapping[str, str]) -> Filters:
         asked["created_from"] = _midnight(begin)
     if end:
         asked["created_before"] = _midnight(end) + timedelta(days=1)
-    return Filters(typed, asked, mistakes)
+    return asked
 
 
 def _member(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What is wrong with the network now, and what to do about it."""

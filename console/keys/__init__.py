@@ -1,0 +1,1 @@
+"""API keys: who made them, what they may do, and when they were last used."""

@@ -1,0 +1,25 @@
+"""What is typed about a new API key."""
+
+from __future__ import annotations
+
+from console.keys.scopes import ABILITIES, SCOPES
+from pages.forms import Choice, Choices, Form, Text
+from pages.translations import lazy
+
+_NAME = Text(lazy("Name"), longest=60, hint=lazy("Who or what has it, such as: till 3, station 12"))
+
+
+class MerchantKey(Form):
+    """A key of a merchant."""
+
+    name = _NAME
+    scopes = Choices(
+        lazy("What it may do"), options=SCOPES, hint=lazy("No more than it needs: whoever has the key may do it.")
+    )
+
+
+class NetworkKey(Form):
+    """A key of the network's own."""
+
+    name = _NAME
+    role = Choice(lazy("Whose it is"), options=ABILITIES, radio=True)

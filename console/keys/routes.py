@@ -1,0 +1,109 @@
+"""API keys: made, shown once, and revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from console.keys.forms import MerchantKey, NetworkKey
+from console.keys.scopes import ABILITIES, ROLES, SCOPES
+from console.merchants import merchant_names
+from console.problems import refusals
+from console.visit import NotYours, Visit, Visiting
+from pages.forms import Form
+from pages.paging import CURSOR, pager_of
+from pages.translations import gettext as _
+from tongdui import ApiKey
+
+router = APIRouter()
+_ROWS = 50
+
+
+@router.get("")
+async def keys(visit: Visiting) -> Response:
+    """All keys, newest first."""
+    page = await visit.client.api_keys.list(page_size=_ROWS).page(visit.request.query_params.get(CURSOR) or None)
+    return visit.page(
+        "keys/list.html",
+        rows=[(one, _abilities(one)) for one in page.data],
+        names=await merchant_names(visit) if visit.seat.merchant is None else {},
+        roles=ROLES,
+        pager=pager_of(visit.request, page.next_cursor),
+        may_make=_may_make(visit),
+    )
+
+
+@router.get("/new")
+async def ask_new(visit: Visiting) -> Response:
+    """An empty key."""
+    return _new(visit, _form(visit)())
+
+
+@router.post("/new")
+async def create(visit: Visiting) -> Response:
+    """Makes a key, and shows its secret this once."""
+    form = await _form(visit).read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            made = await visit.client.api_keys.create(**_wanted(form), idempotency_key=form.key)
+            return visit.page("keys/secret.html", made=made, abilities=_abilities(made), crumbs=[(_("New key"), None)])
+    return _new(visit, form)
+
+
+@router.get("/{key}/revoke")
+async def ask_revoke(visit: Visiting, key: str, name: str = "") -> Response:
+    """Says what revoking a key does."""
+    return _revoke(visit, key, name, Form())
+
+
+@router.post("/{key}/revoke")
+async def revoke(visit: Visiting, key: str, name: str = "") -> Response:
+    """Ends a key at once."""
+    form = await Form.read(visit.request)
+    if form.is_valid:
+        with refusals(form):
+            await visit.client.api_keys.revoke(key, idempotency_key=form.key)
+            return visit.redirect("/keys", _("The key is revoked: whoever has it can do nothing any more."))
+    return _revoke(visit, key, name, form)
+
+
+def _may_make(visit: Visit) -> bool:
+    """Whether the person may make and revoke keys; auditors look."""
+    return visit.seat.role == "operator" or visit.seat.title == "admin"
+
+
+def _require(visit: Visit) -> None:
+    if not _may_make(visit):
+        raise NotYours
+
+
+def _form(visit: Visit) -> type[MerchantKey] | type[NetworkKey]:
+    return MerchantKey if visit.seat.merchant else NetworkKey
+
+
+def _wanted(form: MerchantKey | NetworkKey) -> dict[str, Any]:
+    """The key as the gateway takes it."""
+    if isinstance(form, NetworkKey):
+        return {"name": form.values["name"], "role": form.values["role"]}
+    return {"name": form.values["name"], "scopes": form.values["scopes"]}
+
+
+def _abilities(key: ApiKey) -> list[str]:
+    """What a key may do, in words."""
+    if key.role in ABILITIES:
+        return [str(ABILITIES[key.role])]
+    return [str(SCOPES.get(scope, scope)) for scope in key.scopes]
+
+
+def _new(visit: Visit, form: MerchantKey | NetworkKey) -> Response:
+    _require(visit)
+    return visit.page("keys/new.html", status=form.status, form=form, crumbs=[(_("New key"), None)])
+
+
+def _revoke(visit: Visit, key: str, name: str, form: Form) -> Response:
+    _require(visit)
+    return visit.page(
+        "keys/revoke.html", status=form.status, form=form, key=key, name=name, crumbs=[(_("Revoke"), None)]
+    )

@@ -1,0 +1,1 @@
+"""Merchants: those who take part, and how another one joins."""

@@ -1,0 +1,40 @@
+"""What the pages of webhooks show, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from console.visit import NotYours, Visit
+from console.webhooks.forms import SOURCES
+from pages.translations import gettext as _
+from pages.translations import lazy
+
+STATES = {"pending": lazy("On its way"), "delivered": lazy("Delivered"), "failed": lazy("Given up")}
+TONES = {"pending": "info", "delivered": "good", "failed": "bad"}
+
+
+def may_change(visit: Visit) -> bool:
+    """Whether the person may make, change and remove endpoints; others of the merchant look."""
+    return visit.seat.title == "admin"
+
+
+def require_change(visit: Visit) -> None:
+    """Lets only those on who may change endpoints. Raises NotYours."""
+    if not may_change(visit):
+        raise NotYours
+
+
+def types_in_words(types: Sequence[str]) -> list[str]:
+    """What is sent to an endpoint."""
+    if not types:
+        return [_("All events")]
+    return [str(SOURCES.get(one, one)) for one in types]
+
+
+def readable(body: str) -> str:
+    """A body with line breaks, if it is JSON; as it is otherwise."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except ValueError:
+        return body

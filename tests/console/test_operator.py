@@ -1,0 +1,162 @@
+"""What the operator sees and does: pausing, orders that wait, alerts, the audit log, and taking a merchant on board."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.console.sending import opened, posted
+from tests.console.site import Person, Site
+from tests.gateway.site import until
+from tongdui import Client, yuan
+
+
+def test_the_network_is_paused_an_order_cancelled_and_it_goes_on(site: Site, someone: Callable[..., Person]) -> None:
+    operator = someone("operator")
+    page = operator.open("/operations")
+    page.get_by_role("button", name="暂停…").click()
+    page.get_by_role("dialog").get_by_role("button", name="立即暂停").click()
+    expect(page.locator("#f-reason-error")).to_be_visible()
+    operator.excused.append("422")
+    page.fill("#f-reason", "迁移节点")
+    page.get_by_role("button", name="暂停…").click()
+    assert site.operator.operations.get().pause is None, "nothing happens before it is confirmed"
+    page.get_by_role("dialog").get_by_role("button", name="立即暂停").click()
+    expect(page.get_by_text("由 沈和 暂停").first).to_be_visible()
+    try:
+        station = site.merchants["FUEL"].client
+        station.members.create(external_id="OPS-1")
+        waiting = station.issuances.create(program="FUEL", member="external:OPS-1", points=5)
+        row = page.locator(f"#order-{waiting.order}")
+        expect(row).to_be_visible()  # by itself
+        operator.check("operations-paused")
+        row.get_by_role("link", name="取消订单").click()
+        operator.check("operations-orders-order-cancel")
+        page.get_by_role("button", name="确认取消").click()
+        expect(page.get_by_text("订单已取消，所占用的已释放。")).to_be_visible()
+        assert station.orders.get(waiting.order).state == "cancelled"
+        operator.open("/alerts")
+        expect(page.get_by_text("网络已被 沈和 暂停。")).to_be_visible()
+        expect(page.get_by_text("迁移节点").first).to_be_visible()
+        operator.check("alerts-paused")
+    finally:
+        operator.open("/operations")
+        page.get_by_role("button", name="恢复").click()
+        page.get_by_role("dialog").get_by_role("button", name="继续").click()
+        expect(page.get_by_text("网络已恢复：订单重新进入批次。")).to_be_visible()
+        site.operator.operations.resume()
+    assert site.operator.operations.get().pause is None
+
+
+def test_an_auditor_looks_and_does_nothing(site: Site) -> None:
+    with site.http(site.seats["auditor"]) as http:
+        assert "/operations/pause" not in opened(http, "/operations").text
+        for action, values in {
+            "/operations/pause": {"reason": "no"},
+            "/operations/resume": {},
+            "/operations/quarantine/retry": {},
+            "/merchants/new": {"name": "No", "keeper": "managed", "credit_limit_micros": "0"},
+            f"/merchants/{site.merchants['WASH'].id}/programs": {"code": "NO", "name": "No"},
+            f"/merchants/{site.merchants['WASH'].id}/invitations": {"email": "a@b.example", "language": "en"},
+        }.items():
+            assert posted(http, "/operations", action, **values).status == 403, action
+    assert site.operator.operations.get().pause is None
+
+
+def test_nothing_in_quarantine_is_tried_again(site: Site) -> None:
+    with site.http(site.seats["operator"]) as http:
+        done = posted(http, "/operations", "/operations/quarantine/retry")
+        assert done.leads_to == "/operations/quarantine"
+        assert "0 applied, 0 failed again." in opened(http, "/operations/quarantine").text
+
+
+def test_an_order_that_has_settled_is_not_cancelled(site: Site) -> None:
+    order = site.movements["issue"].order
+    with site.http(site.seats["operator"]) as http:
+        page = opened(http, f"/operations/orders/{order}/cancel")
+        refused = page.send(f"/operations/orders/{order}/cancel")
+    assert refused.status == 422
+    assert "The order waits for no batch any more." in refused.text
+
+
+def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: Callable[..., Person]) -> None:
+    with site.http(site.seats["operator"]) as http:
+        page = opened(http, "/merchants/new")
+        wrong = page.send(
+            "/merchants/new",
+            name="一家名字长得链上放不下的商店",
+            keeper="own",
+            signer_address="",
+            credit_limit_micros="-1",
+        )
+        assert wrong.error("credit_limit_micros").startswith("Write an amount")
+        typed = {"name": "晨光书店", "keeper": "own", "signer_address": "0x12", "credit_limit_micros": "1,000"}
+        wrong = page.send("/merchants/new", **typed)
+        assert wrong.status == 422
+        assert wrong.error("signer_address") == "Write an address, such as 0x and 40 digits."
+        assert wrong.value("signer_address") == "0x12"
+        long = page.send("/merchants/new", **{**typed, "name": "一家名字长得链上放不下的商店"})
+        assert long.error("name").startswith("This is too long for the chain: 42 bytes")
+        right = {**typed, "keeper": "managed", "signer_address": ""}
+        done = page.send("/merchants/new", **right)
+        path = done.leads_to
+        assert page.send("/merchants/new", **right).leads_to == path, "sent again, it happens once"
+        merchant = path.rpartition("/")[2]
+        assert "On its way to the chain" in opened(http, path).text or site.operator.merchants.get(merchant).is_final
+        until(lambda: site.operator.merchants.get(merchant).is_final, 60)
+
+        page = opened(http, path)  # came back to it later
+        assert "You can leave and come back" in page.text
+        bad = page.send(f"{path}/programs", code="a!", name="书香积分", default_lifetime_days="365")
+        assert bad.error("code") == "Use 2 to 12 of the characters A-Z and 0-9."
+        taken = page.send(f"{path}/programs", code="fuel", name="书香积分")
+        assert taken.error("code") == "The program's code is taken."
+        assert taken.value("code").upper() == "FUEL"
+        assert taken.send(f"{path}/programs", code="book", name="书香积分").leads_to == path
+        until(lambda: site.operator.programs.get("BOOK").is_final, 60)
+
+        page = opened(http, path)
+        bad = page.send(f"{path}/invitations", email="nobody", name="", language="zh")
+        assert bad.error("email").startswith("Write an email address")
+        invited = page.send(f"{path}/invitations", email="chen@books.example", name="陈晨", language="zh")
+        link = re.search(r'data-copy="([^"]*tdi_[^"]*)"', invited.text)
+        assert link is not None, "the network sends no mail"
+        again = page.send(f"{path}/invitations", email="chen@books.example", name="陈晨", language="zh")
+        assert again.leads_to == path, "the link is shown once"
+        assert "chen@books.example is invited until" in opened(http, path).text
+
+    operator = someone("operator", language="en")
+    shown = operator.open(path)
+    operator.check("merchants-joining")
+    shown.get_by_role("button", name="Take back").click()
+    shown.get_by_role("dialog").get_by_role("button", name="Take it back").click()
+    expect(shown.get_by_text("The invitation is taken back.")).to_be_visible()
+    assert site.operator.invitations.list(merchant=merchant).page().data == ()
+    token = str(site.operator.invitations.create(email="chen@books.example", title="admin", merchant=merchant).link)
+    with Client(site.network.url) as client:
+        client.invitations.accept(
+            token.rpartition("=")[2].rpartition("/")[2], password="long-enough-for-books", name="陈晨"
+        )
+    operator.open(path)
+    expect(shown.get_by_text("The merchant takes part.")).to_be_visible()
+    expect(shown.get_by_text("chen@books.example")).to_be_visible()
+
+
+def test_the_audit_log_is_filtered_by_its_address_and_shows_differences(site: Site) -> None:
+    wash = site.merchants["WASH"]
+    site.operator.merchants.set_credit_limit(wash.id, yuan(600), wait=60)
+    site.operator.merchants.set_credit_limit(wash.id, yuan(500), wait=60)
+    with site.http(site.seats["operator"]) as http:
+        text = opened(http, f"/audit?type=merchant.credit_limit_requested&subject={wash.id}").text
+        assert "<del>600.00</del>" in text
+        assert "<ins>500.00</ins>" in text
+        assert "merchant.registered" not in text.partition("<tbody>")[2]
+        nothing = opened(http, f"/audit?subject={wash.id}&to=2020-01-01").text
+        assert "Nobody did anything as the filters ask." in nothing
+        wrong = opened(http, "/audit?from=2026-13-01&type=merchant.registered")
+        assert wrong.status == 422
+        assert "Enter a day" in wrong.text
+        assert wrong.value("from") == "2026-13-01"
+        assert wrong.value("type") == "merchant.registered"
