@@ -1,7 +1,7 @@
 """Events whose `data` is made when somebody reads it, because all that it says stands in other tables and never changes.
 
 Whoever changes that after all writes the data down first (`write_out`): an event says for ever what it said at first
-(docs/decisions/0043-a-movements-event-is-made-when-it-is-read.md).
+(docs/decisions/0041-a-movements-event-is-made-when-it-is-read.md).
 """
 
 from __future__ import annotations
