@@ -19,7 +19,7 @@ LISTS = sorted(
     and path not in ("/v1/network", "/v1/events/stream", "/v1/operations", "/v1/rates", "/v1/attention")
     and RULES["GET", path].roles >= {Role.MERCHANT}
     and not path.endswith(("/current", "/oidc", "/profile"))
-    and not path.endswith(("/accounts", "/receipt", "/history", "/circulation"))
+    and not path.endswith(("/accounts", "/receipt", "/history", "/circulation", "/use"))
 )
 """The paths of all lists that come in pages."""
 

@@ -34,7 +34,14 @@ from clearing.notifications.webhooks.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from clearing.notifications.webhooks.sending import ForbiddenAddress, Message, Sender, Undelivered, is_public
+from clearing.notifications.webhooks.sending import (
+    ANSWER_BYTES,
+    ForbiddenAddress,
+    Message,
+    Sender,
+    Undelivered,
+    is_public,
+)
 from clearing.notifications.webhooks.service import WebhookService, check_url
 from clearing.parties.merchants.models import Merchant
 from tests.support.chainless import ChainlessNetwork
@@ -545,7 +552,7 @@ def test_a_server_that_drips_bytes_gains_no_time() -> None:
 def test_of_a_long_answer_only_the_beginning_is_read(receiver: WebhookReceiver) -> None:
     receiver.reply = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"y" * 50_000
     answer = Sender(seconds=20, allow_local=True).send(receiver.url, MESSAGE, [b"secret"])
-    assert answer.beginning == "y" * 1_024
+    assert answer.beginning == "y" * ANSWER_BYTES
 
 
 def test_over_tls_the_certificate_must_be_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
