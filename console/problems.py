@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from console.parts import Parts
 from console.problem_texts import sentence_of
 from console.sessions import NoSession
-from console.visit import Forged, NotYours, SignInNeeded, present_request
+from console.visit import FirstStepNeeded, Forged, NotYours, SignInNeeded, present_request
 from pages.forms import Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
@@ -77,6 +77,7 @@ def refusals(form: Form) -> Iterator[None]:
 def install(app: FastAPI) -> None:
     """Has the application answer every exception with a page."""
     app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(FirstStepNeeded, _first_step)
     app.add_exception_handler(AuthenticationError, _session_ended)
     app.add_exception_handler(NoSession, _session_ended)
     app.add_exception_handler(NotYours, _not_yours)
@@ -160,6 +161,11 @@ def _to_sign_in(request: Request) -> Response:
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": address})
     return RedirectResponse(address, 303)
+
+
+async def _first_step(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, FirstStepNeeded)
+    return RedirectResponse(error.path, 303)
 
 
 async def _sign_in(request: Request, _error: Exception) -> Response:

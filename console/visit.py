@@ -36,10 +36,20 @@ FLASH_COOKIE = "tongdui_flash"
 LANGUAGE_COOKIE = "tongdui_language"
 SCHEME_COOKIE = "tongdui_scheme"
 SCHEMES = ("auto", "light", "dark")
+FIRST_STEPS = {"password_change": "/password", "second_factor": "/second-factor"}
+"""Where a person does what its session is restricted to, and changes it later."""
 
 
 class SignInNeeded(Exception):
     """Nobody is signed in, or the session has ended."""
+
+
+class FirstStepNeeded(Exception):
+    """The session is good for nothing else before its person has done something; `path` is where."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class NotYours(Exception):
@@ -129,6 +139,10 @@ class Guest:
         steps = [Crumb(page.title, page.path)] if page else []
         return {
             "crumbs": [*steps, *(Crumb(title, href) for title, href in crumbs)],
+            "account": [
+                (_("Change password"), FIRST_STEPS["password_change"]),
+                (_("Second factor"), FIRST_STEPS["second_factor"]),
+            ],
             "current": page.name if page else None,
             "here": address_of(self.request),
             "live": True,
@@ -198,6 +212,8 @@ async def visit(request: Request) -> Visit:
     page: Page | None = getattr(request.state, "page", None)
     anybody = await guest(request)
     assert anybody.session is not None
+    if anybody.session.restriction is not None:
+        raise FirstStepNeeded(FIRST_STEPS[anybody.session.restriction])
     if page is not None and anybody.session.seat.kind not in page.seats:
         raise NotYours
     found = Visit(request, parts, anybody.session, anybody.client, anybody.secret)
@@ -241,7 +257,9 @@ def present_request(request: Request, secret: str, session: Session | None, netw
 
 
 async def _present_network(request: Request, parts: Parts, client: AsyncClient, session: Session) -> None:
-    present_request(request, session.token, session, await parts.network(client))
+    # A session with a restriction may not even ask for the network.
+    network = None if session.restriction else await parts.network(client)
+    present_request(request, session.token, session, network)
 
 
 def unexpected() -> str:

@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from console.preferences import local_address
 from console.problem_texts import sentence_of
-from console.sessions import session_of
-from console.visit import LANGUAGE_COOKIE, Anybody, Guest, Visiting
+from console.signin.begun import go_on_with
+from console.visit import Anybody, Guest, Visiting
 from pages.forms import Email, Form, Hidden, Secret, Text
-from pages.translations import LANGUAGES, lazy
 from pages.translations import gettext as _
+from pages.translations import lazy
 from tongdui import APIError, AuthenticationError, RateLimitedError, SecondFactorRequiredError, Session
 
 router = APIRouter()
@@ -43,13 +43,8 @@ async def ask(guest: Anybody) -> Response:
 async def sign_in(guest: Anybody) -> Response:
     """Begins a session, and leads to where the person was."""
     form = await SignIn.read(guest.request)
-    if form.is_valid and (session := await _begun(guest, form)) is not None and session.token is not None:
-        guest.parts.sessions.remember(session_of(session.token, session))
-        response = RedirectResponse(local_address(form.values["next"], guest.request), 303)
-        guest.parts.cookie.write(response, session.token)
-        if session.person.language in LANGUAGES:
-            guest.parts.keep_preference(response, LANGUAGE_COOKIE, session.person.language)
-        return response
+    if form.is_valid and (session := await _begun(guest, form)) is not None:
+        return go_on_with(guest, session, local_address(form.values["next"], guest.request))
     return _page(guest, form)
 
 

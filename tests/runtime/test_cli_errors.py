@@ -169,7 +169,7 @@ def test_a_server_that_does_not_answer(shell: Shell, command: str) -> None:
 
 def test_a_database_without_tables(shell: Shell, bare_database_url: str) -> None:
     if bare_database_url.startswith("sqlite"):
-        sqlite3.connect(shell.directory / "tongdui.db").execute("VACUUM")
+        sqlite3.connect(bare_database_url.removeprefix("sqlite:///")).execute("VACUUM")
     shell.set(DATABASE_URL=bare_database_url)
     assert shell.refused("clearing", "queue").endswith("has no tables; run `clearing migrate`")
 

@@ -1,0 +1,107 @@
+"""A person's own password and second factor. Some sessions are good for nothing else before one of them is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from console.problems import refusals
+from console.signin.begun import go_on_with, take
+from console.visit import FIRST_STEPS, Anybody, Guest, SignInNeeded
+from pages.forms import Form, Secret, Text
+from pages.translations import gettext as _
+from pages.translations import lazy
+
+router = APIRouter()
+_NEW_PASSWORD = lazy("At least 12 characters, and nothing that is easy to guess.")
+
+
+class ChangePassword(Form):
+    """Another password."""
+
+    password = Secret(lazy("Present password"), autocomplete="current-password", focus=True)
+    new_password = Secret(lazy("New password"), hint=_NEW_PASSWORD, autocomplete="new-password")
+    again = Secret(lazy("New password, again"), autocomplete="new-password")
+
+    def check(self) -> None:
+        """Both must be the same."""
+        if self.values["new_password"] != self.values["again"]:
+            self.refuse("again", _("The two are not the same."))
+
+
+class BeginSecondFactor(Form):
+    """Whether it is the person who sits there."""
+
+    password = Secret(lazy("Present password"), autocomplete="current-password", focus=True)
+
+
+class ConfirmSecondFactor(Form):
+    """The first code of the app."""
+
+    one_time_code = Text(lazy("One-time code"), autocomplete="one-time-code", focus=True)
+
+
+@router.get(FIRST_STEPS["password_change"])
+async def ask_password(guest: Anybody) -> Response:
+    """Asks for the old and the new password."""
+    return _page(guest, "password", ChangePassword())
+
+
+@router.post(FIRST_STEPS["password_change"])
+async def change_password(guest: Anybody) -> Response:
+    """Changes the password. The session goes on with another token, and all others end."""
+    _require_session(guest)
+    form = await ChangePassword.read(guest.request)
+    if form.is_valid:
+        with refusals(form):
+            session = await guest.client.profile.change_password(
+                password=form.values["password"], new_password=form.values["new_password"]
+            )
+            return go_on_with(guest, session, "/")
+    return _page(guest, "password", form)
+
+
+@router.get(FIRST_STEPS["second_factor"])
+async def ask_second_factor(guest: Anybody) -> Response:
+    """Asks for the password before it shows the secret of an app."""
+    return _page(guest, "second_factor", BeginSecondFactor())
+
+
+@router.post(FIRST_STEPS["second_factor"])
+async def begin_second_factor(guest: Anybody) -> Response:
+    """Shows what an app of one-time codes needs."""
+    _require_session(guest)
+    form = await BeginSecondFactor.read(guest.request)
+    if form.is_valid:
+        with refusals(form):
+            app = await guest.client.profile.begin_totp(password=form.values["password"])
+            picture = Markup(app.qr_svg)  # noqa: S704 (the gateway drew it)
+            return _page(guest, "second_factor_app", ConfirmSecondFactor(), secret=app.secret, picture=picture)
+    return _page(guest, "second_factor", form)
+
+
+@router.post("/second-factor/confirm")
+async def confirm_second_factor(guest: Anybody) -> Response:
+    """Turns the second factor on, and shows the recovery codes once."""
+    _require_session(guest)
+    form = await ConfirmSecondFactor.read(guest.request)
+    if form.is_valid:
+        with refusals(form):
+            done = await guest.client.profile.confirm_totp(one_time_code=form.values["one_time_code"])
+            response = _page(guest, "recovery_codes", form, codes=done.recovery_codes)
+            take(guest, done.session, response)
+            return response
+    return _page(guest, "second_factor_app", form)
+
+
+def _require_session(guest: Guest) -> None:
+    if guest.session is None:
+        raise SignInNeeded
+
+
+def _page(guest: Guest, name: str, form: Form, **context: Any) -> Response:
+    _require_session(guest)
+    return guest.page(f"signin/{name}.html", form=form, status=form.status, **context)
