@@ -98,7 +98,9 @@ def yesterdays_hold(fresh_site: Site, own_key: Party) -> dict[str, str]:
 
 def link_of(site: Site, order: str) -> bytes:
     with site.database.session.begin() as session:
-        return session.scalars(select(Instruction.link).join(Order).where(Order.id == order)).one()
+        return session.scalars(
+            select(Instruction.link).join(Order, Order.seq == Instruction.order_seq).where(Order.id == order)
+        ).one()
 
 
 def day_of(site: Site, ahead: int = 0) -> int:

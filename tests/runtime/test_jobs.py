@@ -275,7 +275,6 @@ _FINDS_WORK = {
     "quotes.clean_up",
     "statements.make",
     "webhooks.deliver",
-    "mails.deliver",
 }
 """The others have nothing to do here (no chain, no old delivery) and are tested by themselves."""
 

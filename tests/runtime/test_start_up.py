@@ -11,7 +11,7 @@ import sys
 import pytest
 
 COMMANDS = [
-    "up", "merchant", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile", "rebuild",
+    "up", "merchant", "staff", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile", "rebuild",
     "queue",
     "pause", "resume", "cancel", "quarantine",
 ]  # fmt: skip
