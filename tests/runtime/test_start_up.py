@@ -11,8 +11,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    "up", "merchant", "staff", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile", "rebuild",
-    "queue",
+    "up", "merchant", "staff", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
+    "rebuild", "queue",
     "pause", "resume", "cancel", "quarantine",
 ]  # fmt: skip
 HEAVY = {

@@ -42,8 +42,10 @@ class BankMovement(Base):
     __tablename__ = "bank_movements"
     __table_args__ = (
         UniqueConstraint("bank_ref"),
-        Index("bank_movements_page_index", "kind", "id"),
-        Index("bank_movements_merchant_page_index", "merchant_number", "kind", "id"),
+        Index("bank_movements_page_index", "kind", "created_at", "id"),
+        Index("bank_movements_state_index", "kind", "state", "created_at", "id"),
+        Index("bank_movements_merchant_page_index", "merchant_number", "kind", "created_at", "id"),
+        Index("bank_movements_merchant_state_index", "merchant_number", "kind", "state", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import literal, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import newest_first, where_given
+from clearing.kit.paging import where_given
 from clearing.kit.upsert import add_all, insert_for
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 
@@ -135,4 +135,10 @@ class BankMovementRepository:
             query = query.where(BankMovement.created_at >= wanted.created_from)
         if wanted.created_before is not None:
             query = query.where(BankMovement.created_at < wanted.created_before)
-        return self._session.scalars(newest_first(query, BankMovement.id, after, limit)).all()
+        place = tuple_(BankMovement.created_at, BankMovement.id)
+        if after is not None:
+            last = select(BankMovement.created_at, BankMovement.id).where(BankMovement.id == after)
+            query = query.where(place < last.scalar_subquery())
+        return self._session.scalars(
+            query.order_by(BankMovement.created_at.desc(), BankMovement.id.desc()).limit(limit)
+        ).all()

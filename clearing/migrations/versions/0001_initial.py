@@ -677,8 +677,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("bank_ref", name=op.f("bank_movements_bank_ref_unique")),
     )
     with op.batch_alter_table("bank_movements", schema=None) as batch_op:
-        batch_op.create_index("bank_movements_merchant_page_index", ["merchant_number", "kind", "id"], unique=False)
-        batch_op.create_index("bank_movements_page_index", ["kind", "id"], unique=False)
+        batch_op.create_index(
+            "bank_movements_merchant_page_index", ["merchant_number", "kind", "created_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "bank_movements_merchant_state_index",
+            ["merchant_number", "kind", "state", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index("bank_movements_page_index", ["kind", "created_at", "id"], unique=False)
+        batch_op.create_index("bank_movements_state_index", ["kind", "state", "created_at", "id"], unique=False)
 
     op.create_table(
         "calls",
@@ -1455,7 +1463,9 @@ def downgrade() -> None:
 
     op.drop_table("calls")
     with op.batch_alter_table("bank_movements", schema=None) as batch_op:
+        batch_op.drop_index("bank_movements_state_index")
         batch_op.drop_index("bank_movements_page_index")
+        batch_op.drop_index("bank_movements_merchant_state_index")
         batch_op.drop_index("bank_movements_merchant_page_index")
 
     op.drop_table("bank_movements")
