@@ -21,6 +21,8 @@ class Event(Base):
         Index("events_merchant_page_index", "merchant_number", "seq"),
         Index("events_merchant_type_index", "merchant_number", "type", "seq"),
         Index("events_subject_index", "subject", "seq"),
+        # PostgreSQL does not see that rows without a merchant are in the order of the index above.
+        partial_index("events_network_type_index", "type", "seq", where="merchant_number IS NULL"),
         # Pages of the audit log, and of an actor, a type or a subject in it. Hardly any event is in them.
         *(
             partial_index(f"events_audit_{name}_index", *columns, "created_at", "seq", where="audited")

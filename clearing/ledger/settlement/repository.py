@@ -133,12 +133,16 @@ class BankMovementRepository:
             query = query.where(BankMovement.bank_ref.in_(wanted.bank_refs))
         if wanted.created_from is not None:
             query = query.where(BankMovement.created_at >= wanted.created_from)
-        if wanted.created_before is not None:
-            query = query.where(BankMovement.created_at < wanted.created_before)
-        place = tuple_(BankMovement.created_at, BankMovement.id)
+        before = wanted.created_before
         if after is not None:
             last = select(BankMovement.created_at, BankMovement.id).where(BankMovement.id == after)
-            query = query.where(place < last.scalar_subquery())
-        return self._session.scalars(
-            query.order_by(BankMovement.created_at.desc(), BankMovement.id.desc()).limit(limit)
-        ).all()
+            place = self._session.execute(last).one_or_none()
+            if place is None:
+                return []
+            if before is None or place.created_at < before:  # the nearer bound alone, so that an index is used for it
+                before = None
+                query = query.where(tuple_(BankMovement.created_at, BankMovement.id) < tuple_(*place))
+        if before is not None:
+            query = query.where(BankMovement.created_at < before)
+        query = query.order_by(BankMovement.created_at.desc(), BankMovement.id.desc())
+        return self._session.scalars(query.limit(limit)).all()

@@ -214,6 +214,13 @@ def upgrade() -> None:
         )
         batch_op.create_index("events_merchant_page_index", ["merchant_number", "seq"], unique=False)
         batch_op.create_index("events_merchant_type_index", ["merchant_number", "type", "seq"], unique=False)
+        batch_op.create_index(
+            "events_network_type_index",
+            ["type", "seq"],
+            unique=False,
+            postgresql_where=sa.text("merchant_number IS NULL"),
+            sqlite_where=sa.text("merchant_number IS NULL"),
+        )
         batch_op.create_index("events_subject_index", ["subject", "seq"], unique=False)
 
     op.create_table(
@@ -1604,6 +1611,11 @@ def downgrade() -> None:
     op.drop_table("expiry_marks")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("events_subject_index")
+        batch_op.drop_index(
+            "events_network_type_index",
+            postgresql_where=sa.text("merchant_number IS NULL"),
+            sqlite_where=sa.text("merchant_number IS NULL"),
+        )
         batch_op.drop_index("events_merchant_type_index")
         batch_op.drop_index("events_merchant_page_index")
         batch_op.drop_index(
