@@ -14,6 +14,7 @@ from gateway.api.statements.view import statement_view
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
+from gateway.http.problems import documented
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["statements"])
@@ -23,7 +24,7 @@ def _service(call: Call) -> StatementService:
     return StatementService(call.session, network=call.gateway.network)
 
 
-@router.get("/v1/statements")
+@router.get("/v1/statements", responses=documented(404))
 def list_statements(
     call: Reading,
     first_day: Annotated[Day | None, Query(alias="day[gte]", description="only of this day or later")] = None,
