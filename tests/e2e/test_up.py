@@ -374,7 +374,6 @@ def count(_session):
 event.listen(Session, "before_commit", count)
 event.listen(Session, "after_commit", count)
 from clearing.runtime.cli import main
-from tests.support.nightly import IS_NIGHTLY
 main()
 """
 
