@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Boolean, ColumnElement, Select, cast, delete, func, select, text, tuple_
+from sqlalchemy import Boolean, ColumnElement, Select, cast, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from clearing.kit.events.audit import AuditFilter
 from clearing.kit.events.models import Event
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import Page, equal_given
+from clearing.kit.paging import Page, Period, equal_given, newest_between
 from clearing.kit.sources import Walk, newest_of
 
 _AUDITED: ColumnElement[bool] = text("events.audited")  # type: ignore[assignment]
@@ -58,18 +58,9 @@ class EventRepository:
         """The audited events, newest first. `after` is the id of the last one of the page before."""
         named = ((Event.actor, wanted.actor), (Event.type, wanted.type), (Event.subject, wanted.subject))
         query = select(Event).where(_AUDITED, *equal_given(*named))
-        created_from, created_before = wanted.created_from, wanted.created_before
-        if created_from is not None:
-            query = query.where(Event.created_at >= created_from)
-        place = (Event.created_at, Event.seq)
-        last = self._session.execute(select(*place).where(Event.id == after)).first() if after is not None else None
-        if after is not None and last is None:
-            return []
-        if last is not None and (created_before is None or last.created_at < created_before):
-            query = query.where(tuple_(*place) < tuple_(*last))
-        elif created_before is not None:
-            query = query.where(Event.created_at < created_before)
-        return self._session.scalars(query.order_by(*(column.desc() for column in place)).limit(limit)).all()
+        period = Period(wanted.created_from, wanted.created_before)
+        page = newest_between(self._session, query, Event.seq, Event.id, period, after)
+        return [] if page is None else self._session.scalars(page.limit(limit)).all()
 
     def _merchants(self) -> Sequence[int]:
         """The merchants that have events: each is the next one in an index, so that none of their events is read."""

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import literal, select, tuple_, union_all
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
 from clearing.kit.in_list import in_list
-from clearing.kit.paging import where_given
+from clearing.kit.paging import Period, newest_between, where_given
 from clearing.kit.upsert import add_all, insert_for
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 
@@ -131,18 +131,6 @@ class BankMovementRepository:
         )
         if wanted.bank_refs is not None:
             query = query.where(BankMovement.bank_ref.in_(wanted.bank_refs))
-        if wanted.created_from is not None:
-            query = query.where(BankMovement.created_at >= wanted.created_from)
-        before = wanted.created_before
-        if after is not None:
-            last = select(BankMovement.created_at, BankMovement.id).where(BankMovement.id == after)
-            place = self._session.execute(last).one_or_none()
-            if place is None:
-                return []
-            if before is None or place.created_at < before:  # the nearer bound alone, so that an index is used for it
-                before = None
-                query = query.where(tuple_(BankMovement.created_at, BankMovement.id) < tuple_(*place))
-        if before is not None:
-            query = query.where(BankMovement.created_at < before)
-        query = query.order_by(BankMovement.created_at.desc(), BankMovement.id.desc())
-        return self._session.scalars(query.limit(limit)).all()
+        period = Period(wanted.created_from, wanted.created_before)
+        page = newest_between(self._session, query, BankMovement.id, BankMovement.id, period, after)
+        return [] if page is None else self._session.scalars(page.limit(limit)).all()
