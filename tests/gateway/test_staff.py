@@ -244,6 +244,15 @@ def test_nobody_locks_itself_or_everybody_out(site: Site, fuel: Party, cine: Par
     assert (refused.status_code, refused.json()["code"]) == (403, "person_elsewhere")
 
 
+def test_a_disabled_admin_can_lose_its_seat(site: Site) -> None:
+    shop = site.merchant("Two Admins")
+    stays, goes = worker(site, "admin", shop), worker(site, "admin", shop)
+    assert stays.call("POST", f"/v1/staff/{goes.id}/disable", {}).status_code == 200
+    assert stays.call("DELETE", f"/v1/staff/seats/{goes.session['seat']['id']}").status_code == 200
+    refused = site.call("POST", f"/v1/staff/{stays.id}/disable", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+
+
 def test_a_merchant_sees_nothing_of_anothers_people(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
     theirs = worker(site, "admin", cine, name="Their Admin")
     assert "Their Admin" not in [one["person"]["name"] for one in admin.get("/v1/staff")["data"]]

@@ -117,7 +117,7 @@ class PeopleService:
         require_fitting(title, seat.merchant_number)
         if seat.title is title:
             return found
-        self._keep_an_admin(seat)
+        self._keep_an_admin(seat, found.person)
         before = seat.title
         self._seats.retitle(seat, title)
         self._sessions.end_all_on(seat)
@@ -127,7 +127,7 @@ class PeopleService:
     def remove_seat(self, caller: Caller, seat_id: str) -> Colleague:
         """Takes a seat from somebody, and signs it out there. The person stays, with its other seats."""
         found = self._managed(caller, seat_id)
-        self._keep_an_admin(found.seat)
+        self._keep_an_admin(found.seat, found.person)
         self._seats.remove(found.seat, self._clock.now())
         self._sessions.end_all_on(found.seat)
         self._record("unseated", found.person, found.seat, caller.actor, {"title": found.seat.title})
@@ -138,7 +138,7 @@ class PeopleService:
         person = self._wholly_managed(caller, person_id)
         if person.disabled_at is None:
             for seat in self._seats.of_person(person.id):
-                self._keep_an_admin(seat)
+                self._keep_an_admin(seat, person)
             self.shut_out(person, actor=caller.actor)
         return person
 
@@ -211,9 +211,9 @@ class PeopleService:
             detail = "the merchant has an admin, who invites its people"
             raise Conflict.at("/merchant", detail, code="merchant_has_admin")
 
-    def _keep_an_admin(self, seat: Seat) -> None:
-        """Refuses to take its title from the last person who could let others in."""
-        if seat.title not in (Title.ADMIN, Title.OPERATOR):
+    def _keep_an_admin(self, seat: Seat, person: Person) -> None:
+        """Refuses to take its title from the last person who could let others in. Somebody disabled could not."""
+        if person.disabled_at is not None or seat.title not in (Title.ADMIN, Title.OPERATOR):
             return
         if self._seats.count_able(seat.merchant_number, seat.title) <= 1:
             raise Conflict(f"this is the last {seat.title}; make another one first", code="last_admin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -73,14 +73,6 @@ class SeatRepository:
         """A person's seats, oldest first."""
         query = select(Seat).where(Seat.person_id == person_id, Seat.removed_at.is_(None)).order_by(Seat.id)
         return self._session.scalars(query).all()
-
-    def of_people(self, person_ids: Collection[str]) -> Mapping[str, Sequence[Seat]]:
-        """The seats of each of these people, removed ones too, oldest first."""
-        query = select(Seat).where(Seat.person_id.in_(person_ids)).order_by(Seat.id)
-        seats: dict[str, list[Seat]] = {}
-        for seat in self._session.scalars(query):
-            seats.setdefault(seat.person_id, []).append(seat)
-        return seats
 
     def at(self, person_id: str, merchant_number: int | None) -> Sequence[Seat]:
         """A person's seats at a merchant, or in the network itself."""
