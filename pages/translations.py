@@ -5,7 +5,7 @@ The catalogues are read as they stand, so nothing needs to be compiled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def load_catalogues(folders: Iterable[Path]) -> None:
             continue
         with path.open("rb") as file:
             _catalogues[path] = read_po(file, locale="zh")
+        _refuse_two_meanings(_catalogues)
         _translations["zh"] = _merged(_catalogues.values())
 
 
@@ -49,6 +50,17 @@ def _merged(catalogues: Iterable[Catalog]) -> Translations:
         merged = one if merged is None else merged.merge(one)
     assert merged is not None, "there is a catalogue whenever this is called"
     return merged
+
+
+def _refuse_two_meanings(catalogues: Mapping[Path, Catalog]) -> None:
+    """All folders share their messages, so one that had two translations would be shown in the wrong one somewhere."""
+    known: dict[tuple[object, object], tuple[object, Path]] = {}
+    for path, catalogue in catalogues.items():
+        for message in catalogue:
+            key = (message.context, str(message.id))
+            translation, first = known.setdefault(key, (message.string, path))
+            if message.id and translation != message.string:
+                raise ValueError(f"{message.id!r} is {translation!r} in {first}, and {message.string!r} in {path}")
 
 
 def gettext(message: str) -> str:
