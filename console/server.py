@@ -21,7 +21,7 @@ def run(settings: Settings) -> int:
             port=settings.port,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # nothing here asks where a request came from
+            forwarded_allow_ips=settings.trusted_proxies,  # the gateway counts sign-ins by where they come from
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     largest_upload: int = Field(default=10_000_000, ge=100_000)
     """Bytes of the largest request, such as a bank's file."""
 
+    trusted_proxies: str = Field(default="127.0.0.1", validation_alias="TONGDUI_TRUSTED_PROXIES")
+    """Addresses, with commas between them, whose `X-Forwarded-For` is believed: reverse proxies."""
+
     @property
     def origin(self) -> str:
         """Where browsers reach it, without a path."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta, timezone
 from typing import Annotated, Any, cast
 
@@ -80,7 +80,6 @@ class Guest:
     secret: str
     """What forms' tokens and messages are made of: the session's token, or a cookie's before signing in."""
     new_secret: bool = False
-    _flashes: list[Flash] = field(default_factory=list)
 
     def page(
         self, template: str, *, status: int = 200, crumbs: Sequence[tuple[Text, str | None]] = (), **context: Any
@@ -89,7 +88,7 @@ class Guest:
         waiting = read(self.request.cookies.get(FLASH_COOKIE), self.secret)
         html = self.parts.templates.get_template(template).render(
             **self._frame(crumbs),
-            flashes=(*waiting, *self._flashes),
+            flashes=waiting,
             path_of=self.path_of,
             request=self.request,
             **context,
@@ -101,7 +100,7 @@ class Guest:
 
     def redirect(self, address: str, message: Text | None = None, *, tone: str = "good") -> Response:
         """Answers with another page, which shows the message once."""
-        messages = [*self._flashes, *([Flash(str(message), tone)] if message else [])]
+        messages = [Flash(str(message), tone)] if message else []
         response = RedirectResponse(address, 303)
         if messages:
             response.set_cookie(
@@ -109,16 +108,17 @@ class Guest:
             )
         return self._kept(response)
 
-    def flash(self, message: Text, tone: str = "good") -> None:
-        """Shows a message above the page that answers this request."""
-        self._flashes.append(Flash(str(message), tone))
-
     def path_of(self, name: str) -> str | None:
         """The path of the page with this name; None if the person does not see it, so that no link leads there."""
         seat = self.session.seat if self.session else None
         return next(
             (page.path for page in self.parts.pages if page.name == name and seat and seat.kind in page.seats), None
         )
+
+    @property
+    def address(self) -> str | None:
+        """Where the request comes from: the gateway counts attempts to sign in by it."""
+        return self.request.client.host if self.request.client else None
 
     def keep_secret(self) -> str:
         """The secret of forms on a page that anybody sees; makes one if the browser has none yet."""
@@ -260,8 +260,3 @@ async def _present_network(request: Request, parts: Parts, client: AsyncClient, 
     # A session with a restriction may not even ask for the network.
     network = None if session.restriction else await parts.network(client)
     present_request(request, session.token, session, network)
-
-
-def unexpected() -> str:
-    """The sentence for what should not happen."""
-    return _("Something went wrong on our side.")

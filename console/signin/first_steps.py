@@ -10,26 +10,24 @@ from markupsafe import Markup
 
 from console.problems import refusals
 from console.signin.begun import go_on_with, take
+from console.signin.chosen_password import check_repetition, new_password, repetition
 from console.visit import FIRST_STEPS, Anybody, Guest, SignInNeeded
 from pages.forms import Form, Secret, Text
-from pages.translations import gettext as _
 from pages.translations import lazy
 
 router = APIRouter()
-_NEW_PASSWORD = lazy("At least 12 characters, and nothing that is easy to guess.")
 
 
 class ChangePassword(Form):
     """Another password."""
 
     password = Secret(lazy("Present password"), autocomplete="current-password", focus=True)
-    new_password = Secret(lazy("New password"), hint=_NEW_PASSWORD, autocomplete="new-password")
-    again = Secret(lazy("New password, again"), autocomplete="new-password")
+    new_password = new_password()
+    again = repetition()
 
     def check(self) -> None:
         """Both must be the same."""
-        if self.values["new_password"] != self.values["again"]:
-            self.refuse("again", _("The two are not the same."))
+        check_repetition(self, "new_password")
 
 
 class BeginSecondFactor(Form):

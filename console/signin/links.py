@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from console.problems import refusals
 from console.sessions import Seat
 from console.signin.begun import go_on_with
+from console.signin.chosen_password import check_repetition, new_password, repetition
 from console.visit import Anybody, Guest
 from pages.forms import Email, Form, Hidden, Secret, Text
 from pages.translations import gettext as _
@@ -15,20 +16,18 @@ from pages.translations import lazy
 from tongdui import AuthenticationError, InvitationOffer
 
 router = APIRouter()
-_HINT = lazy("At least 12 characters, and nothing that is easy to guess.")
 
 
 class NewPassword(Form):
     """A password for somebody who has the link of a mail."""
 
     token = Hidden("")
-    password = Secret(lazy("New password"), hint=_HINT, autocomplete="new-password", focus=True)
-    again = Secret(lazy("New password, again"), autocomplete="new-password")
+    password = new_password(focus=True)
+    again = repetition()
 
     def check(self) -> None:
         """Both must be the same."""
-        if self.values["password"] != self.values["again"]:
-            self.refuse("again", _("The two are not the same."))
+        check_repetition(self, "password")
 
 
 class Join(NewPassword):
@@ -76,7 +75,7 @@ async def accept_invitation(guest: Anybody) -> Response:
                     name=None if offer.is_known else form.values["name"],
                     language=None if offer.is_known else offer.language,
                     one_time_code=form.values["one_time_code"] if offer.is_known else None,
-                    address=request.client.host if request.client else None,
+                    address=guest.address,
                     user_agent=request.headers.get("user-agent"),
                 )
                 return go_on_with(guest, session, "/")
@@ -97,8 +96,7 @@ async def forgotten(guest: Anybody) -> Response:
     form = await Forgotten.read(guest.request)
     if form.is_valid:
         with refusals(form):
-            address = guest.request.client.host if guest.request.client else None
-            await guest.parts.client(None).password_resets.request(form.values["email"], address=address)
+            await guest.parts.client(None).password_resets.request(form.values["email"], address=guest.address)
             message = _("If somebody here has this address, a mail with a link is on its way.")
             return guest.redirect("/sign-in", message)
     return _plain(guest, "forgotten", form)

@@ -75,7 +75,7 @@ async def _begun(guest: Guest, form: SignIn) -> Session | None:
             email=values["email"],
             password=values["password"],
             one_time_code=values["one_time_code"],
-            address=request.client.host if request.client else None,
+            address=guest.address,
             user_agent=request.headers.get("user-agent"),
         )
     except SecondFactorRequiredError as error:
