@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from console.naming import reference_of
+from console.programs import programs_of
 from console.visit import Visit
 from pages.forms import Form
-from tongdui import Program
+from pages.translations import gettext as _
+from tongdui import Movement, Program
 
 WAIT = 5.0
 """Seconds for the chain, before the page says that the movement is on its way."""
@@ -16,8 +18,12 @@ WAIT = 5.0
 
 async def own_programs(visit: Visit) -> list[Program]:
     """The active programs of the person's merchant."""
-    page = await visit.client.programs.list(page_size=200).page()
-    return [program for program in page.data if program.merchant == visit.merchant and program.status == "active"]
+    return [program for program in await programs_of(visit) if program.status == "active"]
+
+
+def said_of(made: Movement, done: str) -> str:
+    """What the page says of a movement that was made: that it is done, once it is."""
+    return done if made.is_settled else _("It is on its way to the chain.")
 
 
 def program_options(programs: Sequence[Program]) -> dict[str, dict[str, str]]:

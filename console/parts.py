@@ -10,6 +10,7 @@ import httpx
 from jinja2 import Environment
 from starlette.responses import Response
 
+from console.flow import flow_of
 from console.registry import FOLDER, Group, Page
 from console.sessions import Seat, SessionCookie, SessionDirectory
 from console.settings import Settings
@@ -51,6 +52,7 @@ class Parts:
         load_catalogues([PAGES_FOLDER, FOLDER, *sorted(path.parent for path in FOLDER.glob("*/zh.po"))])
         load_catalogues([page.folder for page in self.pages])
         self.templates = environment(folders)
+        self.templates.globals["flow_of"] = flow_of
         self.cookie = SessionCookie(self.settings)
         self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=40)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from console.programs import programs_of
 from console.visit import Visit
 from pages.charts import Chart, money_series
 from pages.formats import axis_day
@@ -104,11 +105,11 @@ async def overview(visit: Visit) -> Overview:
     client, merchant = visit.client, visit.merchant
     today = (await visit.network()).today
     # All seven at once; in two groups, because the types of more than six results are lost.
-    (position, history, programs), (totals, partners, told, movements) = await asyncio.gather(
+    (position, history, own), (totals, partners, told, movements) = await asyncio.gather(
         asyncio.gather(
             client.positions.get(merchant),
             client.positions.history(merchant, days=_DAYS),
-            client.programs.list().page(),
+            programs_of(visit),
         ),
         asyncio.gather(
             client.activity.list(first_day=today, last_day=today).page(),
@@ -117,7 +118,6 @@ async def overview(visit: Visit) -> Overview:
             client.movements.list(page_size=_NEWEST, expand=["counterparty"]).page(),
         ),
     )
-    own = [program for program in programs.data if program.merchant == merchant]
     circulating = await asyncio.gather(*(client.programs.circulation(program.code) for program in own))
     return Overview(
         position,

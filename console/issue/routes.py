@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from console.by_hand import WAIT, initial_of, instruction_of, own_programs, program_options
+from console.by_hand import WAIT, initial_of, instruction_of, own_programs, program_options, said_of
 from console.confirming import confirmed
 from console.naming import member_address
 from console.visit import Visit, Visiting
@@ -69,7 +69,7 @@ async def issue(visit: Visiting) -> Response:
         made.raise_for_rejection()
         message = _("%(points)s %(program)s points are issued.")
         values = {"points": count(made.points), "program": made.program}
-        return visit.redirect(member_address(made.member or form.values["member"]), message % values)
+        return visit.redirect(member_address(made.member or form.values["member"]), said_of(made, message % values))
 
     answer = await confirmed(form, check, act)
     return answer if isinstance(answer, Response) else _page(visit, form, programs, answer)

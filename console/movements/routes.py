@@ -10,8 +10,8 @@ from fastapi.responses import Response, StreamingResponse
 
 from console.explorer.sentences import SENTENCES
 from console.explorer.view import offer_of, text_of
+from console.flow import other_program_of
 from console.movements.filters import DIRECTIONS, KINDS, STATES, Filters, read_filters
-from console.movements.flow import flow_of, other_program_of
 from console.movements.table import writer_of
 from console.movements.view import address_of_page, story_of
 from console.problem_texts import sentence_of
@@ -40,7 +40,6 @@ async def movements(visit: Visiting) -> Response:
         status=422 if filters.mistakes else 200,
         filters=filters,
         movements=page.data if page else (),
-        flow_of=flow_of,
         is_found=page is not None,
         pager=pager_of(visit.request, page.next_cursor if page else None),
         csv=address_with(visit.request, {CURSOR: None}, f"{visit.request.url.path}/file.csv"),

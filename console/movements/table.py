@@ -7,8 +7,8 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 
+from console.flow import other_program_of
 from console.movements.filters import DIRECTIONS, KINDS, STATES
-from console.movements.flow import other_program_of
 from pages.formats import MICROS
 from pages.presentation import presentation
 from pages.translations import gettext as _

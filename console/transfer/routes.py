@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from console.by_hand import WAIT, initial_of, instruction_of, own_programs, program_options
+from console.by_hand import WAIT, initial_of, instruction_of, own_programs, program_options, said_of
 from console.confirming import confirmed
 from console.naming import member_address, reference_of
 from console.visit import Visit, Visiting
@@ -62,7 +62,7 @@ async def transfer(visit: Visiting) -> Response:
         made.raise_for_rejection()
         message = _("%(points)s %(program)s points have gone to %(recipient)s.")
         values = {"points": count(made.points), "program": made.program, "recipient": form.values["recipient"]}
-        return visit.redirect(member_address(made.member or form.values["member"]), message % values)
+        return visit.redirect(member_address(made.member or form.values["member"]), said_of(made, message % values))
 
     answer = await confirmed(form, check, act)
     return answer if isinstance(answer, Response) else _page(visit, form, programs, answer)
