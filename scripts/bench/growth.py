@@ -1,5 +1,5 @@
-"""`make bench BENCH_ARGS=--growth`: what each read of the API, a quote, an exchange and the rounds cost in a small network and in a
-large one.
+"""`make bench BENCH_ARGS=--growth`: what each read of the API, the console's pages, a quote, an exchange and the rounds cost in a
+small network and in a large one.
 
 Both networks are generated, because the large one would take years. A figure has the time and the rows examined at both sizes. Rows
 are exact; times depend on what else the machine does.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Connection
@@ -28,6 +29,7 @@ from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.merchants.models import SignerKey
 from gateway.app import create_app
+from scripts.bench.console import addresses, console_of, look
 from scripts.bench.generated import GIANT, PARTNER, Size, generate
 from scripts.bench.plans import cost, is_read, statements
 from scripts.bench.reads import Read, Reads, callers
@@ -55,6 +57,7 @@ class Cost(NamedTuple):
 class Site:
     """A gateway of a generated network, without a network between."""
 
+    app: FastAPI
     client: TestClient
     keys: Mapping[str, str]
     connection: Connection
@@ -102,6 +105,7 @@ def measured(size: Size) -> dict[str, Cost]:
         for name, body in _writes(size).items():
             url = name.removeprefix("POST ")
             found[name] = site.cost_of(partial(site.send, "POST", url, "giant", body))
+        found |= _pages(site, size)
         for name, milliseconds in round_figures(site.database, site.settings, Keyring(_PASSWORD), size):
             found[name] = Cost(milliseconds, None)
     return found
@@ -117,7 +121,7 @@ def site_of(size: Size) -> Iterator[tuple[Site, Reads]]:
         made = {"figure": "generated", "value": round(seconds), "unit": "s", "entries": size.entries}
         print(json.dumps(made), flush=True)
         with open_site(database, Path(directory)) as site:
-            yield site, Reads(site.client.app, database, size)  # type: ignore[arg-type]
+            yield site, Reads(site.app, database, size)
         database.close()
 
 
@@ -137,12 +141,20 @@ def open_site(database: Database, directory: Path) -> Iterator[Site]:
             "keystore_password": SecretStr(_PASSWORD),
         }
     )
-    with TestClient(create_app(settings, database)) as client, database.engine.connect() as connection:
-        yield Site(client, callers(database), connection, database, settings)
+    app = create_app(settings, database)
+    with TestClient(app) as client, database.engine.connect() as connection:
+        yield Site(app, client, callers(database), connection, database, settings)
 
 
 def _get(site: Site, read: Read) -> httpx.Response:
     return site.send("GET", read.url, read.caller)
+
+
+def _pages(site: Site, size: Size) -> dict[str, Cost]:
+    """What the console's pages cost, with all that the gateway does for them."""
+    app = create_app(site.settings, site.database)  # of its own: an application runs in one loop
+    with console_of(app, site.database) as people:
+        return {name: site.cost_of(partial(look, people[who], path)) for name, who, path in addresses(size)}
 
 
 def _writes(size: Size) -> dict[str, Any]:

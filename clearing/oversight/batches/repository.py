@@ -21,18 +21,18 @@ class ClosedBatchRepository:
 
     def list(self, after: int | None, limit: int) -> Sequence[ClosedBatch]:
         """Batches newest first, before number `after`."""
-        keys = newest_first(select(Batch.number), Batch.number, after, limit).subquery("page")
-        return self._closed(select(Batch.number).join(keys, keys.c.number == Batch.number))
+        return self._closed(newest_first(_BATCHES, Batch.number, after, limit))
 
     def by_number(self, number: int) -> ClosedBatch | None:
         """The batch with this number."""
-        return next(iter(self._closed(select(Batch.number).where(Batch.number == number))), None)
+        return next(iter(self._closed(_BATCHES.where(Batch.number == number))), None)
 
-    def _closed(self, numbers: Select[int]) -> Sequence[ClosedBatch]:
-        query = (
-            numbers.with_only_columns(Batch, Block.timestamp, Transaction.orders)
-            .outerjoin(Block, Block.number == Batch.block_number)
-            .outerjoin(Transaction, Transaction.hash == Batch.tx_hash)
-            .order_by(Batch.number.desc())
-        )
+    def _closed(self, query: Select[Batch, int, int]) -> Sequence[ClosedBatch]:
         return [ClosedBatch(*row) for row in self._session.execute(query)]
+
+
+_BATCHES = (
+    select(Batch, Block.timestamp, Transaction.orders)
+    .outerjoin(Block, Block.number == Batch.block_number)
+    .outerjoin(Transaction, Transaction.hash == Batch.tx_hash)
+)
