@@ -232,7 +232,7 @@ class Person:
         )
         self.page.evaluate(AXE)
         found = self.page.evaluate(
-            "async tags => (await axe.run(document, {runOnly: tags})).violations.map("
+            "async tags => (await axe.run(document, {runOnly: tags, resultTypes: ['violations']})).violations.map("
             "one => one.id + ': ' + one.nodes.map(node => node.target + ' ' + node.failureSummary).join('; '))",
             list(WCAG),
         )
