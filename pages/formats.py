@@ -82,7 +82,8 @@ def _written(local: datetime, form: str) -> str:
     if form == "short":
         return str(format_time(local, "HH:mm:ss", locale=_locale()))
     if form == "long":
-        return str(format_datetime(local, "long", tzinfo=local.tzinfo, locale=_locale()))
+        pattern = "y年M月d日 HH:mm:ss Z" if presentation().language == "zh" else "d MMMM y HH:mm:ss Z"
+        return str(format_datetime(local, pattern, tzinfo=local.tzinfo, locale=_locale()))
     pattern = "M月d日 HH:mm" if presentation().language == "zh" else "d MMM HH:mm"
     if local.year != datetime.now(local.tzinfo).year:  # noqa: TID251 (only how it is written)
         pattern = "y年M月d日 HH:mm" if presentation().language == "zh" else "d MMM y HH:mm"
