@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from clearing.parties.staff.models import Person
 from tests.gateway.site import Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
-from tongdui import Client
+from tongdui import Client, ConflictError, OutcomeUnknownError
 
 NEW_PASSWORD = "four-random-words-help"
 
@@ -76,6 +77,31 @@ def test_of_many_who_accept_at_once_one_gets_the_seat(site: Site, admin: Worker)
     assert sorted(answers) == [201, 409, 409, 409]
     seats = [one for one in admin.get("/v1/staff")["data"] if one["person"]["email"] == "at-once@partner.example"]
     assert len(seats) == 1
+
+
+class _LosesAnswers(httpx.HTTPTransport):
+    """A connection that breaks when the gateway has done what it was asked."""
+
+    sent = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.read()
+        self.sent += 1
+        raise httpx.ReadError("reset", request=request)
+
+
+def test_an_acceptance_whose_answer_is_lost_happens_once_and_says_what_to_do(site: Site, admin: Worker) -> None:
+    url, token = str(site.http.base_url), _invited(admin, "lost-answer@partner.example")
+    transport = _LosesAnswers()
+    with Client(url, transport=transport) as losing, pytest.raises(OutcomeUnknownError) as caught:
+        losing.invitations.accept(token, password=NEW_PASSWORD, name="Li Na")
+    assert transport.sent == 1
+    assert "sign in with the password" in caught.value.advice
+    with Client(url) as stranger:
+        with pytest.raises(ConflictError, match="invitation_used"):
+            stranger.invitations.look_up(token)
+        assert stranger.sessions.create(email="lost-answer@partner.example", password=NEW_PASSWORD).seat
 
 
 def test_the_link_is_shown_once_and_its_secret_is_stored_nowhere(site: Site, admin: Worker) -> None:
