@@ -251,6 +251,26 @@ def test_a_disabled_person_is_out_at_once_and_may_come_back(site: Site, fuel: Pa
     assert _types(site, one.id)[:3] == ["staff.signed_in", "staff.enabled", "staff.disabled"]
 
 
+def test_whom_the_network_has_disabled_no_admin_lets_in_again(site: Site, fuel: Party, admin: Worker) -> None:
+    one = worker(site, "cashier", fuel)
+    disable, enable = f"/v1/staff/{one.id}/disable", f"/v1/staff/{one.id}/enable"
+    assert not admin.post(disable)["disabled_by_network"]
+    shown = site.post(disable, {}, caller="operator")
+    assert shown["disabled_by_network"], "the operator's word weighs more than the admin's, which came first"
+    assert site.post(disable, {}, caller="operator") == shown
+    assert admin.post(disable)["disabled_by_network"], "and the admin's changes nothing about it"
+    refused = admin.call("POST", enable, {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "disabled_by_network")
+    listed = next(row for row in admin.get("/v1/staff")["data"] if row["person"]["id"] == one.id)
+    assert (listed["disabled_by_network"], listed["disabled_at"]) == (True, shown["disabled_at"])
+    site.refused("/v1/sessions", {"email": one.email, "password": PASSWORD}, "wrong_credentials", 401)
+    assert not site.post(enable, {}, caller="operator")["disabled_by_network"]
+    one.sign_in()
+    assert _types(site, one.id)[:4] == ["staff.signed_in", "staff.enabled", "staff.disabled", "staff.disabled"]
+    admin.post(disable)
+    assert admin.post(enable)["disabled_at"] is None
+
+
 def test_nobody_locks_itself_or_everybody_out(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
     own = admin.session["seat"]["id"]
     for method, path, body in (
