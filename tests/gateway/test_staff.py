@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from clearing.parties.staff.models import Person
-from tests.gateway.site import Party, Site
+from tests.gateway.site import LOG, Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
 from tongdui import Client, ConflictError, OutcomeUnknownError
 
@@ -326,3 +326,21 @@ def test_the_sdk_invites_and_manages_people(site: Site, fuel: Party, admin: Work
         other = client.invitations.create(email="sdk2@partner.example", title="viewer")
         assert other.id in [one.id for one in client.invitations.list()]
         assert client.invitations.revoke(other).revoked_at is not None
+
+
+def test_no_event_and_no_line_of_the_log_has_an_address(site: Site, admin: Worker) -> None:
+    """All that the tests above have done: every reader of events, every webhook and every log would have them."""
+    one = _invited(admin, "unheard-of@partner.example", name="Li Na")
+    session = site.post("/v1/invitations/accept", {"token": one, "name": "Li Na", "password": NEW_PASSWORD})
+    admin.post(f"/v1/staff/{session['person']['id']}/disable")
+    with site.database.engine.connect() as connection:
+        addresses = {
+            email.lower()
+            for table in ("staff_people", "staff_invitations")
+            for (email,) in connection.exec_driver_sql(f"SELECT email FROM {table}")
+        }
+        events = connection.exec_driver_sql("SELECT type, stored, subject, actor FROM events").all()
+    assert "staff.invited" in {event[0] for event in events}
+    told = f"{events} {LOG.getvalue()}".lower()
+    assert len(addresses) > 5
+    assert [address for address in addresses if address in told] == []

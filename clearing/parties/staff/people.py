@@ -95,7 +95,7 @@ class PeopleService:
             must_change_password=new.must_change_password,
         )
         self._people.add(person)
-        self._events.record("staff.added", person.id, actor=actor, data={"name": new.name, "email": new.email})
+        self._events.record("staff.added", person.id, actor=actor, data={"name": new.name})
         return person
 
     def seat(self, person: Person, title: Title, merchant_number: int | None, *, actor: str) -> Seat:
@@ -232,16 +232,17 @@ class PeopleService:
             raise Conflict(f"this is the last {seat.title}; make another one first", code="last_admin")
 
     # ---------------------------------------------------------------- the audit log
+    # Everybody who reads a merchant's events reads these: they name people, and never say their addresses.
 
     def _record(self, action: str, person: Person, seat: Seat, actor: str, data: dict[str, str]) -> None:
         merchants = [] if seat.merchant_number is None else [seat.merchant_number]
-        named = {"name": person.name, "email": person.email, "seat": seat.id, **data}
+        named = {"name": person.name, "seat": seat.id, **data}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
 
     def _record_at_all_seats(self, action: str, person: Person, actor: str, data: dict[str, str] | None = None) -> None:
         seats = self._seats.of_person(person.id)
         merchants = [seat.merchant_number for seat in seats if seat.merchant_number is not None]
-        named = {"name": person.name, "email": person.email, **(data or {})}
+        named = {"name": person.name, **(data or {})}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
 
 
