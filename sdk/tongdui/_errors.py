@@ -113,8 +113,8 @@ class APIError(TongduiError):
     @property
     def is_retryable(self) -> bool:
         """Whether the same request may succeed a little later, with the same Idempotency-Key."""
-        if self.code == "too_many_sign_ins":
-            return False  # the person should hear of it now
+        if self.code in {"too_many_sign_ins", "oidc_unavailable"}:
+            return False  # the person who signs in should hear of it now
         return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
 
     @property
