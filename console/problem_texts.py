@@ -25,6 +25,7 @@ SENTENCES = {
     "database_unavailable": lazy("The database is busy."),
     "deadline_passed": lazy("The deadline has passed."),
     "deadline_too_far": lazy("The deadline is too far away."),
+    "disabled_by_network": lazy("The network's operator has disabled the person."),
     "duplicate_reference": lazy("The reference was used before."),
     "email_taken": lazy("The address belongs to somebody already."),
     "external_id_retired": lazy("You have retired this number."),

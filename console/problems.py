@@ -28,6 +28,7 @@ from tongdui import (
     AuthenticationError,
     ForbiddenError,
     NotFoundError,
+    OutcomeUnknownError,
     PendingError,
     RateLimitedError,
     RejectedError,
@@ -55,6 +56,11 @@ def refusals(form: Form) -> Iterator[None]:
         yield
     except (AuthenticationError, ForbiddenError, RateLimitedError):
         raise  # nothing that is typed differently would help
+    except OutcomeUnknownError as error:
+        form.original = str(error)
+        form.refuse(
+            None, _("The gateway did not answer. Sign in again to see whether this has happened, before you repeat it.")
+        )
     except APIConnectionError:
         # Whether it has happened nobody knows: sent again with the same key, it happens once.
         form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))

@@ -115,9 +115,9 @@ RESOURCES: tuple[ChainResource[View], ...] = (
 )
 """Every resource that changes until the chain confirms it."""
 
-THREADS = 34
-"""Requests that run at the same time. The pool has a connection for each, and for each thread of groups, waiters and feed, so no
-thread ever waits for a connection."""
+THREADS = 28
+"""Requests that run at the same time. The pool has a connection for each, and for each thread of groups, waiters, feed, strangers
+and issuers, so no thread ever waits for a connection."""
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:

@@ -849,6 +849,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Remove the person's seat at your merchant.",
         ),
         ProblemKind(
+            "disabled_by_network",
+            (403,),
+            "The network has disabled the person",
+            "An admin lets in again only those whom an admin has disabled.",
+            "Ask the network's operator to enable the person.",
+        ),
+        ProblemKind(
             "invitation_unknown",
             (404,),
             "The invitation is unknown",

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     """Whether people of the operator and the treasury need one-time codes. Set it wherever there is real money."""
     console_url: str = Field(default="http://127.0.0.1:8088", pattern=r"^https?://[^/]+(/.*)?$")
     """Where people find the console: links in mails lead there."""
-    oidc_issuer: str = Field(default="", pattern=r"^(https?://.+)?$")
+    oidc_issuer: str = Field(default="", pattern=r"^(https://.+|http://(localhost|127\.0\.0\.1)(:\d+)?(/.*)?)?$")
     """Another issuer (OpenID Connect) at which people may sign in who work here already. Empty: passwords only."""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
@@ -230,7 +230,8 @@ def load_settings(**given: Any) -> Settings:
     try:
         found = Settings(_env_file=path or None, **given)
     except ValidationError as error:
-        faults += [_sentence(fault) for fault in error.errors()]
+        raise SettingsError("\n".join([*faults, *(_sentence(fault) for fault in error.errors())])) from error
+    faults += _missing(found)
     if faults:
         raise SettingsError("\n".join(faults))
     return found
@@ -254,7 +255,7 @@ _PATTERNS = {
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
     "console_url": "must begin with http:// or https://",
-    "oidc_issuer": "must begin with http:// or https://",
+    "oidc_issuer": "must begin with https://, or http://localhost",
     "broker_url": "must begin with redis:// or amqp://",
 }
 _NEVER_SHOWN = frozenset(
@@ -266,6 +267,22 @@ _NEVER_SHOWN = frozenset(
 def variable(field: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + field.upper()
+
+
+def _missing(found: Settings) -> list[str]:
+    """What is not set, although something that is set needs it."""
+    together = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+    given = [field for field in together if _text(getattr(found, field))]
+    if not given:
+        return []
+    absent = [field for field in together if field not in given]
+    return [
+        f"{variable(field)}: is not set, but {variable(given[0])} is; signing in there takes both" for field in absent
+    ]
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _is_known(name: str) -> bool:

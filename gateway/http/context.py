@@ -60,6 +60,8 @@ class Gateway:
     """SQLite has one writer. Queueing for it here is faster, and fairer to the daemons, than its busy handler's naps."""
     strangers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(3))
     """Threads for those who are not signed in yet: slow hashes must not take the threads of everybody else."""
+    issuers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(3))
+    """Threads for those who sign in at another issuer: waiting for it must not take the threads of those who sign in here."""
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:

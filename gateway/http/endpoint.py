@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
+from operator import attrgetter
 from typing import Annotated, Any, get_origin, get_type_hints
 
 from anyio import to_thread
@@ -53,6 +54,10 @@ async def _oneself(request: Request) -> Call:
 
 
 async def _open(request: Request) -> OpenCall:
+    return open_call_of(request)
+
+
+async def _elsewhere(request: Request) -> OpenCall:
     return open_call_of(request)
 
 
@@ -117,6 +122,8 @@ Oneself = Annotated[Call, Depends(_oneself)]
 """The call of a route with which a person changes its own affairs. It needs no Idempotency-Key."""
 Open = Annotated[OpenCall, Depends(_open)]
 """The call of a route that needs no credential."""
+Elsewhere = Annotated[OpenCall, Depends(_elsewhere)]
+"""The same of a route that asks another server, and waits for it."""
 Mutating = Annotated[Call, Depends(_mutating)]
 """The call of a route that changes something."""
 Waitable = Annotated[Call, Depends(_waitable)]
@@ -125,6 +132,8 @@ Holding = Annotated[Call, Depends(_dry_runnable)]
 """The call of a route that sets points aside: it has a dry run."""
 Moving = Annotated[Call, Depends(_moving)]
 """The call of a route that moves points: its response may wait for the chain, and it has a dry run."""
+
+_OPEN = (Open, Elsewhere)
 
 
 class Endpoint(APIRoute):
@@ -139,8 +148,8 @@ class Endpoint(APIRoute):
         self.rule = RULES[method, path]
         self.has_body = method != "GET"
         call = get_type_hints(endpoint, include_extras=True)["call"]
-        self.mutates = self.has_body and call not in (Looking, Oneself, Open)
-        assert (call is Open) == self.rule.is_open, f"{method} {path}: the rule and the function do not agree"
+        self.mutates = self.has_body and call not in (Looking, Oneself, *_OPEN)
+        assert (call in _OPEN) == self.rule.is_open, f"{method} {path}: the rule and the function do not agree"
         statuses = {401, 403, 422, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 413, 415} if self.has_body else set()
         statuses |= {404, 409} if self.mutates else set()
@@ -164,7 +173,7 @@ class Endpoint(APIRoute):
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
         self.hands_in = get_origin(get_type_hints(endpoint)["return"]) is Submitted
         run = self._around(call)(endpoint)
-        self.expandable = () if self.mutates or call in (Oneself, Open) else expansion.expandable(view)
+        self.expandable = () if self.mutates or call in (Oneself, *_OPEN) else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)
@@ -175,6 +184,8 @@ class Endpoint(APIRoute):
             return _in_group
         if call is Open:
             return in_steps
+        if call is Elsewhere:
+            return partial(in_steps, threads=attrgetter("issuers"))
         if call is Oneself:
             return in_own_transaction
         return _in_transaction if self.mutates else _in_snapshot

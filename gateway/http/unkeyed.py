@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
+from operator import attrgetter
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Response
 
 from clearing.kit.errors import ClearingError
 from gateway.http.auth import require_live
-from gateway.http.context import Call, OpenCall
+from gateway.http.context import Call, Gateway, OpenCall
 from gateway.http.results import Answer
 from gateway.http.schemas import View
 
@@ -43,13 +44,19 @@ def in_own_transaction(route: Callable[..., View]) -> Callable[..., Response]:
     return run
 
 
-def in_steps(route: Callable[..., View | Answer[View]]) -> Callable[..., Coroutine[Any, Any, Response]]:
+Threads = Callable[[Gateway], CapacityLimiter]
+"""Which threads are kept for a kind of work."""
+
+
+def in_steps(
+    route: Callable[..., View | Answer[View]], threads: Threads = attrgetter("strangers")
+) -> Callable[..., Coroutine[Any, Any, Response]]:
     """The route's function in a thread kept for such work. It opens the transactions that it needs."""
 
     @wraps(route)
     async def run(*, call: OpenCall, **arguments: Any) -> Response:
         work = partial(route, call=call, **arguments)
-        result = await to_thread.run_sync(work, limiter=call.gateway.strangers)
+        result = await to_thread.run_sync(work, limiter=threads(call.gateway))
         answer = result if isinstance(result, Answer) else Answer(result, call.status)
         return Response(answer.view.model_dump_json(), answer.status, media_type="application/json")
 

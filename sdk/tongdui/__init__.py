@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ._errors import MemberCodeError as MemberCodeError
     from ._errors import NonceUsedError as NonceUsedError
     from ._errors import NotFoundError as NotFoundError
+    from ._errors import OutcomeUnknownError as OutcomeUnknownError
     from ._errors import PendingError as PendingError
     from ._errors import QuoteExpiredError as QuoteExpiredError
     from ._errors import RateLimitedError as RateLimitedError
@@ -195,6 +196,7 @@ _NAMES = {
         "MemberCodeError",
         "NonceUsedError",
         "NotFoundError",
+        "OutcomeUnknownError",
         "PendingError",
         "QuoteExpiredError",
         "RateLimitedError",

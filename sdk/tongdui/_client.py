@@ -174,7 +174,8 @@ class Client(BaseClient, Blocking):
         rpc_url: A chain node. Before it signs, the client then compares the contract, your merchant number, program
             numbers and the terms of agreements with the chain.
         timeout: Seconds for connecting, and for each answer (in addition to `wait`).
-        max_retries: How many times a request is sent again after connection errors, 409 in flight, 429, 502, 503, 504.
+        max_retries: How many times a request is sent again after connection errors, 409 in flight, 429, 502, 503, 504. What the
+            gateway could not recognise as the same request, such as a sign-in, is sent once (`OutcomeUnknownError`).
         deadline_seconds: How long a signed order is valid.
         nonce_block: How many order nonces are leased at a time.
         nonce_file: A file (SQLite) for the nonces that your idempotency keys sign with, so that a retry after a restart

@@ -8,11 +8,15 @@ from collections.abc import Callable, Collection
 
 import httpx
 
-from ._errors import APIConnectionError, APIError, APITimeoutError, error_of
+from ._errors import APIConnectionError, APIError, APITimeoutError, OutcomeUnknownError, error_of
 from ._flow import Flow, Pause, Request
 
 LONGEST_BACKOFF = 60.0
 """Seconds. A longer Retry-After is not slept through: the error is raised and carries it."""
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""There was no connection, so nobody can have received the request."""
+_OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
 def deliver(
@@ -20,16 +24,19 @@ def deliver(
     max_retries: int,
     *,
     accept: Collection[int] = (),
+    advice: str | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> Flow[httpx.Response]:
     """Send a request until it is answered, backing off between attempts.
 
-    Connection errors, timeouts, 409 `idempotency_in_flight`, 429, 502, 503 and 504 are retried.
+    Connection errors, timeouts, 409 `idempotency_in_flight`, 429, 502, 503 and 504 are retried. With an `advice`, the gateway
+    receives the request once at most: only a connection that was never made is tried again.
 
     Args:
         request: What to send.
         max_retries: How many attempts may follow the first.
         accept: Statuses to return like a success.
+        advice: For a request that the gateway would not recognise if it came again: what to do if no answer comes.
         jitter: Returns a number from 0 to 1 that shortens the backoff.
 
     Returns:
@@ -37,22 +44,29 @@ def deliver(
 
     Raises:
         APIError: The gateway refused the request.
-        APIConnectionError: No answer came.
+        APIConnectionError: No answer came. Of a request that may be sent once only, `OutcomeUnknownError` if the gateway may have
+            received it.
     """
     for attempt in itertools.count():
         failure: APIError | APIConnectionError
         try:
             response: httpx.Response = yield request
         except httpx.TransportError as error:
-            failure = _connection_error(error, request.method, request.url)
+            is_unsent = isinstance(error, (*_NEVER_SENT, *_OUR_FAULT))
+            failure = _connection_error(error, request, None if is_unsent else advice)
             failure.__cause__ = error
-            may_retry = not isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
+            may_retry = advice is None or is_unsent
+            may_retry = may_retry and not isinstance(error, _OUR_FAULT)
             retry_after = None
         else:
             if response.is_success or response.status_code in accept:
                 return response
             failure = error_of(response)
-            may_retry, retry_after = failure.is_retryable, failure.retry_after
+            may_retry, retry_after = failure.is_retryable and advice is None, failure.retry_after
+            if advice is not None and failure.is_of_proxy:
+                failure = OutcomeUnknownError(
+                    f"{request.method} {request.url}: {failure.title} ({failure.status})", advice
+                )
         if not may_retry or attempt >= max_retries or (retry_after or 0) > LONGEST_BACKOFF:
             raise failure
         yield Pause(backoff(attempt, retry_after, jitter()))
@@ -74,6 +88,9 @@ def backoff(attempt: int, retry_after: float | None, jitter: float) -> float:
     return own if retry_after is None else retry_after + own * 0.1
 
 
-def _connection_error(error: httpx.TransportError, method: str, url: str) -> APIConnectionError:
+def _connection_error(error: httpx.TransportError, request: Request, advice: str | None) -> APIConnectionError:
+    what = f"{request.method} {request.url}: {str(error) or type(error).__name__}"
+    if advice is not None:
+        return OutcomeUnknownError(what, advice)
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    return kind(f"{method} {url}: {str(error) or type(error).__name__}")
+    return kind(what)

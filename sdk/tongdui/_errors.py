@@ -41,7 +41,8 @@ class TongduiError(Exception):
     │   └── ServerError                   5xx
     │       └── UnavailableError              502, 503, 504
     ├── APIConnectionError                no answer: refused, reset, DNS, TLS
-    │   └── APITimeoutError               no answer in time
+    │   ├── APITimeoutError               no answer in time
+    │   └── OutcomeUnknownError           no answer to what is sent only once, such as a sign-in (`advice` says what to do)
     ├── RejectedError                     the chain rejected a movement, or its deadline passed (`reason` says why)
     ├── PendingError                      a final state was needed and has not been reached
     ├── SigningError                      an order cannot be built or signed on this machine
@@ -112,9 +113,14 @@ class APIError(TongduiError):
     @property
     def is_retryable(self) -> bool:
         """Whether the same request may succeed a little later, with the same Idempotency-Key."""
-        if self.code == "too_many_sign_ins":
-            return False  # the person should hear of it now
+        if self.code in {"too_many_sign_ins", "oidc_unavailable"}:
+            return False  # the person who signs in should hear of it now
         return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
+
+    @property
+    def is_of_proxy(self) -> bool:
+        """Whether it is the word of a server in between, which says nothing about what the gateway has done."""
+        return self.status in {502, 504} or (self.status == 503 and self.code == "http_503")
 
 
 class BadRequestError(APIError):
@@ -211,6 +217,20 @@ class APIConnectionError(TongduiError):
 
 class APITimeoutError(APIConnectionError):
     """No answer came in time. The request may have been carried out: retry it with the same Idempotency-Key."""
+
+
+class OutcomeUnknownError(APIConnectionError):
+    """No answer came to a request that is sent only once: without a key, the gateway would not recognise it if it came again.
+
+    Whether it was carried out is unknown.
+
+    Attributes:
+        advice: What to do now, in one or two sentences.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        self.advice = advice
+        super().__init__(f"{what}. Whether it was carried out is unknown, and it was not sent again. {advice}")
 
 
 class PendingError(TongduiError):

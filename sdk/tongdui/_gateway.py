@@ -25,6 +25,7 @@ from ._errors import APIError
 from ._flow import Flow, Param, Pause, Request
 from ._models import Model
 from ._signing import Signer
+from ._unkeyed import advice_of, takes_key
 
 ResponseT = TypeVar("ResponseT", bound=pydantic.BaseModel)
 ModelT = TypeVar("ModelT", bound=Model)
@@ -97,7 +98,8 @@ class Gateway:
             path: The path below the gateway's base URL.
             params: The query.
             json: The body.
-            key: The Idempotency-Key of a mutation, the same on every attempt. A random one by default.
+            key: The Idempotency-Key of a mutation, the same on every attempt. A random one by default. A route that takes none
+                gets none, and its requests are sent once, unless they do no harm when they come again (`_unkeyed`).
             wait: Seconds that the gateway may wait for a final state before it answers.
             minimal: Ask for an answer without details.
             accept: Statuses to return like a success.
@@ -109,10 +111,10 @@ class Gateway:
 
         Raises:
             APIError: The gateway refused the request.
-            APIConnectionError: No answer came.
+            APIConnectionError: No answer came; `OutcomeUnknownError` for what is sent only once.
         """
         own = {**self.headers(media_type), **(headers or {})}
-        if method != "GET":
+        if takes_key(method, path):
             own["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
         patience = min(LONGEST_WAIT, math.ceil(wait)) if wait and wait > 0 else 0
         preferences = [f"wait={patience}"] if patience else []
@@ -120,7 +122,10 @@ class Gateway:
         if preferences:
             own["Prefer"] = ", ".join(preferences)
         request = Request(method, path, params or {}, json, own, self.options.timeout + patience)
-        response = yield from deliver(request, self.options.max_retries, accept=accept, jitter=self.jitter)
+        advice = advice_of(method, path)
+        response = yield from deliver(
+            request, self.options.max_retries, accept=accept, advice=advice, jitter=self.jitter
+        )
         return response
 
     def headers(self, media_type: str) -> dict[str, str]:

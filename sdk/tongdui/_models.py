@@ -765,9 +765,10 @@ class SecondFactor(RecoveryCodes):
 
 
 class StaffPerson(Person):
-    """Somebody who may sign in; or, since `disabled_at`, not."""
+    """Somebody who may sign in; or, since `disabled_at`, not. If it is `disabled_by_network`, only the operator can change that."""
 
     disabled_at: datetime | None = None
+    disabled_by_network: bool = False
 
 
 class StaffMember(Model):
@@ -776,6 +777,7 @@ class StaffMember(Model):
     person: Person
     seat: Seat
     disabled_at: datetime | None = None
+    disabled_by_network: bool = False
     since: datetime
 
 

@@ -23,7 +23,14 @@ from pages.presentation import Presentation, presented
 from tests.console.gallery.routes import Everything
 from tests.console.served import GALLERY, served
 from tests.console.site import Person, Site
-from tongdui import APIConnectionError, ConflictError, FieldError, UnavailableError, ValidationError
+from tongdui import (
+    APIConnectionError,
+    ConflictError,
+    FieldError,
+    OutcomeUnknownError,
+    UnavailableError,
+    ValidationError,
+)
 
 SHANGHAI = Presentation("en", timezone(timedelta(hours=8)), "CNY")
 RIGHT = {"external_id": "F-1", "points": "1,000", "kind": "a", "understood": "on"}
@@ -172,6 +179,13 @@ def test_without_an_answer_the_next_try_is_the_same_request(error: Exception) ->
     form = refused(error)
     assert form.key == "key-1"
     assert "only once" in form.general[0]
+
+
+def test_what_is_sent_once_is_not_said_to_happen_only_once() -> None:
+    form = refused(OutcomeUnknownError("POST /v1/profile/password: reset", "Sign in with the new password."))
+    (said,) = form.general
+    assert "Sign in again" in said
+    assert "only once" not in said
 
 
 @pytest.mark.parametrize("key", ["", "x" * 65, "a b", "é", "a\nb"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,15 +15,15 @@ import httpx
 import oidc_provider_mock
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
-from clearing.kit.clock import Clock
-from clearing.kit.config import Settings
 from clearing.kit.errors import ClearingError
-from clearing.kit.signing.keyring import Keyring
-from clearing.parties.staff.oidc import OidcProvider
-from tests.gateway.site import Party, Site
-from tests.gateway.staff import worker
+from clearing.parties.staff import issuer as issuer_module
+from clearing.parties.staff import tries
+from clearing.parties.staff.issuer import IssuerDirectory
+from tests.gateway.site import Party, Site, until
+from tests.gateway.staff import PASSWORD, worker
+from tests.support.ailing_issuer import AilingIssuer
 from tongdui import Client, ForbiddenError
 
 CLIENT_ID = "tongdui-console"
@@ -130,23 +132,38 @@ def test_a_forged_id_token_is_not_believed(site: Site, issuer: str, fault: str) 
     if fault == "none":
         token = re.sub(r"^[^.]*\.([^.]*)\..*$", r"eyJhbGciOiJub25lIn0.\1.", token)
     if fault not in ("key", "none", "shared"):
-        provider._known = (
-            site.clock.unix(),
-            {**provider._configuration(), "keys": {"keys": [key.as_dict(private=False)]}},
-        )
+        issuers = provider._issuers
+        issuers._known = replace(issuers.issuer(), keys=KeySet([key]))
     with pytest.raises(ClearingError) as refused:
         provider._claims(token, flow)
     assert refused.value.code == "oidc_failed"
-    provider._known = None
+    provider._issuers._known = None
 
 
-@pytest.mark.parametrize(("issuer_url", "code"), [("http://127.0.0.1:9", "oidc_unavailable"), ("", "no_oidc")])
-def test_an_issuer_that_is_away_or_none_at_all_is_told_apart(issuer_url: str, code: str) -> None:
-    settings = Settings(oidc_issuer=issuer_url, oidc_client_id=CLIENT_ID)
-    provider = OidcProvider(settings, Keyring("only for tests"), Clock())
-    with pytest.raises(ClearingError) as refused:
-        provider.authorization()
-    assert refused.value.code == code
+def test_whoever_signs_in_here_does_not_wait_for_the_other_issuer(
+    site: Site, li: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_module, "_TIMEOUT", 600.0)
+    monkeypatch.setattr(issuer_module, "_PATIENCE", 600.0)
+    with AilingIssuer() as silent, ThreadPoolExecutor(6) as pool:
+        monkeypatch.setattr(site.app.state.gateway.oidc, "_issuers", IssuerDirectory(silent.url, site.clock))
+        waiting = [pool.submit(site.call, "GET", "/v1/sessions/oidc") for _ in range(6)]
+        until(lambda: silent.asked)
+        assert site.post("/v1/sessions", {"email": li.email, "password": PASSWORD})["token"]
+        assert not any(one.done() for one in waiting)
+        silent.released.set()
+        assert {one.result().status_code for one in waiting} == {503}
+        assert len(silent.asked) == 1, "one asks, and all others hear what came of it"
+
+
+def test_good_sign_ins_do_not_use_up_the_attempts_of_an_address(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tries, "MOST_OF_ADDRESS", 2)
+    address = {"X-Forwarded-For": "192.0.2.77"}
+    for _ in range(4):
+        answer = site.call("POST", "/v1/sessions/oidc", _come_back(site, "li"), headers=address)
+        assert answer.status_code == 201, answer.text
+    for status in (403, 403, 429):
+        assert site.call("POST", "/v1/sessions/oidc", _come_back(site, "nobody"), headers=address).status_code == status
 
 
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:

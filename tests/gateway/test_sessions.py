@@ -116,7 +116,7 @@ def test_wrong_password_unknown_address_and_disabled_person_are_answered_alike(s
         people = PeopleService(session)
         person = people.by_email(gone.email)
         assert person is not None
-        people.shut_out(person, actor="test")
+        people.shut_out(person, by_network=True, actor="test")
     answers = []
     for email, password in (
         (one.email, "not-the-password"),

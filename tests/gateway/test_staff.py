@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from clearing.parties.staff.models import Person
-from tests.gateway.site import Party, Site
+from tests.gateway.site import LOG, Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
-from tongdui import Client
+from tongdui import Client, ConflictError, OutcomeUnknownError
 
 NEW_PASSWORD = "four-random-words-help"
 
@@ -76,6 +77,31 @@ def test_of_many_who_accept_at_once_one_gets_the_seat(site: Site, admin: Worker)
     assert sorted(answers) == [201, 409, 409, 409]
     seats = [one for one in admin.get("/v1/staff")["data"] if one["person"]["email"] == "at-once@partner.example"]
     assert len(seats) == 1
+
+
+class _LosesAnswers(httpx.HTTPTransport):
+    """A connection that breaks when the gateway has done what it was asked."""
+
+    sent = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.read()
+        self.sent += 1
+        raise httpx.ReadError("reset", request=request)
+
+
+def test_an_acceptance_whose_answer_is_lost_happens_once_and_says_what_to_do(site: Site, admin: Worker) -> None:
+    url, token = str(site.http.base_url), _invited(admin, "lost-answer@partner.example")
+    transport = _LosesAnswers()
+    with Client(url, transport=transport) as losing, pytest.raises(OutcomeUnknownError) as caught:
+        losing.invitations.accept(token, password=NEW_PASSWORD, name="Li Na")
+    assert transport.sent == 1
+    assert "sign in with the password" in caught.value.advice
+    with Client(url) as stranger:
+        with pytest.raises(ConflictError, match="invitation_used"):
+            stranger.invitations.look_up(token)
+        assert stranger.sessions.create(email="lost-answer@partner.example", password=NEW_PASSWORD).seat
 
 
 def test_the_link_is_shown_once_and_its_secret_is_stored_nowhere(site: Site, admin: Worker) -> None:
@@ -225,6 +251,26 @@ def test_a_disabled_person_is_out_at_once_and_may_come_back(site: Site, fuel: Pa
     assert _types(site, one.id)[:3] == ["staff.signed_in", "staff.enabled", "staff.disabled"]
 
 
+def test_whom_the_network_has_disabled_no_admin_lets_in_again(site: Site, fuel: Party, admin: Worker) -> None:
+    one = worker(site, "cashier", fuel)
+    disable, enable = f"/v1/staff/{one.id}/disable", f"/v1/staff/{one.id}/enable"
+    assert not admin.post(disable)["disabled_by_network"]
+    shown = site.post(disable, {}, caller="operator")
+    assert shown["disabled_by_network"], "the operator's word weighs more than the admin's, which came first"
+    assert site.post(disable, {}, caller="operator") == shown
+    assert admin.post(disable)["disabled_by_network"], "and the admin's changes nothing about it"
+    refused = admin.call("POST", enable, {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "disabled_by_network")
+    listed = next(row for row in admin.get("/v1/staff")["data"] if row["person"]["id"] == one.id)
+    assert (listed["disabled_by_network"], listed["disabled_at"]) == (True, shown["disabled_at"])
+    site.refused("/v1/sessions", {"email": one.email, "password": PASSWORD}, "wrong_credentials", 401)
+    assert not site.post(enable, {}, caller="operator")["disabled_by_network"]
+    one.sign_in()
+    assert _types(site, one.id)[:4] == ["staff.signed_in", "staff.enabled", "staff.disabled", "staff.disabled"]
+    admin.post(disable)
+    assert admin.post(enable)["disabled_at"] is None
+
+
 def test_nobody_locks_itself_or_everybody_out(site: Site, fuel: Party, cine: Party, admin: Worker) -> None:
     own = admin.session["seat"]["id"]
     for method, path, body in (
@@ -280,3 +326,21 @@ def test_the_sdk_invites_and_manages_people(site: Site, fuel: Party, admin: Work
         other = client.invitations.create(email="sdk2@partner.example", title="viewer")
         assert other.id in [one.id for one in client.invitations.list()]
         assert client.invitations.revoke(other).revoked_at is not None
+
+
+def test_no_event_and_no_line_of_the_log_has_an_address(site: Site, admin: Worker) -> None:
+    """All that the tests above have done: every reader of events, every webhook and every log would have them."""
+    one = _invited(admin, "unheard-of@partner.example", name="Li Na")
+    session = site.post("/v1/invitations/accept", {"token": one, "name": "Li Na", "password": NEW_PASSWORD})
+    admin.post(f"/v1/staff/{session['person']['id']}/disable")
+    with site.database.engine.connect() as connection:
+        addresses = {
+            email.lower()
+            for table in ("staff_people", "staff_invitations")
+            for (email,) in connection.exec_driver_sql(f"SELECT email FROM {table}")
+        }
+        events = connection.exec_driver_sql("SELECT type, stored, subject, actor FROM events").all()
+    assert "staff.invited" in {event[0] for event in events}
+    told = f"{events} {LOG.getvalue()}".lower()
+    assert len(addresses) > 5
+    assert [address for address in addresses if address in told] == []

@@ -15,6 +15,7 @@ from clearing.parties.staff.first_operator import add_first_operator
 from clearing.parties.staff.people import PeopleService
 from clearing.runtime import cli
 from tests.gateway.site import Site
+from tests.gateway.staff import worker
 
 Clearing = Callable[..., int]
 
@@ -68,6 +69,16 @@ def test_the_commands_add_disable_and_reset_people(
     assert site.post("/v1/sessions", {**sign_in, "password": _password(capsys)})["restriction"] == "password_change"
 
 
+def test_whom_a_command_has_disabled_no_admin_lets_in_again(site: Site, clearing: Clearing) -> None:
+    gas = site.merchant("Strict Gas")
+    admin, one = worker(site, "admin", gas), worker(site, "cashier", gas)
+    assert clearing("disable", one.email) == 0
+    refused = admin.call("POST", f"/v1/staff/{one.id}/enable", {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "disabled_by_network")
+    assert clearing("enable", one.email) == 0
+    one.sign_in()
+
+
 def test_a_command_says_what_is_wrong(site: Site, clearing: Clearing, capsys: pytest.CaptureFixture[str]) -> None:
     gas = site.merchant("Gas")
     assert clearing("add", "a@tongdui.example", "--name", "A", "--merchant", gas.id) == 0
@@ -95,5 +106,5 @@ def test_a_new_network_gets_its_first_operator_once(site: Site) -> None:
     with site.database.session.begin() as session:
         person = PeopleService(session).by_email(first.email)
         assert person is not None
-        PeopleService(session).shut_out(person, actor="test")
+        PeopleService(session).shut_out(person, by_network=True, actor="test")
         assert add_first_operator(session) is None, "somebody has the address; `clearing staff add` helps"

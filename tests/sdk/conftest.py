@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,3 +32,11 @@ def station(gateway: StandIn) -> LocalSigner:
 def client(gateway: StandIn, station: LocalSigner) -> Iterator[Client]:
     with Client(gateway.url, "tdk_station_secret", signer=station) as opened:
         yield opened
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nobody sleeps here; this is how long they would have."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses

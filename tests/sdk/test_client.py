@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -36,15 +35,8 @@ def answering(*answers: httpx.Response | Exception) -> tuple[Client, list[httpx.
     return Client("http://gateway", "tdk_1_x", transport=httpx.MockTransport(handle)), seen
 
 
+pytestmark = pytest.mark.usefixtures("slept")
 MERCHANT = {"id": "mer_1", "number": 1, "name": "A", "status": "active"}
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nobody sleeps here; this is how long they would have."""
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    return pauses
 
 
 # --- retries

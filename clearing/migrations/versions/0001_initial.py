@@ -545,6 +545,7 @@ def upgrade() -> None:
         sa.Column("totp_since", Instant(), nullable=True),
         sa.Column("totp_last_step", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("disabled_at", Instant(), nullable=True),
+        sa.Column("disabled_by_network", sa.Boolean(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("staff_people_pkey")),
         sa.UniqueConstraint("email_key", name=op.f("staff_people_email_key_unique")),

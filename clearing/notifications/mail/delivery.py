@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -124,19 +125,24 @@ class MailDeliverer:
             mail = MailRepository(session).lock(letter.mail.id)
             if mail is None or mail.state is not MailState.PENDING or mail.next_attempt_at != letter.claimed_until:
                 return  # claimed again in the meantime: another outcome will count
-            mail.answer = answer[:300] if answer is not None else None
+            mail.answer = _without(letter.recipient, answer)[:300] if answer is not None else None
             if answer is None:
                 mail.state, mail.sent_at = MailState.SENT, at
             elif is_final or at - mail.created_at > timedelta(seconds=self._settings.mail_give_up_after):
-                self._give_up(session, mail, letter.recipient)
+                self._give_up(session, mail)
             else:
                 pause = pause_after(mail.attempts, self._settings.mail_first_retry, _LONGEST_PAUSE)
                 mail.next_attempt_at = at + timedelta(seconds=pause)
                 log.info("mail not sent yet", mail=mail.id, attempts=mail.attempts, answer=mail.answer)
 
     @staticmethod
-    def _give_up(session: Session, mail: Mail, recipient: str) -> None:
+    def _give_up(session: Session, mail: Mail) -> None:
         mail.state = MailState.FAILED
         log.warning("mail given up", mail=mail.id, attempts=mail.attempts, answer=mail.answer)
-        data = {"mail": mail.id, "kind": mail.kind, "email": recipient, "answer": mail.answer}
+        data = {"mail": mail.id, "kind": mail.kind, "answer": mail.answer}
         EventRecorder(session).record("mail.failed", mail.about, actor="worker", data=data)
+
+
+def _without(recipient: str, answer: str) -> str:
+    """What a server said, for logs and events. Servers like to repeat the address, which is not for everybody who reads those."""
+    return re.sub(re.escape(recipient), "...", answer, flags=re.IGNORECASE)

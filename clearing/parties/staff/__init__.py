@@ -5,6 +5,7 @@
 - `people`         who is there: seats, titles, disabling
 - `invitations`    how somebody new gets a seat
 - `oidc`           signing in at another issuer
+- `issuer`         that issuer: what it says of itself, and asking it
 - `first_operator` whom a new network begins with
 - `credentials`    what a person changes about its own password and second factor
 - `passwords`      good passwords, and how they are stored

@@ -39,7 +39,15 @@ def staff_in(session: Session) -> StaffDirectory:
     return STAFF.of(session)
 
 
-_UNNAMED = ("password_hash", "must_change_password", "totp_secret", "totp_since", "totp_last_step", "disabled_at")
+_UNNAMED = (
+    "password_hash",
+    "must_change_password",
+    "totp_secret",
+    "totp_since",
+    "totp_last_step",
+    "disabled_at",
+    "disabled_by_network",
+)
 """What no copy needs, and what must not lie about in memory."""
 
 

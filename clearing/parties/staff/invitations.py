@@ -180,5 +180,5 @@ class InvitationService:
 
     def _record(self, action: str, invitation: Invitation, actor: str) -> None:
         merchants = [] if invitation.merchant_number is None else [invitation.merchant_number]
-        data = {"email": invitation.email, "name": invitation.name, "title": invitation.title}
+        data = {"name": invitation.name, "title": invitation.title}
         self._events.record(f"staff.{action}", invitation.id, actor=actor, merchants=merchants, data=data)

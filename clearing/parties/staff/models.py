@@ -44,6 +44,8 @@ class Person(Base):
     totp_last_step: Mapped[int] = mapped_column(BigInt, default=0)
     """The step of time of the last code that was used: no code of it, or of an earlier one, is taken again."""
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)
+    disabled_by_network: Mapped[bool] = mapped_column(default=False)
+    """Whether the network has disabled the person: then no admin of a merchant lets it in again."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
     @property

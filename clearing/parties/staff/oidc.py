@@ -10,7 +10,6 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -23,8 +22,9 @@ from joserfc.jwk import KeySet
 
 from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
-from clearing.kit.errors import Refused, Unauthenticated, Unavailable
+from clearing.kit.errors import Refused, Unauthenticated
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.staff.issuer import IssuerDirectory, ask
 
 CALLBACK = "/sign-in/oidc"
 """Where the console awaits those who come back."""
@@ -32,8 +32,6 @@ _LIFETIME = 600
 """Seconds that a person may take to sign in at the issuer."""
 _LEEWAY = 60
 """Seconds by which its clock and ours may differ."""
-_KEEP_CONFIGURATION = 3_600
-_TIMEOUT = 10.0
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
 """Signatures with the issuer's own key. What both of us could sign proves nothing."""
 
@@ -62,8 +60,7 @@ class OidcProvider:
         self._settings = settings
         self._keyring = keyring
         self._clock = clock
-        self._lock = Lock()
-        self._known: tuple[int, dict[str, Any]] | None = None
+        self._issuers = IssuerDirectory(settings.oidc_issuer, clock)
 
     def authorization(self) -> Authorization:
         """Begins: where to send a person who wants to sign in."""
@@ -80,7 +77,7 @@ class OidcProvider:
             "code_challenge": create_s256_code_challenge(flow.verifier),
             "code_challenge_method": "S256",
         }
-        url = add_params_to_uri(self._configuration()["authorization_endpoint"], list(parameters.items()))
+        url = add_params_to_uri(self._issuers.issuer().metadata.authorization_endpoint, list(parameters.items()))
         return Authorization(url, flow.state)
 
     def verified_email(self, code: str, state: str) -> str:
@@ -118,20 +115,7 @@ class OidcProvider:
     def _redirect_uri(self) -> str:
         return self._settings.console_url.rstrip("/") + CALLBACK
 
-    # ---------------------------------------------------------------- the issuer
-
-    def _configuration(self) -> dict[str, Any]:
-        """What the issuer says of itself, looked up now and then."""
-        with self._lock:
-            now = self._clock.unix()
-            if self._known is None or not 0 <= now - self._known[0] < _KEEP_CONFIGURATION:
-                issuer = self._settings.oidc_issuer.rstrip("/")
-                found = self._json("GET", f"{issuer}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != issuer:
-                    raise Unavailable(f"the issuer calls itself {found.get('issuer')}", code="oidc_unavailable")
-                keys = self._json("GET", found["jwks_uri"])
-                self._known = now, {**found, "keys": keys}
-            return self._known[1]
+    # ---------------------------------------------------------------- what the issuer answers
 
     def _tokens(self, code: str, flow: _Flow) -> dict[str, Any]:
         form = {
@@ -140,22 +124,20 @@ class OidcProvider:
             "redirect_uri": self._redirect_uri,
             "code_verifier": flow.verifier,
         }
-        configuration = self._configuration()
+        metadata = self._issuers.issuer().metadata
         identity = self._settings.oidc_client_id, self._settings.oidc_client_secret.get_secret_value()
-        supported = configuration.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        if "client_secret_basic" in supported:
+        if "client_secret_basic" in metadata.token_endpoint_auth_methods_supported:
             basic = httpx.BasicAuth(quote(identity[0], safe=""), quote(identity[1], safe=""))
-            return self._json("POST", configuration["token_endpoint"], data=form, auth=basic)
+            return ask("POST", metadata.token_endpoint, data=form, auth=basic)
         form |= {"client_id": identity[0], "client_secret": identity[1]}
-        return self._json("POST", configuration["token_endpoint"], data=form)
+        return ask("POST", metadata.token_endpoint, data=form)
 
     def _claims(self, id_token: str, flow: _Flow) -> dict[str, Any]:
-        issuer = str(self._configuration()["issuer"])
         client_id = self._settings.oidc_client_id
         registry = jwt.JWTClaimsRegistry(
             now=self._clock.unix,
             leeway=_LEEWAY,
-            iss={"essential": True, "value": issuer},
+            iss={"essential": True, "value": self._issuers.issuer().metadata.issuer},
             aud={"essential": True, "value": client_id},
             sub={"essential": True},
             exp={"essential": True},
@@ -165,7 +147,7 @@ class OidcProvider:
         try:
             claims = self._decoded(id_token)
             registry.validate(claims)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError) as error:
             detail = f"the issuer's answer cannot be believed: {error}"
             raise Unauthenticated(detail, code="oidc_failed") from error
         if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
@@ -174,41 +156,28 @@ class OidcProvider:
 
     def _decoded(self, id_token: str) -> dict[str, Any]:
         """The token's claims. If no key fits, the issuer may have new ones."""
+        known = self._issuers.issuer()
         try:
-            return self._decoded_with(self._configuration()["keys"], id_token)
+            return _decoded_with(known.keys, id_token)
         except (JoseError, ValueError):
-            with self._lock:
-                self._known = None
-            return self._decoded_with(self._configuration()["keys"], id_token)
-
-    @staticmethod
-    def _decoded_with(keys: Any, id_token: str) -> dict[str, Any]:
-        return dict(jwt.decode(id_token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims)
+            newer = self._issuers.newer(known)
+            if newer is known:
+                raise
+            return _decoded_with(newer.keys, id_token)
 
     def _user_info(self, access_token: str, subject: str) -> dict[str, Any]:
-        endpoint = self._configuration().get("userinfo_endpoint")
-        if not endpoint:
+        endpoint = self._issuers.issuer().metadata.userinfo_endpoint
+        if endpoint is None:
             return {}
-        found = self._json("GET", endpoint, headers={"Authorization": f"Bearer {access_token}"})
+        found = ask("GET", endpoint, headers={"Authorization": f"Bearer {access_token}"})
         if found.get("sub") != subject:
             raise Unauthenticated("the issuer's answers are about two people", code="oidc_failed")
         return found
 
-    @staticmethod
-    def _json(method: str, url: str, **options: Any) -> dict[str, Any]:
-        try:
-            response = httpx.request(method, url, timeout=_TIMEOUT, **options)
-            if 400 <= response.status_code < 500 and method == "POST":
-                raise Unauthenticated("the issuer does not know this code any more; begin again", code="oidc_failed")
-            response.raise_for_status()
-            content = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            detail = f"the issuer does not answer as it should: {type(error).__name__}"
-            raise Unavailable(detail, code="oidc_unavailable") from error
-        if not isinstance(content, dict):
-            raise Unavailable("the issuer does not answer as it should: no JSON object", code="oidc_unavailable")
-        return content
-
     def _require_configured(self) -> None:
         if not self._settings.oidc_issuer:
             raise Refused("this network has no other issuer; sign in with a password", code="no_oidc")
+
+
+def _decoded_with(keys: KeySet, id_token: str) -> dict[str, Any]:
+    return dict(jwt.decode(id_token, keys, algorithms=_ALGORITHMS).claims)

@@ -48,6 +48,11 @@ class PeopleService:
         """The person with this address."""
         return self._people.by_email(email_key(email))
 
+    def locked_by_email(self, email: str) -> Person | None:
+        """The same; nobody else can change it before this transaction ends."""
+        person = self.by_email(email)
+        return self._people.lock(person.id) if person is not None else None
+
     def of(self, caller: Caller) -> Person:
         """The person who calls."""
         assert caller.person_id is not None, "only people may call this route"
@@ -90,7 +95,7 @@ class PeopleService:
             must_change_password=new.must_change_password,
         )
         self._people.add(person)
-        self._events.record("staff.added", person.id, actor=actor, data={"name": new.name, "email": new.email})
+        self._events.record("staff.added", person.id, actor=actor, data={"name": new.name})
         return person
 
     def seat(self, person: Person, title: Title, merchant_number: int | None, *, actor: str) -> Seat:
@@ -139,25 +144,33 @@ class PeopleService:
         if person.disabled_at is None:
             for seat in self._seats.of_person(person.id):
                 self._keep_an_admin(seat, person)
-            self.shut_out(person, actor=caller.actor)
+        self.shut_out(person, by_network=caller.merchant_number is None, actor=caller.actor)
         return person
 
-    def shut_out(self, person: Person, *, actor: str) -> None:
-        """Disables a person and ends its sessions."""
-        person.disabled_at = self._clock.now()
+    def shut_out(self, person: Person, *, by_network: bool, actor: str) -> None:
+        """Disables a person and ends its sessions. What the network does weighs more than what an admin did before."""
+        if person.disabled_at is not None and (person.disabled_by_network or not by_network):
+            return
+        person.disabled_at = person.disabled_at or self._clock.now()
+        person.disabled_by_network = by_network
         self._sessions.end_all_of(person)
         self._record_at_all_seats("disabled", person, actor)
 
     def enable(self, caller: Caller, person_id: str) -> Person:
         """Lets somebody in again."""
         person = self._wholly_managed(caller, person_id)
-        if person.disabled_at is not None:
-            self.let_back(person, actor=caller.actor)
+        if person.disabled_by_network and caller.merchant_number is not None:
+            detail = "the network's operator has disabled this person; only the operator can let it in again"
+            raise Forbidden(detail, code="disabled_by_network")
+        self.let_back(person, actor=caller.actor)
         return person
 
     def let_back(self, person: Person, *, actor: str) -> None:
         """Enables a person."""
+        if person.disabled_at is None:
+            return
         person.disabled_at = None
+        person.disabled_by_network = False
         self._record_at_all_seats("enabled", person, actor)
 
     def set_password(self, person: Person, password_hash: str, *, must_change: bool, actor: str) -> None:
@@ -219,16 +232,17 @@ class PeopleService:
             raise Conflict(f"this is the last {seat.title}; make another one first", code="last_admin")
 
     # ---------------------------------------------------------------- the audit log
+    # Everybody who reads a merchant's events reads these: they name people, and never say their addresses.
 
     def _record(self, action: str, person: Person, seat: Seat, actor: str, data: dict[str, str]) -> None:
         merchants = [] if seat.merchant_number is None else [seat.merchant_number]
-        named = {"name": person.name, "email": person.email, "seat": seat.id, **data}
+        named = {"name": person.name, "seat": seat.id, **data}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
 
     def _record_at_all_seats(self, action: str, person: Person, actor: str, data: dict[str, str] | None = None) -> None:
         seats = self._seats.of_person(person.id)
         merchants = [seat.merchant_number for seat in seats if seat.merchant_number is not None]
-        named = {"name": person.name, "email": person.email, **(data or {})}
+        named = {"name": person.name, **(data or {})}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
 
 

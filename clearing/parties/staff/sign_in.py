@@ -93,9 +93,11 @@ class SignInService:
 
     def by_other_issuer(self, email: str, origin: Origin) -> Issued:
         """Signs in the person with an address that another issuer has verified. Nobody new comes in this way."""
-        person = self._people.by_email(email_key(email))
+        known = self._people.by_email(email_key(email))
+        person = self._people.lock(known.id) if known is not None else None
         if person is None or person.disabled_at is not None:
             raise Forbidden(f"nobody works here as {email}; ask for an invitation first", code="oidc_no_person")
+        self._tries.address_was_good(origin)
         # Whether it has asked for a second factor is the other issuer's business.
         return self.let_in(person, Proof(SignInMethod.OIDC, second_factor=True), origin)
 

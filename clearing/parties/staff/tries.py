@@ -43,6 +43,10 @@ class TryCounter:
         self._tries.forget(_account(email))
         self._tries.give_back(_address(origin))
 
+    def address_was_good(self, origin: Origin) -> None:
+        """Takes back an attempt that named no account, because it was good."""
+        self._tries.give_back(_address(origin))
+
     def count_password(self, email: str) -> None:
         """Counts an attempt at the password of somebody who is signed in. Raises RateLimited after too many."""
         self._count(_account(email), MOST_OF_ACCOUNT)

@@ -82,7 +82,7 @@ def _row(names: Names, seat: Seat, person: Person) -> dict[str, str | bool | Non
 def disable(settings: Settings, email: str) -> int:
     """Lets a person in no more."""
     with open_database(settings) as database, database.session.begin() as session:
-        PeopleService(session).shut_out(_person(session, email), actor=actor())
+        PeopleService(session).shut_out(_person(session, email), by_network=True, actor=actor())
     console.print(f"{email} may not sign in any more.")
     return 0
 
@@ -117,7 +117,7 @@ def _hand_over(email: str, password: str) -> None:
 
 
 def _person(session: Session, email: str) -> Person:
-    person = PeopleService(session).by_email(email)
+    person = PeopleService(session).locked_by_email(email)
     if person is None:
         raise CannotRun(f"nobody signs in as {email}; `clearing staff list` shows who does")
     return person

@@ -18,7 +18,7 @@ from gateway.api.sessions.schemas import (
 )
 from gateway.api.sessions.view import issued_view, session_view, signed_in_view
 from gateway.http.context import Call, OpenCall
-from gateway.http.endpoint import Endpoint, Oneself, Open, Reading
+from gateway.http.endpoint import Elsewhere, Endpoint, Oneself, Open, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
 from gateway.http.schemas import Page
@@ -38,14 +38,14 @@ def create_session(body: SessionCreate, call: Open) -> SessionView:
 
 
 @router.get("/v1/sessions/oidc", responses=documented(422))
-def begin_oidc(call: Open) -> OidcAuthorizationView:
+def begin_oidc(call: Elsewhere) -> OidcAuthorizationView:
     """Where to send a person who signs in at the network's other issuer (OpenID Connect)."""
     begun = call.gateway.oidc.authorization()
     return OidcAuthorizationView(authorization_url=begun.url, state=begun.state)
 
 
 @router.post("/v1/sessions/oidc", status_code=201, responses=documented(429))
-def create_session_by_oidc(body: OidcAnswer, call: Open) -> SessionView:
+def create_session_by_oidc(body: OidcAnswer, call: Elsewhere) -> SessionView:
     """Signs in a person whom the other issuer has let in, and who works here already with the address that it has verified."""
     with call.transaction():
         TryCounter(call.session).count_address(call.origin)

@@ -10,6 +10,8 @@ from clearing.parties.staff.titles import Title
 from gateway.api.sessions.schemas import PersonView, SeatView
 from gateway.http.schemas import Body, View
 
+_BY_NETWORK = "whether the network has disabled the person: then only its operator can let the person in again"
+
 
 class TitleChange(Body):
     """Another title."""
@@ -23,6 +25,7 @@ class StaffView(View):
     person: PersonView
     seat: SeatView
     disabled_at: datetime | None = Field(description="since when the person may not sign in")
+    disabled_by_network: bool = Field(description=_BY_NETWORK)
     since: datetime = Field(description="since when the person has the seat")
 
 
@@ -30,3 +33,4 @@ class StaffPersonView(PersonView):
     """Somebody who may sign in, or not."""
 
     disabled_at: datetime | None
+    disabled_by_network: bool = Field(description=_BY_NETWORK)

@@ -14,10 +14,15 @@ def staff_view(names: Names, found: Colleague) -> StaffView:
         person=person_view(found.person),
         seat=seat_view(names, found.seat),
         disabled_at=found.person.disabled_at,
+        disabled_by_network=found.person.disabled_by_network,
         since=found.seat.created_at,
     )
 
 
 def staff_person_view(person: Person) -> StaffPersonView:
     """Somebody who may sign in, or not."""
-    return StaffPersonView(**person_view(person).model_dump(), disabled_at=person.disabled_at)
+    return StaffPersonView(
+        **person_view(person).model_dump(),
+        disabled_at=person.disabled_at,
+        disabled_by_network=person.disabled_by_network,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from tongdui._errors import (
     APIConnectionError,
     APIError,
+    OutcomeUnknownError,
     PendingError,
     SigningError,
     TillError,
@@ -107,6 +108,7 @@ def _failure(error: BaseException) -> Failure:
 
 _CODES: dict[type[BaseException], str] = {
     WrongUseError: "wrong_use",
+    OutcomeUnknownError: "outcome_unknown",
     APIConnectionError: "no_answer",
     SigningError: "signing",
     PendingError: "pending",

@@ -76,7 +76,11 @@ class _Staff(Resource):
 
     @operation
     def enable(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
-        """Let somebody in again, who was disabled. Takes the arguments of `disable`."""
+        """Let somebody in again, who was disabled. Takes the arguments of `disable`.
+
+        Raises:
+            ForbiddenError: The network has disabled the person (`disabled_by_network`): only its operator can let it in.
+        """
         path = f"{_STAFF}/{segment(name_of(person))}/enable"
         return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
 
