@@ -140,6 +140,14 @@ def test_a_forged_id_token_is_not_believed(site: Site, issuer: str, fault: str) 
     provider._known = None
 
 
+def test_the_issuer_is_named_to_whoever_wants_to_sign_in(site: Site, issuer: str) -> None:
+    assert site.http.get("/v1/sessions/issuers").json() == {"data": [{"name": urlsplit(issuer).netloc, "url": issuer}]}
+    named = Settings(oidc_issuer=issuer, oidc_name="Partner's directory")
+    keyring = Keyring("only for tests")
+    assert [one.name for one in OidcProvider(named, keyring, Clock()).issuers] == ["Partner's directory"]
+    assert list(OidcProvider(Settings(), keyring, Clock()).issuers) == []
+
+
 @pytest.mark.parametrize(("issuer_url", "code"), [("http://127.0.0.1:9", "oidc_unavailable"), ("", "no_oidc")])
 def test_an_issuer_that_is_away_or_none_at_all_is_told_apart(issuer_url: str, code: str) -> None:
     settings = Settings(oidc_issuer=issuer_url, oidc_client_id=CLIENT_ID)
@@ -151,6 +159,7 @@ def test_an_issuer_that_is_away_or_none_at_all_is_told_apart(issuer_url: str, co
 
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:
     with Client(str(site.http.base_url)) as client:
+        assert client.sessions.issuers().data[0].url.startswith("http://localhost:")
         begun = client.sessions.begin_oidc()
         assert begun.authorization_url.startswith("http://localhost:")
         session = client.sessions.create_by_oidc(**_come_back(site, "li"), address="192.0.2.7")

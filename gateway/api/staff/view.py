@@ -15,6 +15,7 @@ def staff_view(names: Names, found: Colleague) -> StaffView:
         seat=seat_view(names, found.seat),
         disabled_at=found.person.disabled_at,
         since=found.seat.created_at,
+        last_seen_at=found.last_seen_at,
     )
 
 
