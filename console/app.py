@@ -14,7 +14,7 @@ from console.pages import GROUPS, PAGES
 from console.parts import Parts
 from console.registry import Group, Page
 from console.settings import Settings
-from console.signin import first_steps, links
+from console.signin import first_steps, links, oidc
 from console.signin import routes as signin
 from console.start import router as start
 from console.visit import guest, visit
@@ -42,7 +42,15 @@ def create_app(settings: Settings, pages: Sequence[Page] = PAGES, groups: Sequen
     )
     app.state.parts = parts
     problems.install(app)
-    for router in (start, signin.router, first_steps.router, links.router, preferences.router, live.router):
+    for router in (
+        start,
+        signin.router,
+        oidc.router,
+        first_steps.router,
+        links.router,
+        preferences.router,
+        live.router,
+    ):
         app.include_router(router)
     for page in pages:
         app.include_router(page.router, prefix=page.path, dependencies=[Depends(_guard(page, settings))])

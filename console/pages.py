@@ -37,6 +37,8 @@ PAGES: tuple[Page, ...] = (
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
     Page("onboarding", "/merchants", _("Merchants"), OVERSEERS, NETWORK, "merchants"),
     Page("audit", "/audit", _("Audit log"), OVERSEERS, NETWORK, "audit"),
+    Page("people", "/people", _("People"), merchant("admin") | OVERSEERS, SETTINGS, "staff"),
+    Page("account", "/account", _("Your account"), EVERYBODY),
     Page("webhooks", "/webhooks", _("Webhooks"), MOVERS, SETTINGS, "webhooks"),
     Page("keys", "/keys", _("API keys"), merchant("admin") | OVERSEERS, SETTINGS, "keys"),
 )

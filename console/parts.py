@@ -16,7 +16,7 @@ from console.sessions import Seat, SessionCookie, SessionDirectory
 from console.settings import Settings
 from pages.templates import environment
 from pages.translations import load_catalogues
-from tongdui import AsyncClient, Network
+from tongdui import AsyncClient, Issuer, Network, TongduiError
 
 PAGES_FOLDER = FOLDER.parent / "pages"
 _NETWORK_SECONDS = 60.0
@@ -44,6 +44,8 @@ class Parts:
     _transport: httpx.AsyncHTTPTransport = field(init=False)
     _network: Network | None = None
     _network_until: float = 0.0
+    _issuers: Sequence[Issuer] = ()
+    _issuers_until: float = 0.0
 
     def __post_init__(self) -> None:
         folders = {"console": FOLDER / "templates"}
@@ -69,6 +71,16 @@ class Parts:
             self._network = await client.network.get()
             self._network_until = time.monotonic() + _NETWORK_SECONDS
         return self._network
+
+    async def issuers(self) -> Sequence[Issuer]:
+        """Where people may sign in besides here, asked for once a minute. A gateway that does not answer offers nothing."""
+        if self._issuers_until < time.monotonic():
+            try:
+                self._issuers = (await self.client(None).sessions.issuers()).data
+            except TongduiError:
+                return ()
+            self._issuers_until = time.monotonic() + _NETWORK_SECONDS
+        return self._issuers
 
     def navigation(self, seat: Seat) -> list[Shelf]:
         """The navigation of a seat."""

@@ -7,19 +7,21 @@ import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 import tongdui
 from console.settings import Settings
-from pages.translations import gettext as _
+from console.titles import TITLES
 from tongdui import AsyncClient, NotFoundError
 
 _CACHE_SECONDS = 20.0
 _CACHED = 2_000
 _COOKIE = "tongdui_session"
 _VISIT_COOKIE = "tongdui_visit"
+_OIDC_COOKIE = "tongdui_oidc"
 _TOKEN = re.compile(r"[\w-]{8,255}", re.ASCII)
 
 
@@ -55,17 +57,7 @@ class Seat:
     @property
     def label(self) -> str:
         """As people read it."""
-        titles = {
-            "operator": _("Operator"),
-            "treasury": _("Treasury"),
-            "auditor": _("Auditor"),
-            "admin": _("Administrator"),
-            "manager": _("Manager"),
-            "cashier": _("Cashier"),
-            "accountant": _("Accountant"),
-            "viewer": _("Viewer"),
-        }
-        title = titles.get(self.title or self.role, self.title or self.role)
+        title = str(TITLES.get(self.title or self.role, self.title or self.role))
         return f"{self.merchant_name} · {title}" if self.merchant_name else title
 
 
@@ -89,6 +81,7 @@ class SessionCookie:
         prefix = "__Host-" if self._secure else ""
         self.name = prefix + _COOKIE
         self.visit_name = prefix + _VISIT_COOKIE
+        self.oidc_name = prefix + _OIDC_COOKIE
 
     def token(self, request: Request) -> str | None:
         """The token of the browser's session; None for what cannot be one."""
@@ -107,6 +100,20 @@ class SessionCookie:
     def write_visit(self, response: Response, secret: str) -> None:
         """Remembers the secret of forms for somebody who has not signed in."""
         response.set_cookie(self.visit_name, secret, httponly=True, samesite="strict", secure=self._secure, path="/")
+
+    def write_oidc(self, response: Response, kept: str, seconds: int) -> None:
+        """Remembers what somebody began who is on its way to another issuer. It comes back from another site: hence Lax."""
+        response.set_cookie(
+            self.oidc_name, kept, max_age=seconds, httponly=True, samesite="lax", secure=self._secure, path="/"
+        )
+
+    def oidc(self, request: Request) -> dict[str, str]:
+        """The same, of whoever comes back."""
+        return dict(parse_qsl(request.cookies.get(self.oidc_name, "")))
+
+    def clear_oidc(self, response: Response) -> None:
+        """Forgets it: each attempt ends once."""
+        self._forget(response, self.oidc_name)
 
     def _forget(self, response: Response, name: str) -> None:
         response.delete_cookie(name, httponly=True, samesite="strict", secure=self._secure, path="/")

@@ -139,10 +139,7 @@ class Guest:
         steps = [Crumb(page.title, page.path)] if page else []
         return {
             "crumbs": [*steps, *(Crumb(title, href) for title, href in crumbs)],
-            "account": [
-                (_("Change password"), FIRST_STEPS["password_change"]),
-                (_("Second factor"), FIRST_STEPS["second_factor"]),
-            ],
+            "account": [(_("Your account"), "/account")],
             "current": page.name if page else None,
             "here": address_of(self.request),
             "live": True,

@@ -143,6 +143,8 @@ class Settings(BaseSettings):
     """Where people find the console: links in mails lead there."""
     oidc_issuer: str = Field(default="", pattern=r"^(https://.+|http://(localhost|127\.0\.0\.1)(:\d+)?(/.*)?)?$")
     """Another issuer (OpenID Connect) at which people may sign in who work here already. Empty: passwords only."""
+    oidc_name: str = Field(default="", max_length=60)
+    """How the button calls it on the page on which people sign in. Empty: by its host."""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
 

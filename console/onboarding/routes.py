@@ -86,7 +86,13 @@ async def invite(visit: Visiting, merchant: str) -> Response:
                 return visit.redirect(f"/merchants/{merchant}", told % {"email": made.email})
             found = await visit.client.merchants.get(merchant)
             crumbs = [(found.name, f"/merchants/{merchant}"), (_("Invitation"), None)]
-            return visit.page("onboarding/invited.html", merchant=found, invitation=made, crumbs=crumbs)
+            return visit.page(
+                "console/invited.html",
+                invitation=made,
+                subtitle=found.name,
+                onward=(f"/merchants/{merchant}", _("To the merchant")),
+                crumbs=crumbs,
+            )
     return await _one(visit, merchant, admin=form)
 
 

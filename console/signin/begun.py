@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 import tongdui
 from console.sessions import session_of
-from console.visit import LANGUAGE_COOKIE, Guest
+from console.visit import LANGUAGE_COOKIE, Guest, present_request
 from pages.translations import LANGUAGES
 
 
-def go_on_with(guest: Guest, session: tongdui.Session, address: str) -> Response:
-    """Takes the session into the browser, and leads to the address."""
-    response = RedirectResponse(address, 303)
+def go_on_with(guest: Guest, session: tongdui.Session, address: str, message: str | None = None) -> Response:
+    """Takes the session into the browser, and leads to the address, which shows the message."""
+    work_for(guest, session)
+    response = guest.redirect(address, message)
     take(guest, session, response)
+    keep_language(guest, session, response)
+    return response
+
+
+def work_for(guest: Guest, session: tongdui.Session) -> None:
+    """Whatever this request still shows belongs to the new session: its forms and messages are made of the new token."""
+    assert session.token is not None, "a session that begins has its token"
+    guest.secret, guest.new_secret = session.token, False
+    present_request(guest.request, session.token, session_of(session.token, session))
+
+
+def keep_language(guest: Guest, session: tongdui.Session, response: Response) -> None:
+    """Shows pages in the person's language."""
     if session.person.language in LANGUAGES:
         guest.parts.keep_preference(response, LANGUAGE_COOKIE, session.person.language)
-    return response
 
 
 def take(guest: Guest, session: tongdui.Session, response: Response) -> None:

@@ -9,10 +9,11 @@ from fastapi.responses import Response
 from markupsafe import Markup
 
 from console.problems import refusals
-from console.signin.begun import go_on_with, take
+from console.signin.begun import go_on_with, take, work_for
 from console.signin.chosen_password import check_repetition, new_password, repetition
 from console.visit import FIRST_STEPS, Anybody, Guest, SignInNeeded
 from pages.forms import Form, Secret, Text
+from pages.translations import gettext as _
 from pages.translations import lazy
 
 router = APIRouter()
@@ -58,7 +59,7 @@ async def change_password(guest: Anybody) -> Response:
             session = await guest.client.profile.change_password(
                 password=form.values["password"], new_password=form.values["new_password"]
             )
-            return go_on_with(guest, session, "/")
+            return go_on_with(guest, session, _onward(guest), _("Your password is changed."))
     return _page(guest, "password", form)
 
 
@@ -89,10 +90,17 @@ async def confirm_second_factor(guest: Anybody) -> Response:
     if form.is_valid:
         with refusals(form):
             done = await guest.client.profile.confirm_totp(one_time_code=form.values["one_time_code"])
-            response = _page(guest, "recovery_codes", form, codes=done.recovery_codes)
+            onward = _onward(guest)
+            work_for(guest, done.session)
+            response = _page(guest, "recovery_codes", form, codes=done.recovery_codes, onward=onward)
             take(guest, done.session, response)
             return response
     return _page(guest, "second_factor_app", form)
+
+
+def _onward(guest: Guest) -> str:
+    """Where the person was going: to its account, unless the session was good for nothing else."""
+    return "/" if guest.session is None or guest.session.restriction is not None else "/account"
 
 
 def _require_session(guest: Guest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
@@ -36,7 +38,7 @@ async def ask(guest: Anybody) -> Response:
     """Asks who it is."""
     if guest.session is not None:
         return RedirectResponse("/", 303)
-    return _page(guest, SignIn({"next": guest.request.query_params.get("next")}))
+    return await _page(guest, SignIn({"next": guest.request.query_params.get("next")}))
 
 
 @router.post("/sign-in")
@@ -45,7 +47,7 @@ async def sign_in(guest: Anybody) -> Response:
     form = await SignIn.read(guest.request)
     if form.is_valid and (session := await _begun(guest, form)) is not None:
         return go_on_with(guest, session, local_address(form.values["next"], guest.request))
-    return _page(guest, form)
+    return await _page(guest, form)
 
 
 @router.post("/sign-out")
@@ -91,6 +93,20 @@ async def _begun(guest: Guest, form: SignIn) -> Session | None:
     return None
 
 
-def _page(guest: Guest, form: SignIn) -> Response:
+async def refused_page(guest: Guest, status: int, sentence: str) -> Response:
+    """The page after an attempt elsewhere that has failed."""
+    form = SignIn()
+    form.refuse(None, sentence)
+    return await _page(guest, form, status)
+
+
+async def _page(guest: Guest, form: SignIn, status: int | None = None) -> Response:
     guest.keep_secret()
-    return guest.page("signin/sign_in.html", form=form, status=form.status)
+    onward = form["next"].value
+    return guest.page(
+        "signin/sign_in.html",
+        form=form,
+        issuers=await guest.parts.issuers(),
+        begin="/sign-in/oidc/begin" + (f"?{urlencode({'next': onward})}" if onward else ""),
+        status=status or form.status,
+    )

@@ -155,6 +155,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
     # People
     ("POST", "/v1/sessions"): _OPEN,
+    ("GET", "/v1/sessions/issuers"): _OPEN,
     ("GET", "/v1/sessions/oidc"): _OPEN,
     ("POST", "/v1/sessions/oidc"): _OPEN,
     ("GET", "/v1/sessions"): _ONESELF,
@@ -174,6 +175,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/v1/staff/seats/{seat}"): _STAFF_KEEPERS,
     ("POST", "/v1/staff/{person}/disable"): _STAFF_KEEPERS,
     ("POST", "/v1/staff/{person}/enable"): _STAFF_KEEPERS,
+    ("POST", "/v1/staff/{person}/sign_out"): _STAFF_KEEPERS,
     ("POST", "/v1/invitations"): _STAFF_KEEPERS,
     ("GET", "/v1/invitations"): _STAFF_READERS,
     ("DELETE", "/v1/invitations/{invitation}"): _STAFF_KEEPERS,

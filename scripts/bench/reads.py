@@ -40,7 +40,7 @@ from tongdui.encoding import hex_of
 MERCHANTS = {"giant": GIANT, "quiet": QUIET, "nobody": NOBODY}
 """The merchants that read, by what they are called in figures."""
 OPERATOR = "operator"
-NOT_READ = {"/healthz", "/readyz", "/v1/events/stream", "/v1/network", "/v1/sessions/oidc"}
+NOT_READ = {"/healthz", "/readyz", "/v1/events/stream", "/v1/network", "/v1/sessions/issuers", "/v1/sessions/oidc"}
 """Routes that read no table, or never end."""
 _NO_FILTER = {"limit", "cursor", "expand[]"}
 

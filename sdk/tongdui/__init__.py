@@ -80,7 +80,10 @@ if TYPE_CHECKING:
     from ._models import Health as Health
     from ._models import Hold as Hold
     from ._models import Invitation as Invitation
+    from ._models import InvitationMail as InvitationMail
     from ._models import InvitationOffer as InvitationOffer
+    from ._models import Issuer as Issuer
+    from ._models import Issuers as Issuers
     from ._models import LinkCode as LinkCode
     from ._models import Member as Member
     from ._models import MemberCode as MemberCode
@@ -232,7 +235,10 @@ _NAMES = {
         "Health",
         "Hold",
         "Invitation",
+        "InvitationMail",
         "InvitationOffer",
+        "Issuer",
+        "Issuers",
         "LinkCode",
         "Member",
         "MemberCode",

@@ -772,19 +772,34 @@ class StaffPerson(Person):
 
 
 class StaffMember(Model):
-    """Somebody on a seat, `since` a moment. The person may not sign in if it has `disabled_at`."""
+    """Somebody on a seat, `since` a moment. The person may not sign in if it has `disabled_at`; `last_seen_at` is rough."""
 
     person: Person
     seat: Seat
     disabled_at: datetime | None = None
     disabled_by_network: bool = False
     since: datetime
+    last_seen_at: datetime | None = None
+
+
+class InvitationMail(Model):
+    """What has become of the mail that brings an invitation.
+
+    `state`: pending, sent, failed (given up) or dropped (nobody needs it any more). `answer`: what the server said to the last
+    attempt that failed.
+    """
+
+    state: str
+    attempts: int = 0
+    answer: str | None = None
+    sent_at: datetime | None = None
 
 
 class Invitation(Model):
     """An offer of a seat.
 
-    Only the answer that makes it has a `link`, and only if the network sends no mail: hand it to whoever is invited.
+    Only the answer that makes it has a `link`, and only if the network sends no mail: hand it to whoever is invited. Otherwise
+    `mail` says what has become of the mail.
     """
 
     id: str
@@ -794,6 +809,7 @@ class Invitation(Model):
     language: str
     merchant: str | None = None
     link: str | None = None
+    mail: InvitationMail | None = None
     created_at: datetime
     expires_at: datetime
     accepted_at: datetime | None = None
@@ -814,6 +830,19 @@ class InvitationOffer(Model):
     merchant_name: str | None = None
     is_known: bool
     expires_at: datetime
+
+
+class Issuer(Model):
+    """Another issuer (OpenID Connect) at which people of the network may sign in."""
+
+    name: str
+    url: str
+
+
+class Issuers(Model):
+    """Where people may sign in besides with an address and a password."""
+
+    data: tuple[Issuer, ...] = ()
 
 
 class OidcAuthorization(Model):

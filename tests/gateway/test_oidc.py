@@ -166,8 +166,13 @@ def test_good_sign_ins_do_not_use_up_the_attempts_of_an_address(site: Site, monk
         assert site.call("POST", "/v1/sessions/oidc", _come_back(site, "nobody"), headers=address).status_code == status
 
 
+def test_the_issuer_is_named_to_whoever_wants_to_sign_in(site: Site, issuer: str) -> None:
+    assert site.http.get("/v1/sessions/issuers").json() == {"data": [{"name": urlsplit(issuer).netloc, "url": issuer}]}
+
+
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:
     with Client(str(site.http.base_url)) as client:
+        assert client.sessions.issuers().data[0].url.startswith("http://localhost:")
         begun = client.sessions.begin_oidc()
         assert begun.authorization_url.startswith("http://localhost:")
         session = client.sessions.create_by_oidc(**_come_back(site, "li"), address="192.0.2.7")

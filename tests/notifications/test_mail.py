@@ -121,7 +121,8 @@ def test_an_invitation_comes_by_mail_in_the_persons_language(post: Post) -> None
     gas = post.site.merchant("Gas")
     admin = worker(post.site, "admin", gas)
     offer = {"email": "li@partner.example", "title": "cashier", "name": "李娜"}
-    assert admin.post("/v1/invitations", offer)["link"] is None, "the mail has it"
+    made = admin.post("/v1/invitations", offer)
+    assert (made["link"], made["mail"]["state"]) == (None, "pending"), "the mail has the link"
     mail = post.delivered()
     assert (mail["To"], mail["Subject"]) == ("li@partner.example", "邀请您加入通兑：Gas")
     assert mail["From"].addresses[0].display_name == "通兑"
@@ -218,6 +219,8 @@ def test_what_the_server_refuses_for_good_is_given_up_with_an_event(post: Post) 
     (event,) = post.site.get(f"/v1/events?type=mail.failed&subject={invitation['id']}")["data"]
     assert event["data"]["answer"] == "550 no such mailbox: <...>"
     assert "a@tongdui.example" not in str(event).lower(), "everybody who watches the network reads it"
+    (shown,) = post.site.get("/v1/invitations")["data"]
+    assert shown["mail"] == {"state": "failed", "attempts": 1, "answer": "550 no such mailbox: <...>", "sent_at": None}
 
 
 def test_after_a_day_a_mail_is_given_up(post: Post) -> None:
@@ -237,6 +240,8 @@ def test_a_wrong_login_at_the_server_is_ours_to_correct_so_the_mail_waits(post: 
     wrong = post.site.settings.model_copy(update={"smtp_password": type(post.site.settings.smtp_password)("wrong")})
     assert MailDeliverer(post.site.database, wrong, post.keyring).step() == 1
     assert post.states() == [MailState.PENDING]
+    (shown,) = post.site.get("/v1/invitations")["data"]
+    assert shown["mail"]["answer"].startswith("535 ")
 
 
 def test_a_mail_of_what_has_ended_is_dropped(post: Post) -> None:

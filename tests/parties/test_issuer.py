@@ -23,6 +23,13 @@ def _provider(issuer_url: str, clock: Clock | None = None) -> OidcProvider:
     return OidcProvider(settings, Keyring("only for tests"), clock or Clock())
 
 
+def test_an_issuer_is_called_as_the_settings_say() -> None:
+    named = Settings(oidc_issuer="https://issuer.example", oidc_name="Partner's directory")
+    provider = OidcProvider(named, Keyring("only for tests"), Clock())
+    assert [one.name for one in provider.issuers] == ["Partner's directory"]
+    assert list(_provider("").issuers) == []
+
+
 @pytest.mark.parametrize(("issuer_url", "code"), [("http://127.0.0.1:9", "oidc_unavailable"), ("", "no_oidc")])
 def test_an_issuer_that_is_away_or_none_at_all_is_told_apart(issuer_url: str, code: str) -> None:
     with pytest.raises(ClearingError) as refused:

@@ -36,7 +36,7 @@ class Mail(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[MailKind] = mapped_column(choice(MailKind))
-    about: Mapped[str] = mapped_column(String(40))
+    about: Mapped[str] = mapped_column(String(40), index=True)
     """Id of what the mail is about: an invitation, a password reset."""
     state: Mapped[MailState] = mapped_column(choice(MailState), default=MailState.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)

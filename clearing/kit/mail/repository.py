@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
@@ -36,6 +36,11 @@ class MailRepository:
             mail.attempts += 1
         self._session.flush()
         return claimed
+
+    def about(self, subjects: Collection[str]) -> dict[str, Mail]:
+        """The last mail about each of these, by the id of what it is about."""
+        query = select(Mail).where(Mail.about.in_(subjects)).order_by(Mail.id)
+        return {mail.about: mail for mail in self._session.scalars(query)}
 
     def lock(self, id: str) -> Mail | None:  # noqa: A002
         """The mail as it is now. Nobody else can change it before this transaction ends."""

@@ -410,6 +410,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("mails_pkey")),
     )
     with op.batch_alter_table("mails", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("mails_about_index"), ["about"], unique=False)
         batch_op.create_index(batch_op.f("mails_created_at_index"), ["created_at"], unique=False)
         batch_op.create_index(
             "mails_pending_due_index",
@@ -1537,6 +1538,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("state = 'pending'"),
         )
         batch_op.drop_index(batch_op.f("mails_created_at_index"))
+        batch_op.drop_index(batch_op.f("mails_about_index"))
 
     op.drop_table("mails")
     op.drop_table("lot_draws")

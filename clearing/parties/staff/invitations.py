@@ -5,7 +5,7 @@ The operator brings in a merchant's first admin, and nobody else there: whoever 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +15,8 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
-from clearing.kit.mail.models import MailKind
+from clearing.kit.mail.models import Mail, MailKind
+from clearing.kit.mail.repository import MailRepository
 from clearing.kit.mail.service import post_mail
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.access.models import Role
@@ -94,6 +95,10 @@ class InvitationService:
     def list(self, merchant_number: int | None, *, after: str | None, limit: int) -> Sequence[Invitation]:
         """Invitations to a merchant (None: to the network) that somebody may still accept, newest first."""
         return self._invitations.open_at(merchant_number, self._clock.now(), after=after, limit=limit)
+
+    def mails(self, invitations: Sequence[Invitation]) -> Mapping[str, Mail]:
+        """The mail that brings each of these invitations, by the invitation's id. Without a server for mails there is none."""
+        return MailRepository(self._session).about([one.id for one in invitations])
 
     def revoke(self, caller: Caller, invitation_id: str) -> Invitation:
         """Takes an invitation back. Repeating it changes nothing."""

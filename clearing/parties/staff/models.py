@@ -192,6 +192,8 @@ class Colleague(NamedTuple):
 
     seat: Seat
     person: Person
+    last_seen_at: datetime | None = None
+    """When somebody last sat on it, within about five minutes; None if that is longer ago than sessions are kept."""
 
 
 class Occupied(NamedTuple):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from authlib.common.urls import add_params_to_uri
@@ -45,6 +46,14 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
+class Issuer:
+    """Another issuer at which people may sign in, and what people call it."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Flow:
     """What belongs to one attempt."""
 
@@ -61,6 +70,12 @@ class OidcProvider:
         self._keyring = keyring
         self._clock = clock
         self._issuers = IssuerDirectory(settings.oidc_issuer, clock)
+
+    @property
+    def issuers(self) -> Sequence[Issuer]:
+        """Where people may sign in: at one issuer, or at none."""
+        url = self._settings.oidc_issuer
+        return [Issuer(self._settings.oidc_name or urlsplit(url).netloc, url)] if url else []
 
     def authorization(self) -> Authorization:
         """Begins: where to send a person who wants to sign in."""

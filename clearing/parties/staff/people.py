@@ -173,6 +173,24 @@ class PeopleService:
         person.disabled_by_network = False
         self._record_at_all_seats("enabled", person, actor)
 
+    def sign_out(self, caller: Caller, person_id: str) -> Person:
+        """Ends all sessions of somebody: for a merchant's admin those on seats at its merchant, for the operator all."""
+        person = self._people.lock(person_id)
+        seats = [seat for seat in self._seats.of_person(person_id) if _is_managed(seat, caller)]
+        if person is None or not (seats or caller.merchant_number is None):
+            raise NotFound(f"there is no person {person_id} among those whom you manage")
+        if person.id == caller.person_id:
+            raise Forbidden("end your own sessions where you are signed in: /v1/sessions", code="own_seat")
+        if caller.merchant_number is None:
+            self._sessions.end_all_of(person)
+        else:
+            for seat in seats:
+                self._sessions.end_all_on(seat)
+        merchants = [seat.merchant_number for seat in seats if seat.merchant_number is not None]
+        data = {"name": person.name}
+        self._events.record("staff.sessions_ended", person.id, actor=caller.actor, merchants=merchants, data=data)
+        return person
+
     def set_password(self, person: Person, password_hash: str, *, must_change: bool, actor: str) -> None:
         """Gives a person another password, and ends all its sessions."""
         person.password_hash = password_hash
@@ -244,6 +262,11 @@ class PeopleService:
         merchants = [seat.merchant_number for seat in seats if seat.merchant_number is not None]
         named = {"name": person.name, **(data or {})}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
+
+
+def _is_managed(seat: Seat, caller: Caller) -> bool:
+    """Whether the caller manages who sits there. The operator manages everybody."""
+    return caller.merchant_number is None or seat.merchant_number == caller.merchant_number
 
 
 def require_fitting(title: Title, merchant_number: int | None, pointer: str = "/title") -> None:

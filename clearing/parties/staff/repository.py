@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.locks import lock_until_commit
-from clearing.parties.staff.models import Colleague, Person, Seat
+from clearing.parties.staff.models import Colleague, Person, Seat, StaffSession
 from clearing.parties.staff.titles import Title
 
 
@@ -81,8 +81,9 @@ class SeatRepository:
 
     def colleagues(self, merchant_number: int | None, *, after: str | None, limit: int) -> Sequence[Colleague]:
         """Who sits at a merchant, or in the network itself, newest seat first."""
+        seen = select(func.max(StaffSession.last_seen_at)).where(StaffSession.seat_id == Seat.id).scalar_subquery()
         query = (
-            select(Seat, Person)
+            select(Seat, Person, seen)
             .join(Person, Person.id == Seat.person_id)
             .where(_at(merchant_number), Seat.removed_at.is_(None))
             .order_by(Seat.id.desc())

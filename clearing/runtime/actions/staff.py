@@ -50,7 +50,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
     """Shows everybody with their seats."""
     with open_database(settings) as database, database.reading() as session:
         names = Names(session)
-        rows = [_row(names, *found) for found in PeopleService(session).everybody()]
+        rows = [_row(names, found.seat, found.person) for found in PeopleService(session).everybody()]
     if as_json:
         write_json({"staff": rows})
         return 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from clearing.kit.fields import MerchantId
 from clearing.parties.staff.invitations import Offer
+from clearing.parties.staff.models import Invitation
 from gateway.api.invitations.acceptance import accepted, invitation_service
 from gateway.api.invitations.schemas import (
     InvitationAcceptance,
@@ -20,6 +21,7 @@ from gateway.api.invitations.schemas import (
 from gateway.api.invitations.view import invitation_view, offer_view
 from gateway.api.sessions.schemas import SessionView
 from gateway.api.staff.place import place_of
+from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Mutating, Open, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
@@ -33,7 +35,7 @@ def create_invitation(body: InvitationCreate, call: Mutating) -> InvitationView:
     """Offers somebody a seat for seven days. The operator invites the network's own staff, and a merchant's first admin."""
     offer = Offer(body.email, body.name, body.title, body.language, body.merchant)
     invitation, link = invitation_service(call).invite(call.caller, offer)
-    return invitation_view(call.names, invitation, link)
+    return _shown(call, [invitation], link)[0]
 
 
 @router.get("/v1/invitations", responses=documented(404))
@@ -45,13 +47,13 @@ def list_invitations(
 ) -> Page[InvitationView]:
     """Invitations to your merchant (or to the network) that somebody may still accept, newest first."""
     rows = invitation_service(call).list(place_of(call, merchant), after=id_after(cursor, "inv"), limit=limit + 1)
-    return page_of(rows, limit, partial(invitation_view, call.names), lambda row: row.id)
+    return page_of(_shown(call, rows), limit, lambda view: view, lambda view: view.id)
 
 
 @router.delete("/v1/invitations/{invitation}", status_code=200)
 def revoke_invitation(invitation: str, call: Mutating) -> InvitationView:
     """Takes an invitation back."""
-    return invitation_view(call.names, invitation_service(call).revoke(call.caller, invitation))
+    return _shown(call, [invitation_service(call).revoke(call.caller, invitation)])[0]
 
 
 @router.post("/v1/invitations/lookup", status_code=200, responses=documented(404, 409))
@@ -67,3 +69,8 @@ def look_up_invitation(body: InvitationLookup, call: Open) -> InvitationOfferVie
 def accept_invitation(body: InvitationAcceptance, call: Open) -> SessionView:
     """Accepts an invitation, and signs the person in on its new seat."""
     return accepted(call, body)
+
+
+def _shown(call: Call, invitations: Sequence[Invitation], link: str | None = None) -> list[InvitationView]:
+    mails = invitation_service(call).mails(invitations)
+    return [invitation_view(call.names, call.viewer, one, mail=mails.get(one.id), link=link) for one in invitations]

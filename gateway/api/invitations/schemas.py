@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from clearing.kit.fields import MerchantId, Text
+from clearing.kit.mail.models import MailState
 from clearing.parties.staff.emails import Email
 from clearing.parties.staff.models import Language
 from clearing.parties.staff.titles import Title
@@ -47,6 +48,15 @@ class InvitationAcceptance(Body):
     one_time_code: OneTimeCode | None = Field(default=None, description="for somebody who has an app for such codes")
 
 
+class InvitationMailView(View):
+    """What has become of the mail that brings an invitation."""
+
+    state: MailState
+    attempts: int
+    answer: str | None = Field(description="what the server for mails said to the last attempt that failed")
+    sent_at: datetime | None
+
+
 class InvitationView(View):
     """An offer of a seat. `link` is shown once, and only where the network sends no mail: hand it to whoever is invited."""
 
@@ -59,6 +69,7 @@ class InvitationView(View):
     language: Language
     merchant: str | None
     link: str | None = None
+    mail: InvitationMailView | None = Field(default=None, description="missing where the network sends no mails")
     created_at: datetime
     expires_at: datetime
     accepted_at: datetime | None

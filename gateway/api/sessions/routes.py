@@ -9,6 +9,8 @@ from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.sign_in import Codes, SignInService, compare
 from clearing.parties.staff.tries import TryCounter
 from gateway.api.sessions.schemas import (
+    IssuersView,
+    IssuerView,
     OidcAnswer,
     OidcAuthorizationView,
     SeatTaking,
@@ -35,6 +37,12 @@ def create_session(body: SessionCreate, call: Open) -> SessionView:
     with call.transaction():
         codes = Codes(body.one_time_code, body.recovery_code)
         return issued_view(call, _sign_in(call).finish(attempt, compared, codes))
+
+
+@router.get("/v1/sessions/issuers")
+def list_issuers(call: Open) -> IssuersView:
+    """Where people may sign in besides with an address and a password."""
+    return IssuersView(data=[IssuerView(name=one.name, url=one.url) for one in call.gateway.oidc.issuers])
 
 
 @router.get("/v1/sessions/oidc", responses=documented(422))

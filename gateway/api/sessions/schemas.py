@@ -45,6 +45,19 @@ class OidcAnswer(Body):
     state: Annotated[str, Field(min_length=1, max_length=400)]
 
 
+class IssuerView(View):
+    """Another issuer (OpenID Connect) at which people of the network may sign in."""
+
+    name: str = Field(description="what people call it", examples=["Partner's directory"])
+    url: str = Field(examples=["https://login.operator.example"])
+
+
+class IssuersView(View):
+    """Where people may sign in besides here: at one issuer, or at none."""
+
+    data: list[IssuerView]
+
+
 class OidcAuthorizationView(View):
     """Where to send a person who signs in at another issuer."""
 

@@ -54,6 +54,12 @@ def disable_person(person: str, call: Mutating) -> StaffPersonView:
     return staff_person_view(PeopleService(call.session).disable(call.caller, person))
 
 
+@router.post("/v1/staff/{person}/sign_out", status_code=200)
+def sign_person_out(person: str, call: Mutating) -> StaffPersonView:
+    """Ends all sessions of somebody at your merchant, at once; for the operator, all of anybody. The person may sign in again."""
+    return staff_person_view(PeopleService(call.session).sign_out(call.caller, person))
+
+
 @router.post("/v1/staff/{person}/enable", status_code=200)
 def enable_person(person: str, call: Mutating) -> StaffPersonView:
     """Lets somebody in again."""

@@ -27,6 +27,10 @@ class StaffView(View):
     disabled_at: datetime | None = Field(description="since when the person may not sign in")
     disabled_by_network: bool = Field(description=_BY_NETWORK)
     since: datetime = Field(description="since when the person has the seat")
+    last_seen_at: datetime | None = Field(
+        default=None,
+        description="when the person was last signed in on the seat, within about five minutes; for 90 days",
+    )
 
 
 class StaffPersonView(PersonView):

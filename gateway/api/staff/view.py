@@ -16,6 +16,7 @@ def staff_view(names: Names, found: Colleague) -> StaffView:
         disabled_at=found.person.disabled_at,
         disabled_by_network=found.person.disabled_by_network,
         since=found.seat.created_at,
+        last_seen_at=found.last_seen_at,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, segment
-from tongdui._models import OidcAuthorization, Session, SignedIn
+from tongdui._models import Issuers, OidcAuthorization, Session, SignedIn
 from tongdui._pagination import Query, listing
 from tongdui._resource import Resource
 
@@ -45,6 +45,15 @@ class _Sessions(Resource):
         body = given(email=email, password=password, one_time_code=one_time_code, recovery_code=recovery_code)
         headers = origin_headers(address, user_agent)
         return self._gateway.parse(Session, (yield from self._gateway.send("POST", _PATH, json=body, headers=headers)))
+
+    @operation
+    def issuers(self) -> Flow[Issuers]:
+        """Ask where people may sign in besides with an address and a password. The client needs no credential.
+
+        Returns:
+            The network's other issuer, if it has one.
+        """
+        return (yield from self._gateway.get(Issuers, f"{_PATH}/issuers"))
 
     @operation
     def begin_oidc(self) -> Flow[OidcAuthorization]:

@@ -84,6 +84,15 @@ class _Staff(Resource):
         path = f"{_STAFF}/{segment(name_of(person))}/enable"
         return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
 
+    @operation
+    def sign_out(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
+        """End all sessions of somebody, at once; for an admin, those on seats at its merchant. The person may sign in again.
+
+        Takes the arguments of `disable`.
+        """
+        path = f"{_STAFF}/{segment(name_of(person))}/sign_out"
+        return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
+
 
 class _Invitations(Resource):
     @operation

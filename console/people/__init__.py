@@ -1,0 +1,1 @@
+"""The people of a merchant, or of the network itself."""

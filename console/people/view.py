@@ -1,0 +1,83 @@
+"""Whose people a page is about, and what whoever looks may do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from console.merchants import merchant_names
+from console.titles import MERCHANT_TITLES, NETWORK_TITLES
+from console.visit import NotYours, Visit
+from pages.translations import Text, lazy
+from tongdui import InvitationMail, StaffMember
+
+MERCHANT = "merchant"
+"""The parameter of the address with which the operator and auditors look at a merchant's people."""
+
+MAIL_STATES = {
+    "pending": lazy("The mail is on its way"),
+    "retried": lazy("The mail has not arrived yet; it is tried again for a day"),
+    "sent": lazy("The mail is sent"),
+    "failed": lazy("The mail cannot be delivered. Check the address, and invite again"),
+    "dropped": lazy("The mail was not needed any more"),
+}
+MAIL_TONES = {"pending": "info", "retried": "warn", "sent": "good", "failed": "bad", "dropped": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A merchant, or the network itself, as whoever looks at its people sees it."""
+
+    merchant: str | None
+    """As the gateway is asked: None for one's own."""
+    name: str | None
+    """The name of another merchant than one's own."""
+    names: dict[str, str]
+    """Merchants whose people can be chosen, for the operator and auditors."""
+    is_network: bool
+    may_disable: bool
+    """Whether the person may also sign people out and let them in again."""
+    may_manage: bool
+    """Whether the person may also invite people, and change or remove their seats."""
+
+    @property
+    def titles(self) -> Mapping[str, Text]:
+        """The titles that there are here."""
+        return NETWORK_TITLES if self.is_network else MERCHANT_TITLES
+
+    def address(self, path: str = "") -> str:
+        """An address below this page, about the same people."""
+        return f"/people{path}" + (f"?{urlencode({MERCHANT: self.merchant})}" if self.merchant else "")
+
+
+async def place_of(visit: Visit) -> Place:
+    """Whose people the address names."""
+    if visit.seat.merchant is not None:
+        return Place(None, None, {}, is_network=False, may_disable=True, may_manage=True)
+    names = await merchant_names(visit)
+    asked = visit.request.query_params.get(MERCHANT) or None
+    is_operator = visit.seat.role == "operator"
+    return Place(
+        merchant=asked,
+        name=names.get(asked, asked) if asked else None,
+        names=names,
+        is_network=asked is None,
+        may_disable=is_operator,
+        may_manage=is_operator and asked is None,
+    )
+
+
+async def somebody(visit: Visit, place: Place, seat: str) -> StaffMember:
+    """Who sits on a seat. Lists of people are short."""
+    async for one in visit.client.staff.list(merchant=place.merchant, page_size=200):
+        if one.seat.id == seat:
+            return one
+    raise NotYours
+
+
+def mail_state(mail: InvitationMail | None) -> str | None:
+    """What became of the mail of an invitation; None if no mail brings it."""
+    if mail is None:
+        return None
+    return "retried" if mail.state == "pending" and mail.attempts else mail.state
