@@ -151,16 +151,22 @@ def problem_page(
 def sign_in_address(request: Request) -> str:
     """Where to sign in, so as to come back here afterwards."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET" or "hx-request" in request.headers:
+    if request.method != "GET" or _is_for_a_part(request):
         return SIGN_IN
     return f"{SIGN_IN}?{urlencode({'next': here})}" if here != "/" else SIGN_IN
 
 
 def _to_sign_in(request: Request) -> Response:
     address = sign_in_address(request)
-    if "hx-request" in request.headers:
+    if _is_for_a_part(request):
         return Response(status_code=401, headers={"HX-Redirect": address})
     return RedirectResponse(address, 303)
+
+
+def _is_for_a_part(request: Request) -> bool:
+    """Whether a script asks, for a part of a page that is open or for what happens."""
+    headers = request.headers
+    return "hx-request" in headers or "x-part" in headers or headers.get("accept") == "text/event-stream"
 
 
 async def _first_step(_request: Request, error: Exception) -> Response:

@@ -36,6 +36,8 @@ from pages.translations import lazy
 router = APIRouter()
 ACTED: list[str] = []
 """The keys with which something was done."""
+FETCHED: list[str] = []
+"""For each time that the live page was fetched, whether it was for its parts."""
 
 
 class Everything(Form):
@@ -109,6 +111,15 @@ async def send(visit: Visiting) -> Response:
     if form.is_valid:
         return visit.redirect("/gallery/form", "Taken")
     return visit.page("gallery/form.html", form=form, action="/gallery", status=form.status)
+
+
+@router.get("/live")
+async def live_page(visit: Visiting) -> Response:
+    """Parts of each kind that are fetched anew."""
+    FETCHED.append(visit.request.headers.get("x-part", "no"))
+    values = [len(FETCHED), 2 * len(FETCHED)]
+    chart = Chart("line", "Fetched", ["first", "second"], [Series("Times", values)])
+    return visit.page("gallery/live.html", times=len(FETCHED), fetched=chart, form=Registration(), asked=Form())
 
 
 @router.get("/form")
