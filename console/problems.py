@@ -43,10 +43,14 @@ SIGN_IN = "/sign-in"
 def refusals(form: Form) -> Iterator[None]:
     """What the gateway refuses within the block is shown in the form, beside the field at fault; then the form is shown again.
 
+    Within it stands what the gateway is asked to do, and nothing else: whatever fails after that is no refusal. The form is valid
+    afterwards if nothing was refused.
+
     ```
     if form.is_valid:
         with refusals(form):
             member = await visit.client.members.create(**form.values, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(f"/members/{member.id}", _("The member is registered."))
     return visit.page("members/new.html", form=form, status=form.status)
     ```
@@ -57,10 +61,10 @@ def refusals(form: Form) -> Iterator[None]:
         raise  # nothing that is typed differently would help
     except APIConnectionError:
         # Whether it has happened nobody knows: sent again with the same key, it happens once.
-        form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+        form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))
     except APIError as error:
-        if error.status >= 500:
-            form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+        if not 400 <= error.status < 500:  # an answer that nobody understands says nothing about what was done
+            form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))
             return
         form.renew_key()
         form.original = str(error)
@@ -68,8 +72,7 @@ def refusals(form: Form) -> Iterator[None]:
     except RejectedError as error:
         form.renew_key()
         form.refuse(None, sentence_of(error.reason, str(error)))
-    except (TongduiError, ValueError, TypeError) as error:
-        form.renew_key()
+    except (TongduiError, ValueError) as error:  # the SDK sends nothing that cannot be meant
         form.original = str(error)
         form.refuse(None, _("The request cannot be built from what was typed."))
 

@@ -135,6 +135,7 @@ async def register(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             member = await visit.client.members.create(**form.values, idempotency_key=form.key)
+        if form.is_valid:
             ACTED.append(member.id)
             return visit.redirect("/gallery/form", f"Registered {member.id}")
     return visit.page("gallery/form.html", form=form, action="/gallery/form", status=form.status)
