@@ -19,6 +19,7 @@ CHECK, EDIT, DO = "check", "edit", "do"
 
 FormT = TypeVar("FormT", bound=Form)
 PreviewT = TypeVar("PreviewT")
+DoneT = TypeVar("DoneT")
 
 
 def step_of(form: Form) -> str:
@@ -30,20 +31,25 @@ def step_of(form: Form) -> str:
 async def confirmed(
     form: FormT,
     check: Callable[[FormT], Awaitable[PreviewT]],
-    act: Callable[[FormT], Awaitable[Response]],
+    act: Callable[[FormT], Awaitable[DoneT]],
+    tell: Callable[[DoneT], Response],
     words: AbstractContextManager[None] | None = None,
 ) -> Response | PreviewT | None:
-    """The answer of what was done, or else what would happen; None if the form itself is to be shown, with what is wrong.
+    """What `tell` says of what was done, or else what would happen; None if the form itself is to be shown, with what is wrong.
 
-    A preview has a new key, so confirming it twice acts once, and a later preview is another request. `words` says some refusals
-    in words of its own.
+    A preview has a new key, so confirming it twice acts once, and a later preview is another request; unless nobody knows what has
+    become of the last one. `words` says some refusals in words of its own.
     """
     if not form.is_valid or step_of(form) == EDIT:
         return None
+    if step_of(form) == DO:
+        done: list[DoneT] = []
+        with refusals(form), words or nullcontext():
+            done.append(await act(form))
+        return tell(done[0]) if done else None
     preview = None
     with refusals(form), words or nullcontext():
-        if step_of(form) == DO:
-            return await act(form)
         preview = await check(form)
+    if preview is not None and not form.is_unanswered:
         form.renew_key()
     return preview

@@ -44,10 +44,14 @@ SIGN_IN = "/sign-in"
 def refusals(form: Form) -> Iterator[None]:
     """What the gateway refuses within the block is shown in the form, beside the field at fault; then the form is shown again.
 
+    Within it stands what the gateway is asked to do, and nothing else: whatever fails after that is no refusal. The form is valid
+    afterwards if nothing was refused.
+
     ```
     if form.is_valid:
         with refusals(form):
             member = await visit.client.members.create(**form.values, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(f"/members/{member.id}", _("The member is registered."))
     return visit.page("members/new.html", form=form, status=form.status)
     ```
@@ -63,10 +67,10 @@ def refusals(form: Form) -> Iterator[None]:
         )
     except APIConnectionError:
         # Whether it has happened nobody knows: sent again with the same key, it happens once.
-        form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+        form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))
     except APIError as error:
-        if error.status >= 500:
-            form.refuse(None, _("The gateway did not answer. Send it again: it will happen only once."))
+        if not 400 <= error.status < 500:  # an answer that nobody understands says nothing about what was done
+            form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))
             return
         form.renew_key()
         form.original = str(error)
@@ -74,8 +78,7 @@ def refusals(form: Form) -> Iterator[None]:
     except RejectedError as error:
         form.renew_key()
         form.refuse(None, sentence_of(error.reason, str(error)))
-    except (TongduiError, ValueError, TypeError) as error:
-        form.renew_key()
+    except (TongduiError, ValueError) as error:  # the SDK sends nothing that cannot be meant
         form.original = str(error)
         form.refuse(None, _("The request cannot be built from what was typed."))
 
@@ -157,16 +160,22 @@ def problem_page(
 def sign_in_address(request: Request) -> str:
     """Where to sign in, so as to come back here afterwards."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET" or "hx-request" in request.headers:
+    if request.method != "GET" or _is_for_a_part(request):
         return SIGN_IN
     return f"{SIGN_IN}?{urlencode({'next': here})}" if here != "/" else SIGN_IN
 
 
 def _to_sign_in(request: Request) -> Response:
     address = sign_in_address(request)
-    if "hx-request" in request.headers:
+    if _is_for_a_part(request):
         return Response(status_code=401, headers={"HX-Redirect": address})
     return RedirectResponse(address, 303)
+
+
+def _is_for_a_part(request: Request) -> bool:
+    """Whether a script asks, for a part of a page that is open or for what happens."""
+    headers = request.headers
+    return "hx-request" in headers or "x-part" in headers or headers.get("accept") == "text/event-stream"
 
 
 async def _first_step(_request: Request, error: Exception) -> Response:

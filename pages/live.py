@@ -12,13 +12,17 @@ from contextlib import suppress
 from starlette.responses import StreamingResponse
 
 _PAUSE_SECONDS = 2.0
-"""Many events of a kind within this time are one: a page does not fetch itself anew for each of a hundred."""
+"""What happens within this time is told at once: a page does not fetch itself anew for each of a hundred events."""
 _SILENCE_SECONDS = 15.0
 ENDED = "session-ended"
+"""The browser's session has ended: nothing more will be told."""
+ANYTHING = "anything"
+"""Nobody knows what has happened: every part looks."""
 
 
 class LiveResponse(StreamingResponse):
-    """Tells the browser the names of events, and the source of each name: `exchange.settled` is `exchange`, too."""
+    """Tells the browser the names of events, each with its source: `exchange.settled` is `exchange`, too. A message has all names
+    of what happened since the last one, so that a page which shows ten of them fetches itself once."""
 
     def __init__(self, names: AsyncIterator[str]) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -35,9 +39,9 @@ async def _told(names: AsyncIterator[str]) -> AsyncIterator[bytes]:
             with suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), _SILENCE_SECONDS)
             heard.clear()
-            told = list(waiting)
+            told = " ".join(waiting)
             waiting.clear()
-            yield "".join(f"event: {name}\ndata: 1\n\n" for name in told).encode() or b": here\n\n"
+            yield f"data: {told}\n\n".encode() if told else b": here\n\n"
             await asyncio.sleep(_PAUSE_SECONDS)
     finally:
         reader.cancel()

@@ -38,6 +38,7 @@ async def terminate(visit: Visiting, agreement: str) -> Response:
                     signature=form.values.get("signature"),
                     idempotency_key=form.key,
                 )
+            if form.is_valid:
                 return visit.redirect(f"/agreements/{agreement}", _("Its end is on the way to the chain."))
     return await _page(visit, found, form)
 

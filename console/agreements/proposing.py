@@ -50,6 +50,7 @@ async def propose(visit: Visiting, kind: str = "exchange") -> Response:
         with refusals(form):
             terms: dict[str, Any] = {**form.sides(), **form.terms()}
             made = await visit.client.agreements.propose(**terms, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(f"/agreements/{made.id}", _("The terms are proposed. The other side sees them now."))
     return _page(visit, form)
 

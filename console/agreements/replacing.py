@@ -30,6 +30,7 @@ async def supersede(visit: Visiting, agreement: str) -> Response:
             made = await visit.client.agreements.supersede(
                 agreement, grace_seconds=form.values["grace_minutes"] * 60, **form.terms(), idempotency_key=form.key
             )
+        if form.is_valid:
             told = _("The new version is proposed. The old one stays in force until both have signed.")
             return visit.redirect(f"/agreements/{made.id}", told)
     return _page(visit, old, form)

@@ -86,6 +86,7 @@ async def sign(visit: Visiting, agreement: str) -> Response:
             signed = await visit.client.agreements.sign(
                 agreement, signature=form.values.get("signature"), idempotency_key=form.key
             )
+        if form.is_valid:
             told = (
                 _("Both sides have signed: it goes to the chain.")
                 if len(signed.signed_by) == 2
@@ -102,6 +103,7 @@ async def withdraw(visit: Visiting, agreement: str) -> Response:
     if form.is_valid:
         with refusals(form):
             ended = await visit.client.agreements.withdraw(agreement, idempotency_key=form.key)
+        if form.is_valid:
             told = _("The proposal is withdrawn.") if ended.state == "withdrawn" else _("The proposal is declined.")
             return visit.redirect(f"/agreements/{agreement}", told)
     return _page(visit, await detail(visit, agreement), form)

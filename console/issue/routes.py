@@ -64,14 +64,16 @@ async def issue(visit: Visiting) -> Response:
         run = await visit.client.issuances.dry_run(Issue(**_instruction(form)))
         return Preview(run.result, next(one for one in programs if one.code == form.values["program"]))
 
-    async def act(form: ByHand) -> Response:
+    async def act(form: ByHand) -> Movement:
         made = await visit.client.issuances.create(**_instruction(form), idempotency_key=form.key, wait=WAIT)
-        made.raise_for_rejection()
+        return made.raise_for_rejection()
+
+    def tell(made: Movement) -> Response:
         message = _("%(points)s %(program)s points are issued.")
         values = {"points": count(made.points), "program": made.program}
         return visit.redirect(member_address(made.member or form.values["member"]), said_of(made, message % values))
 
-    answer = await confirmed(form, check, act)
+    answer = await confirmed(form, check, act, tell)
     return answer if isinstance(answer, Response) else _page(visit, form, programs, answer)
 
 

@@ -48,6 +48,7 @@ async def create(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             made = await visit.client.api_keys.create(**_wanted(form), idempotency_key=form.key)
+        if form.is_valid:
             return visit.page("keys/secret.html", made=made, abilities=_abilities(made), crumbs=[(_("New key"), None)])
     return _new(visit, form)
 
@@ -65,6 +66,7 @@ async def revoke(visit: Visiting, key: str, name: str = "") -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.api_keys.revoke(key, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect("/keys", _("The key is revoked: whoever has it can do nothing any more."))
     return _revoke(visit, key, name, form)
 

@@ -44,15 +44,15 @@ async def code(visit: Visiting, member: str) -> Response:
     """Makes a code with which another merchant draws on the member's points."""
     form = await NewMemberCode.read(visit.request, options=await _programs(visit))
     if form.is_valid:
+        found = await visit.client.members.get(member)
         with refusals(form):
-            found = await visit.client.members.get(member)
             made = await visit.client.members.create_code(
                 member, points=form.values["points"], program=form.values["program"], idempotency_key=form.key
             )
+        if form.is_valid:
             if made.code is None or made.qr is None:
-                return visit.redirect(
-                    member_address(member), _("The code was shown already: make a new one."), tone="warn"
-                )
+                told = _("The code was shown already: make a new one.")
+                return visit.redirect(member_address(member), told, tone="warn")
             return _shown(visit, found, "member", made.code, made.expires_at, _qr(made.qr), made.points, made.program)
     return await _ask(visit, member, form)
 

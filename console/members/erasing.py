@@ -36,6 +36,7 @@ async def erase(visit: Visiting, member: str) -> Response:
             erasure = await visit.client.members.erase(
                 found.id, forfeit_points=form.values["forfeit_points"], idempotency_key=form.key
             )
+        if form.is_valid:
             return visit.redirect("/members", _done(erasure, shown_name(found)))
     return await _ask(visit, found, form)
 

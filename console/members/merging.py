@@ -60,6 +60,7 @@ async def propose(visit: Visiting, member: str) -> Response:
             merge = await visit.client.merges.create(
                 member=member, into=reference_of(form.values["into"]), idempotency_key=form.key
             )
+        if form.is_valid:
             return visit.redirect(f"/members/merges/{merge.id}")
     return await _ask(visit, member, form)
 

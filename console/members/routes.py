@@ -72,6 +72,7 @@ async def register(visit: Visiting) -> Response:
                 reissue=form.values["reissue"],
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             return visit.redirect(member_address(member.id), _("The member is registered."))
     return _new(visit, form)
 
@@ -97,6 +98,7 @@ async def add_number(visit: Visiting, member: str) -> Response:
             await visit.client.members.add_external_id(
                 member, form.values["external_id"], reissue=form.values["reissue"], idempotency_key=form.key
             )
+        if form.is_valid:
             return visit.redirect(member_address(member), _("The member has a further number."))
     return await _one(visit, member, numbers=form)
 
@@ -109,6 +111,7 @@ async def retire_number(visit: Visiting, member: str) -> Response:
         with refusals(form):
             number = form.values["external_id"]
             await visit.client.members.retire_external_id(member, number, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(member_address(member), _("The number %(number)s is retired.") % {"number": number})
     return await _one(visit, member, retiring=form)
 
@@ -120,6 +123,7 @@ async def freeze(visit: Visiting, member: str) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.members.freeze(member, reason=form.values["reason"], idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(member_address(member), _("The member is frozen."))
     return await _one(visit, member, freezing=form)
 

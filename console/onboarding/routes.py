@@ -44,6 +44,7 @@ async def register(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             made = await visit.client.merchants.create(**form.wanted, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(f"/merchants/{made.id}", _("The merchant is on its way to the chain."))
     return _new(visit, form)
 
@@ -62,6 +63,7 @@ async def add_program(visit: Visiting, merchant: str) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.programs.create(merchant=merchant, **form.values, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(f"/merchants/{merchant}", _("The program is on its way to the chain."))
     return await _one(visit, merchant, program=form)
 
@@ -81,6 +83,7 @@ async def invite(visit: Visiting, merchant: str) -> Response:
                 merchant=merchant,
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             if made.link is None:
                 told = _("%(email)s is invited. The link comes by mail, unless it was shown to you before.")
                 return visit.redirect(f"/merchants/{merchant}", told % {"email": made.email})

@@ -43,6 +43,7 @@ async def pause(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             told = await visit.client.operations.pause(form.values["reason"], idempotency_key=form.key)
+        if form.is_valid:
             if told.pause and told.pause.actor.id != f"staff:{visit.person.id}":
                 return visit.redirect("/operations", _("Somebody else has paused the network already."), tone="warn")
             return visit.redirect("/operations", _("The network is paused: no order goes into a batch."))
@@ -70,6 +71,7 @@ async def cancel(visit: Visiting, order: str) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.orders.cancel(order, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect("/operations", _("The order is cancelled. What it had set aside is free."))
     return await _cancel(visit, order, form)
 

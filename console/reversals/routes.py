@@ -61,6 +61,7 @@ async def found(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             matching = await _matching(visit, form.values["movement"])
+        if form.is_valid:
             if len(matching) == 1:
                 return RedirectResponse(f"/reversals/new?movement={matching[0].id}", 303)
             if matching:
@@ -91,13 +92,15 @@ async def give_back(visit: Visiting) -> Response:
     async def check(form: GiveBack) -> DryRun[Movement]:
         return await visit.client.reversals.dry_run(Reverse(**_instruction(form)))
 
-    async def act(form: GiveBack) -> Response:
+    async def act(form: GiveBack) -> Movement:
         made = await visit.client.reversals.create(**_instruction(form), idempotency_key=form.key, wait=WAIT)
-        made.raise_for_rejection()
+        return made.raise_for_rejection()
+
+    def tell(made: Movement) -> Response:
         message = _("It is given back.") if made.is_settled else _("It is on its way back.")
         return visit.redirect(f"/movements/{made.id}", message)
 
-    answer = await confirmed(form, check, act)
+    answer = await confirmed(form, check, act, tell)
     return answer if isinstance(answer, Response) else _page(visit, await original(visit, movement), form, answer)
 
 

@@ -34,6 +34,7 @@ async def book(visit: Visiting, movements: str) -> Response:
                 bank_reference=form.values["bank_reference"],
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             return visit.redirect(f"/settlement/{movements}/{made.id}", _("It is booked, and on its way to the chain."))
     return _page(visit, movements, form, dict(options))
 

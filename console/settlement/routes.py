@@ -63,6 +63,7 @@ async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
         with refusals(form):
             micros = form.values["credit_limit_micros"]
             await visit.client.merchants.set_credit_limit(merchant, micros, idempotency_key=form.key)
+        if form.is_valid:
             told = _("The new credit limit is on its way to the chain.")
             return visit.redirect(f"/settlement/merchants/{merchant}", told)
     return await _merchant(visit, merchant, form)

@@ -59,6 +59,7 @@ async def change_password(guest: Anybody) -> Response:
             session = await guest.client.profile.change_password(
                 password=form.values["password"], new_password=form.values["new_password"]
             )
+        if form.is_valid:
             return go_on_with(guest, session, _onward(guest), _("Your password is changed."))
     return _page(guest, "password", form)
 
@@ -77,6 +78,7 @@ async def begin_second_factor(guest: Anybody) -> Response:
     if form.is_valid:
         with refusals(form):
             app = await guest.client.profile.begin_totp(password=form.values["password"])
+        if form.is_valid:
             picture = Markup(app.qr_svg)  # noqa: S704 (the gateway drew it)
             return _page(guest, "second_factor_app", ConfirmSecondFactor(), secret=app.secret, picture=picture)
     return _page(guest, "second_factor", form)
@@ -90,6 +92,7 @@ async def confirm_second_factor(guest: Anybody) -> Response:
     if form.is_valid:
         with refusals(form):
             done = await guest.client.profile.confirm_totp(one_time_code=form.values["one_time_code"])
+        if form.is_valid:
             onward = _onward(guest)
             work_for(guest, done.session)
             response = _page(guest, "recovery_codes", form, codes=done.recovery_codes, onward=onward)

@@ -78,6 +78,7 @@ async def accept_invitation(guest: Anybody) -> Response:
                     address=guest.address,
                     user_agent=request.headers.get("user-agent"),
                 )
+            if form.is_valid:
                 return go_on_with(guest, session, "/")
         except AuthenticationError:
             form.refuse("password", _("The password or the one-time code is wrong."))
@@ -97,6 +98,7 @@ async def forgotten(guest: Anybody) -> Response:
     if form.is_valid:
         with refusals(form):
             await guest.parts.client(None).password_resets.request(form.values["email"], address=guest.address)
+        if form.is_valid:
             message = _("If somebody here has this address, a mail with a link is on its way.")
             return guest.redirect("/sign-in", message)
     return _plain(guest, "forgotten", form)
@@ -117,6 +119,7 @@ async def choose_new_password(guest: Anybody) -> Response:
             await guest.parts.client(None).password_resets.perform(
                 form.values["token"], password=form.values["password"]
             )
+        if form.is_valid:
             return guest.redirect("/sign-in", _("The password is changed. Sign in with it."))
     return _plain(guest, "new_password", form)
 

@@ -79,15 +79,19 @@ async def sell(visit: Visiting) -> Response:
         assert offer is not None
         return await _preview(visit, offer, await _dry_run(visit, offer, form), form)
 
-    async def act(form: Sale) -> Response:
+    async def act(form: Sale) -> Movement:
         assert offer is not None
         arguments = _arguments(_instruction(visit, offer, form))
-        made = await _collection(visit, offer).create(**arguments, idempotency_key=form.key, wait=_WAIT)
+        made: Movement = await _collection(visit, offer).create(**arguments, idempotency_key=form.key, wait=_WAIT)
+        return made
+
+    def tell(made: Movement) -> Response:
+        assert offer is not None
         response = visit.redirect(f"{_PATH}?{urlencode({'done': made.id, 'offer': offer.id})}")
         remember(visit, response, made.id)
         return response
 
-    answer = await confirmed(form, check, act, plain_words(form, offer) if offer is not None else None)
+    answer = await confirmed(form, check, act, tell, plain_words(form, offer) if offer is not None else None)
     return answer if isinstance(answer, Response) else await _page(visit, form, offers, answer)
 
 

@@ -57,14 +57,16 @@ async def transfer(visit: Visiting) -> Response:
     async def check(form: Gift) -> Movement:
         return (await visit.client.transfers.dry_run(Transfer(**_instruction(form)))).result
 
-    async def act(form: Gift) -> Response:
+    async def act(form: Gift) -> Movement:
         made = await visit.client.transfers.create(**_instruction(form), idempotency_key=form.key, wait=WAIT)
-        made.raise_for_rejection()
+        return made.raise_for_rejection()
+
+    def tell(made: Movement) -> Response:
         message = _("%(points)s %(program)s points have gone to %(recipient)s.")
         values = {"points": count(made.points), "program": made.program, "recipient": form.values["recipient"]}
         return visit.redirect(member_address(made.member or form.values["member"]), said_of(made, message % values))
 
-    answer = await confirmed(form, check, act)
+    answer = await confirmed(form, check, act, tell)
     return answer if isinstance(answer, Response) else _page(visit, form, programs, answer)
 
 

@@ -54,6 +54,7 @@ async def create(visit: Visiting) -> Response:
                 description=form.values["description"] or "",
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             return _secret(visit, made, is_new=True)
     return _new(visit, form)
 
@@ -84,6 +85,7 @@ async def change(visit: Visiting, endpoint: str) -> Response:
                 description=form.values["description"] or "",
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             return visit.redirect(f"/webhooks/{endpoint}", _("The endpoint is changed."))
     return _change(visit, await visit.client.webhook_endpoints.get(endpoint), form)
 
@@ -121,6 +123,7 @@ async def replay(visit: Visiting, endpoint: str) -> Response:
             sent = await visit.client.webhook_endpoints.replay(
                 endpoint, since=form.values["since"], idempotency_key=form.key
             )
+        if form.is_valid:
             told = ngettext("%(num)s event is sent again.", "%(num)s events are sent again.", sent.events)
             return visit.redirect(f"/webhooks/{endpoint}", told % {"num": sent.events})
     return await _one(visit, endpoint, form)

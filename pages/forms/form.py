@@ -15,6 +15,7 @@ from pages.translations import Text as Label
 from pages.translations import gettext as _
 
 KEY = "idempotency_key"
+UNANSWERED = "unanswered"
 _ID = "f-"
 _LONGEST_KEY = 64
 
@@ -100,6 +101,8 @@ class Form:
         self.sent = sent
         self.key = str(uuid.uuid4())
         """What makes it act once, however often it is sent: the Idempotency-Key of what it does."""
+        self.is_unanswered = sent is not None and UNANSWERED in sent
+        """Whether it was sent with this key before and nobody knows what has become of it: it keeps the key then."""
         self.errors: dict[str, str] = {}
         """What is wrong, by field."""
         self.general: list[str] = []
@@ -222,7 +225,12 @@ class Form:
 
     def renew_key(self) -> None:
         """After a refusal: what was refused stays refused, so what is typed now is another request."""
-        self.key = str(uuid.uuid4())
+        self.key, self.is_unanswered = str(uuid.uuid4()), False
+
+    def refuse_unanswered(self, sentence: str) -> None:
+        """Nobody knows whether it has happened: sent again, it has the same key, and happens once."""
+        self.is_unanswered = True
+        self.refuse(None, sentence)
 
     # ---------------------------------------------------------------- what is shown
 

@@ -104,7 +104,7 @@ def test_the_keyboard_gets_to_the_content_first(someone: Callable[..., Person]) 
 
 def test_what_moves_appears_by_itself(site: Site, someone: Callable[..., Person]) -> None:
     page = someone("merchant:admin", language="en").open("/home")
-    expect(page.locator("body")).not_to_have_class("is-offline")
+    expect(page.locator("[data-trouble=connection]")).to_be_empty()
     station = site.merchants["FUEL"].client
     station.members.create(external_id="LIVE-1")
     station.issuances.create(program="FUEL", member="external:LIVE-1", points=77_777, wait=60)

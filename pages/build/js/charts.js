@@ -8,4 +8,4 @@ async function draw(root) {
 }
 
 document.addEventListener("DOMContentLoaded", () => draw(document));
-document.addEventListener("htmx:afterSettle", (event) => draw(event.target));
+document.addEventListener("live:after", (event) => draw(event.target));

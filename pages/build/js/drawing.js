@@ -2,7 +2,7 @@
 import { getInstanceByDom, init } from "./echarts.js";
 
 const quiet = window.matchMedia("(prefers-reduced-motion: reduce)");
-const drawn = new Set();
+const drawn = new WeakSet();
 
 function tokens() {
   const style = getComputedStyle(document.documentElement);
@@ -34,16 +34,15 @@ const KINDS = {
   graph: () => import("./graph.js"),
 };
 
-/** Draws the chart whose numbers stand at this place. */
+/** Draws the chart whose numbers stand at this place, and draws it anew whenever they, its size or the page's colours change. */
 export async function drawChart(place) {
   const canvas = place.querySelector(".chart-canvas");
   if (!place.dataset.chart || !canvas) return;
-  const data = JSON.parse(place.dataset.chart);
-  const { options } = await KINDS[data.kind]();
+  const { options } = await KINDS[JSON.parse(place.dataset.chart).kind]();
   const chart = getInstanceByDom(canvas) ?? init(canvas, null, { renderer: "svg" });
   const paint = () => {
     const token = tokens();
-    chart.setOption(options(data, token, common(token), chart), true);
+    chart.setOption(options(JSON.parse(place.dataset.chart), token, common(token), chart), true);
   };
   paint();
   if (drawn.has(canvas)) return;

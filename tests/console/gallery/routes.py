@@ -36,6 +36,8 @@ from pages.translations import lazy
 router = APIRouter()
 ACTED: list[str] = []
 """The keys with which something was done."""
+FETCHED: list[str] = []
+"""For each time that the live page was fetched, whether it was for its parts."""
 
 
 class Everything(Form):
@@ -111,6 +113,15 @@ async def send(visit: Visiting) -> Response:
     return visit.page("gallery/form.html", form=form, action="/gallery", status=form.status)
 
 
+@router.get("/live")
+async def live_page(visit: Visiting) -> Response:
+    """Parts of each kind that are fetched anew."""
+    FETCHED.append(visit.request.headers.get("x-part", "no"))
+    values = [len(FETCHED), 2 * len(FETCHED)]
+    chart = Chart("line", "Fetched", ["first", "second"], [Series("Times", values)])
+    return visit.page("gallery/live.html", times=len(FETCHED), fetched=chart, form=Registration(), asked=Form())
+
+
 @router.get("/form")
 async def form_page(visit: Visiting) -> Response:
     """A form that the gateway answers."""
@@ -124,6 +135,7 @@ async def register(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             member = await visit.client.members.create(**form.values, idempotency_key=form.key)
+        if form.is_valid:
             ACTED.append(member.id)
             return visit.redirect("/gallery/form", f"Registered {member.id}")
     return visit.page("gallery/form.html", form=form, action="/gallery/form", status=form.status)

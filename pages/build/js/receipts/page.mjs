@@ -236,4 +236,4 @@ function start(root) {
 }
 
 start(document);
-document.addEventListener("htmx:load", (event) => start(event.detail.elt.parentElement ?? event.detail.elt));
+document.addEventListener("live:after", (event) => start(event.target));

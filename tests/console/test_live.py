@@ -1,0 +1,168 @@
+"""What changes while a page is open: what a person has begun stays, one event costs one request, and trouble is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from console.pages import PAGES
+from tests.console.gallery.routes import FETCHED
+from tests.console.served import GALLERY, served
+from tests.console.site import Person, Site
+from tests.gateway.staff import PASSWORD
+from tongdui import Client
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def gallery(site: Site) -> Iterator[str]:
+    with served(site.network.url, (*PAGES, GALLERY)) as url:
+        yield url
+
+
+@pytest.fixture
+def page(someone: Callable[..., Person], gallery: str) -> Page:
+    found = someone("merchant:admin", language="en", at=gallery).open("/gallery/live")
+    found.wait_for_timeout(500)  # connected
+    return found
+
+
+def happen(site: Site, page: Page) -> Locator:
+    """Something happens, and the page has heard it: its plain part shows it."""
+    before = page.locator("#plain-times").inner_text()
+    site.merchants["FUEL"].client.members.create(external_id=f"HEARD-{next(NUMBERS)}")
+    expect(page.locator("#plain-times")).not_to_have_text(before)
+    return page.locator("#plain-times")
+
+
+def times(page: Page, part: str) -> Locator:
+    return page.locator(f"#{part} p").first
+
+
+def catches_up(page: Page, part: str) -> None:
+    """The part shows at least as new a page as the plain one."""
+    newest = "place => Number.parseInt(document.querySelector(place).textContent)"
+    page.wait_for_function(f"part => ({newest})(`#${{part}} p`) >= ({newest})('#plain-times')", arg=part)
+
+
+# -------------------------------------------------------------------- what somebody has begun
+
+
+def test_a_question_stays_open_while_something_happens(site: Site, page: Page) -> None:
+    page.get_by_role("button", name="Erase").click()
+    page.locator("#erase input[name=why]").fill("asked by phone")
+    happen(site, page)
+    expect(page.locator("#erase")).to_have_js_property("open", True)
+    expect(page.locator("#erase input[name=why]")).to_have_value("asked by phone")
+    expect(page.locator("#erase input[name=why]")).to_be_focused()
+    expect(times(page, "question")).not_to_have_text(page.locator("#plain-times").inner_text())
+    page.get_by_role("button", name="Cancel").click()
+    catches_up(page, "question")
+
+
+def test_what_is_typed_stays_while_something_happens(site: Site, page: Page) -> None:
+    field = page.locator("#f-external_id")
+    field.press_sequentially("FC-10")
+    happen(site, page)
+    field.press_sequentially("01")
+    expect(field).to_have_value("FC-1001")
+    page.locator("h1").click()  # what is typed stays, although the field is left
+    happen(site, page)
+    expect(field).to_have_value("FC-1001")
+    field.fill("")
+    page.locator("h1").click()
+    catches_up(page, "fields")
+
+
+def test_chosen_text_stays_chosen_while_something_happens(site: Site, page: Page) -> None:
+    page.locator("#text-words").dblclick(position={"x": 12, "y": 8})
+    chosen = page.evaluate("getSelection().toString()")
+    assert chosen.strip()
+    happen(site, page)
+    assert page.evaluate("getSelection().toString()") == chosen
+    page.locator("h1").click()
+    catches_up(page, "text")
+
+
+def test_focus_and_open_tables_stay_when_a_part_changes(site: Site, page: Page) -> None:
+    page.locator("#drawn summary").click()
+    page.locator("#text a").focus()
+    drawn = page.locator("#drawn svg").element_handle()
+    told = happen(site, page).inner_text()
+    expect(times(page, "text")).to_have_text(told)
+    expect(page.locator("#text a")).to_be_focused()
+    expect(times(page, "drawn")).to_have_text(told)
+    expect(page.locator("#drawn td").first).to_have_text(told.split()[0])
+    expect(page.locator("#drawn details")).to_have_js_property("open", True)
+    assert drawn is not None
+    assert drawn.evaluate("chart => chart.isConnected")
+
+
+# -------------------------------------------------------------------- what it costs
+
+
+def test_one_event_fetches_a_page_once_for_all_its_parts(site: Site, page: Page) -> None:
+    del FETCHED[:]
+    told = happen(site, page).inner_text()
+    for part in ("question", "fields", "text", "drawn"):
+        expect(times(page, part)).to_have_text(told)
+    assert FETCHED == ["yes"]
+
+
+# -------------------------------------------------------------------- trouble
+
+
+def test_a_page_says_that_the_gateway_is_away_and_catches_up(
+    site: Site, someone: Callable[..., Person], gallery: str
+) -> None:
+    visitor = someone("merchant:admin", language="en", at=gallery)
+    visitor.excused.append("503")
+    page = visitor.open("/gallery/live")
+    page.wait_for_timeout(500)
+    page.route("**/gallery/live", lambda route: route.fulfill(status=503, body="away"))
+    site.merchants["FUEL"].client.members.create(external_id=f"HEARD-{next(NUMBERS)}")
+    said = page.locator("[data-trouble=gateway]")
+    expect(said).to_contain_text("The network does not answer")
+    visitor.check("gateway-away")
+    before = page.locator("#plain-times").inner_text()
+    page.unroute("**/gallery/live")
+    expect(page.locator("#plain-times")).not_to_have_text(before)
+    expect(said).to_be_empty()
+
+
+def test_an_idle_page_leads_to_sign_in_when_its_session_ends(
+    site: Site, someone: Callable[..., Person], gallery: str
+) -> None:
+    visitor, token = _own_session(site, someone, gallery)
+    page = visitor.open("/gallery/live")
+    page.wait_for_timeout(500)
+    with Client(site.network.url, token) as client:
+        client.sessions.end()
+    page.wait_for_url("**/sign-in?next=%2Fgallery%2Flive")
+
+
+def test_what_is_typed_survives_the_end_of_the_session(
+    site: Site, someone: Callable[..., Person], gallery: str
+) -> None:
+    visitor, token = _own_session(site, someone, gallery)
+    page = visitor.open("/gallery/live")
+    page.wait_for_timeout(500)
+    page.locator("#f-external_id").fill("FC-1001")
+    with Client(site.network.url, token) as client:
+        client.sessions.end()
+    expect(page.locator("[data-trouble=session]")).to_contain_text("Your session has ended")
+    expect(page.locator("#f-external_id")).to_have_value("FC-1001")
+    visitor.check("session-ended")
+
+
+def _own_session(site: Site, someone: Callable[..., Person], gallery: str) -> tuple[Person, str]:
+    with Client(site.network.url) as client:
+        token = client.sessions.create(email="admin@fuel.example", password=PASSWORD).token
+    assert token is not None
+    visitor = someone("merchant:admin", language="en", token=token, at=gallery)
+    visitor.excused.append("401")
+    return visitor, token
