@@ -11,6 +11,7 @@ from jinja2 import Environment
 from starlette.responses import Response
 
 from console.flow import flow_of
+from console.kinds import kind_name, state_name, state_tone
 from console.registry import FOLDER, Group, Page
 from console.sessions import Seat, SessionCookie, SessionDirectory
 from console.settings import Settings
@@ -52,7 +53,12 @@ class Parts:
         load_catalogues([PAGES_FOLDER, FOLDER, *sorted(path.parent for path in FOLDER.glob("*/zh.po"))])
         load_catalogues([page.folder for page in self.pages])
         self.templates = environment(folders)
-        self.templates.globals["flow_of"] = flow_of
+        self.templates.globals |= {
+            "flow_of": flow_of,
+            "name_of_kind": kind_name,
+            "name_of_state": state_name,
+            "tone_of_state": state_tone,
+        }
         self.cookie = SessionCookie(self.settings)
         self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=40)

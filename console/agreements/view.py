@@ -51,6 +51,8 @@ HAPPENED = {
 KINDS = {"exchange": lazy("Exchange"), "acceptance": lazy("Points for goods")}
 ACTING_TITLES = ("admin", "manager")
 _HISTORY = 100
+SIDES = ("source_merchant", "target_merchant")
+"""Expanded wherever an agreement is shown: the merchants have names."""
 
 
 def now() -> datetime:
@@ -204,7 +206,7 @@ class Detail:
 async def detail(visit: Visit, name: str) -> Detail:
     """One agreement with its history and today's use."""
     client = visit.client
-    agreement = await client.agreements.get(name, expand=["source_merchant", "target_merchant"])
+    agreement = await client.agreements.get(name, expand=SIDES)
     found = shown(visit, agreement, names_in([agreement]))
     own = client.merchants.get(found.own) if found.own else None
     events, use, merchant = await asyncio.gather(

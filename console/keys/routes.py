@@ -13,7 +13,7 @@ from console.merchants import merchant_names
 from console.problems import refusals
 from console.visit import NotYours, Visit, Visiting
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 from tongdui import ApiKey
 
@@ -24,7 +24,7 @@ _ROWS = 50
 @router.get("")
 async def keys(visit: Visiting) -> Response:
     """All keys, newest first."""
-    page = await visit.client.api_keys.list(page_size=_ROWS).page(visit.request.query_params.get(CURSOR) or None)
+    page = await visit.client.api_keys.list(page_size=_ROWS).page(cursor_of(visit.request))
     return visit.page(
         "keys/list.html",
         rows=[(one, _abilities(one)) for one in page.data],

@@ -8,13 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from console.visit import Visit
-from pages.paging import CURSOR
+from pages.paging import cursor_of
+from pages.translations import lazy
 from tongdui import Account, Lot, Member, Merge, Movement, NotFoundError
 
 _LOTS = 50
 _MOVEMENTS = 20
 _MERGES = 20
 _OPEN = ("proposed", "moving")
+SHOWN_STATES = {"active": lazy("Active"), "frozen": lazy("Frozen")}
 KEEPERS = ("admin", "manager", "cashier")
 """Titles whose people register members and do things for them."""
 
@@ -73,7 +75,7 @@ async def whole(visit: Visit, reference: str) -> Whole:
     accounts, movements, merges = await asyncio.gather(
         client.members.accounts(member.id),
         client.movements.list(member=member.id, page_size=_MOVEMENTS, expand=["counterparty"]).page(
-            visit.request.query_params.get(CURSOR) or None
+            cursor_of(visit.request)
         ),
         client.merges.list(member=member.id, page_size=_MERGES).page(),
     )

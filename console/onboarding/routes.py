@@ -10,7 +10,7 @@ from console.onboarding.view import STATES, TONES, joining_of
 from console.problems import refusals
 from console.visit import NotYours, Visit, Visiting
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
@@ -20,7 +20,7 @@ _ROWS = 50
 @router.get("")
 async def merchants(visit: Visiting) -> Response:
     """All merchants, newest first."""
-    page = await visit.client.merchants.list(page_size=_ROWS).page(visit.request.query_params.get(CURSOR) or None)
+    page = await visit.client.merchants.list(page_size=_ROWS).page(cursor_of(visit.request))
     return visit.page(
         "onboarding/list.html",
         merchants=page.data,

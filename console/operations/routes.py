@@ -13,7 +13,7 @@ from console.visit import NotYours, Visit, Visiting
 from pages.clock import now
 from pages.formats import short
 from pages.forms import Form, LongText
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -77,7 +77,7 @@ async def cancel(visit: Visiting, order: str) -> Response:
 @router.get("/quarantine")
 async def quarantine(visit: Visiting) -> Response:
     """Chain events that could not be applied, oldest first."""
-    cursor = visit.request.query_params.get(CURSOR) or None
+    cursor = cursor_of(visit.request)
     page = await visit.client.quarantined_events.list(page_size=_ROWS).page(cursor)
     return visit.page(
         "operations/quarantine.html",

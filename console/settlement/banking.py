@@ -35,9 +35,10 @@ from console.settlement.bank_file import (
 )
 from console.settlement.forms import COLUMNS, Upload, usual_columns
 from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS
-from console.settlement.view import KINDS, Kind, day_after, require, start_of
+from console.settlement.view import KINDS, Kind, require
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
+from pages.filters import start_of
 from pages.forms import Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
@@ -238,7 +239,7 @@ async def _by_reference(client: AsyncClient, lines: Sequence[BankLine]) -> dict[
 
 async def _near(client: AsyncClient, first: date, last: date) -> list[Booked]:
     """What was booked on these days."""
-    days = {"created_from": start_of(first), "created_before": start_of(day_after(last)), "page_size": 200}
+    days = {"created_from": start_of(first), "created_before": start_of(last + timedelta(days=1)), "page_size": 200}
     return [_booked(kind, one) for kind in KINDS.values() async for one in resource_of(client, kind).list(**days)]
 
 

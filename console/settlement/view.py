@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from console.merchants import merchant_names
 from console.visit import NotYours, Visit
 from pages.charts import Chart, money_series
 from pages.formats import day
-from pages.presentation import presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import BankMovement, Merchant, Position, PositionHistory, Statement
@@ -21,15 +19,6 @@ Kind = Literal["deposit", "withdrawal"]
 KINDS: dict[str, Kind] = {"deposits": "deposit", "withdrawals": "withdrawal"}
 STATES = {"pending": lazy("On its way to the chain"), "posted": lazy("Booked"), "failed": lazy("Refused by the chain")}
 TONES = {"pending": "info", "posted": "good", "failed": "bad"}
-LINE_KINDS = {
-    "issue": lazy("Issue"),
-    "redeem": lazy("Redeem"),
-    "exchange": lazy("Exchange"),
-    "spend": lazy("Spend"),
-    "transfer": lazy("Transfer"),
-    "reverse": lazy("Reverse"),
-    "expire": lazy("Expire"),
-}
 _NEWEST = 8
 _DAYS = 30
 _LOW_PERCENT, _CRITICAL_PERCENT = 20, 5
@@ -99,21 +88,3 @@ def require(visit: Visit, *roles: str) -> None:
     """Lets only these roles on. Raises NotYours."""
     if visit.seat.role not in roles:
         raise NotYours
-
-
-def day_or_none(text: str) -> date | None:
-    """A day of an address; None for anything else."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def start_of(on: date) -> datetime:
-    """The moment at which a day of the network begins."""
-    return datetime.combine(on, time(), presentation().zone)
-
-
-def day_after(on: date) -> date:
-    """The next day."""
-    return on + timedelta(days=1)

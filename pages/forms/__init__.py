@@ -19,6 +19,8 @@ from pages.forms.fields import (
     Secret,
     Text,
     Whole,
+    day_of,
+    is_usual,
 )
 from pages.forms.form import BoundField, Form
 
@@ -43,4 +45,6 @@ __all__ = [
     "Secret",
     "Text",
     "Whole",
+    "day_of",
+    "is_usual",
 ]

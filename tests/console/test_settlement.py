@@ -208,7 +208,7 @@ def test_the_operator_sets_a_credit_limit(site: Site) -> None:
 def test_statements_are_shown_and_come_as_a_table(site: Site, statement: str) -> None:
     with site.http(site.seats["merchant:accountant"]) as http:
         assert "¥3.50" in http.get(f"/settlement/statements/{statement}").text
-        for path in (f"/settlement/statements/{statement}/csv", "/settlement/statements/csv?first=2024-01-01"):
+        for path in (f"/settlement/statements/{statement}/csv", "/settlement/statements/csv?from=2024-01-01"):
             table = http.get(path)
             assert table.headers["content-type"].startswith("text/csv")
             assert "3500000" in table.text
