@@ -1,6 +1,7 @@
 """Forms: declared once, they render their fields, read what was typed, and show every refusal beside its field."""
 
 from pages.forms.fields import (
+    MAX_SAFE,
     BasisPoints,
     Choice,
     Choices,
@@ -25,6 +26,7 @@ from pages.forms.fields import (
 from pages.forms.form import BoundField, Form
 
 __all__ = [
+    "MAX_SAFE",
     "BasisPoints",
     "BoundField",
     "Choice",
