@@ -55,3 +55,8 @@ async def found_of(
             raise
         return replace(nothing, filters=replace(filters, mistakes=mistakes))
     return Found(filters, tuple(page.data), pager_of(request, page.next_cursor))
+
+
+async def complete(listing: AsyncPages[ElementT]) -> list[ElementT]:
+    """All of a list, page after page: for what is short, and wrong if a part of it is missing."""
+    return [one async for one in listing]

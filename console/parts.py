@@ -10,6 +10,7 @@ import httpx
 from jinja2 import Environment
 from starlette.responses import Response
 
+from console.directory import Directory
 from console.flow import flow_of
 from console.kinds import kind_name, state_name, state_tone
 from console.registry import FOLDER, Group, Page
@@ -42,6 +43,7 @@ class Parts:
     templates: Environment = field(init=False)
     cookie: SessionCookie = field(init=False)
     sessions: SessionDirectory = field(default_factory=SessionDirectory)
+    directory: Directory = field(default_factory=Directory)
     _transport: httpx.AsyncHTTPTransport = field(init=False)
     _network: Network | None = None
     _network_until: float = 0.0

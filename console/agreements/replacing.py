@@ -7,7 +7,8 @@ from fastapi.responses import Response
 from console.agreements.forms import ReplaceAcceptance, ReplaceExchange, terms_of
 from console.agreements.view import SIDES, Shown, names_in, shown
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import AGREE, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Agreement
@@ -36,8 +37,7 @@ async def supersede(visit: Visiting, agreement: str) -> Response:
 
 
 async def _old(visit: Visit, name: str) -> Shown:
-    if visit.seat.merchant is None:
-        raise NotYours
+    require(visit, AGREE)
     agreement = await visit.client.agreements.get(name, expand=SIDES)
     return shown(visit, agreement, names_in([agreement]))
 

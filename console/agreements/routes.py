@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from console.agreements import ending, proposing, replacing
 from console.agreements.forms import Confirm, Signature
 from console.agreements.view import (
-    ACTING_TITLES,
     HAPPENED,
     KINDS,
     SIDES,
@@ -25,6 +24,7 @@ from console.agreements.view import (
 from console.listing import found_of
 from console.merchants import merchant_names
 from console.problems import refusals
+from console.rights import AGREE, may
 from console.visit import Visit, Visiting
 from pages.filters import read_filters
 from pages.forms import Form
@@ -53,7 +53,7 @@ async def list_agreements(visit: Visiting) -> Response:
         states=STATES,
         kinds=KINDS,
         filters=found.filters,
-        may_act=visit.seat.role == "merchant" and visit.seat.title in ACTING_TITLES,
+        may_act=may(visit, AGREE),
         pager=found.pager,
     )
 

@@ -12,10 +12,11 @@ from console.members.codes import router as codes
 from console.members.erasing import router as erasing
 from console.members.forms import Freeze, NewMember, NewNumber, OldNumber
 from console.members.merging import router as merging
-from console.members.view import SHOWN_STATES, may_keep, may_move, may_number, whole
+from console.members.view import SHOWN_STATES, whole
 from console.naming import ID_PREFIX, member_address, shown_name
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import KEEP_MEMBERS, MOVE_POINTS, NUMBER_MEMBERS, may, require
+from console.visit import Visit, Visiting
 from pages.filters import read_filters
 from pages.forms import Form
 from pages.paging import pager_of
@@ -49,7 +50,7 @@ async def members(visit: Visiting) -> Response:
         pager=found.pager,
         filters=found.filters,
         states=SHOWN_STATES.items(),
-        may_number=may_number(visit),
+        may_number=may(visit, NUMBER_MEMBERS),
     )
 
 
@@ -78,7 +79,7 @@ async def register(visit: Visiting) -> Response:
 
 
 def _new(visit: Visit, form: Form) -> Response:
-    _keeper(visit)
+    require(visit, NUMBER_MEMBERS)
     crumbs = [(_("Register a member"), None)]
     return visit.page("members/new.html", form=form, status=form.status, crumbs=crumbs)
 
@@ -142,19 +143,14 @@ async def _one(visit: Visit, reference: str, **forms: Form) -> Response:
         whole=found,
         name=shown_name(found.member),
         pager=pager_of(visit.request, found.next_cursor),
-        may_keep=may_keep(visit),
-        may_number=may_number(visit),
-        may_move=may_move(visit),
+        may_keep=may(visit, KEEP_MEMBERS),
+        may_number=may(visit, NUMBER_MEMBERS),
+        may_move=may(visit, MOVE_POINTS),
         is_frozen_by_us=visit.seat.merchant in found.is_frozen_by if visit.seat.merchant else bool(found.is_frozen_by),
         crumbs=[(shown_name(found.member), None)],
         plain=Form(),
         **asked,
     )
-
-
-def _keeper(visit: Visit) -> None:
-    if not may_number(visit):
-        raise NotYours
 
 
 # As if they stood here: whoever looks for the routes of a page finds them all.

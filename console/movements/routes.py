@@ -13,9 +13,10 @@ from console.explorer.view import offer_of, text_of
 from console.flow import other_program_of
 from console.kinds import DIRECTIONS, KINDS, STATES
 from console.listing import found_of
+from console.merchants import all_merchants, all_programs
 from console.movements.filters import asked_of, filters_of
 from console.movements.table import file_of
-from console.movements.view import address_of_page, story_of
+from console.movements.view import story_of
 from console.problem_texts import sentence_of
 from console.visit import Visit, Visiting
 from pages.filters import Filters
@@ -68,7 +69,6 @@ async def one(visit: Visiting, movement: str) -> Response:
     allow_connections(visit.request, "https: http:")
     story = await story_of(visit, movement)
     found = story.movement
-    reversals = address_of_page(visit, "reversals")
     return visit.page(
         "movements/one.html",
         story=story,
@@ -76,8 +76,8 @@ async def one(visit: Visiting, movement: str) -> Response:
         offer=offer_of(story.network),
         sentences=SENTENCES,
         reason=sentence_of(found.reason, found.reason) if found.reason else None,
-        reverse_href=f"{reversals}/new?movement={found.id}" if reversals and story.may_reverse else None,
-        may_explore=address_of_page(visit, "explorer") is not None,
+        reverse_href=f"/reversals/new?movement={found.id}" if story.may_give_back else None,
+        may_explore=visit.path_of("explorer") is not None,
         told=[event for event in story.events if event.subject == found.id],
         crumbs=[(short(movement), None)],
     )
@@ -98,16 +98,13 @@ def _listing(visit: Visit, filters: Filters, rows: int) -> AsyncPages[Movement]:
 
 async def _options(visit: Visit) -> dict[str, Any]:
     """What the filters offer. Choosing from names is for as many merchants and programs as one can look through."""
-    merchants, programs = await asyncio.gather(
-        visit.client.merchants.list(page_size=_MERCHANTS).page(),
-        visit.client.programs.list(page_size=_MERCHANTS).page(),
-    )
-    others = [(one.id, one.name) for one in merchants.data if one.id != visit.seat.merchant]
-    names = [(one.code, f"{one.code} · {one.name}") for one in programs.data]
+    merchants, programs = await asyncio.gather(all_merchants(visit), all_programs(visit))
+    others = [(one.id, one.name) for one in merchants if one.id != visit.seat.merchant]
+    names = [(one.code, f"{one.code} · {one.name}") for one in programs]
     return {
         "kinds": list(KINDS.items()),
         "states": list(STATES.items()),
         "directions": list(DIRECTIONS.items()),
-        "merchants": None if merchants.next_cursor else sorted(others, key=lambda pair: pair[1]),
-        "programs": None if programs.next_cursor else sorted(names),
+        "merchants": None if len(merchants) > _MERCHANTS else sorted(others, key=lambda pair: pair[1]),
+        "programs": None if len(programs) > _MERCHANTS else sorted(names),
     }

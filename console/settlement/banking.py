@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from console.merchants import merchant_names
+from console.merchants import all_merchants, all_programs, merchant_names
 from console.problem_texts import sentence_of
+from console.rights import BOOK, require
 from console.settlement.bank_file import (
     BankFile,
     BankFileError,
@@ -38,7 +39,7 @@ from console.settlement.bank_file import (
 )
 from console.settlement.forms import COLUMNS, Upload, usual_columns
 from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS
-from console.settlement.view import KINDS, Kind, require
+from console.settlement.view import KINDS, Kind
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
 from pages.filters import start_of
@@ -102,13 +103,13 @@ def resource_of(client: AsyncClient, kind: Kind) -> Any:
 
 async def ask(visit: Visiting) -> Response:
     """Asks for the file."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     return _ask(visit, Upload(usual_columns()))
 
 
 async def upload(visit: Visiting) -> Response:
     """Reads the file, and shows each line beside what is booked."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     form = await Upload.read(visit.request, usual_columns())
     if not form.is_valid:
         return _ask(visit, form)
@@ -132,7 +133,7 @@ async def upload(visit: Visiting) -> Response:
 
 async def review(visit: Visiting) -> Response:
     """Shows the chosen lines once more, with their sum in words."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     sent = await visit.request.form()
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
@@ -151,7 +152,7 @@ async def review(visit: Visiting) -> Response:
 
 async def book(visit: Visiting) -> Response:
     """Books the lines, each once, and says what became of each."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     form = await Form.read(visit.request)
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
@@ -201,7 +202,7 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
     assert days is not None, "there is a line"
     first, last = form.values.get("first_day") or days[0], form.values.get("last_day") or days[1]
     booked, near, parties = await asyncio.gather(
-        _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit.client)
+        _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit)
     )
     matches = match(file.lines, booked, near, parties)
     shown, hidden = _first_of(matches)
@@ -268,11 +269,12 @@ def _booked(kind: Kind, one: BankMovement) -> Booked:
     return Booked(one.id, kind, one.merchant, one.micros, one.bank_reference, one.state, on)
 
 
-async def _parties(client: AsyncClient) -> list[Party]:
+async def _parties(visit: Visit) -> list[Party]:
+    merchants, programs = await asyncio.gather(all_merchants(visit), all_programs(visit))
     codes: dict[str, tuple[str, ...]] = {}
-    async for program in client.programs.list(page_size=200):
+    for program in programs:
         codes[program.merchant] = (*codes.get(program.merchant, ()), program.code)
-    return [Party(one.id, one.name, codes.get(one.id, ())) async for one in client.merchants.list(page_size=200)]
+    return [Party(one.id, one.name, codes.get(one.id, ())) for one in merchants]
 
 
 def _within(file: BankFile, first: date | None, last: date | None) -> BankFile:

@@ -8,9 +8,12 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.events import events_of
+from console.liquidity import liquidity_of
 from console.listing import found_of
 from console.merchants import merchant_names
 from console.problems import refusals
+from console.rights import OPERATE, SEE_ALL_MONEY, may, require
 from console.settlement import banking
 from console.settlement.bank_file.lines import LONGEST_REFERENCE
 from console.settlement.booking import book, new_booking
@@ -20,9 +23,7 @@ from console.settlement.view import (
     STATES,
     TONES,
     names_for,
-    require,
     standing_of,
-    tone_of,
 )
 from console.visit import Visit, Visiting
 from pages.filters import Filters, read_filters
@@ -44,7 +45,7 @@ async def overview(visit: Visiting) -> Response:
     )
     return visit.page(
         "settlement/positions.html",
-        rows=[(one, names.get(one.merchant, one.merchant), tone_of(one)) for one in page.data],
+        rows=[(one, names.get(one.merchant, one.merchant), liquidity_of(one).tone) for one in page.data],
         pager=pager_of(visit.request, page.next_cursor),
     )
 
@@ -52,14 +53,14 @@ async def overview(visit: Visiting) -> Response:
 @router.get("/merchants/{merchant}")
 async def one_merchant(visit: Visiting, merchant: str) -> Response:
     """One merchant's money, for the network's people."""
-    require(visit, "operator", "treasury", "auditor")
+    require(visit, SEE_ALL_MONEY)
     return await _merchant(visit, merchant)
 
 
 @router.post("/merchants/{merchant}/credit-limit")
 async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
     """Asks the chain for another credit limit."""
-    require(visit, "operator")
+    require(visit, OPERATE)
     form = await CreditLimit.read(visit.request)
     if form.is_valid:
         with refusals(form):
@@ -161,14 +162,14 @@ async def bank_movement(visit: Visiting, movements: str, movement: str) -> Respo
     client = visit.client
     found, events = await asyncio.gather(
         banking.resource_of(client, banking.kind_of(movements)).get(movement),
-        client.events.list(subject=movement, page_size=20).page(),
+        events_of(visit, movement),
     )
     merchant = await client.merchants.get(found.merchant)
     return visit.page(
         "settlement/bank_movement.html",
         one=found,
         merchant=merchant,
-        events=tuple(reversed(events.data)),
+        events=events,
         states=STATES,
         tones=TONES,
         movements=movements,
@@ -184,7 +185,7 @@ async def _merchant(visit: Visit, merchant: str, form: CreditLimit | None = None
     return visit.page(
         "settlement/merchant.html",
         found=found,
-        form=shown if visit.seat.role == "operator" else None,
+        form=shown if may(visit, OPERATE) else None,
         own=own,
         states=STATES,
         tones=TONES,

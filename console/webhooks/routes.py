@@ -9,9 +9,10 @@ from fastapi.responses import Response
 
 from console.listing import found_of
 from console.problems import refusals
+from console.rights import CHANGE_WEBHOOKS, may, require
 from console.visit import Visit, Visiting
 from console.webhooks.forms import Endpoint, Replay, initial_of
-from console.webhooks.view import STATES, TONES, may_change, readable, require_change, types_in_words
+from console.webhooks.view import STATES, TONES, readable, types_in_words
 from pages.clock import now
 from pages.filters import read_filters
 from pages.formats import short
@@ -34,7 +35,7 @@ async def endpoints(visit: Visiting) -> Response:
         endpoints=page.data,
         pager=pager_of(visit.request, page.next_cursor),
         types_in_words=types_in_words,
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
     )
 
 
@@ -153,7 +154,7 @@ async def delivery(visit: Visiting, endpoint: str, event: str) -> Response:
         states=STATES,
         tones=TONES,
         plain=Form(),
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
         crumbs=[(short(endpoint), f"/webhooks/{endpoint}"), (found.type, None)],
     )
 
@@ -188,14 +189,14 @@ async def _one(visit: Visit, endpoint: str, form: Replay | None = None) -> Respo
         plain=Form(),
         renewing=Form(),
         removing=Form(),
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
         now=now(),
         crumbs=[(short(endpoint), None)],
     )
 
 
 def _new(visit: Visit, form: Endpoint) -> Response:
-    require_change(visit)
+    require(visit, CHANGE_WEBHOOKS)
     return visit.page(
         "webhooks/form.html",
         status=form.status,
@@ -206,7 +207,7 @@ def _new(visit: Visit, form: Endpoint) -> Response:
 
 
 def _change(visit: Visit, endpoint: WebhookEndpoint, form: Endpoint) -> Response:
-    require_change(visit)
+    require(visit, CHANGE_WEBHOOKS)
     return visit.page(
         "webhooks/form.html",
         status=form.status,

@@ -184,11 +184,13 @@ def test_money_is_booked_by_hand_after_a_second_look(site: Site, someone: Callab
     page.get_by_text("壹仟贰佰叁拾肆元伍角").wait_for()
     treasurer.check("settlement-book-second")
     assert "ICBC-HAND" not in references(site)
+    page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="确认入账").click()
     assert page.locator("#f-bank_reference-error").inner_text() == "该银行流水号已入账。"
     treasurer.excused.append("409|422")
     page.fill("#f-bank_reference", "ICBC-HAND")
     page.get_by_role("button", name="继续").click()
+    page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="确认入账").click()
     page.get_by_role("heading", name="ICBC-HAND").wait_for()
     assert references(site).count("ICBC-HAND") == 1
