@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from console.merchants import programs_of
 from console.naming import reference_of
-from console.programs import programs_of
 from console.visit import Visit
 from pages.forms import Form
 from pages.translations import gettext as _
@@ -18,7 +18,7 @@ WAIT = 5.0
 
 async def own_programs(visit: Visit) -> list[Program]:
     """The active programs of the person's merchant."""
-    return [program for program in await programs_of(visit) if program.status == "active"]
+    return [program for program in await programs_of(visit, visit.merchant) if program.status == "active"]
 
 
 def said_of(made: Movement, done: str) -> str:

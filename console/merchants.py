@@ -1,10 +1,28 @@
-"""The names of merchants: ids are for machines."""
+"""Merchants and programs of the network, for pages that name them: ids are for machines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from console.visit import Visit
+from tongdui import Merchant, Program
+
+
+async def all_merchants(visit: Visit) -> Sequence[Merchant]:
+    """Every merchant of the network."""
+    return await visit.parts.directory.merchants(visit.client)
 
 
 async def merchant_names(visit: Visit) -> dict[str, str]:
     """The name of every merchant of the network, by id."""
-    return {one.id: one.name async for one in visit.client.merchants.list(page_size=200)}
+    return {one.id: one.name for one in await all_merchants(visit)}
+
+
+async def all_programs(visit: Visit) -> Sequence[Program]:
+    """Every program of the network."""
+    return await visit.parts.directory.programs(visit.client)
+
+
+async def programs_of(visit: Visit, merchant: str) -> list[Program]:
+    """The programs of a merchant, whatever their state."""
+    return [program for program in await all_programs(visit) if program.merchant == merchant]

@@ -10,7 +10,9 @@ import httpx
 from jinja2 import Environment
 from starlette.responses import Response
 
+from console.directory import Directory
 from console.flow import flow_of
+from console.kinds import kind_name, state_name, state_tone
 from console.registry import FOLDER, Group, Page
 from console.sessions import Seat, SessionCookie, SessionDirectory
 from console.settings import Settings
@@ -41,6 +43,7 @@ class Parts:
     templates: Environment = field(init=False)
     cookie: SessionCookie = field(init=False)
     sessions: SessionDirectory = field(default_factory=SessionDirectory)
+    directory: Directory = field(default_factory=Directory)
     _transport: httpx.AsyncHTTPTransport = field(init=False)
     _network: Network | None = None
     _network_until: float = 0.0
@@ -54,7 +57,12 @@ class Parts:
         load_catalogues([PAGES_FOLDER, FOLDER, *sorted(path.parent for path in FOLDER.glob("*/zh.po"))])
         load_catalogues([page.folder for page in self.pages])
         self.templates = environment(folders)
-        self.templates.globals["flow_of"] = flow_of
+        self.templates.globals |= {
+            "flow_of": flow_of,
+            "name_of_kind": kind_name,
+            "name_of_state": state_name,
+            "tone_of_state": state_tone,
+        }
         self.cookie = SessionCookie(self.settings)
         self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=40)

@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 from pages.presentation import presentation
 from pages.translations import gettext as _
 
-MICROS = 1_000_000
+MICROS_DIGITS = 6
+MICROS = 10**MICROS_DIGITS
 MINUS = "\N{MINUS SIGN}"
 _SHOWN_OF_ID = 6
 

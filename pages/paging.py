@@ -19,9 +19,14 @@ class Pager:
     next: str | None
 
 
+def cursor_of(request: Request) -> str | None:
+    """Which page of the list this request asks for; None for the first."""
+    return request.query_params.get(CURSOR) or None
+
+
 def pager_of(request: Request, next_cursor: str | None) -> Pager:
     """The pager below a list, of which this request shows one page."""
-    first = address_with(request, {CURSOR: None}) if request.query_params.get(CURSOR) else None
+    first = address_with(request, {CURSOR: None}) if cursor_of(request) else None
     following = address_with(request, {CURSOR: next_cursor}) if next_cursor else None
     return Pager(first, following)
 

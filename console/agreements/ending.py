@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi.responses import Response
 
 from console.agreements.forms import End
 from console.agreements.view import Detail, detail, now
-from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.confirming import DO, confirmed, step_of
+from console.rights import AGREE, require
+from console.visit import Visit, Visiting
 from pages.translations import gettext as _
 from tongdui.encoding import hex_of
 from tongdui.orders import Domain, termination_digest
@@ -17,35 +19,49 @@ from tongdui.orders import Domain, termination_digest
 
 async def ask(visit: Visiting, agreement: str) -> Response:
     """When is it to end?"""
-    return await _page(visit, await _found(visit, agreement), End())
+    return _page(visit, await _found(visit, agreement), End())
 
 
 async def terminate(visit: Visiting, agreement: str) -> Response:
-    """Shows once more what will happen; the second time it does it."""
+    """Shows once more what will happen, or does it."""
     found = await _found(visit, agreement)
-    form = await End.read(visit.request)
-    end: datetime | None = form.values.get("effective_at")
-    if form.is_valid and end is not None and end >= found.shown.ends:
-        form.refuse("effective_at", _("It ends no later than that already."))
-    if form.is_valid and form.values.get("reviewed"):
-        if found.keeps_own_key and not form.values.get("signature"):
-            form.refuse("signature", _("Sign it with your own key, and paste the signature."))
-        else:
-            with refusals(form):
-                await visit.client.agreements.terminate(
-                    agreement,
-                    effective_at=_signed_end(form),
-                    signature=form.values.get("signature"),
-                    idempotency_key=form.key,
-                )
-            if form.is_valid:
-                return visit.redirect(f"/agreements/{agreement}", _("Its end is on the way to the chain."))
-    return await _page(visit, found, form)
+    form = await End.read(visit.request, {"end": found.shown.ends})
+
+    async def check(form: End) -> Preview:
+        return await _preview(visit, found, form)
+
+    async def act(form: End) -> None:
+        await visit.client.agreements.terminate(
+            agreement,
+            effective_at=_signed_end(form),
+            signature=form.values["signature"],
+            idempotency_key=form.key,
+        )
+
+    def tell(_done: None) -> Response:
+        return visit.redirect(f"/agreements/{agreement}", _("Its end is on the way to the chain."))
+
+    if form.is_valid and step_of(form) == DO and found.keeps_own_key and not form.values["signature"]:
+        form.refuse("signature", _("Sign it with your own key, and paste the signature."))
+    answer = await confirmed(form, check, act, tell)
+    if isinstance(answer, Response):
+        return answer
+    if answer is None and "signature" in form.errors and "effective_at" in form.values:
+        answer = await _preview(visit, found, form)
+    return _page(visit, found, form, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen. `digest` is what the merchant's own key has to sign."""
+
+    end: datetime | None
+    at_once: bool
+    digest: str | None
 
 
 async def _found(visit: Visit, agreement: str) -> Detail:
-    if visit.seat.merchant is None:
-        raise NotYours
+    require(visit, AGREE)
     return await detail(visit, agreement)
 
 
@@ -57,24 +73,24 @@ def _signed_end(form: End) -> datetime | None:
     return end
 
 
-async def _page(visit: Visit, found: Detail, form: End) -> Response:
-    agreement = found.shown.agreement
-    is_second = form.is_sent and "effective_at" not in form.errors
-    end: datetime | None = form.values.get("effective_at")
-    digest = None
-    if is_second and found.keeps_own_key and agreement.number is not None:
+async def _preview(visit: Visit, found: Detail, form: End) -> Preview:
+    end: datetime | None = form.values["effective_at"]
+    number, digest = found.shown.agreement.number, None
+    if found.keeps_own_key and number is not None:
         network = await visit.network()
         seconds = int(end.timestamp()) if end else 0
-        digest = hex_of(termination_digest(Domain(network.chain_id, network.contract), agreement.number, seconds))
+        digest = hex_of(termination_digest(Domain(network.chain_id, network.contract), number, seconds))
+    return Preview(end, end is None or end <= now(), digest)
+
+
+def _page(visit: Visit, found: Detail, form: End, preview: Preview | None = None) -> Response:
+    agreement = found.shown.agreement
     return visit.page(
         "agreements/terminate.html",
         form=form,
         detail=found,
         one=found.shown,
-        is_second=is_second,
-        end=end,
-        at_once=end is None or end <= now(),
-        digest=digest,
+        preview=preview,
         status=form.status,
         crumbs=[(found.shown.title, f"/agreements/{agreement.id}"), (_("Terminate"), None)],
     )

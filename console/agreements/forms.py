@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from pages.formats import basis_points
-from pages.forms import BasisPoints, Choice, Choices, Flag, Form, Hidden, Moment, Money, Points, Ratio, Text, Whole
+from pages.forms import BasisPoints, Choice, Choices, Flag, Form, Moment, Money, Points, Ratio, Text, Whole
 from pages.presentation import presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
@@ -173,13 +173,15 @@ class End(Form):
     effective_at = Moment(
         lazy("Ends"), required=False, hint=lazy("At once, if it is empty. It can only end earlier than agreed.")
     )
-    reviewed = Hidden("", required=False)
     signature = Text(
         lazy("Signature"), longest=132, required=False, hint=lazy("65 bytes in hexadecimal, as the SDK makes it.")
     )
 
     def check(self) -> None:
-        """A signature, if there is one, looks like one."""
+        """It is earlier than agreed. A signature, if there is one, looks like one."""
+        end = self.values["effective_at"]
+        if end is not None and end >= self.initial["end"]:
+            self.refuse("effective_at", _("It ends no later than that already."))
         check_signature(self)
 
 

@@ -18,9 +18,10 @@ from console.agreements.forms import (
     options_of,
 )
 from console.agreements.view import cycle_graph, cycle_sentence, differences, now, sentences_of_preview
-from console.merchants import merchant_names
+from console.merchants import all_merchants, all_programs, merchant_names
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import AGREE, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Agreement
@@ -106,9 +107,10 @@ async def _asked(
     with refusals(form):
         asked: dict[str, Any] = {**sides, **terms, "points": points, "supersedes": old}
         seen = await visit.client.agreements.preview(**asked)
-        rates, merchants = await asyncio.gather(visit.client.agreements.rates(), merchant_names(visit))
-        found = {"said": sentences_of_preview(seen, visit.merchant, merchants), "preview": seen, "cycle": None}
+        names = await merchant_names(visit)
+        found = {"said": sentences_of_preview(seen, visit.merchant, names), "preview": seen, "cycle": None}
         if seen.cycle is not None:
+            rates = await visit.client.agreements.rates()
             label = str(terms["rate"]) if "rate" in terms else ""
             new = (seen.source_program, seen.target_program or "", label)
             found["cycle"] = (cycle_sentence(seen.cycle), cycle_graph(seen.cycle, rates, new), seen.cycle.is_allowed)
@@ -117,10 +119,8 @@ async def _asked(
 
 async def _choices(visit: Visit, form_class: type[Form]) -> tuple[Mapping[str, Any], set[str]]:
     """What the form offers, and what of it makes a side the person's own."""
-    if visit.seat.merchant is None:
-        raise NotYours
-    programs = [one async for one in visit.client.programs.list(page_size=200)]
-    merchants = [one async for one in visit.client.merchants.list(page_size=200)]
+    require(visit, AGREE)
+    programs, merchants = await asyncio.gather(all_programs(visit), all_merchants(visit))
     own = {visit.merchant, *(one.code for one in programs if one.merchant == visit.merchant)}
     return options_of(form_class, programs, merchants, visit.merchant), own
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi.responses import Response
 
 from console.agreements.forms import ReplaceAcceptance, ReplaceExchange, terms_of
-from console.agreements.view import Shown, names_in, shown
+from console.agreements.view import SIDES, Shown, names_in, shown
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import AGREE, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Agreement
@@ -37,9 +38,8 @@ async def supersede(visit: Visiting, agreement: str) -> Response:
 
 
 async def _old(visit: Visit, name: str) -> Shown:
-    if visit.seat.merchant is None:
-        raise NotYours
-    agreement = await visit.client.agreements.get(name, expand=["source_merchant", "target_merchant"])
+    require(visit, AGREE)
+    agreement = await visit.client.agreements.get(name, expand=SIDES)
     return shown(visit, agreement, names_in([agreement]))
 
 

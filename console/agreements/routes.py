@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from console.agreements import ending, proposing, replacing
 from console.agreements.forms import Confirm, Signature
 from console.agreements.view import (
-    ACTING_TITLES,
     HAPPENED,
     KINDS,
+    SIDES,
     STATES,
     Detail,
     detail,
@@ -21,39 +21,40 @@ from console.agreements.view import (
     sentences_of,
     shown,
 )
+from console.listing import found_of
 from console.merchants import merchant_names
 from console.problems import refusals
+from console.rights import AGREE, may
 from console.visit import Visit, Visiting
+from pages.filters import read_filters
 from pages.forms import Form
-from pages.paging import pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
 _PAGE = 25
+_LONGEST_CODE = 12
 
 
 @router.get("")
-async def list_agreements(
-    visit: Visiting, state: str = "", kind: str = "", program: str = "", cursor: str | None = None
-) -> Response:
+async def list_agreements(visit: Visiting) -> Response:
     """All agreements, newest first."""
-    wanted = visit.client.agreements.list(
-        state=state if state in STATES else None,
-        kind=kind if kind in KINDS else None,
-        program=program.strip().upper() or None,
-        expand=["source_merchant", "target_merchant"],
-        page_size=_PAGE,
+    filters = read_filters(
+        visit.request.query_params, choices={"state": STATES, "kind": KINDS}, texts={"program": _LONGEST_CODE}
     )
-    page = await wanted.page(cursor)
-    names = names_in(page.data)
+    wanted = {**filters.asked, "program": filters["program"].upper() or None}
+    found = await found_of(
+        visit.request, filters, lambda: visit.client.agreements.list(**wanted, expand=SIDES, page_size=_PAGE)
+    )
+    names = names_in(found.rows)
     return visit.page(
         "agreements/agreements.html",
-        rows=[shown(visit, one, names) for one in page.data],
+        status=found.filters.status,
+        rows=[shown(visit, one, names) for one in found.rows],
         states=STATES,
         kinds=KINDS,
-        chosen={"state": state, "kind": kind, "program": program},
-        may_act=visit.seat.role == "merchant" and visit.seat.title in ACTING_TITLES,
-        pager=pager_of(visit.request, page.next_cursor),
+        filters=found.filters,
+        may_act=may(visit, AGREE),
+        pager=found.pager,
     )
 
 

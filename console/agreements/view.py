@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from console.events import events_of
+from console.rights import AGREE, may
 from console.visit import Visit
 from pages.charts import Edge, Graph, Node
 from pages.formats import basis_points, count, moment, money
@@ -49,8 +51,8 @@ HAPPENED = {
     "agreement.terminated": lazy("The chain has moved its end closer"),
 }
 KINDS = {"exchange": lazy("Exchange"), "acceptance": lazy("Points for goods")}
-ACTING_TITLES = ("admin", "manager")
-_HISTORY = 100
+SIDES = ("source_merchant", "target_merchant")
+"""Expanded wherever an agreement is shown: the merchants have names."""
 
 
 def now() -> datetime:
@@ -169,8 +171,7 @@ class Shown:
 
 def shown(visit: Visit, agreement: Agreement, names: Mapping[str, str]) -> Shown:
     """An agreement as the visitor sees it."""
-    may_act = visit.seat.role == "merchant" and visit.seat.title in ACTING_TITLES
-    return Shown(agreement, visit.seat.merchant, may_act, names)
+    return Shown(agreement, visit.seat.merchant, may(visit, AGREE), names)
 
 
 def names_in(agreements: Sequence[Agreement]) -> dict[str, str]:
@@ -204,16 +205,16 @@ class Detail:
 async def detail(visit: Visit, name: str) -> Detail:
     """One agreement with its history and today's use."""
     client = visit.client
-    agreement = await client.agreements.get(name, expand=["source_merchant", "target_merchant"])
+    agreement = await client.agreements.get(name, expand=SIDES)
     found = shown(visit, agreement, names_in([agreement]))
     own = client.merchants.get(found.own) if found.own else None
     events, use, merchant = await asyncio.gather(
-        client.events.list(subject=name, page_size=_HISTORY).page(),
+        events_of(visit, name),
         client.agreements.use(name) if agreement.number else _nothing(),
         own or _nothing(),
         return_exceptions=False,
     )
-    return Detail(found, tuple(reversed(events.data)), use, merchant)
+    return Detail(found, events, use, merchant)
 
 
 async def _nothing() -> None:

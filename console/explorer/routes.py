@@ -11,7 +11,7 @@ from console.explorer.sentences import SENTENCES
 from console.explorer.view import address_of_sought, moment_of_day, network_of, offer_of, text_of
 from console.visit import Anybody
 from pages.formats import short
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.security import allow_connections
 from pages.translations import gettext as _
 
@@ -28,7 +28,7 @@ async def batches(guest: Anybody) -> Response:
     if address := address_of_sought(sought):
         return RedirectResponse(address, 303)
     network = await network_of(guest)
-    page = await guest.client.batches.list(page_size=_ROWS).page(guest.request.query_params.get(CURSOR) or None)
+    page = await guest.client.batches.list(page_size=_ROWS).page(cursor_of(guest.request))
     return guest.page(
         "explorer/batches.html",
         status=422 if sought else 200,
@@ -44,9 +44,7 @@ async def batch(guest: Anybody, number: int) -> Response:
     """One batch with its entries, as far as the person may see them."""
     entries = guest.client.entries.list(batch=number, page_size=_ROWS)
     await network_of(guest)
-    found, page = await asyncio.gather(
-        guest.client.batches.get(number), entries.page(guest.request.query_params.get(CURSOR) or None)
-    )
+    found, page = await asyncio.gather(guest.client.batches.get(number), entries.page(cursor_of(guest.request)))
     return guest.page(
         "explorer/batch.html",
         batch=found,

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from console.programs import programs_of
+from console.liquidity import Liquidity, liquidity_of
+from console.merchants import programs_of
 from console.visit import Visit
 from pages.charts import Chart, money_series
 from pages.formats import axis_day
@@ -18,7 +19,6 @@ from tongdui import Activity, Attention, Circulation, Movement, Partner, Positio
 _NEWEST = 8
 _DAYS = 30
 _PARTNERS = 100
-_LOW_PERCENT, _CRITICAL_PERCENT = 20, 5
 
 _DOINGS = {
     ("issue", "in"): lazy("Issued"),
@@ -81,23 +81,9 @@ class Overview:
     movements: Sequence[Movement]
 
     @property
-    def tone(self) -> str:
-        """Whether the liquidity is all right: good, warn or bad."""
-        limit = self.position.credit_limit_micros
-        left = self.position.liquidity_micros * 100
-        if left <= limit * _CRITICAL_PERCENT:
-            return "bad"
-        return "warn" if left <= limit * _LOW_PERCENT else "good"
-
-    @property
-    def left(self) -> int:
-        """How much of the whole is left, for the meter."""
-        return max(self.position.liquidity_micros, 0)
-
-    @property
-    def whole(self) -> int:
-        """What the meter of the liquidity is measured against: the credit limit, and the position where that is above zero."""
-        return max(self.position.credit_limit_micros + max(self.position.position_micros, 0), 1)
+    def liquidity(self) -> Liquidity:
+        """What is left of it."""
+        return liquidity_of(self.position)
 
 
 async def overview(visit: Visit) -> Overview:
@@ -109,7 +95,7 @@ async def overview(visit: Visit) -> Overview:
         asyncio.gather(
             client.positions.get(merchant),
             client.positions.history(merchant, days=_DAYS),
-            programs_of(visit),
+            programs_of(visit, merchant),
         ),
         asyncio.gather(
             client.activity.list(first_day=today, last_day=today).page(),

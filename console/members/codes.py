@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from console.by_hand import own_programs, program_options
 from console.members.forms import NewMemberCode
-from console.members.view import may_number
 from console.naming import member_address, shown_name
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import NUMBER_MEMBERS, require
+from console.visit import Visit, Visiting
 from pages.clock import seconds_until
 from pages.forms import Form
 from pages.translations import gettext as _
@@ -58,8 +58,7 @@ async def code(visit: Visiting, member: str) -> Response:
 
 
 async def _programs(visit: Visit) -> dict[str, dict[str, str]]:
-    if not may_number(visit):
-        raise NotYours
+    require(visit, NUMBER_MEMBERS)
     return program_options(await own_programs(visit))
 
 

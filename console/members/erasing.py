@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.members.forms import Erase
-from console.members.view import may_keep
 from console.naming import member_address, shown_name
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import KEEP_MEMBERS, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Erasure, Member, NotFoundError
@@ -48,8 +48,7 @@ def _done(erasure: Erasure, name: str) -> str:
 
 
 async def _ask(visit: Visit, member: Member, form: Form) -> Response:
-    if not may_keep(visit):
-        raise NotYours
+    require(visit, KEEP_MEMBERS)
     accounts = [one for one in await visit.client.members.accounts(member.id) if one.posted]
     return visit.page(
         "members/erase.html",

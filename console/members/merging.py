@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.members.forms import MergeInto
-from console.members.view import may_number
 from console.naming import member_address, reference_of, shown_name
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import NUMBER_MEMBERS, may, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.translations import gettext as _
 from tongdui import Member, NotFoundError
@@ -66,8 +66,7 @@ async def propose(visit: Visiting, member: str) -> Response:
 
 
 async def _ask(visit: Visit, reference: str, form: Form) -> Response:
-    if not may_number(visit):
-        raise NotYours
+    require(visit, NUMBER_MEMBERS)
     member = await visit.client.members.get(reference)
     crumbs = [(shown_name(member), member_address(member.id)), (_("Merge"), None)]
     return visit.page("members/ask_merge.html", form=form, member=member, status=form.status, crumbs=crumbs)
@@ -85,7 +84,7 @@ async def _show(visit: Visit, reference: str, form: Form) -> Response:
         ending_name=shown_name(ending) if ending else merge.member,
         staying_name=shown_name(staying) if staying else merge.into,
         form=form,
-        may_decide=may_number(visit) and visit.seat.merchant == merge.merchant,
+        may_decide=may(visit, NUMBER_MEMBERS) and visit.seat.merchant == merge.merchant,
         crumbs=[(_("Merge"), None)],
     )
 

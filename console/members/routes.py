@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
+from console.listing import found_of
 from console.members.codes import router as codes
 from console.members.erasing import router as erasing
 from console.members.forms import Freeze, NewMember, NewNumber, OldNumber
 from console.members.merging import router as merging
-from console.members.view import may_keep, may_move, may_number, whole
+from console.members.view import SHOWN_STATES, whole
 from console.naming import ID_PREFIX, member_address, shown_name
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import KEEP_MEMBERS, MOVE_POINTS, NUMBER_MEMBERS, may, require
+from console.visit import Visit, Visiting
+from pages.filters import read_filters
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import pager_of
 from pages.translations import gettext as _
-from tongdui import BadRequestError, UnprocessableError
 
 router = APIRouter()
 _ROWS = 50
+_LONGEST = 64
 
 
 @router.get("")
 async def members(visit: Visiting) -> Response:
     """The list, newest first; searched, in the order of the numbers."""
-    query = visit.request.query_params
-    search, state = (query.get("search") or "").strip(), query.get("state") or None
+    filters = read_filters(visit.request.query_params, choices={"state": SHOWN_STATES}, texts={"search": _LONGEST})
+    search = filters["search"]
     if search.startswith(ID_PREFIX):
         return RedirectResponse(member_address(search), 303)
-    is_address = search.lower().startswith("0x")
-    mistake, page = None, None
-    try:
-        page = await visit.client.members.list(
-            prefix=search if search and not is_address else None,
-            address=search if is_address else None,
-            state=state if state in ("active", "frozen") else None,
-            page_size=_ROWS,
-        ).page(query.get(CURSOR) or None)
-    except (UnprocessableError, BadRequestError):
-        mistake = _("No number looks like this.")
+    # Addresses are for the network's people; a merchant's own numbers may begin in any way.
+    by = "address" if visit.seat.merchant is None and search.lower().startswith("0x") else "prefix"
+    asked: dict[str, Any] = {"state": filters.asked.get("state"), by: search or None}
+    found = await found_of(
+        visit.request,
+        filters,
+        lambda: visit.client.members.list(**asked, page_size=_ROWS),
+        {"q": "search", "address": "search"},
+    )
     return visit.page(
         "members/list.html",
-        status=422 if mistake else 200,
-        members=page.data if page else (),
-        pager=pager_of(visit.request, page.next_cursor if page else None),
-        search=search,
-        state=state,
-        mistake=mistake,
-        may_number=may_number(visit),
+        status=found.filters.status,
+        members=found.rows,
+        pager=found.pager,
+        filters=found.filters,
+        states=SHOWN_STATES.items(),
+        may_number=may(visit, NUMBER_MEMBERS),
     )
 
 
@@ -78,7 +80,7 @@ async def register(visit: Visiting) -> Response:
 
 
 def _new(visit: Visit, form: Form) -> Response:
-    _keeper(visit)
+    require(visit, NUMBER_MEMBERS)
     crumbs = [(_("Register a member"), None)]
     return visit.page("members/new.html", form=form, status=form.status, crumbs=crumbs)
 
@@ -145,19 +147,14 @@ async def _one(visit: Visit, reference: str, **forms: Form) -> Response:
         whole=found,
         name=shown_name(found.member),
         pager=pager_of(visit.request, found.next_cursor),
-        may_keep=may_keep(visit),
-        may_number=may_number(visit),
-        may_move=may_move(visit),
+        may_keep=may(visit, KEEP_MEMBERS),
+        may_number=may(visit, NUMBER_MEMBERS),
+        may_move=may(visit, MOVE_POINTS),
         is_frozen_by_us=visit.seat.merchant in found.is_frozen_by if visit.seat.merchant else bool(found.is_frozen_by),
         crumbs=[(shown_name(found.member), None)],
         plain=Form(),
         **asked,
     )
-
-
-def _keeper(visit: Visit) -> None:
-    if not may_number(visit):
-        raise NotYours
 
 
 # As if they stood here: whoever looks for the routes of a page finds them all.

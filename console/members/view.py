@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from console.listing import complete
 from console.visit import Visit
-from pages.paging import CURSOR
+from pages.paging import cursor_of
+from pages.translations import lazy
 from tongdui import Account, Lot, Member, Merge, Movement, NotFoundError
 
 _LOTS = 50
 _MOVEMENTS = 20
-_MERGES = 20
 _OPEN = ("proposed", "moving")
-KEEPERS = ("admin", "manager", "cashier")
-"""Titles whose people register members and do things for them."""
+SHOWN_STATES = {"active": lazy("Active"), "frozen": lazy("Frozen")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +51,6 @@ class Whole:
         return frozenset(freeze.merchant for freeze in self.member.freezes)
 
 
-def may_keep(visit: Visit) -> bool:
-    """Whether the person does things for members: freezes, erases."""
-    return visit.seat.role == "operator" or may_number(visit)
-
-
-def may_number(visit: Visit) -> bool:
-    """Whether the person registers members, gives them numbers and codes, and merges them."""
-    return visit.seat.merchant is not None and visit.seat.title in KEEPERS
-
-
-def may_move(visit: Visit) -> bool:
-    """Whether the person issues and transfers points by hand."""
-    return visit.seat.merchant is not None and visit.seat.title in KEEPERS[:2]
-
-
 async def whole(visit: Visit, reference: str) -> Whole:
     """Asks the gateway for one member. Raises NotFoundError."""
     client = visit.client
@@ -73,15 +58,20 @@ async def whole(visit: Visit, reference: str) -> Whole:
     accounts, movements, merges = await asyncio.gather(
         client.members.accounts(member.id),
         client.movements.list(member=member.id, page_size=_MOVEMENTS, expand=["counterparty"]).page(
-            visit.request.query_params.get(CURSOR) or None
+            cursor_of(visit.request)
         ),
-        client.merges.list(member=member.id, page_size=_MERGES).page(),
+        _merges(visit, member),
     )
     balances, freezers = await asyncio.gather(
         asyncio.gather(*(_balance(visit, account) for account in accounts)), _freezers(visit, member)
     )
-    shown = [merge for merge in merges.data if merge.state in _OPEN]
-    return Whole(member, balances, movements.data, movements.next_cursor, shown, freezers)
+    return Whole(member, balances, movements.data, movements.next_cursor, merges, freezers)
+
+
+async def _merges(visit: Visit, member: Member) -> list[Merge]:
+    """Those that are still open."""
+    lists = (complete(visit.client.merges.list(state=state, member=member.id, page_size=200)) for state in _OPEN)
+    return [merge for merges in await asyncio.gather(*lists) for merge in merges]
 
 
 async def _balance(visit: Visit, account: Account) -> Balance:

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.events import events_of
 from console.explorer.view import text_of
+from console.given_back import GivenBack, given_back, may_give_back
 from console.visit import Visit
 from tongdui import Event, Lot, Movement, Network, NotFoundError, Receipt
 
 EXPANDED = ("merchant", "giver", "receiver", "counterparty", "agreement", "order", "recipient", "reverses")
-_REVERSALS = 50
-_EVENTS = 50
 _LOTS = 200
 _MAKES_LOTS = frozenset({"issuance", "exchange", "transfer"})
-_TAKER_REVERSES = frozenset({"exchange", "spend"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +24,11 @@ class Story:
 
     movement: Movement
     network: Network
-    reversals: Sequence[Movement]
+    given_back: GivenBack
     events: Sequence[Event]
     lot: Lot | None
     receipt: Receipt | None
-    may_reverse: bool
+    may_give_back: bool
 
     @property
     def receipt_text(self) -> str | None:
@@ -52,30 +51,19 @@ async def story_of(visit: Visit, identifier: str) -> Story:
     movement = await client.movements.get(identifier, expand=EXPANDED)
     network, reversals, events, lot, receipt = await asyncio.gather(
         visit.network(),
-        _reversals(visit, movement),
+        given_back(visit, movement),
         _events(visit, movement),
         _lot(visit, movement),
         _receipt(visit, movement),
     )
-    return Story(movement, network, reversals, events, lot, receipt, _may_reverse(visit, movement))
-
-
-async def _reversals(visit: Visit, movement: Movement) -> Sequence[Movement]:
-    if not movement.reversed_points:
-        return ()
-    page = await visit.client.movements.list(original=movement.id, page_size=_REVERSALS, expand=["merchant"]).page()
-    return page.data[::-1]
+    return Story(movement, network, reversals, events, lot, receipt, may_give_back(visit, movement))
 
 
 async def _events(visit: Visit, movement: Movement) -> Sequence[Event]:
     """What merchants were told of: of the order, which only its signer sees, and of the movement itself."""
-    pages = await asyncio.gather(
-        *(
-            visit.client.events.list(subject=subject, page_size=_EVENTS).page()
-            for subject in dict.fromkeys((movement.order, movement.id))
-        )
-    )
-    return sorted((event for page in pages for event in page.data), key=lambda event: event.id)
+    subjects = dict.fromkeys((movement.order, movement.id))
+    stories = await asyncio.gather(*(events_of(visit, subject) for subject in subjects))
+    return sorted((event for story in stories for event in story), key=lambda event: event.id)
 
 
 async def _lot(visit: Visit, movement: Movement) -> Lot | None:
@@ -85,26 +73,15 @@ async def _lot(visit: Visit, movement: Movement) -> Lot | None:
     if movement.object not in _MAKES_LOTS or movement.entry is None or member is None:
         return None
     try:
-        lots = (await visit.client.lots.list(member, program, page_size=_LOTS).page()).data
+        async for lot in visit.client.lots.list(member, program, page_size=_LOTS):
+            if lot.entry == movement.entry.leaf:
+                return lot
     except NotFoundError:
-        return None  # the program is another merchant's
-    return next((lot for lot in lots if lot.entry == movement.entry.leaf), None)
+        pass  # the program is another merchant's
+    return None
 
 
 async def _receipt(visit: Visit, movement: Movement) -> Receipt | None:
     if movement.entry is None or not movement.is_settled:
         return None
     return await visit.client.entries.receipt(movement.entry.leaf)
-
-
-def _may_reverse(visit: Visit, movement: Movement) -> bool:
-    """Whether the merchant can still give something of it back: what it took in, or what it signed itself."""
-    if movement.reversible_points <= 0 or visit.seat.merchant is None:
-        return False
-    giver = movement.receiver if movement.object in _TAKER_REVERSES else movement.merchant
-    return giver == visit.seat.merchant
-
-
-def address_of_page(visit: Visit, name: str) -> str | None:
-    """Where another page of the console is; None if this person does not see it."""
-    return next((page.path for page in visit.parts.pages if page.name == name and visit.seat.kind in page.seats), None)

@@ -8,9 +8,10 @@ from fastapi.responses import Response
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.onboarding.view import STATES, TONES, joining_of
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import OPERATE, may, require
+from console.visit import Visit, Visiting
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
@@ -20,14 +21,14 @@ _ROWS = 50
 @router.get("")
 async def merchants(visit: Visiting) -> Response:
     """All merchants, newest first."""
-    page = await visit.client.merchants.list(page_size=_ROWS).page(visit.request.query_params.get(CURSOR) or None)
+    page = await visit.client.merchants.list(page_size=_ROWS).page(cursor_of(visit.request))
     return visit.page(
         "onboarding/list.html",
         merchants=page.data,
         states=STATES,
         tones=TONES,
         pager=pager_of(visit.request, page.next_cursor),
-        may_act=_may_act(visit),
+        may_act=may(visit, OPERATE),
     )
 
 
@@ -58,7 +59,7 @@ async def one(visit: Visiting, merchant: str) -> Response:
 @router.post("/{merchant}/programs")
 async def add_program(visit: Visiting, merchant: str) -> Response:
     """Registers a program."""
-    _require(visit)
+    require(visit, OPERATE)
     form = await NewProgram.read(visit.request)
     if form.is_valid:
         with refusals(form):
@@ -71,7 +72,7 @@ async def add_program(visit: Visiting, merchant: str) -> Response:
 @router.post("/{merchant}/invitations")
 async def invite(visit: Visiting, merchant: str) -> Response:
     """Invites the first admin: by mail or, if the network sends none, with a link that is shown once."""
-    _require(visit)
+    require(visit, OPERATE)
     form = await FirstAdmin.read(visit.request)
     if form.is_valid:
         with refusals(form):
@@ -102,7 +103,7 @@ async def invite(visit: Visiting, merchant: str) -> Response:
 @router.post("/{merchant}/invitations/{invitation}/revoke")
 async def revoke(visit: Visiting, merchant: str, invitation: str) -> Response:
     """Takes an invitation back."""
-    _require(visit)
+    require(visit, OPERATE)
     form = await Form.read(visit.request)
     await visit.client.invitations.revoke(invitation, idempotency_key=form.key)
     return visit.redirect(f"/merchants/{merchant}", _("The invitation is taken back."))
@@ -117,21 +118,12 @@ async def _one(visit: Visit, merchant: str, **forms: Form) -> Response:
         found=found,
         states=STATES,
         tones=TONES,
-        may_act=_may_act(visit),
+        may_act=may(visit, OPERATE),
         crumbs=[(found.merchant.name, None)],
         **asked,
     )
 
 
 def _new(visit: Visit, form: NewMerchant) -> Response:
-    _require(visit)
+    require(visit, OPERATE)
     return visit.page("onboarding/new.html", status=form.status, form=form, crumbs=[(_("New merchant"), None)])
-
-
-def _may_act(visit: Visit) -> bool:
-    return visit.seat.role == "operator"
-
-
-def _require(visit: Visit) -> None:
-    if not _may_act(visit):
-        raise NotYours

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from console.listing import complete
+from console.merchants import programs_of
 from console.visit import Visit
 from pages.translations import lazy
 from tongdui import Invitation, Merchant, Position, Program, StaffMember
@@ -65,12 +67,8 @@ async def joining_of(visit: Visit, merchant: str) -> Joining:
     found, position, programs, staff, invitations = await asyncio.gather(
         client.merchants.get(merchant),
         client.positions.get(merchant),
-        _programs(visit, merchant),
-        client.staff.list(merchant=merchant, page_size=200).page(),
-        client.invitations.list(merchant=merchant, page_size=50).page(),
+        programs_of(visit, merchant),
+        complete(client.staff.list(merchant=merchant, page_size=200)),
+        complete(client.invitations.list(merchant=merchant, page_size=200)),
     )
-    return Joining(found, position, programs, staff.data, invitations.data)
-
-
-async def _programs(visit: Visit, merchant: str) -> list[Program]:
-    return [one async for one in visit.client.programs.list(page_size=200) if one.merchant == merchant]
+    return Joining(found, position, programs, staff, invitations)

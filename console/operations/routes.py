@@ -9,11 +9,12 @@ from fastapi.responses import Response
 
 from console.merchants import merchant_names
 from console.problems import refusals
-from console.visit import NotYours, Visit, Visiting
+from console.rights import OPERATE, may, require
+from console.visit import Visit, Visiting
 from pages.clock import now
 from pages.formats import short
 from pages.forms import Form, LongText
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -79,14 +80,14 @@ async def cancel(visit: Visiting, order: str) -> Response:
 @router.get("/quarantine")
 async def quarantine(visit: Visiting) -> Response:
     """Chain events that could not be applied, oldest first."""
-    cursor = visit.request.query_params.get(CURSOR) or None
+    cursor = cursor_of(visit.request)
     page = await visit.client.quarantined_events.list(page_size=_ROWS).page(cursor)
     return visit.page(
         "operations/quarantine.html",
         events=page.data,
         pager=pager_of(visit.request, page.next_cursor),
         plain=Form(),
-        may_act=_may_act(visit),
+        may_act=may(visit, OPERATE),
         crumbs=[(_("Quarantine"), None)],
     )
 
@@ -113,13 +114,12 @@ async def _operations(visit: Visit, form: Pause) -> Response:
         seconds_since=lambda moment: max(0, int((now() - moment).total_seconds())),
         form=form,
         resuming=Form(),
-        may_act=_may_act(visit),
+        may_act=may(visit, OPERATE),
     )
 
 
 async def _cancel(visit: Visit, order: str, form: Form) -> Response:
-    if not _may_act(visit):
-        raise NotYours
+    require(visit, OPERATE)
     found, names = await asyncio.gather(visit.client.orders.get(order), merchant_names(visit))
     return visit.page(
         "operations/cancel.html",
@@ -129,7 +129,3 @@ async def _cancel(visit: Visit, order: str, form: Form) -> Response:
         merchant=names.get(found.merchant, found.merchant),
         crumbs=[(short(order), None)],
     )
-
-
-def _may_act(visit: Visit) -> bool:
-    return visit.seat.role == "operator"

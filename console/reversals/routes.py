@@ -145,8 +145,8 @@ async def _matching(visit: Visit, text: str) -> list[Movement]:
     try:
         return [await visit.client.movements.get(text)]
     except NotFoundError:
-        page = await visit.client.movements.list(reference=text, page_size=20).page()
-        return [one for one in page.data if one.object != "reversal"]
+        found = visit.client.movements.list(reference=text, page_size=200)
+        return [one async for one in found if one.object != "reversal"]
 
 
 def _find(visit: Visit, form: Form) -> Response:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from console.given_back import GivenBack, given_back, giver_of
 from console.problem_texts import sentence_of
 from console.visit import Visit
 from pages.translations import gettext as _
 from tongdui import Movement
 
-_REVERSALS = 20
 _SIDES = ("merchant", "giver", "receiver", "counterparty", "member")
 
 
@@ -20,7 +18,7 @@ class Original:
     """A movement that somebody wants to undo, and what was undone of it already."""
 
     movement: Movement
-    reversals: Sequence[Movement]
+    given_back: GivenBack
     obstacle: str | None
     """Why nothing of it may be given back, in a sentence."""
 
@@ -42,11 +40,8 @@ class Original:
 
 async def original(visit: Visit, movement: str) -> Original:
     """Asks the gateway for a movement and its reversals. Raises NotFoundError."""
-    found, reversals = await asyncio.gather(
-        visit.client.movements.get(movement, expand=_SIDES),
-        visit.client.reversals.list(original=movement, page_size=_REVERSALS).page(),
-    )
-    return Original(found, reversals.data, _obstacle(found, visit.merchant))
+    found = await visit.client.movements.get(movement, expand=_SIDES)
+    return Original(found, await given_back(visit, found), _obstacle(found, visit.merchant))
 
 
 def _obstacle(movement: Movement, merchant: str) -> str | None:
@@ -57,8 +52,7 @@ def _obstacle(movement: Movement, merchant: str) -> str | None:
     if not movement.is_settled:
         reason = sentence_of(movement.reason, movement.reason) if movement.reason else ""
         return _("It has moved nothing, so there is nothing to give back.") + (f" {reason}" if reason else "")
-    giver = movement.receiver or movement.giver
-    if giver != merchant:
+    if giver_of(movement) != merchant:
         around = movement.expanded
         other = around and (around.receiver or around.giver)
         name = other.name if other else _("the other merchant")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from console.merchants import merchant_names
+from console.merchants import all_merchants, all_programs, merchant_names
 from console.problem_texts import sentence_of
+from console.rights import BOOK, require
 from console.settlement.bank_file import (
     BankFile,
     BankFileError,
@@ -28,17 +30,20 @@ from console.settlement.bank_file import (
     Columns,
     Match,
     Party,
+    by_reference,
     days_of,
+    is_statement,
     match,
     missing_from,
     read_file,
 )
 from console.settlement.forms import COLUMNS, Upload, usual_columns
 from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS
-from console.settlement.view import KINDS, Kind, day_after, require, start_of
+from console.settlement.view import KINDS, Kind
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
-from pages.forms import Form
+from pages.filters import start_of
+from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
 from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement
@@ -47,6 +52,8 @@ NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
 _REFERENCES_AT_ONCE = 100
 _AT_ONCE = 8
+_SHOWN = 400
+"""Lines of one page: each has up to two fields, and a form at most a thousand."""
 
 
 class ChosenLine(BaseModel):
@@ -56,7 +63,7 @@ class ChosenLine(BaseModel):
 
     kind: Kind
     merchant: str = Field(min_length=1, max_length=64)
-    micros: int = Field(ge=1, lt=2**95)
+    micros: int = Field(ge=1, le=MAX_SAFE)
     reference: str = Field(min_length=1, max_length=140)
 
 
@@ -96,18 +103,18 @@ def resource_of(client: AsyncClient, kind: Kind) -> Any:
 
 async def ask(visit: Visiting) -> Response:
     """Asks for the file."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     return _ask(visit, Upload(usual_columns()))
 
 
 async def upload(visit: Visiting) -> Response:
     """Reads the file, and shows each line beside what is booked."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     form = await Upload.read(visit.request, usual_columns())
     if not form.is_valid:
         return _ask(visit, form)
     content = await form.values["file"].read()
-    if not content.lstrip().lstrip(b"\xef\xbb\xbf").startswith(b"<") and not form.check_columns():
+    if not is_statement(content) and not form.check_columns():
         return _ask(visit, form)
     network = await visit.network()
     named = {name: str(form.values[name]) for name in COLUMNS if form.values.get(name)}
@@ -126,28 +133,26 @@ async def upload(visit: Visiting) -> Response:
 
 async def review(visit: Visiting) -> Response:
     """Shows the chosen lines once more, with their sum in words."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     sent = await visit.request.form()
     lines = await _sent_lines(visit.request)
+    names = await merchant_names(visit)
+    wanted = {str(one) for one in sent.getlist("chosen")}
     chosen = []
-    for place in sent.getlist("chosen"):
-        number = int(str(place)) if str(place).isdigit() else len(lines)
-        if number >= len(lines):
-            continue
-        merchant = str(sent.get(f"merchant-{number}") or lines[number].merchant)
-        if merchant != _UNKNOWN:
-            chosen.append(lines[number].model_copy(update={"merchant": merchant}))
+    for number, line in enumerate(lines):
+        merchant = str(sent.get(f"merchant-{number}") or line.merchant)
+        if str(number) in wanted and merchant in names:
+            chosen.append(line.model_copy(update={"merchant": merchant}))
     if not chosen:
         return visit.redirect(
             "/settlement/bank-file", _("No line with a merchant was chosen; nothing was booked."), tone="warn"
         )
-    names = await merchant_names(visit)
     return _review(visit, Form(), chosen, names)
 
 
 async def book(visit: Visiting) -> Response:
     """Books the lines, each once, and says what became of each."""
-    require(visit, "treasury")
+    require(visit, BOOK)
     form = await Form.read(visit.request)
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
@@ -196,17 +201,21 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
     days = days_of(file.lines)
     assert days is not None, "there is a line"
     first, last = form.values.get("first_day") or days[0], form.values.get("last_day") or days[1]
-    by_reference, near, parties = await asyncio.gather(
-        _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit.client)
+    booked, near, parties = await asyncio.gather(
+        _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit)
     )
-    matches = match(file.lines, by_reference, near, parties)
-    bookable = [one for one in matches if one.is_bookable]
+    matches = match(file.lines, booked, near, parties)
+    shown, hidden = _first_of(matches)
+    bookable = [one for one in shown if one.is_bookable]
+    numbers = itertools.count()
     return visit.page(
         "settlement/bank_file_lines.html",
         file=file,
-        matches=[(one, bookable.index(one) if one.is_bookable else None) for one in matches],
+        matches=[(one, next(numbers) if one.is_bookable else None) for one in shown],
+        hidden=hidden,
+        all_lines=len(matches),
         lines=_json([_line_of(one) for one in bookable]),
-        bookable=len(bookable),
+        bookable=sum(one.is_bookable for one in matches),
         left=[one for one in matches if one.standing not in ("booked", "duplicate")],
         missing=missing_from(matches, near, first, last),
         first=first,
@@ -219,26 +228,38 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
     )
 
 
+def _first_of(matches: list[Match]) -> tuple[list[Match], int]:
+    """So many lines as a page and a form can hold, and how many are left: what is booked gives way to what is to be done."""
+    if len(matches) <= _SHOWN:
+        return matches, 0
+    open_lines = [one for one in matches if not one.is_done]
+    shown = open_lines[:_SHOWN]
+    return shown, len(matches) - len(shown)
+
+
 def _line_of(one: Match) -> ChosenLine:
     line = one.line
     return ChosenLine(kind=line.kind, merchant=one.merchant or _UNKNOWN, micros=line.micros, reference=line.reference)
 
 
 async def _by_reference(client: AsyncClient, lines: Sequence[BankLine]) -> dict[str, Booked]:
-    """What is booked under any reference of these lines. What stands counts more than what has failed."""
+    """What is booked under any reference of these lines."""
     references = list(dict.fromkeys(one for line in lines for one in line.references))
-    found: dict[str, Booked] = {}
-    for start in range(0, len(references), _REFERENCES_AT_ONCE):
-        some = references[start : start + _REFERENCES_AT_ONCE]
-        for kind in KINDS.values():
-            async for one in resource_of(client, kind).list(bank_references=some, page_size=200):
-                found[one.bank_reference] = _booked(kind, one)
-    return found
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(kind: Kind, some: list[str]) -> list[Booked]:
+        async with gate:
+            listing = resource_of(client, kind).list(bank_references=some, page_size=200)
+            return [_booked(kind, one) async for one in listing]
+
+    parts = [references[at : at + _REFERENCES_AT_ONCE] for at in range(0, len(references), _REFERENCES_AT_ONCE)]
+    answers = await asyncio.gather(*(ask(kind, some) for some in parts for kind in KINDS.values()))
+    return by_reference(one for answer in answers for one in answer)
 
 
 async def _near(client: AsyncClient, first: date, last: date) -> list[Booked]:
     """What was booked on these days."""
-    days = {"created_from": start_of(first), "created_before": start_of(day_after(last)), "page_size": 200}
+    days = {"created_from": start_of(first), "created_before": start_of(last + timedelta(days=1)), "page_size": 200}
     return [_booked(kind, one) for kind in KINDS.values() async for one in resource_of(client, kind).list(**days)]
 
 
@@ -248,11 +269,12 @@ def _booked(kind: Kind, one: BankMovement) -> Booked:
     return Booked(one.id, kind, one.merchant, one.micros, one.bank_reference, one.state, on)
 
 
-async def _parties(client: AsyncClient) -> list[Party]:
+async def _parties(visit: Visit) -> list[Party]:
+    merchants, programs = await asyncio.gather(all_merchants(visit), all_programs(visit))
     codes: dict[str, tuple[str, ...]] = {}
-    async for program in client.programs.list(page_size=200):
+    for program in programs:
         codes[program.merchant] = (*codes.get(program.merchant, ()), program.code)
-    return [Party(one.id, one.name, codes.get(one.id, ())) async for one in client.merchants.list(page_size=200)]
+    return [Party(one.id, one.name, codes.get(one.id, ())) for one in merchants]
 
 
 def _within(file: BankFile, first: date | None, last: date | None) -> BankFile:

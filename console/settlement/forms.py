@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pages.forms import Choice, Day, File, Form, Hidden, Money, Text
+from pages.forms import Choice, Day, File, Form, Money, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -15,7 +15,6 @@ class Booking(Form):
     bank_reference = Text(
         lazy("Reference of the bank"), longest=140, hint=lazy("As the bank's statement has it. It can be booked once.")
     )
-    reviewed = Hidden("", required=False)
 
 
 class CreditLimit(Form):

@@ -8,41 +8,44 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.events import events_of
+from console.liquidity import liquidity_of
+from console.listing import found_of
 from console.merchants import merchant_names
 from console.problems import refusals
+from console.rights import OPERATE, SEE_ALL_MONEY, may, require
 from console.settlement import banking
+from console.settlement.bank_file.lines import LONGEST_REFERENCE
 from console.settlement.booking import book, new_booking
 from console.settlement.forms import CreditLimit
 from console.settlement.view import (
     KINDS,
-    LINE_KINDS,
     STATES,
     TONES,
-    day_after,
-    day_or_none,
     names_for,
-    require,
     standing_of,
-    start_of,
-    tone_of,
 )
 from console.visit import Visit, Visiting
-from pages.paging import address_with, pager_of
+from pages.filters import Filters, read_filters
+from pages.paging import CURSOR, address_with, cursor_of, pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
 _PAGE = 25
+_STATEMENTS = "/settlement/statements"
 
 
 @router.get("")
-async def overview(visit: Visiting, cursor: str | None = None) -> Response:
+async def overview(visit: Visiting) -> Response:
     """A merchant's own money; for the network's people, everybody's."""
     if visit.seat.merchant is not None:
         return await _merchant(visit, visit.merchant)
-    page, names = await asyncio.gather(visit.client.positions.list(page_size=_PAGE).page(cursor), merchant_names(visit))
+    page, names = await asyncio.gather(
+        visit.client.positions.list(page_size=_PAGE).page(cursor_of(visit.request)), merchant_names(visit)
+    )
     return visit.page(
         "settlement/positions.html",
-        rows=[(one, names.get(one.merchant, one.merchant), tone_of(one)) for one in page.data],
+        rows=[(one, names.get(one.merchant, one.merchant), liquidity_of(one).tone) for one in page.data],
         pager=pager_of(visit.request, page.next_cursor),
     )
 
@@ -50,14 +53,14 @@ async def overview(visit: Visiting, cursor: str | None = None) -> Response:
 @router.get("/merchants/{merchant}")
 async def one_merchant(visit: Visiting, merchant: str) -> Response:
     """One merchant's money, for the network's people."""
-    require(visit, "operator", "treasury", "auditor")
+    require(visit, SEE_ALL_MONEY)
     return await _merchant(visit, merchant)
 
 
 @router.post("/merchants/{merchant}/credit-limit")
 async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
     """Asks the chain for another credit limit."""
-    require(visit, "operator")
+    require(visit, OPERATE)
     form = await CreditLimit.read(visit.request)
     if form.is_valid:
         with refusals(form):
@@ -70,39 +73,40 @@ async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
 
 
 @router.get("/statements")
-async def statements(
-    visit: Visiting, first: str = "", last: str = "", merchant: str = "", cursor: str | None = None
-) -> Response:
+async def statements(visit: Visiting) -> Response:
     """Daily statements, the last day first."""
-    days = _days(first, last)
-    page, names = await asyncio.gather(
-        visit.client.statements.list(**days, merchant=merchant or None, page_size=_PAGE).page(cursor), names_for(visit)
+    names = await names_for(visit)
+    filters = read_filters(visit.request.query_params, choices={"merchant": names}, days=True)
+    found = await found_of(
+        visit.request, filters, lambda: visit.client.statements.list(**_statements(filters), page_size=_PAGE)
     )
     return visit.page(
         "settlement/statements.html",
-        rows=page.data,
+        status=found.filters.status,
+        rows=found.rows,
         names=names,
-        chosen={"first": first, "last": last, "merchant": merchant},
-        csv=address_with(visit.request, {"cursor": None}, "/settlement/statements/csv"),
-        pager=pager_of(visit.request, page.next_cursor),
+        filters=found.filters,
+        csv=address_with(visit.request, {CURSOR: None}, f"{_STATEMENTS}/csv"),
+        pager=found.pager,
         crumbs=[(_("Statements"), None)],
     )
 
 
 @router.get("/statements/csv")
-async def statements_csv(visit: Visiting, first: str = "", last: str = "", merchant: str = "") -> Response:
+async def statements_csv(visit: Visiting) -> Response:
     """The same as a table."""
-    days = _days(first, last)
-    text = await visit.client.statements.csv_of_days(days["first_day"], days["end_day"], merchant=merchant or None)
-    return _csv(text, "statements.csv")
+    filters = read_filters(visit.request.query_params, choices={"merchant": await names_for(visit)}, days=True)
+    if filters.mistakes:
+        return visit.redirect(address_with(visit.request, {}, _STATEMENTS))
+    return _csv(await visit.client.statements.csv_of_days(**_statements(filters)), "statements.csv")
 
 
 @router.get("/statements/{statement}")
 async def one_statement(visit: Visiting, statement: str) -> Response:
     """One statement, line by line."""
     found, names = await asyncio.gather(visit.client.statements.get(statement), names_for(visit))
-    crumbs = [(_("Statements"), "/settlement/statements"), (found.day.isoformat(), None)]
-    return visit.page("settlement/statement.html", one=found, names=names, kinds=LINE_KINDS, crumbs=crumbs)
+    crumbs = [(_("Statements"), _STATEMENTS), (found.day.isoformat(), None)]
+    return visit.page("settlement/statement.html", one=found, names=names, crumbs=crumbs)
 
 
 @router.get("/statements/{statement}/csv")
@@ -118,38 +122,33 @@ router.post("/bank-file/book")(banking.book)
 
 
 @router.get("/{movements}")
-async def bank_movements(
-    visit: Visiting,
-    movements: str,
-    state: str = "",
-    merchant: str = "",
-    reference: str = "",
-    first: str = "",
-    last: str = "",
-    cursor: str | None = None,
-) -> Response:
+async def bank_movements(visit: Visiting, movements: str) -> Response:
     """Deposits or withdrawals, newest first."""
     resource = banking.resource_of(visit.client, banking.kind_of(movements))
-    begins, ends = day_or_none(first), day_or_none(last)
-    wanted = resource.list(
-        state=state if state in STATES else None,
-        merchant=merchant or None,
-        bank_references=[reference.strip()] if reference.strip() else (),
-        created_from=start_of(begins) if begins else None,
-        created_before=start_of(day_after(ends)) if ends else None,
-        page_size=_PAGE,
+    names = await names_for(visit)
+    filters = read_filters(
+        visit.request.query_params,
+        choices={"state": STATES, "merchant": names},
+        texts={"reference": LONGEST_REFERENCE},
+        days=True,
     )
-    page, names = await asyncio.gather(wanted.page(cursor), names_for(visit))
+    found = await found_of(
+        visit.request,
+        filters,
+        lambda: resource.list(**_bank_movements(filters), page_size=_PAGE),
+        {"bank_reference": "reference"},
+    )
     return visit.page(
         "settlement/bank_movements.html",
-        rows=page.data,
+        status=found.filters.status,
+        rows=found.rows,
         names=names,
         states=STATES,
         tones=TONES,
         movements=movements,
         kind=KINDS[movements],
-        chosen={"state": state, "merchant": merchant, "reference": reference, "first": first, "last": last},
-        pager=pager_of(visit.request, page.next_cursor),
+        filters=found.filters,
+        pager=found.pager,
         crumbs=[(banking.title_of(movements), None)],
     )
 
@@ -164,14 +163,14 @@ async def bank_movement(visit: Visiting, movements: str, movement: str) -> Respo
     client = visit.client
     found, events = await asyncio.gather(
         banking.resource_of(client, banking.kind_of(movements)).get(movement),
-        client.events.list(subject=movement, page_size=20).page(),
+        events_of(visit, movement),
     )
     merchant = await client.merchants.get(found.merchant)
     return visit.page(
         "settlement/bank_movement.html",
         one=found,
         merchant=merchant,
-        events=tuple(reversed(events.data)),
+        events=events,
         states=STATES,
         tones=TONES,
         movements=movements,
@@ -187,7 +186,7 @@ async def _merchant(visit: Visit, merchant: str, form: CreditLimit | None = None
     return visit.page(
         "settlement/merchant.html",
         found=found,
-        form=shown if visit.seat.role == "operator" else None,
+        form=shown if may(visit, OPERATE) else None,
         own=own,
         states=STATES,
         tones=TONES,
@@ -196,9 +195,17 @@ async def _merchant(visit: Visit, merchant: str, form: CreditLimit | None = None
     )
 
 
-def _days(first: str, last: str) -> dict[str, Any]:
-    ends = day_or_none(last)
-    return {"first_day": day_or_none(first), "end_day": day_after(ends) if ends else None}
+def _statements(filters: Filters) -> dict[str, Any]:
+    """The filters of a list of statements, as the SDK takes them."""
+    return {**filters.asked, "first_day": filters.first_day, "end_day": filters.end_day}
+
+
+def _bank_movements(filters: Filters) -> dict[str, Any]:
+    """The filters of a list of deposits or withdrawals, as the SDK takes them."""
+    asked: dict[str, Any] = {**filters.asked, **filters.moments}
+    if reference := asked.pop("reference", None):
+        asked["bank_references"] = [reference]
+    return asked
 
 
 def _csv(text: str, name: str) -> Response:

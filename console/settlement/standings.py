@@ -30,4 +30,5 @@ PROBLEMS = {
     "other_currency": lazy("It is in another currency."),
     "no_reference": lazy("The bank gives it no reference: book it by hand."),
     "no_amount": lazy("Its amount is zero."),
+    "too_large": lazy("Its amount is more than one booking can have."),
 }

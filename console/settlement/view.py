@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Literal
 
+from console.liquidity import Liquidity, liquidity_of
 from console.merchants import merchant_names
-from console.visit import NotYours, Visit
+from console.visit import Visit
 from pages.charts import Chart, money_series
 from pages.formats import day
-from pages.presentation import presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import BankMovement, Merchant, Position, PositionHistory, Statement
@@ -21,18 +20,8 @@ Kind = Literal["deposit", "withdrawal"]
 KINDS: dict[str, Kind] = {"deposits": "deposit", "withdrawals": "withdrawal"}
 STATES = {"pending": lazy("On its way to the chain"), "posted": lazy("Booked"), "failed": lazy("Refused by the chain")}
 TONES = {"pending": "info", "posted": "good", "failed": "bad"}
-LINE_KINDS = {
-    "issue": lazy("Issue"),
-    "redeem": lazy("Redeem"),
-    "exchange": lazy("Exchange"),
-    "spend": lazy("Spend"),
-    "transfer": lazy("Transfer"),
-    "reverse": lazy("Reverse"),
-    "expire": lazy("Expire"),
-}
 _NEWEST = 8
 _DAYS = 30
-_LOW_PERCENT, _CRITICAL_PERCENT = 20, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +36,9 @@ class Standing:
     merchant: Merchant
 
     @property
-    def tone(self) -> str:
-        """Whether the liquidity is all right."""
-        return tone_of(self.position)
-
-    @property
-    def whole(self) -> int:
-        """What the meter of the liquidity is measured against."""
-        return max(self.position.credit_limit_micros, self.position.liquidity_micros, 1)
+    def liquidity(self) -> Liquidity:
+        """What is left of it."""
+        return liquidity_of(self.position)
 
     @property
     def chart(self) -> Chart:
@@ -66,14 +50,6 @@ class Standing:
             money_series(_("Limit"), [limit for _one in days], dashed=True),
         ]
         return Chart("line", _("Position over 30 days"), [day(one.day).striptags() for one in days], series)
-
-
-def tone_of(position: Position) -> str:
-    """Whether a liquidity is all right: good, warn or bad."""
-    left, credit = position.liquidity_micros * 100, position.credit_limit_micros
-    if left <= credit * _CRITICAL_PERCENT:
-        return "bad"
-    return "warn" if left <= credit * _LOW_PERCENT else "good"
 
 
 async def standing_of(visit: Visit, merchant: str) -> Standing:
@@ -93,27 +69,3 @@ async def standing_of(visit: Visit, merchant: str) -> Standing:
 async def names_for(visit: Visit) -> Mapping[str, str]:
     """The names of merchants, for somebody of the network; a merchant sees its own affairs only."""
     return await merchant_names(visit) if visit.seat.merchant is None else {}
-
-
-def require(visit: Visit, *roles: str) -> None:
-    """Lets only these roles on. Raises NotYours."""
-    if visit.seat.role not in roles:
-        raise NotYours
-
-
-def day_or_none(text: str) -> date | None:
-    """A day of an address; None for anything else."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def start_of(on: date) -> datetime:
-    """The moment at which a day of the network begins."""
-    return datetime.combine(on, time(), presentation().zone)
-
-
-def day_after(on: date) -> date:
-    """The next day."""
-    return on + timedelta(days=1)

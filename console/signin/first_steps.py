@@ -98,7 +98,7 @@ async def confirm_second_factor(guest: Anybody) -> Response:
             response = _page(guest, "recovery_codes", form, codes=done.recovery_codes, onward=onward)
             take(guest, done.session, response)
             return response
-    return _page(guest, "second_factor_app", form)
+    return _page(guest, "second_factor_app", form, secret=None)
 
 
 def _onward(guest: Guest) -> str:

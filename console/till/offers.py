@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.by_hand import own_programs
+from console.listing import complete
 from console.naming import reference_of
 from console.visit import Visit
 from pages.clock import now
 from pages.translations import gettext as _
 from tongdui import Agreement, Exchange, Program, Redeem, Spend
 
-_AGREEMENTS = 200
 _SIDES = ("source_merchant", "target_merchant", "source_program", "target_program")
 
 
@@ -70,10 +70,10 @@ async def offers_of(visit: Visit) -> list[Offer]:
     """The keys of the person's till."""
     programs, agreements = await asyncio.gather(
         own_programs(visit),
-        visit.client.agreements.list(state="active", page_size=_AGREEMENTS, expand=_SIDES).page(),
+        complete(visit.client.agreements.list(state="active", page_size=200, expand=_SIDES)),
     )
     at = now()
-    usable = [agreement for agreement in agreements.data if agreement.is_usable_at(at)]
+    usable = [agreement for agreement in agreements if agreement.is_usable_at(at)]
     offers = (_offer(agreement, visit.merchant) for agreement in usable)
     return [
         *_redemptions(programs),

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from fastapi.responses import Response
 
 from console.visit import Visit
-from tongdui import APIError, Movement
+from tongdui import Movement, NotFoundError
 
 _COOKIE = "tongdui_till"
 _MOST = 6
 _ID = re.compile(r"[a-z]{2,6}_[0-9A-Za-z]{10,40}", re.ASCII)
-_SIDES = ("counterparty",)
 
 
 def recent_ids(visit: Visit) -> list[str]:
@@ -40,8 +39,8 @@ def remember(visit: Visit, response: Response, movement: str) -> None:
 
 async def _fetch(visit: Visit, movement: str) -> Movement | None:
     try:
-        return await visit.client.movements.get(movement, expand=_SIDES)
-    except APIError:
+        return await visit.client.movements.get(movement)
+    except NotFoundError:
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.confirming import confirmed
+from console.given_back import may_give_back
 from console.problem_texts import sentence_of
 from console.till.offers import Offer, offers_of
 from console.till.recent import recent, recent_ids, remember
@@ -20,7 +22,7 @@ from console.visit import Visit, Visiting
 from pages.forms import Choice, Form, Points, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
-from tongdui import APIError, DryRun, Movement, NotFoundError
+from tongdui import DryRun, ForbiddenError, Movement, NotFoundError
 
 router = APIRouter()
 _PATH = "/cashier"
@@ -138,7 +140,7 @@ async def _available(visit: Visit, member: str | None, program: str) -> int | No
         return None
     try:
         accounts = await visit.client.members.accounts(member)
-    except APIError:
+    except (ForbiddenError, NotFoundError):
         return None
     return next((account.available for account in accounts if account.program == program), None)
 
@@ -165,4 +167,5 @@ async def _page(visit: Visit, form: Form, offers: Sequence[Offer], preview: Prev
         done=done,
         reason=sentence_of(done.reason, done.reason) if done and done.reason else None,
         recent=last,
+        may_give_back=partial(may_give_back, visit),
     )

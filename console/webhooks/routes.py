@@ -7,14 +7,17 @@ import asyncio
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.listing import found_of
 from console.problems import refusals
+from console.rights import CHANGE_WEBHOOKS, may, require
 from console.visit import Visit, Visiting
 from console.webhooks.forms import Endpoint, Replay, initial_of
-from console.webhooks.view import STATES, TONES, may_change, readable, require_change, types_in_words
+from console.webhooks.view import STATES, TONES, readable, types_in_words
 from pages.clock import now
+from pages.filters import read_filters
 from pages.formats import short
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 from pages.translations import ngettext
 from tongdui import NotFoundError, WebhookEndpoint
@@ -24,15 +27,15 @@ _ROWS = 50
 
 
 @router.get("")
-async def endpoints(visit: Visiting, cursor: str | None = None) -> Response:
+async def endpoints(visit: Visiting) -> Response:
     """All endpoints."""
-    page = await visit.client.webhook_endpoints.list(page_size=_ROWS).page(cursor)
+    page = await visit.client.webhook_endpoints.list(page_size=_ROWS).page(cursor_of(visit.request))
     return visit.page(
         "webhooks/list.html",
         endpoints=page.data,
         pager=pager_of(visit.request, page.next_cursor),
         types_in_words=types_in_words,
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
     )
 
 
@@ -154,7 +157,7 @@ async def delivery(visit: Visiting, endpoint: str, event: str) -> Response:
         states=STATES,
         tones=TONES,
         plain=Form(),
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
         crumbs=[(short(endpoint), f"/webhooks/{endpoint}"), (found.type, None)],
     )
 
@@ -168,38 +171,35 @@ async def deliver_again(visit: Visiting, endpoint: str, event: str) -> Response:
 
 
 async def _one(visit: Visit, endpoint: str, form: Replay | None = None) -> Response:
-    query = visit.request.query_params
-    state = query.get("state")
+    filters = read_filters(visit.request.query_params, choices={"state": STATES})
     client = visit.client.webhook_endpoints
-    found, page = await asyncio.gather(
+    found, deliveries = await asyncio.gather(
         client.get(endpoint),
-        client.deliveries(endpoint, state=state if state in STATES else None, page_size=_ROWS).page(
-            query.get(CURSOR) or None
-        ),
+        found_of(visit.request, filters, lambda: client.deliveries(endpoint, **filters.asked, page_size=_ROWS)),
     )
     shown = form or Replay()
     return visit.page(
         "webhooks/one.html",
-        status=shown.status,
+        status=max(shown.status, filters.status),
         endpoint=found,
-        deliveries=page.data,
-        pager=pager_of(visit.request, page.next_cursor),
+        deliveries=deliveries.rows,
+        pager=deliveries.pager,
         types=types_in_words(found.types),
         states=STATES,
         tones=TONES,
-        state=state,
+        filters=filters,
         replay=shown,
         plain=Form(),
         renewing=Form(),
         removing=Form(),
-        may_change=may_change(visit),
+        may_change=may(visit, CHANGE_WEBHOOKS),
         now=now(),
         crumbs=[(short(endpoint), None)],
     )
 
 
 def _new(visit: Visit, form: Endpoint) -> Response:
-    require_change(visit)
+    require(visit, CHANGE_WEBHOOKS)
     return visit.page(
         "webhooks/form.html",
         status=form.status,
@@ -210,7 +210,7 @@ def _new(visit: Visit, form: Endpoint) -> Response:
 
 
 def _change(visit: Visit, endpoint: WebhookEndpoint, form: Endpoint) -> Response:
-    require_change(visit)
+    require(visit, CHANGE_WEBHOOKS)
     return visit.page(
         "webhooks/form.html",
         status=form.status,

@@ -5,24 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from console.visit import NotYours, Visit
 from console.webhooks.forms import SOURCES
 from pages.translations import gettext as _
 from pages.translations import lazy
 
 STATES = {"pending": lazy("On its way"), "delivered": lazy("Delivered"), "failed": lazy("Given up")}
 TONES = {"pending": "info", "delivered": "good", "failed": "bad"}
-
-
-def may_change(visit: Visit) -> bool:
-    """Whether the person may make, change and remove endpoints; others of the merchant look."""
-    return visit.seat.title == "admin"
-
-
-def require_change(visit: Visit) -> None:
-    """Lets only those on who may change endpoints. Raises NotYours."""
-    if not may_change(visit):
-        raise NotYours
 
 
 def types_in_words(types: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Forms: declared once, they render their fields, read what was typed, and show every refusal beside its field."""
 
 from pages.forms.fields import (
+    MAX_SAFE,
     BasisPoints,
     Choice,
     Choices,
@@ -19,10 +20,13 @@ from pages.forms.fields import (
     Secret,
     Text,
     Whole,
+    day_of,
+    is_usual,
 )
 from pages.forms.form import BoundField, Form
 
 __all__ = [
+    "MAX_SAFE",
     "BasisPoints",
     "BoundField",
     "Choice",
@@ -43,4 +47,6 @@ __all__ = [
     "Secret",
     "Text",
     "Whole",
+    "day_of",
+    "is_usual",
 ]

@@ -12,12 +12,16 @@ from typing import ClassVar
 
 from starlette.datastructures import UploadFile
 
+from pages.formats import MICROS_DIGITS
 from pages.presentation import presentation
 from pages.translations import Text as Label
 from pages.translations import gettext as _
 
-MICROS_DIGITS = 6
-UINT64_MAX = 2**64 - 1
+MAX_SAFE = 2**53 - 1
+"""The most of anything that the gateway takes: what every reader of JSON reads exactly."""
+_MOST_DIGITS = 40
+"""More digits are no number that anybody means, and Python refuses to read very many."""
+_YEARS = (2000, 2999)
 _WHOLE = re.compile(r"\d+", re.ASCII)
 _DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -148,7 +152,7 @@ class Whole(Field):
     """A whole number within limits."""
 
     least: int = field(default=0, kw_only=True)
-    most: int = field(default=UINT64_MAX, kw_only=True)
+    most: int = field(default=MAX_SAFE, kw_only=True)
     inputmode: ClassVar[str | None] = "numeric"
 
     def parse(self, text: str) -> int:
@@ -156,7 +160,7 @@ class Whole(Field):
         digits = plain_number(text)
         if not _WHOLE.fullmatch(digits):
             raise Mistake(_("Write a whole number, such as 1,000."))
-        number = int(digits)
+        number = int(digits) if len(digits) <= _MOST_DIGITS else self.most + 1
         if not self.least <= number <= self.most:
             limits = {"least": f"{self.least:,}", "most": f"{self.most:,}"}
             raise Mistake(_("Write a number from %(least)s to %(most)s.") % limits)
@@ -182,6 +186,7 @@ class Money(Field):
 
     least: int = field(default=1, kw_only=True)
     """In micros."""
+    most: int = field(default=MAX_SAFE, kw_only=True)
     inputmode: ClassVar[str | None] = "decimal"
 
     @property
@@ -196,6 +201,8 @@ class Money(Field):
             raise Mistake(_("Write an amount with at most six decimals, such as 1,234.50."))
         if micros < self.least:
             raise Mistake(_("The amount is too small."))
+        if micros > self.most:
+            raise Mistake(_("The amount is too large."))
         return micros
 
     def show(self, value: object) -> str:
@@ -230,7 +237,7 @@ class Ratio(Field):
     def parse(self, text: str) -> Fraction:
         """The rate as a fraction."""
         parts = [plain_number(part) for part in text.replace(":", "/").split("/")]
-        if not all(_DECIMAL.fullmatch(part) for part in parts) or len(parts) > 2:
+        if not all(_DECIMAL.fullmatch(part) and len(part) <= _MOST_DIGITS for part in parts) or len(parts) > 2:
             raise Mistake(_("Write a rate such as 9/10 or 0.9."))
         numerator, denominator = Fraction(parts[0]), Fraction(parts[-1]) if len(parts) == 2 else Fraction(1)
         if not numerator or not denominator:
@@ -272,10 +279,10 @@ class Day(Field):
 
     def parse(self, text: str) -> date:
         """The day."""
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise Mistake(_("Write a day, such as 2026-12-31.")) from None
+        found = day_of(text)
+        if found is None:
+            raise Mistake(_("Write a day, such as 2026-12-31."))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +294,12 @@ class Moment(Field):
     def parse(self, text: str) -> datetime:
         """The moment."""
         try:
-            local = datetime.fromisoformat(text).replace(tzinfo=presentation().zone)
-            return local.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise Mistake(_("Write a day and a time, such as 2026-12-31 18:00.")) from None
+            local = datetime.fromisoformat(text.translate(_NARROW)).replace(tzinfo=presentation().zone)
+        except ValueError:
+            local = None
+        if local is None or not is_usual(local):
+            raise Mistake(_("Write a day and a time, such as 2026-12-31 18:00."))
+        return local.astimezone(UTC)
 
     def show(self, value: object) -> str:
         """The moment in the network's zone."""
@@ -317,6 +326,20 @@ class File(Field):
         return upload
 
 
+def day_of(text: str) -> date | None:
+    """The day that was typed; None if it is none, or so far away that nobody can mean it."""
+    try:
+        on = date.fromisoformat(text.translate(_NARROW).strip())
+    except ValueError:
+        return None
+    return on if is_usual(on) else None
+
+
+def is_usual(on: date) -> bool:
+    """Whether a day is one of those with which everything reckons: days before and after it are days as well."""
+    return _YEARS[0] <= on.year <= _YEARS[1]
+
+
 def plain_number(text: str) -> str:
     """A number as a keyboard with an input method writes it, without separators."""
     return _SEPARATORS.sub("", text.translate(_NARROW).strip())
@@ -325,7 +348,7 @@ def plain_number(text: str) -> str:
 def _scaled(text: str, digits: int) -> int | None:
     """A decimal number as a whole number of its smallest unit; None if it is none, or finer."""
     plain = plain_number(text)
-    if not _DECIMAL.fullmatch(plain):
+    if not _DECIMAL.fullmatch(plain) or len(plain) > _MOST_DIGITS:
         return None
     whole, _mark, decimals = plain.partition(".")
     decimals = decimals.rstrip("0")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from console.settlement.bank_file import (
     BankFile,
@@ -15,11 +19,13 @@ from console.settlement.bank_file import (
     Booked,
     Columns,
     Party,
+    by_reference,
     match,
     missing_from,
     read_file,
 )
 from console.settlement.words import chinese, english
+from pages.forms import MAX_SAFE, is_usual
 from pages.presentation import Presentation, presented
 from tests.console.bank_files import CITY, ICBC, SPARKASSE, Entry, camt, details
 
@@ -59,6 +65,14 @@ def test_statements_of_all_versions_say_the_same(version: str, prefix: str, enve
     assert (line.kind, line.micros, line.day, line.currency) == ("deposit", 20_000_050_000, date(2026, 11, 25), "CNY")
     assert line.references == ("B-1", "E-7")
     assert (line.name, line.text, line.problem) == ("长河石油", "FUEL top-up", None)
+
+
+@pytest.mark.parametrize("encoding", ["GB18030", "gbk", "gb2312"])
+def test_a_statement_may_be_written_as_chinese_banks_do(encoding: str) -> None:
+    text = camt([Entry("1", reference="B-1", details=[details(debtor="长河石油")])]).decode()
+    (line,) = read(text.replace("UTF-8", encoding).encode(encoding)).lines
+    assert line.name == "长河石油"
+    assert "cannot be read" in refusal(text.replace("UTF-8", encoding).encode() + b"\xff")
 
 
 def test_a_batch_is_a_line_for_each_transaction_if_they_add_up() -> None:
@@ -108,6 +122,11 @@ def test_a_statement_that_does_not_add_up_is_noticed() -> None:
         (camt([Entry("1.0000001", reference="b")]), "more than six decimals"),
         (camt([Entry("1", "PLUS", "b")]), "Stmt[1]/Ntry[1]: CdtDbtInd must be CRDT or DBIT, not 'PLUS'."),
         (camt([Entry("1", day="25.11.2026", reference="b")]), "BookgDt"),
+        (camt([Entry("1", day="9999-12-31", reference="b")]), "BookgDt"),
+        (camt([Entry("1", day="0001-01-01", reference="b")]), "BookgDt"),
+        (camt([Entry("9" * 5_000, reference="b")]), "is no amount"),
+        (b"<a>" * 50_000, "The XML is broken"),
+        (camt([Entry("1", reference="b")]).replace(b"UTF-8", b"UTF-7"), "an encoding that cannot be read"),
         (b"PK\x03\x04....", "spreadsheet"),
         (b"%PDF-1.7", "ask the bank"),
         (b"{1:F01BANK}{4:\r\n:20:1", "ask the bank"),
@@ -163,6 +182,11 @@ def test_an_american_table_is_read_exactly() -> None:
             "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n2026-13-01,a,,5,,\n",
             "Line 2: '2026-13-01' is no day.",
         ),
+        (
+            "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n9999-12-31,a,,5,,\n",
+            "Line 2: '9999-12-31' is no day.",
+        ),
+        ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,1e3,,\n", "Line 2: '1e3' is no amount."),
         ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,5x,,\n", "Line 2: '5x' is no amount."),
         (
             "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,1,5,,\n",
@@ -176,6 +200,83 @@ def test_a_bad_table_gets_a_sentence_with_the_line(text: str, sentence: str) -> 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     assert "neither UTF-8 nor GB 18030" in refusal(b"a,b\xff\xff\n", CHINESE)
+
+
+# -------------------------------------------------------------------- files that are broken in ways that nobody has thought of
+
+FILES = [
+    (camt([Entry("20000.05", reference="B-1", details=[details(end_to_end="E-7", debtor="长河石油")])]), NO_COLUMNS),
+    (camt([Entry("7", "DBIT", "B-2"), Entry("7", "DBIT", "B-2")], version="08", prefix="n"), NO_COLUMNS),
+    (ICBC, CHINESE),
+    (ICBC.decode("gb18030").encode("utf-16"), CHINESE),
+    (("\ufeff" + ICBC.decode("gb18030")).encode(), CHINESE),
+]
+PIECES = st.sampled_from(
+    [
+        b"",
+        b"\x00",
+        b"\xff",
+        b"<",
+        b">",
+        b'"',
+        b",",
+        b";",
+        b"\n",
+        b"=",
+        b"-",
+        b"1e9",
+        b"9" * 30,
+        b"99991231",
+        b"0000-00-00",
+        "１２３，４".encode(),
+        "\u202e".encode(),
+        b"\xef\xbb\xbf",
+        b"\xa3\xac",
+        b"&a;",
+        b"<!DOCTYPE a>",
+        b"<![CDATA[",
+        b"USD",
+    ]
+)
+
+
+@st.composite
+def broken_files(draw: st.DrawFn) -> tuple[bytes, Columns]:
+    content, columns = draw(st.sampled_from(FILES))
+    for _time in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(content)))
+        end = draw(st.integers(at, min(len(content), at + 40)))
+        content = content[:at] + draw(st.one_of(PIECES, st.binary(max_size=6))) + content[end:]
+    return content[: draw(st.integers(len(content) // 2, len(content)))], columns
+
+
+@given(broken_files())
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_a_broken_file_is_read_or_refused_with_a_sentence(broken: tuple[bytes, Columns]) -> None:
+    content, columns = broken
+    with presented(Presentation(language="en")):
+        try:
+            file = read(content, columns)
+        except BankFileError:
+            return
+    for one in file.lines:
+        assert is_usual(one.day)
+        assert one.problem or 0 < one.micros <= MAX_SAFE
+        assert one.problem or one.currency == "CNY"
+        assert all(reference.isprintable() and len(reference) <= 140 for reference in one.references)
+
+
+def test_an_entity_bomb_is_refused_before_it_grows() -> None:
+    levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = f'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY l0 "ha">{levels}]><b>&l9;</b>'
+    assert "document type or entities" in refusal(bomb.encode())
+
+
+def test_an_amount_that_no_booking_can_have_is_said_so() -> None:
+    (one,) = read(camt([Entry("9007199254.740992", reference="b")])).lines
+    assert one.problem == "too_large"
+    (one,) = read(camt([Entry("9007199254.740991", reference="b")])).lines
+    assert one.problem is None
 
 
 # -------------------------------------------------------------------- matching
@@ -225,6 +326,53 @@ def test_a_line_is_matched_by_reference_then_by_merchant_and_amount(
 def test_a_reference_that_is_in_the_file_twice_is_booked_once() -> None:
     found = match([line("1"), line("1"), line("2")], {}, [], [FUEL])
     assert [str(one.standing) for one in found] == ["new", "duplicate", "new"]
+
+
+def test_what_stands_counts_more_than_what_the_chain_has_refused() -> None:
+    again, refused = booked("1"), booked("1", state="failed")
+    assert by_reference([again, refused]) == by_reference([refused, again]) == {"1": again}
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions, also Python's own, are called: as good as a clock, and the same on every machine."""
+    count = 0
+
+    def counting(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(counting)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_matching_takes_as_long_as_the_file_and_not_as_lines_times_merchants_or_bookings() -> None:
+    def work(size: int, merchants: int) -> int:
+        parties = [
+            FUEL,
+            *(Party(f"mer_{number:026}", f"商户甲{number:04}", (f"M{number}",)) for number in range(merchants)),
+        ]
+        lines = [line(f"R{number}", 1_000_000 + number) for number in range(size)]
+        near = [booked(f"B{number}", 1_000_000 + number) for number in range(size)]
+        found = match(lines, {}, near, parties)
+        assert all(one.standing == "likely_booked" for one in found)
+        return size
+
+    small, twice = calls_of(lambda: work(200, 20)), calls_of(lambda: work(400, 20))
+    assert twice < 2.2 * small
+    assert calls_of(lambda: work(1_000, 200)) < 1.5 * calls_of(lambda: work(1_000, 20))
+
+
+def test_a_merchant_is_found_however_the_bank_writes_it() -> None:
+    ulid = "mer_01m8baha4wcs2yejs2txentmyv"
+    parties = [Party(ulid, "Ace", ("ACE",)), MART]
+    for text in (ulid, ulid.upper(), f"TOPUP {ulid}REF77"):
+        (found,) = match([line("1", name="x", text=text)], {}, [], parties)
+        assert found.merchant == ulid, text
 
 
 def test_a_booking_by_hand_explains_one_line_not_two() -> None:

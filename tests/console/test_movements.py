@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from console.app import create_app
-from console.movements.filters import NAMES, read_filters
+from console.movements.filters import asked_of, filters_of
 from console.settings import Settings
 from tests.console.site import Person, Site
 from tongdui import Issue
@@ -95,14 +95,14 @@ def test_what_cannot_be_meant_is_said_beside_its_field(someone: Someone, languag
 
 
 def test_days_are_the_networks_and_the_last_one_is_whole() -> None:
-    found = read_filters({"from": "2026-11-25", "to": "2026-11-26"})
-    assert (found.asked["created_before"] - found.asked["created_from"]).days == 2
-    assert read_filters({"from": "2026-11-26", "to": "2026-11-25"}).mistakes.keys() == {"to"}
-    assert read_filters({"to": "9999-12-31"}).mistakes.keys() == {"to"}
-    assert read_filters({"member": "FC-1"}).asked == {"member": "external:FC-1"}
-    assert read_filters({"member": "mem_1"}).asked == {"member": "mem_1"}
-    assert read_filters({"reference": "a\0b"}).mistakes.keys() == {"reference"}
-    assert set(NAMES) >= {"kind", "direction", "counterparty", "member", "program", "state", "reference", "original"}
+    asked = asked_of(filters_of({"from": "2026-11-25", "to": "2026-11-26"}))
+    assert (asked["created_before"] - asked["created_from"]).days == 2
+    assert filters_of({"from": "2026-11-26", "to": "2026-11-25"}).mistakes.keys() == {"to"}
+    assert asked_of(filters_of({"member": "FC-1"})) == {"member": "external:FC-1"}
+    assert asked_of(filters_of({"member": "mem_1"})) == {"member": "mem_1"}
+    assert filters_of({"reference": "a\0b"}).mistakes.keys() == {"reference"}
+    every = ("kind", "direction", "counterparty", "member", "program", "state", "reference", "original")
+    assert filters_of(dict.fromkeys(every, "a b")).typed.keys() == set(every)
 
 
 def test_what_nobody_knows_is_an_empty_list(site: Site) -> None:

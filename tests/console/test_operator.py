@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 
 from playwright.sync_api import expect
+from sqlalchemy import delete, select
 
+from clearing.chain import contract
+from clearing.chain.client import ChainClient
+from clearing.kit.database import Database
+from clearing.parties.programs.models import Program
 from tests.console.sending import opened, posted
 from tests.console.site import Person, Site
 from tests.gateway.site import until
@@ -70,6 +78,69 @@ def test_nothing_in_quarantine_is_tried_again(site: Site) -> None:
         done = posted(http, "/operations", "/operations/quarantine/retry")
         assert done.leads_to == "/operations/quarantine"
         assert "0 applied, 0 failed again." in opened(http, "/operations/quarantine").text
+
+
+@contextmanager
+def quarantined(site: Site) -> Iterator[Callable[[], None]]:
+    """Has an event in quarantine: a program registered past the gateway, while a stale row has its code. Yields how to mend it."""
+    with (
+        closing(ChainClient(site.network.rpc_url)) as node,
+        closing(Database(site.network.settings.database_url)) as database,
+    ):
+        admin = "0x" + json.loads((site.network.settings.keystore_dir / "admin.json").read_text())["address"]
+        contract_address = site.operator.network.get().contract
+
+        def send(sender: str, function: str, arguments: list[Any]) -> None:
+            data = "0x" + contract.encode_call(function, arguments).hex()
+            node.call("anvil_impersonateAccount", sender)
+            node.call("eth_sendTransaction", {"from": sender, "to": contract_address, "data": data, "gas": "0xf4240"})
+            node.call("anvil_stopImpersonatingAccount", sender)
+
+        with database.session.begin() as session:
+            number = max(session.scalars(select(Program.number))) + 1
+            session.add(Program(number=number + 1_000, id="prg_stale", merchant_number=0, code="STALE", name="Stale"))
+        # A person's own account: the operator's has numbered transactions of the sequencer under way.
+        send(admin, "setRole", [0, SOMEBODY, True])
+        send(SOMEBODY, "registerProgram", [number, 0, b"STALE".ljust(32, b"\0"), b"Stale".ljust(32, b"\0")])
+
+        def mend() -> None:
+            with database.session.begin() as session:
+                session.execute(delete(Program).where(Program.id == "prg_stale"))
+
+        until(lambda: site.operator.operations.get().quarantined_events, 60)
+        yield mend
+
+
+SOMEBODY = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+"""An account of the test chain that nobody uses."""
+
+
+def test_an_event_in_quarantine_is_seen_by_the_operator_and_applied_once_its_cause_is_mended(
+    site: Site, someone: Callable[..., Person]
+) -> None:
+    with quarantined(site) as mend:
+        operator, auditor = someone("operator"), someone("auditor", language="en", width="phone")
+        page = operator.open("/operations")
+        page.locator("main a[href='/operations/quarantine']").first.click()
+        expect(page.locator("tbody")).to_contain_text("ProgramRegistered")
+        expect(page.locator("tbody")).to_contain_text("IntegrityError")
+        operator.check("operations-quarantine-one")
+        operator.open("/alerts")
+        expect(page.locator("main")).to_contain_text("有链上事件未能应用")
+        operator.check("alerts-quarantine")
+        looking = auditor.open("/operations/quarantine")
+        expect(looking.locator("tbody")).to_contain_text("ProgramRegistered")
+        expect(looking.get_by_role("button", name="Try them again")).to_have_count(0)
+        auditor.check("operations-quarantine-one")
+        operator.open("/operations/quarantine")
+        page.get_by_role("button", name="重试").click()
+        expect(page.locator(".flash")).to_contain_text("已应用 0 个，再次失败 1 个")
+        mend()
+        page.get_by_role("button", name="重试").click()
+        expect(page.locator(".flash")).to_contain_text("已应用 1 个，再次失败 0 个")
+        expect(page.locator("main")).to_contain_text("隔离区为空")
+    assert site.operator.programs.get("STALE").status == "active"
+    assert site.operator.operations.get().quarantined_events == 0
 
 
 def test_an_order_that_has_settled_is_not_cancelled(site: Site) -> None:

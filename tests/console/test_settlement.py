@@ -184,11 +184,13 @@ def test_money_is_booked_by_hand_after_a_second_look(site: Site, someone: Callab
     page.get_by_text("壹仟贰佰叁拾肆元伍角").wait_for()
     treasurer.check("settlement-book-second")
     assert "ICBC-HAND" not in references(site)
+    page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="确认入账").click()
     assert page.locator("#f-bank_reference-error").inner_text() == "该银行流水号已入账。"
     treasurer.excused.append("409|422")
     page.fill("#f-bank_reference", "ICBC-HAND")
     page.get_by_role("button", name="继续").click()
+    page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="确认入账").click()
     page.get_by_role("heading", name="ICBC-HAND").wait_for()
     assert references(site).count("ICBC-HAND") == 1
@@ -208,7 +210,7 @@ def test_the_operator_sets_a_credit_limit(site: Site) -> None:
 def test_statements_are_shown_and_come_as_a_table(site: Site, statement: str) -> None:
     with site.http(site.seats["merchant:accountant"]) as http:
         assert "¥3.50" in http.get(f"/settlement/statements/{statement}").text
-        for path in (f"/settlement/statements/{statement}/csv", "/settlement/statements/csv?first=2024-01-01"):
+        for path in (f"/settlement/statements/{statement}/csv", "/settlement/statements/csv?from=2024-01-01"):
             table = http.get(path)
             assert table.headers["content-type"].startswith("text/csv")
             assert "3500000" in table.text

@@ -19,10 +19,13 @@ from console.settlement.bank_file.lines import (
     Problem,
     distinct,
     micros_of,
+    problem_of,
 )
+from pages.forms import day_of
 from pages.translations import gettext as _
 
 _NAMESPACE = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:(camt\.\d{3})\.001\.(\d{2})\}Document")
+_DECLARATION = re.compile(rb"""(\s*<\?xml[^>]{0,60}encoding=["'])(?:gb18030|gbk|gb2312)(?=["'])""", re.IGNORECASE)
 _VERSIONS = range(2, 9)
 _KINDS: dict[str, Kind] = {"CRDT": "deposit", "DBIT": "withdrawal"}
 _REFERENCES = ("AcctSvcrRef", "TxId", "EndToEndId", "InstrId", "PmtInfId", "UETR", "ChqNb")
@@ -31,14 +34,16 @@ _REFERENCES = ("AcctSvcrRef", "TxId", "EndToEndId", "InstrId", "PmtInfId", "UETR
 def read(content: bytes, currency: str) -> BankFile:
     """The lines of a statement. Raises BankFileError."""
     try:
-        root = fromstring(content, forbid_dtd=True)
+        root = fromstring(_in_unicode(content), forbid_dtd=True)
     except ParseError as error:
         line, column = error.position
         raise BankFileError(
             _("The XML is broken at line %(line)s, column %(column)s.") % {"line": line, "column": column}
         ) from error
-    except (DefusedXmlException, ValueError, LookupError) as error:
+    except DefusedXmlException as error:
         raise BankFileError(_("The XML has a document type or entities, which no statement needs.")) from error
+    except (ValueError, LookupError) as error:
+        raise BankFileError(_("The XML is in an encoding that cannot be read: ask the bank for UTF-8.")) from error
     document, version = _document(root)
     statements = document.findall("BkToCstmrStmt/Stmt")
     if not statements:
@@ -51,6 +56,14 @@ def read(content: bytes, currency: str) -> BankFile:
     accounts = dict.fromkeys(_first(one, "Acct/Id/IBAN", "Acct/Id/Othr/Id") for one in statements)
     adds_up = all(_adds_up(one) for one in statements)
     return BankFile(f"camt.053.001.{version}", ", ".join(filter(None, accounts)), lines, adds_up)
+
+
+def _in_unicode(content: bytes) -> bytes:
+    """The XML in an encoding that the parser reads: it knows none of China's."""
+    declared = _DECLARATION.match(content)
+    if declared is None:
+        return content
+    return declared[1] + b"UTF-8" + content[declared.end() :].decode("gb18030").encode()
 
 
 def _document(root: Element) -> tuple[Element, str]:
@@ -131,12 +144,10 @@ def _amount(element: Element) -> Element | None:
 
 def _day(entry: Element, place: str) -> date:
     said = _first(entry, "BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt", "ValDt/DtTm")
-    try:
-        return date.fromisoformat(said[:10])
-    except ValueError:
-        raise BankFileError(
-            _("%(place)s: the day of booking (BookgDt) is missing or wrong.") % {"place": place}
-        ) from None
+    found = day_of(said[:10])
+    if found is None:
+        raise BankFileError(_("%(place)s: the day of booking (BookgDt) is missing or wrong.") % {"place": place})
+    return found
 
 
 def _references(entry: Element, details: Element | None, index: int) -> tuple[str, ...]:
@@ -170,11 +181,7 @@ def _problem(entry: Element, micros: int, code: str, references: tuple[str, ...]
         return Problem.NOT_BOOKED_YET
     if _first(entry, "RvslInd") in {"true", "1"}:
         return Problem.REVERSAL
-    if code != currency:
-        return Problem.OTHER_CURRENCY
-    if not micros:
-        return Problem.NO_AMOUNT
-    return None if references else Problem.NO_REFERENCE
+    return problem_of(micros, code, references, currency)
 
 
 def _adds_up(statement: Element) -> bool:

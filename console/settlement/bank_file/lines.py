@@ -8,12 +8,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
+from pages.forms import MAX_SAFE
 from pages.translations import gettext as _
 
 Kind = Literal["deposit", "withdrawal"]
 MICROS_DIGITS = 6
 LONGEST_REFERENCE = 140
-MOST_LINES = 5_000
+MOST_LINES = 10_000
 _AMOUNT = re.compile(r"\d{1,18}(\.\d+)?", re.ASCII)
 
 
@@ -29,6 +30,7 @@ class Problem(StrEnum):
     OTHER_CURRENCY = "other_currency"
     NO_REFERENCE = "no_reference"
     NO_AMOUNT = "no_amount"
+    TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,17 @@ class BankFile:
     lines: tuple[BankLine, ...]
     adds_up: bool = True
     """Whether opening balance and lines make the closing balance, where the file has both."""
+
+
+def problem_of(micros: int, code: str, references: tuple[str, ...], currency: str) -> Problem | None:
+    """Why money of this amount and currency cannot be booked under these references in the network's currency."""
+    if code != currency:
+        return Problem.OTHER_CURRENCY
+    if not micros:
+        return Problem.NO_AMOUNT
+    if micros > MAX_SAFE:
+        return Problem.TOO_LARGE
+    return None if references else Problem.NO_REFERENCE
 
 
 def micros_of(text: str, place: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -31,6 +33,9 @@ class Standing(StrEnum):
     """The line itself says why."""
 
 
+_ID = re.compile(r"mer_[0-9a-z]+", re.ASCII)
+_BEGINNING = 2
+"""By so many characters the names are found that a text may have; shorter names are in every text."""
 BOOKABLE = (Standing.NEW, Standing.UNKNOWN_MERCHANT, Standing.LIKELY_BOOKED, Standing.FAILED)
 
 
@@ -67,6 +72,11 @@ class Match:
     booked: Booked | None = None
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do about it."""
+        return self.standing == Standing.BOOKED
+
+    @property
     def is_bookable(self) -> bool:
         """Whether somebody may choose it."""
         return self.standing in BOOKABLE
@@ -75,6 +85,70 @@ class Match:
     def is_proposed(self) -> bool:
         """Whether it is chosen from the beginning."""
         return self.standing in {Standing.NEW, Standing.FAILED}
+
+
+def by_reference(bookings: Iterable[Booked]) -> dict[str, Booked]:
+    """Bookings by their references. What the chain has refused may be booked again: then the booking that stands counts."""
+    failed_first = sorted(bookings, key=lambda one: one.state != "failed")
+    return {one.reference: one for one in failed_first}
+
+
+class Directory:
+    """The network's merchants, found by what a line says of them without looking at each merchant."""
+
+    def __init__(self, parties: Iterable[Party]) -> None:
+        self._ids: dict[str, str] = {}
+        self._codes: defaultdict[str, set[str]] = defaultdict(set)
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
+        for one in parties:
+            self._ids[one.id.lower()] = one.id
+            self._names[_plain(one.name)].add(one.id)
+            for code in one.codes:
+                self._codes[code].add(one.id)
+        self._names.pop("", None)
+        self._id_lengths = sorted({len(one) for one in self._ids}, reverse=True)
+        self._beginnings: defaultdict[str, list[str]] = defaultdict(list)
+        for name in self._names:
+            if len(name) >= _BEGINNING:
+                self._beginnings[name[:_BEGINNING]].append(name)
+
+    def party_of(self, line: BankLine) -> str | None:
+        """The one merchant that a line names: by id, by its whole name, or by name or program's code within the text."""
+        for told in (self._by_id, self._by_whole_name, self._by_name_within, self._by_code):
+            found = told(line)
+            if found:
+                return found.pop() if len(found) == 1 else None  # several: somebody has to look
+        return None
+
+    def _by_id(self, line: BankLine) -> set[str]:
+        text = " ".join((line.text, *line.references)).lower()
+        found = set()
+        for word in _ID.findall(text):
+            # Banks write it without a space before what follows, so it may be the beginning of the word.
+            parts = (word[:length] for length in self._id_lengths)
+            found |= {self._ids[part] for part in parts if part in self._ids}
+        return found
+
+    def _by_whole_name(self, line: BankLine) -> set[str]:
+        return set(self._names.get(_plain(line.name), ()))
+
+    def _by_name_within(self, line: BankLine) -> set[str]:
+        text = _plain(" ".join((line.name, line.text, *line.references)))
+        found: set[str] = set()
+        for place in range(len(text) - _BEGINNING + 1):
+            for name in self._beginnings.get(text[place : place + _BEGINNING], ()):
+                if text.startswith(name, place):
+                    found |= self._names[name]
+        return found
+
+    def _by_code(self, line: BankLine) -> set[str]:
+        text = unicodedata.normalize("NFKC", f"{line.name} {line.text}").upper()
+        words = "".join(sign if sign.isascii() and sign.isalnum() else " " for sign in text).split()
+        return {merchant for word in words for merchant in self._codes.get(word, ())}
+
+
+_Loose = defaultdict[tuple[Kind, str, int], deque[Booked]]
+"""Bookings that no line's reference explains, by what a line would have to be like."""
 
 
 def match(
@@ -88,12 +162,16 @@ def match(
         near: What is booked on the days of the file and some days around them.
         parties: The network's merchants.
     """
+    directory = Directory(parties)
     seen: set[str] = set()
     in_file = {reference for line in lines for reference in line.references}
-    loose = [one for one in near if one.reference not in in_file and one.state != "failed"]
+    loose: _Loose = defaultdict(deque)
+    for one in near:
+        if one.reference not in in_file and one.state != "failed":
+            loose[one.kind, one.merchant, one.micros].append(one)
     found = []
     for line in lines:
-        merchant = party_of(line, parties)
+        merchant = directory.party_of(line)
         if line.reference and line.reference in seen:
             found.append(Match(line, Standing.DUPLICATE, merchant, _under(line, by_reference)))
             continue
@@ -102,7 +180,7 @@ def match(
     return found
 
 
-def _matched(line: BankLine, merchant: str | None, by_reference: Mapping[str, Booked], loose: list[Booked]) -> Match:
+def _matched(line: BankLine, merchant: str | None, by_reference: Mapping[str, Booked], loose: _Loose) -> Match:
     booked = _under(line, by_reference)
     if booked is not None:
         same = (booked.kind, booked.micros) == (line.kind, line.micros) and merchant in (None, booked.merchant)
@@ -113,36 +191,14 @@ def _matched(line: BankLine, merchant: str | None, by_reference: Mapping[str, Bo
         return Match(line, Standing.UNUSABLE, merchant)
     if merchant is None:
         return Match(line, Standing.UNKNOWN_MERCHANT)
-    for one in loose:
-        if (one.kind, one.merchant, one.micros) == (line.kind, merchant, line.micros):
-            loose.remove(one)  # it explains one line, not two
-            return Match(line, Standing.LIKELY_BOOKED, merchant, one)
+    alike = loose.get((line.kind, merchant, line.micros))
+    if alike:
+        return Match(line, Standing.LIKELY_BOOKED, merchant, alike.popleft())  # it explains one line, not two
     return Match(line, Standing.NEW, merchant)
 
 
 def _under(line: BankLine, by_reference: Mapping[str, Booked]) -> Booked | None:
     return next((by_reference[one] for one in line.references if one in by_reference), None)
-
-
-def party_of(line: BankLine, parties: Sequence[Party]) -> str | None:
-    """The one merchant that a line names: by id, by its whole name, or by name or program's code within the text."""
-    words = _plain(" ".join((line.name, line.text, *line.references)))
-    for told in (
-        {one.id for one in parties if one.id in " ".join((line.text, *line.references))},
-        {one.id for one in parties if _plain(one.name) == _plain(line.name) != ""},
-        {one.id for one in parties if len(_plain(one.name)) > 1 and _plain(one.name) in words},
-        {one.id for one in parties if any(_has_word(line, code) for code in one.codes)},
-    ):
-        if len(told) == 1:
-            return told.pop()
-        if told:
-            return None  # several: somebody has to look
-    return None
-
-
-def _has_word(line: BankLine, code: str) -> bool:
-    text = unicodedata.normalize("NFKC", f"{line.name} {line.text}").upper()
-    return code in "".join(sign if sign.isascii() and sign.isalnum() else " " for sign in text).split()
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,15 @@ from console.settlement.bank_file.table import Columns
 from pages.translations import gettext as _
 
 
+def is_statement(content: bytes) -> bool:
+    """Whether it is XML, so that it needs no columns."""
+    return _start_of(content).startswith(b"<")
+
+
+def _start_of(content: bytes) -> bytes:
+    return content.lstrip(b" \t\r\n\xef\xbb\xbf\xff\xfe\x00")
+
+
 def read_file(content: bytes, columns: Columns, currency: str) -> BankFile:
     """The lines of a file. Raises BankFileError.
 
@@ -16,8 +25,8 @@ def read_file(content: bytes, columns: Columns, currency: str) -> BankFile:
         columns: What the columns of a table mean; a statement needs none.
         currency: The network's currency: what is in another one cannot be booked.
     """
-    start = content.lstrip(b" \t\r\n\xef\xbb\xbf\xff\xfe\x00")
-    if start.startswith(b"<"):
+    start = _start_of(content)
+    if is_statement(content):
         return camt.read(content, currency)
     if start.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
         raise BankFileError(_("This is a spreadsheet or an archive: save it as CSV, and hand that in."))

@@ -16,10 +16,11 @@ from console.settlement.bank_file.lines import (
     BankFileError,
     BankLine,
     Kind,
-    Problem,
     distinct,
     micros_of,
+    problem_of,
 )
+from pages.forms import is_usual
 from pages.translations import gettext as _
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -112,13 +113,6 @@ def _line(cells: Mapping[str, str], columns: Columns, place: str, currency: str)
     code = cells[columns.currency].upper() if columns.currency else currency
     code = {"RMB": "CNY", "人民币": "CNY", "人民币元": "CNY", "": currency}.get(code, code)
     references = distinct([cells[columns.reference]])
-    problem = None
-    if code != currency:
-        problem = Problem.OTHER_CURRENCY
-    elif not micros:
-        problem = Problem.NO_AMOUNT
-    elif not references:
-        problem = Problem.NO_REFERENCE
     return BankLine(
         place=place,
         day=_day(cells[columns.day], columns.day_order, place),
@@ -128,7 +122,7 @@ def _line(cells: Mapping[str, str], columns: Columns, place: str, currency: str)
         references=references,
         name=cells[columns.name] if columns.name else "",
         text=cells[columns.text] if columns.text else "",
-        problem=problem,
+        problem=problem_of(micros, code, references, currency),
     )
 
 
@@ -166,9 +160,12 @@ def _day(text: str, order: str, place: str) -> date:
         places = (0, 1, 2) if len(parts[0]) == 4 else _ORDERS["dmy" if order == "ymd" else order]
     try:
         year, month, day = (int(parts[at]) for at in places)
-        return date(year + 2000 if year < 100 else year, month, day)
+        on = date(year + 2000 if year < 100 else year, month, day)
     except (IndexError, ValueError):
-        raise BankFileError(_("%(place)s: %(text)s is no day.") % {"place": place, "text": repr(text)}) from None
+        on = None
+    if on is None or not is_usual(on):
+        raise BankFileError(_("%(place)s: %(text)s is no day.") % {"place": place, "text": repr(text)})
+    return on
 
 
 def _cell(row: Sequence[str], at: int) -> str:

@@ -12,6 +12,7 @@ from console.problems import refusals
 from console.visit import Visiting
 from pages.charts import Chart, Edge, Graph, Node, Series, money_series
 from pages.csv_files import CsvResponse
+from pages.filters import read_filters
 from pages.forms import (
     BasisPoints,
     Choice,
@@ -96,6 +97,9 @@ async def gallery(visit: Visiting, name: str | None = None) -> Response:
         crumbs=[("Below", "/gallery"), ("Here", None)],
         charts=(line, bars, graph),
         name=name,
+        filtered=read_filters(
+            {"name": name or "", "state": "settled"}, choices={"state": ("settled",)}, texts={"name": 64}, days=True
+        ),
         now=datetime.now(UTC),
         form=Everything({"points": 1_000, "price": 1_230_000, "kind": "b", "scopes": ["read"]}),
         upload=Upload(),

@@ -1,0 +1,296 @@
+"""Every form of the console, for bad input: it is answered beside its field, and what was typed stays."""
+
+from __future__ import annotations
+
+import html
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any
+
+import httpx
+import pytest
+
+import console
+from console.agreements.forms import (
+    End,
+    NewAcceptance,
+    NewExchange,
+    ReplaceAcceptance,
+    ReplaceExchange,
+    Signature,
+)
+from console.issue.routes import ByHand
+from console.keys.forms import MerchantKey, NetworkKey
+from console.members.forms import Erase, Freeze, MergeInto, NewMember, NewMemberCode, NewNumber, OldNumber
+from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
+from console.operations.routes import Pause
+from console.pages import PAGES
+from console.reversals.routes import Find, GiveBack
+from console.settlement.forms import Booking, CreditLimit, Upload
+from console.signin import first_steps, links
+from console.signin import routes as signin
+from console.signin.first_steps import BeginSecondFactor, ChangePassword, ConfirmSecondFactor
+from console.signin.links import Forgotten, Join, JoinAgain, NewPassword
+from console.signin.routes import SignIn
+from console.till.routes import Sale
+from console.transfer.routes import Gift
+from console.webhooks.forms import Endpoint, Replay
+from pages import csrf
+from pages.forms import (
+    BasisPoints,
+    Choice,
+    Choices,
+    Day,
+    Email,
+    Field,
+    File,
+    Flag,
+    Form,
+    Hidden,
+    Moment,
+    Money,
+    Ratio,
+    Secret,
+    Text,
+    Whole,
+)
+from pages.forms.form import KEY
+from tests.console.own_key import own_key, send
+from tests.console.site import Site
+
+
+@dataclass(frozen=True)
+class Case:
+    """A form: the route to which it is sent, and who sends it. Braces in the path are things of `things`."""
+
+    route: str
+    seat: str | None
+    form: type[Form]
+    query: str = ""
+    path: str = ""
+    """Where it is sent, if that is not the route with its things."""
+    hidden: dict[str, str] = field(default_factory=dict)
+    """What the page itself puts into the form."""
+    without: tuple[str, ...] = ()
+    """Fields that this request's page does not show."""
+
+
+ADMIN = "merchant:admin"
+TABLE = (
+    Case("/cashier", "merchant:cashier", Sale),
+    Case("/issue", ADMIN, ByHand),
+    Case("/transfer", ADMIN, Gift),
+    Case("/reversals", ADMIN, Find),
+    Case("/reversals/new", ADMIN, GiveBack, hidden={"movement": "{movement}"}),
+    Case("/members/new", ADMIN, NewMember),
+    Case("/members/{member}/numbers", ADMIN, NewNumber),
+    Case("/members/{member}/numbers/retire", ADMIN, OldNumber),
+    Case("/members/{member}/freeze", ADMIN, Freeze),
+    Case("/members/{member}/code", ADMIN, NewMemberCode),
+    Case("/members/{member}/merge", ADMIN, MergeInto),
+    Case("/members/{member}/erase", ADMIN, Erase),
+    Case("/agreements/new", ADMIN, NewExchange, query="?kind=exchange", without=("points",)),
+    Case("/agreements/new", ADMIN, NewAcceptance, query="?kind=acceptance", without=("points",)),
+    Case("/agreements/{agreement}/supersede", ADMIN, ReplaceExchange, without=("points",)),
+    Case(
+        "/agreements/{agreement}/supersede",
+        ADMIN,
+        ReplaceAcceptance,
+        path="/agreements/{acceptance}/supersede",
+        without=("points",),
+    ),
+    Case("/agreements/{agreement}/terminate", ADMIN, End, without=("signature",)),
+    Case("/agreements/{agreement}/sign", "own_key", Signature, path="/agreements/{proposed}/sign"),
+    Case("/settlement/merchants/{merchant}/credit-limit", "operator", CreditLimit),
+    Case("/settlement/bank-file", "treasury", Upload),
+    Case("/settlement/{movements}/new", "treasury", Booking, path="/settlement/deposits/new"),
+    Case("/merchants/new", "operator", NewMerchant),
+    Case("/merchants/{merchant}/programs", "operator", NewProgram),
+    Case("/merchants/{merchant}/invitations", "operator", FirstAdmin),
+    Case("/operations/pause", "operator", Pause),
+    Case("/webhooks/new", ADMIN, Endpoint),
+    Case("/webhooks/{endpoint}/change", ADMIN, Endpoint),
+    Case("/webhooks/{endpoint}/replay", ADMIN, Replay),
+    Case("/keys/new", ADMIN, MerchantKey),
+    Case("/keys/new", "operator", NetworkKey),
+    Case("/sign-in", None, SignIn),
+    Case("/forgotten-password", None, Forgotten),
+    Case("/new-password", None, NewPassword, hidden={"token": "t"}),
+    Case("/invitation", None, Join, hidden={"token": "{invitation}"}, query="?token={invitation}"),
+    Case("/invitation", None, JoinAgain, hidden={"token": "{known}"}, query="?token={known}"),
+    Case("/password", ADMIN, ChangePassword),
+    Case("/second-factor", ADMIN, BeginSecondFactor),
+    Case("/second-factor/confirm", ADMIN, ConfirmSecondFactor),
+)
+BUTTONS = {
+    *("/agreements/{agreement}/withdraw", "/members/merges/{merge}/confirm", "/members/merges/{merge}/cancel"),
+    *(
+        "/members/{member}/link-code",
+        "/members/{member}/unfreeze",
+        "/merchants/{merchant}/invitations/{invitation}/revoke",
+    ),
+    *("/operations/resume", "/operations/orders/{order}/cancel", "/operations/quarantine/retry"),
+    *("/webhooks/{endpoint}/enable", "/webhooks/{endpoint}/disable", "/webhooks/{endpoint}/secret"),
+    *("/webhooks/{endpoint}/remove", "/webhooks/{endpoint}/deliveries/{event}/again", "/keys/{key}/revoke"),
+    *("/sign-out", "/settlement/bank-file/book"),
+}
+"""Forms in which nothing is typed."""
+CHOSEN = {
+    "/agreements/preview": "the calculator, which answers beside the form while somebody types",
+    "/settlement/bank-file/review": "boxes that are ticked; what is none of the file's lines counts for nothing",
+    "/seat": "a menu",
+}
+
+
+def routes() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every route that takes a form, with its function."""
+    routers = [("", signin.router), ("", first_steps.router), ("", links.router)]
+    for prefix, router in [*routers, *((page.path, page.router) for page in PAGES)]:
+        for route in router.routes:
+            if "POST" in route.methods:  # type: ignore[attr-defined]
+                yield prefix + route.path, route.endpoint  # type: ignore[attr-defined]
+
+
+def test_the_table_has_every_route_that_takes_a_form() -> None:
+    known = {case.route for case in TABLE} | BUTTONS | set(CHOSEN)
+    assert {path for path, _endpoint in routes()} == known, "a new form needs a line in TABLE"
+
+
+def test_the_table_has_every_class_of_forms() -> None:
+    for module in walk_packages(console.__path__, "console."):
+        import_module(module.name)
+
+    def below(form: type[Form]) -> set[type[Form]]:
+        return {form, *(one for sub in form.__subclasses__() for one in below(sub))}
+
+    classes = {one for one in below(Form) if one.__module__.startswith("console.") and one.fields}
+    parents = {one for one in classes if one.__subclasses__()}
+    assert classes - parents <= {case.form for case in TABLE}
+
+
+def test_nothing_is_typed_into_a_button() -> None:
+    for path, endpoint in routes():
+        if path in BUTTONS:
+            read = re.findall(r"(\w+)\.read\(|(\w+)\(sent=", inspect.getsource(endpoint))
+            assert {name for pair in read for name in pair if name} <= {"Form", "Confirm"}, path
+
+
+# -------------------------------------------------------------------- what is typed wrongly
+
+NAUGHTY = "'\"><b>\N{GRINNING FACE} "
+WRONG: tuple[tuple[type[Field], str], ...] = (
+    (Choice, "no such"),
+    (Choices, "no such"),
+    (Email, f"{NAUGHTY}nobody"),
+    (Whole, "-1"),
+    (Money, "1e3"),
+    (BasisPoints, "0.001"),
+    (Ratio, "0/1"),
+    (Day, "9999-12-31"),
+    (Moment, "9999-12-31T23:59"),
+)
+"""The first that fits. A text is too long, and a secret is missing."""
+
+
+def wrong_for(one: Field) -> str | None:
+    """Something that the field cannot take; None if there is nothing."""
+    for kind, text in WRONG:
+        if isinstance(one, kind):
+            return text
+    if isinstance(one, Text):
+        return NAUGHTY + "x" * one.longest
+    if isinstance(one, Secret):
+        return ""
+    return None
+
+
+@pytest.fixture(scope="module")
+def things(site: Site) -> dict[str, str]:
+    """What braces in the paths of the table stand for."""
+    station = site.merchants["FUEL"]
+    own = own_key(site, "Own forms")
+    proposed = station.client.agreements.propose(
+        source_program="FUEL",
+        target_merchant=own.id,
+        unit_price_micros=1,
+        fee_bps=50,
+        max_points=1,
+        daily_cap=1,
+        valid_until=site.agreements["FUEL", "MART"].valid_until,
+    )
+
+    def invited(email: str) -> str:
+        made = site.operator.invitations.create(email=email, title="auditor")
+        return str(made.link).rpartition("=")[2]
+
+    return {
+        "member": station.client.members.get("external:FC-1003").id,
+        "movement": site.movements["redeem"].id,
+        "agreement": site.agreements["FUEL", "MART"].id,
+        "acceptance": site.agreements["FUEL", "WASH"].id,
+        "proposed": proposed.id,
+        "merchant": site.merchants["WASH"].id,
+        "endpoint": station.client.webhook_endpoints.create(url="https://forms.example/in").id,
+        "invitation": invited("new@forms.example"),
+        "own_key": own.token,
+        "known": invited("mart@stranger.example"),
+    }
+
+
+def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str]) -> httpx.Response:
+    """The answer to a form with these values."""
+    path = (case.path or case.route).format(**things)
+    files = {name: ("empty.csv", b"", "text/csv") for name, one in case.form.fields.items() if isinstance(one, File)}
+    data = {KEY: "k", **{name: text.format(**things) for name, text in case.hidden.items()}, **values}
+    if case.seat is not None:
+        return send(site, things.get(case.seat, case.seat), path + case.query, data, files or None)
+    with site.http() as http:  # which has no session whose token one could know
+        token = re.search(rf'name="{csrf.FIELD}" value="([^"]+)"', http.get(path + case.query.format(**things)).text)
+        assert token is not None, path
+        return http.post(path, data={**data, csrf.FIELD: token[1]})
+
+
+def tag_of(page: str, name: str) -> str:
+    """The control of a field: the tag with its name, or the group of its options."""
+    found = re.search(rf'<(?:input|select|textarea)[^>]*\sid="f-{name}"[^>]*>(?:[^<]*</textarea>)?', page)
+    found = found or re.search(rf'<fieldset[^>]*id="f-{name}"[^>]*>', page)
+    assert found is not None, f"no control of {name}"
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in TABLE if case.seat != "own_key"], ids=lambda case: f"{case.route}-{case.form.__name__}"
+)
+def test_what_is_typed_wrongly_is_answered_beside_its_field_and_stays(
+    site: Site, things: dict[str, str], case: Case
+) -> None:
+    shown = {
+        name: one for name, one in case.form.fields.items() if not isinstance(one, Hidden) and name not in case.without
+    }
+    typed = {name: text for name, one in shown.items() if (text := wrong_for(one)) is not None}
+    answer = sent(site, case, things, typed)
+    if not shown:
+        assert answer.status_code == 422, answer.text
+        assert "error-summary" in answer.text, "what nobody sees is said above all"
+        return
+    assert answer.status_code == 422, answer.text
+    for name, one in shown.items():
+        if name not in typed and not (isinstance(one, File) or (isinstance(one, Flag) and one.required)):
+            continue
+        if isinstance(one, Secret) and not one.required:
+            continue
+        error = re.search(rf'id="f-{name}-error">.*?<span>(.*?)</span>', answer.text, re.DOTALL)
+        assert error is not None, f"nothing beside {name}"
+        assert error[1].strip(), name
+        tag = tag_of(answer.text, name)
+        described = re.search(r'aria-describedby="([^"]+)"', tag)
+        assert described is not None, tag
+        assert f"f-{name}-error" in described[1].split(), tag
+        if isinstance(one, (Choice, Choices, Secret, File, Flag)):
+            continue  # what is none of the options cannot be shown, and a secret must not be
+        assert html.escape(typed[name], quote=False)[:20] in html.escape(html.unescape(tag), quote=False), tag
+    assert "<b>\N{GRINNING FACE}" not in answer.text, "what was typed is text"
