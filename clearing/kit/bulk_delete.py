@@ -20,9 +20,14 @@ class Expiring(Protocol):
 
 
 def delete_some(session: Session, model: type[Base], condition: ColumnElement[bool], limit: int) -> int:
-    """Deletes at most `limit` of the rows that meet the condition; returns how many it deleted."""
+    """Deletes at most `limit` of the rows that meet the condition; returns how many it deleted.
+
+    It waits for nobody: a row that somebody has locked is deleted another time.
+    """
     key: Any = tuple_(*model.__table__.primary_key)
-    rows = session.execute(select(*model.__table__.primary_key).where(condition).limit(limit)).all()
+    rows = session.execute(
+        select(*model.__table__.primary_key).where(condition).limit(limit).with_for_update(skip_locked=True)
+    ).all()
     if rows:
         session.execute(delete(model).where(key.in_([tuple(row) for row in rows])))
     return len(rows)

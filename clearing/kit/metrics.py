@@ -35,6 +35,11 @@ EVENTS_QUARANTINED = Counter("tongdui_events_quarantined_total", "Chain events t
 STEPS_FAILED = Counter(
     "tongdui_daemon_steps_failed_total", "Steps of a daemon that failed and will be tried again", ["daemon"]
 )
+ROLLED_BACK = Counter(
+    "tongdui_transactions_rolled_back_total",
+    "Database transactions that the database rolled back, because of a deadlock or because others were faster",
+    ["cause"],
+)
 JOB_SECONDS = Histogram("tongdui_job_seconds", "Duration of a job", ["job", "outcome"], buckets=_SECONDS)
 
 

@@ -23,6 +23,8 @@ from tongdui.encoding import hex_of, keccak256, word
 
 log = structlog.get_logger(__name__)
 
+MONEY_FUNCTIONS = ("deposit", "withdraw")
+"""Functions of the contract that change a position; its merchant is their first argument."""
 CLOSED_ON_CHAIN = 3
 """`MerchantStatus.Closed` of the contract."""
 

@@ -6,14 +6,14 @@ All of it happens in the caller's transaction, so a block is applied exactly onc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
 from clearing.chain import contract
+from clearing.chain.calls.models import Call
 from clearing.chain.client import BlockData, Log
 from clearing.kit import metrics
 from clearing.kit.clock import clock_of
@@ -26,11 +26,21 @@ from clearing.ledger.journal.service import JournalService
 from clearing.ledger.lots.repository import LotRepository
 from clearing.ledger.lots.service import LotService
 from clearing.ordering.orders.facts import EntryOfBlock
-from clearing.ordering.orders.finalisation import Decision, OrderFinalisation
+from clearing.ordering.orders.finalisation import BlockSettlement, Decision, OrderFinalisation
 from clearing.ordering.orders.models import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
+from clearing.parties.merchants.repository import MerchantRepository
+from clearing.pipeline.failed_calls import fail_call_for_good
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_quarantine, quarantine_event, quarantined_event
-from clearing.pipeline.submission import settle_transactions
+from clearing.pipeline.registry_events import (
+    RareEvent,
+    apply_to_position,
+    by_table,
+    changes_only_position,
+    lock_registrations,
+    merchants_paid,
+)
+from clearing.pipeline.submission import REVERTED, settle_transactions
 from tongdui import receipts
 from tongdui.encoding import ZERO_WORD, keccak256
 from tongdui.orders import Reason
@@ -39,20 +49,6 @@ log = structlog.get_logger(__name__)
 
 _JOURNAL = (contract.BATCH_CLOSED, contract.INSTRUCTION_REJECTED, contract.ORDER_REJECTED)
 """Events that, like entries, never go into quarantine: without one of them the read model would be wrong. The projector stops."""
-
-
-class RareEvent(Protocol):
-    """A rare event, as the contract emitted it or as it was stored."""
-
-    @property
-    def name(self) -> str:
-        """The event's name in the contract."""
-        ...
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The event's arguments by name."""
-        ...
 
 
 @dataclass(slots=True)
@@ -70,18 +66,19 @@ class BlockContent:
 
 
 def project_block(session: Session, block: BlockData, network: NetworkIdentity) -> None:
-    """Applies a block to the read model, all of it in the caller's transaction."""
+    """Applies a block to the read model, all of it in the caller's transaction.
+
+    It goes through reference data, orders, accounts, holds and positions in the order in which everybody locks them.
+    """
     day = network.day_at(block.timestamp)
     session.add(
         Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp, day=day)
     )
-    settle_transactions(session, block.receipts)
+    failed_calls = settle_transactions(session, block.receipts)
     content = sort_logs(block)
     for quarantined in content.quarantined:
         quarantine_event(session, quarantined)
-    for item, event in content.rare:
-        apply_or_quarantine(session, block.number, day, item, event)
-    inherit_uses(session, [event for _, event in content.rare], day, 1)
+    registered = _apply_registrations(session, block.number, day, content.rare)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))
@@ -100,7 +97,11 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
         day=day,
         due=LotService(session, network=network).due_days(content.entries, day),
         midnight=network.begin_of(network.day_at(clock_of(session).unix())),
+        settlement=settlement_of(session, [event for _, event in content.rare], failed_calls, day),
     )
+    _apply_to_positions(session, block.number, day, content.rare, registered)
+    for call in failed_calls:
+        fail_call_for_good(session, call, REVERTED)
     ActivityRecorder(session).add(content.entries, day, originals)
     if block.receipts:  # the calls in them are final, too
         notify(session, Channel.DECIDED)
@@ -201,10 +202,59 @@ def _batch(event: contract.ContractEvent, tx_hash: bytes, gas_used: int, block_n
     )
 
 
-def inherit_uses(session: Session, events: Iterable[RareEvent], day: int, sign: int) -> None:
-    """Lets each new agreement begin with the use of the day of the one that it supersedes (sign -1: takes that back)."""
+def _apply_registrations(
+    session: Session, block_number: int, day: int, rare: Sequence[tuple[Log, contract.ContractEvent]]
+) -> list[contract.ContractEvent]:
+    """What the rare events change in reference data, before the entries that rely on it; the events of which that was applied."""
+    events = [(item, event) for item, event in rare if not changes_only_position(event)]
+    lock_registrations(session, [event for _, event in events])
+    return [
+        event
+        for item, event in by_table(events, lambda one: one[1])
+        if apply_or_quarantine(session, block_number, day, item, event, is_registration=True)
+    ]
+
+
+def _apply_to_positions(
+    session: Session,
+    block_number: int,
+    day: int,
+    rare: Sequence[tuple[Log, contract.ContractEvent]],
+    registered: Sequence[contract.ContractEvent],
+) -> None:
+    """What they change in positions, after the entries: accounts are locked before positions."""
+    for event in registered:
+        apply_to_position(session, event)
+    for item, event in rare:
+        if changes_only_position(event):
+            apply_or_quarantine(session, block_number, day, item, event)
+
+
+def settlement_of(
+    session: Session,
+    events: Iterable[RareEvent],
+    failed_calls: Sequence[Call],
+    day: int,
+    booked: Mapping[int, int] | None = None,
+) -> BlockSettlement:
+    """What a block with these events does to positions and daily caps beside its entries. `booked` is what its entries have used of
+    each agreement's cap, where that is in the database already."""
+    events = list(events)
+    paid = merchants_paid(events) | {call.arguments[0] for call in failed_calls}
+    known = MerchantRepository(session).known(paid) if paid else set()
+    return BlockSettlement(frozenset(known), _inherited_uses(session, events, day, booked))
+
+
+def _inherited_uses(
+    session: Session, events: Iterable[RareEvent], day: int, booked: Mapping[int, int] | None
+) -> dict[int, int]:
+    """What each new agreement begins with: the use of the day, before this block, of the one that it supersedes."""
     uses = AgreementUseRepository(session)
+    inherited: dict[int, int] = {}
     for event in events:
         terms = event.arguments["terms"] if event.name == "AgreementRegistered" else {}
-        if terms.get("supersedes") and (points := uses.burnt(terms["supersedes"], day)):
-            uses.add(event.arguments["agreement"], day, sign * points)
+        if superseded := terms.get("supersedes"):
+            before = -booked.get(superseded, 0) if booked is not None else inherited.get(superseded, 0)
+            if points := uses.burnt(superseded, day) + before:
+                inherited[event.arguments["agreement"]] = points
+    return inherited

@@ -5,6 +5,9 @@ Only registrations, agreements, limits and money go into quarantine. Entries nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import structlog
 from eth_abi.exceptions import DecodingError
 from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError
@@ -17,7 +20,15 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.activity.recorder import ActivityRecorder
 from clearing.ledger.journal.models import ChainEvent, QuarantinedEvent
 from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, QuarantineRepository
-from clearing.pipeline.registry_events import apply_event
+from clearing.ledger.settlement.repository import PositionRepository
+from clearing.parties.merchants.repository import MerchantRepository
+from clearing.pipeline.registry_events import (
+    Arguments,
+    apply_event,
+    apply_registration,
+    lock_registrations,
+    merchants_paid,
+)
 from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
@@ -31,13 +42,20 @@ the event."""
 
 
 def apply_or_quarantine(
-    session: Session, block_number: int, day: int, item: Log, event: contract.ContractEvent
+    session: Session,
+    block_number: int,
+    day: int,
+    item: Log,
+    event: contract.ContractEvent,
+    *,
+    is_registration: bool = False,
 ) -> bool:
-    """Applies an event of a block of this day and returns True; where that fails, undoes its changes, puts it into quarantine and
-    returns False."""
+    """Applies an event of a block of this day (or only its first step) and returns True; where that fails, undoes its changes, puts
+    it into quarantine and returns False."""
     try:
         with session.begin_nested():
-            _apply(session, block_number, day, item.index, event)
+            undo = apply_registration(session, event) if is_registration else apply_event(session, event)
+            _keep(session, block_number, day, item.index, event, undo)
     except _INAPPLICABLE as error:
         quarantine_event(session, quarantined_event(block_number, item, event.name, error))
         return False
@@ -75,7 +93,9 @@ def quarantine_event(session: Session, quarantined: QuarantinedEvent) -> None:
 def retry_quarantined(session: Session) -> tuple[int, int]:
     """Retries the events in quarantine, oldest first: how many were applied, and how many failed again."""
     applied = failed = 0
-    for quarantined in QuarantineRepository(session).list():
+    waiting = QuarantineRepository(session).list()
+    _lock(session, waiting)
+    for quarantined in waiting:
         try:
             with session.begin_nested():
                 _release(session, quarantined)
@@ -87,20 +107,38 @@ def retry_quarantined(session: Session) -> tuple[int, int]:
     return applied, failed
 
 
-def _release(session: Session, quarantined: QuarantinedEvent) -> None:
-    """Applies an event in quarantine and takes it out."""
+def _lock(session: Session, waiting: Sequence[QuarantinedEvent]) -> None:
+    """Locks all that the events may change, in the order in which everybody locks it."""
+    events = []
+    for quarantined in waiting:
+        with suppress(*UNREADABLE):
+            events.append(_decoded(quarantined))
+    lock_registrations(session, events)
+    if paid := merchants_paid(events):
+        PositionRepository(session).lock_all(MerchantRepository(session).known(paid))
+
+
+def _decoded(quarantined: QuarantinedEvent) -> contract.ContractEvent:
     topics = tuple(bytes_of(topic) for topic in quarantined.topics)
     event = contract.decode_log(Log(topics, quarantined.data, quarantined.log_index, quarantined.tx_hash))
     if event is None:
         raise LookupError("the contract has no such event")
+    return event
+
+
+def _release(session: Session, quarantined: QuarantinedEvent) -> None:
+    """Applies an event in quarantine and takes it out."""
+    event = _decoded(quarantined)
     block = BlockRepository(session).by_number(quarantined.block_number)
     assert block is not None, "an event leaves the quarantine with its block"
-    _apply(session, block.number, block.day, quarantined.log_index, event)
+    _keep(session, block.number, block.day, quarantined.log_index, event, apply_event(session, event))
     QuarantineRepository(session).remove(quarantined)
 
 
-def _apply(session: Session, block_number: int, day: int, log_index: int, event: contract.ContractEvent) -> None:
-    undo = apply_event(session, event)
+def _keep(
+    session: Session, block_number: int, day: int, log_index: int, event: contract.ContractEvent, undo: Arguments
+) -> None:
+    """Stores an applied event with what it replaced."""
     ActivityRecorder(session).add_bank_event(event.name, event.arguments, day)
     applied = ChainEvent(
         block_number=block_number, log_index=log_index, name=event.name, arguments=event.arguments, undo=undo

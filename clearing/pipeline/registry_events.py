@@ -1,17 +1,18 @@
 """The rare events (registrations, agreements, limits, money): how each one changes the read model, and how it is reverted.
 
-A handler has `apply`, which changes rows and returns what it replaced, and `revert`, which puts that back.
+A handler has `apply`, which changes rows and returns what it replaced, and `revert`, which puts that back. What an event changes in
+reference data and what it changes in positions are two steps, because entries come between them
+(docs/decisions/0043-one-order-of-locks.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
-from clearing.chain.contract import ContractEvent
 from clearing.kit.ids import new_id
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
@@ -29,6 +30,23 @@ from tongdui.encoding import bytes_of, word_text
 from tongdui.orders import AgreementTerms
 
 Arguments = dict[str, Any]
+
+
+class RareEvent(Protocol):
+    """A rare event, as the contract emitted it or as it was stored."""
+
+    @property
+    def name(self) -> str:
+        """The event's name in the contract."""
+        ...
+
+    @property
+    def arguments(self) -> Arguments:
+        """The event's arguments by name."""
+        ...
+
+
+E = TypeVar("E")
 _CHAIN_STATUS = (None, MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED, MerchantStatus.CLOSED)
 
 
@@ -40,17 +58,68 @@ class Handler:
     revert: Callable[[Session, Arguments, Arguments], None]
 
 
-def apply_event(session: Session, event: ContractEvent) -> Arguments:
-    """Applies an event and returns what it replaced. Events that change nothing here (roles, ownership) are only stored."""
-    handler = _HANDLERS.get(event.name)
+def apply_event(session: Session, event: RareEvent) -> Arguments:
+    """Applies both steps of an event and returns what it replaced. Events that change nothing here (roles, ownership) are only
+    stored."""
+    return apply_registration(session, event) | apply_to_position(session, event)
+
+
+def apply_registration(session: Session, event: RareEvent) -> Arguments:
+    """What the event changes in reference data."""
+    handler = _REGISTRATIONS.get(event.name)
     return handler.apply(session, event.arguments) if handler else {}
 
 
-def revert_event(session: Session, name: str, arguments: Arguments, undo: Arguments) -> None:
-    """Puts back what an event replaced."""
-    handler = _HANDLERS.get(name)
-    if handler:
-        handler.revert(session, arguments, undo)
+def apply_to_position(session: Session, event: RareEvent) -> Arguments:
+    """What it changes in a position. Lock the positions of all events first, in one order (`merchants_paid`)."""
+    handler = _POSITIONS.get(event.name)
+    return handler.apply(session, event.arguments) if handler else {}
+
+
+def revert_registration(session: Session, event: RareEvent, undo: Arguments) -> None:
+    """Puts back what an event replaced in reference data."""
+    if (handler := _REGISTRATIONS.get(event.name)) is not None:
+        handler.revert(session, event.arguments, undo)
+
+
+def revert_position(session: Session, event: RareEvent, undo: Arguments) -> None:
+    """Puts back what it replaced in a position."""
+    if (handler := _POSITIONS.get(event.name)) is not None:
+        handler.revert(session, event.arguments, undo)
+
+
+# -------------------------------------------------------------------- one order for their locks
+
+
+def changes_only_position(event: RareEvent) -> bool:
+    """Whether the event has no step before a block's entries."""
+    return event.name in _POSITIONS and event.name not in _REGISTRATIONS
+
+
+def merchants_paid(events: Iterable[RareEvent]) -> set[int]:
+    """The merchants whose positions these events change."""
+    return {event.arguments["merchant"] for event in events if event.name in _POSITIONS}
+
+
+def by_table(events: Iterable[E], event_of: Callable[[E], RareEvent]) -> list[E]:
+    """The events table by table, each table's in their own order: a table's version is locked with its first change."""
+    tables = list(_REGISTRATIONS)
+    return sorted(events, key=lambda one: tables.index(name) if (name := event_of(one).name) in tables else len(tables))
+
+
+def lock_registrations(session: Session, events: Iterable[RareEvent]) -> None:
+    """Locks the merchants and agreements that these events change, each kind in the order in which everybody locks it."""
+    merchants, numbers, digests = set(), set(), set()
+    for event in events:
+        if event.name in ("MerchantRegistered", "MerchantStatusChanged"):
+            merchants.add(event.arguments["merchant"])
+        elif event.name in ("AgreementRegistered", "AgreementEnds"):
+            numbers.add(event.arguments["agreement"])
+            digests |= {bytes_of(event.arguments["digest"])} if event.name == "AgreementRegistered" else set()
+    if merchants:
+        MerchantRepository(session).next_nonces(merchants, lock=True)
+    if numbers:
+        AgreementRepository(session).lock_all(numbers, digests)
 
 
 # -------------------------------------------------------------------- merchants
@@ -64,14 +133,11 @@ def _merchant_registered(session: Session, arguments: Arguments) -> Arguments:
     )
     merchant.status = MerchantStatus.ACTIVE
     merchants.store(merchant)
-    PositionRepository(session).lock(number).credit_limit = arguments["creditLimitMicros"]
-    session.flush()
     return {}
 
 
 def _merchant_unregistered(session: Session, arguments: Arguments, _undo: Arguments) -> None:
     MerchantRepository(session).get_one(arguments["merchant"]).status = MerchantStatus.PENDING
-    PositionRepository(session).lock(arguments["merchant"]).credit_limit = 0
 
 
 def _status_changed(session: Session, arguments: Arguments) -> Arguments:
@@ -193,6 +259,16 @@ def _agreement_end_reverted(session: Session, arguments: Arguments, undo: Argume
 # -------------------------------------------------------------------- settlement
 
 
+def _limit_granted(session: Session, arguments: Arguments) -> Arguments:
+    PositionRepository(session).lock(arguments["merchant"]).credit_limit = arguments["creditLimitMicros"]
+    session.flush()
+    return {}
+
+
+def _limit_withdrawn(session: Session, arguments: Arguments, _undo: Arguments) -> None:
+    PositionRepository(session).lock(arguments["merchant"]).credit_limit = 0
+
+
 def _limit_changed(session: Session, arguments: Arguments) -> Arguments:
     position = PositionRepository(session).lock(arguments["merchant"])
     before = position.credit_limit
@@ -244,7 +320,7 @@ def _reserves(movement: BankMovement, state: BankMovementState) -> int:
     return movement.micros if movement.kind == "withdrawal" and state is BankMovementState.PENDING else 0
 
 
-_HANDLERS = {
+_REGISTRATIONS = {
     "MerchantRegistered": Handler(_merchant_registered, _merchant_unregistered),
     "MerchantStatusChanged": Handler(_status_changed, _status_reverted),
     "SignerChanged": Handler(_signer_changed, _signer_reverted),
@@ -252,6 +328,11 @@ _HANDLERS = {
     "ProgramPauseChanged": Handler(_pause_changed, _pause_reverted),
     "AgreementRegistered": Handler(_agreement_registered, _agreement_unregistered),
     "AgreementEnds": Handler(_agreement_ends, _agreement_end_reverted),
+}
+"""Table by table, in the order in which an onboarding fills them."""
+
+_POSITIONS = {
+    "MerchantRegistered": Handler(_limit_granted, _limit_withdrawn),
     "CreditLimitChanged": Handler(_limit_changed, _limit_reverted),
     "Deposited": Handler(_deposited, _deposit_reverted),
     "Withdrawn": Handler(_withdrawn, _withdrawal_reverted),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from sqlalchemy.orm import Session
 
@@ -10,13 +12,13 @@ from clearing.kit import metrics
 from clearing.kit.database import Database
 from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.activity.recorder import ActivityRecorder
-from clearing.ledger.journal.models import Block
+from clearing.ledger.journal.models import Block, ChainEvent
 from clearing.ledger.journal.repository import BlockRepository, ChainEventRepository, EntryRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.ledger.lots.repository import LotRepository
 from clearing.ordering.orders.finalisation import OrderFinalisation
-from clearing.pipeline.projection import inherit_uses
-from clearing.pipeline.registry_events import revert_event
+from clearing.pipeline.projection import settlement_of
+from clearing.pipeline.registry_events import by_table, lock_registrations, revert_position, revert_registration
 from clearing.pipeline.repository import TransactionRepository
 from tongdui.encoding import hex_of
 
@@ -42,14 +44,17 @@ def take_back(session: Session, block: Block) -> None:
     journal, entries = JournalService(session), EntryRepository(session).of_block(block.number)
     originals = journal.originals(entries)
     effects = journal.effects_of(entries, block.day, originals)
-    OrderFinalisation(session).reopen(block.number, effects=effects, day=block.day)
+    rare = ChainEventRepository(session).of_block(block.number)
+    _revert_registrations(session, rare)
+    settlement = settlement_of(session, reversed(rare), (), block.day, effects.uses)
+    OrderFinalisation(session).reopen(block.number, effects=effects, day=block.day, settlement=settlement)
     ActivityRecorder(session).take_back(entries, block.day, originals)
     blocks = BlockRepository(session)
     first_batch = blocks.first_batch(block.number)
     blocks.remove_content(block.number)
     if first_batch is not None:
         LotRepository(session).take_back(first_batch)
-    _revert_events(session, block.number, block.day)
+    _revert_positions(session, rare, block.day)
     TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)
     EventRecorder(session).record(
@@ -57,11 +62,16 @@ def take_back(session: Session, block: Block) -> None:
     )
 
 
-def _revert_events(session: Session, block_number: int, day: int) -> None:
+def _revert_registrations(session: Session, events: Sequence[ChainEvent]) -> None:
+    lock_registrations(session, events)
+    for event in by_table(events, lambda one: one):
+        revert_registration(session, event, event.undo)
+    session.flush()
+
+
+def _revert_positions(session: Session, events: Sequence[ChainEvent], day: int) -> None:
     repository = ChainEventRepository(session)
-    events = repository.of_block(block_number)
-    inherit_uses(session, events, day, -1)
     for event in events:
-        revert_event(session, event.name, event.arguments, event.undo)
+        revert_position(session, event, event.undo)
         ActivityRecorder(session).take_bank_event_back(event.name, event.arguments, day)
         repository.remove(event)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import CallState
+from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.client import Receipt
 from clearing.kit import metrics
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
-from clearing.pipeline.failed_calls import fail_call_for_good
+from clearing.pipeline.failed_calls import MONEY_FUNCTIONS, fail_call_for_good
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.repository import Mined, TransactionRepository
 from tongdui.encoding import hex_of
@@ -22,28 +22,34 @@ log = structlog.get_logger(__name__)
 REVERTED = "the contract reverted it"
 
 
-def settle_transactions(session: Session, receipts: Iterable[Receipt]) -> None:
-    """Marks our transactions of a block, settles their calls, and requeues what was in the reverted ones."""
+def settle_transactions(session: Session, receipts: Iterable[Receipt]) -> Sequence[Call]:
+    """Marks our transactions of a block, settles their calls, and requeues what was in the reverted ones. Returns the calls about
+    money that failed for good: the caller fails them after the block's entries, because they change positions."""
     transactions = TransactionRepository(session).mark_mined(receipts)
-    _settle_calls(session, {mined.id: mined.receipt for mined in transactions if mined.orders == 0})
+    failed = _settle_calls(session, {mined.id: mined.receipt for mined in transactions if mined.orders == 0})
     for mined in transactions:
         if not mined.receipt.succeeded:
             _requeue_reverted(session, mined)
+    return failed
 
 
-def _settle_calls(session: Session, receipts: Mapping[int, Receipt]) -> None:
-    """Finishes the calls of mined transactions; a call that reverted gets a second try.
+def _settle_calls(session: Session, receipts: Mapping[int, Receipt]) -> Sequence[Call]:
+    """Finishes the calls of mined transactions; a call that reverted gets a second try. The calls about money that have failed.
 
     Numbers on the chain have no gaps, so a call may have reverted only because one before it did. The sequencer therefore tries it
     out alone before it signs it again, and then the contract's answer is final.
     """
+    about_money = []
     for call in CallRepository(session).in_transactions(list(receipts)) if receipts else ():
         if receipts[call.transaction_id or 0].succeeded:
             call.state, call.error = CallState.DONE, None
         elif call.error is None:
             call.state, call.transaction_id, call.error = CallState.PENDING, None, REVERTED
+        elif call.function in MONEY_FUNCTIONS:
+            about_money.append(call)
         else:
             fail_call_for_good(session, call, REVERTED)
+    return about_money
 
 
 def _requeue_reverted(session: Session, mined: Mined) -> None:

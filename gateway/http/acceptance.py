@@ -30,6 +30,7 @@ from clearing.kit.idempotency.service import (
     is_final,
 )
 from clearing.kit.locks import is_lock_timeout, wait_at_most
+from clearing.kit.rollbacks import repeated
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.service import OrderRequest, OrderService
 from clearing.parties.merchants.service import merchant_by_number
@@ -78,6 +79,11 @@ class Applicant:
         """How many instructions it has."""
         return len(self.submitted.requests)
 
+    def start_over(self) -> None:
+        """Forgets what an attempt has noted whose transaction was rolled back."""
+        self.call.start_over()
+        self.outcome = self.replayed = self.accepted = self.answer = None
+
 
 def order_service(call: Call) -> OrderService:
     """The service in this call's transaction."""
@@ -104,15 +110,19 @@ def accept_group(group: Sequence[Applicant]) -> list[Outcome]:
     """What becomes of each of these requests, whose keys are all different."""
     metrics.GROUP_ORDERS.observe(len(group))
     try:
-        _accept_together(group)
+        repeated(lambda: _accept_together(group), start_over=lambda: _start_over(group))
     except Exception as error:  # noqa: BLE001 (one by one it will be found whose it is)
         if is_lock_timeout(error):
-            for member in group:
-                member.call.start_over()
+            _start_over(group)
             return [None] * len(group)  # each waits for the lock in a thread of its own, and nobody else has to
         log.warning("the members of a group run one by one", size=len(group), error=type(error).__name__)
         return _one_by_one(group, error)
     return [member.outcome for member in group]
+
+
+def _start_over(group: Sequence[Applicant]) -> None:
+    for member in group:
+        member.start_over()
 
 
 def _one_by_one(group: Sequence[Applicant], failure: Exception) -> list[Outcome]:
@@ -125,7 +135,7 @@ def _one_by_one(group: Sequence[Applicant], failure: Exception) -> list[Outcome]
             outcomes.append(None)  # who still holds one key may hold them all: the rest wait in threads of their own
             continue
         if not _is_database_away(last):
-            member.call.start_over()
+            member.start_over()
             last = _alone(member)
         outcomes.append(last)
     return outcomes

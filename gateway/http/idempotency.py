@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from fastapi import Response
-from sqlalchemy.exc import DBAPIError
 
 from clearing.kit.errors import ClearingError
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.service import IdempotencyService, fingerprint, is_final
+from clearing.kit.rollbacks import repeated
 from gateway.http import problems
 from gateway.http.auth import require_live
 from gateway.http.context import Call
@@ -17,24 +17,13 @@ from gateway.http.dry_run import run_dry
 from gateway.http.resources import resource_response
 from gateway.http.results import Answer, Effect, Started
 
-_ATTEMPTS = 3
-_ROLLED_BACK = ("40001", "40P01")
-"""PostgreSQL's serialization_failure and deadlock_detected: nothing happened, so trying again is safe, and enough."""
-
 
 def run_once(call: Call, effect: Effect) -> Response:
     """Runs `effect` and stores its response in one transaction, or repeats the response that its key got before.
 
     A dry run has no key: it runs `effect` and undoes it.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return _transaction(call, effect)
-        except DBAPIError as error:
-            if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _ROLLED_BACK:
-                raise
-            call.start_over()
-    raise AssertionError("unreachable")
+    return repeated(lambda: _transaction(call, effect), start_over=call.start_over)
 
 
 def _transaction(call: Call, effect: Effect) -> Response:

@@ -15,10 +15,14 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Response
 
 from clearing.kit.errors import ClearingError
+from clearing.kit.rollbacks import repeated
 from gateway.http.auth import require_live
 from gateway.http.context import Call, Gateway, OpenCall
 from gateway.http.results import Answer
 from gateway.http.schemas import View
+
+Threads = Callable[[Gateway], CapacityLimiter]
+"""Which threads are kept for a kind of work."""
 
 
 def in_own_transaction(route: Callable[..., View]) -> Callable[..., Response]:
@@ -26,26 +30,26 @@ def in_own_transaction(route: Callable[..., View]) -> Callable[..., Response]:
 
     @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
-        with call.gateway.writing() as session:
-            call.session = session
-            try:
-                require_live(session, call.caller)
-                with session.begin_nested():
-                    view = route(call=call, **arguments)
-            except ClearingError as error:
-                error.count(session)
-                refusal = error
-            else:
-                return Response(view.model_dump_json(), call.status, media_type="application/json")
-            finally:
-                call.session = None
-        raise refusal
+        outcome = repeated(lambda: _attempt(call, partial(route, call=call, **arguments)), start_over=call.start_over)
+        if isinstance(outcome, ClearingError):
+            raise outcome
+        return Response(outcome.model_dump_json(), call.status, media_type="application/json")
 
     return run
 
 
-Threads = Callable[[Gateway], CapacityLimiter]
-"""Which threads are kept for a kind of work."""
+def _attempt(call: Call, effect: Callable[[], View]) -> View | ClearingError:
+    with call.gateway.writing() as session:
+        call.session = session
+        try:
+            require_live(session, call.caller)
+            with session.begin_nested():
+                return effect()
+        except ClearingError as error:
+            error.count(session)
+            return error
+        finally:
+            call.session = None
 
 
 def in_steps(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import Database
+from clearing.kit.rollbacks import transact
 from clearing.ledger.lots.checkpoints import Checkpoint
 from clearing.ledger.lots.repository import LotRepository
 
@@ -51,8 +53,7 @@ class CheckpointRound:
         """Writes the checkpoints of these addresses, as of the newest batch."""
         ordered = sorted(addresses)
         for begin in range(0, len(ordered), _ADDRESSES):
-            with self._database.session.begin() as session:
-                write_checkpoints(session, ordered[begin : begin + _ADDRESSES])
+            transact(self._database, partial(write_checkpoints, addresses=ordered[begin : begin + _ADDRESSES]))
 
 
 def write_checkpoints(session: Session, addresses: Collection[str]) -> None:

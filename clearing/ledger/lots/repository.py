@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -258,6 +259,7 @@ class LotRepository:
     def save(self, checkpoints: Iterable[Checkpoint], draws: Iterable[tuple[int, int, list[Portion]]]) -> None:
         """Writes checkpoints and draws. A checkpoint that somebody else has written farther stays."""
         new_draws = [{"batch": batch, "index": index, "taken": written(taken)} for batch, index, taken in draws]
+        new_draws.sort(key=itemgetter("batch", "index"))  # another round may write the same ones
         if new_draws:
             self._session.execute(insert_for(self._session)(LotDraw).on_conflict_do_nothing(), new_draws)
         new_checkpoints = [

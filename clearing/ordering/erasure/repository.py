@@ -27,6 +27,12 @@ class ErasureRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def ids(self, member_id: str) -> Sequence[str]:
+        """The ids of the member and of those that were merged into it."""
+        return self._session.scalars(
+            select(Member.id).where(or_(Member.id == member_id, Member.merged_into == member_id))
+        ).all()
+
     def addresses(self, member_id: str) -> Sequence[str]:
         """The addresses of the member and of those that were merged into it."""
         query = select(Member.address).where(or_(Member.id == member_id, Member.merged_into == member_id))

@@ -21,9 +21,11 @@ from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.erasure.redaction import Names, redacted
 from clearing.ordering.erasure.repository import ErasureRepository
+from clearing.ordering.merges.repository import MergeRepository
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.access.service import principal_of
 from clearing.parties.agreements.visibility import Visibility
+from clearing.parties.codes.repository import MemberCodeRepository
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.members.service import MemberService
@@ -51,6 +53,9 @@ class ErasureService:
     def erase(self, viewer: Viewer, reference: str, *, forfeit_points: bool, actor: str) -> Erasure:
         """Forgets the member for the viewer's merchant, and altogether if nobody else knows it or the operator says so."""
         member = MemberService(self._session).visible(viewer, reference)
+        ids = self._erasures.ids(member.id)
+        MergeRepository(self._session).lock_of(ids)
+        MemberCodeRepository(self._session).lock_of(ids)
         # As in a merge: the accounts first, then the member. Whoever moved its points before is seen by the checks below.
         AvailabilityService(self._session, network=self._network).lock(
             (account.address, account.program)

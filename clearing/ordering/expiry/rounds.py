@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 
 import structlog
@@ -22,6 +23,7 @@ from clearing.kit.errors import ClearingError
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
+from clearing.kit.rollbacks import transact
 from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.accounts.models import AT_ONCE
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, DuePlace
@@ -93,8 +95,7 @@ class ExpiryRound:
             with self._database.reading() as session:
                 groups = list(_by_merchant(session, some))
             for merchant, accounts in groups:
-                with self._database.session.begin() as session:
-                    self._sweep(session, merchant, accounts)
+                transact(self._database, partial(self._sweep, merchant_number=merchant, accounts=accounts))
                 looked_at += len(accounts)
         return looked_at
 
@@ -254,8 +255,10 @@ class ReminderRound:
                     return written
                 groups = list(_by_merchant(session, LotRepository(session).accounts_expiring(day, addresses)))
             for merchant, some in groups:
-                with self._database.session.begin() as session:
-                    written += self._remind_some(session, merchant, some, ahead, day)
+                written += transact(
+                    self._database,
+                    partial(self._remind_some, merchant=merchant, accounts=some, ahead=ahead, day=day),
+                )
             after = addresses[-1]
             with self._database.session.begin() as session:
                 ExpiryMarkRepository(session).set_place(self.NAME, name, after)

@@ -43,6 +43,11 @@ class MergeRepository:
         """The merge with this id, locked until the transaction ends."""
         return self._session.get_one(Merge, id, with_for_update=True, populate_existing=True)
 
+    def lock_of(self, member_ids: Collection[str]) -> None:
+        """Locks all merges with these members until the transaction ends."""
+        theirs = or_(Merge.member_id.in_(member_ids), Merge.into_id.in_(member_ids))
+        self._session.execute(select(Merge.id).where(theirs).order_by(Merge.id).with_for_update())
+
     def list(
         self, *, merchant: int | None, state: MergeState | None, member_id: str | None, after: str | None, limit: int
     ) -> Sequence[Merge]:

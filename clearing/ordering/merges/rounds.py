@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
@@ -18,13 +19,16 @@ from clearing.kit.database import Database
 from clearing.kit.errors import ClearingError
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
+from clearing.kit.rollbacks import transact
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.viewer import Viewer
+from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ordering.merges.models import Merge, MergeAccount, MergeState
 from clearing.ordering.merges.repository import MergeRepository
 from clearing.ordering.merges.service import MergePlan, MergeService, PlannedAccount
 from clearing.ordering.orders.service import OrderService
+from clearing.parties.codes.repository import MemberCodeRepository
 from clearing.parties.members.models import Member
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.merchants.directory import merchants_in
@@ -62,11 +66,8 @@ class MergeRound:
 
     def _advance(self, merges: Sequence[str]) -> int:
         for merge_id in merges:
-            with self._database.session.begin() as session:
-                merchants = self._take_stock(session, merge_id)
-            for merchant in merchants:
-                with self._database.session.begin() as session:
-                    self._move(session, merge_id, merchant)
+            for merchant in transact(self._database, partial(self._take_stock, merge_id=merge_id)):
+                transact(self._database, partial(self._move, merge_id=merge_id, merchant_number=merchant))
         return len(merges)
 
     def _take_stock(self, session: Session, merge_id: str) -> Iterable[int]:
@@ -78,6 +79,8 @@ class MergeRound:
             merge.state = MergeState.DONE
             return ()
         merges.note_accounts(merge.id, old.address)
+        MemberCodeRepository(session).lock_of([old.id])
+        AccountRepository(session).lock(merges.keys(old.address))
         merges.move_history(old.id, new.id)
         is_empty = merges.is_empty(old)
         if is_empty and merge.state is MergeState.MOVING:

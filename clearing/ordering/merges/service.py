@@ -25,6 +25,7 @@ from clearing.ordering.orders.kinds.transfer import TransferRequest
 from clearing.ordering.orders.requests import Authorization
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.visibility import Visibility
+from clearing.parties.codes.repository import MemberCodeRepository
 from clearing.parties.members.models import LinkOrigin, Member
 from clearing.parties.members.repository import FreezeRepository, MemberRepository
 from clearing.parties.members.service import require_member
@@ -119,10 +120,11 @@ class MergeService:
         return self._merges.lock(merge_id)
 
     def _locked(self, merchant: Merchant, merge: Merge) -> tuple[Member, Member]:
-        """Both members, locked: the accounts first, as every order does. Whoever drew on them before is seen by the checks; whoever
-        draws on them later finds the member merged."""
+        """Both members, locked: the codes and the accounts first, as every order does. Whoever drew on them before is seen by the
+        checks; whoever draws on them later finds the member merged."""
         old = require_member(self._session, merchant, merge.member_id)
         new = require_member(self._session, merchant, merge.into_id)
+        MemberCodeRepository(self._session).lock_of([old.id])
         AvailabilityService(self._session, network=self._network).lock(self._merges.keys(old.address))
         locked = self._members.lock(old.id, new.id)
         if old.id != new.id and (len(locked) < 2 or any(member.merged_into is not None for member in locked)):

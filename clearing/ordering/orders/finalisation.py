@@ -76,6 +76,19 @@ class Reserved:
     """Source points that may count for the daily cap, by agreement."""
 
 
+@dataclass(frozen=True, slots=True)
+class BlockSettlement:
+    """What a block does to positions and daily caps beside its entries."""
+
+    positions: frozenset[int] = frozenset()
+    """Merchants whose positions the caller changes afterwards: locked with the others, all in one order."""
+    inherited: Mapping[int, int] = field(default_factory=dict)
+    """What new agreements begin with of the day's use of those that they supersede."""
+
+
+NO_SETTLEMENT = BlockSettlement()
+
+
 class OrderFinalisation:
     """Ends orders, or takes their end back, in one transaction."""
 
@@ -92,6 +105,7 @@ class OrderFinalisation:
         day: int,
         due: Mapping[AccountKey, int],
         midnight: datetime,
+        settlement: BlockSettlement = NO_SETTLEMENT,
     ) -> list[OrderRow]:
         """Ends the orders that a block of this day decided, and books what its entries changed; the orders that ended.
 
@@ -100,17 +114,19 @@ class OrderFinalisation:
         same ends again: what it had reserved was released the first time.
         """
         ended, again = self._ended_by(decisions, block_number)
-        for order in again:
-            self._orders.claim_references(order.seq)
-        self._orders.end([*ended, *again])
-        self._orders.refuse([(order, _refused(decisions[order.key], order)) for order in (*ended, *again)])
+        told = [*ended, *again]
+        self._orders.end(told)
         rows = self._orders.instructions_of(ended)
         freeing = {order.seq for order in ended if _may_free(decisions[order.key], order, midnight)}
         # A reversal may take back what the expiry round had set aside, and leave the account with other points.
         freed = _due_at_once(row for row in rows if row.order_seq in freeing or row.kind == Kind.REVERSE)
-        self._book(effects, reserved_by(rows), day, due={**due, **freed})
+        reserved = reserved_by(rows)
+        self._book_points(effects, reserved, {**due, **freed})
         self._note_draws(ended, drawing=False)
-        told = [*ended, *again]
+        self._book_money(effects, reserved, day, settlement)
+        for order in again:
+            self._orders.claim_references(order.seq)
+        self._orders.refuse([(order, _refused(decisions[order.key], order)) for order in told])
         results = {order.seq: results_of(decisions[order.key]) for order in told}
         OrderEvents(self._session).changed(told, [*rows, *self._orders.instructions_of(again)], "projector", results)
         return ended
@@ -120,25 +136,34 @@ class OrderFinalisation:
         for order in orders:
             order.state = state
             order.reason = reason
+        self._session.flush()
         rows = self._orders.instructions_of(orders)
-        self._orders.refuse([(order, range(order.size)) for order in orders])
-        self._book(Effects(), reserved_by(rows), day=0, due=_due_at_once(rows))
+        reserved = reserved_by(rows)
+        self._book_points(Effects(), reserved, _due_at_once(rows))
         self._note_draws(orders, drawing=False)
+        self._book_money(Effects(), reserved, day=0)
+        self._orders.refuse([(order, range(order.size)) for order in orders])
         OrderEvents(self._session).changed(orders, rows, actor)
         notify(self._session, Channel.DECIDED)
 
-    def reopen(self, block_number: int, *, effects: Effects, day: int) -> None:
+    def reopen(
+        self, block_number: int, *, effects: Effects, day: int, settlement: BlockSettlement = NO_SETTLEMENT
+    ) -> None:
         """A block of this day fell out of the chain: takes back what its entries changed, and its orders wait again."""
         orders = self._orders.lock_of_block(block_number)
         settled = self._orders.settled_of_two_merchants(orders)
         write_down(self._session, [row.id for row in settled])
         for order in orders:
-            self._orders.claim_references(order.seq)
             order.state = OrderState.SUBMITTED if order.transaction_id is not None else OrderState.ACCEPTED
             order.reason = order.block_number = order.settled_at = None
+        self._session.flush()
         rows = self._orders.instructions_of(orders)
-        self._book(effects.negated(), reserved_by(rows), day, due=dict.fromkeys(effects.points, AT_ONCE), sign=-1)
+        undone, reserved = effects.negated(), reserved_by(rows)
+        self._book_points(undone, reserved, dict.fromkeys(effects.points, AT_ONCE), sign=-1)
         self._note_draws(orders, drawing=True)
+        self._book_money(undone, reserved, day, settlement, sign=-1)
+        for order in orders:
+            self._orders.claim_references(order.seq)
         OrderEvents(self._session).reopened(orders, rows, settled, "projector")
 
     # ---------------------------------------------------------------- which orders
@@ -171,13 +196,11 @@ class OrderFinalisation:
         alone = [order.id for order in orders if order.size == 1]
         HoldRepository(self._session).set_drawing(alone, drawing=drawing)
 
-    def _book(
-        self, effects: Effects, reserved: Reserved, day: int, *, due: Mapping[AccountKey, int], sign: int = 1
+    def _book_points(
+        self, effects: Effects, reserved: Reserved, due: Mapping[AccountKey, int], *, sign: int = 1
     ) -> None:
-        """Adds effects of this day to accounts, positions and daily caps, and releases reservations (sign -1: makes them again).
-
-        Both at once, so that each row is written once. The expiry round will have to look at the accounts in `due` on their days.
-        """
+        """Adds effects to accounts and releases what was reserved there (sign -1: reserves it again). Both at once, so that each
+        row is written once. The expiry round will have to look at the accounts in `due` on their days."""
         points, taken, expiring = effects.points.get, reserved.points.get, reserved.expiring.get
         changes = {
             account: Balance(
@@ -186,10 +209,26 @@ class OrderFinalisation:
             for account in {*effects.points, *reserved.points, *reserved.expiring, *due}
         }
         AccountRepository(self._session).add(changes)
+
+    def _book_money(
+        self,
+        effects: Effects,
+        reserved: Reserved,
+        day: int,
+        settlement: BlockSettlement = NO_SETTLEMENT,
+        *,
+        sign: int = 1,
+    ) -> None:
+        """The same for positions and, on this day, daily caps. Accounts and holds come before: so do all transactions lock them."""
         merchants = {*effects.micros, *reserved.micros}
         micros = {m: (effects.micros.get(m, 0), -sign * reserved.micros.get(m, 0)) for m in merchants}
-        PositionRepository(self._session).shift(micros)
+        positions = PositionRepository(self._session)
+        if settlement.positions:
+            positions.lock_all(merchants | settlement.positions)
+        positions.shift(micros)
         burnt = {(agreement, day): points for agreement, points in effects.uses.items()}
+        for agreement, points in settlement.inherited.items():
+            burnt[agreement, day] = burnt.get((agreement, day), 0) + sign * points
         released = {
             (agreement, AgreementUseRepository.RESERVED): -sign * points for agreement, points in reserved.uses.items()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, text
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_insert import insert_all, insert_rows, next_numbers
 from clearing.kit.in_list import in_list, keys_in_list, pairs_in_list
+from clearing.kit.locks import lock_keys
 from clearing.ledger.accounts.repository import AccountKey
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ledger.journal.repository import EntryRepository
@@ -52,13 +54,20 @@ class OrderRepository:
         return next_numbers(self._session, Order.seq, count)
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Stores orders. Raises IntegrityError where the nonce of one is taken."""
-        insert_all(self._session, Order, rows)
+        """Stores orders. Raises IntegrityError where the nonce of one is taken.
+
+        In the order of their nonces: of two transactions that store the same ones, one waits for the other, and never each for the
+        other.
+        """
+        insert_all(self._session, Order, sorted(rows, key=itemgetter("merchant_number", "nonce")))
 
     def add_instructions(self, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Stores orders' instructions: the values of these columns. Raises IntegrityError where another live one has the same
-        reference."""
-        insert_rows(self._session, Instruction, names, rows)
+        reference. In the order of their references, for the same reason."""
+        claimed = itemgetter(*(names.index(name) for name in ("merchant_number", "kind")))
+        reference = names.index("reference")
+        ordered = sorted(rows, key=lambda row: (claimed(row), row[reference] or ""))
+        insert_rows(self._session, Instruction, names, ordered)
 
     def add_metadata(self, contents: Mapping[tuple[int, int], str]) -> None:
         """Stores the metadata of instructions, by (order's seq, item)."""
@@ -136,10 +145,10 @@ class OrderRepository:
         )
         return list(self._session.scalars(query.order_by(Instruction.kind)))
 
-    def lock_instruction(self, instruction_id: str) -> None:
-        """Until this transaction ends, nobody else who locks it too can reverse any part of this instruction."""
-        query = select(Instruction.id).where(Instruction.id == instruction_id)
-        self._session.execute(query.with_for_update(key_share=True))
+    def hold_reversals(self, instruction_id: str) -> None:
+        """Until this transaction ends, nobody else who calls this can reverse any part of this instruction. Its row stays free: a
+        merge and the projector lock it after accounts, and a reversal comes to accounts later."""
+        lock_keys(self._session, [f"reversals:{instruction_id}"])
 
     def reversals(self, instruction_ids: Sequence[str]) -> list[Reversed]:
         """The reversals of these instructions that have taken effect or still may."""

@@ -52,12 +52,12 @@ class Overview:
 class OverviewService:
     """The operator's overview in one session. Reads only."""
 
-    def __init__(self, session: Session, chain: ChainClient) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._chain = chain
 
-    def now(self) -> Overview:
-        """What there is to see now. It costs the same however much has happened."""
+    def now(self, node: NewestBlock | None) -> Overview:
+        """What there is to see now. It costs the same however much has happened. `node` is what `newest_block` said before the
+        session began: a node that is slow to answer must not keep a transaction open."""
         overview = OverviewRepository(self._session)
         return Overview(
             queue=overview.queue(),
@@ -67,7 +67,7 @@ class OverviewService:
             has_sequencer=has_leader(self._session, "sequencer"),
             has_projector=has_leader(self._session, "projector"),
             projected=BlockRepository(self._session).last(),
-            node=self._newest_block(),
+            node=node,
             reconciliation=ReportRepository(self._session).newest(),
         )
 
@@ -75,8 +75,10 @@ class OverviewService:
         """Who stopped the batches, when and why; None while they go on."""
         return SwitchRepository(self._session).off(SEQUENCING)
 
-    def _newest_block(self) -> NewestBlock | None:
-        try:
-            return self._chain.newest_block()
-        except (ChainError, ChainUnreachable):
-            return None
+
+def newest_block(chain: ChainClient) -> NewestBlock | None:
+    """The node's newest block; None where it does not answer."""
+    try:
+        return chain.newest_block()
+    except (ChainError, ChainUnreachable):
+        return None

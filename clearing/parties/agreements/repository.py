@@ -92,6 +92,11 @@ class AgreementRepository:
         """The agreement with this id, locked until the transaction ends."""
         return self._session.get(Agreement, id, with_for_update=True, populate_existing=True)
 
+    def lock_all(self, numbers: Collection[int], digests: Collection[bytes]) -> None:
+        """Locks the agreements with these numbers, and those with exactly these terms, until the transaction ends."""
+        mine = or_(Agreement.number.in_(numbers), Agreement.digest.in_(digests))
+        self._session.execute(select(Agreement.id).where(mine).order_by(Agreement.id).with_for_update())
+
     def exchanges_after(self, at: int) -> Sequence[Agreement]:
         """Exchange agreements that both sides have signed and that end after Unix time `at`."""
         query = select(Agreement).where(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,6 +43,11 @@ class MemberCodeRepository:
         """The code with this hash, as it is now."""
         query = select(MemberCode).where(MemberCode.code_hash == code_hash)
         return self._session.scalar(query.execution_options(populate_existing=True))
+
+    def lock_of(self, member_ids: Collection[str]) -> None:
+        """Locks the codes of these members until the transaction ends: before their accounts, as a till that presents one does."""
+        query = select(MemberCode.id).where(MemberCode.member_id.in_(member_ids)).order_by(MemberCode.id)
+        self._session.execute(query.with_for_update())
 
     def use(self, shown: Presentation, used_for: str, at: datetime) -> MemberCode | None:
         """Uses a code up. None if it is unknown, not live, or not good for this.

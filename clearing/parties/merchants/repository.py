@@ -69,6 +69,10 @@ class MerchantRepository:
         """The merchants with this name, oldest first."""
         return self._session.scalars(select(Merchant).where(Merchant.name == name).order_by(Merchant.number)).all()
 
+    def known(self, numbers: Collection[int]) -> set[int]:
+        """Those of these numbers that a merchant has."""
+        return set(self._session.scalars(select(Merchant.number).where(Merchant.number.in_(numbers))))
+
     def numbers(self) -> Sequence[int]:
         """The numbers of all merchants, in order."""
         return self._session.scalars(select(Merchant.number).order_by(Merchant.number)).all()

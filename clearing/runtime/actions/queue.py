@@ -10,6 +10,7 @@ from rich.table import Table
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings
+from clearing.kit.rollbacks import transact
 from clearing.ledger.journal.repository import QuarantineRepository
 from clearing.oversight.operations.repository import OverviewRepository, Queue
 from clearing.oversight.operations.service import OperationsService
@@ -95,8 +96,8 @@ def resume(settings: Settings) -> int:
 
 def cancel(settings: Settings, order_id: str) -> int:
     """Cancels an order."""
-    with open_database(settings) as database, database.session.begin() as session:
-        order = OperationsService(session, actor=actor()).cancel(order_id)
+    with open_database(settings) as database:
+        order = transact(database, lambda session: OperationsService(session, actor=actor()).cancel(order_id))
     console.print(f"{order.id} is {order.state}; what it had reserved is free again.")
     return 0
 
@@ -105,8 +106,9 @@ def show_quarantine(settings: Settings, *, retry: bool) -> int:
     """Shows the events in quarantine. Exit code 1 while there are any."""
     with open_database(settings) as database:
         if retry:
-            with database.session.begin() as session:
-                applied, failed = OperationsService(session, actor=actor()).retry_quarantined()
+            applied, failed = transact(
+                database, lambda session: OperationsService(session, actor=actor()).retry_quarantined()
+            )
             console.print(f"{applied} applied, {failed} not.")
         with database.reading() as session:
             events = QuarantineRepository(session).list()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import Expiring
 from clearing.kit.database import Database
+from clearing.kit.rollbacks import transact
 
 _ROWS = 5_000
 
@@ -20,17 +21,15 @@ Step = Callable[[Session, datetime, int], bool]
 def remove_old(database: Database, step: Step, before: datetime) -> None:
     """Repeats a step, each time in a transaction of its own, until nothing from before this moment is left to do."""
     while True:
-        with database.session.begin() as session:
-            if not step(session, before, _ROWS):
-                return
+        if not transact(database, lambda session: step(session, before, _ROWS)):
+            return
 
 
 def remove_expired(database: Database, repository: Callable[[Session], Expiring], before: datetime) -> int:
     """Removes the rows of a repository that were over before this moment; how many."""
     total = 0
     while True:
-        with database.session.begin() as session:
-            removed = repository(session).remove_expired(before, _ROWS)
+        removed = transact(database, lambda session: repository(session).remove_expired(before, _ROWS))
         total += removed
         if removed < _ROWS:
             return total

@@ -4,17 +4,19 @@ a round runs in one at a time."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.kit.mail.repository import MailRepository
+from clearing.kit.rollbacks import transact
 from clearing.ledger.availability.repository import HoldRepository
 from clearing.ledger.lots.checkpoint_round import CheckpointRound
 from clearing.notifications.webhooks.old_events import remove_old_events
@@ -29,6 +31,7 @@ from clearing.oversight.reconciliation.report_repository import ReportRepository
 from clearing.oversight.reconciliation.scratch_repository import scratch_file
 from clearing.oversight.reconciliation.service import CannotReconcile, Report, record
 from clearing.oversight.reconciliation.watch import watches
+from clearing.oversight.statements.models import Statement
 from clearing.oversight.statements.service import StatementService
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
@@ -87,8 +90,10 @@ def tidy_holds() -> int:
         with context().database.reading() as session:
             if not HoldService(session, network=context().network).any_lapsed(at):
                 return total
-        with context().database.session.begin() as session:
-            total += HoldService(session, network=context().network).tidy(_HOLDS_PER_TRANSACTION)
+        total += transact(
+            context().database,
+            lambda session: HoldService(session, network=context().network).tidy(_HOLDS_PER_TRANSACTION),
+        )
 
 
 @a_round("points.expire")
@@ -130,8 +135,7 @@ def alert_liquidity() -> int:
     with context().database.reading() as session:
         if not LiquidityService(session, context().thresholds).crossings():
             return 0
-    with context().database.session.begin() as session:
-        return LiquidityService(session, context().thresholds).alert()
+    return transact(context().database, lambda session: LiquidityService(session, context().thresholds).alert())
 
 
 @a_round("statements.make")
@@ -143,11 +147,14 @@ def make_statements() -> int:
             day = StatementService(session, network=context().network).next_day()
         if day is None:
             return made
-        with context().database.session.begin() as session:
-            some = StatementService(session, network=context().network).make(day)
+        some = transact(context().database, partial(_statements_of, day=day))
         made += len(some)
         if not some:
             return made  # another worker made them, or there is no block to make them from
+
+
+def _statements_of(session: Session, day: int) -> Sequence[Statement]:
+    return StatementService(session, network=context().network).make(day)
 
 
 @a_round("reconciliation.run")
@@ -181,8 +188,7 @@ def _recorded(reconcile: Callable[[], Report | None]) -> bool | None:
         return None
     if report is None:
         return None
-    with context().database.session.begin() as session:
-        record(session, report, "worker")
+    transact(context().database, lambda session: record(session, report, "worker"))
     return report.is_clean
 
 
@@ -193,8 +199,8 @@ def watch_reconciliation() -> bool:
     with shared.database.reading() as session:
         if not any(watch.has_to_notify() for watch in watches(session, shared.settings)):
             return False
-    with shared.database.session.begin() as session:
-        return sum(watch.notify() for watch in watches(session, shared.settings)) > 0  # all of them
+    # All of them.
+    return transact(shared.database, lambda session: sum(one.notify() for one in watches(session, shared.settings))) > 0
 
 
 @a_round("quotes.clean_up")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Depends
+
+from clearing.chain.client import NewestBlock
 from clearing.ordering.orders.movements import MovementService
-from clearing.oversight.operations.overview import OverviewService
+from clearing.oversight.operations.overview import OverviewService, newest_block
 from clearing.oversight.operations.service import OperationsService
 from gateway.api.operations.schemas import (
     OperationsView,
@@ -30,13 +33,18 @@ def _service(call: Call) -> OperationsService:
 
 
 def _sequencing(call: Call) -> SequencingView:
-    return SequencingView(pause=pause_view(call, OverviewService(call.session, call.gateway.chain).pause()))
+    return SequencingView(pause=pause_view(call, OverviewService(call.session).pause()))
+
+
+def _newest_block(call: Reading) -> NewestBlock | None:
+    """The node is asked before the route's snapshot begins."""
+    return newest_block(call.gateway.chain)
 
 
 @router.get("/v1/operations")
-def get_operations(call: Reading) -> OperationsView:
+def get_operations(call: Reading, node: Annotated[NewestBlock | None, Depends(_newest_block)]) -> OperationsView:
     """The queue, what is on its way to the chain, the daemons, the node, and the newest reconciliation, as they are now."""
-    return operations_view(call, OverviewService(call.session, call.gateway.chain).now())
+    return operations_view(call, OverviewService(call.session).now(node))
 
 
 @router.post("/v1/operations/pause", status_code=200)

@@ -125,7 +125,7 @@ def _original(resolver: Resolver, request: ReverseRequest, at: Pointer) -> Movem
         raise InvalidRequest.at(at("original_kind"), detail)
     field = "movement" if request.movement is not None else "original_reference"
     movement_id = request.movement or _referenced(resolver, request, at)
-    resolver.orders.lock_instruction(movement_id)
+    resolver.orders.hold_reversals(movement_id)
     movement = resolver.movements.by_id(movement_id)
     if movement is None or not _is_side(resolver.merchant.number, movement):
         raise NotFound.at(at(field), f"there is no movement {movement_id}", code="unknown_movement")
