@@ -11,7 +11,7 @@ from pages.forms import Choice, Email, Form, Text
 from pages.translations import LANGUAGES, lazy
 from tongdui import ForbiddenError
 
-_UNDERSTOOD = frozenset({"own_seat", "person_elsewhere"})
+_UNDERSTOOD = frozenset({"disabled_by_network", "own_seat", "person_elsewhere"})
 
 
 class Invite(Form):

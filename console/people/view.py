@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from console.merchants import merchant_names
 from console.titles import MERCHANT_TITLES, NETWORK_TITLES
 from console.visit import NotYours, Visit
+from pages.filters import Filters
 from pages.translations import Text, lazy
 from tongdui import InvitationMail, StaffMember
 
@@ -45,6 +46,11 @@ class Place:
     def titles(self) -> Mapping[str, Text]:
         """The titles that there are here."""
         return NETWORK_TITLES if self.is_network else MERCHANT_TITLES
+
+    @property
+    def filters(self) -> Filters:
+        """The choice of a merchant, as a bar of filters shows it."""
+        return Filters({MERCHANT: self.merchant} if self.merchant else {})
 
     def address(self, path: str = "") -> str:
         """An address below this page, about the same people."""

@@ -46,10 +46,10 @@ async def come_back(guest: Anybody) -> Response:
     asked = guest.request.query_params
     kept = guest.parts.cookie.oidc(guest.request)
     state = asked.get("state", "")
+    if "error" in asked:  # some issuers leave the state out of it
+        return await _page(guest, 403, _denial(guest.request))
     if not kept.get("state") or not hmac.compare_digest(state.encode(), kept["state"].encode()):
         return await _page(guest, 403, _("This did not begin in this browser, or too long ago. Begin again."))
-    if "error" in asked:
-        return await _page(guest, 403, _denial(guest.request))
     try:
         session = await guest.parts.client(None).sessions.create_by_oidc(
             code=asked.get("code", ""),

@@ -20,9 +20,11 @@ GALLERY = Page("gallery", "/gallery", "Gallery", EVERYBODY, GROUPS[0], "settings
 
 
 @contextmanager
-def served(gateway_url: str, pages: Sequence[Page] = PAGES, **settings: Any) -> Iterator[str]:
+def served(
+    gateway_url: str, pages: Sequence[Page] = PAGES, *, port: int | None = None, **settings: Any
+) -> Iterator[str]:
     """Serves a console for this gateway; its address."""
-    port = free_port()
+    port = port or free_port()
     app = create_app(Settings(gateway_url=gateway_url, port=port, **settings), pages)
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_config=None, server_header=False, timeout_graceful_shutdown=1)

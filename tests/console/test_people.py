@@ -170,6 +170,11 @@ def test_the_operator_keeps_the_networks_people_and_looks_at_each_merchants(site
         assert f"/people/{viewer.seat.id}/title" not in page.text
         assert page.send(f"/people/{viewer.seat.id}/disable{fuel}").leads_to == f"/people/{viewer.seat.id}{fuel}"
         assert "Cannot sign in since" in opened(http, f"/people/{viewer.seat.id}{fuel}").text
+        with site.http(site.seats["merchant:admin"]) as theirs:
+            page = opened(theirs, f"/people/{viewer.seat.id}")
+            assert "only the operator can enable it again" in page.text
+            refused = posted(theirs, "/people", f"/people/{viewer.seat.id}/enable", idempotency_key="enable-theirs")
+            assert (refused.status, "operator has disabled" in refused.text) == (422, True)
         opened(http, f"/people/{viewer.seat.id}{fuel}").send(f"/people/{viewer.seat.id}/enable{fuel}")
     with site.http(token) as http:
         assert opened(http, "/settlement").leads_to.startswith("/sign-in")

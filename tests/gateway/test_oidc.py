@@ -21,6 +21,7 @@ from clearing.kit.errors import ClearingError
 from clearing.parties.staff import issuer as issuer_module
 from clearing.parties.staff import tries
 from clearing.parties.staff.issuer import IssuerDirectory
+from clearing.parties.staff.oidc import OidcProvider
 from tests.gateway.site import Party, Site, until
 from tests.gateway.staff import PASSWORD, worker
 from tests.support.ailing_issuer import AilingIssuer
@@ -140,6 +141,15 @@ def test_a_forged_id_token_is_not_believed(site: Site, issuer: str, fault: str) 
     provider._issuers._known = None
 
 
+def test_the_issuer_is_named_to_whoever_wants_to_sign_in(site: Site, issuer: str) -> None:
+    assert site.http.get("/v1/sessions/issuers").json() == {"data": [{"name": urlsplit(issuer).netloc, "url": issuer}]}
+    named = site.settings.model_copy(update={"oidc_name": "Partner's directory"})
+    keyring = site.app.state.gateway.keyring
+    assert [one.name for one in OidcProvider(named, keyring, site.clock).issuers] == ["Partner's directory"]
+    without = named.model_copy(update={"oidc_issuer": ""})
+    assert list(OidcProvider(without, keyring, site.clock).issuers) == []
+
+
 def test_whoever_signs_in_here_does_not_wait_for_the_other_issuer(
     site: Site, li: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,10 +174,6 @@ def test_good_sign_ins_do_not_use_up_the_attempts_of_an_address(site: Site, monk
         assert answer.status_code == 201, answer.text
     for status in (403, 403, 429):
         assert site.call("POST", "/v1/sessions/oidc", _come_back(site, "nobody"), headers=address).status_code == status
-
-
-def test_the_issuer_is_named_to_whoever_wants_to_sign_in(site: Site, issuer: str) -> None:
-    assert site.http.get("/v1/sessions/issuers").json() == {"data": [{"name": urlsplit(issuer).netloc, "url": issuer}]}
 
 
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:
