@@ -58,7 +58,7 @@ class Rule:
         if self.for_admins and caller.title not in (None, Title.ADMIN):
             raise Forbidden(f"only an admin of your merchant may do this; you are its {caller.title}")
         if self.scopes and not self.scopes & caller.scopes:
-            raise missing_scope(*self.scopes)
+            raise missing_scope(caller, *self.scopes)
 
 
 _FIRST_STEPS = {
@@ -70,9 +70,13 @@ _FIRST_STEPS = {
 }
 
 
-def missing_scope(*scopes: Scope) -> Forbidden:
-    """The refusal of a key that lacks a scope."""
-    return Forbidden(f"your key lacks the scope {' or '.join(sorted(scopes))}", code="insufficient_scope")
+def missing_scope(caller: Caller, *scopes: Scope) -> Forbidden:
+    """The refusal of a key, or of a person on its seat, that lacks a scope."""
+    wanted = " or ".join(sorted(scopes))
+    detail = f"your key lacks the scope {wanted}"
+    if caller.title is not None:
+        detail = f"as {caller.title} of your merchant you may not do this (scope {wanted}); ask an admin"
+    return Forbidden(detail, code="insufficient_scope")
 
 
 def _merchant(*scopes: Scope) -> Rule:

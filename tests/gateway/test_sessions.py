@@ -64,6 +64,19 @@ def test_a_person_signs_in_and_works_with_the_token_as_with_a_key(site: Site, fu
     assert cashier.post("/v1/redemptions", body)["state"] == "accepted"
     refused = cashier.call("POST", "/v1/issuances", body)
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    assert refused.json()["detail"] == "as cashier of your merchant you may not do this (scope issue); ask an admin"
+
+
+def test_a_manager_sees_webhooks_and_changes_none(site: Site, fuel: Party) -> None:
+    admin, manager = worker(site, "admin", fuel), worker(site, "manager", fuel)
+    made = admin.post("/v1/webhook_endpoints", {"url": "https://partner.example/hook"})
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    assert made["id"] in [one["id"] for one in manager.get("/v1/webhook_endpoints")["data"]]
+    assert manager.get(f"{path}/deliveries")["data"] == []
+    for method, place in (("PATCH", path), ("DELETE", path), ("POST", f"{path}/secret"), ("POST", f"{path}/replay")):
+        refused = manager.call(method, place, None if method == "DELETE" else {})
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+        assert "as manager" in refused.json()["detail"]
 
 
 def test_every_action_carries_the_persons_name(site: Site, fuel: Party, cine: Party, cashier: Worker) -> None:
