@@ -14,7 +14,6 @@ from clearing.parties.access.models import Role
 from clearing.parties.access.service import Caller, Scope
 from clearing.parties.staff import bearers
 from clearing.parties.staff.models import Restriction
-from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.titles import Title
 from tongdui.orders import Kind
 
@@ -256,13 +255,10 @@ def token_of(header: str | None) -> str:
 def authenticate(database: Database, token: str) -> Caller:
     """The caller whose API key, or whose session's token, this is."""
     with database.reading() as session:
-        bearer = bearers.bearer_of(session, token)
-    if bearer is None:
+        caller = bearers.bearer_of(session, token)
+    if caller is None:
         raise _unknown(is_session=token.startswith("tds_"))
-    if bearer.is_to_note:
-        with database.session.begin() as session:
-            SessionService(session).note_use(bearer.caller.key_id)
-    return bearer.caller
+    return caller
 
 
 def require_live(session: Session, caller: Caller) -> None:

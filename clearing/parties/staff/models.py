@@ -145,7 +145,7 @@ class StaffSession(Base):
     idle_seconds: Mapped[int]
     """It ends after so long without a request."""
     last_seen_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-    """Roughly: it is written now and then, not at every request."""
+    """To the quarter of a minute: it is written beside the requests."""
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
 
 

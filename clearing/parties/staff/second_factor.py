@@ -16,6 +16,7 @@ from clearing.kit.errors import Conflict, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.one_time_codes import hash_of, new_code, plain
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.access.actors import person_actor
 from clearing.parties.staff.models import Person
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.second_factor_repository import RecoveryCodeRepository
@@ -95,7 +96,7 @@ class SecondFactorService:
         if not self._codes.use(person.id, hash_of(code), clock_of(self._session).now()):
             return False
         left = self._codes.count_unused(person.id)
-        self._events.record("staff.recovery_code_used", person.id, actor=f"staff:{person.id}", data={"left": left})
+        self._events.record("staff.recovery_code_used", person.id, actor=person_actor(person.id), data={"left": left})
         return True
 
     def left(self, person: Person) -> int:
