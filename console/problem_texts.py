@@ -43,7 +43,7 @@ SENTENCES = {
     "insufficient_liquidity": lazy("The paying merchant cannot pay."),
     "insufficient_points": lazy("The member does not have that many points available."),
     "insufficient_position": lazy("The position does not cover the withdrawal."),
-    "insufficient_scope": lazy("The API key lacks a scope."),
+    "insufficient_scope": lazy("This needs another title, or a key with another scope."),
     "internal_error": lazy("The gateway failed."),
     "invitation_ended": lazy("The invitation has ended."),
     "invitation_unknown": lazy("The invitation is unknown."),

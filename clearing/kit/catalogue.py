@@ -104,9 +104,9 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
         ProblemKind(
             "insufficient_scope",
             (403,),
-            "The API key lacks a scope",
-            "The key's role may do this, but not with the scopes that it was given.",
-            "Use a key with the scope that `detail` names; the merchant can make one.",
+            "A scope is missing",
+            "The role may do this, but not with the scopes of this key, or of the title on this person's seat.",
+            "Use a key with the scope that `detail` names; the merchant can make one. A person asks an admin.",
         ),
         ProblemKind(
             "last_operator_key",

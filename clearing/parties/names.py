@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from clearing.parties.access.actors import person_of
 from clearing.parties.access.directory import keys_in
 from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.programs.directory import programs_in
-from clearing.parties.staff.directory import ACTOR, staff_in
+from clearing.parties.staff.directory import staff_in
 
 
 class Names:
@@ -29,11 +30,15 @@ class Names:
 
     def actor(self, actor: str, merchant_number: int | None) -> str | None:
         """The name of the person who acted, as this merchant (None: as one who sees everything) may see it; None for a program."""
-        return staff_in(self._session).name_of(actor, merchant_number) if actor.startswith(ACTOR) else None
+        return staff_in(self._session).name_of(actor, merchant_number) if person_of(actor) is not None else None
 
     def optional_merchant(self, number: int | None) -> str | None:
         """A merchant's id; None where there is no merchant."""
         return None if number is None else self.merchant(number)
+
+    def optional_merchant_name(self, number: int | None) -> str | None:
+        """A merchant's name; None where there is no merchant."""
+        return None if number is None else self.merchant_name(number)
 
     def actor_label(self, actor: str) -> str:
         """What those who see everything call whoever acted: a person or a process by name, a key by its role or merchant."""

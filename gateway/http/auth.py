@@ -14,7 +14,6 @@ from clearing.parties.access.models import Role
 from clearing.parties.access.service import Caller, Scope
 from clearing.parties.staff import bearers
 from clearing.parties.staff.models import Restriction
-from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.titles import Title
 from tongdui.orders import Kind
 
@@ -58,7 +57,7 @@ class Rule:
         if self.for_admins and caller.title not in (None, Title.ADMIN):
             raise Forbidden(f"only an admin of your merchant may do this; you are its {caller.title}")
         if self.scopes and not self.scopes & caller.scopes:
-            raise missing_scope(*self.scopes)
+            raise missing_scope(caller, *self.scopes)
 
 
 _FIRST_STEPS = {
@@ -70,9 +69,13 @@ _FIRST_STEPS = {
 }
 
 
-def missing_scope(*scopes: Scope) -> Forbidden:
-    """The refusal of a key that lacks a scope."""
-    return Forbidden(f"your key lacks the scope {' or '.join(sorted(scopes))}", code="insufficient_scope")
+def missing_scope(caller: Caller, *scopes: Scope) -> Forbidden:
+    """The refusal of a key, or of a person on its seat, that lacks a scope."""
+    wanted = " or ".join(sorted(scopes))
+    detail = f"your key lacks the scope {wanted}"
+    if caller.title is not None:
+        detail = f"as {caller.title} of your merchant you may not do this (scope {wanted}); ask an admin"
+    return Forbidden(detail, code="insufficient_scope")
 
 
 def _merchant(*scopes: Scope) -> Rule:
@@ -254,13 +257,10 @@ def token_of(header: str | None) -> str:
 def authenticate(database: Database, token: str) -> Caller:
     """The caller whose API key, or whose session's token, this is."""
     with database.reading() as session:
-        bearer = bearers.bearer_of(session, token)
-    if bearer is None:
+        caller = bearers.bearer_of(session, token)
+    if caller is None:
         raise _unknown(is_session=token.startswith("tds_"))
-    if bearer.is_to_note:
-        with database.session.begin() as session:
-            SessionService(session).note_use(bearer.caller.key_id)
-    return bearer.caller
+    return caller
 
 
 def require_live(session: Session, caller: Caller) -> None:

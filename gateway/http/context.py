@@ -26,7 +26,7 @@ from clearing.parties.merchants.service import merchant_by_number
 from clearing.parties.names import Names
 from clearing.parties.staff.oidc import OidcProvider
 from clearing.parties.staff.sessions import Origin
-from gateway.http.auth import VISITOR
+from gateway.http.auth import VISITOR, require_live
 from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.key_uses import KeyUses
@@ -104,6 +104,16 @@ class Transacted:
         """The network's clock."""
         return self.gateway.database.clock
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that may write; it commits at the end of the block. It is for routes that take several."""
+        with self.gateway.writing() as session:
+            self.session = session
+            try:
+                yield
+            finally:
+                self.session = None
+
 
 @dataclass(slots=True, kw_only=True)
 class Call(Transacted):
@@ -154,6 +164,13 @@ class Call(Transacted):
         assert self.caller.merchant_number is not None, "only merchants' keys may call this route"
         return merchant_by_number(self.session, self.caller.merchant_number)
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that may write, of a route that takes several; refuses whoever is not signed in any more."""
+        with super(Call, self).transaction():
+            require_live(self.session, self.caller)
+            yield
+
     def start_over(self) -> None:
         """Forgets what an attempt has noted whose transaction was rolled back: nothing of it happened."""
         self.started = None
@@ -170,16 +187,6 @@ class OpenCall(Transacted):
     """A request of somebody whom we do not know yet. Its function says which transactions it needs: slow work lies between them."""
 
     origin: Origin
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that may write; it commits at the end of the block."""
-        with self.gateway.writing() as session:
-            self.session = session
-            try:
-                yield
-            finally:
-                self.session = None
 
 
 Expander = Callable[[Call, Collection[str]], Mapping[str, View]]

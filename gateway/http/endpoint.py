@@ -53,6 +53,10 @@ async def _oneself(request: Request) -> Call:
     return call_of(request)
 
 
+async def _proving(request: Request) -> Call:
+    return call_of(request)
+
+
 async def _open(request: Request) -> OpenCall:
     return open_call_of(request)
 
@@ -120,6 +124,9 @@ Looking = Annotated[Call, Depends(_looking)]
 """The call of a POST that reads what its body names, because no path has so much room: it needs no Idempotency-Key."""
 Oneself = Annotated[Call, Depends(_oneself)]
 """The call of a route with which a person changes its own affairs. It needs no Idempotency-Key."""
+Proving = Annotated[Call, Depends(_proving)]
+"""The same of a route to which the person gives its password. Its function opens the transactions that it needs: slow hashes lie
+between them."""
 Open = Annotated[OpenCall, Depends(_open)]
 """The call of a route that needs no credential."""
 Elsewhere = Annotated[OpenCall, Depends(_elsewhere)]
@@ -148,7 +155,7 @@ class Endpoint(APIRoute):
         self.rule = RULES[method, path]
         self.has_body = method != "GET"
         call = get_type_hints(endpoint, include_extras=True)["call"]
-        self.mutates = self.has_body and call not in (Looking, Oneself, *_OPEN)
+        self.mutates = self.has_body and call not in (Looking, Oneself, Proving, *_OPEN)
         assert (call in _OPEN) == self.rule.is_open, f"{method} {path}: the rule and the function do not agree"
         statuses = {401, 403, 422, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 413, 415} if self.has_body else set()
@@ -173,7 +180,7 @@ class Endpoint(APIRoute):
             options["responses"][options.get("status_code") or 200] = {"content": tables.documented(self.columns)}
         self.hands_in = get_origin(get_type_hints(endpoint)["return"]) is Submitted
         run = self._around(call)(endpoint)
-        self.expandable = () if self.mutates or call in (Oneself, *_OPEN) else expansion.expandable(view)
+        self.expandable = () if self.mutates or call in (Oneself, Proving, *_OPEN) else expansion.expandable(view)
         if self.expandable:
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)
@@ -182,7 +189,7 @@ class Endpoint(APIRoute):
         """What to put around the route's function."""
         if self.hands_in:
             return _in_group
-        if call is Open:
+        if call in (Open, Proving):
             return in_steps
         if call is Elsewhere:
             return partial(in_steps, threads=attrgetter("issuers"))

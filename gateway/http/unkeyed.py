@@ -58,7 +58,7 @@ def in_steps(
     """The route's function in a thread kept for such work. It opens the transactions that it needs."""
 
     @wraps(route)
-    async def run(*, call: OpenCall, **arguments: Any) -> Response:
+    async def run(*, call: Call | OpenCall, **arguments: Any) -> Response:
         work = partial(route, call=call, **arguments)
         result = await to_thread.run_sync(work, limiter=threads(call.gateway))
         answer = result if isinstance(result, Answer) else Answer(result, call.status)

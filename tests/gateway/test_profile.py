@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b32decode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import event
 
 from clearing.parties.staff.models import Person
 from tests.gateway.site import Party, Site
@@ -64,6 +70,99 @@ def test_a_new_password_ends_all_sessions_and_gives_a_new_token(site: Site, fuel
     site.refused("/v1/sessions", {"email": one.email, "password": PASSWORD}, "wrong_credentials", 401)
     one.password = NEW_PASSWORD
     one.sign_in()
+
+
+def test_two_new_passwords_at_once_are_one(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    wanted = [f"{number}-random-words-help" for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(
+                lambda new: one.call("POST", "/v1/profile/password", {"password": PASSWORD, "new_password": new}),
+                wanted,
+            )
+        )
+    assert [answer.status_code for answer in answers].count(201) == 1
+    # The others come when the session has ended, or when the password is another one already.
+    assert {answer.status_code for answer in answers if answer.status_code != 201} <= {401, 422}
+    (password,) = [new for new, answer in zip(wanted, answers, strict=True) if answer.status_code == 201]
+    assert _sign_in(site, one, password=password).status_code == 201
+
+
+def test_a_weak_new_password_is_no_attempt(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    for _ in range(12):
+        refused = one.call("POST", "/v1/profile/password", {"password": PASSWORD, "new_password": "short"})
+        assert refused.json()["code"] == "weak_password"
+    one.post("/v1/profile/password", {"password": PASSWORD, "new_password": NEW_PASSWORD})
+
+
+def test_a_first_code_cannot_be_guessed(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    secret = one.post("/v1/profile/totp", {"password": PASSWORD})["secret"]
+    wrong = {"one_time_code": _code(site, secret, 9)}
+    codes = [one.call("POST", "/v1/profile/totp/confirm", wrong).json()["code"] for _ in range(12)]
+    assert codes == ["wrong_one_time_code"] * 10 + ["too_many_sign_ins"] * 2
+    assert one.call("POST", "/v1/profile/totp/confirm", {"one_time_code": _code(site, secret)}).status_code == 429
+
+
+def test_no_transaction_is_open_while_a_password_is_hashed(
+    site: Site, fuel: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash takes its time on purpose; on SQLite, everybody else would wait for it."""
+    one, transactions, seen = worker(site, "admin", fuel), local(), []
+
+    def counting(difference: int) -> Callable[[Any], None]:
+        def count(_connection: Any) -> None:
+            transactions.open = getattr(transactions, "open", 0) + difference
+
+        return count
+
+    listeners = [("begin", counting(1)), ("commit", counting(-1)), ("rollback", counting(-1))]
+    for name, count in listeners:
+        event.listen(site.database.engine, name, count)
+    hashing, verifying = PasswordHasher.hash, PasswordHasher.verify
+
+    def note_hash(self: Any, *arguments: Any) -> Any:
+        seen.append(("hash", getattr(transactions, "open", 0)))
+        return hashing(self, *arguments)
+
+    def note_verify(self: Any, *arguments: Any) -> Any:
+        seen.append(("verify", getattr(transactions, "open", 0)))
+        return verifying(self, *arguments)
+
+    monkeypatch.setattr(PasswordHasher, "hash", note_hash)
+    monkeypatch.setattr(PasswordHasher, "verify", note_verify)
+    invitation = one.post("/v1/invitations", {"email": "hashed@partner.example", "title": "viewer"})
+    token = invitation["link"].partition("token=")[2]
+    site.post("/v1/invitations/accept", {"token": token, "name": "Li", "password": NEW_PASSWORD})
+    one.sign_in()
+    one.post("/v1/profile/totp", {"password": PASSWORD})
+    secret = one.post("/v1/profile/totp", {"password": PASSWORD})["secret"]
+    one.token = one.post("/v1/profile/totp/confirm", {"one_time_code": _code(site, secret)})["session"]["token"]
+    one.post("/v1/profile/recovery_codes", {"password": PASSWORD})
+    one.post("/v1/profile/totp/remove", {"password": PASSWORD})
+    one.post("/v1/profile/password", {"password": PASSWORD, "new_password": NEW_PASSWORD})
+    for name, count in listeners:
+        event.remove(site.database.engine, name, count)
+    assert [what for what, _ in seen].count("verify") == 6
+    assert [what for what, _ in seen].count("hash") >= 2
+    assert {open_ones for _, open_ones in seen} == {0}
+
+
+def test_a_secret_of_an_app_is_good_for_its_person_only(site: Site, fuel: Party) -> None:
+    one, other = worker(site, "viewer", fuel), worker(site, "viewer", fuel)
+    secret, _ = _with_app(site, one)
+    stored = _rows(site, "staff_people")
+    assert b32decode(secret).hex() not in repr(stored)
+    with site.database.session.begin() as session:
+        mine, theirs = (session.get_one(Person, worker.id) for worker in (one, other))
+        assert mine.totp_secret is not None
+        assert len(mine.totp_secret) < 200
+        keyring = site.app.state.gateway.keyring
+        assert keyring.unseal(f"totp {one.id}", mine.totp_secret) == b32decode(secret)
+        with pytest.raises(ValueError, match="not sealed here"):
+            keyring.unseal(f"totp {theirs.id}", mine.totp_secret)
 
 
 def test_a_found_session_cannot_guess_the_password(site: Site, fuel: Party) -> None:

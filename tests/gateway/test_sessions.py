@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy.exc import OperationalError
 
 from clearing.parties.staff.models import Person, SignInTries
 from clearing.parties.staff.people import PeopleService
@@ -64,6 +68,19 @@ def test_a_person_signs_in_and_works_with_the_token_as_with_a_key(site: Site, fu
     assert cashier.post("/v1/redemptions", body)["state"] == "accepted"
     refused = cashier.call("POST", "/v1/issuances", body)
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    assert refused.json()["detail"] == "as cashier of your merchant you may not do this (scope issue); ask an admin"
+
+
+def test_a_manager_sees_webhooks_and_changes_none(site: Site, fuel: Party) -> None:
+    admin, manager = worker(site, "admin", fuel), worker(site, "manager", fuel)
+    made = admin.post("/v1/webhook_endpoints", {"url": "https://partner.example/hook"})
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    assert made["id"] in [one["id"] for one in manager.get("/v1/webhook_endpoints")["data"]]
+    assert manager.get(f"{path}/deliveries")["data"] == []
+    for method, place in (("PATCH", path), ("DELETE", path), ("POST", f"{path}/secret"), ("POST", f"{path}/replay")):
+        refused = manager.call(method, place, None if method == "DELETE" else {})
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+        assert "as manager" in refused.json()["detail"]
 
 
 def test_every_action_carries_the_persons_name(site: Site, fuel: Party, cine: Party, cashier: Worker) -> None:
@@ -235,22 +252,52 @@ def test_sessions_end_by_themselves(site: Site, fuel: Party) -> None:
     site.clock.move(timedelta(hours=2))
     assert one.call("GET", "/v1/network").status_code == 401
     one.sign_in()
+    gateway = site.app.state.gateway
     for _ in range(11):
         site.clock.move(timedelta(hours=1))
         assert one.call("GET", "/v1/network").status_code == 200
+        gateway.key_uses.write(gateway.writing)
     site.clock.move(timedelta(hours=1))
     assert one.call("GET", "/v1/network").status_code == 401
     site.clock.move(timedelta(hours=-14))
 
 
-def test_use_is_noted_now_and_then_and_not_at_every_request(site: Site, fuel: Party) -> None:
+def test_no_request_pays_for_the_note_that_a_session_is_used(site: Site, fuel: Party) -> None:
+    one, other = worker(site, "viewer", fuel), worker(site, "viewer", fuel)
+    gateway = site.app.state.gateway
+    gateway.key_uses.write(gateway.writing)
+    at = site.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=10)
+    for second, written in ((20, 15), (29, None), (30, 30)):
+        with site.clock.stopped(at + timedelta(seconds=second)):
+            with site.statements() as seen:
+                one.get("/v1/network")
+                other.get("/v1/network")
+            assert not [statement for statement, _ in seen if "UPDATE" in statement], "nor does its transaction"
+            with site.statements() as seen:
+                gateway.key_uses.write(gateway.writing)
+            updates = [statement for statement, _ in seen if "UPDATE staff_sessions" in statement]
+            assert len(updates) == (0 if written is None else 1), "all of them are written together"
+            if written is not None:
+                shown = next(row for row in one.get("/v1/sessions")["data"] if row["is_current"])["last_seen_at"]
+                assert datetime.fromisoformat(shown) == at + timedelta(seconds=written)
+
+
+def test_what_cannot_be_noted_is_noted_later(site: Site, fuel: Party) -> None:
     one = worker(site, "viewer", fuel)
-    for offset, writes in ((0, 0), (4, 0), (2, 1), (0, 0)):
-        site.clock.move(timedelta(minutes=offset))
-        with site.statements() as seen:
-            one.get("/v1/network")
-        assert len([statement for statement, _ in seen if "UPDATE staff_sessions" in statement]) == writes, offset
-    site.clock.move(timedelta(minutes=-6))
+    gateway = site.app.state.gateway
+    at = site.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=20)
+
+    @contextmanager
+    def away() -> Iterator[Any]:
+        raise OperationalError("UPDATE", {}, Exception("the database is away"))
+        yield
+
+    with site.clock.stopped(at):
+        one.get("/v1/network")
+        gateway.key_uses.write(away)
+        gateway.key_uses.write(gateway.writing)
+        shown = next(row for row in one.get("/v1/sessions")["data"] if row["is_current"])["last_seen_at"]
+        assert datetime.fromisoformat(shown) == at
 
 
 def test_a_person_sits_on_one_seat_at_a_time(site: Site, fuel: Party, cine: Party) -> None:

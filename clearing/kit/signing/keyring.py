@@ -9,6 +9,9 @@ from pathlib import Path
 from threading import Lock
 
 from eth_account import Account
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
 
 from tongdui.orders import address_of_key, sign_digest
 
@@ -40,6 +43,28 @@ class Keyring:
         if not self._password:
             raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: nothing can be derived from it")
         return hmac.digest(self._password.encode(), f"tongdui {purpose}".encode(), "sha256")
+
+    def seal(self, purpose: str, secret: bytes) -> str:
+        """Encrypts a small secret so that it can be stored (JWE, A256GCM), each time under a key of its own."""
+        salt = secrets.token_hex(16)
+        return jwe.encrypt_compact(
+            {"alg": "dir", "enc": "A256GCM", "kid": salt}, secret, self._sealing_key(purpose, salt)
+        )
+
+    def unseal(self, purpose: str, sealed: str) -> bytes:
+        """The secret that was sealed for this purpose. Raises ValueError if it was not, or was changed since."""
+        try:
+            found = jwe.decrypt_compact(
+                sealed,
+                lambda said: self._sealing_key(purpose, str(said.headers().get("kid"))),
+                algorithms=["dir", "A256GCM"],
+            )
+        except JoseError as error:
+            raise ValueError(f"this was not sealed here for {purpose}") from error
+        return bytes(found.plaintext or b"")
+
+    def _sealing_key(self, purpose: str, salt: str) -> OctKey:
+        return OctKey.import_key(self.derive(f"seal {purpose} {salt}"))
 
     def sign(self, keystore: str, digest: bytes) -> bytes:
         """The compact signature (64 bytes) of `digest` by the key in `keystore`."""

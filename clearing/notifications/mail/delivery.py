@@ -88,12 +88,11 @@ class MailDeliverer:
         invitation = service.still_open(invitation_id)
         if invitation is None:
             return None
-        number = invitation.merchant_number
         text = texts.invitation(
             invitation.language,
             name=invitation.name,
             title=invitation.title,
-            merchant=Names(session).merchant_name(number) if number is not None else None,
+            merchant=Names(session).optional_merchant_name(invitation.merchant_number),
             link=service.link(invitation),
             until=texts.moment(invitation.expires_at, self._settings.utc_offset_seconds),
         )

@@ -18,6 +18,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
+from clearing.parties.access.actors import person_actor
 from clearing.parties.access.directory import KEYS, KeyDirectory, keys_in
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
@@ -66,7 +67,7 @@ class Caller:
     @property
     def actor(self) -> str:
         """Who does what is done, for events: a person, whatever session it has; or a key."""
-        return self.key_id if self.person_id is None else f"staff:{self.person_id}"
+        return self.key_id if self.person_id is None else person_actor(self.person_id)
 
     @property
     def principal(self) -> str:

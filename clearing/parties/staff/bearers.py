@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from clearing.parties.access.service import AccessService, Caller
-from clearing.parties.staff.sessions import Bearer, SessionService
+from clearing.parties.staff.sessions import SessionService
 
 
-def bearer_of(session: Session, token: str) -> Bearer | None:
+def bearer_of(session: Session, token: str) -> Caller | None:
     """Whose token this is, or None."""
     if token.startswith("tds_"):
         return SessionService(session).bearer_of(token)
-    caller = AccessService(session).authenticate(token)
-    return Bearer(caller) if caller is not None else None
+    return AccessService(session).authenticate(token)
+
+
+def note_uses(session: Session, keys: Mapping[str, datetime], sessions: Mapping[str, datetime]) -> None:
+    """Notes when API keys, and people's sessions, were used, by their ids."""
+    if keys:
+        AccessService(session).note_uses(keys)
+    if sessions:
+        SessionService(session).note_uses(sessions)
 
 
 def is_live(session: Session, caller: Caller) -> bool:

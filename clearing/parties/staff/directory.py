@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy.orm import Session
 
 from clearing.kit.reference.directory import Directory, rows_of
+from clearing.parties.access.actors import person_of
 from clearing.parties.staff.models import Person, Seat
-
-ACTOR = "staff:"
-"""How the actor of an event begins if it is a person; the person's id follows."""
 
 
 class StaffDirectory:
@@ -25,9 +23,9 @@ class StaffDirectory:
     def name_of(self, actor: str, merchant_number: int | None) -> str | None:
         """The name of the person who acted, as a merchant may see it: its own people's, and those of the network's own staff.
         Whoever sees everything (None) sees every name."""
-        if not actor.startswith(ACTOR):
+        person_id = person_of(actor)
+        if person_id is None:
             return None
-        person_id = actor.removeprefix(ACTOR)
         places = self._places.get(person_id, set())
         if merchant_number is not None and not places & {merchant_number, None}:
             return None

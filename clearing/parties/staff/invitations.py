@@ -19,6 +19,7 @@ from clearing.kit.mail.models import Mail, MailKind
 from clearing.kit.mail.repository import MailRepository
 from clearing.kit.mail.service import post_mail
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.access.actors import person_actor
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Caller
 from clearing.parties.merchants.service import require_merchant
@@ -26,7 +27,7 @@ from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.invitation_repository import InvitationRepository
 from clearing.parties.staff.models import Invitation, Language, Person, Seat
 from clearing.parties.staff.people import PeopleService, require_fitting
-from clearing.parties.staff.repository import PersonRepository, SeatRepository
+from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.titles import Title
 from clearing.parties.staff.tokens import TokenKind, id_in, mailed_token, matches
 
@@ -54,7 +55,6 @@ class InvitationService:
         self._clock = clock_of(session)
         self._invitations = InvitationRepository(session)
         self._people = PersonRepository(session)
-        self._seats = SeatRepository(session)
         self._events = EventRecorder(session)
 
     # ---------------------------------------------------------------- offer
@@ -63,7 +63,9 @@ class InvitationService:
         """Offers a seat. Where the network sends no mails, it also returns the link to accept with, shown only this once."""
         merchant_number = self._place(caller, offer)
         require_fitting(offer.title, merchant_number)
-        self._refuse_seated(offer, merchant_number)
+        person = self._people.by_email(email_key(offer.email))
+        if person is not None:
+            PeopleService(self._session).require_free(person, offer.title, merchant_number, "/email")
         at = self._clock.now()
         self._invitations.revoke_open_of(email_key(offer.email), merchant_number, at)
         token = mailed_token(TokenKind.INVITATION, self._keyring)
@@ -133,15 +135,17 @@ class InvitationService:
 
     def accept(self, token: str, person: Person) -> Seat:
         """Gives the person the seat. The invitation is used up."""
-        invitation = self._open(token, self._invitations.lock)
+        invitation = self._open(token, self._invitations.by_id)
         if person.email_key != invitation.email_key:
             raise Forbidden("this invitation is for somebody else", code="forbidden")
         if invitation.by_network and invitation.merchant_number is not None:
+            # Before the row is locked, as whoever invites does it: in another order, the two could wait for each other.
             PeopleService(self._session).require_no_admin(invitation.merchant_number)
+        invitation = self._open(token, self._invitations.lock)
         invitation.accepted_at = self._clock.now()
         invitation.person_id = person.id
         return PeopleService(self._session).seat(
-            person, invitation.title, invitation.merchant_number, actor=f"staff:{person.id}"
+            person, invitation.title, invitation.merchant_number, actor=person_actor(person.id)
         )
 
     def _open(self, token: str, find: Callable[[str], Invitation | None]) -> Invitation:
@@ -175,13 +179,6 @@ class InvitationService:
             raise Forbidden.at("/title", detail)
         PeopleService(self._session).require_no_admin(merchant.number)
         return merchant.number
-
-    def _refuse_seated(self, offer: Offer, merchant_number: int | None) -> None:
-        person = self._people.by_email(email_key(offer.email))
-        seats = self._seats.at(person.id, merchant_number) if person is not None else []
-        if any(merchant_number is not None or seat.title is offer.title for seat in seats):
-            detail = f"{offer.email} has a seat there already, as {seats[0].title}"
-            raise Conflict.at("/email", detail, code="seat_taken")
 
     def _record(self, action: str, invitation: Invitation, actor: str) -> None:
         merchants = [] if invitation.merchant_number is None else [invitation.merchant_number]

@@ -38,7 +38,7 @@ class Person(Base):
     must_change_password: Mapped[bool] = mapped_column(default=False)
     """Whether somebody else knows the password, because it was printed or set for the person."""
     totp_secret: Mapped[str | None] = mapped_column(default=None)
-    """Keystore of the secret that the person's app shares; encrypted like managed keys."""
+    """The secret that the person's app shares, sealed with the network's secret for this person."""
     totp_since: Mapped[datetime | None] = mapped_column(default=None)
     """When the person has shown a first code. Until then the secret is good for nothing."""
     totp_last_step: Mapped[int] = mapped_column(BigInt, default=0)
@@ -145,7 +145,7 @@ class StaffSession(Base):
     idle_seconds: Mapped[int]
     """It ends after so long without a request."""
     last_seen_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-    """Roughly: it is written now and then, not at every request."""
+    """To the quarter of a minute: it is written beside the requests."""
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
@@ -178,7 +178,8 @@ class SignInTries(Base):
     __tablename__ = "staff_sign_in_tries"
 
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
-    """What they are counted by: `account:` and a hash of the address of mails, or `address:` and an address of the network."""
+    """What they are counted by: `account:` or `reset:` and a hash of the address of mails, `code:` and a person, or `address:` and
+    an address of the network."""
     since: Mapped[datetime] = mapped_column(index=True)
     """The first of them. The count starts again when this is too long ago to matter."""
     tries: Mapped[int]

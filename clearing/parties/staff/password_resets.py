@@ -12,6 +12,7 @@ from clearing.kit.errors import Conflict, NotFound, Refused
 from clearing.kit.mail.models import MailKind
 from clearing.kit.mail.service import post_mail
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.access.actors import person_actor
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.models import PasswordReset, Person
 from clearing.parties.staff.password_reset_repository import PasswordResetRepository
@@ -85,7 +86,9 @@ class PasswordResetService:
         id = id_in(TokenKind.RESET, token)  # noqa: A001
         if id is None or not self._resets.use_all_of(person.id, id, self._clock.now()):
             raise _ended()
-        PeopleService(self._session).set_password(person, password_hash, must_change=False, actor=f"staff:{person.id}")
+        PeopleService(self._session).set_password(
+            person, password_hash, must_change=False, actor=person_actor(person.id)
+        )
 
 
 def _ended() -> Conflict:

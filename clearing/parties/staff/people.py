@@ -101,9 +101,7 @@ class PeopleService:
     def seat(self, person: Person, title: Title, merchant_number: int | None, *, actor: str) -> Seat:
         """Gives a person a seat. Somebody has one at a merchant, and at most one of each title in the network itself."""
         require_fitting(title, merchant_number)
-        taken = self._seats.at(person.id, merchant_number)
-        if any(seat.title is title or merchant_number is not None for seat in taken):
-            raise Conflict(f"{person.email} has a seat there already, as {taken[0].title}", code="seat_taken")
+        self.require_free(person, title, merchant_number)
         seat = Seat(id=new_id("sea"), person_id=person.id, merchant_number=merchant_number, title=title)
         self._seats.add(seat)
         self._record("seated", person, seat, actor, {"title": title})
@@ -206,6 +204,16 @@ class PeopleService:
         person.language = language or person.language
 
     # ---------------------------------------------------------------- who may
+
+    def require_free(
+        self, person: Person, title: Title, merchant_number: int | None, pointer: str | None = None
+    ) -> None:
+        """Refuses a second seat at a merchant, and a second one with the same title in the network itself."""
+        taken = self._seats.at(person.id, merchant_number)
+        if any(seat.title is title or merchant_number is not None for seat in taken):
+            detail = f"{person.email} has a seat there already, as {taken[0].title}"
+            error = Conflict(detail, code="seat_taken")
+            raise error if pointer is None else Conflict.at(pointer, detail, code="seat_taken")
 
     def _managed(self, caller: Caller, seat_id: str) -> Colleague:
         """A seat that the caller may change: an admin those of its merchant, the operator those of the network itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +16,14 @@ from clearing.kit.errors import Conflict, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.one_time_codes import hash_of, new_code, plain
 from clearing.kit.signing.keyring import Keyring
+from clearing.parties.access.actors import person_actor
 from clearing.parties.staff.models import Person
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.second_factor_repository import RecoveryCodeRepository
 
 _STEP_SECONDS = 30
 _SECRET_BYTES = 20
-"""As RFC 4226 recommends, and what every app takes. The keystore holds 32 bytes; these are the first of them."""
+"""As RFC 4226 recommends, and what every app takes."""
 _NEIGHBOURS = (0, -1, 1)
 """Steps beside the current one whose code is taken: clocks differ."""
 _CODES = 10
@@ -49,8 +51,9 @@ class SecondFactorService:
         """Makes a secret for the person's app. It counts once the person has shown a code of it."""
         if person.has_second_factor:
             raise Conflict("you have an app for one-time codes already; remove it first", code="second_factor_exists")
-        _, person.totp_secret = self._keyring.create()
-        secret = self._secret(person)
+        raw = secrets.token_bytes(_SECRET_BYTES)
+        person.totp_secret = self._keyring.seal(_purpose(person), raw)
+        secret = b32encode(raw).decode()
         uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=issuer)
         return NewTotp(secret, uri)
 
@@ -93,7 +96,7 @@ class SecondFactorService:
         if not self._codes.use(person.id, hash_of(code), clock_of(self._session).now()):
             return False
         left = self._codes.count_unused(person.id)
-        self._events.record("staff.recovery_code_used", person.id, actor=f"staff:{person.id}", data={"left": left})
+        self._events.record("staff.recovery_code_used", person.id, actor=person_actor(person.id), data={"left": left})
         return True
 
     def left(self, person: Person) -> int:
@@ -107,8 +110,7 @@ class SecondFactorService:
 
     def _secret(self, person: Person) -> str:
         assert person.totp_secret is not None
-        raw = self._keyring.private_key(person.totp_secret)[:_SECRET_BYTES]
-        return b32encode(raw).decode()
+        return b32encode(self._keyring.unseal(_purpose(person), person.totp_secret)).decode()
 
 
 def wrong_code(pointer: str) -> Refused:
@@ -117,6 +119,11 @@ def wrong_code(pointer: str) -> Refused:
     error = Refused.at(pointer, detail, code="wrong_one_time_code")
     assert isinstance(error, Refused)
     return error
+
+
+def _purpose(person: Person) -> str:
+    """What its secret is sealed for: it is good for nobody else."""
+    return f"totp {person.id}"
 
 
 def _step_of(totp: pyotp.TOTP, code: str, at: datetime) -> int | None:

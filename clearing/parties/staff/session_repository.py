@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.bulk_delete import delete_some
@@ -45,14 +45,16 @@ class StaffSessionRepository:
         query = select(StaffSession).where(StaffSession.person_id == person_id).order_by(StaffSession.id.desc())
         return self._session.scalar(query.limit(1))
 
-    def note_use(self, id: str, at: datetime) -> None:  # noqa: A002
-        """Notes that a session was used."""
-        self._session.execute(
+    def note_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Notes when sessions were used, where that is later than what is noted."""
+        at = bindparam("at", type_=StaffSession.last_seen_at.type)
+        statement = (
             update(StaffSession)
-            .where(StaffSession.id == id, StaffSession.last_seen_at < at)
+            .where(StaffSession.id == bindparam("used"), StaffSession.last_seen_at < at)
             .values(last_seen_at=at)
-            .execution_options(synchronize_session=False)
         )
+        rows = [{"used": id, "at": at} for id, at in sorted(uses.items())]  # noqa: A001
+        self._session.connection().execute(statement, rows)
 
     def end_all_of(self, person_id: str, at: datetime) -> int:
         """Ends every session of a person; how many there were."""

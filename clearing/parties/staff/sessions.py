@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,16 +12,13 @@ from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import Forbidden, NotFound
 from clearing.kit.events.recorder import EventRecorder
+from clearing.parties.access.actors import person_actor
 from clearing.parties.access.service import Caller
-from clearing.parties.staff.directory import ACTOR
 from clearing.parties.staff.models import Occupied, Person, Restriction, Seat, SignInMethod, StaffSession
 from clearing.parties.staff.repository import SeatRepository
 from clearing.parties.staff.session_repository import StaffSessionRepository
 from clearing.parties.staff.titles import NEEDS_SECOND_FACTOR
 from clearing.parties.staff.tokens import TokenKind, id_in, matches, new_token
-
-_NOTED_EVERY = 300
-"""Seconds between two notes that a session was used. An idle session may last so much longer."""
 
 
 class Origin(NamedTuple):
@@ -36,13 +33,6 @@ class Proof(NamedTuple):
 
     method: SignInMethod
     second_factor: bool
-
-
-class Bearer(NamedTuple):
-    """Who is calling, and whether it should be noted that the session is in use."""
-
-    caller: Caller
-    is_to_note: bool = False
 
 
 class Issued(NamedTuple):
@@ -64,25 +54,23 @@ class SessionService:
 
     # ---------------------------------------------------------------- who is calling
 
-    def bearer_of(self, token: str) -> Bearer | None:
+    def bearer_of(self, token: str) -> Caller | None:
         """Whose token this is, or None. Takes equally long whichever part of the token is wrong."""
         id = id_in(TokenKind.SESSION, token)  # noqa: A001
         found = next(iter(self._sessions.occupied([id] if id else [])), None)
         is_right = matches(token, found.session.token_hash if found else None)
-        at = self._clock.now()
-        if found is None or not is_right or not is_live(found, at):
+        if found is None or not is_right or not is_live(found, self._clock.now()):
             return None
-        every = timedelta(seconds=min(_NOTED_EVERY, found.session.idle_seconds // 4))
-        return Bearer(caller_of(found), found.session.last_seen_at + every <= at)
+        return caller_of(found)
 
     def live(self, ids: Collection[str]) -> set[Caller]:
         """Who is calling with each of these sessions, if that is still good."""
         at = self._clock.now()
         return {caller_of(found) for found in self._sessions.occupied(ids) if is_live(found, at)}
 
-    def note_use(self, id: str) -> None:  # noqa: A002
-        """Notes that a session was used just now."""
-        self._sessions.note_use(id, self._clock.now())
+    def note_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Notes when sessions were used, by their ids."""
+        self._sessions.note_uses(uses)
 
     # ---------------------------------------------------------------- begin
 
@@ -107,7 +95,7 @@ class SessionService:
         )
         self._sessions.add(session)
         data = {"session": session.id, "seat": seat.id, "title": seat.title, "method": proof.method}
-        self._events.record("staff.signed_in", person.id, actor=f"{ACTOR}{person.id}", data=data)
+        self._events.record("staff.signed_in", person.id, actor=person_actor(person.id), data=data)
         return Issued(Occupied(session, person, seat), token.text)
 
     def begin_anew(self, caller: Caller, settings: Settings, *, second_factor: bool = False) -> Issued:

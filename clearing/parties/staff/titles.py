@@ -48,7 +48,11 @@ SCOPES: Mapping[Title, frozenset[Scope]] = {
     Title.ACCOUNTANT: frozenset({Scope.SETTLE, Scope.READ}),
     Title.VIEWER: frozenset({Scope.READ}),
 }
-"""What each of a merchant's titles allows. Only an admin manages staff and keys, which no scope stands for."""
+"""What each of a merchant's titles allows.
+
+A manager runs the shop. What lets somebody else in is the admin's: people, API keys, and webhooks, which carry all events of the
+merchant to an address for good. No scope stands for people and keys.
+"""
 
 NEEDS_SECOND_FACTOR = frozenset({Title.OPERATOR, Title.TREASURY})
 """Titles whose people move money or let others in: where the network says so, they need a second factor."""

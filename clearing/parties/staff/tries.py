@@ -55,6 +55,14 @@ class TryCounter:
         """Forgets the attempts at a password."""
         self._tries.forget(_account(email))
 
+    def count_code(self, person_id: str) -> None:
+        """Counts an attempt at the first code of a person's app. Raises RateLimited after too many."""
+        self._count(f"code:{person_id}", MOST_OF_ACCOUNT)
+
+    def code_was_good(self, person_id: str) -> None:
+        """Forgets the attempts at a first code."""
+        self._tries.forget(f"code:{person_id}")
+
     def count_reset(self, email: str, origin: Origin) -> None:
         """Counts a wish for a new password. Raises RateLimited after too many."""
         self._count(f"reset:{_hash(email)}", MOST_RESETS)

@@ -73,7 +73,7 @@ def _row(names: Names, seat: Seat, person: Person) -> dict[str, str | bool | Non
         "name": person.name,
         "title": seat.title,
         "merchant": names.optional_merchant(number),
-        "merchant_name": names.merchant_name(number) if number is not None else None,
+        "merchant_name": names.optional_merchant_name(number),
         "second_factor": person.has_second_factor,
         "may_sign_in": person.disabled_at is None,
     }

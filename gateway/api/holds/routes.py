@@ -57,7 +57,7 @@ def capture_hold(hold: str, body: CaptureBody, call: Moving) -> Started[Movement
     """Turns the hold, or part of it, into the redemption, exchange or spend that it returns. The rest is free at once."""
     kind = kind_labelled(body.kind)
     if kind.scope not in call.caller.scopes:
-        raise missing_scope(kind.scope)
+        raise missing_scope(call.caller, kind.scope)
     order = _service(call).capture(
         call.merchant,
         hold,

@@ -49,7 +49,7 @@ def offer_view(names: Names, invitation: Invitation, *, is_known: bool) -> Invit
         title=invitation.title,
         language=invitation.language,
         merchant=names.optional_merchant(number),
-        merchant_name=names.merchant_name(number) if number is not None else None,
+        merchant_name=names.optional_merchant_name(number),
         is_known=is_known,
         expires_at=invitation.expires_at,
     )

@@ -31,7 +31,7 @@ def create_order(body: OrderBody, call: Moving) -> Submitted[OrderView]:
     kinds = [kind_labelled(item.kind) for item in body.instructions]
     lacking = {kind.scope for kind in kinds} - call.caller.scopes
     if lacking:
-        raise missing_scope(*lacking)
+        raise missing_scope(call.caller, *lacking)
     requests = [item.instruction(kind) for item, kind in zip(body.instructions, kinds, strict=True)]
     places = [f"/instructions/{position}" for position in range(len(requests))]
     return Submitted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from clearing.parties.staff import credentials
 from clearing.parties.staff.credentials import CredentialService
 from clearing.parties.staff.people import PeopleService
 from clearing.parties.staff.sessions import SessionService
@@ -21,7 +22,7 @@ from gateway.api.profile.view import profile_view, totp_view
 from gateway.api.sessions.schemas import SessionView
 from gateway.api.sessions.view import issued_view
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Oneself, Reading
+from gateway.http.endpoint import Endpoint, Oneself, Proving, Reading
 from gateway.http.problems import documented
 
 router = APIRouter(route_class=Endpoint, tags=["sessions"])
@@ -44,42 +45,61 @@ def change_profile(body: ProfileChange, call: Oneself) -> ProfileView:
     return profile_view(call, person)
 
 
-@router.post("/v1/profile/password", status_code=201, responses=documented(429))
-def change_password(body: PasswordChange, call: Oneself) -> SessionView:
+@router.post("/v1/profile/password", status_code=201, responses=documented(409, 429))
+def change_password(body: PasswordChange, call: Proving) -> SessionView:
     """Takes another password. All your sessions end; the response has a new one for you."""
-    _credentials(call).change_password(body.password, body.new_password)
-    return _begun_anew(call)
+    with call.transaction():
+        proof = credentials.begin_change(call.session, call.caller, body.password, body.new_password)
+    credentials.compare(proof, body.password)
+    password_hash = credentials.new_hash(body.password, body.new_password)
+    with call.transaction():
+        _service(call, proof).change_password(password_hash)
+        return _begun_anew(call)
 
 
 @router.post("/v1/profile/totp", status_code=201, responses=documented(409, 429))
-def begin_totp(body: PasswordProof, call: Oneself) -> TotpView:
+def begin_totp(body: PasswordProof, call: Proving) -> TotpView:
     """Makes a secret for an app of one-time codes. It counts once you have confirmed it with a code."""
-    return totp_view(_credentials(call).begin_totp(body.password, _ISSUER))
+    proof = _proven(call, body.password)
+    with call.transaction():
+        return totp_view(_service(call, proof).begin_totp(_ISSUER))
 
 
-@router.post("/v1/profile/totp/confirm", status_code=201, responses=documented(409))
+@router.post("/v1/profile/totp/confirm", status_code=201, responses=documented(409, 429))
 def confirm_totp(body: TotpConfirmation, call: Oneself) -> SecondFactorView:
     """Takes the first code of your app. From now on you need one to sign in; all your other sessions end."""
-    codes = _credentials(call).confirm_totp(body.one_time_code)
+    codes = credentials.confirm_totp(call.session, call.caller, body.one_time_code, keyring=call.gateway.keyring)
     return SecondFactorView(recovery_codes=codes, session=_begun_anew(call, second_factor=True))
 
 
 @router.post("/v1/profile/totp/remove", status_code=200, responses=documented(429))
-def remove_totp(body: PasswordProof, call: Oneself) -> ProfileView:
+def remove_totp(body: PasswordProof, call: Proving) -> ProfileView:
     """Forgets your app and your recovery codes."""
-    credentials = _credentials(call)
-    credentials.remove_totp(body.password)
-    return profile_view(call, credentials.person)
+    proof = _proven(call, body.password)
+    with call.transaction():
+        service = _service(call, proof)
+        service.remove_totp()
+        return profile_view(call, service.person)
 
 
 @router.post("/v1/profile/recovery_codes", status_code=201, responses=documented(429))
-def renew_recovery_codes(body: PasswordProof, call: Oneself) -> RecoveryCodesView:
+def renew_recovery_codes(body: PasswordProof, call: Proving) -> RecoveryCodesView:
     """Makes ten recovery codes in the place of the old ones."""
-    return RecoveryCodesView(recovery_codes=_credentials(call).new_recovery_codes(body.password))
+    proof = _proven(call, body.password)
+    with call.transaction():
+        return RecoveryCodesView(recovery_codes=_service(call, proof).new_recovery_codes())
 
 
-def _credentials(call: Call) -> CredentialService:
-    return CredentialService(call.session, call.caller, keyring=call.gateway.keyring)
+def _proven(call: Call, password: str | None) -> credentials.Proof:
+    """That the person has given its password. Nothing of the database is held while they are compared."""
+    with call.transaction():
+        proof = credentials.begin(call.session, call.caller, password)
+    credentials.compare(proof, password)
+    return proof
+
+
+def _service(call: Call, proof: credentials.Proof) -> CredentialService:
+    return CredentialService(call.session, call.caller, proof, keyring=call.gateway.keyring)
 
 
 def _begun_anew(call: Call, *, second_factor: bool = False) -> SessionView:

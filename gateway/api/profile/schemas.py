@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -73,7 +73,5 @@ class RecoveryCodesView(View):
 
 class SecondFactorView(RecoveryCodesView):
     """Your app works. All other sessions have ended, and yours goes on with another token."""
-
-    shown_once: ClassVar[frozenset[str]] = frozenset({"recovery_codes"})
 
     session: SessionView

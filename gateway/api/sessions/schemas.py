@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -101,15 +101,13 @@ class SignedInView(View):
     address: str = Field(description="where the person signed in from")
     user_agent: str
     created_at: datetime
-    last_seen_at: datetime = Field(description="within about five minutes")
+    last_seen_at: datetime = Field(description="within about half a minute")
     expires_at: datetime
     is_current: bool = Field(description="whether this request came with it")
 
 
 class SessionView(View):
     """A session. Its `token` is shown once, when it begins: send it as an API key is sent."""
-
-    shown_once: ClassVar[frozenset[str]] = frozenset({"token"})
 
     id: str
     token: str | None = Field(default=None, examples=["tds_01k..._5f3a..."])

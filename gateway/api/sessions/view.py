@@ -30,7 +30,7 @@ def seat_view(names: Names, seat: Seat) -> SeatView:
         role=seat.title.role,
         title=seat.title,
         merchant=names.optional_merchant(number),
-        merchant_name=names.merchant_name(number) if number is not None else None,
+        merchant_name=names.optional_merchant_name(number),
     )
 
 
