@@ -18,7 +18,8 @@ router = APIRouter()
 async def prefer(guest: Anybody) -> Response:
     """Keeps what was chosen, and goes back to the page where that was."""
     sent = await guest.request.form()
-    response = RedirectResponse(local_address(guest.request.headers.get("referer"), guest.request), 303)
+    here = sent.get("here")
+    response = RedirectResponse(local_address(here if isinstance(here, str) else None, guest.request), 303)
     for cookie, name, known in ((LANGUAGE_COOKIE, "language", LANGUAGES), (SCHEME_COOKIE, "scheme", SCHEMES)):
         chosen = sent.get(name)
         if isinstance(chosen, str) and chosen in known:

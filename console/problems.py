@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from console.parts import Parts
 from console.problem_texts import sentence_of
 from console.sessions import NoSession
-from console.visit import FirstStepNeeded, Forged, NotYours, SignInNeeded, present_request
+from console.visit import FirstStepNeeded, Forged, NotYours, SignInNeeded, here_of, opening, present_request
 from pages.forms import Form
 from pages.presentation import presentation
+from pages.security import SAFE_METHODS
 from pages.translations import gettext as _
 from tongdui import (
     APIConnectionError,
@@ -149,6 +150,7 @@ def problem_page(
         ways=ways if ways is not None else [("/", _("To the start"))],
         picture=picture,
         original=original,
+        here=here_of(request),
         flashes=(),
     )
     response = HTMLResponse(shown, status)
@@ -250,6 +252,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _not_found(request, error)
+    if error.status_code == 405 and request.method in SAFE_METHODS:
+        return RedirectResponse(opening(request), 303)  # somebody reloads, by its address, what a form has answered
     _present(request)
     text = _("This address takes no such request.")
     return problem_page(request, error.status_code, _("That cannot be done here"), text, original=str(error.detail))

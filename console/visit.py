@@ -19,6 +19,7 @@ from fastapi import Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 from starlette.requests import Request
+from starlette.routing import Match
 
 from console.parts import Parts
 from console.registry import Page
@@ -85,6 +86,8 @@ class Guest:
         self, template: str, *, status: int = 200, crumbs: Sequence[tuple[Text, str | None]] = (), **context: Any
     ) -> Response:
         """Answers with a page. `crumbs` are the steps below the page's own in the navigation: titles with their addresses."""
+        if self.session is None:
+            self.keep_secret()  # every page has forms: the language, if nothing else
         waiting = read(self.request.cookies.get(FLASH_COOKIE), self.secret)
         html = self.parts.templates.get_template(template).render(
             **self._frame(crumbs),
@@ -135,13 +138,13 @@ class Guest:
     def _frame(self, crumbs: Sequence[tuple[Text, str | None]]) -> dict[str, Any]:
         page: Page | None = getattr(self.request.state, "page", None)
         if self.session is None:
-            return {"current": page.name if page else None, "here": address_of(self.request)}
+            return {"current": page.name if page else None, "here": here_of(self.request)}
         steps = [Crumb(page.title, page.path)] if page else []
         return {
             "crumbs": [*steps, *(Crumb(title, href) for title, href in crumbs)],
             "account": [(_("Your account"), "/account")],
             "current": page.name if page else None,
-            "here": address_of(self.request),
+            "here": here_of(self.request),
             "live": True,
             "navigation": self.parts.navigation(self.session.seat),
             "person": self.session.person,
@@ -179,6 +182,26 @@ class Visit(Guest):
     async def network(self) -> Network:
         """The network: its day, zone, currency, chain and contract."""
         return await self.parts.network(self.client)
+
+
+def here_of(request: Request) -> str:
+    """The address of the page that a request is about, which can be opened: a form may be sent to an address that cannot."""
+    if request.method in SAFE_METHODS:
+        return address_of(request)
+    found = opening(request)
+    return address_of(request) if found == request.url.path else found
+
+
+def opening(request: Request) -> str:
+    """The path of a request, or the nearest one above it that can be opened: /members/x for what is sent to
+    /members/x/freeze."""
+    parts = request.url.path.rstrip("/").split("/")
+    for length in range(len(parts), 1, -1):
+        path = "/".join(parts[:length])
+        scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            return path
+    return "/"
 
 
 async def guest(request: Request) -> Guest:

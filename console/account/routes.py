@@ -34,6 +34,7 @@ async def change(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.profile.change(name=form.values["name"], language=form.values["language"])
+        if form.is_valid:
             visit.parts.sessions.forget(visit.signed_in.token)
             response = visit.redirect(PATH, _("Your account is changed."))
             visit.parts.keep_preference(response, LANGUAGE_COOKIE, form.values["language"])
@@ -48,6 +49,7 @@ async def renew_codes(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             made = await visit.client.profile.renew_recovery_codes(password=form.values["password"])
+        if form.is_valid:
             return visit.page("signin/recovery_codes.html", codes=made.recovery_codes, onward=PATH)
     return await _page(visit, renewing=form)
 
@@ -59,6 +61,7 @@ async def remove_second_factor(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.profile.remove_totp(password=form.values["password"])
+        if form.is_valid:
             return visit.redirect(PATH, _("The second factor is off: your password alone signs you in."), tone="warn")
     return await _page(visit, removing=form)
 
@@ -72,6 +75,7 @@ async def end_others(visit: Visiting) -> Response:
             others = [one async for one in visit.client.sessions.list(page_size=200) if not one.is_current]
             for one in others:
                 await visit.client.sessions.revoke(one)
+        if form.is_valid:
             return visit.redirect(PATH, _("You are signed in nowhere else."))
     return await _page(visit, ending=form)
 
@@ -83,6 +87,7 @@ async def end(visit: Visiting, session: str) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.sessions.revoke(session)
+        if form.is_valid:
             return visit.redirect(PATH, _("The session has ended."))
     return await _page(visit, ending=form)
 

@@ -19,7 +19,8 @@ from pages.translations import lazy
 from tongdui import Agreement, AgreementPreview, AgreementUse, Conversion, Event, Merchant, RateCycle, RateEdge, Rates
 from tongdui.rates import fee_up, source_points_up, target_points_down
 
-ENDS_SOON = timedelta(days=30)
+ENDS_SOON = timedelta(days=14)
+"""As the gateway counts what needs a look."""
 STATES = {
     "proposed": lazy("Proposed"),
     "accepted": lazy("On its way to the chain"),

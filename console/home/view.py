@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from console.liquidity import Liquidity, liquidity_of
 from console.merchants import programs_of
 from console.visit import Visit
 from pages.charts import Chart, money_series
+from pages.filters import FIRST_DAY, LAST_DAY
 from pages.formats import axis_day
+from pages.presentation import presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import Activity, Attention, Circulation, Movement, Partner, Position, PositionHistory, Program
@@ -48,6 +51,10 @@ _MATTERS = {
     "webhooks_failing": (lazy("Webhook endpoints that fail"), "bad", "webhooks"),
 }
 """What each matter says, how urgent it is, and which page shows it."""
+
+
+_DAYS_OF = {"created[gte]": FIRST_DAY, "created[lt]": LAST_DAY}
+"""What pages call the gateway's filters by moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,11 @@ async def overview(visit: Visit) -> Overview:
     client, merchant = visit.client, visit.merchant
     today = (await visit.network()).today
     # All seven at once; in two groups, because the types of more than six results are lost.
-    (position, history, own), (totals, partners, told, movements) = await asyncio.gather(
+    (position, history, circulation), (totals, partners, told, movements) = await asyncio.gather(
         asyncio.gather(
             client.positions.get(merchant),
             client.positions.history(merchant, days=_DAYS),
-            programs_of(visit, merchant),
+            _circulation(visit),
         ),
         asyncio.gather(
             client.activity.list(first_day=today, last_day=today).page(),
@@ -104,16 +111,22 @@ async def overview(visit: Visit) -> Overview:
             client.movements.list(page_size=_NEWEST, expand=["counterparty"]).page(),
         ),
     )
-    circulating = await asyncio.gather(*(client.programs.circulation(program.code) for program in own))
     return Overview(
         position,
         _line(history),
-        list(zip(own, circulating, strict=True)),
+        circulation,
         _doings(totals.data),
         partners.data,
         [_matter(visit, one) for one in told.data],
         movements.data,
     )
+
+
+async def _circulation(visit: Visit) -> list[tuple[Program, Circulation]]:
+    """The merchant's programs with what is in circulation of them."""
+    own = await programs_of(visit, visit.merchant)
+    circulating = await asyncio.gather(*(visit.client.programs.circulation(program.code) for program in own))
+    return list(zip(own, circulating, strict=True))
 
 
 def _line(history: PositionHistory) -> Chart:
@@ -132,11 +145,16 @@ def _doings(totals: Iterable[Activity]) -> list[Doing]:
 
 def _matter(visit: Visit, told: Attention) -> Matter:
     text, tone, page = _MATTERS.get(told.kind, (told.kind, "info", ""))
-    return Matter(str(text), tone, told, _narrowed(visit.path_of(page), told.filter))
+    return Matter(str(text), tone, told, narrowed(visit.path_of(page), told.filter))
 
 
-def _narrowed(path: str | None, filters: Mapping[str, str]) -> str | None:
-    """The page's list with these filters in its address."""
-    if path is None or not filters:
-        return path
-    return f"{path}?{urlencode(filters)}"
+def narrowed(path: str | None, wanted: Mapping[str, str]) -> str | None:
+    """The page's list with the gateway's filters in its address. Where the gateway says a moment, pages know its day."""
+    filters = {
+        _DAYS_OF.get(name, name): _day_of(value) if name in _DAYS_OF else value for name, value in wanted.items()
+    }
+    return f"{path}?{urlencode(filters)}" if path and filters else path
+
+
+def _day_of(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(presentation().zone).date().isoformat()

@@ -45,6 +45,7 @@ async def invite(visit: Visiting) -> Response:
     if form.is_valid:
         with refusals(form):
             made = await visit.client.invitations.create(**form.values, idempotency_key=form.key)
+        if form.is_valid:
             return _invited(visit, place, made)
     return _invite(visit, place, form)
 
@@ -68,6 +69,7 @@ async def resend(visit: Visiting, invitation: str) -> Response:
                 merchant=place.merchant,
                 idempotency_key=form.key,
             )
+        if form.is_valid:
             return _invited(visit, place, made)
     return await _list(visit, place, form)
 
@@ -80,6 +82,7 @@ async def revoke(visit: Visiting, invitation: str) -> Response:
     if form.is_valid:
         with refusals(form):
             await visit.client.invitations.revoke(invitation, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(place.address(), _("The invitation is taken back."))
     return await _list(visit, place, form)
 
@@ -100,6 +103,7 @@ async def change_title(visit: Visiting, seat: str) -> Response:
     if form.is_valid:
         with refusals(form), understood(form):
             changed = await visit.client.staff.change_title(seat, form.values["title"], idempotency_key=form.key)
+        if form.is_valid:
             title = TITLES.get(changed.seat.title, changed.seat.title)
             said = _("%(name)s is %(title)s from now on, and signs in again.")
             return visit.redirect(place.address(f"/{seat}"), said % {"name": changed.person.name, "title": title})
@@ -115,6 +119,7 @@ async def remove(visit: Visiting, seat: str) -> Response:
     if form.is_valid:
         with refusals(form), understood(form):
             await visit.client.staff.remove_seat(seat, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(
                 place.address(), _("%(name)s has no seat here any more.") % {"name": found.person.name}
             )
@@ -148,6 +153,7 @@ async def _with_person(visit: Visit, seat: str, act: Callable[..., Awaitable[Any
     if form.is_valid:
         with refusals(form), understood(form):
             await act(found.person, idempotency_key=form.key)
+        if form.is_valid:
             return visit.redirect(place.address(f"/{seat}"), said % {"name": found.person.name})
     return _one(visit, place, found, general=form)
 

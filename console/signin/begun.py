@@ -6,8 +6,7 @@ from fastapi.responses import Response
 
 import tongdui
 from console.sessions import session_of
-from console.visit import LANGUAGE_COOKIE, Guest, present_request
-from pages.translations import LANGUAGES
+from console.visit import Guest, present_request
 
 
 def go_on_with(guest: Guest, session: tongdui.Session, address: str, message: str | None = None) -> Response:
@@ -15,7 +14,6 @@ def go_on_with(guest: Guest, session: tongdui.Session, address: str, message: st
     work_for(guest, session)
     response = guest.redirect(address, message)
     take(guest, session, response)
-    keep_language(guest, session, response)
     return response
 
 
@@ -24,12 +22,6 @@ def work_for(guest: Guest, session: tongdui.Session) -> None:
     assert session.token is not None, "a session that begins has its token"
     guest.secret, guest.new_secret = session.token, False
     present_request(guest.request, session.token, session_of(session.token, session))
-
-
-def keep_language(guest: Guest, session: tongdui.Session, response: Response) -> None:
-    """Shows pages in the person's language."""
-    if session.person.language in LANGUAGES:
-        guest.parts.keep_preference(response, LANGUAGE_COOKIE, session.person.language)
 
 
 def take(guest: Guest, session: tongdui.Session, response: Response) -> None:

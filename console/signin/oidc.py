@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from console.preferences import local_address
 from console.problem_texts import sentence_of
-from console.signin.begun import keep_language, take, work_for
+from console.signin.begun import take, work_for
 from console.signin.routes import refused_page
 from console.visit import Anybody, Guest
 from pages.translations import gettext as _
@@ -63,7 +63,6 @@ async def come_back(guest: Anybody) -> Response:
     work_for(guest, session)
     response = guest.page("signin/signed_in.html", onward=onward)
     take(guest, session, response)
-    keep_language(guest, session, response)
     guest.parts.cookie.clear_oidc(response)
     return response
 

@@ -111,3 +111,15 @@ def test_an_open_explorer_needs_no_account(site: Site, browser: Browser, open_ga
         nobody.check("explorer-entry")
         assert nobody.page.goto(f"{url}/movements") is not None
         assert "/sign-in" in nobody.page.url
+
+
+def test_who_looks_without_an_account_chooses_the_language(site: Site, browser: Browser, open_gateway: str) -> None:
+    with (
+        served(open_gateway, TONGDUI_PUBLIC_EXPLORER=True) as url,
+        person(site, browser, None, language="en", at=url) as visitor,
+    ):
+        page = visitor.open("/explorer/check")
+        page.click(".bar details.menu > summary")
+        page.get_by_role("button", name="中文").click()
+        page.wait_for_url("**/explorer/check")
+        assert page.get_attribute("html", "lang") == "zh-CN"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import expect
+from starlette.routing import Route
 
 from clearing.runtime.embedded.ports import free_port
 from console.pages import PAGES
+from tests.console.sending import opened
 from tests.console.served import GALLERY, served
 from tests.console.site import Person, Site
 from tests.gateway.staff import PASSWORD
@@ -47,8 +50,8 @@ def test_somebody_signs_in_gets_where_they_wanted_and_out_again(someone: Callabl
     page.click("main button[type=submit]")
     page.wait_for_url("**/home?from=a&to=b")
     page.click(".bar details.menu > summary")
-    assert page.get_attribute("html", "lang") == "zh-CN"  # from here on it is the person's own language that counts
-    page.get_by_role("button", name="退出登录").click()
+    assert page.get_attribute("html", "lang") == "en"  # as it was chosen here, although the person's own is Chinese
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
     assert "/sign-in" in visitor.open("/home").url
 
@@ -77,6 +80,52 @@ def test_language_and_colours_are_a_click_away_and_stay(someone: Callable[..., P
     visitor.open("/home")
     assert page.get_attribute("html", "data-bs-theme") == "dark"
     assert page.get_attribute("html", "lang") == "zh-CN"
+
+
+def test_without_a_choice_it_is_the_persons_language_that_counts(site: Site) -> None:
+    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}) as http:
+        assert '<html lang="en"' in http.get("/sign-in").text
+        typed = {"email": "admin@fuel.example", "password": PASSWORD}
+        http.cookies.update(opened(http, "/sign-in").send("/sign-in", **typed).answer.cookies)
+        assert '<html lang="zh-CN"' in http.get("/home").text
+
+
+def test_after_a_refusal_the_language_can_be_changed_and_the_page_opened_anew(
+    site: Site, someone: Callable[..., Person]
+) -> None:
+    """The form was sent to an address at which nothing can be opened."""
+    member = site.merchants["FUEL"].client.members.get("external:FC-1001").id
+    visitor = someone("merchant:admin", language="en")
+    visitor.excused.append("422")
+    page = visitor.open(f"/members/{member}")
+    page.evaluate("id => document.querySelector(`form[action='/members/${id}/freeze']`).requestSubmit()", member)
+    expect(page.locator(".error-summary")).to_be_visible()
+    assert page.url.endswith("/freeze")
+    page.click(".bar details.menu > summary")
+    page.get_by_role("button", name="中文").click()
+    page.wait_for_url(f"**/members/{member}")
+    assert page.get_attribute("html", "lang") == "zh-CN"
+    page.goto(f"{visitor.url}/members/{member}/freeze")
+    assert page.url == f"{visitor.url}/members/{member}"
+
+
+SENT_TO = sorted(
+    {
+        page.path + route.path
+        for page in PAGES
+        for route in page.router.routes
+        if isinstance(route, Route) and "POST" in (route.methods or ())
+    }
+)
+
+
+@pytest.mark.parametrize("path", SENT_TO)
+def test_whatever_a_form_is_sent_to_can_be_opened_or_leads_to_what_can(site: Site, path: str) -> None:
+    with site.http(site.seats["operator"]) as http:
+        answer = http.get(re.sub(r"{\w+}", "x", path))
+        assert answer.status_code != 405
+        if answer.status_code == 303 and not answer.headers["location"].startswith("/sign-in"):
+            assert http.get(answer.headers["location"]).status_code != 405
 
 
 def test_on_a_phone_all_pages_are_in_a_drawer(someone: Callable[..., Person]) -> None:
