@@ -90,6 +90,7 @@ class NewProgram(Form):
 class FirstAdmin(Form):
     """Who administers the merchant from then on."""
 
+    ids = "f-admin-"
     email = Email(lazy("Email"))
     name = Text(lazy("Person's name"), required=False, longest=80)
     language = Choice(lazy("Language of the mail"), options=LANGUAGES, radio=True)

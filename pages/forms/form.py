@@ -16,7 +16,6 @@ from pages.translations import gettext as _
 
 KEY = "idempotency_key"
 UNANSWERED = "unanswered"
-_ID = "f-"
 _LONGEST_KEY = 64
 
 
@@ -32,11 +31,8 @@ class BoundField:
     """The chosen options."""
     options: tuple[tuple[str, Label], ...]
     error: str | None
-
-    @property
-    def id(self) -> str:
-        """The id of its control; what stands beside it has ids made from it."""
-        return _ID + self.name
+    id: str
+    """The id of its control; what stands beside it has ids made from it."""
 
     @property
     def described_by(self) -> str | None:
@@ -82,6 +78,8 @@ class Form:
     """
 
     fields: ClassVar[Mapping[str, Field]] = {}
+    ids: ClassVar[str] = "f-"
+    """What ids of its controls begin with: another word where several forms of a page have fields of the same name."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -243,6 +241,7 @@ class Form:
             self._chosen(name),
             self._options_of(name, field),
             self.errors.get(name),
+            self.ids + name,
         )
 
     def __iter__(self) -> Iterator[BoundField]:

@@ -22,7 +22,7 @@ class Sheet:
 
     def error(self, name: str) -> str:
         """What stands beside a field that was refused."""
-        found = re.search(rf'id="f-{name}-error">.*?<span>(.*?)</span>', self.text, re.DOTALL)
+        found = re.search(rf'id="f-(?:\w+-)?{name}-error">.*?<span>(.*?)</span>', self.text, re.DOTALL)
         assert found is not None, f"nothing beside {name}: {self.text}"
         return html.unescape(found[1])
 

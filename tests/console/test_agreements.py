@@ -87,6 +87,7 @@ def test_an_agreement_is_proposed_signed_replaced_and_ended(site: Site, someone:
     page.get_by_role("button", name="继续").click()
     page.get_by_text("协议立即结束。").wait_for()
     market.check("agreements-terminate-second")
+    page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="确认终止").click()
     page.wait_for_url(re.compile(rf"{agreement}$"))
     assert site.operator.agreements.wait(agreement).state == "terminated"

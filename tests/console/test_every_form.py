@@ -254,11 +254,11 @@ def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str])
         return http.post(path, data={**data, csrf.FIELD: token[1]})
 
 
-def tag_of(page: str, name: str) -> str:
+def tag_of(page: str, control: str) -> str:
     """The control of a field: the tag with its name, or the group of its options."""
-    found = re.search(rf'<(?:input|select|textarea)[^>]*\sid="f-{name}"[^>]*>(?:[^<]*</textarea>)?', page)
-    found = found or re.search(rf'<fieldset[^>]*id="f-{name}"[^>]*>', page)
-    assert found is not None, f"no control of {name}"
+    found = re.search(rf'<(?:input|select|textarea)[^>]*\sid="{control}"[^>]*>(?:[^<]*</textarea>)?', page)
+    found = found or re.search(rf'<fieldset[^>]*id="{control}"[^>]*>', page)
+    assert found is not None, f"no control {control}"
     return found[0]
 
 
@@ -283,14 +283,16 @@ def test_what_is_typed_wrongly_is_answered_beside_its_field_and_stays(
             continue
         if isinstance(one, Secret) and not one.required:
             continue
-        error = re.search(rf'id="f-{name}-error">.*?<span>(.*?)</span>', answer.text, re.DOTALL)
+        error = re.search(rf'id="{case.form.ids}{name}-error">.*?<span>(.*?)</span>', answer.text, re.DOTALL)
         assert error is not None, f"nothing beside {name}"
         assert error[1].strip(), name
-        tag = tag_of(answer.text, name)
+        tag = tag_of(answer.text, case.form.ids + name)
         described = re.search(r'aria-describedby="([^"]+)"', tag)
         assert described is not None, tag
-        assert f"f-{name}-error" in described[1].split(), tag
+        assert f"{case.form.ids}{name}-error" in described[1].split(), tag
         if isinstance(one, (Choice, Choices, Secret, File, Flag)):
             continue  # what is none of the options cannot be shown, and a secret must not be
         assert html.escape(typed[name], quote=False)[:20] in html.escape(html.unescape(tag), quote=False), tag
+    ids = re.findall(r'\sid="([^"]+)"', answer.text)
+    assert len(ids) == len(set(ids)), "labels and errors belong to one control each"
     assert "<b>\N{GRINNING FACE}" not in answer.text, "what was typed is text"

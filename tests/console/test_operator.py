@@ -93,22 +93,33 @@ def quarantined(site: Site) -> Iterator[Callable[[], None]]:
         def send(sender: str, function: str, arguments: list[Any]) -> None:
             data = "0x" + contract.encode_call(function, arguments).hex()
             node.call("anvil_impersonateAccount", sender)
-            node.call("eth_sendTransaction", {"from": sender, "to": contract_address, "data": data, "gas": "0xf4240"})
+            node.call(
+                "eth_sendTransaction",
+                {"from": sender, "to": contract_address, "data": data, "gas": "0xf4240", "gasPrice": "0x0"},
+            )
             node.call("anvil_stopImpersonatingAccount", sender)
 
         with database.session.begin() as session:
             number = max(session.scalars(select(Program.number))) + 1
             session.add(Program(number=number + 1_000, id="prg_stale", merchant_number=0, code="STALE", name="Stale"))
-        # A person's own account: the operator's has numbered transactions of the sequencer under way.
-        send(admin, "setRole", [0, SOMEBODY, True])
-        send(SOMEBODY, "registerProgram", [number, 0, b"STALE".ljust(32, b"\0"), b"Stale".ljust(32, b"\0")])
 
         def mend() -> None:
             with database.session.begin() as session:
                 session.execute(delete(Program).where(Program.id == "prg_stale"))
 
-        until(lambda: site.operator.operations.get().quarantined_events, 60)
-        yield mend
+        try:
+            # A person's own account: the operator's has numbered transactions of the sequencer under way.
+            send(admin, "setRole", [0, SOMEBODY, True])
+            send(SOMEBODY, "registerProgram", [number, 0, word("STALE"), word("Stale")])
+            until(lambda: site.operator.operations.get().quarantined_events, 60)
+            yield mend
+        finally:
+            mend()
+
+
+def word(text: str) -> str:
+    """A short text as the contract stores it."""
+    return "0x" + text.encode().ljust(32, b"\0").hex()
 
 
 SOMEBODY = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
