@@ -44,6 +44,7 @@ def take_back(session: Session, block: Block) -> None:
     journal, entries = JournalService(session), EntryRepository(session).of_block(block.number)
     originals = journal.originals(entries)
     effects = journal.effects_of(entries, block.day, originals)
+    TransactionRepository(session).mark_unmined(block.number)
     rare = ChainEventRepository(session).of_block(block.number)
     _revert_registrations(session, rare)
     settlement = settlement_of(session, reversed(rare), (), block.day, effects.uses)
@@ -55,7 +56,6 @@ def take_back(session: Session, block: Block) -> None:
     if first_batch is not None:
         LotRepository(session).take_back(first_batch)
     _revert_positions(session, rare, block.day)
-    TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)
     EventRecorder(session).record(
         "chain.block_removed", hex_of(block.hash), actor="projector", data={"block": block.number}

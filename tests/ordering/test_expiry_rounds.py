@@ -252,11 +252,11 @@ def test_a_round_that_is_stopped_between_its_transactions_goes_on_and_burns_ever
     monkeypatch.setattr(rounds, "_PAGE", 3)
     sweep, calls = ExpiryRound._sweep, []
 
-    def stop(self: ExpiryRound, session: Session, merchant: int, accounts: list[AccountKey]) -> None:
+    def stop(self: ExpiryRound, session: Session, merchant_number: int, accounts: list[AccountKey]) -> None:
         calls.append(accounts)
         if len(calls) % 3 == 2:
             raise KeyboardInterrupt  # what came before is committed,
-        sweep(self, session, merchant, accounts)
+        sweep(self, session, merchant_number, accounts)
         if len(calls) % 3 == 0:
             raise KeyboardInterrupt  # and this is not
 

@@ -95,7 +95,7 @@ class ExpiryRound:
             with self._database.reading() as session:
                 groups = list(_by_merchant(session, some))
             for merchant, accounts in groups:
-                transact(self._database, lambda session, to=merchant, some=accounts: self._sweep(session, to, some))
+                transact(self._database, partial(self._sweep, merchant_number=merchant, accounts=accounts))
                 looked_at += len(accounts)
         return looked_at
 
