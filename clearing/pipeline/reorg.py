@@ -29,10 +29,14 @@ def roll_back_to_chain(database: Database, client: ChainClient) -> int:
     """Rolls back blocks until the newest one is in the chain again, each in a transaction of its own; returns how many."""
     taken = 0
     while True:
+        with database.reading() as session:
+            last = BlockRepository(session).last()
+        if last is None or client.block_hash(last.number) == last.hash:
+            return taken
         with database.session.begin() as session:
             block = BlockRepository(session).last()
-            if block is None or client.block_hash(block.number) == block.hash:
-                return taken
+            assert block is not None, "only the projector takes blocks away"
+            assert block.hash == last.hash, "only the projector adds blocks"
             take_back(session, block)
         taken += 1
 
