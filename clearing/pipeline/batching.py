@@ -20,7 +20,7 @@ from clearing.ordering.orders.models import OrderRow, QueuedOrder
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.pipeline.capacity import BatchCapacity, sure_gas_of
 from clearing.pipeline.models import Transaction, TransactionState
-from clearing.pipeline.outbox import Outbox
+from clearing.pipeline.outbox import NodeAnswers, Outbox
 from clearing.pipeline.repository import PendingWork, TransactionRepository
 from clearing.pipeline.reversal_proofs import ReversalProofs
 from clearing.pipeline.simulation import simulate
@@ -64,6 +64,8 @@ class BatchSigner:
         self._learn_from_mined(pending)
         if not self._is_due(pending):
             return False
+        self._gas()  # asks the node, if it must: not in the transaction
+        answers = self._outbox.ask_node("sequencer")
         with self._database.session.begin() as session:
             proofs = ReversalProofs(session)
             orders = self._next_orders(session, proofs)
@@ -73,7 +75,7 @@ class BatchSigner:
                     return True
             if not orders:
                 return False
-            transaction = self._sign(session, orders, proofs.calldata(orders))
+            transaction = self._sign(session, orders, proofs.calldata(orders), answers)
         self._outbox.note_signed(transaction)
         return True
 
@@ -125,8 +127,8 @@ class BatchSigner:
         queued = OrderProgressRepository(session).take(self.capacity.limit)
         return self.capacity.choose([order for order in queued if proofs.cover(order)], self._gas())
 
-    def _sign(self, session: Session, orders: Sequence[QueuedOrder], data: bytes) -> Transaction:
-        transaction = self._outbox.sign(session, "sequencer", data, self._gas(), orders=len(orders))
+    def _sign(self, session: Session, orders: Sequence[QueuedOrder], data: bytes, answers: NodeAnswers) -> Transaction:
+        transaction = self._outbox.sign(session, "sequencer", data, self._gas(), answers, orders=len(orders))
         if self.capacity.is_tight:
             self._sure_gas[transaction.id] = sure_gas_of(orders)
         self._mark_submitted(session, [order.row for order in orders], transaction)

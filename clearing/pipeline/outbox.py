@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from eth_account import Account
@@ -47,6 +47,22 @@ Shrink = Callable[[Session, Transaction], None]
 """Replaces a batch that the node finds too large by a smaller one."""
 
 
+class NodeAnswers(NamedTuple):
+    """What a new transaction needs to know of the node."""
+
+    fees: dict[str, Any]
+    nonce: int | None
+    """The next one of the key; None if the database knows it."""
+
+
+class UsedNonces(NamedTuple):
+    """Up to which of the projector's blocks these transactions' nonces are used."""
+
+    block_number: int
+    block_hash: bytes
+    transactions: frozenset[int]
+
+
 class Outbox:
     """Signs transactions and sends them."""
 
@@ -63,22 +79,31 @@ class Outbox:
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
 
-    def sign(self, session: Session, role: str, data: bytes, gas: int, *, orders: int = 0) -> Transaction:
+    def ask_node(self, role: str) -> NodeAnswers:
+        """What the node has to say before a transaction of the role's key is signed. Ask before the database's transaction begins:
+        a node that is slow must not keep that open."""
+        sender = self._key_of(role).address.lower()
+        return NodeAnswers(self._fees.first(), None if sender in self._asked else self._client.next_nonce(sender))
+
+    def sign(
+        self, session: Session, role: str, data: bytes, gas: int, answers: NodeAnswers, *, orders: int = 0
+    ) -> Transaction:
         """Stores a signed transaction with the next nonce of the role's key; from here on it has its id."""
         key = self._key_of(role)
         sender = key.address.lower()
         transactions = TransactionRepository(session)
-        nonce = self._next_nonce(sender, transactions.highest_nonce(sender))
-        raw, tx_hash = self._bytes_of(key, nonce, data, gas, self._fees.first())
+        nonce = self._next_nonce(sender, transactions.highest_nonce(sender), answers.nonce)
+        raw, tx_hash = self._bytes_of(key, nonce, data, gas, answers.fees)
         transaction = Transaction(sender=sender, nonce=nonce, raw=raw, hash=tx_hash, orders=orders)
         transactions.add(transaction)
         return transaction
 
-    def _next_nonce(self, sender: str, stored: int | None) -> int:
+    def _next_nonce(self, sender: str, stored: int | None, told: int | None) -> int:
         """The node is asked once, and again after somebody else has used a nonce of the key: nobody should."""
-        if sender in self._asked and stored is not None:
+        if told is None and stored is not None:
             return stored + 1
-        told = self._client.next_nonce(sender)
+        if told is None:
+            told = self._client.next_nonce(sender)  # the first transaction of the key was signed, but not stored
         self._asked.add(sender)
         return max(told, stored + 1 if stored is not None else 0)
 
@@ -149,6 +174,12 @@ class Outbox:
             return
         metrics.SENT.inc(len(due))
         errors = self._client.send_raw(raw)
+        refused = [
+            sent
+            for sent, error in zip(due, errors, strict=True)
+            if error is not None and refusal_of(error) is Refusal.NONCE_USED
+        ]
+        used_in = self._block_with_nonces(refused) if refused else None
         with self._database.session.begin() as session:
             transactions = TransactionRepository(session)
             transactions.mark_sent([sent.id for sent in due], self._database.clock.now())
@@ -156,7 +187,7 @@ class Outbox:
                 if error is not None:
                     transaction = transactions.lock(sent.id)
                     if transaction.state is TransactionState.SIGNED:
-                        self._handle_refusal(session, transaction, error, shrink)
+                        self._handle_refusal(session, transaction, error, shrink, used_in)
             notify(session, Channel.SENT)
 
     def _prepare_due(self) -> tuple[list[Transaction], list[bytes]]:
@@ -197,14 +228,21 @@ class Outbox:
         before = decoded(transaction.raw)
         self.replace(session, transaction, bytes(before["data"]), before["gas"], fees)
 
-    def _handle_refusal(self, session: Session, transaction: Transaction, error: ChainError, shrink: Shrink) -> None:
+    def _handle_refusal(
+        self,
+        session: Session,
+        transaction: Transaction,
+        error: ChainError,
+        shrink: Shrink,
+        used_in: UsedNonces | None,
+    ) -> None:
         refusal = refusal_of(error)
         metrics.REFUSED.labels(refusal.name.lower()).inc()
         match refusal:
             case Refusal.KNOWN:
                 pass
             case Refusal.NONCE_USED:
-                self._abandon_if_replaced(session, transaction)
+                self._abandon_if_replaced(session, transaction, used_in)
             case Refusal.TOO_CHEAP if not self._fees.free:
                 self._raise_fee(session, transaction)
             case Refusal.TOO_LARGE if transaction.orders:
@@ -212,16 +250,30 @@ class Outbox:
             case _:
                 log.error("the node refused a transaction", hash=hex_of(transaction.hash), error=error.message)
 
-    def _abandon_if_replaced(self, session: Session, transaction: Transaction) -> None:
+    def _block_with_nonces(self, refused: Sequence[Transaction]) -> UsedNonces | None:
+        """The projector's newest block, and those of these transactions whose nonces are used up to it; None where the node's chain
+        lacks that block."""
+        with self._database.reading() as session:
+            last = BlockRepository(session).last()
+        if last is None or self._client.block_hash(last.number) != last.hash:
+            return None
+        next_nonces = {
+            sender: self._client.next_nonce(sender, hex(last.number)) for sender in {one.sender for one in refused}
+        }
+        return UsedNonces(
+            last.number, last.hash, frozenset(one.id for one in refused if one.nonce < next_nonces[one.sender])
+        )
+
+    def _abandon_if_replaced(self, session: Session, transaction: Transaction, used_in: UsedNonces | None) -> None:
         """Abandons a transaction whose nonce another one has used. If it was this one, the projector will see it.
 
         A node may count a transaction a moment before it shows the block. So the projector's blocks decide: they used the nonce,
-        and none of them contained this transaction.
+        and none of them contained this transaction. (The block must still be there: the node was asked before this began.)
         """
-        last = BlockRepository(session).last()
-        if last is None or self._client.block_hash(last.number) != last.hash:
+        if used_in is None or transaction.id not in used_in.transactions:
             return
-        if self._client.next_nonce(transaction.sender, hex(last.number)) <= transaction.nonce:
+        block = BlockRepository(session).by_number(used_in.block_number)
+        if block is None or block.hash != used_in.block_hash:
             return
         self._asked.discard(transaction.sender)
         abandon_transaction(session, transaction)

@@ -15,7 +15,7 @@ from clearing.kit.database import Database
 from clearing.kit.signing.keyring import RoleKeys
 from clearing.pipeline.failed_calls import fail_call_for_good
 from clearing.pipeline.old_bytes import CALL_GAS
-from clearing.pipeline.outbox import Outbox
+from clearing.pipeline.outbox import NodeAnswers, Outbox
 from clearing.pipeline.repository import TransactionRepository
 from clearing.pipeline.simulation import simulate
 from tongdui.encoding import hex_of
@@ -48,13 +48,24 @@ class CallSigner:
         A call behind another one cannot be tried out, because it may build on that one. So only the first is tried out, and a call
         that has reverted before waits until it is the first.
         """
-        with self._database.session.begin() as session:
+        waiting = self._roles_without_key()
+        with self._database.reading() as session:
+            pending = CallRepository(session).pending(_CALLS_A_STEP, but=waiting)
             is_first = not any(transaction.orders == 0 for transaction in TransactionRepository(session).unmined())
+        if not pending:
+            return False
+        # The node is asked before the transaction begins. Only the sequencer's own failures change a pending call.
+        tried = pending[0]
+        verdict = self._refusal(tried) if is_first else None
+        answers = {role: self._outbox.ask_node(role) for role in {call.role for call in pending}}
+        with self._database.session.begin() as session:
             signed = 0
-            for call in CallRepository(session).pending(_CALLS_A_STEP, but=self._roles_without_key()):
-                if call.error is not None and not is_first:
+            for call in CallRepository(session).pending(len(pending), but=waiting):
+                if (call.error is not None and not is_first) or call.role not in answers:
                     break
-                refusal = self._refusal(call) if is_first else None
+                if is_first and (call.id, call.arguments) != (tried.id, tried.arguments):
+                    return True  # it has changed since it was tried out
+                refusal = verdict if is_first else None
                 if refusal is not None and refusal.startswith(_MISSING_ROLE):
                     log.error("this key lacks the role for a call", role=call.role, error=refusal)
                     break
@@ -62,7 +73,7 @@ class CallSigner:
                     fail_call_for_good(session, call, refusal)
                     return True  # the calls behind it may have changed
                 is_first = False
-                self._sign(session, call)
+                self._sign(session, call, answers[call.role])
                 signed += 1
         return signed > 0
 
@@ -75,9 +86,9 @@ class CallSigner:
             self._missing = missing
         return missing
 
-    def _sign(self, session: Session, call: Call) -> None:
+    def _sign(self, session: Session, call: Call, answers: NodeAnswers) -> None:
         data = encode_call(call.function, call.arguments)
-        transaction = self._outbox.sign(session, call.role, data, CALL_GAS)
+        transaction = self._outbox.sign(session, call.role, data, CALL_GAS, answers)
         call.transaction_id = transaction.id
         call.state = CallState.SUBMITTED
         log.info("call signed", function=call.function, subject=call.subject, hash=hex_of(transaction.hash))

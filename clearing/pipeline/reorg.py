@@ -29,10 +29,14 @@ def roll_back_to_chain(database: Database, client: ChainClient) -> int:
     """Rolls back blocks until the newest one is in the chain again, each in a transaction of its own; returns how many."""
     taken = 0
     while True:
+        with database.reading() as session:
+            last = BlockRepository(session).last()
+        if last is None or client.block_hash(last.number) == last.hash:
+            return taken
         with database.session.begin() as session:
             block = BlockRepository(session).last()
-            if block is None or client.block_hash(block.number) == block.hash:
-                return taken
+            assert block is not None, "only the projector takes blocks away"
+            assert block.hash == last.hash, "only the projector adds blocks"
             take_back(session, block)
         taken += 1
 
@@ -44,6 +48,7 @@ def take_back(session: Session, block: Block) -> None:
     journal, entries = JournalService(session), EntryRepository(session).of_block(block.number)
     originals = journal.originals(entries)
     effects = journal.effects_of(entries, block.day, originals)
+    TransactionRepository(session).mark_unmined(block.number)
     rare = ChainEventRepository(session).of_block(block.number)
     _revert_registrations(session, rare)
     settlement = settlement_of(session, reversed(rare), (), block.day, effects.uses)
@@ -55,7 +60,6 @@ def take_back(session: Session, block: Block) -> None:
     if first_batch is not None:
         LotRepository(session).take_back(first_batch)
     _revert_positions(session, rare, block.day)
-    TransactionRepository(session).mark_unmined(block.number)
     blocks.remove(block)
     EventRecorder(session).record(
         "chain.block_removed", hex_of(block.hash), actor="projector", data={"block": block.number}

@@ -501,7 +501,8 @@ def test_a_transaction_that_fails_for_a_reason_of_its_own_costs_nobody_anything(
         for points, key in zip((6, 5, 3, 1), keys, strict=True)
     ]
     answers = gate.group(*sendings)
-    assert failed == [3], "the group was about to store three orders"
+    attempts = 3 if failure in (_deadlock, _serialization_failure) else 1
+    assert failed == [3] * attempts, "the group was about to store three orders"
     assert [code_of(answer) for answer in answers] == ["accepted", "insufficient_points", "accepted", "accepted"]
     assert all("Idempotent-Replayed" not in answer.headers for answer in answers)
     assert count(site, Order) == orders + 1 + 3

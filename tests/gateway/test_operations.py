@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clearing.chain.client import ChainClient, NewestBlock
 from clearing.ledger.journal.models import Block, QuarantinedEvent
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.reconciliation.models import Reconciliation, Scope
@@ -142,3 +143,17 @@ def test_batches_show_their_transaction_and_lead_to_their_entries(site: Site, fu
     for wrong in ("0", "-1", "one", str(2**40)):
         assert site.call("GET", f"/v1/batches/{wrong}", caller=fuel.id).status_code == 422, wrong
     assert site.call("GET", f"/v1/batches/{10**9}", caller=fuel.id).status_code == 404
+
+
+def test_the_node_is_asked_before_the_snapshot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is slow to answer must not keep a transaction open."""
+    in_use: list[int] = []
+    newest_block = ChainClient.newest_block
+
+    def noted(self: ChainClient) -> NewestBlock:
+        in_use.append(site.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return newest_block(self)
+
+    monkeypatch.setattr(ChainClient, "newest_block", noted)
+    site.get("/v1/operations")
+    assert in_use == [0]

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from clearing.kit.database import Base, Big, BigInt
+from clearing.kit.database import Base, Big, BigInt, partial_index
 
 EVERYONE = -1
 """In place of a counterparty: all of them together, and what has none."""
@@ -37,6 +37,7 @@ class DailyTotal(Base):
     """
 
     __tablename__ = "daily_totals"
+    __table_args__ = (partial_index("daily_totals_ever_index", "merchant", "program", where="day = 0"),)
 
     merchant: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     counterparty: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -104,6 +104,15 @@ def upgrade() -> None:
             name=op.f("daily_totals_pkey"),
         ),
     )
+    with op.batch_alter_table("daily_totals", schema=None) as batch_op:
+        batch_op.create_index(
+            "daily_totals_ever_index",
+            ["merchant", "program"],
+            unique=False,
+            postgresql_where=sa.text("day = 0"),
+            sqlite_where=sa.text("day = 0"),
+        )
+
     op.create_table(
         "entries",
         sa.Column("batch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -1657,6 +1666,11 @@ def downgrade() -> None:
         batch_op.drop_index("entries_address_index")
 
     op.drop_table("entries")
+    with op.batch_alter_table("daily_totals", schema=None) as batch_op:
+        batch_op.drop_index(
+            "daily_totals_ever_index", postgresql_where=sa.text("day = 0"), sqlite_where=sa.text("day = 0")
+        )
+
     op.drop_table("daily_totals")
     op.drop_table("chain_events")
     with op.batch_alter_table("blocks", schema=None) as batch_op:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +18,7 @@ from clearing.ledger.accounts.models import Account
 from clearing.ledger.accounts.repository import AccountKey, Balance
 from clearing.ledger.activity.circulation import contract_total
 from clearing.ledger.activity.repository import ActivityRepository
-from clearing.ledger.activity.totals import TotalKey
+from clearing.ledger.activity.totals import Sums, TotalKey
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.journal.models import Batch, Block, Entry, Rejection
 from clearing.ledger.lots.checkpoints import Checkpoint
@@ -165,12 +166,17 @@ class Snapshot:
             number: (position, limit, held) for number, position, limit, held in self._session.execute(select(*columns))
         }
 
+    @cached_property
+    def _totals(self) -> Mapping[TotalKey, Sums]:
+        """The totals of all days: a snapshot reads them once."""
+        return ActivityRepository(self._session).all_ever()
+
     def program_totals(self) -> dict[int, dict[str, int]]:
         """By program: what its daily totals say of the contract's totals, by their names."""
         query = select(Program.number, Program.merchant_number)
         owners = {program: merchant for program, merchant in self._session.execute(query)}  # noqa: C416 (rows)
         found: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for key, sums in ActivityRepository(self._session).all_ever().items():
+        for key, sums in self._totals.items():
             name = contract_total(key)
             if name is not None and owners.get(key.program) == key.merchant:
                 found[key.program][name] += sums.points
@@ -179,14 +185,14 @@ class Snapshot:
     def activity_net(self) -> dict[int, int]:
         """By merchant: what its daily totals say of its position."""
         found: dict[int, int] = defaultdict(int)
-        for key, sums in ActivityRepository(self._session).all_ever().items():
+        for key, sums in self._totals.items():
             found[key.merchant] += sums.net(key.flow)
         return found
 
     def wrong_activity(self) -> list[TotalKey]:
         """Totals that their parts do not add up to."""
         activity = ActivityRepository(self._session)
-        ever, added_up = activity.all_ever(), activity.added_up()
+        ever, added_up = self._totals, activity.added_up()
         wrong = [key for key in sorted({*ever, *added_up}) if ever.get(key) != added_up.get(key)]
         return wrong + activity.wrong_days()
 

@@ -139,6 +139,7 @@ class EmbeddedNetwork:
     @property
     def console_url(self) -> str:
         """The web console's address."""
+        assert self.console_port is not None, "there is no console without `console=True`"
         return f"http://{HOST}:{self.console_port}"
 
     @property
@@ -170,9 +171,12 @@ class EmbeddedNetwork:
                 raise NetworkError(_taken(part, port, option))
         if self.rpc_port is None:
             self.rpc_port = first_free([_USUAL_RPC_PORT, free_port()])
-        if self.console and self.console_port is None:
+        if not self.console:
+            self.console_port = None
+        elif self.console_port is None:
             self.console_port = first_free([_USUAL_CONSOLE_PORT, free_port()])
-        self.console_port = self.console_port or free_port()
+        else:
+            self.console_port = self.console_port or free_port()
         self.gateway_port = self.gateway_port or free_port()
         self.rpc_port = self.rpc_port or free_port()
 
