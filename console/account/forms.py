@@ -15,7 +15,14 @@ class AboutMe(Form):
     language = Choice(lazy("Language"), options=LANGUAGES, radio=True, hint=lazy("Of your pages and mails."))
 
 
-class Proof(Form):
+class RenewCodes(Form):
     """Whether it is the person who sits there."""
 
+    ids = "f-renew-"
     password = Secret(lazy("Present password"), autocomplete="current-password")
+
+
+class TurnOff(RenewCodes):
+    """The same, on the same page."""
+
+    ids = "f-off-"

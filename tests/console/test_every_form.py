@@ -6,15 +6,19 @@ import html
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 
 import console
+from clearing.kit.database import Database
+from console.account.forms import AboutMe, RenewCodes, TurnOff
 from console.agreements.forms import (
     End,
     NewAcceptance,
@@ -29,6 +33,7 @@ from console.members.forms import Erase, Freeze, MergeInto, NewMember, NewMember
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.operations.routes import Pause
 from console.pages import PAGES
+from console.people.forms import ChangeTitle, Invite
 from console.reversals.routes import Find, GiveBack
 from console.settlement.forms import Booking, CreditLimit, Upload
 from console.signin import first_steps, links
@@ -60,7 +65,9 @@ from pages.forms import (
 )
 from pages.forms.form import KEY
 from tests.console.own_key import own_key, send
-from tests.console.site import Site
+from tests.console.site import Merchant, Site, signed_in
+from tests.gateway.staff import PASSWORD
+from tongdui import Client
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,11 @@ TABLE = (
     Case("/merchants/new", "operator", NewMerchant),
     Case("/merchants/{merchant}/programs", "operator", NewProgram),
     Case("/merchants/{merchant}/invitations", "operator", FirstAdmin),
+    Case("/people/invite", ADMIN, Invite),
+    Case("/people/{seat}/title", ADMIN, ChangeTitle),
+    Case("/account", ADMIN, AboutMe),
+    Case("/account/recovery-codes", "protected", RenewCodes),
+    Case("/account/second-factor/remove", "protected", TurnOff),
     Case("/operations/pause", "operator", Pause),
     Case("/webhooks/new", ADMIN, Endpoint),
     Case("/webhooks/{endpoint}/change", ADMIN, Endpoint),
@@ -136,7 +148,9 @@ BUTTONS = {
     *("/operations/resume", "/operations/orders/{order}/cancel", "/operations/quarantine/retry"),
     *("/webhooks/{endpoint}/enable", "/webhooks/{endpoint}/disable", "/webhooks/{endpoint}/secret"),
     *("/webhooks/{endpoint}/remove", "/webhooks/{endpoint}/deliveries/{event}/again", "/keys/{key}/revoke"),
-    *("/sign-out", "/settlement/bank-file/book"),
+    *("/sign-out", "/settlement/bank-file/book", "/account/sessions/end-others", "/account/sessions/{session}/end"),
+    *("/people/invitations/{invitation}/resend", "/people/invitations/{invitation}/revoke", "/people/{seat}/remove"),
+    *("/people/{seat}/disable", "/people/{seat}/enable", "/people/{seat}/sign-out"),
 }
 """Forms in which nothing is typed."""
 CHOSEN = {
@@ -227,7 +241,12 @@ def things(site: Site) -> dict[str, str]:
         made = site.operator.invitations.create(email=email, title="auditor")
         return str(made.link).rpartition("=")[2]
 
+    with Client(site.network.url, site.seats[ADMIN]) as admin:
+        someone = next(one for one in admin.staff.list() if one.seat.title == "viewer")
+
     return {
+        "seat": someone.seat.id,
+        "protected": protected(site, station),
         "member": station.client.members.get("external:FC-1003").id,
         "movement": site.movements["redeem"].id,
         "agreement": site.agreements["FUEL", "MART"].id,
@@ -239,6 +258,15 @@ def things(site: Site) -> dict[str, str]:
         "own_key": own.token,
         "known": invited("mart@stranger.example"),
     }
+
+
+def protected(site: Site, merchant: Merchant) -> str:
+    """The token of somebody who has a second factor."""
+    with closing(Database(site.network.settings.database_url)) as database:
+        token = signed_in(site, database, "protected@fuel.example", "viewer", merchant)
+    with Client(site.network.url, token) as client:
+        secret = client.profile.begin_totp(password=PASSWORD).secret
+        return str(client.profile.confirm_totp(one_time_code=pyotp.TOTP(secret).now()).session.token)
 
 
 def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str]) -> httpx.Response:
