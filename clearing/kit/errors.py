@@ -59,6 +59,11 @@ class ClearingError(Exception):
         self._counting = count
         return self
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is something that must be written."""
+        return self._counting is not None
+
     def count(self, session: Session) -> None:
         """Writes what must stay. Call it after the effect is rolled back, in the transaction that records the refusal.
 

@@ -57,10 +57,18 @@ def in_steps(
 ) -> Callable[..., Coroutine[Any, Any, Response]]:
     """The route's function in a thread kept for such work. It opens the transactions that it needs."""
 
+    def work(call: Call | OpenCall, **arguments: Any) -> View | Answer[View]:
+        try:
+            return route(call=call, **arguments)
+        except ClearingError as error:
+            if error.counts:
+                with call.gateway.writing() as session:
+                    error.count(session)
+            raise
+
     @wraps(route)
     async def run(*, call: Call | OpenCall, **arguments: Any) -> Response:
-        work = partial(route, call=call, **arguments)
-        result = await to_thread.run_sync(work, limiter=threads(call.gateway))
+        result = await to_thread.run_sync(partial(work, call, **arguments), limiter=threads(call.gateway))
         answer = result if isinstance(result, Answer) else Answer(result, call.status)
         return Response(answer.view.model_dump_json(), answer.status, media_type="application/json")
 

@@ -15,7 +15,10 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import event
 
+from clearing.kit.errors import ClearingError
+from clearing.parties.staff import bearers, tries
 from clearing.parties.staff.models import Person
+from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import Party, Site
 from tests.gateway.staff import PASSWORD, Worker, worker
 from tongdui import AuthenticationError, Client, SecondFactorRequiredError
@@ -213,6 +216,49 @@ def test_recovery_codes_are_good_once_and_can_be_renewed(site: Site, fuel: Party
     assert _sign_in(site, one, recovery_code=renewed[1]).status_code == 201
     stored = repr(_rows(site, "staff_recovery_codes"))
     assert not any(code in stored for code in [*recovery, *renewed])
+
+
+@pytest.mark.parametrize("kind", ["one_time_code", "recovery_code"])
+def test_of_many_who_show_one_code_at_once_one_comes_in(site: Site, fuel: Party, kind: str) -> None:
+    one = worker(site, "viewer", fuel)
+    secret, recovery = _with_app(site, one)
+    code = _code(site, secret, 1) if kind == "one_time_code" else recovery[0]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: _sign_in(site, one, **{kind: code}), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
+    assert {answer.json().get("code") for answer in answers} == {None, "wrong_one_time_code"}
+
+
+def test_an_office_of_people_with_apps_does_not_use_up_its_address(
+    site: Site, fuel: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = worker(site, "viewer", fuel)
+    _, recovery = _with_app(site, one)
+    monkeypatch.setattr(tries, "MOST_OF_ADDRESS", 2)
+    office = {"X-Forwarded-For": "192.0.2.201"}
+    body = {"email": one.email, "password": PASSWORD}
+    for code in recovery[:3]:
+        first = site.call("POST", "/v1/sessions", body, headers=office)
+        assert first.json()["code"] == "second_factor_required"
+        assert site.call("POST", "/v1/sessions", {**body, "recovery_code": code}, headers=office).status_code == 201
+    for status in (401, 401, 429):
+        wrong = {"email": f"nobody-{status}@partner.example", "password": PASSWORD}
+        assert site.call("POST", "/v1/sessions", wrong, headers=office).status_code == status
+
+
+def test_whoever_is_signed_out_meanwhile_begins_no_session_anew(site: Site, fuel: Party) -> None:
+    """Its transaction began while it was signed in, and waited for the one that shut it out."""
+    one = worker(site, "viewer", fuel)
+    with site.database.session.begin() as session:
+        caller = bearers.bearer_of(session, one.token)
+    assert caller is not None
+    with site.database.session.begin() as session:
+        PeopleService(session).shut_out(session.get_one(Person, one.id), by_network=True, actor="test")
+    with (
+        site.database.session.begin() as session,
+        pytest.raises(ClearingError, match="not signed in any more"),
+    ):
+        PeopleService(session).locked(caller)
 
 
 def test_the_apps_secret_is_encrypted_and_shown_once(site: Site, fuel: Party) -> None:

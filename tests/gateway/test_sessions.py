@@ -13,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.exc import OperationalError
 
+from clearing.parties.staff import tries
 from clearing.parties.staff.models import Person, SignInTries
 from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import LOG, Party, Site
@@ -190,6 +191,15 @@ def test_attempts_from_one_address_are_limited(site: Site) -> None:
     _tried(site, "address:203.0.113.9", 98)
     statuses = [_tries(site, f"nobody-{number}@partner.example", 1, "203.0.113.9")[0] for number in range(4)]
     assert statuses == [401, 401, 429, 429]
+
+
+def test_all_addresses_of_one_network_of_ipv6_are_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tries, "MOST_OF_ADDRESS", 3)
+    for host, status in enumerate([401] * 3 + [429] * 2):
+        address = f"2001:db8:77:1::{host:x}"
+        assert _tries(site, f"nobody-{host}@partner.example", 1, address) == [status]
+    assert _tries(site, "nobody-9@partner.example", 1, "2001:db8:77:2::1") == [401]
+    assert [tries._network(one) for one in ("::ffff:192.0.2.7", "192.0.2.7", "unix")] == ["192.0.2.7"] * 2 + ["unix"]
 
 
 def test_a_good_sign_in_forgets_the_bad_ones(site: Site, fuel: Party) -> None:

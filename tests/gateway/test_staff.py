@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pyotp
 import pytest
 
 from clearing.parties.staff.models import Person
@@ -77,6 +78,42 @@ def test_of_many_who_accept_at_once_one_gets_the_seat(site: Site, admin: Worker)
     assert sorted(answers) == [201, 409, 409, 409]
     seats = [one for one in admin.get("/v1/staff")["data"] if one["person"]["email"] == "at-once@partner.example"]
     assert len(seats) == 1
+
+
+def test_of_many_acceptances_of_somebody_known_one_counts(site: Site, cine: Party, admin: Worker) -> None:
+    one = worker(site, "manager", cine)
+    body = {"token": _invited(admin, one.email, "viewer"), "password": PASSWORD}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: site.call("POST", "/v1/invitations/accept", body).status_code, range(4)))
+    assert sorted(answers) == [201, 409, 409, 409]
+    assert len([row for row in admin.get("/v1/staff")["data"] if row["person"]["id"] == one.id]) == 1
+    assert _types(site, one.id).count("staff.seated") == 2
+
+
+def test_whoever_has_lost_its_app_accepts_with_a_recovery_code(site: Site, cine: Party, admin: Worker) -> None:
+    one = worker(site, "manager", cine)
+    secret = one.post("/v1/profile/totp", {"password": PASSWORD})["secret"]
+    code = pyotp.TOTP(secret).at(int(site.clock.now().timestamp()))
+    recovery = one.post("/v1/profile/totp/confirm", {"one_time_code": code})["recovery_codes"]
+    body = {"token": _invited(admin, one.email, "viewer"), "password": PASSWORD}
+    assert site.call("POST", "/v1/invitations/accept", body).json()["code"] == "second_factor_required"
+    with Client(str(site.http.base_url)) as stranger:
+        accepted = stranger.invitations.accept(body["token"], password=PASSWORD, recovery_code=recovery[0])
+    assert accepted.seat.title == "viewer"
+
+
+def test_accepting_and_inviting_lock_in_one_order(site: Site) -> None:
+    """In two orders they could wait for each other, and PostgreSQL would end one of them."""
+    shop = site.merchant("First Shop")
+    made = site.post("/v1/invitations", {"email": "first@partner.example", "title": "admin", "merchant": shop.id})
+    with site.statements() as seen:
+        body = {"token": _token(made), "name": "First", "password": NEW_PASSWORD}
+        site.post("/v1/invitations/accept", body)
+    asked = [statement for statement, _ in seen]
+    counted = next(place for place, text in enumerate(asked) if "count(*)" in text and "staff_seats" in text)
+    used = next(place for place, text in enumerate(asked) if text.startswith("UPDATE staff_invitations"))
+    locked = [place for place, text in enumerate(asked) if "staff_invitations" in text and "FOR UPDATE" in text]
+    assert counted < min([*locked, used])
 
 
 class _LosesAnswers(httpx.HTTPTransport):

@@ -82,10 +82,12 @@ class PasswordResetService:
 
     def perform(self, token: str, password_hash: str) -> None:
         """Gives the person a new password, and ends all its sessions. The token, and all others of the person, are used up."""
-        person = self.person_of(token)
+        person = self._people.lock(self.person_of(token).id)
+        assert person is not None, "people stay"
         id = id_in(TokenKind.RESET, token)  # noqa: A001
         if id is None or not self._resets.use_all_of(person.id, id, self._clock.now()):
             raise _ended()
+        TryCounter(self._session).password_was_good(person.email)  # others' attempts at the old one are no matter now
         PeopleService(self._session).set_password(
             person, password_hash, must_change=False, actor=person_actor(person.id)
         )

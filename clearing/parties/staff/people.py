@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
@@ -61,9 +61,14 @@ class PeopleService:
         return person
 
     def locked(self, caller: Caller) -> Person:
-        """The person who calls, as it is now; nobody else can change it before this transaction ends."""
+        """The person who calls, as it is now; nobody else can change it before this transaction ends.
+
+        Refuses one who was signed out while we waited for that: it must not begin another session now.
+        """
         person = self._people.lock(self.of(caller).id)
         assert person is not None, caller.person_id
+        if caller not in self._sessions.live([caller.key_id]):
+            raise Unauthenticated("you are not signed in any more")
         return person
 
     def list(

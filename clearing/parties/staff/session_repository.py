@@ -56,6 +56,10 @@ class StaffSessionRepository:
         rows = [{"used": id, "at": at} for id, at in sorted(uses.items())]  # noqa: A001
         self._session.connection().execute(statement, rows)
 
+    def end(self, session: StaffSession, at: datetime) -> bool:
+        """Ends a session. False if it has ended before."""
+        return self._end(StaffSession.id == session.id, at) == 1
+
     def end_all_of(self, person_id: str, at: datetime) -> int:
         """Ends every session of a person; how many there were."""
         return self._end(StaffSession.person_id == person_id, at)

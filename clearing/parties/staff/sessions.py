@@ -159,8 +159,7 @@ class SessionService:
         found = next(iter(self._sessions.occupied([session_id])), None)
         if found is None or found.person.id != caller.person_id:
             raise NotFound(f"you have no session {session_id}")
-        if found.session.ended_at is None:
-            found.session.ended_at = self._clock.now()
+        if self._sessions.end(found.session, self._clock.now()):
             data = {"session": found.session.id}
             self._events.record("staff.signed_out", found.person.id, actor=caller.actor, data=data)
         return found

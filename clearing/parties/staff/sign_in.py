@@ -85,7 +85,7 @@ class SignInService:
             raise _wrong()
         if person.disabled_at is not None:
             raise _wrong()
-        second_factor = self._shown_second_factor(person, codes)
+        second_factor = self._shown_second_factor(person, codes, attempt.origin)
         if compared.new_hash is not None:
             person.password_hash = compared.new_hash
         self._tries.was_good(attempt.email, attempt.origin)
@@ -108,7 +108,7 @@ class SignInService:
             raise Forbidden("you have no seat any more; ask an admin of your merchant to invite you", code="no_seat")
         return self._sessions.begin(person, seat, proof, origin, self._settings)
 
-    def _shown_second_factor(self, person: Person, codes: Codes) -> bool:
+    def _shown_second_factor(self, person: Person, codes: Codes, origin: Origin) -> bool:
         """Whether the person has shown its second factor. Refuses one who has not and must."""
         if not person.has_second_factor:
             return False
@@ -122,7 +122,9 @@ class SignInService:
                 raise _wrong_factor("/recovery_code", "is wrong, or was used before")
         else:
             detail = "the password is right; give the code of your app as `one_time_code`, or a `recovery_code`"
-            raise Unauthenticated(detail, code="second_factor_required")
+            refusal = Unauthenticated(detail, code="second_factor_required")
+            # Whoever has an app signs in with two attempts: the first, without the code, was good as far as it went.
+            raise refusal.counted_by(lambda session: TryCounter(session).address_was_good(origin))
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from sqlalchemy.orm import Session
 
@@ -86,4 +87,18 @@ def _hash(email: str) -> str:
 
 
 def _address(origin: Origin) -> str:
-    return f"address:{origin.address or 'unknown'}"
+    return f"address:{_network(origin.address) or 'unknown'}"
+
+
+def _network(address: str) -> str:
+    """An address of IPv4. Of IPv6 its network of 64 bits: all of them belong to one customer, who could take another for each
+    attempt."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), 64), strict=False))

@@ -41,7 +41,7 @@ def _by_known(call: OpenCall, body: InvitationAcceptance, email: str) -> Session
         attempt = _sign_in(call).begin(email, call.origin)
     compared = compare(attempt, body.password)
     with call.transaction():
-        person, proof = _sign_in(call).proven(attempt, compared, Codes(body.one_time_code))
+        person, proof = _sign_in(call).proven(attempt, compared, Codes(body.one_time_code, body.recovery_code))
         seat = invitation_service(call).accept(body.token, person)
         issued = SessionService(call.session).begin(person, seat, proof, call.origin, call.gateway.settings)
         return issued_view(call, issued)

@@ -13,7 +13,7 @@ from clearing.parties.staff.emails import Email
 from clearing.parties.staff.models import Language
 from clearing.parties.staff.titles import Title
 from gateway.api.profile.schemas import NewPassword
-from gateway.api.sessions.schemas import Name, OneTimeCode
+from gateway.api.sessions.schemas import Name, OneTimeCode, RecoveryCode
 from gateway.http.schemas import Body, View
 
 Token = Annotated[Text, Field(min_length=1, max_length=200, description="what the link in the mail has")]
@@ -46,6 +46,7 @@ class InvitationAcceptance(Body):
     name: Name | None = Field(default=None, description="for somebody new")
     language: Language | None = Field(default=None, description="for somebody new")
     one_time_code: OneTimeCode | None = Field(default=None, description="for somebody who has an app for such codes")
+    recovery_code: RecoveryCode | None = Field(default=None, description="for somebody who has lost that app")
 
 
 class InvitationMailView(View):

@@ -20,6 +20,7 @@ Password = Annotated[str, Field(min_length=1, max_length=LONGEST, examples=["cor
 OneTimeCode = Annotated[
     Text, Field(min_length=1, max_length=32, description="the code that your app shows now", examples=["492039"])
 ]
+RecoveryCode = Annotated[Text, Field(min_length=1, max_length=40)]
 SeatId = Annotated[
     str,
     Form("^sea_[0-9a-z]{26}$", "must be a seat's id, sea_...; GET /v1/sessions/current shows your seats"),
@@ -33,7 +34,7 @@ class SessionCreate(Body):
     email: Email
     password: Password
     one_time_code: OneTimeCode | None = None
-    recovery_code: Annotated[Text, Field(min_length=1, max_length=40)] | None = Field(
+    recovery_code: RecoveryCode | None = Field(
         default=None, description="one of the ten codes that take the place of the app's, once each"
     )
 

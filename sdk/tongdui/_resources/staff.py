@@ -173,6 +173,7 @@ class _Invitations(Resource):
         name: str | None = None,
         language: str | None = None,
         one_time_code: str | None = None,
+        recovery_code: str | None = None,
         address: str | None = None,
         user_agent: str | None = None,
     ) -> Flow[Session]:
@@ -184,13 +185,15 @@ class _Invitations(Resource):
             name: For somebody new: how it is called.
             language: For somebody new: zh or en.
             one_time_code: For somebody who has an app for such codes.
+            recovery_code: For somebody who has lost that app.
             address: As in `sessions.create`.
             user_agent: As in `sessions.create`.
 
         Returns:
             The session, with its `token`.
         """
-        body = {"token": token, **given(password=password, name=name, language=language, one_time_code=one_time_code)}
+        codes = given(one_time_code=one_time_code, recovery_code=recovery_code)
+        body = {"token": token, **given(password=password, name=name, language=language), **codes}
         headers = origin_headers(address, user_agent)
         response = yield from self._gateway.send("POST", f"{_INVITATIONS}/accept", json=body, headers=headers)
         return self._gateway.parse(Session, response)
