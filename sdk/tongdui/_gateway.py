@@ -110,12 +110,17 @@ class Gateway:
             A successful response, or one whose status is in `accept`.
 
         Raises:
+            ValueError: There is a key, and the route takes none.
             APIError: The gateway refused the request.
             APIConnectionError: No answer came; `OutcomeUnknownError` for what is sent only once.
         """
         own = {**self.headers(media_type), **(headers or {})}
         if takes_key(method, path):
             own["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
+        elif key is not None:
+            raise ValueError(
+                f"{method} {path} takes no Idempotency-Key: a second request with it would not be recognised"
+            )
         patience = min(LONGEST_WAIT, math.ceil(wait)) if wait and wait > 0 else 0
         preferences = [f"wait={patience}"] if patience else []
         preferences += ["return=minimal"] if minimal else []

@@ -148,6 +148,13 @@ def test_the_routes_without_a_key_are_those_that_the_gateway_documents() -> None
     assert not REPEATABLE & ONCE.keys()
 
 
+def test_a_key_that_would_do_nothing_is_refused() -> None:
+    client, seen = answering()
+    with pytest.raises(ValueError, match="POST /v1/sessions takes no Idempotency-Key"):
+        client._driver.run(client._submitter.gateway.send("POST", "/v1/sessions", key="mine"))
+    assert seen == []
+
+
 def test_other_routes_have_keys() -> None:
     assert takes_key("POST", "/v1/invitations")
     assert takes_key("DELETE", "/v1/api_keys/key_1")
