@@ -258,7 +258,7 @@ def test_every_table_with_a_copy_is_known() -> None:
 
 NOT_COPIED = {
     *("next_nonce", "password_hash", "must_change_password", "totp_secret", "totp_since", "totp_last_step"),
-    "disabled_at",
+    *("disabled_at", "disabled_by_network"),
 }
 """Columns that no copy has, because they change often, or because they are secret."""
 
