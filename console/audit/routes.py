@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from console.audit.changes import changes_of
 from console.audit.filters import filters_of
-from console.audit.values import Values, actor_name
+from console.audit.values import Values, actor_name, subject_name
 from console.audit.words import EVENTS, event_name
 from console.listing import found_of
 from console.merchants import merchant_names
@@ -40,9 +40,9 @@ async def audit_log(visit: Visiting) -> Response:
         filters=found.filters,
         types=sorted(((one, event_name(one)) for one in {*EVENTS, asked} - {""}), key=lambda pair: pair[1]),
         rows=[(one, changes_of(one, values)) for one in found.rows],
-        values=values,
         names=names,
         actor_name=actor_name,
+        subject_name=subject_name,
         event_name=event_name,
         pager=found.pager,
         with_filter=with_filter,

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from console.audit.words import CHOICES, field_name
 from pages.formats import basis_points, count, moment, money, short
 from pages.translations import gettext as _
+from tongdui import AuditEntry
 
 MICROS = "_micros"
 _BASIS_POINTS = "_bps"
@@ -74,7 +75,17 @@ class Values:
         name = _PAGES.get(id.partition("_")[0])
         page = self.path_of(name) if name else None
         href = f"{page}/{id}" if page else self.filtered(id)
-        return Markup('<a href="{}" title="{}">{}</a>').format(href, id, self.names.get(id, short(id)))
+        return Markup('<a class="text-decoration-underline" href="{}" title="{}">{}</a>').format(
+            href, id, self.names.get(id, short(id))
+        )
+
+
+def subject_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
+    """To whom or what it was done: people and merchants by name."""
+    if entry.actor.id == f"staff:{entry.subject}":
+        return entry.actor.name
+    told = entry.data.get("name") if entry.subject.startswith(("stf_", "inv_", "key_", "mer_")) else None
+    return names.get(entry.subject) or (told if isinstance(told, str) and told else short(entry.subject))
 
 
 def actor_name(id: str, told: str) -> str:  # noqa: A002

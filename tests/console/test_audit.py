@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from clearing.kit.events.types import is_audited
 from console.audit.changes import changes_of
-from console.audit.values import Values, actor_name
+from console.audit.values import Values, actor_name, subject_name
 from console.audit.words import EVENTS, event_name, field_name
 from gateway.api.events.catalogue import EVENT_TYPES
 from pages.presentation import Presentation, present
@@ -104,7 +104,7 @@ def test_values_are_for_people() -> None:
 
 def test_ids_lead_to_what_they_stand_for() -> None:
     values = _values()
-    assert values.link(MERCHANT) == (f'<a href="/merchants/{MERCHANT}" title="{MERCHANT}">Gas &amp; Sons</a>')
+    assert f'href="/merchants/{MERCHANT}" title="{MERCHANT}">Gas &amp; Sons</a>' in values.link(MERCHANT)
     assert f'href="/members/{MEMBER}"' in str(values.shown("member", MEMBER))
     assert f'href="/audit?subject={KEY}"' in str(values.shown("key", KEY)), "nobody has a page of it"
     assert '<span class="code" title="0x' in str(values.shown("digest", "0x" + "ab" * 32))
@@ -127,6 +127,15 @@ def test_a_change_says_what_was_and_what_is() -> None:
     )
     (title,) = changes_of(_entry("staff.title_changed", title="admin", before="viewer"), _values())
     assert (title.was, title.now, title.is_change) == ("Viewer", "Administrator", True)
+
+
+def test_people_and_merchants_are_named_where_something_was_done_to_them() -> None:
+    assert subject_name(_entry(name="Old name"), {MERCHANT: "Gas"}) == "Gas"
+    assert subject_name(_entry(name="Gone"), {}) == "Gone"
+    assert subject_name(_entry(), {}) == "mer_0000…000000"
+    oneself = _entry("staff.signed_in").model_copy(update={"subject": "stf_1"})
+    actor = oneself.actor.model_copy(update={"id": "staff:stf_1", "name": "Li"})
+    assert subject_name(oneself.model_copy(update={"actor": actor}), {}) == "Li"
 
 
 @pytest.mark.parametrize(
