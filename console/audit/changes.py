@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pages.formats import decimal_of
+from markupsafe import Markup
+
+from console.audit.values import MICROS, Values
+from console.audit.words import field_name
+from pages.formats import rate
 from tongdui import AuditEntry
 
 _BEFORE, _AFTER = "before", "after"
 _FROM, _TO = "from_", "to_"
-_MICROS = "micros"
+_NUMERATOR, _DENOMINATOR = "rate_num", "rate_den"
+_TOLD_ELSEWHERE = ("id", "terms")
+"""The subject itself, and an agreement's terms once more, as the chain has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +25,31 @@ class Change:
     """One field. `is_change`: it was something else before; `was` is None if there was nothing."""
 
     field: str
-    was: str | None
-    now: str | None
+    was: Markup | None
+    now: Markup | None
     is_change: bool
 
 
-def changes_of(entry: AuditEntry) -> list[Change]:
+def changes_of(entry: AuditEntry, values: Values) -> list[Change]:
     """The fields that changed, then what else was recorded, without what is empty."""
-    data = dict(entry.data)
+    data = {name: value for name, value in entry.data.items() if name not in _TOLD_ELSEWHERE}
+    if isinstance(data.get(_NUMERATOR), int) and isinstance(data.get(_DENOMINATOR), int):
+        data["rate"] = rate(data.pop(_NUMERATOR), data.pop(_DENOMINATOR))
     changed = [
-        Change(name, _shown(name, was), _shown(name, value), is_change=True) for name, was, value in _pairs(data)
+        Change(_name(entry, name), values.shown(name, was), values.shown(name, value), is_change=True)
+        for name, was, value in _pairs(data)
     ]
-    told = ((name, _shown(name, value)) for name, value in data.items())
-    return [*changed, *(Change(name, None, shown, is_change=False) for name, shown in told if shown is not None)]
+    told = ((name, values.shown(name, value)) for name, value in data.items())
+    return [
+        *changed,
+        *(Change(_name(entry, name), None, shown, is_change=False) for name, shown in told if shown is not None),
+    ]
+
+
+def _name(entry: AuditEntry, field: str) -> str:
+    if field == MICROS.removeprefix("_") and entry.type.startswith("merchant."):
+        return field_name("credit_limit")
+    return field_name(field.removesuffix(MICROS))
 
 
 def _pairs(data: dict[str, Any]) -> Iterator[tuple[str, object, object]]:
@@ -48,14 +65,3 @@ def _pairs(data: dict[str, Any]) -> Iterator[tuple[str, object, object]]:
         name = was.removeprefix(_FROM)
         if _TO + name in data:
             yield name, data.pop(was), data.pop(_TO + name)
-
-
-def _shown(name: str, value: object) -> str | None:
-    """A value as people read it: money in the currency's unit, lists with commas."""
-    if value is None or value in ("", []):
-        return None
-    if name.endswith(_MICROS) and isinstance(value, int):
-        return decimal_of(value)
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

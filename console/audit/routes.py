@@ -7,6 +7,8 @@ from fastapi.responses import Response
 
 from console.audit.changes import changes_of
 from console.audit.filters import filters_of
+from console.audit.values import Values, actor_name, subject_name
+from console.audit.words import EVENTS, event_name
 from console.listing import found_of
 from console.merchants import merchant_names
 from console.visit import Visiting
@@ -26,12 +28,22 @@ async def audit_log(visit: Visiting) -> Response:
         filters,
         lambda: visit.client.audit_log.list(page_size=_ROWS, **filters.asked, **filters.moments),
     )
+
+    def with_filter(name: str, value: str) -> str:
+        return address_with(visit.request, {name: value, CURSOR: None})
+
+    values = Values(names, visit.path_of, lambda subject: with_filter("subject", subject))
+    asked = found.filters["type"]
     return visit.page(
         "audit/log.html",
         status=found.filters.status,
         filters=found.filters,
-        rows=[(one, changes_of(one)) for one in found.rows],
+        types=sorted(((one, event_name(one)) for one in {*EVENTS, asked} - {""}), key=lambda pair: pair[1]),
+        rows=[(one, changes_of(one, values)) for one in found.rows],
         names=names,
+        actor_name=actor_name,
+        subject_name=subject_name,
+        event_name=event_name,
         pager=found.pager,
-        with_filter=lambda name, value: address_with(visit.request, {name: value, CURSOR: None}),
+        with_filter=with_filter,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.invitations import mail_of
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.onboarding.view import STATES, TONES, joining_of
 from console.problems import refusals
@@ -116,6 +117,7 @@ async def _one(visit: Visit, merchant: str, **forms: Form) -> Response:
         "onboarding/merchant.html",
         status=max(form.status for form in asked.values()),
         found=found,
+        mail_of=mail_of,
         states=STATES,
         tones=TONES,
         may_act=may(visit, OPERATE),

@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.invitations import mail_of
 from console.people.forms import ChangeTitle, Invite, understood
-from console.people.view import MAIL_STATES, MAIL_TONES, Place, mail_state, place_of, somebody
+from console.people.view import Place, place_of, somebody
 from console.problems import refusals
 from console.titles import TITLES
 from console.visit import NotYours, Visit, Visiting
@@ -174,10 +175,8 @@ async def _list(visit: Visit, place: Place, form: Form) -> Response:
         status=form.status,
         place=place,
         rows=page.data,
-        invitations=[(one, mail_state(one.mail)) for one in invited.data],
+        invitations=[(one, mail_of(one)) for one in invited.data],
         titles=TITLES,
-        mail_states=MAIL_STATES,
-        mail_tones=MAIL_TONES,
         pager=pager_of(visit.request, page.next_cursor),
         form=form,
     )

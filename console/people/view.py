@@ -10,20 +10,11 @@ from console.merchants import merchant_names
 from console.titles import MERCHANT_TITLES, NETWORK_TITLES
 from console.visit import NotYours, Visit
 from pages.filters import Filters
-from pages.translations import Text, lazy
-from tongdui import InvitationMail, StaffMember
+from pages.translations import Text
+from tongdui import StaffMember
 
 MERCHANT = "merchant"
 """The parameter of the address with which the operator and auditors look at a merchant's people."""
-
-MAIL_STATES = {
-    "pending": lazy("The mail is on its way"),
-    "retried": lazy("The mail has not arrived yet; it is tried again for a day"),
-    "sent": lazy("The mail is sent"),
-    "failed": lazy("The mail cannot be delivered. Check the address, and invite again"),
-    "dropped": lazy("The mail was not needed any more"),
-}
-MAIL_TONES = {"pending": "info", "retried": "warn", "sent": "good", "failed": "bad", "dropped": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +71,3 @@ async def somebody(visit: Visit, place: Place, seat: str) -> StaffMember:
         if one.seat.id == seat:
             return one
     raise NotYours
-
-
-def mail_state(mail: InvitationMail | None) -> str | None:
-    """What became of the mail of an invitation; None if no mail brings it."""
-    if mail is None:
-        return None
-    return "retried" if mail.state == "pending" and mail.attempts else mail.state

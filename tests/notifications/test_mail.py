@@ -5,64 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
+from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.mail.models import Mail, MailState
 from clearing.notifications.mail import texts
 from clearing.notifications.mail.delivery import MailDeliverer
+from clearing.notifications.mail.sending import Mailer, Undelivered
 from clearing.parties.staff.models import Language, PasswordReset
 from clearing.parties.staff.titles import Title
-from clearing.runtime.embedded.ports import free_port
 from tests.gateway.site import Site
 from tests.gateway.staff import PASSWORD, worker
+from tests.support.mail_server import SECRET, USER, Certificate, MailServer
 
 NEW_PASSWORD = "four-random-words-help"
-
-
-class Postbox:
-    """What an SMTP server has taken, and what it is to answer."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.answers: list[str] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
-        answer = self.answers.pop(0) if self.answers else "250 taken"
-        if answer.startswith("250"):
-            message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
-            assert isinstance(message, EmailMessage)
-            self.mails.append(message)
-        return answer
-
-    def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
-        assert isinstance(data, LoginPassword)
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"smtp-secret", handled=False)
 
 
 class Post:
     """A gateway that sends mails, the worker that sends them, and the server that takes them."""
 
     def __init__(self, url: str, directory: Path) -> None:
-        self.box = Postbox()
-        self.server = Controller(
-            self.box,
-            hostname="127.0.0.1",
-            port=free_port(),  # it cannot tell which one it has taken by itself
-            authenticator=self.box.authenticate,
-            auth_require_tls=False,
-            auth_required=True,
-        )
-        self.server.start()
+        self.server = MailServer()
+        self.box = self.server.box
         self.is_open = True
         self.site = Site(
             url,
@@ -70,8 +38,8 @@ class Post:
             smtp_host="127.0.0.1",
             smtp_port=self.server.port,
             smtp_tls="none",
-            smtp_user="tongdui",
-            smtp_password="smtp-secret",
+            smtp_user=USER,
+            smtp_password=SECRET,
             mail_from="通兑 <no-reply@tongdui.example>",
             console_url="https://console.example/",
         )
@@ -80,7 +48,7 @@ class Post:
     def close(self) -> None:
         """Stops the server."""
         self.is_open = False
-        self.server.stop()
+        self.server.close()
 
     @property
     def deliverer(self) -> MailDeliverer:
@@ -275,3 +243,62 @@ def test_whether_anybody_is_there_makes_no_difference_to_what_is_written(post: P
     database: Database = post.site.database
     with database.reading() as session:
         assert [reset.person_id for reset in session.query(PasswordReset).order_by(PasswordReset.id)] == [one.id, None]
+
+
+# -------------------------------------------------------------------- encrypted
+
+
+def _sent(server: MailServer, **settings: str) -> None:
+    """Sends a mail to this server."""
+    mailer = Mailer(
+        Settings(
+            smtp_host="localhost",
+            smtp_port=server.port,
+            smtp_user=USER,
+            smtp_password=SECRET,
+            smtp_timeout=10,
+            **settings,
+        )
+    )
+    mailer.send("mai_1", "li@partner.example", texts.Text("A subject", "A text"))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("certificate"), "localhost")
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_mail_and_its_login_go_encrypted_to_a_server_that_is_who_it_says(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch, tls: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    with MailServer(tls=tls, certificate=certificate) as server:
+        _sent(server, smtp_tls=tls)
+        assert [mail["Subject"] for mail in server.box.mails] == ["A subject"]
+        assert server.box.logins == [(USER.encode(), SECRET.encode())]
+        assert server.box.encrypted == [True]
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.parametrize("fault", ["nobody vouches for it", "it is another server's"])
+def test_a_server_that_is_not_who_it_says_gets_neither_the_password_nor_the_mail(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tls: str, fault: str
+) -> None:
+    shown = certificate
+    if fault == "it is another server's":
+        shown = Certificate(tmp_path, "mail.example")
+        monkeypatch.setenv("SSL_CERT_FILE", str(shown.path))
+    with MailServer(tls=tls, certificate=shown) as server:
+        with pytest.raises(Undelivered, match="SSLCertVerificationError"):
+            _sent(server, smtp_tls=tls)
+        assert (server.box.logins, server.box.mails) == ([], [])
+
+
+def test_a_server_without_encryption_gets_neither_the_password_nor_the_mail() -> None:
+    with MailServer() as server:
+        with pytest.raises(Undelivered, match="STARTTLS"):
+            _sent(server, smtp_tls="starttls")
+        with pytest.raises(Undelivered, match="SSLError"):
+            _sent(server, smtp_tls="tls")
+        assert (server.box.logins, server.box.mails) == ([], [])

@@ -84,6 +84,10 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "agreement.accepted": EventKind("Both sides have signed; the chain is to register the agreement.", AgreementView),
     "agreement.active": EventKind("The chain has registered the agreement.", AgreementView),
     "agreement.superseded": EventKind("A newer version has taken the agreement's place.", AgreementView),
+    "agreement.failed": EventKind("The chain has refused the agreement; `reason` says why.", AgreementView),
+    "agreement.termination_requested": EventKind(
+        "One side has signed an earlier end; the chain is to register it.", AgreementView
+    ),
     "agreement.terminated": EventKind("One side has ended the agreement.", AgreementView),
     "agreement.withdrawn": EventKind("The proposer has taken the terms back.", AgreementView),
     "agreement.declined": EventKind("The other side does not want the terms.", AgreementView),
