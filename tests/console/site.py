@@ -300,8 +300,9 @@ def person(
 
 def _listen(page: Page, complaints: list[str]) -> None:
     def failed(request: Request) -> None:
-        if request.failure == "net::ERR_ABORTED" and request.resource_type in ("eventsource", "fetch", "script", "xhr"):
-            return  # the page was left while a part of it fetched itself anew, or the charts that it draws
+        left = ("document", "eventsource", "fetch", "script", "xhr")
+        if request.failure == "net::ERR_ABORTED" and request.resource_type in left:
+            return  # the page was left while a part of it fetched itself anew, or it made way as its session ended
         if not request.url.endswith("/live"):  # which ends with its page
             complaints.append(f"request failed: {request.method} {request.url} {request.failure}")
 
