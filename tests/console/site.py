@@ -300,9 +300,8 @@ def person(
 
 def _listen(page: Page, complaints: list[str]) -> None:
     def failed(request: Request) -> None:
-        left = ("document", "eventsource", "fetch", "script", "xhr")
-        if request.failure == "net::ERR_ABORTED" and request.resource_type in left:
-            return  # the page was left while a part of it fetched itself anew, or it made way as its session ended
+        if request.failure == "net::ERR_ABORTED":
+            return  # the page was left while it fetched a part, a picture or itself anew
         if not request.url.endswith("/live"):  # which ends with its page
             complaints.append(f"request failed: {request.method} {request.url} {request.failure}")
 
