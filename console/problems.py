@@ -138,8 +138,9 @@ def problem_page(
     ways: Sequence[tuple[str, str]] | None = None,
     picture: str = "alert",
     original: str | None = None,
+    passes: bool = False,
 ) -> Response:
-    """A page that says what is wrong. It needs nothing that could be broken as well."""
+    """A page that says what is wrong, and needs nothing that could be broken as well. If it `passes`, it tries again by itself."""
     parts: Parts = request.app.state.parts
     new_secret = None if presentation().csrf_secret else secrets.token_urlsafe(32)
     if new_secret:
@@ -151,6 +152,7 @@ def problem_page(
         picture=picture,
         original=original,
         here=here_of(request),
+        passes=passes,
         flashes=(),
     )
     response = HTMLResponse(shown, status)
@@ -223,9 +225,11 @@ async def _not_found(request: Request, error: Exception) -> Response:
 async def _gateway_down(request: Request, error: Exception) -> Response:
     _present(request)
     text = _("The console works, but the gateway behind it does not answer. Nothing is lost; try again in a moment.")
-    here = request.url.path if request.method == "GET" else "/"
-    ways = [(here, _("Try again"))]
-    return problem_page(request, 503, _("The gateway cannot be reached"), text, ways=ways, original=str(error))
+    ways = [(here_of(request), _("Try again"))]
+    heading = _("The gateway cannot be reached")
+    # What was sent is not sent again by itself: nobody knows what has become of it.
+    passes = request.method in SAFE_METHODS
+    return problem_page(request, 503, heading, text, ways=ways, original=str(error), passes=passes)
 
 
 async def _too_often(request: Request, error: Exception) -> Response:

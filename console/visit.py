@@ -37,6 +37,8 @@ FLASH_COOKIE = "tongdui_flash"
 LANGUAGE_COOKIE = "tongdui_language"
 SCHEME_COOKIE = "tongdui_scheme"
 SCHEMES = ("auto", "light", "dark")
+FRAME_FORMS = frozenset({"/preferences", "/seat", "/sign-out"})
+"""Where the forms around every page are sent: they mean the same on every seat."""
 FIRST_STEPS = {"password_change": "/password", "second_factor": "/second-factor"}
 """Where a person does what its session is restricted to, and changes it later."""
 
@@ -217,7 +219,7 @@ async def guest(request: Request) -> Guest:
     else:
         client, secret = parts.client(None), request.cookies.get(parts.cookie.visit_name, "")
         present_request(request, secret, None)
-    await check_form(request, secret)
+    await check_form(request, secret, session)
     return Guest(request, parts, session, client, secret)
 
 
@@ -247,17 +249,26 @@ Anybody = Annotated[Guest, Depends(guest)]
 """The argument of a route that anybody may call."""
 
 
-async def check_form(request: Request, secret: str) -> None:
-    """Refuses what changes something and was not sent by a page of ours. Raises Forged."""
+async def check_form(request: Request, secret: str, session: Session | None = None) -> None:
+    """Refuses what changes something and was not sent by a page of ours, made for the seat that the session has now. In another
+    window somebody may have taken another one: what was meant for one merchant must not happen for another. Raises Forged."""
     if request.method in SAFE_METHODS:
         return
+    secrets_now = [form_secret(secret, session.seat if session else None)]
+    if request.url.path in FRAME_FORMS:
+        secrets_now = [secret, *(form_secret(secret, seat) for seat in (session.seats if session else ()))]
     token = request.headers.get(csrf.HEADER)
     if token is None:
         sent: FormData = await request.form()
         field = sent.get(csrf.FIELD)
         token = field if isinstance(field, str) else ""
-    if not secret or not csrf.is_valid(token, secret):
+    if not secret or not any(csrf.is_valid(token, one) for one in secrets_now):
         raise Forged
+
+
+def form_secret(secret: str, seat: Seat | None) -> str:
+    """What forms' tokens are made of: the session's secret, and the seat for which they act."""
+    return f"{secret} {seat.id}" if seat else secret
 
 
 def present_request(request: Request, secret: str, session: Session | None, network: Network | None = None) -> None:
@@ -270,7 +281,7 @@ def present_request(request: Request, secret: str, session: Session | None, netw
             language=chosen_language(asked, request.headers.get("accept-language")),
             zone=timezone(timedelta(seconds=network.utc_offset_seconds)) if network else base.zone,
             currency=network.currency if network else base.currency,
-            csrf_secret=secret,
+            csrf_secret=form_secret(secret, session.seat if session else None),
             scheme=scheme if scheme in SCHEMES else "auto",
         )
     )

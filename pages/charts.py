@@ -15,7 +15,7 @@ from pages.formats import MICROS, count, money
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line, or the bars of one colour."""
+    """A line."""
 
     name: str
     values: Sequence[int]
@@ -23,7 +23,6 @@ class Series:
     """How people read a value."""
     scale: int = 1
     """How many units make one on the axis: micros make one of the currency's main unit."""
-    stack: str | None = None
     dashed: bool = False
     step: bool = False
 
@@ -35,14 +34,12 @@ def money_series(name: str, micros: Sequence[int], **more: Any) -> Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A line or bar chart: labels along the axis, and for each of them a value of every series."""
+    """A chart of lines: labels along the axis, and for each of them a value of every series."""
 
-    kind: str
     title: str
     labels: Sequence[str]
     series: Sequence[Series]
-    axis: str = ""
-    """What the labels are, at the head of the table's first column."""
+    kind: str = "line"
 
     def data(self) -> dict[str, Any]:
         """What the browser draws."""
@@ -116,7 +113,6 @@ def _drawn(series: Series) -> dict[str, Any]:
         "name": series.name,
         "values": [_pixel(value, series.scale) for value in series.values],
         "shown": [series.shown(value) for value in series.values],
-        "stack": series.stack,
         "dashed": series.dashed,
         "step": series.step,
     }

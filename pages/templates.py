@@ -25,7 +25,7 @@ def environment(folders: Mapping[str, Path]) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
+        extensions=["jinja2.ext.i18n"],
         auto_reload=False,
     )
     made.policies["ext.i18n.trimmed"] = True

@@ -132,7 +132,7 @@ async def _circulation(visit: Visit) -> list[tuple[Program, Circulation]]:
 def _line(history: PositionHistory) -> Chart:
     labels = [axis_day(one.day) for one in history.days]
     series = money_series(_("Position"), [one.position_micros for one in history.days], step=True)
-    return Chart("line", _("Position over 30 days"), labels, [series])
+    return Chart(_("Position over 30 days"), labels, [series])
 
 
 def _doings(totals: Iterable[Activity]) -> list[Doing]:

@@ -49,7 +49,7 @@ class Standing:
             money_series(_("Position"), [one.position_micros for one in days]),
             money_series(_("Limit"), [limit for _one in days], dashed=True),
         ]
-        return Chart("line", _("Position over 30 days"), [day(one.day).striptags() for one in days], series)
+        return Chart(_("Position over 30 days"), [day(one.day).striptags() for one in days], series)
 
 
 async def standing_of(visit: Visit, merchant: str) -> Standing:

@@ -92,14 +92,11 @@ class Text(Field):
     """A line of text."""
 
     longest: int = field(default=200, kw_only=True)
-    code: bool = field(default=False, kw_only=True)
-    """Whether it is a code or number that somebody reads off: shown big, upper case, without correction."""
 
     @property
     def attributes(self) -> dict[str, str | int | bool | None]:
         """With its longest length."""
-        more = {"class": "keys-big", "spellcheck": "false", "autocapitalize": "characters"} if self.code else {}
-        return {**Field.attributes.fget(self), "maxlength": self.longest, **more}  # type: ignore[attr-defined]
+        return {**Field.attributes.fget(self), "maxlength": self.longest}  # type: ignore[attr-defined]
 
     def parse(self, text: str) -> str:
         """The text itself, if it is not too long."""

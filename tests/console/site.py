@@ -300,8 +300,8 @@ def person(
 
 def _listen(page: Page, complaints: list[str]) -> None:
     def failed(request: Request) -> None:
-        if request.failure == "net::ERR_ABORTED" and request.resource_type in ("eventsource", "fetch", "script", "xhr"):
-            return  # the page was left while a part of it fetched itself anew, or the charts that it draws
+        if request.failure == "net::ERR_ABORTED":
+            return  # the page was left while it fetched a part, a picture or itself anew
         if not request.url.endswith("/live"):  # which ends with its page
             complaints.append(f"request failed: {request.method} {request.url} {request.failure}")
 

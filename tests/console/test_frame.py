@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from starlette.routing import Route
 
 from clearing.runtime.embedded.ports import free_port
 from console.pages import PAGES
+from tests.console.lossy import way_to
 from tests.console.sending import opened
 from tests.console.served import GALLERY, served
 from tests.console.site import Person, Site
@@ -19,6 +21,14 @@ from tests.gateway.staff import PASSWORD
 from tongdui import Client
 
 LARGEST_FIRST_PAGE = 200_000
+LONG = """() => {
+    const name = "中華人民共和國某某連鎖加油站股份有限公司".repeat(4) + "Aktiengesellschaft".repeat(6);
+    const number = "¥" + "18,446,744,073,709.551615";
+    for (const place of document.querySelectorAll("h1, .crumbs span, .who span, .who small, .tile-label, td span, th span"))
+        if (place.childElementCount === 0) place.textContent = name;
+    for (const place of document.querySelectorAll(".tile-value .nowrap, td .nowrap")) place.textContent = number;
+}"""
+"""Fills the page with what is longest."""
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +212,57 @@ def test_without_the_gateway_a_page_says_so(someone: Callable[..., Person]) -> N
         visitor.check("gateway-down")
         with httpx.Client(base_url=url) as http:
             assert http.get("/healthz").text == "ok"
+
+
+def test_a_page_comes_back_by_itself_when_the_gateway_does(site: Site, someone: Callable[..., Person]) -> None:
+    with way_to(site.network.url) as way, served(way.url) as url:
+        visitor = someone("merchant:admin", at=url)
+        visitor.excused.append("503")
+        way.loses = "GET"
+        page = visitor.open("/members?q=FC", status=503)
+        expect(page.locator("h1")).to_have_text("无法连接网关")
+        way.loses = "nothing"
+        page.wait_for_url("**/members?q=FC")
+        expect(page.locator("nav.side")).to_be_visible()
+
+
+def test_without_scripts_a_phone_still_reaches_every_page(site: Site, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    with closing(context):
+        context.add_cookies([{"name": site.cookie, "value": site.seats["merchant:admin"], "url": site.url}])
+        page = context.new_page()
+        page.goto(f"{site.url}/members")
+        page.locator(".tabs-bottom button").click()
+        page.locator("#drawer a[href='/keys']").click()
+        page.wait_for_url("**/keys")
+        page.click(".bar details.menu > summary")
+        page.get_by_role("button", name="English").click()
+        page.wait_for_url("**/keys")
+        expect(page.locator("h1")).to_have_text("API keys")
+
+
+def test_after_signing_out_the_back_button_shows_nothing(site: Site, someone: Callable[..., Person]) -> None:
+    with Client(site.network.url) as client:
+        token = client.sessions.create(email="admin@fuel.example", password=PASSWORD).token
+    visitor = someone("merchant:admin", language="en", token=token)
+    page = visitor.open("/members")
+    page.click(".bar details.menu > summary")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    page.go_back()
+    page.wait_for_url("**/sign-in?next=%2Fmembers")
+
+
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+def test_very_long_names_and_big_numbers_stay_on_the_screen(someone: Callable[..., Person], width: str) -> None:
+    visitor = someone("merchant:admin", width=width)
+    page = visitor.open("/home")
+    page.evaluate(LONG)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+    covered = (
+        "place => { const r = document.querySelector(place).getBoundingClientRect(); return r.right <= innerWidth }"
+    )
+    assert page.evaluate(covered, ".bar details.menu")
 
 
 def test_a_page_that_is_not_there_says_so(someone: Callable[..., Person]) -> None:

@@ -1,4 +1,5 @@
-// <button data-opens="id"> opens the dialog with this id; [data-closes] inside it closes it, and so does a click beside it.
+// <button data-opens="id"> opens the dialog with this id; [data-closes] inside it closes it, and so does a click beside it. Newer
+// browsers do both by themselves, without scripts (command, commandfor).
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) {

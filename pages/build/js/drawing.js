@@ -30,7 +30,6 @@ function common(token) {
 
 const KINDS = {
   line: () => import("./line.js"),
-  bar: () => import("./bar.js"),
   graph: () => import("./graph.js"),
 };
 

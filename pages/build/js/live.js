@@ -189,3 +189,12 @@ if (document.body.dataset.seat !== undefined) {
   window.addEventListener("pagehide", () => source.close()); // or the browser complains of a broken connection
   window.addEventListener("pageshow", (event) => event.persisted && connect());
 }
+
+// A page that could not be shown for now tries again by itself.
+const again = document.querySelector("[data-again]");
+if (again) {
+  setInterval(async () => {
+    const answer = await fetch(again.href, { headers: { "X-Part": "yes" } }).catch(() => undefined);
+    if (answer?.ok) window.location.replace(again.href);
+  }, AGAIN[2]);
+}

@@ -45,7 +45,6 @@ class Everything(Form):
     """A field of each kind."""
 
     external_id = Text(lazy("Text"), hint="A hint")
-    code = Text("Code", code=True, required=False)
     notes = LongText("Long text", required=False)
     secret = Secret("Secret", required=False)
     email = Email("Email", required=False)
@@ -78,16 +77,8 @@ class Registration(Form):
 async def gallery(visit: Visiting, name: str | None = None) -> Response:
     """Every component."""
     labels = [f"11-{day:02}" for day in range(1, 31)]
-    line = Chart(
-        "line", "Position", labels, [money_series("Position", [day * 1_234_567 for day in range(30)], step=True)]
-    )
-    bars = Chart(
-        "bar",
-        "Today",
-        ["Issued", "Redeemed"],
-        [Series("FUEL", [1_000, 300], stack="all"), Series("MART", [500, 20], stack="all")],
-        axis="Kind",
-    )
+    line = Chart("Position", labels, [money_series("Position", [day * 1_234_567 for day in range(30)], step=True)])
+    lines = Chart("Points", labels[:2], [Series("FUEL", [1_000, 300]), Series("MART", [500, 20], dashed=True)])
     nodes = [Node("a", "FUEL"), Node("b", "MART"), Node("c", "CINE", marked=True)]
     graph = Graph(
         "Rates", nodes, [Edge("a", "b", "9/10"), Edge("b", "c", "1/2", marked=True), Edge("c", "a", "2", dashed=True)]
@@ -95,7 +86,7 @@ async def gallery(visit: Visiting, name: str | None = None) -> Response:
     return visit.page(
         "gallery/gallery.html",
         crumbs=[("Below", "/gallery"), ("Here", None)],
-        charts=(line, bars, graph),
+        charts=(line, lines, graph),
         name=name,
         filtered=read_filters(
             {"name": name or "", "state": "settled"}, choices={"state": ("settled",)}, texts={"name": 64}, days=True
@@ -122,7 +113,7 @@ async def live_page(visit: Visiting) -> Response:
     """Parts of each kind that are fetched anew."""
     FETCHED.append(visit.request.headers.get("x-part", "no"))
     values = [len(FETCHED), 2 * len(FETCHED)]
-    chart = Chart("line", "Fetched", ["first", "second"], [Series("Times", values)])
+    chart = Chart("Fetched", ["first", "second"], [Series("Times", values)])
     return visit.page("gallery/live.html", times=len(FETCHED), fetched=chart, form=Registration(), asked=Form())
 
 
