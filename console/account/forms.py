@@ -19,3 +19,9 @@ class Proof(Form):
     """Whether it is the person who sits there."""
 
     password = Secret(lazy("Present password"), autocomplete="current-password")
+
+
+class ProofForRemoval(Proof):
+    """The same, beside the other on one page."""
+
+    ids = "f-removal-"

@@ -6,15 +6,19 @@ import html
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 
 import console
+from clearing.kit.database import Database
+from console.account.forms import AboutMe, Proof, ProofForRemoval
 from console.agreements.forms import (
     End,
     NewAcceptance,
@@ -29,6 +33,7 @@ from console.members.forms import Erase, Freeze, MergeInto, NewMember, NewMember
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.operations.routes import Pause
 from console.pages import PAGES
+from console.people.forms import ChangeTitle, Invite
 from console.reversals.routes import Find, GiveBack
 from console.settlement.forms import Booking, CreditLimit, Upload
 from console.signin import first_steps, links
@@ -60,7 +65,9 @@ from pages.forms import (
 )
 from pages.forms.form import KEY
 from tests.console.own_key import own_key, send
-from tests.console.site import Site
+from tests.console.site import Site, signed_in
+from tests.gateway.staff import PASSWORD
+from tongdui import Client
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,11 @@ TABLE = (
     Case("/webhooks/{endpoint}/replay", ADMIN, Replay),
     Case("/keys/new", ADMIN, MerchantKey),
     Case("/keys/new", "operator", NetworkKey),
+    Case("/people/invite", ADMIN, Invite),
+    Case("/people/{seat}/title", ADMIN, ChangeTitle),
+    Case("/account", ADMIN, AboutMe),
+    Case("/account/recovery-codes", "second_factor", Proof),
+    Case("/account/second-factor/remove", "second_factor", ProofForRemoval),
     Case("/sign-in", None, SignIn),
     Case("/forgotten-password", None, Forgotten),
     Case("/new-password", None, NewPassword, hidden={"token": "t"}),
@@ -136,6 +148,9 @@ BUTTONS = {
     *("/operations/resume", "/operations/orders/{order}/cancel", "/operations/quarantine/retry"),
     *("/webhooks/{endpoint}/enable", "/webhooks/{endpoint}/disable", "/webhooks/{endpoint}/secret"),
     *("/webhooks/{endpoint}/remove", "/webhooks/{endpoint}/deliveries/{event}/again", "/keys/{key}/revoke"),
+    *("/people/invitations/{invitation}/resend", "/people/invitations/{invitation}/revoke", "/people/{seat}/remove"),
+    *("/people/{seat}/disable", "/people/{seat}/enable", "/people/{seat}/sign-out"),
+    *("/account/sessions/end-others", "/account/sessions/{session}/end"),
     *("/sign-out", "/settlement/bank-file/book"),
 }
 """Forms in which nothing is typed."""
@@ -208,6 +223,21 @@ def wrong_for(one: Field) -> str | None:
     return None
 
 
+def seat_of(site: Site, title: str) -> str:
+    """The seat of the gas station's person with this title."""
+    with Client(site.network.url, site.seats[ADMIN]) as client:
+        return next(one.seat.id for one in client.staff.list() if one.seat.title == title)
+
+
+def with_second_factor(site: Site) -> str:
+    """The session of somebody who has a second factor."""
+    with closing(Database(site.network.settings.database_url)) as database:
+        token = signed_in(site, database, "second-factor@fuel.example", "viewer", site.merchants["FUEL"])
+    with Client(site.network.url, token) as client:
+        secret = client.profile.begin_totp(password=PASSWORD).secret
+        return str(client.profile.confirm_totp(one_time_code=pyotp.TOTP(secret).now()).session.token)
+
+
 @pytest.fixture(scope="module")
 def things(site: Site) -> dict[str, str]:
     """What braces in the paths of the table stand for."""
@@ -234,9 +264,11 @@ def things(site: Site) -> dict[str, str]:
         "acceptance": site.agreements["FUEL", "WASH"].id,
         "proposed": proposed.id,
         "merchant": site.merchants["WASH"].id,
+        "seat": seat_of(site, "cashier"),
         "endpoint": station.client.webhook_endpoints.create(url="https://forms.example/in").id,
         "invitation": invited("new@forms.example"),
         "own_key": own.token,
+        "second_factor": with_second_factor(site),
         "known": invited("mart@stranger.example"),
     }
 
