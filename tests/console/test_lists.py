@@ -24,6 +24,7 @@ from tests.console.bank_files import Entry, camt, details
 from tests.console.own_key import send
 from tests.console.served import GALLERY, served
 from tests.console.site import Site
+from tests.gateway.site import until
 from tongdui import AsyncClient
 
 ADMIN = "merchant:admin"
@@ -222,8 +223,7 @@ def test_the_directory_knows_what_is_new_and_walks_through_all_once(site: Site) 
             transport.asked.clear()
             pending = await directory.merchants(client)
             asked = list(transport.asked)
-            while not (await client.merchants.get(made)).is_final:
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(until, lambda: site.operator.merchants.get(made.id).is_final, 60)
             active = await directory.merchants(client)
             transport.asked.clear()
             await directory.merchants(client)
