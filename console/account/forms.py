@@ -15,14 +15,13 @@ class AboutMe(Form):
     language = Choice(lazy("Language"), options=LANGUAGES, radio=True, hint=lazy("Of your pages and mails."))
 
 
-class RenewCodes(Form):
+class Proof(Form):
     """Whether it is the person who sits there."""
 
-    ids = "f-renew-"
     password = Secret(lazy("Present password"), autocomplete="current-password")
 
 
-class TurnOff(RenewCodes):
-    """The same, on the same page."""
+class ProofForRemoval(Proof):
+    """The same, beside the other on one page."""
 
-    ids = "f-off-"
+    ids = "f-removal-"

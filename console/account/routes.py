@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.account.devices import device_of
-from console.account.forms import AboutMe, RenewCodes, TurnOff
+from console.account.forms import AboutMe, Proof, ProofForRemoval
 from console.problems import refusals
 from console.visit import LANGUAGE_COOKIE, Visit, Visiting
 from pages.forms import Form
@@ -45,7 +45,7 @@ async def change(visit: Visiting) -> Response:
 @router.post("/recovery-codes")
 async def renew_codes(visit: Visiting) -> Response:
     """Makes new recovery codes, and shows them once."""
-    form = await RenewCodes.read(visit.request)
+    form = await Proof.read(visit.request)
     if form.is_valid:
         with refusals(form):
             made = await visit.client.profile.renew_recovery_codes(password=form.values["password"])
@@ -57,7 +57,7 @@ async def renew_codes(visit: Visiting) -> Response:
 @router.post("/second-factor/remove")
 async def remove_second_factor(visit: Visiting) -> Response:
     """Turns the second factor off."""
-    form = await TurnOff.read(visit.request)
+    form = await ProofForRemoval.read(visit.request)
     if form.is_valid:
         with refusals(form):
             await visit.client.profile.remove_totp(password=form.values["password"])
@@ -99,8 +99,8 @@ async def _page(visit: Visit, **forms: Form) -> Response:
     )
     asked: dict[str, Any] = {
         "about": AboutMe({"name": profile.name, "language": profile.language}),
-        "renewing": RenewCodes(),
-        "removing": TurnOff(),
+        "renewing": Proof(),
+        "removing": ProofForRemoval(),
         "ending": Form(),
         **forms,
     }

@@ -18,7 +18,7 @@ import pytest
 
 import console
 from clearing.kit.database import Database
-from console.account.forms import AboutMe, RenewCodes, TurnOff
+from console.account.forms import AboutMe, Proof, ProofForRemoval
 from console.agreements.forms import (
     End,
     NewAcceptance,
@@ -65,7 +65,7 @@ from pages.forms import (
 )
 from pages.forms.form import KEY
 from tests.console.own_key import own_key, send
-from tests.console.site import Merchant, Site, signed_in
+from tests.console.site import Site, signed_in
 from tests.gateway.staff import PASSWORD
 from tongdui import Client
 
@@ -118,17 +118,17 @@ TABLE = (
     Case("/merchants/new", "operator", NewMerchant),
     Case("/merchants/{merchant}/programs", "operator", NewProgram),
     Case("/merchants/{merchant}/invitations", "operator", FirstAdmin),
-    Case("/people/invite", ADMIN, Invite),
-    Case("/people/{seat}/title", ADMIN, ChangeTitle),
-    Case("/account", ADMIN, AboutMe),
-    Case("/account/recovery-codes", "protected", RenewCodes),
-    Case("/account/second-factor/remove", "protected", TurnOff),
     Case("/operations/pause", "operator", Pause),
     Case("/webhooks/new", ADMIN, Endpoint),
     Case("/webhooks/{endpoint}/change", ADMIN, Endpoint),
     Case("/webhooks/{endpoint}/replay", ADMIN, Replay),
     Case("/keys/new", ADMIN, MerchantKey),
     Case("/keys/new", "operator", NetworkKey),
+    Case("/people/invite", ADMIN, Invite),
+    Case("/people/{seat}/title", ADMIN, ChangeTitle),
+    Case("/account", ADMIN, AboutMe),
+    Case("/account/recovery-codes", "second_factor", Proof),
+    Case("/account/second-factor/remove", "second_factor", ProofForRemoval),
     Case("/sign-in", None, SignIn),
     Case("/forgotten-password", None, Forgotten),
     Case("/new-password", None, NewPassword, hidden={"token": "t"}),
@@ -148,9 +148,10 @@ BUTTONS = {
     *("/operations/resume", "/operations/orders/{order}/cancel", "/operations/quarantine/retry"),
     *("/webhooks/{endpoint}/enable", "/webhooks/{endpoint}/disable", "/webhooks/{endpoint}/secret"),
     *("/webhooks/{endpoint}/remove", "/webhooks/{endpoint}/deliveries/{event}/again", "/keys/{key}/revoke"),
-    *("/sign-out", "/settlement/bank-file/book", "/account/sessions/end-others", "/account/sessions/{session}/end"),
     *("/people/invitations/{invitation}/resend", "/people/invitations/{invitation}/revoke", "/people/{seat}/remove"),
     *("/people/{seat}/disable", "/people/{seat}/enable", "/people/{seat}/sign-out"),
+    *("/account/sessions/end-others", "/account/sessions/{session}/end"),
+    *("/sign-out", "/settlement/bank-file/book"),
 }
 """Forms in which nothing is typed."""
 CHOSEN = {
@@ -222,6 +223,21 @@ def wrong_for(one: Field) -> str | None:
     return None
 
 
+def seat_of(site: Site, title: str) -> str:
+    """The seat of the gas station's person with this title."""
+    with Client(site.network.url, site.seats[ADMIN]) as client:
+        return next(one.seat.id for one in client.staff.list() if one.seat.title == title)
+
+
+def with_second_factor(site: Site) -> str:
+    """The session of somebody who has a second factor."""
+    with closing(Database(site.network.settings.database_url)) as database:
+        token = signed_in(site, database, "second-factor@fuel.example", "viewer", site.merchants["FUEL"])
+    with Client(site.network.url, token) as client:
+        secret = client.profile.begin_totp(password=PASSWORD).secret
+        return str(client.profile.confirm_totp(one_time_code=pyotp.TOTP(secret).now()).session.token)
+
+
 @pytest.fixture(scope="module")
 def things(site: Site) -> dict[str, str]:
     """What braces in the paths of the table stand for."""
@@ -241,32 +257,20 @@ def things(site: Site) -> dict[str, str]:
         made = site.operator.invitations.create(email=email, title="auditor")
         return str(made.link).rpartition("=")[2]
 
-    with Client(site.network.url, site.seats[ADMIN]) as admin:
-        someone = next(one for one in admin.staff.list() if one.seat.title == "viewer")
-
     return {
-        "seat": someone.seat.id,
-        "protected": protected(site, station),
         "member": station.client.members.get("external:FC-1003").id,
         "movement": site.movements["redeem"].id,
         "agreement": site.agreements["FUEL", "MART"].id,
         "acceptance": site.agreements["FUEL", "WASH"].id,
         "proposed": proposed.id,
         "merchant": site.merchants["WASH"].id,
+        "seat": seat_of(site, "cashier"),
         "endpoint": station.client.webhook_endpoints.create(url="https://forms.example/in").id,
         "invitation": invited("new@forms.example"),
         "own_key": own.token,
+        "second_factor": with_second_factor(site),
         "known": invited("mart@stranger.example"),
     }
-
-
-def protected(site: Site, merchant: Merchant) -> str:
-    """The token of somebody who has a second factor."""
-    with closing(Database(site.network.settings.database_url)) as database:
-        token = signed_in(site, database, "protected@fuel.example", "viewer", merchant)
-    with Client(site.network.url, token) as client:
-        secret = client.profile.begin_totp(password=PASSWORD).secret
-        return str(client.profile.confirm_totp(one_time_code=pyotp.TOTP(secret).now()).session.token)
 
 
 def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str]) -> httpx.Response:

@@ -156,6 +156,29 @@ async def file(visit: Visiting) -> Response:
     return CsvResponse("list.csv", ["name", "points"], rows())
 
 
+@router.get("/breaking.csv")
+async def breaking(visit: Visiting) -> Response:
+    """A file that breaks off."""
+
+    async def rows() -> AsyncIterator[tuple[str, int]]:
+        for number in range(250):
+            yield ("row", number)
+        raise RuntimeError("a secret of ours")
+
+    return await CsvResponse.begun("list.csv", ["name", "points"], rows())
+
+
+@router.get("/broken.csv")
+async def broken_at_once(visit: Visiting) -> Response:
+    """A file that has no first row."""
+
+    async def rows() -> AsyncIterator[tuple[str, int]]:
+        raise RuntimeError("a secret of ours")
+        yield
+
+    return await CsvResponse.begun("list.csv", ["name", "points"], rows())
+
+
 @router.get("/broken")
 async def broken(visit: Visiting) -> Response:
     """Fails."""
