@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from fractions import Fraction
 
 from babel.dates import format_date, format_datetime, format_time
+from babel.lists import format_list
 from babel.numbers import format_decimal, get_currency_symbol
 from markupsafe import Markup, escape
 
@@ -96,6 +98,11 @@ def day(on: date | None) -> Markup:
     if on is None:
         return nothing()
     return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on, "medium", locale=_locale()))
+
+
+def listed(things: Iterable[str]) -> str:
+    """Things in a sentence: a, b and c."""
+    return str(format_list(list(things), locale=_locale()))
 
 
 def axis_day(on: date) -> str:

@@ -13,7 +13,7 @@ from console.events import events_of
 from console.rights import AGREE, may
 from console.visit import Visit
 from pages.charts import Edge, Graph, Node
-from pages.formats import basis_points, count, moment, money
+from pages.formats import basis_points, count, listed, moment, money
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import Agreement, AgreementPreview, AgreementUse, Conversion, Event, Merchant, RateCycle, RateEdge, Rates
@@ -167,7 +167,7 @@ class Shown:
     def initiators(self) -> str:
         """Who may start a movement, by name."""
         names = {"source": self.source_name, "target": self.target_name}
-        return _(", ").join(names[side] for side in self.agreement.initiators)
+        return listed(names[side] for side in self.agreement.initiators)
 
 
 def shown(visit: Visit, agreement: Agreement, names: Mapping[str, str]) -> Shown:
@@ -358,7 +358,7 @@ def _fraction(value: Any) -> str:
 
 def _sides(value: Any) -> str:
     names = {"source": _("source"), "target": _("target")}
-    return _(", ").join(names[str(side)] for side in value)
+    return listed(names[str(side)] for side in value)
 
 
 _TERMS = {
