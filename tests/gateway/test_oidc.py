@@ -35,6 +35,7 @@ def issuer() -> Iterator[str]:
     users = [
         oidc_provider_mock.User(sub="li", claims={"email": "Li@Partner.example", "email_verified": True}),
         oidc_provider_mock.User(sub="eve", claims={"email": "li@partner.example", "email_verified": False}),
+        oidc_provider_mock.User(sub="lookalike", claims={"email": "ℓi@partner.example", "email_verified": True}),
         oidc_provider_mock.User(sub="nobody", claims={"email": "nobody@partner.example", "email_verified": True}),
     ]
     with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=users) as server:
@@ -75,7 +76,10 @@ def test_a_person_with_a_verified_address_comes_in(site: Site, li: Any) -> None:
     assert site.get("/v1/network", caller=session["token"])
 
 
-@pytest.mark.parametrize(("sub", "status", "code"), [("eve", 401, "oidc_failed"), ("nobody", 403, "oidc_no_person")])
+@pytest.mark.parametrize(
+    ("sub", "status", "code"),
+    [("eve", 401, "oidc_failed"), ("nobody", 403, "oidc_no_person"), ("lookalike", 403, "oidc_no_person")],
+)
 def test_nobody_else_comes_in(site: Site, sub: str, status: int, code: str) -> None:
     site.refused("/v1/sessions/oidc", _come_back(site, sub), code, status)
 
