@@ -21,6 +21,8 @@ EVENTS: Mapping[str, Text] = {
     "agreement.superseded": lazy("Agreement replaced by a new version"),
     "agreement.termination_requested": lazy("Earlier end of an agreement signed"),
     "agreement.terminated": lazy("Agreement terminated"),
+    "agreement.expired": lazy("Agreement ended as agreed"),
+    "agreement.lapsed": lazy("Proposal not signed in time"),
     "agreement.withdrawn": lazy("Proposal withdrawn"),
     "agreement.declined": lazy("Proposal declined"),
     "agreement.failed": lazy("Agreement refused by the chain"),

@@ -9,6 +9,7 @@ from console.problems import refusals
 from console.sessions import Seat
 from console.signin.begun import go_on_with
 from console.signin.chosen_password import check_repetition, new_password, repetition
+from console.signin.codes import code_field, codes_of
 from console.visit import Anybody, Guest
 from pages.forms import Email, Form, Hidden, Secret, Text
 from pages.translations import gettext as _
@@ -41,7 +42,7 @@ class JoinAgain(Form):
 
     token = Hidden("")
     password = Secret(lazy("Password"), autocomplete="current-password", focus=True)
-    one_time_code = Text(lazy("One-time code"), required=False, autocomplete="one-time-code")
+    one_time_code = code_field()
 
 
 class Forgotten(Form):
@@ -74,7 +75,7 @@ async def accept_invitation(guest: Anybody) -> Response:
                     password=form.values["password"],
                     name=None if offer.is_known else form.values["name"],
                     language=None if offer.is_known else offer.language,
-                    one_time_code=form.values["one_time_code"] if offer.is_known else None,
+                    **(codes_of(form.values["one_time_code"]) if offer.is_known else {}),
                     address=guest.address,
                     user_agent=request.headers.get("user-agent"),
                 )

@@ -10,8 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from console.preferences import local_address
 from console.problem_texts import sentence_of
 from console.signin.begun import go_on_with
+from console.signin.codes import code_field, codes_of
 from console.visit import Anybody, Guest, Visiting
-from pages.forms import Email, Form, Hidden, Secret, Text
+from pages.forms import Email, Form, Hidden, Secret
 from pages.translations import gettext as _
 from pages.translations import lazy
 from tongdui import APIError, AuthenticationError, RateLimitedError, SecondFactorRequiredError, Session
@@ -24,12 +25,7 @@ class SignIn(Form):
 
     email = Email(lazy("Email"), autocomplete="username", focus=True)
     password = Secret(lazy("Password"), autocomplete="current-password")
-    one_time_code = Text(
-        lazy("One-time code"),
-        hint=lazy("Six digits from your authenticator app, if your account has one."),
-        required=False,
-        autocomplete="one-time-code",
-    )
+    one_time_code = code_field()
     next = Hidden("", required=False)
 
 
@@ -76,7 +72,7 @@ async def _begun(guest: Guest, form: SignIn) -> Session | None:
         return await guest.parts.client(None).sessions.create(
             email=values["email"],
             password=values["password"],
-            one_time_code=values["one_time_code"],
+            **codes_of(values["one_time_code"]),
             address=guest.address,
             user_agent=request.headers.get("user-agent"),
         )

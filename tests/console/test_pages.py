@@ -66,7 +66,8 @@ def test_a_seat_can_use_every_page_that_it_sees(
         page.wait_for_timeout(150)  # charts are drawn
         visitor.check(re.sub(r"[{}]", "", name).strip("/").replace("/", "-"))
         waiting += page.eval_on_selector_all(
-            "main a[href^='/']:not([download])", "links => links.map(one => one.getAttribute('href'))"
+            "main a[href^='/']:not([download]), .menu-panel a[href^='/']",
+            "links => links.map(one => one.getAttribute('href'))",
         )
 
 

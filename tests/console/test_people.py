@@ -278,9 +278,15 @@ def test_somebody_cares_for_its_own_account(site: Site, someone: Callable[..., P
     page.fill("#f-one_time_code", pyotp.TOTP(str(secret)).now())
     page.get_by_role("button", name="启用").click()
     expect(page.get_by_role("listitem").filter(has=page.locator("code"))).to_have_count(10)
+    codes = page.locator("li code").all_inner_texts()
     page.get_by_role("link", name="下一步").click()
     expect(page).to_have_url(site.url + "/account")
     expect(page.get_by_text("还剩 10 个恢复码。")).to_be_visible()
+    with site.http() as http:  # the phone is lost
+        sent = {"email": "own@fuel.example", "password": NEW_PASSWORD}
+        wrong = opened(http, "/sign-in").send("/sign-in", one_time_code="K7Q2M-9XD4R-T0B5N", **sent)
+        assert wrong.status == 422
+        assert opened(http, "/sign-in").send("/sign-in", one_time_code=str(codes[0]), **sent).leads_to == "/"
     me.check("account-second-factor")
     page.locator("summary", has_text="生成新的恢复码").click()
     page.locator("#renew-codes input[type=password]").fill("wrong")
