@@ -8,23 +8,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pages.formats import MICROS, count, money
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Series:
     """A line."""
 
     name: str
     values: Sequence[int]
-    shown: Callable[[int], str] = count
+    read: Callable[[int], str] = count
     """How people read a value."""
     scale: int = 1
     """How many units make one on the axis: micros make one of the currency's main unit."""
     dashed: bool = False
     step: bool = False
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The values as people read them."""
+        return [self.read(value) for value in self.values]
 
 
 def money_series(name: str, micros: Sequence[int], **more: Any) -> Series:
@@ -47,8 +53,7 @@ class Chart:
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """The table: each label with its values."""
-        columns = [[one.shown(value) for value in one.values] for one in self.series]
-        return [(label, [column[row] for column in columns]) for row, label in enumerate(self.labels)]
+        return [(label, [one.shown[row] for one in self.series]) for row, label in enumerate(self.labels)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def _drawn(series: Series) -> dict[str, Any]:
     return {
         "name": series.name,
         "values": [_pixel(value, series.scale) for value in series.values],
-        "shown": [series.shown(value) for value in series.values],
+        "shown": series.shown,
         "dashed": series.dashed,
         "step": series.step,
     }

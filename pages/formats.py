@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import cache
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.lists import format_list
-from babel.numbers import format_decimal, get_currency_symbol
+from babel.numbers import get_currency_symbol
 from markupsafe import Markup, escape
 
 from pages.presentation import presentation
@@ -20,13 +22,17 @@ MINUS = "\N{MINUS SIGN}"
 _SHOWN_OF_ID = 6
 
 
-def _locale() -> str:
-    return "zh_Hans_CN" if presentation().language == "zh" else "en_GB"
+_LOCALES = {"zh": Locale.parse("zh_Hans_CN"), "en": Locale.parse("en_GB")}
+"""Parsed once: a page shows a hundred numbers and days."""
+
+
+def _locale() -> Locale:
+    return _LOCALES[presentation().language]
 
 
 def count(number: int) -> str:
-    """A whole number with separators."""
-    text = format_decimal(abs(number), locale=_locale())
+    """A whole number with separators, which are the same in both languages."""
+    text = f"{abs(number):,}"
     return f"{MINUS}{text}" if number < 0 else text
 
 
@@ -46,10 +52,15 @@ def decimal_of(micros: int, *, least: int = 2) -> str:
 
 def money(micros: int, *, sign: bool = False, currency: str | None = None) -> Markup:
     """Money as people read it: ¥1,234.50. What is below zero is marked as such; `sign` writes a plus, too."""
-    symbol = get_currency_symbol(currency or presentation().currency, locale="zh_Hans_CN")
+    symbol = _symbol(currency or presentation().currency)
     before = MINUS if micros < 0 else "+" if sign and micros > 0 else ""
     kind = " negative" if micros < 0 else ""
     return Markup('<span class="nowrap{}">{}{}{}</span>').format(kind, before, symbol, decimal_of(abs(micros)))
+
+
+@cache
+def _symbol(currency: str) -> str:
+    return str(get_currency_symbol(currency, locale=_LOCALES["zh"]))
 
 
 def rate(numerator: int, denominator: int) -> str:
