@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from console.by_hand import own_programs
 from console.listing import complete
+from console.merchants import all_programs, merchant_names
 from console.naming import reference_of
 from console.visit import Visit
 from pages.clock import now
 from pages.translations import gettext as _
 from tongdui import Agreement, Exchange, Program, Redeem, Spend
-
-_SIDES = ("source_merchant", "target_merchant", "source_program", "target_program")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,18 @@ class Offer:
 
 async def offers_of(visit: Visit) -> list[Offer]:
     """The keys of the person's till."""
-    programs, agreements = await asyncio.gather(
+    own, programs, names, agreements = await asyncio.gather(
         own_programs(visit),
-        complete(visit.client.agreements.list(state="active", page_size=200, expand=_SIDES)),
+        all_programs(visit),
+        merchant_names(visit),
+        complete(visit.client.agreements.list(state="active", page_size=200)),
     )
+    names |= {program.code: program.name for program in programs}
     at = now()
     usable = [agreement for agreement in agreements if agreement.is_usable_at(at)]
-    offers = (_offer(agreement, visit.merchant) for agreement in usable)
+    offers = (_offer(agreement, visit.merchant, names) for agreement in usable)
     return [
-        *_redemptions(programs),
+        *_redemptions(own),
         *sorted(filter(None, offers), key=lambda offer: (offer.kind != "spend", offer.program)),
     ]
 
@@ -85,23 +87,20 @@ def _redemptions(programs: Sequence[Program]) -> list[Offer]:
     return [Offer(f"redeem:{one.code}", "redeem", one.code, one.name) for one in programs]
 
 
-def _offer(agreement: Agreement, merchant: str) -> Offer | None:
-    """The key for an agreement; None if this till cannot start it."""
+def _offer(agreement: Agreement, merchant: str, names: Mapping[str, str]) -> Offer | None:
+    """The key for an agreement; None if this till cannot start it. `names` are those of merchants, and of programs by code."""
     takes = agreement.target_merchant == merchant and "target" in agreement.initiators
     gives = agreement.source_merchant == merchant and "source" in agreement.initiators
     is_exchange = agreement.kind == "exchange"
     if not takes and not (gives and is_exchange):
         return None
-    around = agreement.expanded
-    program = around.source_program if around else None
-    partner = around and (around.source_merchant if takes else around.target_merchant)
     return Offer(
         id=f"{'exchange' if is_exchange else 'spend'}:{agreement.id}",
         kind="exchange" if is_exchange else "spend",
         program=agreement.source_program,
-        name=program.name if program else agreement.source_program,
+        name=names.get(agreement.source_program, agreement.source_program),
         target=agreement.target_program,
-        partner=partner.name if partner else None,
+        partner=names.get(agreement.source_merchant if takes else agreement.target_merchant),
         by_code=takes,
         agreement=agreement.id,
         most=agreement.max_points,
