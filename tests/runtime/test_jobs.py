@@ -184,6 +184,7 @@ _QUICK = {
     "members.merge",
     "members.merge_late",
     "liquidity.alert",
+    "agreements.expire",
     "reconciliation.watch",
 }
 

@@ -646,6 +646,7 @@ def upgrade() -> None:
         sa.Column("terminates_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("superseded_by", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("is_end_told", sa.Boolean(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_merchant"], ["merchants.number"], name=op.f("agreements_source_merchant_fkey")

@@ -52,6 +52,10 @@ class AgreementDirectory:
         found = self.usable(_sides_of(agreement), at)
         return None if found is None or found.id == agreement.id else found
 
+    def all(self) -> Collection[Agreement]:
+        """All of them."""
+        return self._by_id.values()
+
     def proposed(self) -> list[Agreement]:
         """Those that not both have signed."""
         return [agreement for agreement in self._by_id.values() if agreement.state is AgreementState.PROPOSED]

@@ -92,6 +92,8 @@ class Agreement(Base):
     """Number of the agreement that has taken its place on the chain."""
     reason: Mapped[str | None] = mapped_column(default=None)
     """Why the contract refused to register it, or else to terminate it."""
+    is_end_told: Mapped[bool] = mapped_column(default=False)
+    """Whether the merchants were told that its time, or the time for signing it, is over."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
     @property

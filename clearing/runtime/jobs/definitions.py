@@ -33,8 +33,10 @@ from clearing.oversight.reconciliation.service import CannotReconcile, Report, r
 from clearing.oversight.reconciliation.watch import watches
 from clearing.oversight.statements.models import Statement
 from clearing.oversight.statements.service import StatementService
+from clearing.parties.agreements.expiry import any_over, tell_of_expired
 from clearing.parties.codes.repository import MemberCodeRepository, PresenterTriesRepository
 from clearing.parties.members.repository import LinkCodeRepository
+from clearing.parties.names import Names
 from clearing.parties.staff.invitation_repository import InvitationRepository
 from clearing.parties.staff.password_reset_repository import PasswordResetRepository
 from clearing.parties.staff.session_repository import StaffSessionRepository
@@ -136,6 +138,15 @@ def alert_liquidity() -> int:
         if not LiquidityService(session, context().thresholds).crossings():
             return 0
     return transact(context().database, lambda session: LiquidityService(session, context().thresholds).alert())
+
+
+@shared_task(name="agreements.expire", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def tell_of_expired_agreements() -> int:
+    """Notifies merchants of agreements and proposals whose time is over."""
+    with context().database.reading() as session:
+        if not any_over(session):
+            return 0
+    return transact(context().database, lambda session: tell_of_expired(session, Names(session)))
 
 
 @a_round("statements.make")

@@ -91,6 +91,8 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "agreement.terminated": EventKind("One side has ended the agreement.", AgreementView),
     "agreement.withdrawn": EventKind("The proposer has taken the terms back.", AgreementView),
     "agreement.declined": EventKind("The other side does not want the terms.", AgreementView),
+    "agreement.lapsed": EventKind("The terms were not signed in time.", AgreementView),
+    "agreement.expired": EventKind("The time for which an agreement was signed is over.", AgreementView),
     "member.registered": EventKind("You know a member from now on.", _NOTHING),
     "member.link_code_created": EventKind("A link code was made for a member.", _NOTHING),
     "member.claimed": EventKind("You know a member from now on whose points you had received.", _NOTHING),
