@@ -50,6 +50,8 @@ HAPPENED = {
     "agreement.superseded": lazy("A new version has taken its place"),
     "agreement.termination_requested": lazy("An earlier end was signed"),
     "agreement.terminated": lazy("The chain has moved its end closer"),
+    "agreement.lapsed": lazy("Not signed in time"),
+    "agreement.expired": lazy("Its time is over"),
 }
 KINDS = {"exchange": lazy("Exchange"), "acceptance": lazy("Points for goods")}
 SIDES = ("source_merchant", "target_merchant")

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -117,6 +117,36 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpNetwork]:
     yield found
     assert found.stop() == 0
     assert "Stopped." in found.log
+
+
+@pytest.fixture
+def here(network: UpNetwork, monkeypatch: pytest.MonkeyPatch) -> Iterator[UpNetwork]:
+    """The network, with this process in its directory and its settings."""
+    monkeypatch.chdir(network.directory)
+    monkeypatch.setenv("TONGDUI_ENV_FILE", str(network.directory / ".tongdui/network.env"))
+    monkeypatch.setattr(logs, "configure", lambda: None)  # it would hold on to this test's standard error
+    settings.cache_clear()
+    yield network
+    settings.cache_clear()
+
+
+Add = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def add(here: UpNetwork, capsys: pytest.CaptureFixture[str]) -> Add:
+    """`clearing merchant add` in this process: to start another one takes longer than what it does. Some tests do start one."""
+
+    def added(name: str, *arguments: str) -> dict[str, Any]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main(["merchant", "add", name, "--json", *arguments])
+        printed = capsys.readouterr()
+        assert end.value.code == 0, printed.err
+        document: dict[str, Any] = json.loads(printed.out)
+        return document
+
+    return added
 
 
 def test_the_first_operator_signs_in_with_what_is_printed_once(network: UpNetwork) -> None:
@@ -258,9 +288,9 @@ def taken_unless_it_is(port: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_webhooks_reach_a_server_on_this_machine(network: UpNetwork, host: str) -> None:
+def test_webhooks_reach_a_server_on_this_machine(network: UpNetwork, add: Add, host: str) -> None:
     code = "HOOK" + host[-1].upper()
-    added = network.add(f"Hooked {host}", "--managed-key", "--program", code)
+    added = add(f"Hooked {host}", "--managed-key", "--program", code)
     arrived = threading.Event()
     received: list[tuple[bytes, dict[str, str]]] = []
 
@@ -291,7 +321,7 @@ def test_webhooks_reach_a_server_on_this_machine(network: UpNetwork, host: str) 
 # -------------------------------------------------------------------- merchant add
 
 
-def test_a_merchant_that_signs_for_itself_gets_everything_in_one_step(network: UpNetwork) -> None:
+def test_a_merchant_that_signs_for_itself_gets_everything_in_one_step(network: UpNetwork, add: Add) -> None:
     directory = network.directory
     (directory / "password").write_text("correct horse\r\na note\n")  # the first line counts, as in tongdui
     own = ("--new-key", "own.json", "--password-file", "password")
@@ -315,28 +345,28 @@ def test_a_merchant_that_signs_for_itself_gets_everything_in_one_step(network: U
         program = me.programs.get("OWN")
         assert (program.name, program.default_lifetime_days) == ("Own points", 730)
 
-    again = network.add(
-        "Own key", "--signer", signer.address.lower(), "--program", "OWN", "--scopes", "read,members,issue"
-    )
+    again = add("Own key", "--signer", signer.address.lower(), "--program", "OWN", "--scopes", "read,members,issue")
     assert again["merchant"]["credit_limit_micros"] == 1_000_500_000
     assert [again[part][KEY_MADE] for part in ("merchant", "program", "api_key")] == [False, False, False]
     assert again["api_key"]["secret"] is None
     assert token not in json.dumps(again)
-    more = network.add("Own key", *own[:2], "--program", "OWN", "--scopes", "read,members,issue", "--new-api-key")
+    more = add("Own key", *own[:2], "--program", "OWN", "--scopes", "read,members,issue", "--new-api-key")
     assert more["api_key"]["secret"] not in (None, token)
 
 
-def test_a_merchant_without_a_program_is_taken_on_board_too(network: UpNetwork) -> None:
-    added = network.add("Car wash", "--managed-key")
+def test_a_merchant_without_a_program_is_taken_on_board_too(add: Add) -> None:
+    added = add("Car wash", "--managed-key")
     assert added["program"] is None
     assert len(added["commands"]) == 1
-    later = network.add("Car wash", "--managed-key", "--program", "WASH")
+    later = add("Car wash", "--managed-key", "--program", "WASH")
     assert later["merchant"]["id"] == added["merchant"]["id"]
     assert (later["merchant"][KEY_MADE], later["program"][KEY_MADE]) == (False, True)
 
 
 @pytest.mark.parametrize("crash_at", range(1, 9) if IS_NIGHTLY else (1, 4, 7))
-def test_a_crash_anywhere_and_the_same_command_again_gives_one_of_everything(network: UpNetwork, crash_at: int) -> None:
+def test_a_crash_anywhere_and_the_same_command_again_gives_one_of_everything(
+    network: UpNetwork, add: Add, crash_at: int
+) -> None:
     """There are four transactions: merchant, program, deposit, API key. The process dies before or after each commit."""
     name, code = f"Crash {crash_at}", f"CRASH{crash_at}"
     wanted = (name, "--json", "--managed-key", "--program", code, "--deposit", "5")
@@ -345,8 +375,8 @@ def test_a_crash_anywhere_and_the_same_command_again_gives_one_of_everything(net
         cwd=network.directory, env=clean_environment(), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert crashed.returncode == 9, crashed.stderr
-    first = network.add(wanted[0], *wanted[2:])
-    assert network.add(wanted[0], *wanted[2:])["api_key"]["secret"] is None
+    first = add(wanted[0], *wanted[2:])
+    assert add(wanted[0], *wanted[2:])["api_key"]["secret"] is None
 
     with network.operator() as operator, network.treasury() as treasury:
         (merchant,) = [one for one in operator.merchants.list() if one.name == name]
@@ -390,21 +420,10 @@ def test_two_runs_at_once_make_one_merchant(network: UpNetwork) -> None:
         assert Counter(document[part][KEY_MADE] for document in documents) == {True: 1, False: 1}
 
 
-@pytest.fixture
-def here(network: UpNetwork, monkeypatch: pytest.MonkeyPatch) -> Iterator[UpNetwork]:
-    """The network, with this process in its directory and its settings."""
-    monkeypatch.chdir(network.directory)
-    monkeypatch.setenv("TONGDUI_ENV_FILE", str(network.directory / ".tongdui/network.env"))
-    monkeypatch.setattr(logs, "configure", lambda: None)  # it would hold on to this test's standard error
-    settings.cache_clear()
-    yield network
-    settings.cache_clear()
-
-
-def test_what_cannot_be_is_refused_in_words(here: UpNetwork, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_is_refused_in_words(here: UpNetwork, add: Add, capsys: pytest.CaptureFixture[str]) -> None:
     network = here
     Path("no-text").write_bytes(b"\xff\xfe")
-    network.add("Taken", "--managed-key", "--program", "TAKEN", "--lifetime-days", "365", "--credit-limit", "7")
+    add("Taken", "--managed-key", "--program", "TAKEN", "--lifetime-days", "365", "--credit-limit", "7")
     for arguments, sentence in (
         (
             ("Other", "--managed-key", "--program", "TAKEN"),
@@ -452,7 +471,9 @@ def test_a_network_that_is_not_running_is_named(tmp_path: Path, network: UpNetwo
     assert "TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:" in stopped.refused("Late", "--managed-key")
 
 
-def test_a_chain_that_does_not_confirm_is_waited_for_and_the_command_goes_on_later(network: UpNetwork) -> None:
+def test_a_chain_that_does_not_confirm_is_waited_for_and_the_command_goes_on_later(
+    network: UpNetwork, add: Add
+) -> None:
     projector = network.child("projector")
     os.kill(projector, signal.SIGSTOP)
     try:
@@ -461,5 +482,5 @@ def test_a_chain_that_does_not_confirm_is_waited_for_and_the_command_goes_on_lat
         assert "run the same command again" in said
     finally:
         os.kill(projector, signal.SIGCONT)
-    added = network.add("Patient", "--managed-key", "--program", "PATIENT")
+    added = add("Patient", "--managed-key", "--program", "PATIENT")
     assert (added["merchant"][KEY_MADE], added["program"][KEY_MADE]) == (False, True)

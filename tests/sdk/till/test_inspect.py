@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.nightly import by_day
 from tongdui._errors import TillError
 from tongdui.till._inspect import Inspection, inspect_till
 from tongdui.till._mapping import TillMapping
@@ -790,7 +791,9 @@ def test_control_characters_reach_neither_mapping_nor_findings(tmp_path: Path) -
     assert all(map(str.isprintable, inspection.findings))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=by_day(30, at_night=600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_odd_content_is_inspected_or_refused_in_words(tmp_path: Path, data: st.DataObject) -> None:
     content = data.draw(st.sampled_from([ENGLISH.encode(), CHINESE.encode("gb18030"), CHINESE.encode("utf-16")]))
