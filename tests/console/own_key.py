@@ -11,17 +11,21 @@ import httpx
 from eth_account import Account
 
 from clearing.kit.database import Database
-from console.visit import LANGUAGE_COOKIE
+from console.sessions import session_of
+from console.visit import LANGUAGE_COOKIE, form_secret
 from pages import csrf
 from tests.console.site import Merchant, Site, signed_in
+from tongdui import Client
 
 
 def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any = None) -> httpx.Response:
     """What the console answers to a form that somebody on a seat (or with a token) has sent."""
     token = site.seats.get(seat, seat)
+    with Client(site.network.url, token) as client:
+        secret = form_secret(token, session_of(token, client.sessions.current()).seat)
     with site.http(token) as http:
         http.cookies.set(LANGUAGE_COOKIE, "en")
-        return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: csrf.token_for(token)})
+        return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: csrf.token_for(secret)})
 
 
 @dataclass(frozen=True, slots=True)
