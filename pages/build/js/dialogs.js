@@ -8,7 +8,9 @@ document.addEventListener("click", (event) => {
     return;
   }
   const dialog = event.target.closest("dialog");
-  if (dialog && (event.target === dialog || event.target.closest("[data-closes]"))) dialog.close();
+  if (!dialog || (event.target !== dialog && !event.target.closest("[data-closes]"))) return;
+  event.preventDefault(); // or a browser that knows commands closes it once more
+  dialog.close();
 });
 
 // A menu closes when something else is clicked, and on Escape.
