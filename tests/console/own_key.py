@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
 from eth_account import Account
 
 from clearing.kit.database import Database
-from console.sessions import session_of
-from console.visit import LANGUAGE_COOKIE, form_secret
+from console.sessions import SessionCookie
+from console.settings import Settings
+from console.visit import LANGUAGE_COOKIE
 from pages import csrf
 from tests.console.site import Merchant, Site, signed_in
-from tongdui import Client
 
 
 def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any = None) -> httpx.Response:
     """What the console answers to a form that somebody on a seat (or with a token) has sent."""
     token = site.seats.get(seat, seat)
-    with Client(site.network.url, token) as client:
-        secret = form_secret(token, session_of(token, client.sessions.current()).seat)
     with site.http(token) as http:
         http.cookies.set(LANGUAGE_COOKIE, "en")
-        return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: csrf.token_for(secret)})
+        return http.post(path, data=dict(form), files=files, headers={csrf.HEADER: token_of(site.url, token)})
+
+
+@cache
+def token_of(url: str, session: str) -> str:
+    """The token of this session's forms: that of a page, because it knows for which seat it was shown."""
+    with httpx.Client(base_url=url, cookies={SessionCookie(Settings()).name: session}, timeout=60) as http:
+        found = re.search(rf'name="{csrf.FIELD}" value="([^"]+)"', http.get("/account").raise_for_status().text)
+    assert found is not None
+    return found[1]
 
 
 @dataclass(frozen=True, slots=True)
