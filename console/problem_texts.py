@@ -68,7 +68,7 @@ SENTENCES = {
     "merge_changed": lazy("This is not the transfer that is due."),
     "merge_ended": lazy("The merge has begun or was cancelled."),
     "method_not_allowed": lazy("The path does not take this method."),
-    "no_mail": lazy("The network sends no mail."),
+    "no_mail": lazy("The network sends no mail: the operator gives you a new password."),
     "no_password": lazy("The person has no password here."),
     "no_program": lazy("You have no program."),
     "no_seat": lazy("The person has no seat any more."),

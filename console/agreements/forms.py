@@ -41,7 +41,10 @@ class Terms(Form):
     unit_price_micros = Money(
         lazy("Price of a point"),
         least=0,
-        hint=lazy("What the source merchant pays the target merchant for each point."),
+        hint=lazy(
+            "What the source merchant pays the target merchant: for each point that the member gets or, where points pay for "
+            "goods, for each point that is spent."
+        ),
     )
     fee_bps = BasisPoints(
         lazy("Fee of the operator"), hint=lazy("A share of the price, paid by the source merchant on top.")

@@ -78,6 +78,6 @@ class Erase(Form):
     def check(self) -> None:
         """It must be this member's number, and the second question must have been answered."""
         if self.values["name"] not in self.expected:
-            self.refuse("name", _("This is not the number of this member: %(name)s.") % {"name": self.expected[0]})
+            self.refuse("name", _("Type %(name)s, the number of this member.") % {"name": self.expected[0]})
         elif not self.values["sure"]:
             self.refuse(None, _("Answer the second question, too: nothing was erased."))

@@ -81,7 +81,7 @@ async def _show(visit: Visit, reference: str, form: Form) -> Response:
         merge=merge,
         ending=ending,
         staying=staying,
-        ending_name=shown_name(ending) if ending else merge.member,
+        ending_name=shown_name(ending) if ending and merge.state == "proposed" else merge.member,
         staying_name=shown_name(staying) if staying else merge.into,
         form=form,
         may_decide=may(visit, NUMBER_MEMBERS) and visit.seat.merchant == merge.merchant,

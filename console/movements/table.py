@@ -49,7 +49,7 @@ def _columns() -> list[_Column]:
         (_("Points"), lambda one: one.entry.points if one.entry else one.points),
         (_("Other program"), other_program_of),
         (_("Its points"), lambda one: one.entry.out if one.entry and one.entry.out else None),
-        (_("Settled"), lambda one: _money(one.entry.settled_micros) if one.entry else None),
+        (_("Settled amount"), lambda one: _money(one.entry.settled_micros) if one.entry else None),
         (_("Fee"), lambda one: _money(one.entry.fee_micros) if one.entry else None),
         (_("Reference"), lambda one: one.reference),
         (_("Expiry"), lambda one: one.expires_on.isoformat() if one.expires_on else None),

@@ -31,6 +31,7 @@ SOURCES = {
 """Events by what they are about."""
 
 _TYPE = re.compile(r"[a-z][a-z_]*\.([a-z][a-z_]*|\*)", re.ASCII)
+_URL = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,，、;；]+")
 
 
@@ -55,7 +56,9 @@ class Endpoint(Form):
     description = Text(lazy("What it is for"), required=False)
 
     def check(self) -> None:
-        """Every single type looks like one."""
+        """The address is one, and every single type looks like one."""
+        if "url" in self.values and not _URL.match(self.values["url"]):
+            self.refuse("url", _("Write a whole address that begins with https://"))
         for one in self._further:
             if not _TYPE.fullmatch(one):
                 self.refuse("further", _("%(text)s is no type of events, such as order.settled.") % {"text": one})

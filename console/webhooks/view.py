@@ -9,7 +9,7 @@ from console.webhooks.forms import SOURCES
 from pages.translations import gettext as _
 from pages.translations import lazy
 
-STATES = {"pending": lazy("On its way"), "delivered": lazy("Delivered"), "failed": lazy("Given up")}
+STATES = {"pending": lazy("Waits to be delivered"), "delivered": lazy("Delivered"), "failed": lazy("Given up")}
 TONES = {"pending": "info", "delivered": "good", "failed": "bad"}
 
 

@@ -70,7 +70,7 @@ def test_nobody_learns_who_has_an_account(site: Site) -> None:
         for email in ("nobody@network.example", "auditor.two@network.example"):
             asked = opened(http, "/forgotten-password").send("/forgotten-password", email=email)
             assert asked.status == 422
-            assert "The network sends no mail." in asked.text or "不发送邮件" in asked.text
+            assert "The network sends no mail: the operator gives you a new password." in asked.text
         wrong = opened(http, "/new-password?token=tdr_0_0").send("/new-password", password=PASSWORD, again=PASSWORD)
         assert wrong.status in (404, 409, 422)
         assert opened(http, "/password").leads_to.startswith("/sign-in")

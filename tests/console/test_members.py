@@ -167,7 +167,7 @@ def test_nobody_is_erased_by_half_an_answer(site: Site) -> None:
         assert station.members.get(member.id)
         done = kept.send(path, name="HALF-1", sure="yes", forfeit_points="on")
         again = kept.send(path, name="HALF-1", sure="yes", forfeit_points="on")
-    assert wrong.error("name") == "This is not the number of this member: HALF-1."
+    assert wrong.error("name") == "Type HALF-1, the number of this member."
     assert "Answer the second question, too: nothing was erased." in unsure.text
     assert kept.error("forfeit_points") == "The member still has points."
     assert done.leads_to == again.leads_to == "/members"
