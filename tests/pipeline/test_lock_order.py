@@ -211,6 +211,7 @@ def test_every_transaction_locks_tables_in_the_agreed_order(network: Harness) ->
         network.reverse(2, exchanged, 10)
         before = network.client.call("evm_snapshot")
         network.settle()
+        network.acceptor()
         network.client.call("evm_revert", before)
         network.settle()
         network.reverse(1, issued, 5)
@@ -222,6 +223,7 @@ def test_every_transaction_locks_tables_in_the_agreed_order(network: Harness) ->
         go_round(network)
         erase(network, one)
     assert {("merchants", "accounts"), ("accounts", "positions"), ("orders", "accounts")} <= seen
+    assert {("transactions", "merchants"), ("transactions", "agreements")} <= seen
     network.check()
 
 
