@@ -40,7 +40,7 @@ from clearing.pipeline.registry_events import (
     lock_registrations,
     merchants_paid,
 )
-from clearing.pipeline.submission import REVERTED, settle_transactions
+from clearing.pipeline.submission import REVERTED, requeue_reverted, settle_transactions
 from tongdui import receipts
 from tongdui.encoding import ZERO_WORD, keccak256
 from tongdui.orders import Reason
@@ -74,11 +74,12 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     session.add(
         Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp, day=day)
     )
-    failed_calls = settle_transactions(session, block.receipts)
+    failed_calls, reverted = settle_transactions(session, block.receipts)
     content = sort_logs(block)
     for quarantined in content.quarantined:
         quarantine_event(session, quarantined)
     registered = _apply_registrations(session, block.number, day, content.rare)
+    requeue_reverted(session, reverted)
     gas = {receipt.tx_hash: receipt.gas_used for receipt in block.receipts}
     for event, tx_hash in content.batches:
         session.add(_batch(event, tx_hash, gas[tx_hash], block.number))

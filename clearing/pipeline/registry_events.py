@@ -102,9 +102,11 @@ def merchants_paid(events: Iterable[RareEvent]) -> set[int]:
 
 
 def by_table(events: Iterable[E], event_of: Callable[[E], RareEvent]) -> list[E]:
-    """The events table by table, each table's in their own order: a table's version is locked with its first change."""
-    tables = list(_REGISTRATIONS)
-    return sorted(events, key=lambda one: tables.index(name) if (name := event_of(one).name) in tables else len(tables))
+    """The events table by table: a table's version is locked with its first change.
+
+    Those of one table stay as they came, oldest first or newest first: a later one may change what an earlier one has registered.
+    """
+    return sorted(events, key=lambda one: _TABLES.get(event_of(one).name, len(_TABLES)))
 
 
 def lock_registrations(session: Session, events: Iterable[RareEvent]) -> None:
@@ -329,7 +331,17 @@ _REGISTRATIONS = {
     "AgreementRegistered": Handler(_agreement_registered, _agreement_unregistered),
     "AgreementEnds": Handler(_agreement_ends, _agreement_end_reverted),
 }
-"""Table by table, in the order in which an onboarding fills them."""
+
+_TABLES = {
+    "MerchantRegistered": 0,
+    "MerchantStatusChanged": 0,
+    "SignerChanged": 1,
+    "ProgramRegistered": 2,
+    "ProgramPauseChanged": 2,
+    "AgreementRegistered": 3,
+    "AgreementEnds": 3,
+}
+"""Which table each one changes: the tables in the order in which everybody locks them, and in which an onboarding fills them."""
 
 _POSITIONS = {
     "MerchantRegistered": Handler(_limit_granted, _limit_withdrawn),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy.orm import Session
@@ -22,15 +23,20 @@ log = structlog.get_logger(__name__)
 REVERTED = "the contract reverted it"
 
 
-def settle_transactions(session: Session, receipts: Iterable[Receipt]) -> Sequence[Call]:
-    """Marks our transactions of a block, settles their calls, and requeues what was in the reverted ones. Returns the calls about
-    money that failed for good: the caller fails them after the block's entries, because they change positions."""
+class LeftToDo(NamedTuple):
+    """What the caller does when it comes to it: rows are locked in one order."""
+
+    failed_calls: Sequence[Call]
+    """Calls about money that failed for good. They change positions, so they are failed after the block's entries."""
+    reverted: Sequence[Mined]
+    """Transactions to give to `requeue_reverted`, after the block's registrations."""
+
+
+def settle_transactions(session: Session, receipts: Iterable[Receipt]) -> LeftToDo:
+    """Marks our transactions of a block and settles their calls."""
     transactions = TransactionRepository(session).mark_mined(receipts)
     failed = _settle_calls(session, {mined.id: mined.receipt for mined in transactions if mined.orders == 0})
-    for mined in transactions:
-        if not mined.receipt.succeeded:
-            _requeue_reverted(session, mined)
-    return failed
+    return LeftToDo(failed, [mined for mined in transactions if not mined.receipt.succeeded])
 
 
 def _settle_calls(session: Session, receipts: Mapping[int, Receipt]) -> Sequence[Call]:
@@ -52,11 +58,12 @@ def _settle_calls(session: Session, receipts: Mapping[int, Receipt]) -> Sequence
     return about_money
 
 
-def _requeue_reverted(session: Session, mined: Mined) -> None:
+def requeue_reverted(session: Session, reverted: Iterable[Mined]) -> None:
     """A batch reverts as a whole only for want of gas or while the network is paused, so its orders go into another one."""
-    metrics.BATCHES.labels("reverted").inc()
-    log.error("transaction reverted", hash=hex_of(mined.receipt.tx_hash), gas_used=mined.receipt.gas_used)
-    OrderProgressRepository(session).requeue(mined.id)
+    for mined in reverted:
+        metrics.BATCHES.labels("reverted").inc()
+        log.error("transaction reverted", hash=hex_of(mined.receipt.tx_hash), gas_used=mined.receipt.gas_used)
+        OrderProgressRepository(session).requeue(mined.id)
 
 
 def abandon_transaction(session: Session, transaction: Transaction) -> None:

@@ -45,11 +45,13 @@ HAPPENED = {
     "agreement.signed": lazy("Signed"),
     "agreement.accepted": lazy("Both sides have signed"),
     "agreement.active": lazy("In force: the chain has it"),
+    "agreement.failed": lazy("The chain has refused it"),
     "agreement.declined": lazy("Declined"),
     "agreement.withdrawn": lazy("Withdrawn"),
     "agreement.superseded": lazy("A new version has taken its place"),
     "agreement.termination_requested": lazy("An earlier end was signed"),
     "agreement.terminated": lazy("The chain has moved its end closer"),
+    "agreement.termination_failed": lazy("The chain has refused the earlier end"),
     "agreement.lapsed": lazy("Not signed in time"),
     "agreement.expired": lazy("Its time is over"),
 }

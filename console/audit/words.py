@@ -21,6 +21,7 @@ EVENTS: Mapping[str, Text] = {
     "agreement.superseded": lazy("Agreement replaced by a new version"),
     "agreement.termination_requested": lazy("Earlier end of an agreement signed"),
     "agreement.terminated": lazy("Agreement terminated"),
+    "agreement.termination_failed": lazy("Earlier end of an agreement refused by the chain"),
     "agreement.expired": lazy("Agreement ended as agreed"),
     "agreement.lapsed": lazy("Proposal not signed in time"),
     "agreement.withdrawn": lazy("Proposal withdrawn"),

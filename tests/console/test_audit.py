@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from markupsafe import Markup
 
 from clearing.kit.events.types import is_audited
+from console.agreements.view import HAPPENED
 from console.audit.changes import changes_of
 from console.audit.values import Values, actor_name, subject_name
 from console.audit.words import EVENTS, event_name, field_name
-from gateway.api.events.catalogue import EVENT_TYPES
 from pages.presentation import Presentation, present
 from pages.translations import load_catalogues
 from tests.console.site import ROOT, Site
+from tests.support.recorded_events import recorded_types
 from tongdui import AuditEntry
 
 MERCHANT = "mer_" + "0" * 26
@@ -26,26 +25,14 @@ KEY = "key_" + "0" * 26
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+", re.ASCII)
 
 
-def recorded() -> Iterator[str]:
-    """Types of events that somebody writes out where an event is recorded."""
-    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "clearing").rglob("*.py"))
-    for text in texts:
-        for node in ast.walk(ast.parse(text)) if "record(" in text else ():
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr.endswith("record")
-            ):
-                for part in ast.walk(node.args[0]) if node.args else ():
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str) and _TYPE.fullmatch(part.value):
-                        yield part.value
-
-
 def test_every_event_that_can_be_in_the_log_has_words() -> None:
-    written_out = set(recorded())
-    assert {"staff.signed_in", "sequencing.paused", "api_key.revoked"} <= written_out, "the search finds them"
-    known = {one for one in (*EVENT_TYPES, *written_out) if is_audited(one, "staff:stf_1")}
+    known = {one for one in recorded_types() if is_audited(one, "staff:stf_1")}
+    assert {"staff.signed_in", "sequencing.paused", "api_key.revoked"} <= known, "the search finds them"
     assert known - set(EVENTS) == set()
+
+
+def test_every_event_of_an_agreement_has_words_on_its_page() -> None:
+    assert {one for one in recorded_types() if one.startswith("agreement.")} == set(HAPPENED)
 
 
 def test_what_the_network_of_these_tests_has_recorded_has_words(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,12 +14,15 @@ from clearing.kit.ids import new_id
 from clearing.parties.agreements.expiry import any_over, tell_of_expired
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.names import Names
+from clearing.runtime.jobs import definitions
+from clearing.runtime.jobs.context import Context
+from scripts.bench.plans import statements
 from tests.support.chainless import ChainlessNetwork
 from tests.support.harness import TERMS
 
 
-def agreement(network: ChainlessNetwork, state: AgreementState, *, ends_at: int, accept_by: int = 0) -> str:
-    terms = replace(TERMS, document=secrets.token_bytes(32), valid_until=ends_at + 1_000, accept_by=accept_by)
+def agreement(network: ChainlessNetwork, state: AgreementState, *, ends_at: int, **changes: Any) -> str:
+    terms = replace(TERMS, document=secrets.token_bytes(32), valid_until=ends_at + 1_000, **changes)
     number = None if state is AgreementState.PROPOSED else secrets.randbelow(10**6) + 10
     stored = Agreement(
         id=new_id("agr"), number=number, state=state, digest=secrets.token_bytes(32), ends_at=ends_at, **asdict(terms)
@@ -36,7 +40,7 @@ def told(network: ChainlessNetwork) -> list[tuple[str, str, int | None]]:
 
 def tell(network: ChainlessNetwork) -> int:
     with network.database.session.begin() as session:
-        return tell_of_expired(session, Names(session))
+        return tell_of_expired(session, Names(session), 100)
 
 
 def test_both_merchants_are_told_once_of_what_is_over(chainless: ChainlessNetwork) -> None:
@@ -58,7 +62,7 @@ def test_both_merchants_are_told_once_of_what_is_over(chainless: ChainlessNetwor
 @pytest.mark.parametrize(
     ("state", "left", "accept_by"),
     [
-        (AgreementState.ACTIVE, 1, 0),  # its time is not over
+        (AgreementState.ACTIVE, 60, 0),  # its time is not over
         (AgreementState.SUPERSEDED, 0, 0),  # its end was told with its successor
         (AgreementState.TERMINATED, 0, 0),
         (AgreementState.PROPOSED, 0, 0),  # terms without a deadline
@@ -74,3 +78,34 @@ def test_nobody_is_told_of_anything_else(
     with chainless.database.reading() as session:
         assert not any_over(session)
     assert (tell(chainless), told(chainless)) == (0, [])
+
+
+def test_that_many_end_together_does_not_read_all_agreements_for_each(chainless: ChainlessNetwork) -> None:
+    """What each has superseded is named, and names are looked up anew after an agreement was changed."""
+    now = chainless.database.clock.unix()
+    tell(chainless)
+
+    def reads_of_all(ended: int) -> int:
+        for _ in range(ended):
+            agreement(chainless, AgreementState.ACTIVE, ends_at=now, supersedes=1)
+        with statements(chainless.database) as sent:
+            assert tell(chainless) == ended
+        return sum("FROM agreements" in statement and "WHERE" not in statement for statement, _ in sent)
+
+    assert reads_of_all(1) == reads_of_all(6) > 0
+
+
+def test_the_job_tells_of_some_in_each_transaction_until_all_are_told(
+    chainless: ChainlessNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = chainless.database.clock.unix()
+    expired = [agreement(chainless, AgreementState.ACTIVE, ends_at=now) for _ in range(5)]
+    shared = Context.of(chainless.settings)
+    monkeypatch.setattr(definitions, "context", lambda: shared)
+    monkeypatch.setattr(definitions, "_AGREEMENTS_PER_TRANSACTION", 2)
+    with statements(shared.database) as sent:
+        assert definitions.tell_of_expired_agreements() == 5
+    assert sum(statement.startswith("INSERT INTO events") for statement, _ in sent) >= 3
+    assert definitions.tell_of_expired_agreements() == 0
+    assert sorted(subject for _, subject, _ in told(chainless)) == sorted(expired * 2)
+    shared.close()

@@ -74,6 +74,12 @@ def mine_together(network: Harness, act: Callable[[], object]) -> None:
     network.client.call("evm_setAutomine", True)
 
 
+def call_operator(network: Harness, function: str) -> None:
+    with network.database.session.begin() as session:
+        request_call(session, "operator", function, [], "")
+    network.settle()
+
+
 def send_all(network: Harness) -> None:
     network.sequencer.sign_batch()
     network.sequencer.sign_calls()
@@ -211,10 +217,17 @@ def test_every_transaction_locks_tables_in_the_agreed_order(network: Harness) ->
         network.reverse(2, exchanged, 10)
         before = network.client.call("evm_snapshot")
         network.settle()
+        network.acceptor()
         network.client.call("evm_revert", before)
         network.settle()
         network.reverse(1, issued, 5)
         network.settle()
+        call_operator(network, "pause")
+        network.issue(one, 1)
+        network.agree(3)
+        mine_together(network, lambda: send_all(network))  # the batch is reverted, the agreement registered
+        network.projector.step()
+        call_operator(network, "unpause")
         hold_by_code(network, code_of(network, one))
         merge(network, other, one)
         go_round(network)
@@ -222,6 +235,7 @@ def test_every_transaction_locks_tables_in_the_agreed_order(network: Harness) ->
         go_round(network)
         erase(network, one)
     assert {("merchants", "accounts"), ("accounts", "positions"), ("orders", "accounts")} <= seen
+    assert {("transactions", "merchants"), ("transactions", "agreements")} <= seen
     network.check()
 
 

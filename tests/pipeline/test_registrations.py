@@ -15,6 +15,7 @@ from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
 from scripts.dev.services import Anvil
+from tests.pipeline.test_lock_order import mine_together, send_all
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, text_word
 
@@ -100,6 +101,36 @@ def test_the_daily_cap_is_checked_when_an_order_is_accepted(lone_harness: Harnes
     last = harness.exchange(member, 60)
     harness.settle()
     assert harness.order(last).state is OrderState.SETTLED
+    harness.check()
+
+
+def test_what_a_block_has_registered_and_changed_again_is_taken_back_as_before_it(
+    lone_harness: Harness, own_chain: Anvil
+) -> None:
+    """Each table's events are undone newest first: an older undo would put back what a later one has taken away."""
+    harness = lone_harness
+    _register_merchant(harness, 3, "new", "0x" + "33" * 20)
+    suspended = 2
+    with harness.database.session.begin() as session:
+        session.add(Program(number=3, id=new_id("prg"), merchant_number=3, code="NEW", name="New"))
+        request_call(session, "operator", "registerProgram", [3, 3, hex_of(text_word("NEW")), hex_of(bytes(32))], "")
+        request_call(session, "operator", "setProgramPaused", [3, True], "")
+        request_call(session, "operator", "setMerchantStatus", [3, suspended], "")
+    agreements = [harness.agree(2), harness.agree(3, supersedes=2)]
+
+    def states() -> list[str]:
+        with harness.database.reading() as session:
+            parties = (session.get_one(Merchant, 3).status, session.get_one(Program, 3).status)
+            return [*parties, *(session.get_one(Agreement, agreement).state for agreement in agreements)]
+
+    mine_together(harness, lambda: send_all(harness))
+    harness.projector.step()
+    assert states() == ["suspended", "paused", "superseded", "active"]
+    own_chain.rpc("anvil_reorg", 1, [])
+    harness.projector.step()  # takes the block back, and reads no other yet
+    assert states() == ["pending", "pending", "accepted", "accepted"]
+    harness.settle()
+    assert states() == ["suspended", "paused", "superseded", "active"]
     harness.check()
 
 

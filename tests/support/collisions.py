@@ -19,7 +19,7 @@ _PATIENCE = 30.0
 """Seconds. Only a test that fails waits so long."""
 
 ORDER = (
-    *("merges", "member_codes", "merchants", "signer_keys", "programs", "agreements", "transactions", "orders"),
+    *("transactions", "merges", "member_codes", "merchants", "signer_keys", "programs", "agreements", "orders"),
     *("accounts", "positions", "agreement_uses", "members", "instructions", "bank_movements"),
 )
 """The tables of which transactions lock rows, as docs/decisions/0043-one-order-of-locks.md lists them."""

@@ -19,24 +19,25 @@ def any_over(session: Session) -> bool:
     return bool(_over(session))
 
 
-def tell_of_expired(session: Session, names: Naming) -> int:
+def tell_of_expired(session: Session, names: Naming, limit: int) -> int:
     """Records `agreement.expired` for each active agreement that has come to its end, and `agreement.lapsed` for each proposal that
-    was not signed in time; how many."""
-    agreements, at = AgreementRepository(session), clock_of(session).unix()
-    told = 0
-    for agreement_id in _over(session):
-        agreement = agreements.lock(agreement_id)
-        if agreement is None or (action := _news_of(agreement, at)) is None:
-            continue  # somebody has ended it in another way since, or told of it
+    was not signed in time, for at most `limit` of them; how many."""
+    at = clock_of(session).unix()
+    ended = [
+        (action, agreement)
+        for agreement in AgreementRepository(session).lock_by_ids(_over(session)[:limit])
+        if (action := _news_of(agreement, at)) is not None  # nobody has ended it in another way since, or told of it
+    ]
+    for _, agreement in ended:
         agreement.is_end_told = True
-        session.flush()
+    session.flush()  # all at once: names are looked up anew after each change
+    for action, agreement in ended:
         record_agreement(session, names, action, agreement, ACTOR)
-        told += 1
-    return told
+    return len(ended)
 
 
 def _over(session: Session) -> list[str]:
-    """In the order in which agreements are locked."""
+    """The same agreements first whoever looks."""
     at = clock_of(session).unix()
     return sorted(agreement.id for agreement in agreements_in(session).all() if _news_of(agreement, at) is not None)
 

@@ -92,6 +92,11 @@ class AgreementRepository:
         """The agreement with this id, locked until the transaction ends."""
         return self._session.get(Agreement, id, with_for_update=True, populate_existing=True)
 
+    def lock_by_ids(self, ids: Collection[str]) -> Sequence[Agreement]:
+        """The agreements with these ids, locked in their order until the transaction ends."""
+        query = select(Agreement).where(in_list(self._session, Agreement.id, ids)).order_by(Agreement.id)
+        return self._session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+
     def lock_all(self, numbers: Collection[int], digests: Collection[bytes]) -> None:
         """Locks the agreements with these numbers, and those with exactly these terms, until the transaction ends."""
         mine = or_(Agreement.number.in_(numbers), Agreement.digest.in_(digests))

@@ -194,7 +194,7 @@ class Colleague(NamedTuple):
     seat: Seat
     person: Person
     last_seen_at: datetime | None = None
-    """When somebody last sat on it, within about five minutes; None if that is longer ago than sessions are kept."""
+    """When somebody last sat on it, within about half a minute; None if that is longer ago than sessions are kept."""
 
 
 class Occupied(NamedTuple):

@@ -57,6 +57,7 @@ _DELIVERY_SECONDS = 10.0
 _MAIL_SECONDS = 600
 """A server for mails may take its time with each of the mails that were claimed together."""
 _HOLDS_PER_TRANSACTION = 500
+_AGREEMENTS_PER_TRANSACTION = 200
 
 
 @shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
@@ -143,10 +144,15 @@ def alert_liquidity() -> int:
 @shared_task(name="agreements.expire", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def tell_of_expired_agreements() -> int:
     """Notifies merchants of agreements and proposals whose time is over."""
-    with context().database.reading() as session:
-        if not any_over(session):
-            return 0
-    return transact(context().database, lambda session: tell_of_expired(session, Names(session)))
+    total = 0
+    while True:
+        with context().database.reading() as session:
+            if not any_over(session):
+                return total
+        total += transact(
+            context().database,
+            lambda session: tell_of_expired(session, Names(session), _AGREEMENTS_PER_TRANSACTION),
+        )
 
 
 @a_round("statements.make")

@@ -89,6 +89,9 @@ EVENT_TYPES: Mapping[str, EventKind] = {
         "One side has signed an earlier end; the chain is to register it.", AgreementView
     ),
     "agreement.terminated": EventKind("One side has ended the agreement.", AgreementView),
+    "agreement.termination_failed": EventKind(
+        "The chain has refused the earlier end; `reason` says why. The agreement goes on.", AgreementView
+    ),
     "agreement.withdrawn": EventKind("The proposer has taken the terms back.", AgreementView),
     "agreement.declined": EventKind("The other side does not want the terms.", AgreementView),
     "agreement.lapsed": EventKind("The terms were not signed in time.", AgreementView),

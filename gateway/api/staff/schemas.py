@@ -29,7 +29,7 @@ class StaffView(View):
     since: datetime = Field(description="since when the person has the seat")
     last_seen_at: datetime | None = Field(
         default=None,
-        description="when the person was last signed in on the seat, within about five minutes; for 90 days",
+        description="when the person was last signed in on the seat, within about half a minute; for 90 days",
     )
 
 
