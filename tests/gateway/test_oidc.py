@@ -36,6 +36,7 @@ def issuer() -> Iterator[str]:
         oidc_provider_mock.User(sub="li", claims={"email": "Li@Partner.example", "email_verified": True}),
         oidc_provider_mock.User(sub="eve", claims={"email": "li@partner.example", "email_verified": False}),
         oidc_provider_mock.User(sub="lookalike", claims={"email": "ℓi@partner.example", "email_verified": True}),
+        oidc_provider_mock.User(sub="neighbour", claims={"email": "li@strasse.example", "email_verified": True}),
         oidc_provider_mock.User(sub="nobody", claims={"email": "nobody@partner.example", "email_verified": True}),
     ]
     with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=users) as server:
@@ -78,9 +79,16 @@ def test_a_person_with_a_verified_address_comes_in(site: Site, li: Any) -> None:
 
 @pytest.mark.parametrize(
     ("sub", "status", "code"),
-    [("eve", 401, "oidc_failed"), ("nobody", 403, "oidc_no_person"), ("lookalike", 403, "oidc_no_person")],
+    [
+        ("eve", 401, "oidc_failed"),
+        ("nobody", 403, "oidc_no_person"),
+        ("lookalike", 403, "oidc_no_person"),
+        ("neighbour", 403, "oidc_no_person"),
+    ],
 )
-def test_nobody_else_comes_in(site: Site, sub: str, status: int, code: str) -> None:
+def test_nobody_else_comes_in(site: Site, fuel: Party, sub: str, status: int, code: str) -> None:
+    if sub == "neighbour":
+        worker(site, "viewer", fuel, email="li@straße.example")  # another domain than `strasse.example`
     site.refused("/v1/sessions/oidc", _come_back(site, sub), code, status)
 
 

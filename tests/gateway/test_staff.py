@@ -171,6 +171,25 @@ def test_somebody_who_works_elsewhere_keeps_its_password(site: Site, fuel: Party
     assert (refused.status_code, refused.json()["code"]) == (409, "seat_taken")
 
 
+def test_whoever_has_a_similar_address_is_somebody_else(site: Site, admin: Worker) -> None:
+    addresses = ("Li@straße.example", "li@strasse.example", "ℓi@strasse.example", "LI@STRASSE.example")
+    tokens = [_invited(admin, address) for address in addresses]
+    site.refused("/v1/invitations/lookup", {"token": tokens[1]}, "invitation_ended", 409)  # the last is the same person
+    made = {}
+    for token in (tokens[0], *tokens[2:]):
+        assert not site.post("/v1/invitations/lookup", {"token": token})["is_known"]
+        body = {"token": token, "name": "Li", "password": NEW_PASSWORD}
+        made[token] = site.post("/v1/invitations/accept", body)["person"]
+    assert len({person["id"] for person in made.values()}) == 3
+    theirs = worker(site, "admin", site.merchant("Elsewhere"))
+    for token, address in zip(tokens, ("li@straße.example", None, addresses[2], addresses[1]), strict=True):
+        if address is not None:
+            session = site.post("/v1/sessions", {"email": address, "password": NEW_PASSWORD})
+            assert session["person"]["id"] == made[token]["id"]
+            assert site.post("/v1/invitations/lookup", {"token": _invited(theirs, address)})["is_known"]
+    site.refused("/v1/sessions", {"email": "li@STRAẞE.example", "password": NEW_PASSWORD}, "wrong_credentials", 401)
+
+
 def test_an_invitation_ends(site: Site, admin: Worker) -> None:
     replaced = _invited(admin, "ends@partner.example")
     revoked = admin.post("/v1/invitations", {"email": "ends@partner.example", "title": "viewer"})

@@ -94,10 +94,6 @@ class SignInService:
     def by_other_issuer(self, email: str, origin: Origin) -> Issued:
         """Signs in the person with an address that another issuer has verified. Nobody new comes in this way."""
         known = self._people.by_email(email_key(email))
-        if known is not None and not email.isascii() and email != known.email:
-            known = (
-                None  # to us "ℓi@" is another way of writing "li@"; to a server of mails it may be somebody else's box
-            )
         person = self._people.lock(known.id) if known is not None else None
         if person is None or person.disabled_at is not None:
             raise Forbidden(f"nobody works here as {email}; ask for an invitation first", code="oidc_no_person")
