@@ -13,8 +13,10 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.exc import OperationalError
 
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import Caller
 from clearing.parties.staff import tries
-from clearing.parties.staff.models import Person, SignInTries
+from clearing.parties.staff.models import Person, SignInTries, StaffSession
 from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import LOG, Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
@@ -277,7 +279,7 @@ def test_no_request_pays_for_the_note_that_a_session_is_used(site: Site, fuel: P
     gateway = site.app.state.gateway
     gateway.key_uses.write(gateway.writing)
     at = site.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=10)
-    for second, written in ((20, 15), (29, None), (30, 30)):
+    for second, written in ((20, 20), (20, None), (30, 30)):
         with site.clock.stopped(at + timedelta(seconds=second)):
             with site.statements() as seen:
                 one.get("/v1/network")
@@ -290,6 +292,32 @@ def test_no_request_pays_for_the_note_that_a_session_is_used(site: Site, fuel: P
             if written is not None:
                 shown = next(row for row in one.get("/v1/sessions")["data"] if row["is_current"])["last_seen_at"]
                 assert datetime.fromisoformat(shown) == at + timedelta(seconds=written)
+
+
+def test_a_session_in_use_does_not_end_and_one_that_is_over_stays_over(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    gateway = site.app.state.gateway
+    begun = site.clock.now()
+    with site.database.session.begin() as session:
+        session.get_one(StaffSession, one.session["id"]).idle_seconds = 60
+        session.get_one(StaffSession, one.session["id"]).last_seen_at = begun
+
+    def at(second: int) -> int:
+        with site.clock.stopped(begun + timedelta(seconds=second)):
+            return int(one.call("GET", "/v1/network").status_code)
+
+    def write(second: int) -> None:
+        with site.clock.stopped(begun + timedelta(seconds=second)):
+            gateway.key_uses.write(gateway.writing)
+
+    assert at(29) == 200
+    write(30)
+    assert [at(second) for second in (70, 85, 100, 129)] == [200] * 4, "each a while after the last"
+    assert at(190) == 401
+    late = Caller(one.session["id"], Role.MERCHANT, None, frozenset(), one.id)
+    gateway.key_uses.note(late, begun + timedelta(seconds=160))  # a use that could not be written in time
+    write(191)
+    assert at(192) == 401
 
 
 def test_what_cannot_be_noted_is_noted_later(site: Site, fuel: Party) -> None:
