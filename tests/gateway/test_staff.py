@@ -12,6 +12,7 @@ import pyotp
 import pytest
 
 from clearing.parties.staff.models import Person
+from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import LOG, Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
 from tongdui import Client, ConflictError, OutcomeUnknownError
@@ -335,10 +336,6 @@ def test_nobody_locks_itself_or_everybody_out(site: Site, fuel: Party, cine: Par
         ("POST", f"/v1/staff/{admin.id}/disable", {}),
     ):
         assert admin.call(method, path, body).json()["code"] == "own_seat"
-    lone = site.merchant("Lone")
-    only = worker(site, "admin", lone)
-    refused = site.call("POST", f"/v1/staff/{only.id}/disable", {})
-    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
     both = worker(site, "viewer", fuel)
     with site.database.session.begin() as session:
         sit(site, session, session.get_one(Person, both.id), "viewer", cine)
@@ -351,8 +348,36 @@ def test_a_disabled_admin_can_lose_its_seat(site: Site) -> None:
     stays, goes = worker(site, "admin", shop), worker(site, "admin", shop)
     assert stays.call("POST", f"/v1/staff/{goes.id}/disable", {}).status_code == 200
     assert stays.call("DELETE", f"/v1/staff/seats/{goes.session['seat']['id']}").status_code == 200
-    refused = site.call("POST", f"/v1/staff/{stays.id}/disable", {})
-    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+
+
+def test_the_operator_shuts_out_a_merchants_only_admin_and_brings_in_another(site: Site) -> None:
+    shop = site.merchant("Lone")
+    only = worker(site, "admin", shop)
+    offer = {"email": "heir@lone.example", "merchant": shop.id, "title": "admin"}
+    site.refused("/v1/invitations", offer, "merchant_has_admin", 409)
+    assert site.post(f"/v1/staff/{only.id}/disable", {})["disabled_by_network"]
+    assert only.call("GET", "/v1/network").status_code == 401
+    body = {"token": _token(site.post("/v1/invitations", offer)), "name": "Heir", "password": NEW_PASSWORD}
+    heir = site.post("/v1/invitations/accept", body)
+    enable = f"/v1/staff/{only.id}/enable"
+    site.refused(enable, {}, "disabled_by_network", 403, caller=heir["token"])
+    site.refused(f"/v1/staff/{heir['person']['id']}/disable", {}, "own_seat", 403, caller=heir["token"])
+
+
+def test_the_networks_last_operator_stays(site: Site, fuel: Party) -> None:
+    last = worker(site, "operator")
+    with site.database.session.begin() as session:
+        sit(site, session, session.get_one(Person, last.id), "viewer", fuel)
+        others = [one.person for one in PeopleService(session).everybody() if one.seat.title == "operator"]
+        able = [one.id for one in others if one.id != last.id and one.disabled_at is None]
+        for person_id in able:
+            session.get_one(Person, person_id).disabled_at = site.clock.now()
+    site.refused(f"/v1/staff/{last.id}/disable", {}, "last_admin", 409)
+    with site.database.session.begin() as session:
+        for person_id in able:
+            session.get_one(Person, person_id).disabled_at = None
+    worker(site, "operator")
+    assert site.post(f"/v1/staff/{last.id}/disable", {})["disabled_at"]
 
 
 def test_an_admin_signs_somebody_out_at_its_own_merchant_and_the_operator_everywhere(
