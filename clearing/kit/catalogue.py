@@ -952,8 +952,8 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "database_unavailable",
             (503,),
             "The database is busy",
-            "The database did not answer in time. Nothing was done.",
-            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+            "The database did not answer in time. Nothing was done; of a request that takes no `Idempotency-Key`, a part perhaps.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`. Without a key, look first.",
         ),
         ProblemKind(
             "unavailable",

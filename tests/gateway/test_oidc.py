@@ -188,6 +188,18 @@ def test_good_sign_ins_do_not_use_up_the_attempts_of_an_address(site: Site, monk
         assert site.call("POST", "/v1/sessions/oidc", _come_back(site, "nobody"), headers=address).status_code == status
 
 
+def test_an_issuer_that_is_away_uses_up_no_attempts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tries, "MOST_OF_ADDRESS", 2)
+    address = {"X-Forwarded-For": "192.0.2.78"}
+    answer = _come_back(site, "li")
+    with monkeypatch.context() as away:
+        away.setattr(site.app.state.gateway.oidc, "_issuers", IssuerDirectory("http://localhost:9", site.clock))
+        for _ in range(4):
+            refused = site.call("POST", "/v1/sessions/oidc", answer, headers=address)
+            assert (refused.status_code, refused.json()["code"]) == (503, "oidc_unavailable")
+    assert site.call("POST", "/v1/sessions/oidc", answer, headers=address).status_code == 201
+
+
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:
     with Client(str(site.http.base_url)) as client:
         assert client.sessions.issuers().data[0].url.startswith("http://localhost:")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from clearing.parties.access.models import Role
@@ -318,6 +319,52 @@ def test_a_session_in_use_does_not_end_and_one_that_is_over_stays_over(site: Sit
     gateway.key_uses.note(late, begun + timedelta(seconds=160))  # a use that could not be written in time
     write(191)
     assert at(192) == 401
+
+
+@contextmanager
+def _rolled_back(site: Site, start: str, times: int) -> Iterator[list[str]]:
+    """PostgreSQL ends the transactions of so many statements that start like this, as it ends one of two in a deadlock."""
+    ended: list[str] = []
+
+    def end(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        if not statement.startswith(start) or len(ended) == times:
+            return statement, parameters
+        ended.append(statement)
+        return "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$", {}
+
+    event.listen(site.database.engine, "before_cursor_execute", end, retval=True)
+    try:
+        yield ended
+    finally:
+        event.remove(site.database.engine, "before_cursor_execute", end)
+
+
+def test_a_sign_in_that_the_database_rolls_back_is_done_again(site: Site, fuel: Party) -> None:
+    if site.database.is_sqlite:
+        pytest.skip("SQLite has one writer, and no deadlocks")
+    one = worker(site, "viewer", fuel)
+    body = {"email": one.email, "password": PASSWORD}
+    for start in ("INSERT INTO staff_sign_in_tries", "INSERT INTO staff_sessions"):
+        with _rolled_back(site, start, 1) as ended:
+            assert site.call("POST", "/v1/sessions", body).status_code == 201
+        assert len(ended) == 1
+    with _rolled_back(site, "INSERT INTO staff_sessions", 3):
+        refused = site.call("POST", "/v1/sessions", body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    assert "may have been done" in refused.json()["detail"]
+    with _rolled_back(site, "SELECT staff_sessions.id \nFROM staff_sessions", 3):
+        refused = one.call("DELETE", "/v1/sessions/current")
+    assert "may have been done" in refused.json()["detail"]
+
+
+def test_many_sessions_are_ended_in_the_order_in_which_their_uses_are_noted(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    with site.statements() as seen:
+        site.post(f"/v1/staff/{one.id}/sign_out", {})
+    ending = next(place for place, (text, _) in enumerate(seen) if text.startswith("UPDATE staff_sessions"))
+    locking = [text for text, _ in seen[:ending] if text.startswith("SELECT staff_sessions.id \n")]
+    assert "ORDER BY staff_sessions.id" in locking[-1]
+    assert site.database.is_sqlite or "FOR UPDATE" in locking[-1]
 
 
 def test_what_cannot_be_noted_is_noted_later(site: Site, fuel: Party) -> None:

@@ -23,7 +23,7 @@ _SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 def email_key(email: str) -> str:
     """The same text for the ways of writing one address that every server of mails takes for one: in large and small ASCII letters.
 
-    All else must be alike. `li@straße.example` and `li@strasse.example` are two domains, and `ℓi@` may be somebody else's box: whoever
-    merely looks like somebody must not come in as that person, nor be in its way.
+    All else must be alike. `li@straße.example` and `li@strasse.example` are two domains, and `ℓi@` may be somebody else's box:
+    whoever merely looks like somebody must not come in as that person, nor be in its way.
     """
     return email.translate(_SMALL)

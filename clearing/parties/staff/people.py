@@ -144,7 +144,7 @@ class PeopleService:
     def disable(self, caller: Caller, person_id: str) -> Person:
         """Lets somebody in no more, at once. A merchant's admin may do that to people who sit at its merchant only.
 
-        The operator may do it also to a merchant's last admin, who is perhaps the one to keep out; then it invites another first one.
+        The operator may do it also to a merchant's last admin, who is perhaps the one to keep out; it then invites another one.
         """
         person = self._wholly_managed(caller, person_id)
         for seat in self._seats.of_person(person.id):
