@@ -831,8 +831,8 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "last_admin",
             (409,),
             "Somebody must be able to let others in",
-            "It would take the last admin of the merchant, or the last operator of the network.",
-            "Make another one first.",
+            "It would take the last admin of your merchant, or the last operator of the network.",
+            "Make another one first. The operator may disable a merchant's last admin, and invite another first one.",
         ),
         ProblemKind(
             "own_seat",
@@ -952,8 +952,8 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "database_unavailable",
             (503,),
             "The database is busy",
-            "The database did not answer in time. Nothing was done.",
-            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+            "The database did not answer in time. Nothing was done; of a request that takes no `Idempotency-Key`, a part perhaps.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`. Without a key, look first.",
         ),
         ProblemKind(
             "unavailable",

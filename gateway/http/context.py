@@ -6,7 +6,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from anyio import CapacityLimiter
 from fastapi import Request, Response
@@ -17,6 +18,7 @@ from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
+from clearing.kit.rollbacks import repeated
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.viewer import Viewer
 from clearing.oversight.progress.service import ProgressService
@@ -34,6 +36,8 @@ from gateway.http.problems import HttpError
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
 from gateway.http.waiting import Waiters
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,16 @@ class Transacted:
         """The network's clock."""
         return self.gateway.database.clock
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that may write; it commits at the end of the block. It is for routes that take several."""
+    def transact(self, work: Callable[[], Done]) -> Done:
+        """What the work returns, in a transaction that may write; in a new one, if the database rolls that back for no fault of the
+        work's. It is for routes that take several: what came before is committed, so the request as a whole cannot be repeated."""
+        return repeated(partial(self._attempt, work))
+
+    def _attempt(self, work: Callable[[], Done]) -> Done:
         with self.gateway.writing() as session:
             self.session = session
             try:
-                yield
+                return work()
             finally:
                 self.session = None
 
@@ -164,12 +171,14 @@ class Call(Transacted):
         assert self.caller.merchant_number is not None, "only merchants' keys may call this route"
         return merchant_by_number(self.session, self.caller.merchant_number)
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that may write, of a route that takes several; refuses whoever is not signed in any more."""
-        with super(Call, self).transaction():
+    def transact(self, work: Callable[[], Done]) -> Done:
+        """The same; refuses whoever is not signed in any more."""
+
+        def signed_in() -> Done:
             require_live(self.session, self.caller)
-            yield
+            return work()
+
+        return super(Call, self).transact(signed_in)
 
     def start_over(self) -> None:
         """Forgets what an attempt has noted whose transaction was rolled back: nothing of it happened."""

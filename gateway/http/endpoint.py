@@ -259,8 +259,8 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
     gateway: Gateway = request.app.state.gateway
     caller = await _caller_of(request, gateway, rule, is_stream=is_stream)
     rule.check(caller)
-    if caller is not VISITOR:
-        gateway.key_uses.note(caller, gateway.database.clock.now())
+    if caller is not VISITOR and gateway.key_uses.note(caller, gateway.database.clock.now()):
+        await to_thread.run_sync(gateway.key_uses.write, gateway.writing)
     preferences = request.headers.getlist("prefer")
     return Call(
         gateway=gateway,

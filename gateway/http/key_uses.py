@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
+from threading import Lock
 
 import anyio
 import structlog
@@ -22,9 +23,9 @@ Writing = Callable[[], AbstractContextManager[Session]]
 """Begins a transaction that may write."""
 _INTERVAL = 10.0
 """Seconds between two writes. A crash in between loses what was noted: nobody relies on it to the minute."""
-_SECONDS_OF_KEYS = 60
-_SECONDS_OF_SESSIONS = 15
-"""How finely it is written. A session ends a while after its last use, and that while may be a minute only."""
+_LITTLE_TIME = timedelta(seconds=30)
+"""A session that would be over so soon, by what is written, is noted at once. It is more than what may pass between two writes, and
+less than the shortest time after which a session ends."""
 
 
 class KeyUses:
@@ -32,16 +33,23 @@ class KeyUses:
 
     def __init__(self) -> None:
         self.interval = _INTERVAL
-        self._keys = _Uses(_SECONDS_OF_KEYS)
-        self._sessions = _Uses(_SECONDS_OF_SESSIONS)
+        self._keys = _Uses(_to_the_minute)
+        self._sessions = _Uses(_exactly)
+        self._turn = Lock()
 
-    def note(self, caller: Caller, at: datetime) -> None:
-        """Notes that a key, or a person's session, is being used."""
+    def note(self, caller: Caller, at: datetime) -> bool:
+        """Notes that a key, or a person's session, is being used. True if it must be written at once, because the session would be
+        over before the next write."""
         uses = self._keys if caller.person_id is None else self._sessions
         uses.noted[caller.key_id] = at
+        return caller.idle_from is not None and caller.idle_from - at < _LITTLE_TIME
 
     def write(self, writing: Writing) -> None:
-        """Writes what was noted: a key at most once a minute, a session four times as often."""
+        """Writes what was noted: a key at most once a minute, a session whenever it was used."""
+        with self._turn:
+            self._write(writing)
+
+    def _write(self, writing: Writing) -> None:
         keys, sessions = self._keys.taken(), self._sessions.taken()
         if not keys and not sessions:
             return
@@ -64,10 +72,10 @@ class KeyUses:
 
 
 class _Uses:
-    """What was noted of one kind, by id; times are cut to so many seconds."""
+    """What was noted of one kind, by id; `cut` says how exactly times are written."""
 
-    def __init__(self, seconds: int) -> None:
-        self._seconds = seconds
+    def __init__(self, cut: Callable[[datetime], datetime]) -> None:
+        self._cut = cut
         self.noted: dict[str, datetime] = {}
         self.written: dict[str, datetime] = {}
         """With which time each was written last."""
@@ -83,5 +91,12 @@ class _Uses:
         """Keeps for the next time what could not be written."""
         self.noted = taken | self.noted
 
-    def _cut(self, at: datetime) -> datetime:
-        return at.replace(second=at.second - at.second % self._seconds, microsecond=0)
+
+def _to_the_minute(at: datetime) -> datetime:
+    """So a key that is always in use is written once a minute."""
+    return at.replace(second=0, microsecond=0)
+
+
+def _exactly(at: datetime) -> datetime:
+    """A session ends a while after its last use, and that while may be a minute only."""
+    return at

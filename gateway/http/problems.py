@@ -127,9 +127,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    log.warning("database is unavailable", error=type(error).__name__, detail=str(error)[:300])
-    refusal = Unavailable("the database is busy; nothing was done, send the request again", code="database_unavailable")
+    refusal = database_unavailable(error, "nothing was done, send the request again")
     return problem_response(refusal, request_id_of(request))
+
+
+def database_unavailable(error: Exception, what_now: str) -> Unavailable:
+    """The refusal of whatever the database could not do in time."""
+    log.warning("database is unavailable", error=type(error).__name__, detail=str(error)[:300])
+    return Unavailable(f"the database is busy; {what_now}", code="database_unavailable")
 
 
 def unexpected(request_id: str) -> Response:

@@ -13,11 +13,14 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from clearing.kit.errors import ClearingError
+from clearing.kit.errors import ClearingError, Unavailable
 from clearing.kit.rollbacks import repeated
 from gateway.http.auth import require_live
-from gateway.http.context import Call, Gateway, OpenCall
+from gateway.http.context import Call, Done, Gateway, OpenCall
+from gateway.http.problems import database_unavailable
 from gateway.http.results import Answer
 from gateway.http.schemas import View
 
@@ -30,7 +33,12 @@ def in_own_transaction(route: Callable[..., View]) -> Callable[..., Response]:
 
     @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
-        outcome = repeated(lambda: _attempt(call, partial(route, call=call, **arguments)), start_over=call.start_over)
+        try:
+            outcome = repeated(
+                lambda: _attempt(call, partial(route, call=call, **arguments)), start_over=call.start_over
+            )
+        except (OperationalError, PoolTimeout) as error:
+            raise _perhaps_done(error) from error
         if isinstance(outcome, ClearingError):
             raise outcome
         return Response(outcome.model_dump_json(), call.status, media_type="application/json")
@@ -59,12 +67,9 @@ def in_steps(
 
     def work(call: Call | OpenCall, **arguments: Any) -> View | Answer[View]:
         try:
-            return route(call=call, **arguments)
-        except ClearingError as error:
-            if error.counts:
-                with call.gateway.writing() as session:
-                    error.count(session)
-            raise
+            return _counted(call, partial(route, call=call, **arguments))
+        except (OperationalError, PoolTimeout) as error:
+            raise _perhaps_done(error) from error
 
     @wraps(route)
     async def run(*, call: Call | OpenCall, **arguments: Any) -> Response:
@@ -73,3 +78,24 @@ def in_steps(
         return Response(answer.view.model_dump_json(), answer.status, media_type="application/json")
 
     return run
+
+
+def _counted(call: Call | OpenCall, effect: Callable[[], Done]) -> Done:
+    """What the effect returns. Of a refusal that somebody has tried is written, in a transaction of its own."""
+    try:
+        return effect()
+    except ClearingError as error:
+        if error.counts:
+            repeated(partial(_count, call, error))
+        raise
+
+
+def _count(call: Call | OpenCall, error: ClearingError) -> None:
+    with call.gateway.writing() as session:
+        error.count(session)
+
+
+def _perhaps_done(error: Exception) -> Unavailable:
+    """Without a key, nobody can tell whether the effect was lost or only the answer; and an attempt, or an issuer's code, is
+    perhaps used up."""
+    return database_unavailable(error, "a part of this may have been done, so look before you send it again")

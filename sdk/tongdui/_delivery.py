@@ -45,7 +45,7 @@ def deliver(
     Raises:
         APIError: The gateway refused the request.
         APIConnectionError: No answer came. Of a request that may be sent once only, `OutcomeUnknownError` if the gateway may have
-            received it.
+            received it, or does not know itself what became of it (`database_unavailable`).
     """
     for attempt in itertools.count():
         failure: APIError | APIConnectionError
@@ -63,7 +63,7 @@ def deliver(
                 return response
             failure = error_of(response)
             may_retry, retry_after = failure.is_retryable and advice is None, failure.retry_after
-            if advice is not None and failure.is_of_proxy:
+            if advice is not None and (failure.is_of_proxy or failure.code == "database_unavailable"):
                 failure = OutcomeUnknownError(
                     f"{request.method} {request.url}: {failure.title} ({failure.status})", advice
                 )

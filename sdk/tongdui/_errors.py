@@ -221,6 +221,7 @@ class APITimeoutError(APIConnectionError):
 
 class OutcomeUnknownError(APIConnectionError):
     """No answer came to a request that is sent only once: without a key, the gateway would not recognise it if it came again.
+    Or the gateway does not know itself what became of it, because its database was busy.
 
     Whether it was carried out is unknown.
 

@@ -36,6 +36,7 @@ def issuer() -> Iterator[str]:
         oidc_provider_mock.User(sub="li", claims={"email": "Li@Partner.example", "email_verified": True}),
         oidc_provider_mock.User(sub="eve", claims={"email": "li@partner.example", "email_verified": False}),
         oidc_provider_mock.User(sub="lookalike", claims={"email": "ℓi@partner.example", "email_verified": True}),
+        oidc_provider_mock.User(sub="neighbour", claims={"email": "li@strasse.example", "email_verified": True}),
         oidc_provider_mock.User(sub="nobody", claims={"email": "nobody@partner.example", "email_verified": True}),
     ]
     with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=users) as server:
@@ -78,9 +79,16 @@ def test_a_person_with_a_verified_address_comes_in(site: Site, li: Any) -> None:
 
 @pytest.mark.parametrize(
     ("sub", "status", "code"),
-    [("eve", 401, "oidc_failed"), ("nobody", 403, "oidc_no_person"), ("lookalike", 403, "oidc_no_person")],
+    [
+        ("eve", 401, "oidc_failed"),
+        ("nobody", 403, "oidc_no_person"),
+        ("lookalike", 403, "oidc_no_person"),
+        ("neighbour", 403, "oidc_no_person"),
+    ],
 )
-def test_nobody_else_comes_in(site: Site, sub: str, status: int, code: str) -> None:
+def test_nobody_else_comes_in(site: Site, fuel: Party, sub: str, status: int, code: str) -> None:
+    if sub == "neighbour":
+        worker(site, "viewer", fuel, email="li@straße.example")  # another domain than `strasse.example`
     site.refused("/v1/sessions/oidc", _come_back(site, sub), code, status)
 
 
@@ -178,6 +186,18 @@ def test_good_sign_ins_do_not_use_up_the_attempts_of_an_address(site: Site, monk
         assert answer.status_code == 201, answer.text
     for status in (403, 403, 429):
         assert site.call("POST", "/v1/sessions/oidc", _come_back(site, "nobody"), headers=address).status_code == status
+
+
+def test_an_issuer_that_is_away_uses_up_no_attempts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tries, "MOST_OF_ADDRESS", 2)
+    address = {"X-Forwarded-For": "192.0.2.78"}
+    answer = _come_back(site, "li")
+    with monkeypatch.context() as away:
+        away.setattr(site.app.state.gateway.oidc, "_issuers", IssuerDirectory("http://localhost:9", site.clock))
+        for _ in range(4):
+            refused = site.call("POST", "/v1/sessions/oidc", answer, headers=address)
+            assert (refused.status_code, refused.json()["code"]) == (503, "oidc_unavailable")
+    assert site.call("POST", "/v1/sessions/oidc", answer, headers=address).status_code == 201
 
 
 def test_the_sdk_signs_in_by_the_issuer(site: Site) -> None:

@@ -6,6 +6,7 @@ from base64 import b32decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy import event
 
 from clearing.kit.errors import ClearingError
 from clearing.parties.staff import bearers, tries
-from clearing.parties.staff.models import Person
+from clearing.parties.staff.models import Person, SignInTries
 from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import Party, Site
 from tests.gateway.staff import PASSWORD, Worker, worker
@@ -98,6 +99,25 @@ def test_a_weak_new_password_is_no_attempt(site: Site, fuel: Party) -> None:
         refused = one.call("POST", "/v1/profile/password", {"password": PASSWORD, "new_password": "short"})
         assert refused.json()["code"] == "weak_password"
     one.post("/v1/profile/password", {"password": PASSWORD, "new_password": NEW_PASSWORD})
+
+
+def test_what_is_refused_after_a_right_password_is_no_wrong_try(site: Site, fuel: Party) -> None:
+    one, plain = worker(site, "viewer", fuel), worker(site, "viewer", fuel)
+    _with_app(site, one)
+    with site.database.session.begin() as session:
+        for email in (one.email, plain.email):
+            subject = f"account:{sha256(email.encode()).hexdigest()}"
+            session.add(SignInTries(subject=subject, tries=9, since=site.clock.now()))
+    same = {"password": PASSWORD, "new_password": PASSWORD}
+    for _ in range(2):
+        refusals = (
+            one.call("POST", "/v1/profile/totp", {"password": PASSWORD}),
+            plain.call("POST", "/v1/profile/recovery_codes", {"password": PASSWORD}),
+            plain.call("POST", "/v1/profile/password", same),
+        )
+        codes = [refused.json()["code"] for refused in refusals]
+        assert codes == ["second_factor_exists", "second_factor_missing", "weak_password"]
+    assert _sign_in(site, plain).status_code == 201
 
 
 def test_a_first_code_cannot_be_guessed(site: Site, fuel: Party) -> None:
@@ -183,14 +203,15 @@ def test_codes_of_an_app_are_needed_and_good_once(site: Site, fuel: Party) -> No
     other = Worker(site, one.email, one.id)
     other.sign_in()
     before = one.token
-    secret, recovery = _with_app(site, one)
+    with site.clock.stopped(site.clock.now()):
+        secret, recovery = _with_app(site, one)
+        used = _sign_in(site, one, one_time_code=_code(site, secret))
     for token in (before, other.token):
         assert site.call("GET", "/v1/network", caller=token).status_code == 401, "no session from before goes on"
     assert one.get("/v1/sessions/current")["person"]["second_factor"]
     needed = _sign_in(site, one)
     assert (needed.status_code, needed.json()["code"]) == (401, "second_factor_required")
     assert _sign_in(site, one, password="not-the-password").json()["code"] == "wrong_credentials"
-    used = _sign_in(site, one, one_time_code=_code(site, secret))
     assert used.json()["code"] == "wrong_one_time_code", "it has confirmed the app already"
     site.clock.move(timedelta(seconds=30))
     code = _code(site, secret)

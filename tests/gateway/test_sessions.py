@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import Caller
 from clearing.parties.staff import tries
-from clearing.parties.staff.models import Person, SignInTries
+from clearing.parties.staff.models import Person, SignInTries, StaffSession
 from clearing.parties.staff.people import PeopleService
 from tests.gateway.site import LOG, Party, Site
 from tests.gateway.staff import PASSWORD, Worker, sit, worker
@@ -277,7 +280,7 @@ def test_no_request_pays_for_the_note_that_a_session_is_used(site: Site, fuel: P
     gateway = site.app.state.gateway
     gateway.key_uses.write(gateway.writing)
     at = site.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=10)
-    for second, written in ((20, 15), (29, None), (30, 30)):
+    for second, written in ((20, 20), (20, None), (30, 30)):
         with site.clock.stopped(at + timedelta(seconds=second)):
             with site.statements() as seen:
                 one.get("/v1/network")
@@ -290,6 +293,78 @@ def test_no_request_pays_for_the_note_that_a_session_is_used(site: Site, fuel: P
             if written is not None:
                 shown = next(row for row in one.get("/v1/sessions")["data"] if row["is_current"])["last_seen_at"]
                 assert datetime.fromisoformat(shown) == at + timedelta(seconds=written)
+
+
+def test_a_session_in_use_does_not_end_and_one_that_is_over_stays_over(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    gateway = site.app.state.gateway
+    begun = site.clock.now()
+    with site.database.session.begin() as session:
+        session.get_one(StaffSession, one.session["id"]).idle_seconds = 60
+        session.get_one(StaffSession, one.session["id"]).last_seen_at = begun
+
+    def at(second: int) -> int:
+        with site.clock.stopped(begun + timedelta(seconds=second)):
+            return int(one.call("GET", "/v1/network").status_code)
+
+    def write(second: int) -> None:
+        with site.clock.stopped(begun + timedelta(seconds=second)):
+            gateway.key_uses.write(gateway.writing)
+
+    assert at(29) == 200
+    write(30)
+    assert [at(second) for second in (70, 85, 100, 129)] == [200] * 4, "each a while after the last"
+    assert at(190) == 401
+    late = Caller(one.session["id"], Role.MERCHANT, None, frozenset(), one.id)
+    gateway.key_uses.note(late, begun + timedelta(seconds=160))  # a use that could not be written in time
+    write(191)
+    assert at(192) == 401
+
+
+@contextmanager
+def _rolled_back(site: Site, start: str, times: int) -> Iterator[list[str]]:
+    """PostgreSQL ends the transactions of so many statements that start like this, as it ends one of two in a deadlock."""
+    ended: list[str] = []
+
+    def end(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        if not statement.startswith(start) or len(ended) == times:
+            return statement, parameters
+        ended.append(statement)
+        return "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$", {}
+
+    event.listen(site.database.engine, "before_cursor_execute", end, retval=True)
+    try:
+        yield ended
+    finally:
+        event.remove(site.database.engine, "before_cursor_execute", end)
+
+
+def test_a_sign_in_that_the_database_rolls_back_is_done_again(site: Site, fuel: Party) -> None:
+    if site.database.is_sqlite:
+        pytest.skip("SQLite has one writer, and no deadlocks")
+    one = worker(site, "viewer", fuel)
+    body = {"email": one.email, "password": PASSWORD}
+    for start in ("INSERT INTO staff_sign_in_tries", "INSERT INTO staff_sessions"):
+        with _rolled_back(site, start, 1) as ended:
+            assert site.call("POST", "/v1/sessions", body).status_code == 201
+        assert len(ended) == 1
+    with _rolled_back(site, "INSERT INTO staff_sessions", 3):
+        refused = site.call("POST", "/v1/sessions", body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    assert "may have been done" in refused.json()["detail"]
+    with _rolled_back(site, "SELECT staff_sessions.id \nFROM staff_sessions", 3):
+        refused = one.call("DELETE", "/v1/sessions/current")
+    assert "may have been done" in refused.json()["detail"]
+
+
+def test_many_sessions_are_ended_in_the_order_in_which_their_uses_are_noted(site: Site, fuel: Party) -> None:
+    one = worker(site, "viewer", fuel)
+    with site.statements() as seen:
+        site.post(f"/v1/staff/{one.id}/sign_out", {})
+    ending = next(place for place, (text, _) in enumerate(seen) if text.startswith("UPDATE staff_sessions"))
+    locking = [text for text, _ in seen[:ending] if text.startswith("SELECT staff_sessions.id \n")]
+    assert "ORDER BY staff_sessions.id" in locking[-1]
+    assert site.database.is_sqlite or "FOR UPDATE" in locking[-1]
 
 
 def test_what_cannot_be_noted_is_noted_later(site: Site, fuel: Party) -> None:

@@ -37,6 +37,7 @@ LOST: list[httpx.Response | Exception] = [
     httpx.Response(502, text="Bad Gateway"),
     httpx.Response(503, text="no upstream"),
     httpx.Response(504, text="Gateway Timeout"),
+    problem(503, "database_unavailable"),
 ]
 CALLS: list[Callable[[Any], Any]] = [
     lambda client: client.sessions.create(email="li@partner.example", password="x"),
@@ -90,7 +91,7 @@ def test_a_connection_that_was_never_made_is_tried_again(never: Exception, slept
     assert not isinstance(caught.value, OutcomeUnknownError)  # nothing was sent, so nothing has happened
 
 
-@pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "database_unavailable")])
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "oidc_unavailable")])
 def test_what_the_gateway_itself_refuses_is_raised_as_it_is(status: int, code: str) -> None:
     client, seen = answering(problem(status, code))
     with pytest.raises(tongdui.APIError) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -63,6 +63,8 @@ class Caller:
     """The person's title: `admin`, `cashier` ..."""
     restriction: str | None = None
     """What the person has to do before it may do anything else: `password_change`, `second_factor`."""
+    idle_from: datetime | None = field(default=None, compare=False)
+    """When the person's session is over if it is not used until then, by what was written of its uses."""
 
     @property
     def actor(self) -> str:

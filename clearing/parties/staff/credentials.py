@@ -17,15 +17,21 @@ from clearing.parties.staff import passwords
 from clearing.parties.staff.models import Person
 from clearing.parties.staff.people import PeopleService
 from clearing.parties.staff.second_factor import NewTotp, SecondFactorService
-from clearing.parties.staff.tries import TryCounter
+from clearing.parties.staff.tries import TryCounter, forgiving
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a person has to prove, as it was when the person gave its password."""
 
+    email: str
     password_hash: str | None
     """None: it signs in elsewhere, and has nothing to prove."""
+
+    def forgive(self, tries: TryCounter) -> None:
+        """Forgets the attempts at the password, because it was right."""
+        if self.password_hash is not None:
+            tries.password_was_good(self.email)
 
 
 def begin(session: Session, caller: Caller, password: str | None) -> Proof:
@@ -35,7 +41,7 @@ def begin(session: Session, caller: Caller, password: str | None) -> Proof:
         if password is None:
             raise _wrong("is missing: give your current password")
         TryCounter(session).count_password(person.email)
-    return Proof(person.password_hash)
+    return Proof(person.email, person.password_hash)
 
 
 def begin_change(session: Session, caller: Caller, password: str, new: str) -> Proof:
@@ -53,10 +59,11 @@ def compare(proof: Proof, password: str | None) -> None:
         raise _wrong("is not your password")
 
 
-def new_hash(current: str, new: str) -> str:
-    """What is stored of the password that a person wants. Takes long, too."""
+def new_hash(proof: Proof, current: str, new: str) -> str:
+    """What is stored of the password that a person wants, who has shown its current one. Takes long, too."""
     if new == current:
-        raise Refused.at("/new_password", "is the one that you have; take another one", code="weak_password")
+        with forgiving(proof.forgive):
+            raise Refused.at("/new_password", "is the one that you have; take another one", code="weak_password")
     return passwords.hash_of(new)
 
 
@@ -65,13 +72,13 @@ class CredentialService:
 
     def __init__(self, session: Session, caller: Caller, proof: Proof, *, keyring: Keyring) -> None:
         self._caller = caller
+        self._proof = proof
         self._people = PeopleService(session)
         self._second_factor = SecondFactorService(session, keyring=keyring)
         self.person: Person = self._people.locked(caller)
         if self.person.password_hash != proof.password_hash:
             raise _wrong("was changed just now; give the one that you have now")
-        if proof.password_hash is not None:
-            TryCounter(session).password_was_good(self.person.email)
+        proof.forgive(TryCounter(session))
 
     def change_password(self, password_hash: str) -> None:
         """Takes another password, and ends every session of the person."""
@@ -79,7 +86,8 @@ class CredentialService:
 
     def begin_totp(self, issuer: str) -> NewTotp:
         """Makes a secret for an app."""
-        return self._second_factor.begin(self.person, issuer)
+        with forgiving(self._proof.forgive):
+            return self._second_factor.begin(self.person, issuer)
 
     def remove_totp(self) -> None:
         """Forgets the app."""
@@ -87,7 +95,8 @@ class CredentialService:
 
     def new_recovery_codes(self) -> list[str]:
         """Makes recovery codes in the place of the old ones."""
-        return self._second_factor.new_recovery_codes(self.person, self._caller.actor)
+        with forgiving(self._proof.forgive):
+            return self._second_factor.new_recovery_codes(self.person, self._caller.actor)
 
 
 def confirm_totp(session: Session, caller: Caller, code: str, *, keyring: Keyring) -> list[str]:

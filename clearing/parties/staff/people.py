@@ -142,10 +142,13 @@ class PeopleService:
         return found
 
     def disable(self, caller: Caller, person_id: str) -> Person:
-        """Lets somebody in no more, at once. A merchant's admin may do that to people who sit at its merchant only."""
+        """Lets somebody in no more, at once. A merchant's admin may do that to people who sit at its merchant only.
+
+        The operator may do it also to a merchant's last admin, who is perhaps the one to keep out; it then invites another one.
+        """
         person = self._wholly_managed(caller, person_id)
-        if person.disabled_at is None:
-            for seat in self._seats.of_person(person.id):
+        for seat in self._seats.of_person(person.id):
+            if seat.merchant_number == caller.merchant_number:
                 self._keep_an_admin(seat, person)
         self.shut_out(person, by_network=caller.merchant_number is None, actor=caller.actor)
         return person

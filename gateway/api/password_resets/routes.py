@@ -17,20 +17,17 @@ router = APIRouter(route_class=Endpoint, tags=["sessions"])
 @router.post("/v1/password_resets", status_code=202, responses=documented(429))
 def request_password_reset(body: PasswordResetRequest, call: Open) -> PasswordResetView:
     """Sends a mail with which whoever reads it chooses a new password. The response is the same if nobody has the address."""
-    with call.transaction():
-        _resets(call).request(body.email, call.origin)
+    call.transact(lambda: _resets(call).request(body.email, call.origin))
     return PasswordResetView(email=body.email)
 
 
 @router.post("/v1/password_resets/perform", status_code=201, responses=documented(404, 409))
 def perform_password_reset(body: PasswordResetPerformance, call: Open) -> PasswordResetView:
     """Takes the new password, and ends all sessions of the person. A second factor is still needed to sign in."""
-    with call.transaction():
-        email = _resets(call).person_of(body.token).email
+    email = call.transact(lambda: _resets(call).person_of(body.token).email)
     passwords.require_good(body.password, email)
     password_hash = passwords.hash_of(body.password)
-    with call.transaction():
-        _resets(call).perform(body.token, password_hash)
+    call.transact(lambda: _resets(call).perform(body.token, password_hash))
     return PasswordResetView(email=email)
 
 

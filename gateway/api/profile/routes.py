@@ -48,21 +48,22 @@ def change_profile(body: ProfileChange, call: Oneself) -> ProfileView:
 @router.post("/v1/profile/password", status_code=201, responses=documented(409, 429))
 def change_password(body: PasswordChange, call: Proving) -> SessionView:
     """Takes another password. All your sessions end; the response has a new one for you."""
-    with call.transaction():
-        proof = credentials.begin_change(call.session, call.caller, body.password, body.new_password)
+    proof = call.transact(lambda: credentials.begin_change(call.session, call.caller, body.password, body.new_password))
     credentials.compare(proof, body.password)
-    password_hash = credentials.new_hash(body.password, body.new_password)
-    with call.transaction():
+    password_hash = credentials.new_hash(proof, body.password, body.new_password)
+
+    def change() -> SessionView:
         _service(call, proof).change_password(password_hash)
         return _begun_anew(call)
+
+    return call.transact(change)
 
 
 @router.post("/v1/profile/totp", status_code=201, responses=documented(409, 429))
 def begin_totp(body: PasswordProof, call: Proving) -> TotpView:
     """Makes a secret for an app of one-time codes. It counts once you have confirmed it with a code."""
     proof = _proven(call, body.password)
-    with call.transaction():
-        return totp_view(_service(call, proof).begin_totp(_ISSUER))
+    return call.transact(lambda: totp_view(_service(call, proof).begin_totp(_ISSUER)))
 
 
 @router.post("/v1/profile/totp/confirm", status_code=201, responses=documented(409, 429))
@@ -76,24 +77,26 @@ def confirm_totp(body: TotpConfirmation, call: Oneself) -> SecondFactorView:
 def remove_totp(body: PasswordProof, call: Proving) -> ProfileView:
     """Forgets your app and your recovery codes."""
     proof = _proven(call, body.password)
-    with call.transaction():
+
+    def remove() -> ProfileView:
         service = _service(call, proof)
         service.remove_totp()
         return profile_view(call, service.person)
+
+    return call.transact(remove)
 
 
 @router.post("/v1/profile/recovery_codes", status_code=201, responses=documented(429))
 def renew_recovery_codes(body: PasswordProof, call: Proving) -> RecoveryCodesView:
     """Makes ten recovery codes in the place of the old ones."""
     proof = _proven(call, body.password)
-    with call.transaction():
-        return RecoveryCodesView(recovery_codes=_service(call, proof).new_recovery_codes())
+    codes = call.transact(lambda: _service(call, proof).new_recovery_codes())
+    return RecoveryCodesView(recovery_codes=codes)
 
 
 def _proven(call: Call, password: str | None) -> credentials.Proof:
     """That the person has given its password. Nothing of the database is held while they are compared."""
-    with call.transaction():
-        proof = credentials.begin(call.session, call.caller, password)
+    proof = call.transact(lambda: credentials.begin(call.session, call.caller, password))
     credentials.compare(proof, password)
     return proof
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from clearing.kit.errors import Unavailable
 from clearing.parties.staff.models import Occupied
 from clearing.parties.staff.sessions import SessionService
 from clearing.parties.staff.sign_in import Codes, SignInService, compare
-from clearing.parties.staff.tries import TryCounter
+from clearing.parties.staff.tries import TryCounter, forgiving
 from gateway.api.sessions.schemas import (
     IssuersView,
     IssuerView,
@@ -31,12 +32,10 @@ router = APIRouter(route_class=Endpoint, tags=["sessions"])
 @router.post("/v1/sessions", status_code=201, responses=documented(429))
 def create_session(body: SessionCreate, call: Open) -> SessionView:
     """Signs a person in. Where it has an app for one-time codes, the first answer is `second_factor_required`."""
-    with call.transaction():
-        attempt = _sign_in(call).begin(body.email, call.origin)
+    attempt = call.transact(lambda: _sign_in(call).begin(body.email, call.origin))
     compared = compare(attempt, body.password)
-    with call.transaction():
-        codes = Codes(body.one_time_code, body.recovery_code)
-        return issued_view(call, _sign_in(call).finish(attempt, compared, codes))
+    codes = Codes(body.one_time_code, body.recovery_code)
+    return call.transact(lambda: issued_view(call, _sign_in(call).finish(attempt, compared, codes)))
 
 
 @router.get("/v1/sessions/issuers")
@@ -55,11 +54,10 @@ def begin_oidc(call: Elsewhere) -> OidcAuthorizationView:
 @router.post("/v1/sessions/oidc", status_code=201, responses=documented(429))
 def create_session_by_oidc(body: OidcAnswer, call: Elsewhere) -> SessionView:
     """Signs in a person whom the other issuer has let in, and who works here already with the address that it has verified."""
-    with call.transaction():
-        TryCounter(call.session).count_address(call.origin)
-    email = call.gateway.oidc.verified_email(body.code, body.state)
-    with call.transaction():
-        return issued_view(call, _sign_in(call).by_other_issuer(email, call.origin))
+    call.transact(lambda: TryCounter(call.session).count_address(call.origin))
+    with forgiving(lambda tries: tries.address_was_good(call.origin), Unavailable):
+        email = call.gateway.oidc.verified_email(body.code, body.state)
+    return call.transact(lambda: issued_view(call, _sign_in(call).by_other_issuer(email, call.origin)))
 
 
 @router.get("/v1/sessions/current")
