@@ -46,7 +46,7 @@ from pages.filters import start_of
 from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
-from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement
+from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement, IdempotencyInFlightError
 
 NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
@@ -157,7 +157,7 @@ async def book(visit: Visiting) -> Response:
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
     gate = asyncio.Semaphore(_AT_ONCE)
-    outcomes = await asyncio.gather(*(_book(visit.client, line, form.key, gate) for line in lines))
+    outcomes = await asyncio.gather(*(book_line(visit.client, line, form.key, gate) for line in lines))
     return visit.page(
         "settlement/bank_file_done.html",
         outcomes=outcomes,
@@ -174,7 +174,7 @@ _UNKNOWN = "?"
 _NONE = Columns(day="", reference="")
 
 
-async def _book(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
+async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
     """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
     mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
     async with gate:
@@ -185,7 +185,7 @@ async def _book(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.S
                 bank_reference=line.reference,
                 idempotency_key=f"{key}:{mark}",
             )
-        except APIConnectionError:
+        except (APIConnectionError, IdempotencyInFlightError):
             return Outcome(line, is_open=True)
         except APIError as error:
             if error.status >= 500 or error.status == 429:

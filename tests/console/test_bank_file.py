@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -24,10 +26,12 @@ from console.settlement.bank_file import (
     missing_from,
     read_file,
 )
+from console.settlement.banking import ChosenLine, Outcome, book_line
 from console.settlement.words import chinese, english
 from pages.forms import MAX_SAFE, is_usual
 from pages.presentation import Presentation, presented
 from tests.console.bank_files import CITY, ICBC, SPARKASSE, Entry, camt, details
+from tongdui import AsyncClient
 
 NO_COLUMNS = Columns(day="", reference="")
 CHINESE = Columns(
@@ -385,6 +389,23 @@ def test_what_is_booked_and_not_in_the_file_is_reported_for_the_days_asked_for()
     found = match([line("1")], {"1": books[0]}, [], [FUEL])
     missing = missing_from(found, books, date(2026, 11, 20), date(2026, 11, 30))
     assert [one.reference for one in missing] == ["x"]
+
+
+# -------------------------------------------------------------------- booking
+
+
+def test_a_line_that_the_gateway_is_still_at_work_on_is_open_and_not_refused() -> None:
+    def busy(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(409, json={"code": "idempotency_in_flight", "title": "Still running", "status": 409})
+
+    async def outcome() -> Outcome:
+        chosen = ChosenLine(kind="deposit", merchant="mer_fuel", micros=1, reference="1")
+        transport = httpx.MockTransport(busy)
+        async with AsyncClient("http://gateway", "tds_1", max_retries=0, transport=transport) as client:
+            return await book_line(client, chosen, "key", asyncio.Semaphore())
+
+    found = asyncio.run(outcome())
+    assert (found.is_open, found.refusal) == (True, None)
 
 
 # -------------------------------------------------------------------- in words

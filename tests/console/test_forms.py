@@ -27,6 +27,8 @@ from tongdui import (
     APIConnectionError,
     ConflictError,
     FieldError,
+    IdempotencyInFlightError,
+    IdempotencyKeyReusedError,
     OutcomeUnknownError,
     UnavailableError,
     ValidationError,
@@ -173,6 +175,21 @@ def test_a_refusal_stands_beside_the_field_at_which_it_points() -> None:
 def test_a_refusal_that_points_below_a_field_stands_beside_it() -> None:
     form = refused(ValidationError(status=422, code="x", title="No", errors=[FieldError("/amounts/points/0/a", "no")]))
     assert form.errors == {"points": "No"}
+
+
+def test_what_the_gateway_is_still_at_work_on_keeps_its_key() -> None:
+    """The first attempt was not waited for, and the ones after it hear that it is under way: it may succeed yet."""
+    form = refused(IdempotencyInFlightError(status=409, code="idempotency_in_flight", title="Still running"))
+    assert (form.key, form.is_unanswered) == ("key-1", True)
+    (said,) = form.general
+    assert "it will happen only once" in said
+
+
+def test_something_else_under_the_key_of_what_has_arrived_is_said_so() -> None:
+    form = refused(IdempotencyKeyReusedError(status=422, code="idempotency_key_reused", title="Reused"))
+    assert (form.key == "key-1", form.is_unanswered) == (False, False)
+    (said,) = form.general
+    assert said.startswith("What you sent before this has arrived.")
 
 
 def test_a_refusal_that_points_nowhere_stands_above_all_fields() -> None:
