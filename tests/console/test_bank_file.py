@@ -21,6 +21,7 @@ from console.settlement.bank_file import (
     Booked,
     Columns,
     Party,
+    Problem,
     by_reference,
     match,
     missing_from,
@@ -330,6 +331,17 @@ def test_a_line_is_matched_by_reference_then_by_merchant_and_amount(
 def test_a_reference_that_is_in_the_file_twice_is_booked_once() -> None:
     found = match([line("1"), line("1"), line("2")], {}, [], [FUEL])
     assert [str(one.standing) for one in found] == ["new", "duplicate", "new"]
+
+
+def test_what_is_pending_or_taken_back_is_no_first_use_of_a_reference() -> None:
+    pending, back = line("1", problem=Problem.NOT_BOOKED_YET), line("1", problem=Problem.REVERSAL, kind="withdrawal")
+    found = match([pending, line("1"), back, line("1")], {}, [], [FUEL])
+    assert [str(one.standing) for one in found] == ["unusable", "new", "unusable", "duplicate"]
+
+
+def test_what_is_taken_back_is_said_beside_the_booking() -> None:
+    (found,) = match([line("1", problem=Problem.REVERSAL, kind="withdrawal")], {"1": booked("1")}, [], [FUEL])
+    assert (str(found.standing), found.booked) == ("unusable", booked("1"))
 
 
 def test_what_stands_counts_more_than_what_the_chain_has_refused() -> None:
