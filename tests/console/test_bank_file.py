@@ -20,14 +20,16 @@ from console.settlement.bank_file import (
     BankLine,
     Booked,
     Columns,
+    Match,
     Party,
     Problem,
+    Standing,
     by_reference,
     match,
     missing_from,
     read_file,
 )
-from console.settlement.banking import ChosenLine, Outcome, book_line
+from console.settlement.banking import ChosenLine, Outcome, book_line, first_of
 from console.settlement.words import chinese, english
 from pages.forms import MAX_SAFE, is_usual
 from pages.presentation import Presentation, presented
@@ -404,6 +406,27 @@ def test_what_is_booked_and_not_in_the_file_is_reported_for_the_days_asked_for()
 
 
 # -------------------------------------------------------------------- booking
+
+
+def test_of_a_long_file_what_can_be_booked_comes_first() -> None:
+    """Lines that nobody can book, such as the bank's fees, would hide the others for ever."""
+    standings = [
+        *["unusable"] * 450,
+        "booked",
+        "duplicate",
+        "differs",
+        "likely_booked",
+        "unknown_merchant",
+        "failed",
+        "new",
+    ]
+    matches = [Match(line(f"{number}"), Standing(one)) for number, one in enumerate(standings)]
+    shown, hidden = first_of(matches)
+    first = [str(one.standing) for one in shown[:6]]
+    assert first == ["failed", "new", "likely_booked", "unknown_merchant", "differs", "unusable"]
+    assert (len(shown), len(hidden)) == (400, len(matches) - 400)
+    assert str(hidden[-1].standing) == "booked"
+    assert first_of(matches[:400]) == (matches[:400], [])
 
 
 def test_a_line_that_the_gateway_is_still_at_work_on_is_open_and_not_refused() -> None:

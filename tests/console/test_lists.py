@@ -190,7 +190,7 @@ def test_a_long_bank_file_is_booked_in_parts_that_a_form_can_hold(site: Site) ->
     shown = send(site, "treasury", "/settlement/bank-file", {}, files)
     assert shown.status_code == 200
     assert shown.text.count('name="chosen"') == 400
-    assert "700 more lines are not shown." in shown.text
+    assert "700 more lines that can be booked are not shown." in shown.text
     lines = html.unescape(shown.text.partition('name="lines" value="')[2].partition('"')[0])
     form = {"lines": lines, "chosen": [str(number) for number in range(400)], "merchant-0": site.merchants["MART"].id}
     review = send(site, "treasury", "/settlement/bank-file/review", form)
