@@ -34,10 +34,14 @@ SENTENCES = {
     "hold_ended": lazy("The hold has ended."),
     "holds_open": lazy("There are holds on the member's points."),
     "http_error": lazy("The request breaks a rule of HTTP."),
-    "idempotency_in_flight": lazy("The first request with this Idempotency-Key is still running."),
+    "idempotency_in_flight": lazy(
+        "The gateway is still at work on what you have sent. Send it again in a moment: it will happen only once."
+    ),
     "idempotency_key_invalid": lazy("The Idempotency-Key has characters that no key may have."),
     "idempotency_key_missing": lazy("The Idempotency-Key is missing."),
-    "idempotency_key_reused": lazy("The Idempotency-Key was used for another request."),
+    "idempotency_key_reused": lazy(
+        "What you sent before this has arrived. Look at what became of it before you send anything again."
+    ),
     "insecure_url": lazy("The URL is not safe."),
     "insufficient_funds": lazy("The bank does not hold so much."),
     "insufficient_liquidity": lazy("The paying merchant cannot pay."),

@@ -28,6 +28,7 @@ from tongdui import (
     APIError,
     AuthenticationError,
     ForbiddenError,
+    IdempotencyInFlightError,
     NotFoundError,
     OutcomeUnknownError,
     PendingError,
@@ -69,6 +70,9 @@ def refusals(form: Form) -> Iterator[None]:
     except APIConnectionError:
         # Whether it has happened nobody knows: sent again with the same key, it happens once.
         form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))
+    except IdempotencyInFlightError as error:  # an earlier attempt, which was not waited for, may still succeed
+        form.original = str(error)
+        form.refuse_unanswered(sentence_of(error.code, error.title))
     except APIError as error:
         if not 400 <= error.status < 500:  # an answer that nobody understands says nothing about what was done
             form.refuse_unanswered(_("The gateway did not answer. Send it again: it will happen only once."))

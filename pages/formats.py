@@ -13,7 +13,7 @@ from babel.lists import format_list
 from babel.numbers import get_currency_symbol
 from markupsafe import Markup, escape
 
-from pages.presentation import presentation
+from pages.presentation import local, presentation
 from pages.translations import gettext as _
 
 MICROS_DIGITS = 6
@@ -86,22 +86,22 @@ def moment(at: datetime | None, form: str = "medium") -> Markup:
     """A moment in the network's zone, with the exact moment in UTC as its title. `form`: short (today's hour), medium, long."""
     if at is None:
         return nothing()
-    local, exact = at.astimezone(presentation().zone), at.astimezone(UTC)
+    exact = at.astimezone(UTC)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        exact.isoformat().replace("+00:00", "Z"), exact.strftime("%Y-%m-%d %H:%M:%S"), _written(local, form)
+        exact.isoformat().replace("+00:00", "Z"), exact.strftime("%Y-%m-%d %H:%M:%S"), _written(local(at), form)
     )
 
 
-def _written(local: datetime, form: str) -> str:
+def _written(at: datetime, form: str) -> str:
     if form == "short":
-        return str(format_time(local, "HH:mm:ss", locale=_locale()))
+        return str(format_time(at, "HH:mm:ss", locale=_locale()))
     if form == "long":
         pattern = "y年M月d日 HH:mm:ss Z" if presentation().language == "zh" else "d MMMM y HH:mm:ss Z"
-        return str(format_datetime(local, pattern, tzinfo=local.tzinfo, locale=_locale()))
+        return str(format_datetime(at, pattern, tzinfo=at.tzinfo, locale=_locale()))
     pattern = "M月d日 HH:mm" if presentation().language == "zh" else "d MMM HH:mm"
-    if local.year != datetime.now(local.tzinfo).year:  # noqa: TID251 (only how it is written)
+    if at.year != datetime.now(at.tzinfo).year:  # noqa: TID251 (only how it is written)
         pattern = "y年M月d日 HH:mm" if presentation().language == "zh" else "d MMM y HH:mm"
-    return str(format_datetime(local, pattern, tzinfo=local.tzinfo, locale=_locale()))
+    return str(format_datetime(at, pattern, tzinfo=at.tzinfo, locale=_locale()))
 
 
 def day(on: date | None) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, timezone
+from datetime import UTC, datetime, timezone
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ _current: ContextVar[Presentation] = ContextVar("presentation", default=_NOBODYS
 def presentation() -> Presentation:
     """How the present request wants things shown."""
     return _current.get()
+
+
+def local(at: datetime) -> datetime:
+    """A moment in the network's zone; as it is, if it is too near the end of the calendar for that (9999-12-31)."""
+    try:
+        return at.astimezone(presentation().zone)
+    except OverflowError:
+        return at
 
 
 def present(shown: Presentation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
@@ -16,7 +16,10 @@ from tongdui import AuditEntry
 
 MICROS = "_micros"
 _BASIS_POINTS = "_bps"
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_MOMENTS = {"accept_by", "since", "valid_from", "valid_until"}
+"""Fields that are moments, besides those whose names end in `_at`."""
+_TYPED = {"answer", "bank_reference", "description", "email", "name", "reason", "reference", "url"}
+"""Fields that somebody fills with whatever text: it is shown as it is, also where it looks like an id or a hash."""
 _ID = re.compile(r"([a-z]{3})_[0-9a-z]{26}", re.ASCII)
 _HASH = re.compile(r"0x([0-9a-f]{40}|[0-9a-f]{64})", re.ASCII)
 _KEY = re.compile(r"a key of (?P<owner>.+)|(?P<name>.*) \((?P<named_owner>.+)\)")
@@ -62,8 +65,10 @@ class Values:
     def _text(self, field: str, value: str) -> Markup:
         if (known := CHOICES.get(field, {}).get(value)) is not None:
             return escape(str(known))
-        if _MOMENT.fullmatch(value):
-            return moment(datetime.fromisoformat(value))
+        if field in _TYPED:
+            return escape(value)
+        if field in _MOMENTS or field.endswith("_at"):
+            return _moment(value)
         if _ID.fullmatch(value):
             return self.link(value)
         if _HASH.fullmatch(value):
@@ -78,6 +83,14 @@ class Values:
         return Markup('<a class="text-decoration-underline" href="{}" title="{}">{}</a>').format(
             href, id, self.names.get(id, short(id))
         )
+
+
+def _moment(value: str) -> Markup:
+    """A moment; as it is, if it is none."""
+    try:
+        return moment(datetime.fromisoformat(value).astimezone(UTC))
+    except (ValueError, OverflowError):
+        return escape(value)
 
 
 def subject_name(entry: AuditEntry, names: Mapping[str, str]) -> str:

@@ -9,13 +9,14 @@ from console.kinds import DIRECTIONS, KINDS, STATES
 from console.naming import reference_of
 from pages.filters import Filters, read_filters
 
-_CHOICES = {"kind": KINDS, "state": STATES, "direction": DIRECTIONS}
+_CHOICES = {"kind": KINDS, "state": STATES}
 _TEXTS = dict.fromkeys(("counterparty", "member", "program", "reference", "original"), 128)
 
 
-def filters_of(parameters: Mapping[str, str]) -> Filters:
-    """The filters in an address."""
-    return read_filters(parameters, choices=_CHOICES, texts=_TEXTS, days=True)
+def filters_of(parameters: Mapping[str, str], *, is_one_sides: bool = True) -> Filters:
+    """The filters in an address. Only movements of one merchant have a direction (`is_one_sides`)."""
+    choices = _CHOICES | ({"direction": DIRECTIONS} if is_one_sides else {})
+    return read_filters(parameters, choices=choices, texts=_TEXTS, days=True)
 
 
 def asked_of(filters: Filters) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _SIDES = ("merchant", "giver", "receiver", "counterparty")
 @router.get("")
 async def movements(visit: Visiting) -> Response:
     """The list, newest first."""
-    filters = filters_of(visit.request.query_params)
+    filters = filters_of(visit.request.query_params, is_one_sides=visit.seat.merchant is not None)
     options, found = await asyncio.gather(
         _options(visit), found_of(visit.request, filters, lambda: _listing(visit, filters, _ROWS))
     )
@@ -53,7 +53,7 @@ async def movements(visit: Visiting) -> Response:
 @router.get("/file.csv")
 async def file(visit: Visiting) -> Response:
     """All that the filters leave, however much that is."""
-    filters = filters_of(visit.request.query_params)
+    filters = filters_of(visit.request.query_params, is_one_sides=visit.seat.merchant is not None)
     shown = address_with(visit.request, {}, visit.request.url.path.removesuffix("/file.csv"))
     if filters.mistakes:
         return visit.redirect(shown)

@@ -30,6 +30,7 @@ from console.settlement.bank_file import (
     Columns,
     Match,
     Party,
+    Standing,
     by_reference,
     days_of,
     is_statement,
@@ -46,7 +47,7 @@ from pages.filters import start_of
 from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
-from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement
+from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement, IdempotencyInFlightError
 
 NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
@@ -157,7 +158,7 @@ async def book(visit: Visiting) -> Response:
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
     gate = asyncio.Semaphore(_AT_ONCE)
-    outcomes = await asyncio.gather(*(_book(visit.client, line, form.key, gate) for line in lines))
+    outcomes = await asyncio.gather(*(book_line(visit.client, line, form.key, gate) for line in lines))
     return visit.page(
         "settlement/bank_file_done.html",
         outcomes=outcomes,
@@ -174,7 +175,7 @@ _UNKNOWN = "?"
 _NONE = Columns(day="", reference="")
 
 
-async def _book(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
+async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
     """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
     mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
     async with gate:
@@ -185,7 +186,7 @@ async def _book(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.S
                 bank_reference=line.reference,
                 idempotency_key=f"{key}:{mark}",
             )
-        except APIConnectionError:
+        except (APIConnectionError, IdempotencyInFlightError):
             return Outcome(line, is_open=True)
         except APIError as error:
             if error.status >= 500 or error.status == 429:
@@ -205,14 +206,15 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
         _by_reference(visit.client, file.lines), _near(visit.client, first - NEAR, last + NEAR), _parties(visit)
     )
     matches = match(file.lines, booked, near, parties)
-    shown, hidden = _first_of(matches)
+    shown, hidden = first_of(matches)
     bookable = [one for one in shown if one.is_bookable]
     numbers = itertools.count()
     return visit.page(
         "settlement/bank_file_lines.html",
         file=file,
         matches=[(one, next(numbers) if one.is_bookable else None) for one in shown],
-        hidden=hidden,
+        hidden=sum(not one.is_bookable for one in hidden),
+        hidden_bookable=sum(one.is_bookable for one in hidden),
         all_lines=len(matches),
         lines=_json([_line_of(one) for one in bookable]),
         bookable=sum(one.is_bookable for one in matches),
@@ -228,13 +230,21 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
     )
 
 
-def _first_of(matches: list[Match]) -> tuple[list[Match], int]:
-    """So many lines as a page and a form can hold, and how many are left: what is booked gives way to what is to be done."""
+def first_of(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
+    """As many lines as a page and a form can hold, and those that are left out: what is booked, or cannot be, gives way."""
     if len(matches) <= _SHOWN:
-        return matches, 0
-    open_lines = [one for one in matches if not one.is_done]
-    shown = open_lines[:_SHOWN]
-    return shown, len(matches) - len(shown)
+        return list(matches), []
+    by_use = sorted(matches, key=_use)
+    return by_use[:_SHOWN], by_use[_SHOWN:]
+
+
+def _use(one: Match) -> int:
+    """How little there is to do about a line."""
+    if one.is_proposed:
+        return 0
+    if one.is_bookable:
+        return 1
+    return 4 if one.is_done else 2 if one.standing == Standing.DIFFERS else 3
 
 
 def _line_of(one: Match) -> ChosenLine:

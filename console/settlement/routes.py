@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -76,7 +77,7 @@ async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
 async def statements(visit: Visiting) -> Response:
     """Daily statements, the last day first."""
     names = await names_for(visit)
-    filters = read_filters(visit.request.query_params, choices={"merchant": names}, days=True)
+    filters = read_filters(visit.request.query_params, choices=_offered(names), days=True)
     found = await found_of(
         visit.request, filters, lambda: visit.client.statements.list(**_statements(filters), page_size=_PAGE)
     )
@@ -95,7 +96,7 @@ async def statements(visit: Visiting) -> Response:
 @router.get("/statements/csv")
 async def statements_csv(visit: Visiting) -> Response:
     """The same as a table."""
-    filters = read_filters(visit.request.query_params, choices={"merchant": await names_for(visit)}, days=True)
+    filters = read_filters(visit.request.query_params, choices=_offered(await names_for(visit)), days=True)
     if filters.mistakes:
         return visit.redirect(address_with(visit.request, {}, _STATEMENTS))
     return _csv(await visit.client.statements.csv_of_days(**_statements(filters)), "statements.csv")
@@ -128,7 +129,7 @@ async def bank_movements(visit: Visiting, movements: str) -> Response:
     names = await names_for(visit)
     filters = read_filters(
         visit.request.query_params,
-        choices={"state": STATES, "merchant": names},
+        choices={"state": STATES, **_offered(names)},
         texts={"reference": LONGEST_REFERENCE},
         days=True,
     )
@@ -193,6 +194,11 @@ async def _merchant(visit: Visit, merchant: str, form: CreditLimit | None = None
         status=shown.status,
         crumbs=[] if own else [(found.merchant.name, None)],
     )
+
+
+def _offered(names: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """The filter by merchant, for whoever has more than one to choose from."""
+    return {"merchant": names} if names else {}
 
 
 def _statements(filters: Filters) -> dict[str, Any]:

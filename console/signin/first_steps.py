@@ -11,8 +11,9 @@ from markupsafe import Markup
 from console.problems import refusals
 from console.signin.begun import go_on_with, take, work_for
 from console.signin.chosen_password import check_repetition, new_password, repetition
+from console.signin.codes import Code
 from console.visit import FIRST_STEPS, Anybody, Guest, SignInNeeded
-from pages.forms import Form, Secret, Text
+from pages.forms import Form, Secret
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -40,7 +41,7 @@ class BeginSecondFactor(Form):
 class ConfirmSecondFactor(Form):
     """The first code of the app."""
 
-    one_time_code = Text(lazy("One-time code"), autocomplete="one-time-code", focus=True)
+    one_time_code = Code(lazy("One-time code"), autocomplete="one-time-code", focus=True)
 
 
 @router.get(FIRST_STEPS["password_change"])

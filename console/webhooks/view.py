@@ -21,8 +21,10 @@ def types_in_words(types: Sequence[str]) -> list[str]:
 
 
 def readable(body: str) -> str:
-    """A body with line breaks, if it is JSON; as it is otherwise."""
+    """A body with line breaks, if it is JSON; as it is otherwise, and if it is JSON that no page can show."""
     try:
-        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
-    except ValueError:
+        text = json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+        text.encode()  # JSON can name halves of characters
+    except (ValueError, RecursionError):
         return body
+    return text

@@ -13,7 +13,7 @@ from typing import ClassVar
 from starlette.datastructures import UploadFile
 
 from pages.formats import MICROS_DIGITS
-from pages.presentation import presentation
+from pages.presentation import local, presentation
 from pages.translations import Text as Label
 from pages.translations import gettext as _
 
@@ -291,18 +291,18 @@ class Moment(Field):
     def parse(self, text: str) -> datetime:
         """The moment."""
         try:
-            local = datetime.fromisoformat(text.translate(_NARROW)).replace(tzinfo=presentation().zone)
+            typed = datetime.fromisoformat(text.translate(_NARROW)).replace(tzinfo=presentation().zone)
         except ValueError:
-            local = None
-        if local is None or not is_usual(local):
+            typed = None
+        if typed is None or not is_usual(typed):
             raise Mistake(_("Write a day and a time, such as 2026-12-31 18:00."))
-        return local.astimezone(UTC)
+        return typed.astimezone(UTC)
 
     def show(self, value: object) -> str:
         """The moment in the network's zone."""
         if not isinstance(value, datetime):
             return Field.show(self, value)
-        return value.astimezone(presentation().zone).strftime("%Y-%m-%dT%H:%M")
+        return local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 @dataclass(frozen=True, slots=True)

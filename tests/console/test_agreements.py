@@ -81,7 +81,7 @@ def test_an_agreement_is_proposed_signed_replaced_and_ended(site: Site, someone:
     assert page.url.rpartition("/")[2] != agreement
     page.get_by_role("button", name="撤回").click()
     page.locator("#withdraw").get_by_role("button", name="确认撤回").click()
-    page.get_by_text("提议已撤回").wait_for()
+    page.get_by_text("提案已撤回").wait_for()
 
     page = market.open(f"/agreements/{agreement}/terminate")
     page.get_by_role("button", name="继续").click()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from markupsafe import Markup
@@ -13,7 +13,9 @@ from console.agreements.view import HAPPENED
 from console.audit.changes import changes_of
 from console.audit.values import Values, actor_name, subject_name
 from console.audit.words import EVENTS, event_name, field_name
-from pages.presentation import Presentation, present
+from pages.formats import moment
+from pages.forms import Moment
+from pages.presentation import Presentation, present, presented
 from pages.translations import load_catalogues
 from tests.console.site import ROOT, Site
 from tests.support.recorded_events import recorded_types
@@ -22,6 +24,8 @@ from tongdui import AuditEntry
 MERCHANT = "mer_" + "0" * 26
 MEMBER = "mem_" + "0" * 26
 KEY = "key_" + "0" * 26
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\dT|\s\d{4}-\d\d-\d\dT")
+"""One that no `time` shows."""
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+", re.ASCII)
 
 
@@ -41,6 +45,7 @@ def test_what_the_network_of_these_tests_has_recorded_has_words(site: Site) -> N
         for change in changes_of(entry, _values()):
             assert not _TYPE.fullmatch(change.field), (entry.type, change.field)
             assert not re.search("_", change.field), (entry.type, change.field)
+            assert not _MOMENT.search(f"{change.was} {change.now}"), (entry.type, change.field)
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +93,32 @@ def test_values_are_for_people() -> None:
     (until,) = _shown(valid_until="2026-12-31T10:00:00Z").values()
     assert "31 Dec" in until
     assert _shown(name="", reason=None, types=[]) == {}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "2026-01-01T00:00:00Z"),
+        *(MERCHANT, "0x" + "ab" * 32),
+    ],
+)
+def test_a_name_that_looks_like_something_else_is_shown_as_it_is(typed: str) -> None:
+    """Or somebody hides traces, or takes another's name, by the name of a key."""
+    assert _shown(name=typed, before={"url": typed}, after={"url": typed}) == {"Name": typed, "Address": typed}
+    assert str(_values().shown("name", typed)) == typed
+
+
+def test_a_moment_that_is_none_is_shown_as_it_is() -> None:
+    for told in ("soon", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00"):
+        assert str(_values().shown("valid_until", told)) == told
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_shown() -> None:
+    """Some agreements have no other end, and the network's zone may be past it."""
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    with presented(Presentation("en", timezone(timedelta(hours=8)))):
+        assert "31 Dec 9999" in moment(last)
+        assert Moment("End").show(last) == "9999-12-31T23:59"
 
 
 def test_ids_lead_to_what_they_stand_for() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -18,16 +20,21 @@ from console.settlement.bank_file import (
     BankLine,
     Booked,
     Columns,
+    Match,
     Party,
+    Problem,
+    Standing,
     by_reference,
     match,
     missing_from,
     read_file,
 )
+from console.settlement.banking import ChosenLine, Outcome, book_line, first_of
 from console.settlement.words import chinese, english
 from pages.forms import MAX_SAFE, is_usual
 from pages.presentation import Presentation, presented
 from tests.console.bank_files import CITY, ICBC, SPARKASSE, Entry, camt, details
+from tongdui import AsyncClient
 
 NO_COLUMNS = Columns(day="", reference="")
 CHINESE = Columns(
@@ -328,6 +335,17 @@ def test_a_reference_that_is_in_the_file_twice_is_booked_once() -> None:
     assert [str(one.standing) for one in found] == ["new", "duplicate", "new"]
 
 
+def test_what_is_pending_or_taken_back_is_no_first_use_of_a_reference() -> None:
+    pending, back = line("1", problem=Problem.NOT_BOOKED_YET), line("1", problem=Problem.REVERSAL, kind="withdrawal")
+    found = match([pending, line("1"), back, line("1")], {}, [], [FUEL])
+    assert [str(one.standing) for one in found] == ["unusable", "new", "unusable", "duplicate"]
+
+
+def test_what_is_taken_back_is_said_beside_the_booking() -> None:
+    (found,) = match([line("1", problem=Problem.REVERSAL, kind="withdrawal")], {"1": booked("1")}, [], [FUEL])
+    assert (str(found.standing), found.booked) == ("unusable", booked("1"))
+
+
 def test_what_stands_counts_more_than_what_the_chain_has_refused() -> None:
     again, refused = booked("1"), booked("1", state="failed")
     assert by_reference([again, refused]) == by_reference([refused, again]) == {"1": again}
@@ -385,6 +403,44 @@ def test_what_is_booked_and_not_in_the_file_is_reported_for_the_days_asked_for()
     found = match([line("1")], {"1": books[0]}, [], [FUEL])
     missing = missing_from(found, books, date(2026, 11, 20), date(2026, 11, 30))
     assert [one.reference for one in missing] == ["x"]
+
+
+# -------------------------------------------------------------------- booking
+
+
+def test_of_a_long_file_what_can_be_booked_comes_first() -> None:
+    """Lines that nobody can book, such as the bank's fees, would hide the others for ever."""
+    standings = [
+        *["unusable"] * 450,
+        "booked",
+        "duplicate",
+        "differs",
+        "likely_booked",
+        "unknown_merchant",
+        "failed",
+        "new",
+    ]
+    matches = [Match(line(f"{number}"), Standing(one)) for number, one in enumerate(standings)]
+    shown, hidden = first_of(matches)
+    first = [str(one.standing) for one in shown[:6]]
+    assert first == ["failed", "new", "likely_booked", "unknown_merchant", "differs", "unusable"]
+    assert (len(shown), len(hidden)) == (400, len(matches) - 400)
+    assert str(hidden[-1].standing) == "booked"
+    assert first_of(matches[:400]) == (matches[:400], [])
+
+
+def test_a_line_that_the_gateway_is_still_at_work_on_is_open_and_not_refused() -> None:
+    def busy(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(409, json={"code": "idempotency_in_flight", "title": "Still running", "status": 409})
+
+    async def outcome() -> Outcome:
+        chosen = ChosenLine(kind="deposit", merchant="mer_fuel", micros=1, reference="1")
+        transport = httpx.MockTransport(busy)
+        async with AsyncClient("http://gateway", "tds_1", max_retries=0, transport=transport) as client:
+            return await book_line(client, chosen, "key", asyncio.Semaphore())
+
+    found = asyncio.run(outcome())
+    assert (found.is_open, found.refusal) == (True, None)
 
 
 # -------------------------------------------------------------------- in words

@@ -16,6 +16,8 @@ from starlette.datastructures import FormData
 
 from console.pages import PAGES
 from console.problems import refusals
+from console.signin.codes import code_field, codes_of
+from console.signin.routes import SignIn
 from pages import csrf
 from pages.forms import Field, Form, Mistake
 from pages.forms.form import KEY
@@ -27,6 +29,8 @@ from tongdui import (
     APIConnectionError,
     ConflictError,
     FieldError,
+    IdempotencyInFlightError,
+    IdempotencyKeyReusedError,
     OutcomeUnknownError,
     UnavailableError,
     ValidationError,
@@ -175,6 +179,21 @@ def test_a_refusal_that_points_below_a_field_stands_beside_it() -> None:
     assert form.errors == {"points": "No"}
 
 
+def test_what_the_gateway_is_still_at_work_on_keeps_its_key() -> None:
+    """The first attempt was not waited for, and the ones after it hear that it is under way: it may succeed yet."""
+    form = refused(IdempotencyInFlightError(status=409, code="idempotency_in_flight", title="Still running"))
+    assert (form.key, form.is_unanswered) == ("key-1", True)
+    (said,) = form.general
+    assert "it will happen only once" in said
+
+
+def test_something_else_under_the_key_of_what_has_arrived_is_said_so() -> None:
+    form = refused(IdempotencyKeyReusedError(status=422, code="idempotency_key_reused", title="Reused"))
+    assert (form.key == "key-1", form.is_unanswered) == (False, False)
+    (said,) = form.general
+    assert said.startswith("What you sent before this has arrived.")
+
+
 def test_a_refusal_that_points_nowhere_stands_above_all_fields() -> None:
     form = refused(ConflictError(status=409, code="external_id_taken", title="Taken"))
     assert form.errors == {}
@@ -282,3 +301,28 @@ def _hidden(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]+)"', page)
     assert found is not None
     return found[1]
+
+
+# -------------------------------------------------------------------- codes of the second factor
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        *(
+            (one, {"one_time_code": "123456"})
+            for one in ("123456", "123 456", "123-456", "１２３４５６", "12\u00a03\u201345 6")
+        ),
+        *((one, {"recovery_code": "K7Q2X9XM4ART0BW"}) for one in ("K7Q2X-9XM4A-RT0BW", "Ｋ７Ｑ２Ｘ 9XM4ART0BW")),
+        ("12345-67890-12345", {"recovery_code": "123456789012345"}),
+    ],
+)
+def test_a_code_is_taken_however_it_is_typed(typed: str, sent: dict[str, str]) -> None:
+    assert codes_of(code_field().parse(typed)) == sent
+
+
+@pytest.mark.parametrize("typed", ["12345", "1234567", "1234 5678", "1" * 14, "---", "٠١٢٣٤٥"])
+def test_digits_that_are_no_code_are_said_so_beside_the_field(typed: str) -> None:
+    form = SignIn(sent=FormData({"email": "a@b.example", "password": "x", "one_time_code": typed}))
+    assert form.errors.keys() == {"one_time_code"}
+    assert "six digits" in form.errors["one_time_code"]

@@ -83,7 +83,7 @@ def test_an_admin_invites_somebody_who_works_is_signed_out_disabled_and_let_in_a
     assert (mei.token, again.seat.title) != (again.token, "cashier")
 
     for button, confirm, said in (
-        ("结束全部登录", "结束全部登录", "何美 已退出登录，需要重新登录。"),
+        ("结束全部会话", "结束全部会话", "何美 已退出登录，需要重新登录。"),
         ("停用", "停用", "何美 已在各处退出登录，不能再登录。"),
         ("启用", "启用", "何美 可以重新登录了。"),
     ):
@@ -251,13 +251,13 @@ def test_somebody_cares_for_its_own_account(site: Site, someone: Callable[..., P
     row = page.locator(f"#row-{other.id}")
     expect(row).to_contain_text("Safari · iPhone")
     expect(row).to_contain_text("192.0.2.9")
-    expect(page.get_by_role("row").filter(has_text="本次登录")).to_have_count(1)
-    row.get_by_role("button", name="结束该登录").click()
-    expect(page.get_by_text("该登录已结束。")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="本次会话")).to_have_count(1)
+    row.get_by_role("button", name="结束该会话").click()
+    expect(page.get_by_text("该会话已结束。")).to_be_visible()
     expect(page.locator(f"#row-{other.id}")).to_have_count(0)
     expect(page.locator(f"#row-{third.id}")).to_have_count(1)
-    page.get_by_role("button", name="结束其他全部登录").click()
-    page.get_by_role("dialog").get_by_role("button", name="结束其他全部登录").click()
+    page.get_by_role("button", name="结束其他全部会话").click()
+    page.get_by_role("dialog").get_by_role("button", name="结束其他全部会话").click()
     expect(page.get_by_text("您在其他地方都已退出登录。")).to_be_visible()
     for ended in (other, third):
         with site.http(str(ended.token)) as http:

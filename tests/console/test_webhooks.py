@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.webhooks.delivery import Deliverer
+from console.webhooks.view import readable
 from tests.console.sending import opened, posted
 from tests.console.site import Person, Site
 from tests.support.webhook_receiver import WebhookReceiver
@@ -43,6 +44,11 @@ def secret_in(text: str) -> str:
     found = SECRET.search(text)
     assert found is not None, text
     return found[1]
+
+
+@pytest.mark.parametrize("answered", ["[" * 100_000, '"\\ud800"', "not JSON"], ids=["deep", "half a character", "text"])
+def test_a_body_that_no_page_can_show_as_json_is_shown_as_it_is(answered: str) -> None:
+    assert readable(answered) == answered
 
 
 def test_an_endpoint_from_its_first_event_to_its_end(

@@ -172,11 +172,13 @@ def match(
     found = []
     for line in lines:
         merchant = directory.party_of(line)
-        if line.reference and line.reference in seen:
+        if line.problem is not None:  # no booking comes of it, so it uses up no reference
+            found.append(Match(line, Standing.UNUSABLE, merchant, _under(line, by_reference)))
+        elif line.reference in seen:
             found.append(Match(line, Standing.DUPLICATE, merchant, _under(line, by_reference)))
-            continue
-        seen.add(line.reference)
-        found.append(_matched(line, merchant, by_reference, loose))
+        else:
+            seen.add(line.reference)
+            found.append(_matched(line, merchant, by_reference, loose))
     return found
 
 
@@ -187,8 +189,6 @@ def _matched(line: BankLine, merchant: str | None, by_reference: Mapping[str, Bo
         if not same:
             return Match(line, Standing.DIFFERS, merchant, booked)
         return Match(line, Standing.FAILED if booked.state == "failed" else Standing.BOOKED, booked.merchant, booked)
-    if line.problem is not None:
-        return Match(line, Standing.UNUSABLE, merchant)
     if merchant is None:
         return Match(line, Standing.UNKNOWN_MERCHANT)
     alike = loose.get((line.kind, merchant, line.micros))
