@@ -213,7 +213,9 @@ async def guest(request: Request) -> Guest:
     session = None
     if token is not None:
         client = parts.client(token)
-        session = await parts.sessions.of(client, token)
+        session = await parts.sessions.of(
+            client, token, anew=request.method not in SAFE_METHODS, seat=parts.cookie.seat(request)
+        )
         secret = token
         await _present_network(request, parts, client, session)
     else:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from itertools import count
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from clearing.kit.database import Database
-from clearing.parties.merchants.service import require_merchant
-from clearing.parties.staff.models import Language
-from clearing.parties.staff.people import NewPerson, PeopleService
-from clearing.parties.staff.titles import Title
 from console.pages import PAGES
 from tests.console.gallery.routes import FETCHED
 from tests.console.served import GALLERY, served
-from tests.console.site import Person, Site
-from tests.gateway.staff import PASSWORD, password_hash
+from tests.console.site import Person, Site, two_seats
+from tests.gateway.staff import PASSWORD
 from tongdui import Client, NotFoundError
 
 NUMBERS = count(1)
@@ -178,7 +172,7 @@ def test_a_page_of_another_seat_says_so_and_takes_nothing(
     site: Site, someone: Callable[..., Person], gallery: str
 ) -> None:
     """Somebody works for two merchants, in two windows: what was typed for one must not happen for the other."""
-    token = _two_seats(site)
+    token = two_seats(site)
     visitor = someone("merchant:admin", language="en", token=token, at=gallery)
     visitor.excused.append("403")
     page = visitor.open("/gallery/live")
@@ -205,16 +199,3 @@ def test_a_page_of_another_seat_says_so_and_takes_nothing(
     page.click(".bar details.menu > summary")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
-
-
-def _two_seats(site: Site) -> str:
-    """The token of somebody who is an admin of two merchants."""
-    email = f"both-{next(NUMBERS)}@example.com"
-    with closing(Database(site.network.settings.database_url)) as database, database.session.begin() as session:
-        people = PeopleService(session)
-        somebody = people.add(NewPerson(email, "林岚", Language.CHINESE, password_hash()), actor="test")
-        for code in ("FUEL", "MART"):
-            number = require_merchant(session, site.merchants[code].id).number
-            people.seat(somebody, Title.ADMIN, number, actor="test")
-    with Client(site.network.url) as client:
-        return str(client.sessions.create(email=email, password=PASSWORD).token)
