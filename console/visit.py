@@ -147,6 +147,7 @@ class Guest:
             "account": [(_("Your account"), "/account")],
             "current": page.name if page else None,
             "here": here_of(self.request),
+            "is_answer": self.request.method not in SAFE_METHODS,
             "live": True,
             "navigation": self.parts.navigation(self.session.seat),
             "person": self.session.person,

@@ -11,7 +11,7 @@ import pytest
 
 import console.sessions
 from console.sessions import SessionDirectory, identify
-from tests.console.sending import opened
+from tests.console.sending import opened, take_other_seat
 from tests.console.served import served
 from tests.console.site import Site, two_seats
 from tongdui import AsyncClient, Client, NotFoundError
@@ -22,16 +22,6 @@ def second(site: Site) -> Iterator[str]:
     """Another console beside the site's own: they share nothing."""
     with served(site.network.url) as url:
         yield url
-
-
-def take_other_seat(http: httpx.Client) -> str:
-    """Somebody works as somebody else from now on; the seat's id."""
-    page = opened(http, "/account")
-    menu = re.search(r'action="/seat">(.*?)</form>', page.text, re.DOTALL)
-    assert menu is not None
-    (seat,) = re.findall(r'value="([^"]+)" aria-pressed="false"', menu[1])
-    assert page.send("/seat", seat=seat).leads_to == "/"
-    return str(seat)
 
 
 def seat_shown(http: httpx.Client) -> str:
