@@ -199,6 +199,9 @@ def test_a_page_without_parts_hears_that_its_session_has_ended(
     page.clock.fast_forward(61_000)  # its connection is given up
     with Client(site.network.url, token) as client:
         client.sessions.end()
+    with httpx.Client(base_url=gallery, cookies={site.cookie: token}, timeout=60) as http:
+        leads_to = http.get("/members").headers["location"]
+    assert leads_to.startswith("/sign-in")  # the console knows it, and connects nobody
     _see(page, is_seen=True)
     page.clock.fast_forward(1_000)
     expect(page.locator("[data-trouble=session]")).to_contain_text("Your session has ended")
