@@ -10,6 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 
 from console import live, preferences, problems
+from console.addresses import Addresses
 from console.pages import GROUPS, PAGES
 from console.parts import Parts
 from console.registry import Group, Page
@@ -20,6 +21,17 @@ from console.start import router as start
 from console.visit import guest, visit
 from pages.assets import PREFIX, StaticFiles
 from pages.security import SecurityMiddleware
+
+_FRAME = (
+    start,
+    signin.router,
+    oidc.router,
+    first_steps.router,
+    links.router,
+    preferences.router,
+    live.router,
+)
+"""What belongs to no page."""
 
 
 def create_app(settings: Settings, pages: Sequence[Page] = PAGES, groups: Sequence[Group] = GROUPS) -> FastAPI:
@@ -41,16 +53,11 @@ def create_app(settings: Settings, pages: Sequence[Page] = PAGES, groups: Sequen
         lifespan=lifespan,
     )
     app.state.parts = parts
+    app.state.addresses = Addresses(
+        [*(("", router) for router in _FRAME), *((page.path, page.router) for page in pages)]
+    )
     problems.install(app)
-    for router in (
-        start,
-        signin.router,
-        oidc.router,
-        first_steps.router,
-        links.router,
-        preferences.router,
-        live.router,
-    ):
+    for router in _FRAME:
         app.include_router(router)
     for page in pages:
         app.include_router(page.router, prefix=page.path, dependencies=[Depends(_guard(page, settings))])

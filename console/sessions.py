@@ -22,6 +22,7 @@ _CACHED = 2_000
 _COOKIE = "tongdui_session"
 _VISIT_COOKIE = "tongdui_visit"
 _OIDC_COOKIE = "tongdui_oidc"
+_SEAT_COOKIE = "tongdui_seat"
 _TOKEN = re.compile(r"[\w-]{8,255}", re.ASCII)
 
 
@@ -82,6 +83,7 @@ class SessionCookie:
         self.name = prefix + _COOKIE
         self.visit_name = prefix + _VISIT_COOKIE
         self.oidc_name = prefix + _OIDC_COOKIE
+        self.seat_name = prefix + _SEAT_COOKIE
 
     def token(self, request: Request) -> str | None:
         """The token of the browser's session; None for what cannot be one."""
@@ -92,10 +94,20 @@ class SessionCookie:
         """Begins a session in the browser. A token that was there before is gone: nobody can fix a session in advance."""
         response.set_cookie(self.name, token, httponly=True, samesite="strict", secure=self._secure, path="/")
         self._forget(response, self.visit_name)
+        self._forget(response, self.seat_name)
 
     def clear(self, response: Response) -> None:
         """Ends the session in the browser."""
         self._forget(response, self.name)
+        self._forget(response, self.seat_name)
+
+    def write_seat(self, response: Response, seat: str) -> None:
+        """Tells every console that answers this browser which seat the session has taken: what it remembers may be older."""
+        response.set_cookie(self.seat_name, seat, httponly=True, samesite="strict", secure=self._secure, path="/")
+
+    def seat(self, request: Request) -> str | None:
+        """The seat that this browser has taken last; None as long as it has changed none. The gateway decides which one it is."""
+        return request.cookies.get(self.seat_name)
 
     def write_visit(self, response: Response, secret: str) -> None:
         """Remembers the secret of forms for somebody who has not signed in."""
@@ -125,14 +137,21 @@ class SessionDirectory:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()
+        self._forgotten = 0
 
-    async def of(self, client: AsyncClient, token: str) -> Session:
-        """The session with this token. Raises AuthenticationError."""
-        known = self._known.get(_name(token))
-        if known is not None and known[0] > time.monotonic():
+    async def of(self, client: AsyncClient, token: str, *, anew: bool = False, seat: str | None = None) -> Session:
+        """The session with this token. Raises AuthenticationError.
+
+        What is about to change something asks `anew`: another console may have changed the seat. So does what knows of another
+        `seat` than is remembered.
+        """
+        known = None if anew else self._known.get(_name(token))
+        if known is not None and known[0] > time.monotonic() and seat in (None, known[1].seat.id):
             return known[1]
+        forgotten = self._forgotten
         session = await identify(client, token)
-        self.remember(session)
+        if forgotten == self._forgotten:  # else it may be what the gateway said before a seat changed
+            self.remember(session)
         return session
 
     def remember(self, session: Session) -> None:
@@ -142,7 +161,8 @@ class SessionDirectory:
             self._known.popitem(last=False)
 
     def forget(self, token: str) -> None:
-        """Asks again next time: the session has another seat, or has ended."""
+        """Asks again next time: the session has another seat, or has ended. Answers that are under way count for once only."""
+        self._forgotten += 1
         self._known.pop(_name(token), None)
 
 

@@ -19,8 +19,8 @@ from fastapi import Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.routing import Match
 
+from console.addresses import Addresses
 from console.parts import Parts
 from console.registry import Page
 from console.sessions import Person, Seat, Session
@@ -147,6 +147,7 @@ class Guest:
             "account": [(_("Your account"), "/account")],
             "current": page.name if page else None,
             "here": here_of(self.request),
+            "is_answer": self.request.method not in SAFE_METHODS,
             "live": True,
             "navigation": self.parts.navigation(self.session.seat),
             "person": self.session.person,
@@ -188,22 +189,13 @@ class Visit(Guest):
 
 def here_of(request: Request) -> str:
     """The address of the page that a request is about, which can be opened: a form may be sent to an address that cannot."""
-    if request.method in SAFE_METHODS:
-        return address_of(request)
-    found = opening(request)
-    return address_of(request) if found == request.url.path else found
+    return address_of(request) if request.method in SAFE_METHODS else opening(request)
 
 
 def opening(request: Request) -> str:
-    """The path of a request, or the nearest one above it that can be opened: /members/x for what is sent to
-    /members/x/freeze."""
-    parts = request.url.path.rstrip("/").split("/")
-    for length in range(len(parts), 1, -1):
-        path = "/".join(parts[:length])
-        scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
-            return path
-    return "/"
+    """The address that can be opened for what a form is sent to."""
+    addresses: Addresses = request.app.state.addresses
+    return addresses.opening(request)
 
 
 async def guest(request: Request) -> Guest:
@@ -213,7 +205,9 @@ async def guest(request: Request) -> Guest:
     session = None
     if token is not None:
         client = parts.client(token)
-        session = await parts.sessions.of(client, token)
+        session = await parts.sessions.of(
+            client, token, anew=request.method not in SAFE_METHODS, seat=parts.cookie.seat(request)
+        )
         secret = token
         await _present_network(request, parts, client, session)
     else:

@@ -71,6 +71,12 @@ router.post("/new")(proposing.propose)
 router.post("/preview")(proposing.preview)
 
 
+@router.get("/preview")
+async def begin_anew(visit: Visiting) -> Response:
+    """What the calculator answers is no page: it stands beside a proposal."""
+    return visit.redirect("/agreements/new")
+
+
 @router.get("/{agreement}")
 async def show(visit: Visiting, agreement: str) -> Response:
     """One agreement."""

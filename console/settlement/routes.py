@@ -122,6 +122,13 @@ router.post("/bank-file/review")(banking.review)
 router.post("/bank-file/book")(banking.book)
 
 
+@router.get("/bank-file/review")
+@router.get("/bank-file/book")
+async def begin_anew(visit: Visiting) -> Response:
+    """Somebody opens, by its address, what a form has answered: it begins with the file."""
+    return visit.redirect("/settlement/bank-file")
+
+
 @router.get("/{movements}")
 async def bank_movements(visit: Visiting, movements: str) -> Response:
     """Deposits or withdrawals, newest first."""

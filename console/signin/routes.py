@@ -60,9 +60,11 @@ async def sign_out(visit: Visiting) -> Response:
 async def take_seat(visit: Visiting) -> Response:
     """Goes on for another merchant, or in another role."""
     seat = (await visit.request.form()).get("seat")
-    await visit.client.sessions.take_seat(seat if isinstance(seat, str) else "")
+    taken = await visit.client.sessions.take_seat(seat if isinstance(seat, str) else "")
     visit.parts.sessions.forget(visit.signed_in.token)
-    return RedirectResponse("/", 303)
+    response = RedirectResponse("/", 303)
+    visit.parts.cookie.write_seat(response, taken.seat.id)
+    return response
 
 
 async def _begun(guest: Guest, form: SignIn) -> Session | None:

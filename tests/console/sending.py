@@ -61,3 +61,13 @@ def posted(http: httpx.Client, page: str, action: str, **values: str) -> Sheet:
     token = re.search(rf'name="{csrf.FIELD}" value="([^"]+)"', http.get(page).text)
     assert token is not None
     return Sheet(http, http.post(action, data={csrf.FIELD: token[1], KEY: "k", **values}))
+
+
+def take_other_seat(http: httpx.Client) -> str:
+    """Somebody works as somebody else from now on; the seat's id."""
+    page = opened(http, "/account")
+    menu = re.search(r'action="/seat">(.*?)</form>', page.text, re.DOTALL)
+    assert menu is not None
+    (seat,) = re.findall(r'value="([^"]+)" aria-pressed="false"', menu[1])
+    assert page.send("/seat", seat=seat).leads_to == "/"
+    return str(seat)

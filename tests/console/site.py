@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -143,6 +144,19 @@ def signed_in(site: Site, database: Database, email: str, title: str, merchant: 
         people = PeopleService(session)
         number = require_merchant(session, merchant.id).number if merchant is not None else None
         people.seat(people.add(new, actor="test"), Title(title), number, actor="test")
+    with Client(site.network.url) as client:
+        return str(client.sessions.create(email=email, password=PASSWORD).token)
+
+
+def two_seats(site: Site) -> str:
+    """The token of somebody new who is an admin of two merchants, FUEL and MART."""
+    email = f"both-{secrets.token_hex(4)}@example.com"
+    with closing(Database(site.network.settings.database_url)) as database, database.session.begin() as session:
+        people = PeopleService(session)
+        somebody = people.add(NewPerson(email, "林岚", Language.CHINESE, password_hash()), actor="test")
+        for code in ("FUEL", "MART"):
+            number = require_merchant(session, site.merchants[code].id).number
+            people.seat(somebody, Title.ADMIN, number, actor="test")
     with Client(site.network.url) as client:
         return str(client.sessions.create(email=email, password=PASSWORD).token)
 

@@ -161,6 +161,10 @@ CHOSEN = {
 }
 
 
+NOWHERE = ("merge", "order", "event")
+"""Things that the tests of this file do not have."""
+
+
 def routes() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every route that takes a form, with its function."""
     routers = [("", signin.router), ("", first_steps.router), ("", links.router)]
@@ -270,6 +274,9 @@ def things(site: Site) -> dict[str, str]:
         "own_key": own.token,
         "second_factor": with_second_factor(site),
         "known": invited("mart@stranger.example"),
+        "key": site.operator.api_keys.create(merchant=station.id, scopes=["read"]).id,
+        "station": station.id,
+        **dict.fromkeys((*NOWHERE, "session"), "x"),
     }
 
 
@@ -328,3 +335,32 @@ def test_what_is_typed_wrongly_is_answered_beside_its_field_and_stays(
     ids = re.findall(r'\sid="([^"]+)"', answer.text)
     assert len(ids) == len(set(ids)), "labels and errors belong to one control each"
     assert "<b>\N{GRINNING FACE}" not in answer.text, "what was typed is text"
+
+
+# -------------------------------------------------------------------- where it leads back to
+
+
+def ways_back() -> Iterator[tuple[str | None, str]]:
+    """Every address that takes a form, with a seat that may send it."""
+    yield from ((case.seat, (case.path or case.route) + case.query) for case in TABLE)
+    for path in sorted(BUTTONS | set(CHOSEN)):
+        seat = "operator" if path.startswith(("/operations", "/merchants")) else ADMIN
+        yield ("treasury" if "bank-file" in path else seat), path
+    for path in ("title", "remove", "disable", "enable", "sign-out"):
+        yield "operator", f"/people/{{seat}}/{path}?merchant={{station}}"
+
+
+@pytest.mark.parametrize(("seat", "path"), ways_back())
+def test_whatever_a_form_is_sent_to_can_be_opened_by_whoever_sends_it(
+    site: Site, things: dict[str, str], seat: str | None, path: str
+) -> None:
+    """Somebody reloads by its address what a form has answered, or changes the language there."""
+    token = site.seats.get(seat, things.get(seat, seat)) if seat else None
+    with site.http(token) as http:
+        answer = http.get(path.format(**things), follow_redirects=True)
+    assert not (seat and answer.url.path == "/sign-in")
+    if not any(f"{{{thing}}}" in path for thing in NOWHERE):
+        assert answer.status_code == 200, answer.url
+        return
+    assert answer.status_code == 404, answer.url
+    assert "/x" in answer.url.path, "the page is about a thing that is not there"

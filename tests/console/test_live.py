@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from itertools import count
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from clearing.kit.database import Database
-from clearing.parties.merchants.service import require_merchant
-from clearing.parties.staff.models import Language
-from clearing.parties.staff.people import NewPerson, PeopleService
-from clearing.parties.staff.titles import Title
 from console.pages import PAGES
 from tests.console.gallery.routes import FETCHED
+from tests.console.sending import take_other_seat
 from tests.console.served import GALLERY, served
-from tests.console.site import Person, Site
-from tests.gateway.staff import PASSWORD, password_hash
+from tests.console.site import Person, Site, two_seats
+from tests.gateway.staff import PASSWORD
 from tongdui import Client, NotFoundError
 
 NUMBERS = count(1)
@@ -165,6 +161,104 @@ def test_what_is_typed_survives_the_end_of_the_session(
     visitor.check("session-ended")
 
 
+def test_what_is_shown_once_survives_the_end_of_the_session(site: Site, someone: Callable[..., Person]) -> None:
+    """A browser that reloads what a form has answered sends the form again."""
+    visitor, token = _own_session(site, someone, site.url)
+    page = visitor.open("/keys/new")
+    page.fill("#f-name", "Shown once")
+    page.check("input[name=scopes][value=read]")
+    page.click("main button[type=submit]")
+    secret = page.locator(".secret span").first
+    shown = secret.inner_text()
+    page.wait_for_timeout(500)
+    with Client(site.network.url, token) as client:
+        client.sessions.end()
+    expect(page.locator("[data-trouble=session]")).to_contain_text("Your session has ended")
+    expect(secret).to_have_text(shown)
+
+
+def _see(page: Page, is_seen: bool) -> None:
+    """Somebody turns to another tab, or comes back."""
+    page.evaluate(
+        """isSeen => {
+            Object.defineProperty(document, "hidden", { value: !isSeen, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_seen,
+    )
+
+
+def test_a_page_without_parts_hears_that_its_session_has_ended(
+    site: Site, someone: Callable[..., Person], gallery: str
+) -> None:
+    visitor, token = _own_session(site, someone, gallery)
+    visitor.page.clock.install()
+    page = visitor.open("/gallery/form")
+    page.fill("#f-external_id", "FC-1001")
+    _see(page, is_seen=False)
+    page.clock.fast_forward(61_000)  # its connection is given up
+    with Client(site.network.url, token) as client:
+        client.sessions.end()
+    with httpx.Client(base_url=gallery, cookies={site.cookie: token}, timeout=60) as http:
+        leads_to = http.get("/members").headers["location"]
+    assert leads_to.startswith("/sign-in")  # the console knows it, and connects nobody
+    _see(page, is_seen=True)
+    page.clock.fast_forward(1_000)
+    expect(page.locator("[data-trouble=session]")).to_contain_text("Your session has ended")
+    expect(page.locator("#f-external_id")).to_have_value("FC-1001")
+
+
+def test_a_page_without_parts_hears_that_it_is_another_seats(
+    site: Site, someone: Callable[..., Person], gallery: str
+) -> None:
+    token = two_seats(site)
+    page = someone("merchant:admin", language="en", token=token, at=gallery).open("/gallery/form")
+    _see(page, is_seen=False)
+    with httpx.Client(base_url=gallery, cookies={site.cookie: token}, timeout=60) as http:
+        take_other_seat(http)
+    _see(page, is_seen=True)
+    expect(page.locator("[data-trouble=seat]")).to_contain_text("you work as somebody else")
+
+
+def test_a_part_that_is_not_for_the_new_seat_says_so(site: Site, someone: Callable[..., Person], gallery: str) -> None:
+    visitor = someone("merchant:admin", language="en", at=gallery)
+    visitor.excused.append("403")
+    page = visitor.open("/gallery/live")
+    page.wait_for_timeout(500)
+    page.route("**/gallery/live", lambda route: route.fulfill(status=403, body="not yours"))
+    site.merchants["FUEL"].client.members.create(external_id=f"HEARD-{next(NUMBERS)}")
+    expect(page.locator("[data-trouble=seat]")).to_contain_text("you work as somebody else")
+
+
+def test_a_page_that_cannot_connect_says_so_and_connects_once(someone: Callable[..., Person], gallery: str) -> None:
+    """What a fetch has brought says nothing of the connection; and whoever comes and goes meanwhile makes no more of them."""
+    visitor = someone("merchant:admin", language="en", at=gallery)
+    visitor.excused.append("503")
+    visitor.page.clock.install()
+    visitor.page.route(f"{gallery}/live", lambda route: route.fulfill(status=503, body="away"))
+    with visitor.page.expect_response(f"{gallery}/live"):
+        page = visitor.open("/gallery/live")
+    said = page.locator("[data-trouble=connection]")
+    expect(said).to_contain_text("Connection lost")
+    before = page.locator("#plain-times").inner_text()
+    page.clock.fast_forward(100)
+    expect(page.locator("#plain-times")).not_to_have_text(before)
+    assert "Connection lost" in said.inner_text()
+    for _ in range(4):
+        with page.expect_response(f"{gallery}/live"):
+            _see(page, is_seen=False)
+            _see(page, is_seen=True)
+        page.wait_for_timeout(100)  # the page has heard the answer
+    page.unroute(f"{gallery}/live")
+    tries: list[str] = []
+    page.on("request", lambda request: tries.append(request.url) if request.url == f"{gallery}/live" else None)
+    page.clock.fast_forward(60_000)  # whatever waits to try again does
+    expect(said).to_be_empty()
+    page.clock.fast_forward(60_000)
+    page.wait_for_timeout(300)
+    assert len(tries) == 1
+
+
 def _own_session(site: Site, someone: Callable[..., Person], gallery: str) -> tuple[Person, str]:
     with Client(site.network.url) as client:
         token = client.sessions.create(email="admin@fuel.example", password=PASSWORD).token
@@ -178,7 +272,7 @@ def test_a_page_of_another_seat_says_so_and_takes_nothing(
     site: Site, someone: Callable[..., Person], gallery: str
 ) -> None:
     """Somebody works for two merchants, in two windows: what was typed for one must not happen for the other."""
-    token = _two_seats(site)
+    token = two_seats(site)
     visitor = someone("merchant:admin", language="en", token=token, at=gallery)
     visitor.excused.append("403")
     page = visitor.open("/gallery/live")
@@ -205,16 +299,3 @@ def test_a_page_of_another_seat_says_so_and_takes_nothing(
     page.click(".bar details.menu > summary")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
-
-
-def _two_seats(site: Site) -> str:
-    """The token of somebody who is an admin of two merchants."""
-    email = f"both-{next(NUMBERS)}@example.com"
-    with closing(Database(site.network.settings.database_url)) as database, database.session.begin() as session:
-        people = PeopleService(session)
-        somebody = people.add(NewPerson(email, "林岚", Language.CHINESE, password_hash()), actor="test")
-        for code in ("FUEL", "MART"):
-            number = require_merchant(session, site.merchants[code].id).number
-            people.seat(somebody, Title.ADMIN, number, actor="test")
-    with Client(site.network.url) as client:
-        return str(client.sessions.create(email=email, password=PASSWORD).token)

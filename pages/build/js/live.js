@@ -7,6 +7,9 @@
 //
 // Nothing that a person has begun is taken away: while somebody types in a part, has chosen text in it or has one of its questions
 // open, it waits, and is fetched as soon as it is left.
+//
+// Every fetch also tells whether the page still has its session and its seat. A page without parts fetches itself for that when it is
+// seen again, or cannot connect: its person hears it before sending something.
 import { Idiomorph } from "idiomorph";
 
 const GATHER = 50; // milliseconds: what becomes stale together is fetched together
@@ -15,14 +18,17 @@ const AGAIN = [1_000, 2_000, 5_000, 10_000, 20_000]; // after a failure, and the
 const PATIENCE = 60_000; // a tab that nobody looks at holds no connection: a browser grants a server only six
 const ANYTHING = "anything";
 const ENDED = "session-ended";
+const WORST = ["session", "seat", "gateway", "connection"]; // the first of these that there is, is said
 const TYPED = "input:not([type=hidden], [type=submit], [type=button]), select, textarea";
 
 const stale = new Set();
 const running = new Set();
 const since = new WeakMap(); // when a part was fetched
 let gathering;
+let retrying;
 let failures = 0;
 let isOver = false;
+let isUnsure = false; // whether the page still has its session and its seat
 
 const parts = () => [...document.querySelectorAll("[data-live]")];
 
@@ -52,14 +58,16 @@ function look(wanted = () => true) {
   for (const part of parts()) if (wanted(part)) stale.add(part);
   gathering ??= setTimeout(() => {
     gathering = undefined;
-    for (const href of new Set([...stale].map((part) => part.dataset.href))) renew(href);
+    const pages = new Set([...stale].map((part) => part.dataset.href));
+    if (isUnsure && pages.size === 0) pages.add(window.location.pathname + window.location.search);
+    for (const href of pages) renew(href);
   }, GATHER);
 }
 
 /** Fetches a page for those of its parts that are stale and that nobody uses. Whatever keeps it from that looks again later. */
 async function renew(href) {
   const wanted = [...stale].filter((part) => part.dataset.href === href && part.isConnected && !isInUse(part));
-  if (isOver || document.hidden || wanted.length === 0 || running.has(href)) return;
+  if (isOver || document.hidden || running.has(href) || (wanted.length === 0 && !isUnsure)) return;
   running.add(href);
   for (const part of wanted) stale.delete(part);
   const fresh = await fetched(href);
@@ -67,10 +75,12 @@ async function renew(href) {
   if (isOver) return;
   if (fresh === undefined) {
     for (const part of wanted) stale.add(part);
-    setTimeout(look, AGAIN[Math.min(failures++, AGAIN.length - 1)], () => false);
+    clearTimeout(retrying);
+    retrying = setTimeout(look, AGAIN[Math.min(failures++, AGAIN.length - 1)], () => false);
     return;
   }
   failures = 0;
+  isUnsure = false;
   if (fresh !== null) for (const part of wanted) take(part, fresh.getElementById(part.id));
   if (stale.size > 0) look(() => false); // what became stale meanwhile
 }
@@ -80,10 +90,11 @@ async function fetched(href) {
   try {
     const answer = await fetch(href, { headers: { "X-Part": "yes" }, signal: AbortSignal.timeout(LONGEST) });
     if (answer.status === 401) return end("session");
+    if (answer.status === 403) return end("seat"); // the page was there, so it is not for the seat that the session has now
     if (answer.status === 429 || answer.status >= 500) return say("gateway");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok && page.body.dataset.seat !== document.body.dataset.seat) return end("seat");
-    say();
+    say("gateway", false);
     return answer.ok ? page : null;
   } catch {
     return say("gateway");
@@ -118,19 +129,26 @@ function take(part, fresh) {
 
 // -------------------------------------------------------------------- what a person is told
 
-/** Says how the connection is, and takes it back when all is well. The sentences stand in the page. */
-function say(trouble) {
+const troubles = new Set();
+
+/** Says the worst of what is wrong, or takes one trouble back: whoever has found it is whoever can. The sentences stand in the page. */
+function say(trouble, isSo = true) {
+  if (isSo) troubles.add(trouble);
+  else troubles.delete(trouble);
+  const worst = WORST.find((one) => troubles.has(one));
   for (const one of document.querySelectorAll("[data-trouble]")) {
-    if (one.dataset.trouble !== trouble) one.replaceChildren();
+    if (one.dataset.trouble !== worst) one.replaceChildren();
     else if (one.childElementCount === 0) one.append(one.nextElementSibling.content.cloneNode(true)); // a reader tells what appears
   }
 }
 
-/** The page can show nothing new: its session has ended, or is another seat's. Where nothing was begun, it makes way by itself. */
+/** The page can show nothing new: its session has ended, or is another seat's. It makes way by itself where nothing would be lost:
+ *  nothing was begun, and it is no answer to a form, which may show what is shown only once (and which a browser sends again). */
 function end(trouble) {
   isOver = true;
-  source?.close();
-  if (trouble === "session" && !isInUse(document.body)) window.location.reload();
+  disconnect();
+  const isAnswer = document.body.dataset.answer !== undefined;
+  if (trouble === "session" && !isAnswer && !isInUse(document.body)) window.location.reload();
   else say(trouble);
 }
 
@@ -138,19 +156,30 @@ function end(trouble) {
 
 let source;
 let leaving;
-let wasOpen = false;
+let connecting;
+let hasMissed = document.hidden; // whether something may have happened that this page was not told of
 let tries = 0;
 
 /** Whether a part shows something that is about to change: it may have changed before the connection was there. */
 const isPending = (part) => part.matches("[data-pending]") || part.querySelector("[data-pending]") !== null;
 
+function disconnect() {
+  clearTimeout(connecting);
+  source?.close();
+  source = undefined;
+}
+
+/** Connects anew. There is one connection at most, and none for a page that nobody sees: it connects when it is seen. */
 function connect() {
+  disconnect();
+  if (isOver || document.hidden) return;
   source = new EventSource("/live");
   source.onopen = () => {
     tries = 0;
-    say();
-    look(wasOpen ? undefined : isPending); // what happened while there was no connection, nobody tells
-    wasOpen = true;
+    say("connection", false);
+    isUnsure ||= hasMissed;
+    look(hasMissed ? undefined : isPending); // what happened while there was no connection, nobody tells
+    hasMissed = true;
   };
   source.onmessage = ({ data }) => {
     const names = new Set(data.split(" "));
@@ -158,12 +187,21 @@ function connect() {
     else look((part) => names.has(ANYTHING) || part.dataset.live.split(" ").some((name) => names.has(name)));
   };
   source.onerror = () => {
-    if (isOver) return;
     say("connection");
     if (source.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
-    setTimeout(connect, AGAIN[Math.min(tries++, AGAIN.length - 1)]);
-    look(); // perhaps the session has ended
+    source = undefined;
+    connecting = setTimeout(connect, AGAIN[Math.min(tries++, AGAIN.length - 1)]);
+    isUnsure = true; // perhaps the session has ended
+    look();
   };
+}
+
+/** Somebody sees the page again. */
+function resume() {
+  if (isOver) return;
+  isUnsure = true;
+  if (source === undefined) connect(); // which looks as soon as it knows
+  else look(() => false);
 }
 
 if (document.body.dataset.seat !== undefined) {
@@ -181,13 +219,11 @@ if (document.body.dataset.seat !== undefined) {
   }
   document.addEventListener("visibilitychange", () => {
     clearTimeout(leaving);
-    if (isOver) return;
-    if (document.hidden) leaving = setTimeout(() => source.close(), PATIENCE);
-    else if (source.readyState === EventSource.CLOSED) connect();
-    else look(() => false);
+    if (document.hidden) leaving = setTimeout(disconnect, PATIENCE);
+    else resume();
   });
-  window.addEventListener("pagehide", () => source.close()); // or the browser complains of a broken connection
-  window.addEventListener("pageshow", (event) => event.persisted && connect());
+  window.addEventListener("pagehide", disconnect); // or the browser complains of a broken connection
+  window.addEventListener("pageshow", (event) => event.persisted && resume());
 }
 
 // A page that could not be shown for now tries again by itself.
