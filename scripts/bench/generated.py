@@ -224,13 +224,13 @@ _PARTNERS: Statements = (
         f"""
         INSERT INTO agreements (id, number, state, kind, initiators, fee_bps, lifetime_days, source_merchant, target_merchant,
             source_program, target_program, valid_from, valid_until, rate_num, rate_den, unit_price_micros, max_points, daily_cap,
-            supersedes, grace_seconds, accept_by, keep_expiry, document, digest, ends_at, created_at)
+            supersedes, grace_seconds, accept_by, keep_expiry, document, digest, ends_at, is_end_told, created_at)
         SELECT made_id('agr', n), n, 'active', CASE WHEN c = 2 THEN 2 ELSE 1 END, 3, 0, 0,
             CASE WHEN c = 1 THEN m ELSE {GIANT} END, CASE WHEN c = 1 THEN {GIANT} ELSE m END,
             CASE WHEN n = {SMALL_AGREEMENT} THEN {SMALL_PROGRAM} WHEN c = 1 THEN m ELSE {GIANT} END,
             CASE WHEN c = 2 THEN 0 WHEN c = 1 THEN {GIANT} ELSE m END,
             0, 4102444800, 9, 10, 10000, 1000000, 1000000000000, 0, 0, 0, FALSE, made_hash('document', n), made_hash('terms', n),
-            4102444800, {_BORN}
+            4102444800, FALSE, {_BORN}
         FROM (
             SELECT n, (n - 1) % 3 AS c, CASE WHEN n = {SMALL_AGREEMENT} THEN {PARTNER} ELSE (n - 1) / 3 + 2 END AS m FROM NUMBERS
         ) AS numbered
