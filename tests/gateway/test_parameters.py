@@ -16,7 +16,8 @@ LISTS = sorted(
     path
     for path in {path for method, path in RULES if method == "GET"}
     if not re.search(r"\{[a-z:_]+\}$", path)
-    and path not in ("/v1/network", "/v1/events/stream", "/v1/operations", "/v1/rates", "/v1/attention", "/v1/sessions/issuers")
+    and path
+    not in ("/v1/network", "/v1/events/stream", "/v1/operations", "/v1/rates", "/v1/attention", "/v1/sessions/issuers")
     and RULES["GET", path].roles >= {Role.MERCHANT}
     and not path.endswith(("/current", "/oidc", "/profile"))
     and not path.endswith(("/accounts", "/receipt", "/history", "/circulation", "/use"))
