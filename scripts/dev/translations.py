@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from pages.translations import load_catalogues
 from scripts.dev.template_texts import untranslated_texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +126,10 @@ def main() -> int:
         if not chosen.check:
             write(folder, texts)
         found += mistakes(folder, texts)
+    try:
+        load_catalogues(folders())
+    except ValueError as error:  # one text with two translations
+        found.append(str(error))
     for package in SHARED:
         for template in sorted(package.rglob("templates/**/*.html")):
             source = template.read_text(encoding="utf-8")
