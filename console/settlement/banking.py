@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -44,6 +45,7 @@ from console.settlement.view import KINDS, Kind
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
 from pages.filters import start_of
+from pages.formats import listed
 from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
@@ -53,6 +55,8 @@ NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
 _REFERENCES_AT_ONCE = 100
 _AT_ONCE = 8
+_PATIENCE = 10.0
+"""Seconds to wait for the chain to book what merchants pay in, if they are paid out in the same file."""
 _SHOWN = 400
 """Lines of one page: each has up to two fields, and a form at most a thousand."""
 
@@ -139,26 +143,39 @@ async def review(visit: Visiting) -> Response:
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
     wanted = {str(one) for one in sent.getlist("chosen")}
-    chosen = []
+    chosen, nobodys = [], []
     for number, line in enumerate(lines):
-        merchant = str(sent.get(f"merchant-{number}") or line.merchant)
-        if str(number) in wanted and merchant in names:
-            chosen.append(line.model_copy(update={"merchant": merchant}))
+        if str(number) in wanted:
+            merchant = str(sent.get(f"merchant-{number}") or line.merchant)
+            if merchant in names:
+                chosen.append(line.model_copy(update={"merchant": merchant}))
+            else:
+                nobodys.append(line.reference)
     if not chosen:
         return visit.redirect(
             "/settlement/bank-file", _("No line with a merchant was chosen; nothing was booked."), tone="warn"
         )
-    return _review(visit, Form(), chosen, names)
+    return _review(visit, Form(), chosen, names, nobodys)
 
 
 async def book(visit: Visiting) -> Response:
-    """Books the lines, each once, and says what became of each."""
+    """Books the lines, each once, and says what became of each. What a merchant pays in comes before what it is paid out."""
     require(visit, BOOK)
     form = await Form.read(visit.request)
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
     gate = asyncio.Semaphore(_AT_ONCE)
-    outcomes = await asyncio.gather(*(book_line(visit.client, line, form.key, gate) for line in lines))
+    paid = {line.merchant for line in lines if line.kind == "withdrawal"}
+    found: dict[int, Outcome] = {}
+    for kind in KINDS.values():
+        some = {number: line for number, line in enumerate(lines) if line.kind == kind}
+        until = time.monotonic() + _PATIENCE if kind == "deposit" else 0.0
+        booking = (
+            book_line(visit.client, line, form.key, gate, until if line.merchant in paid else 0.0)
+            for line in some.values()
+        )
+        found |= zip(some, await asyncio.gather(*booking), strict=True)
+    outcomes = [found[number] for number in sorted(found)]
     return visit.page(
         "settlement/bank_file_done.html",
         outcomes=outcomes,
@@ -175,8 +192,13 @@ _UNKNOWN = "?"
 _NONE = Columns(day="", reference="")
 
 
-async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
-    """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
+async def book_line(
+    client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore, until: float = 0.0
+) -> Outcome:
+    """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request.
+
+    Waits for the chain, but not past the moment `until` of the monotonic clock.
+    """
     mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
     async with gate:
         try:
@@ -185,6 +207,7 @@ async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: async
                 micros=line.micros,
                 bank_reference=line.reference,
                 idempotency_key=f"{key}:{mark}",
+                wait=max(until - time.monotonic(), 0.0) or None,
             )
         except (APIConnectionError, IdempotencyInFlightError):
             return Outcome(line, is_open=True)
@@ -307,12 +330,15 @@ async def _sent_lines(request: Request) -> list[ChosenLine]:
         raise HTTPException(400, "lines") from None
 
 
-def _review(visit: Visit, form: Form, chosen: list[ChosenLine], names: dict[str, str]) -> Response:
+def _review(
+    visit: Visit, form: Form, chosen: list[ChosenLine], names: dict[str, str], nobodys: Sequence[str]
+) -> Response:
     sums = {kind: sum(one.micros for one in chosen if one.kind == kind) for kind in KINDS.values()}
     return visit.page(
         "settlement/bank_file_review.html",
         form=form,
         chosen=chosen,
+        nobodys=listed(nobodys) if nobodys else "",
         lines=_json(chosen),
         names=names,
         sums={kind: (micros, amount_in_words(micros)) for kind, micros in sums.items() if micros},

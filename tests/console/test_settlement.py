@@ -242,3 +242,22 @@ def test_a_merchant_sees_its_own_money_only(site: Site) -> None:
 def test_lines_that_are_no_lines_are_refused(site: Site) -> None:
     for lines in ("", "[{}]", '[{"kind":"deposit","merchant":"m","micros":1.5,"reference":"r"}]'):
         assert send(site, "treasury", "/settlement/bank-file/book", {"lines": lines}).status_code == 400
+
+
+def test_what_a_merchant_pays_in_can_be_paid_out_by_the_same_file(site: Site) -> None:
+    wash = site.merchants["WASH"].id
+    before = site.treasury.positions.get(wash).position_micros
+    paid_in, out = yuan(500) + max(-before, 0), yuan(400) + max(before, 0)
+    lines = [
+        {"kind": "withdrawal", "merchant": wash, "micros": out, "reference": "BOTH-OUT"},
+        {"kind": "deposit", "merchant": wash, "micros": paid_in, "reference": "BOTH-IN"},
+        {"kind": "deposit", "merchant": "?", "micros": 1, "reference": "BOTH-NOBODY"},
+    ]
+    form = {"lines": json.dumps(lines), "chosen": ["0", "1", "2"]}
+    review = send(site, "treasury", "/settlement/bank-file/review", form)
+    assert "because no merchant was chosen: BOTH-NOBODY." in review.text
+    answer = send(site, "treasury", "/settlement/bank-file/book", {"lines": json.dumps(lines[:2])})
+    assert "2 of 2 lines are booked." in answer.text
+    assert answer.text.index("BOTH-OUT") < answer.text.index("BOTH-IN"), "in the file's order"
+    refused = {"lines": json.dumps([lines[0] | {"reference": "BOTH-MORE", "micros": out * 9}])}
+    assert "Not all is booked" in send(site, "treasury", "/settlement/bank-file/book", refused).text
