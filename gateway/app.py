@@ -72,7 +72,7 @@ from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
-    lots.router,  # its /v1/expirations/due would look like the id of an expiration
+    lots.router,  # its /v1/expirations/due and /upcoming would look like ids of expirations
     movements.router,  # early, because routers are matched in this order, and most requests are for these
     orders.router,
     network.router,

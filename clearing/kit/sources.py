@@ -1,4 +1,4 @@
-"""Pages of rows that come from many places of an index: of each program, of each agreement, ... The newest of all of them."""
+"""Pages of rows that come from many places of an index: of each program, of each agreement, ... The newest of all, or the first."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from clearing.kit.paging import Column, Page, merged
 Conditions = Sequence[ColumnElement[bool]]
 PageOf = Callable[[Conditions, int], Select[*tuple[Any, ...]]]
 """The newest rows under some conditions, at most so many: a query that selects just the columns by which it orders, descending."""
+Ordered = Callable[[Any], list[Any]]
 _AT_ONCE = 400
 """SQLite joins no more than 500 queries by UNION ALL."""
 
@@ -29,16 +30,18 @@ class Walk:
     """What the index demands besides."""
 
 
-def newest_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Page | None:
+def newest_of(
+    session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int, *, ascending: bool = False
+) -> Page | None:
     """The newest rows of all places, which have no row in common; None where there is no place.
 
     It looks at one row of each place, and then at a page of those places only that have the newest: there are as many as rows on
-    the page, at most.
+    the page, at most. `ascending`: `page_of` begins with the least, and so does the page.
     """
     pages: list[Any] = []
     for walk in walks:
         if dialect_of(session) == "postgresql" and len(walk.keys) > 1:
-            pages.append(_of_many(walk, page_of, limit))
+            pages.append(_of_many(walk, page_of, limit, _ascending if ascending else _descending))
         else:
             pages += [page_of([*_equal(walk, key), *walk.conditions], limit) for key in walk.keys]
     while len(pages) > _AT_ONCE:
@@ -46,13 +49,13 @@ def newest_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: i
     return merged(pages) if pages else None
 
 
-def _of_many(walk: Walk, page_of: PageOf, limit: int) -> Page:
+def _of_many(walk: Walk, page_of: PageOf, limit: int, ordered: Ordered) -> Page:
     arrays = [literal(list(values), ARRAY(column.type)) for column, values in _by_column(walk)]
     places = func.unnest(*arrays).table_valued(*(column.key for column in walk.columns)).render_derived()
     top = _at(walk, page_of, places, 1)
-    newest = select(*places.c).join_from(places, top, true()).order_by(*_descending(top)).limit(limit).subquery()
+    newest = select(*places.c).join_from(places, top, true()).order_by(*ordered(top)).limit(limit).subquery()
     rows = _at(walk, page_of, newest, limit)
-    return select(*rows.c).join_from(newest, rows, true()).order_by(*_descending(rows)).limit(limit)
+    return select(*rows.c).join_from(newest, rows, true()).order_by(*ordered(rows)).limit(limit)
 
 
 def _at(walk: Walk, page_of: PageOf, places: Any, limit: int) -> Any:
@@ -69,3 +72,7 @@ def _by_column(walk: Walk) -> list[tuple[Column, tuple[Any, ...]]]:
 
 def _descending(rows: Any) -> list[Any]:
     return [column.desc() for column in rows.c]
+
+
+def _ascending(rows: Any) -> list[Any]:
+    return list(rows.c)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from console.liquidity import Liquidity, liquidity_of
@@ -46,15 +46,15 @@ _MATTERS = {
     "liquidity_critical": (lazy("Liquidity is almost used up: exchanges will be refused"), "bad", "settlement"),
     "agreements_ending": (lazy("Agreements that end within two weeks"), "warn", "agreements"),
     "agreements_to_sign": (lazy("Agreements that wait for your signature"), "info", "agreements"),
-    "points_expiring": (lazy("Members whose points expire within a week"), "info", "members"),
-    "points_expired": (lazy("Members with expired points that you have to burn"), "warn", "members"),
+    "points_expiring": (lazy("Members whose points expire within a week"), "info", "members/expiring"),
+    "points_expired": (lazy("Members with expired points that you have to burn"), "warn", "members/expired"),
     "webhooks_failing": (lazy("Webhook endpoints that fail"), "bad", "webhooks"),
 }
-"""What each matter says, how urgent it is, and which page shows it."""
+"""What each matter says, how urgent it is, and which page or list below it shows it."""
 
 
-_DAYS_OF = {"created[gte]": FIRST_DAY, "created[lt]": LAST_DAY}
-"""What pages call the gateway's filters by moments."""
+_DAYS_OF = {"created[gte]": FIRST_DAY, "created[lt]": LAST_DAY, "day[lt]": LAST_DAY}
+"""What pages call the gateway's filters by moments and days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +145,21 @@ def _doings(totals: Iterable[Activity]) -> list[Doing]:
 
 def _matter(visit: Visit, told: Attention) -> Matter:
     text, tone, page = _MATTERS.get(told.kind, (told.kind, "info", ""))
-    return Matter(str(text), tone, told, narrowed(visit.path_of(page), told.filter))
+    page, _, below = page.partition("/")
+    path = visit.path_of(page)
+    return Matter(str(text), tone, told, narrowed(f"{path}/{below}" if path and below else path, told.filter))
 
 
 def narrowed(path: str | None, wanted: Mapping[str, str]) -> str | None:
-    """The page's list with the gateway's filters in its address. Where the gateway says a moment, pages know its day."""
+    """The page's list with the gateway's filters in its address. Where the gateway says a moment, pages know its day; their last
+    day counts, the gateway's does not."""
     filters = {
-        _DAYS_OF.get(name, name): _day_of(value) if name in _DAYS_OF else value for name, value in wanted.items()
+        _DAYS_OF.get(name, name): _day_of(name, value) if name in _DAYS_OF else value for name, value in wanted.items()
     }
     return f"{path}?{urlencode(filters)}" if path and filters else path
 
 
-def _day_of(moment: str) -> str:
-    return datetime.fromisoformat(moment).astimezone(presentation().zone).date().isoformat()
+def _day_of(name: str, value: str) -> str:
+    if name == "day[lt]":
+        return (date.fromisoformat(value) - timedelta(days=1)).isoformat()
+    return datetime.fromisoformat(value).astimezone(presentation().zone).date().isoformat()

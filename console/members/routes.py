@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from console.listing import found_of
 from console.members.codes import router as codes
 from console.members.erasing import router as erasing
+from console.members.expiring import router as expiring
 from console.members.forms import Freeze, NewMember, NewNumber, OldNumber
 from console.members.merging import router as merging
 from console.members.view import SHOWN_STATES, whole

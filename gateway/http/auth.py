@@ -198,6 +198,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/movements/{movement}"): _READERS,
     ("POST", "/v1/movements/lookup"): _merchant(Scope.READ),
     ("GET", "/v1/expirations/due"): _READERS,
+    ("GET", "/v1/expirations/upcoming"): _READERS,
     ("POST", "/v1/holds"): _HOLDERS,
     ("POST", "/v1/holds/{hold}/capture"): _HOLDERS,
     ("POST", "/v1/holds/{hold}/release"): _HOLDERS,

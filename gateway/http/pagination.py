@@ -24,6 +24,9 @@ Cursor = Annotated[
 
 DEFAULT_LIMIT = 50
 _ID = re.compile(r"[a-z]{3}_[0-9a-z]{26}")
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_TOO_LARGE = 2**31
+"""No day or program has such a number."""
 _NUMBERS = re.compile(r"\d{1,18}(_\d{1,18})*")
 
 
@@ -63,13 +66,24 @@ def numbers(cursor: str | None, count: int) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
+def numbers_and_address(cursor: str | None, count: int) -> tuple[tuple[int, ...], str] | None:
+    """The numbers of a cursor that has so many of them, days or programs, and then an address."""
+    if cursor is None:
+        return None
+    before, _, address = cursor.rpartition("_")
+    found = numbers(before, count)
+    if found is None or max(found) >= _TOO_LARGE or not _ADDRESS.fullmatch(address):
+        raise _unknown_cursor()
+    return found, address
+
+
 def pair_cursor(first: int, second: int) -> str:
     """The cursor of two numbers."""
     return numbers_cursor((first, second))
 
 
-def numbers_cursor(of: Iterable[int]) -> str:
-    """The cursor of some numbers."""
+def numbers_cursor(of: Iterable[int | str]) -> str:
+    """The cursor of some numbers, and perhaps an address."""
     return "_".join(map(str, of))
 
 

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from ._models import ApiKey as ApiKey
     from ._models import BankMovement as BankMovement
     from ._models import Check as Check
+    from ._models import DuePoints as DuePoints
     from ._models import Entry as Entry
     from ._models import Erasure as Erasure
     from ._models import Event as Event
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from ._models import StaffMember as StaffMember
     from ._models import StaffPerson as StaffPerson
     from ._models import Totp as Totp
+    from ._models import UpcomingPoints as UpcomingPoints
     from ._models import WebhookDelivery as WebhookDelivery
     from ._models import WebhookDeliveryDetail as WebhookDeliveryDetail
     from ._models import WebhookEndpoint as WebhookEndpoint
@@ -147,7 +149,6 @@ if TYPE_CHECKING:
     from ._receipt import ReceiptNames as ReceiptNames
     from ._signing import LocalSigner as LocalSigner
     from ._signing import Signer as Signer
-    from ._statement import DuePoints as DuePoints
     from ._statement import Lot as Lot
     from ._statement import Statement as Statement
     from ._statement import StatementLine as StatementLine
@@ -227,6 +228,7 @@ _NAMES = {
         "ApiKey",
         "BankMovement",
         "Check",
+        "DuePoints",
         "Entry",
         "Erasure",
         "Event",
@@ -267,6 +269,7 @@ _NAMES = {
         "StaffMember",
         "StaffPerson",
         "Totp",
+        "UpcomingPoints",
         "WebhookDelivery",
         "WebhookDeliveryDetail",
         "WebhookEndpoint",
@@ -318,7 +321,6 @@ _NAMES = {
         "EventStream",
     ),
     "_statement": (
-        "DuePoints",
         "Lot",
         "Statement",
         "StatementLine",

@@ -246,6 +246,29 @@ class Account(Model):
     available: int
 
 
+class DuePoints(Expandable):
+    """Points of an account whose day has come, and which are not burnt yet. They cannot be spent any more."""
+
+    member: str | None = None
+    address: str
+    program: str
+    points: int
+
+
+class UpcomingPoints(Expandable):
+    """An account whose next points expire on a day, `expires_on`: the first one without them.
+
+    `points` is what the account has left that expires then: 0 if it was all used since. `member` is None where no id leads to the
+    account any more.
+    """
+
+    member: str | None = None
+    address: str
+    program: str
+    points: int
+    expires_on: date
+
+
 # -------------------------------------------------------------------- agreements
 
 

@@ -1,4 +1,4 @@
-"""Models of statements, lots and due points."""
+"""Models of statements and lots."""
 
 from __future__ import annotations
 
@@ -51,12 +51,3 @@ class Lot(Model):
     entry: str
     points: int
     expires_on: date | None = None
-
-
-class DuePoints(Model):
-    """Points of an account whose day has come, and which are not burnt yet. They cannot be spent any more."""
-
-    member: str | None = None
-    address: str
-    program: str
-    points: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -95,6 +95,8 @@ def test_points_that_expire_soon(site: Site, party: Party) -> None:
             account.due_on = day
     found = _seen(party)["points_expiring"]
     assert (found["count"], found["until"]) == (2, network.begin_of(today + 2).isoformat().replace("+00:00", "Z"))
+    listed = [network.day_of(date.fromisoformat(one["expires_on"])) - today for one in _shown(party, found)]
+    assert listed == [2, 6], "the list that the filter leads to has just those that were counted"
 
 
 def test_webhooks_that_fail(site: Site, party: Party) -> None:

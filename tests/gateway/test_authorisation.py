@@ -164,6 +164,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/expirations"): {"merchant:expire"},
     ("GET", "/v1/expirations"): READ,
     ("GET", "/v1/expirations/due"): READ,
+    ("GET", "/v1/expirations/upcoming"): READ,
     ("GET", "/v1/expirations/{movement}"): READ,
     ("GET", "/v1/statements"): READ_AND_TREASURY,
     ("GET", "/v1/statements/{statement}"): READ_AND_TREASURY,

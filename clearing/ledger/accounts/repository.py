@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
+from clearing.kit.sources import Conditions, Walk, newest_of
 from clearing.kit.upsert import add_rows
 from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
@@ -18,6 +19,7 @@ AccountKey = tuple[str, int]
 
 _MAY_BECOME_DUE = text(f"accounts.due_on < {NOTHING_DUE}")
 """Word for word the condition of the partial index: with a parameter, SQLite would not see that it applies."""
+_PLACE = (Account.due_on, Account.program, Account.address)
 _SET_DUE_IN_PLACE = text(
     """
     UPDATE accounts SET due_on = found.due_on
@@ -50,7 +52,7 @@ NOTHING = Balance()
 
 
 class DuePlace(NamedTuple):
-    """An account in the order in which the expiry round goes through those that are due."""
+    """An account in the order in which the expiry round goes through those that are due, and lists show those that will be."""
 
     due_on: int
     program: int
@@ -99,16 +101,37 @@ class AccountRepository:
 
     def due(self, day: int, after: DuePlace | None, limit: int) -> list[DuePlace]:
         """The accounts that the expiry round has to look at on this day, in its order, after the one at which it stands."""
-        place = (Account.due_on, Account.program, Account.address)
-        query = select(*place).where(_MAY_BECOME_DUE, Account.due_on <= day).order_by(*place).limit(limit)
+        query = select(*_PLACE).where(_MAY_BECOME_DUE, Account.due_on <= day).order_by(*_PLACE).limit(limit)
         if after is not None:
-            query = query.where(tuple_(*place) > tuple_(*after))
+            query = query.where(tuple_(*_PLACE) > tuple_(*after))
         return [DuePlace(*row) for row in self._session.execute(query)]
 
-    def due_on(self, days: Sequence[int], programs: Sequence[int], limit: int) -> list[int]:
-        """The days, of these, on which the expiry round has to look at accounts of these programs: one for each account."""
-        query = select(Account.due_on).where(_MAY_BECOME_DUE, Account.due_on.in_(days), Account.program.in_(programs))
-        return list(self._session.scalars(query.order_by(Account.due_on).limit(limit)))
+    def due_within(
+        self, days: range, programs: Sequence[int] | None, after: DuePlace | None, limit: int
+    ) -> list[DuePlace]:
+        """The accounts of these programs (None: of all) that the expiry round has to look at on one of these days, the first day
+        first; those after that place. It looks at no others, however many there are: each day of a program is a place in the
+        index."""
+
+        def page_of(conditions: Conditions, most: int) -> Select[int, int, str]:
+            return select(*_PLACE).where(_MAY_BECOME_DUE, *conditions).order_by(*_PLACE).limit(most)
+
+        if programs is None:
+            conditions = [Account.due_on < days.stop]
+            is_within = (
+                after is not None and after.due_on >= days.start
+            )  # the nearer bound alone, so that the index is used for it
+            conditions.append(tuple_(*_PLACE) > tuple_(*after) if after and is_within else Account.due_on >= days.start)
+            return [DuePlace(*row) for row in self._session.execute(page_of(conditions, limit))]
+        keys = [(day, program) for day in days for program in sorted(programs)]
+        walks = [Walk((Account.due_on, Account.program), [key for key in keys if after is None or key > after[:2]])]
+        if after is not None and after[:2] in keys:
+            walks.append(Walk((Account.due_on, Account.program), [after[:2]], [Account.address > after.address]))
+        page = newest_of(self._session, walks, page_of, limit, ascending=True)
+        if page is None:
+            return []
+        rows = page.subquery("places")
+        return [DuePlace(*row) for row in self._session.execute(select(rows).order_by(*rows.c).limit(limit))]
 
     def set_due(self, days: Mapping[AccountKey, int]) -> None:
         """Notes from which day on the expiry round has to look at each of these accounts again. Lock them first."""

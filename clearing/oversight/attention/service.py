@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.identity import NetworkIdentity, instant
 from clearing.kit.viewer import Viewer
-from clearing.ledger.accounts.repository import AccountRepository
+from clearing.ledger.lots.upcoming import UpcomingService
 from clearing.ledger.settlement.service import SettlementService
 from clearing.notifications.webhooks.models import EndpointState, WebhookEndpoint
 from clearing.notifications.webhooks.repository import EndpointRepository
@@ -24,7 +24,6 @@ from clearing.oversight.liquidity.service import LiquidityService, Thresholds
 from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.agreements.models import AgreementState
 from clearing.parties.merchants.models import Merchant
-from clearing.parties.programs.directory import programs_in
 
 MOST = 100
 """So many are counted of a matter."""
@@ -85,7 +84,7 @@ class AttentionService:
             *self._agreements_to_sign(merchant),
             *self._agreements_ending(merchant),
             *self._points_expired(viewer),
-            *self._points_expiring(merchant),
+            *self._points_expiring(viewer),
         ]
 
     # ---------------------------------------------------------------- movements
@@ -164,17 +163,14 @@ class AttentionService:
         if due:
             yield Attention(Matter.POINTS_EXPIRED, len(due), due[-1].created_at, None, "expirations/due")
 
-    def _points_expiring(self, merchant: Merchant) -> Iterator[Attention]:
+    def _points_expiring(self, viewer: Viewer) -> Iterator[Attention]:
         """Accounts that have points which may expire soon. (Whether they still do, their lots say.)"""
-        today = self._network.day_at(self._clock.unix())
-        days = range(today + 1, today + _EXPIRING_DAYS + 1)
-        own = [
-            program.number for program in programs_in(self._session).all() if program.merchant_number == merchant.number
-        ]
-        found = AccountRepository(self._session).due_on(days, own, MOST)
+        end = self._network.date_of(self._network.day_at(self._clock.unix()) + _EXPIRING_DAYS + 1)
+        found = UpcomingService(self._session, network=self._network).places(viewer, end_day=end, limit=MOST)
         if found:
-            until = self._network.begin_of(min(found))
-            yield Attention(Matter.POINTS_EXPIRING, len(found), None, until, "members")
+            until = self._network.begin_of(found[0].due_on)
+            before = {"day[lt]": end.isoformat()}
+            yield Attention(Matter.POINTS_EXPIRING, len(found), None, until, "expirations/upcoming", before)
 
 
 def _fails(endpoint: WebhookEndpoint) -> bool:

@@ -1,19 +1,32 @@
-"""Lots: which points expire when, and which are due to be burnt. Burning them is a movement, see `movements`."""
+"""Lots: which points expire when, which will soon, and which are due to be burnt. Burning them is a movement, see `movements`."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from clearing.kit.fields import LookedUpMember
+from clearing.kit.fields import Day, LookedUpMember, ProgramName
+from clearing.ledger.accounts.repository import DuePlace
 from clearing.ledger.availability.accounts import AccountService
+from clearing.ledger.lots.upcoming import UpcomingService
 from clearing.ordering.holds.service import HoldService
 from clearing.parties.members.service import MemberService
-from gateway.api.lots.schemas import DueView, LotView
-from gateway.api.lots.view import due_view, lot_view
+from gateway.api.lots.schemas import DueView, LotView, UpcomingView
+from gateway.api.lots.view import due_view, lot_view, upcoming_view
 from gateway.http.endpoint import Endpoint, Reading
-from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, numbers, numbers_cursor, page_of
+from gateway.http.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    id_after,
+    numbers,
+    numbers_and_address,
+    numbers_cursor,
+    page_of,
+)
+from gateway.http.problems import documented
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint)
@@ -36,3 +49,30 @@ def list_due_expirations(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cu
     holds = HoldService(call.session, network=call.gateway.network)
     rows = holds.due(call.viewer, after=id_after(cursor, "hld"), limit=limit + 1)
     return page_of(rows, limit, partial(due_view, call), lambda hold: hold.id)
+
+
+@router.get("/v1/expirations/upcoming", tags=["expirations"], responses=documented(404))
+def list_upcoming_expirations(
+    call: Reading,
+    program: Annotated[ProgramName | None, Query(description="only of this program")] = None,
+    first_day: Annotated[Day | None, Query(alias="day[gte]", description="only of this day or later")] = None,
+    end_day: Annotated[Day | None, Query(alias="day[lt]", description="only of days before this one")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[UpcomingView]:
+    """Accounts of your programs whose next points expire from tomorrow on, the first day first; up to 92 days ahead."""
+    service = UpcomingService(call.session, network=call.gateway.network)
+    places = service.places(
+        call.viewer, program=program, first_day=first_day, end_day=end_day, after=_place(cursor), limit=limit + 1
+    )
+    more = len(places) > limit
+    shown = service.with_points(places[:limit])
+    return Page(
+        data=[upcoming_view(call, found) for found in shown],
+        next_cursor=numbers_cursor(places[limit - 1]) if more else None,
+    )
+
+
+def _place(cursor: str | None) -> DuePlace | None:
+    found = numbers_and_address(cursor, 2)
+    return DuePlace(found[0][0], found[0][1], found[1]) if found else None

@@ -1,4 +1,4 @@
-"""Lots of an account, and points whose day has come."""
+"""Lots of an account, points whose day has come, and points whose day is near."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ class DueView(View):
     address: str
     program: str
     points: int
+
+
+class UpcomingView(View):
+    """An account whose next points expire on a day."""
+
+    member: str | None
+    address: str
+    program: str
+    points: int = Field(description="what the account has left that expires on that day; 0 if it was all used since")
+    expires_on: date = Field(description="the first day without them")
