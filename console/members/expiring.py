@@ -76,5 +76,6 @@ def _list(
         found=found,
         filters=found.filters,
         programs=None if programs is None else [(one.code, f"{one.code} · {one.name}") for one in programs],
+        days_ahead=DAYS_AHEAD,
         crumbs=[(title, None)],
     )

@@ -24,6 +24,7 @@ from pages.paging import pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
+router.routes.extend(expiring.routes)  # first: they would look like members' ids
 _ROWS = 50
 _LONGEST = 64
 

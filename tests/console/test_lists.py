@@ -31,6 +31,7 @@ ADMIN = "merchant:admin"
 LISTS = {
     "movements/list.html": ("/movements", ADMIN),
     "members/list.html": ("/members", ADMIN),
+    "members/expiring.html": ("/members/expiring", ADMIN),
     "agreements/agreements.html": ("/agreements", ADMIN),
     "settlement/bank_movements.html": ("/settlement/deposits", "treasury"),
     "settlement/statements.html": ("/settlement/statements", "operator"),

@@ -24,6 +24,7 @@ HERE = (200, 303, 422)
 READS: dict[str, tuple[int, ...]] = {
     # a merchant's own pages
     **dict.fromkeys(("/home", "/cashier", "/movements", "/movements/file.csv", "/members", "/members/new"), HERE),
+    **dict.fromkeys(("/members/expiring", "/members/expired"), HERE),
     **dict.fromkeys(("/issue", "/transfer", "/reversals", "/agreements", "/agreements/new", "/settlement"), HERE),
     **dict.fromkeys(("/settlement/statements", "/settlement/statements/csv", "/settlement/{movements}"), HERE),
     **dict.fromkeys(("/explorer", "/explorer/check", "/people", "/people/invite", "/account"), HERE),
