@@ -66,15 +66,15 @@ def numbers(cursor: str | None, count: int) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def numbers_and_address(cursor: str | None, count: int) -> tuple[tuple[int, ...], str] | None:
-    """The numbers of a cursor that has so many of them, days or programs, and then an address."""
+def account_after(cursor: str | None) -> tuple[int, int, str] | None:
+    """The day, the program's number and the address of a cursor."""
     if cursor is None:
         return None
     before, _, address = cursor.rpartition("_")
-    found = numbers(before, count)
+    found = numbers(before, 2)
     if found is None or max(found) >= _TOO_LARGE or not _ADDRESS.fullmatch(address):
         raise _unknown_cursor()
-    return found, address
+    return found[0], found[1], address
 
 
 def pair_cursor(first: int, second: int) -> str:

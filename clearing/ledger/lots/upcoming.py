@@ -48,11 +48,11 @@ class UpcomingService:
         program: str | None = None,
         first_day: date | None = None,
         end_day: date | None = None,
-        after: DuePlace | None = None,
+        after: tuple[int, int, str] | None = None,
         limit: int,
     ) -> Sequence[DuePlace]:
         """The accounts in the viewer's programs whose next points expire on a day from `first_day` to before `end_day`. What has
-        come to its day today is due already, and not here."""
+        come to its day today is due already, and not here. `after` is the last one of the page before."""
         tomorrow = self._network.day_at(self._clock.unix()) + 1
         furthest = tomorrow + MOST_DAYS
         first, end = (None if day is None else self._network.day_of(day) for day in (first_day, end_day))
@@ -62,7 +62,8 @@ class UpcomingService:
             )
             raise InvalidRequest.of_parameter("day[lt]", detail)
         days = range(max(tomorrow, first or tomorrow), furthest if end is None else end)
-        return AccountRepository(self._session).due_within(days, self._programs(viewer, program), after, limit)
+        place = DuePlace(*after) if after else None
+        return AccountRepository(self._session).due_within(days, self._programs(viewer, program), place, limit)
 
     def with_points(self, places: Sequence[DuePlace]) -> Sequence[Upcoming]:
         """The same accounts with what expires there, and of whom. Costs what their lots cost."""

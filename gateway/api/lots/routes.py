@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from clearing.kit.fields import Day, LookedUpMember, ProgramName
-from clearing.ledger.accounts.repository import DuePlace
 from clearing.ledger.availability.accounts import AccountService
 from clearing.ledger.lots.upcoming import UpcomingService
 from clearing.ordering.holds.service import HoldService
@@ -20,9 +19,9 @@ from gateway.http.pagination import (
     DEFAULT_LIMIT,
     Cursor,
     Limit,
+    account_after,
     id_after,
     numbers,
-    numbers_and_address,
     numbers_cursor,
     page_of,
 )
@@ -63,7 +62,7 @@ def list_upcoming_expirations(
     """Accounts of your programs whose next points expire from tomorrow on, the first day first; up to 92 days ahead."""
     service = UpcomingService(call.session, network=call.gateway.network)
     places = service.places(
-        call.viewer, program=program, first_day=first_day, end_day=end_day, after=_place(cursor), limit=limit + 1
+        call.viewer, program=program, first_day=first_day, end_day=end_day, after=account_after(cursor), limit=limit + 1
     )
     more = len(places) > limit
     shown = service.with_points(places[:limit])
@@ -71,8 +70,3 @@ def list_upcoming_expirations(
         data=[upcoming_view(call, found) for found in shown],
         next_cursor=numbers_cursor(places[limit - 1]) if more else None,
     )
-
-
-def _place(cursor: str | None) -> DuePlace | None:
-    found = numbers_and_address(cursor, 2)
-    return DuePlace(found[0][0], found[0][1], found[1]) if found else None
