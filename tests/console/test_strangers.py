@@ -30,6 +30,7 @@ READS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("/explorer", "/explorer/check", "/people", "/people/invite", "/account"), HERE),
     **dict.fromkeys(("/webhooks", "/webhooks/new", "/keys", "/keys/new"), HERE),
     "/agreements/rates": HERE,
+    **dict.fromkeys(("/agreements/preview", "/settlement/bank-file/review", "/settlement/bank-file/book"), HERE),
     "/explorer/batches/{number}": HERE,
     "/reversals/new": GONE,
     # things of another merchant

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, select, text, tuple_, update
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.sources import Conditions, Walk, newest_of
+from clearing.kit.sources import Conditions, PageOf, Walk, newest_of
 from clearing.kit.upsert import add_rows
 from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
@@ -126,12 +127,22 @@ class AccountRepository:
         keys = [(day, program) for day in days for program in sorted(programs)]
         walks = [Walk((Account.due_on, Account.program), [key for key in keys if after is None or key > after[:2]])]
         if after is not None and after[:2] in keys:
-            walks.append(Walk((Account.due_on, Account.program), [after[:2]], [Account.address > after.address]))
+            walks.insert(0, Walk((Account.due_on, Account.program), [after[:2]], [Account.address > after.address]))
+        if dialect_of(self._session) == "sqlite":
+            return list(islice(self._place_by_place(walks, page_of, limit), limit))
         page = newest_of(self._session, walks, page_of, limit, ascending=True)
         if page is None:
             return []
         rows = page.subquery("places")
         return [DuePlace(*row) for row in self._session.execute(select(rows).order_by(*rows.c).limit(limit))]
+
+    def _place_by_place(self, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Iterator[DuePlace]:
+        """The places are in the list's own order: SQLite, which has no network between, is asked for one after the other."""
+        for walk in walks:
+            for key in walk.keys:
+                same = [column == value for column, value in zip(walk.columns, key, strict=True)]
+                for row in self._session.execute(page_of([*same, *walk.conditions], limit)):
+                    yield DuePlace(*row)
 
     def set_due(self, days: Mapping[AccountKey, int]) -> None:
         """Notes from which day on the expiry round has to look at each of these accounts again. Lock them first."""
