@@ -126,7 +126,7 @@ def test_the_file_has_all_that_the_filters_leave(site: Site) -> None:
     assert exchange["Movement"] == "Exchange"
     assert exchange["State"] == "Settled"
     assert (exchange["Points"], exchange["Its points"]) == (str(entry.points), str(entry.out))
-    assert exchange["Settled"] == f"{entry.settled_micros // 10**6}.{entry.settled_micros % 10**6:06d}"
+    assert exchange["Settled amount"] == f"{entry.settled_micros // 10**6}.{entry.settled_micros % 10**6:06d}"
     assert exchange["Receives"] == site.merchants["MART"].name
     assert exchange["Entry"] == entry.leaf
 

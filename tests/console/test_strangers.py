@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_the_matrix_has_every_route() -> None:
 
 
 @pytest.fixture(scope="module")
-def things(site: Site) -> dict[str, str]:
+def things(site: Site) -> Iterator[dict[str, str]]:
     """One thing of the gas station of each kind that an address can name."""
     station = site.merchants["FUEL"].client
     endpoint = station.webhook_endpoints.create(url="https://secret-fuel.example/in")
@@ -152,7 +153,7 @@ def things(site: Site) -> dict[str, str]:
         seat = next(one.seat.id for one in admin.staff.list() if one.seat.title == "cashier")
         invitation = admin.invitations.create(email="secret@fuel.example", title="viewer").id
         session = next(iter(admin.sessions.list())).id
-    return {
+    yield {
         "member": station.members.get("external:FC-1003").id,
         "movement": site.movements["issue"].id,
         "merge": station.merges.create(member="external:SECRET-ONE-1", into="external:SECRET-ONE-2").id,
@@ -170,6 +171,8 @@ def things(site: Site) -> dict[str, str]:
         "session": session,
         "deposit": deposit.id,
     }
+    with Client(site.network.url, site.seats["merchant:admin"]) as admin:
+        admin.invitations.revoke(invitation)  # nobody else's tests expect it
 
 
 @pytest.fixture(scope="module")

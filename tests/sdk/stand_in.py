@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tongdui._unkeyed import takes_key
 from tongdui.encoding import ZERO_WORD, address_word, bytes_of, hex_of, keccak256, text_word, word
 from tongdui.orders import (
     AgreementTerms,
@@ -204,7 +205,7 @@ class StandIn:
 
     def handle(self, call: Call) -> tuple[int, Any]:
         key = call.headers.get("idempotency-key")
-        if call.method == "POST" and not call.path.startswith("/rpc"):
+        if call.method == "POST" and not call.path.startswith("/rpc") and takes_key("POST", call.path):
             if not key:
                 raise ProblemError(400, "idempotency_key_missing")
             body = {k: v for k, v in (call.body or {}).items() if k != "authorization"}
