@@ -39,7 +39,7 @@ def test_points_are_issued_transferred_and_given_back(site: Site, someone: Calla
     manager.check("transfer-asked")
     page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="转赠 200 FUEL").click()
-    expect(page.get_by_text("200 FUEL 积分已转给 HAND-2。")).to_be_visible()
+    expect(page.get_by_text("200 FUEL 积分已转赠给 HAND-2。")).to_be_visible()
 
     manager.open("/reversals")
     page.get_by_label("哪一笔变动？").fill(issued.id)
