@@ -55,8 +55,7 @@ def deliver(
             is_unsent = isinstance(error, (*_NEVER_SENT, *_OUR_FAULT))
             failure = _connection_error(error, request, None if is_unsent else advice)
             failure.__cause__ = error
-            may_retry = advice is None or is_unsent
-            may_retry = may_retry and not isinstance(error, _OUR_FAULT)
+            may_retry = (advice is None or is_unsent) and not isinstance(error, _OUR_FAULT)
             retry_after = None
         else:
             if response.is_success or response.status_code in accept:

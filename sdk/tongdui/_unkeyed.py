@@ -49,18 +49,18 @@ ONCE: Mapping[tuple[str, str], str] = {
 
 def takes_key(method: str, path: str) -> bool:
     """Whether the route takes an Idempotency-Key."""
-    return method != "GET" and not any(_fits(route, method, path) for route in (*REPEATABLE, *ONCE))
+    route = _route(method, path)
+    return method != "GET" and route not in REPEATABLE and route not in ONCE
 
 
 def advice_of(method: str, path: str) -> str | None:
     """What to do if a request that may be sent only once is not answered; None for one that may be sent again."""
-    return next((advice for route, advice in ONCE.items() if _fits(route, method, path)), None)
+    return ONCE.get(_route(method, path))
 
 
-def _fits(route: tuple[str, str], method: str, path: str) -> bool:
-    pattern, segments = route[1].split("/"), path.rstrip("/").split("/")
-    return (
-        route[0] == method
-        and len(pattern) == len(segments)
-        and all(part in ("{}", segment) for part, segment in zip(pattern, segments, strict=True))
-    )
+def _route(method: str, path: str) -> tuple[str, str]:
+    """The route as the tables name it: only its last segment may be an id."""
+    named = path.rstrip("/")
+    if (method, named) in ONCE or (method, named) in REPEATABLE:
+        return method, named
+    return method, f"{named.rpartition('/')[0]}/{{}}"
