@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, func, literal, select, true
+from sqlalchemy import ARRAY, ColumnElement, Row, Select, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
@@ -14,7 +15,8 @@ from clearing.kit.paging import Column, Page, merged
 
 Conditions = Sequence[ColumnElement[bool]]
 PageOf = Callable[[Conditions, int], Select[*tuple[Any, ...]]]
-"""The newest rows under some conditions, at most so many: a query that selects just the columns by which it orders, descending."""
+"""The first rows under some conditions, at most so many: a query that selects just the columns by which it orders; descending for
+the newest."""
 Ordered = Callable[[Any], list[Any]]
 _AT_ONCE = 400
 """SQLite joins no more than 500 queries by UNION ALL."""
@@ -30,18 +32,36 @@ class Walk:
     """What the index demands besides."""
 
 
-def newest_of(
-    session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int, *, ascending: bool = False
-) -> Page | None:
+def newest_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Page | None:
     """The newest rows of all places, which have no row in common; None where there is no place.
 
     It looks at one row of each place, and then at a page of those places only that have the newest: there are as many as rows on
-    the page, at most. `ascending`: `page_of` begins with the least, and so does the page.
+    the page, at most.
     """
+    return _of_all(session, walks, page_of, limit, _descending)
+
+
+def first_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The first rows of places that come in the order of the list, for a `page_of` that orders ascending.
+
+    SQLite, with no network between, is asked for one place after the other until there are enough rows: it would look at a page of
+    every place.
+    """
+    if dialect_of(session) == "sqlite":
+        places = ([*_equal(walk, key), *walk.conditions] for walk in walks for key in walk.keys)
+        return list(islice((row for place in places for row in session.execute(page_of(place, limit))), limit))
+    page = _of_all(session, walks, page_of, limit, _ascending)
+    if page is None:
+        return []
+    rows = page.subquery("places")
+    return session.execute(select(rows).order_by(*rows.c).limit(limit)).all()
+
+
+def _of_all(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int, ordered: Ordered) -> Page | None:
     pages: list[Any] = []
     for walk in walks:
         if dialect_of(session) == "postgresql" and len(walk.keys) > 1:
-            pages.append(_of_many(walk, page_of, limit, _ascending if ascending else _descending))
+            pages.append(_of_many(walk, page_of, limit, ordered))
         else:
             pages += [page_of([*_equal(walk, key), *walk.conditions], limit) for key in walk.keys]
     while len(pages) > _AT_ONCE:

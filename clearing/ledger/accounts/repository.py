@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, select, text, tuple_, update
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.database import dialect_of
 from clearing.kit.in_list import pairs_in_list
-from clearing.kit.sources import Conditions, PageOf, Walk, newest_of
+from clearing.kit.sources import Conditions, Walk, first_of
 from clearing.kit.upsert import add_rows
 from clearing.ledger.accounts.models import NOTHING_DUE, UNDATED, Account
 
@@ -119,30 +118,15 @@ class AccountRepository:
 
         if programs is None:
             conditions = [Account.due_on < days.stop]
-            is_within = (
-                after is not None and after.due_on >= days.start
-            )  # the nearer bound alone, so that the index is used for it
+            is_within = after is not None and after.due_on >= days.start
+            # The nearer bound alone, so that the index is used for it.
             conditions.append(tuple_(*_PLACE) > tuple_(*after) if after and is_within else Account.due_on >= days.start)
             return [DuePlace(*row) for row in self._session.execute(page_of(conditions, limit))]
         keys = [(day, program) for day in days for program in sorted(programs)]
         walks = [Walk((Account.due_on, Account.program), [key for key in keys if after is None or key > after[:2]])]
         if after is not None and after[:2] in keys:
             walks.insert(0, Walk((Account.due_on, Account.program), [after[:2]], [Account.address > after.address]))
-        if dialect_of(self._session) == "sqlite":
-            return list(islice(self._place_by_place(walks, page_of, limit), limit))
-        page = newest_of(self._session, walks, page_of, limit, ascending=True)
-        if page is None:
-            return []
-        rows = page.subquery("places")
-        return [DuePlace(*row) for row in self._session.execute(select(rows).order_by(*rows.c).limit(limit))]
-
-    def _place_by_place(self, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Iterator[DuePlace]:
-        """The places are in the list's own order: SQLite, which has no network between, is asked for one after the other."""
-        for walk in walks:
-            for key in walk.keys:
-                same = [column == value for column, value in zip(walk.columns, key, strict=True)]
-                for row in self._session.execute(page_of([*same, *walk.conditions], limit)):
-                    yield DuePlace(*row)
+        return [DuePlace(*row) for row in first_of(self._session, walks, page_of, limit)]
 
     def set_due(self, days: Mapping[AccountKey, int]) -> None:
         """Notes from which day on the expiry round has to look at each of these accounts again. Lock them first."""
