@@ -45,7 +45,6 @@ _MEMBER = _data("MemberEventData", member=str)
 _OFFER = _data("InvitationEventData", name=str, title=str)
 _SEAT = _data("SeatEventData", name=str, seat=str, title=str)
 _STAFF = _data("StaffEventData", name=str)
-_SIGNED_OUT = _data("SessionsEndedEventData", name=str)
 _ENDPOINT = _data("WebhookEndpointEventData", url=str)
 _NOTHING = _data("EmptyEventData")
 _ANYTHING = _data("OtherEventData")
@@ -136,7 +135,7 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "staff.unseated": EventKind("Somebody has lost the seat at your merchant.", _SEAT),
     "staff.disabled": EventKind("Somebody at your merchant may not sign in any more.", _STAFF),
     "staff.enabled": EventKind("Somebody at your merchant may sign in again.", _STAFF),
-    "staff.sessions_ended": EventKind("Somebody at your merchant was signed out everywhere.", _SIGNED_OUT),
+    "staff.sessions_ended": EventKind("Somebody at your merchant was signed out everywhere.", _STAFF),
     "staff.renamed": EventKind("Somebody at your merchant has another name.", _STAFF),
     "webhook_endpoint.created": EventKind("An endpoint of yours was made.", _ENDPOINT),
     "webhook_endpoint.changed": EventKind("An endpoint of yours was changed.", _ENDPOINT),

@@ -64,9 +64,6 @@ def list_upcoming_expirations(
     places = service.places(
         call.viewer, program=program, first_day=first_day, end_day=end_day, after=account_after(cursor), limit=limit + 1
     )
-    more = len(places) > limit
-    shown = service.with_points(places[:limit])
-    return Page(
-        data=[upcoming_view(call, found) for found in shown],
-        next_cursor=numbers_cursor(places[limit - 1]) if more else None,
+    return page_of(
+        service.with_points(places), limit, partial(upcoming_view, call), lambda found: numbers_cursor(found.place)
     )
