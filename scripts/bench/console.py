@@ -4,13 +4,11 @@ list of movements at its beginning, in its middle and at its end.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from clearing.kit.database import Database
@@ -18,28 +16,27 @@ from clearing.parties.staff import passwords
 from clearing.parties.staff.models import Language
 from clearing.parties.staff.people import NewPerson, PeopleService
 from clearing.parties.staff.titles import Title
-from clearing.runtime.embedded.ports import free_port
 from console.app import create_app
 from console.pages import PAGES
 from console.sessions import SessionCookie
 from console.settings import Settings
 from pages.paging import CURSOR
 from scripts.bench.generated import GIANT, PARTNER, Size, identifier
+from scripts.dev.serving import serving
 from tongdui import Client
 
 _PASSWORD = "a-bench-has-no-secrets"  # noqa: S105 (of a network that lives for a minute)
-_PEOPLE = {"giant": (Title.ADMIN, GIANT), "operator": (Title.OPERATOR, None)}
-"""Who looks: by name, with title and merchant."""
-_SEATS = {"giant": "merchant:admin", "operator": "operator"}
+_PEOPLE = {"giant": (Title.ADMIN, GIANT, "merchant:admin"), "operator": (Title.OPERATOR, None, "operator")}
+"""Who looks: by name, with title, merchant, and what the console calls the seat."""
 
 
 @contextmanager
 def console_of(gateway: FastAPI, database: Database) -> Iterator[dict[str, httpx.Client]]:
     """A console for this gateway, over real HTTP: a client without a browser for each person, by name."""
     with ExitStack() as stack:
-        address = stack.enter_context(_served(gateway))
+        address = stack.enter_context(serving(lambda _port: gateway))
         settings = Settings.model_validate({"gateway_url": address})
-        at = stack.enter_context(_served(create_app(settings)))
+        at = stack.enter_context(serving(lambda _port: create_app(settings)))
         found = {}
         for name, token in _signed_in(address, database).items():
             cookies = {SessionCookie(settings).name: token}
@@ -49,7 +46,7 @@ def console_of(gateway: FastAPI, database: Database) -> Iterator[dict[str, httpx
 
 def addresses(size: Size) -> Iterator[tuple[str, str, str]]:
     """A figure's name, who looks, and at which address."""
-    for name, seat in _SEATS.items():
+    for name, (_title, _merchant, seat) in _PEOPLE.items():
         for page in PAGES:
             if page.group is not None and seat in page.seats:
                 yield f"console {page.path} as {name}", name, page.path
@@ -72,25 +69,9 @@ def look(client: httpx.Client, path: str) -> int:
     return int(response.num_bytes_downloaded)
 
 
-@contextmanager
-def _served(app: FastAPI) -> Iterator[str]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive(), "it did not start"
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def _signed_in(gateway: str, database: Database) -> dict[str, str]:
     found = {}
-    for name, (title, merchant) in _PEOPLE.items():
+    for name, (title, merchant, _seat) in _PEOPLE.items():
         email = f"{name}@bench.example"
         new = NewPerson(email, name, Language.CHINESE, passwords.hash_of(_PASSWORD))
         with database.session.begin() as session:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import Browser
 
 from clearing.kit.database import Database
-from clearing.runtime.embedded.ports import free_port
 from gateway.app import create_app
+from scripts.dev.serving import serving
 from tests.console.browser_receipts import Check
 from tests.console.served import served
 from tests.console.site import Person, Site, person
-from tests.gateway.site import until
 
 Someone = Callable[..., Person]
 
@@ -82,17 +80,12 @@ def test_without_signing_in_the_explorer_is_closed_unless_the_operator_opens_it(
 @pytest.fixture(scope="module")
 def open_gateway(site: Site) -> Iterator[str]:
     """A second gateway of the network, whose operator has opened the explorer."""
-    port = free_port()
-    settings = site.network.settings.model_copy(update={"public_explorer": True, "gateway_port": port})
-    database = Database(settings.database_url)
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, database), port=port, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started or not thread.is_alive())
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(30)
-    database.close()
+    settings = site.network.settings.model_copy(update={"public_explorer": True})
+    with (
+        closing(Database(settings.database_url)) as database,
+        serving(lambda port: create_app(settings.model_copy(update={"gateway_port": port}), database)) as address,
+    ):
+        yield address
 
 
 def test_an_open_explorer_needs_no_account(site: Site, browser: Browser, open_gateway: str) -> None:
