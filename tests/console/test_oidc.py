@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import oidc_provider_mock
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -17,19 +16,15 @@ from tests.console.served import served
 from tests.console.site import AXE, LANGUAGES, WCAG
 from tests.gateway.site import Site
 from tests.gateway.staff import worker
+from tests.support.other_issuer import other_issuer
 
 NAME = "伙伴目录"
 
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    users = [
-        oidc_provider_mock.User(sub="li", claims={"email": "li@partner.example", "email_verified": True}),
-        oidc_provider_mock.User(sub="eve", claims={"email": "li@partner.example", "email_verified": False}),
-        oidc_provider_mock.User(sub="nobody", claims={"email": "nobody@partner.example", "email_verified": True}),
-    ]
-    with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=users) as server:
-        yield f"http://localhost:{server.server_port}"  # another site than 127.0.0.1, for browsers
+    with other_issuer() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import oidc_provider_mock
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
@@ -25,6 +24,7 @@ from clearing.parties.staff.oidc import OidcProvider
 from tests.gateway.site import Party, Site, until
 from tests.gateway.staff import PASSWORD, worker
 from tests.support.ailing_issuer import AilingIssuer
+from tests.support.other_issuer import other_issuer
 from tongdui import Client, ForbiddenError
 
 CLIENT_ID = "tongdui-console"
@@ -32,15 +32,8 @@ CLIENT_ID = "tongdui-console"
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    users = [
-        oidc_provider_mock.User(sub="li", claims={"email": "Li@Partner.example", "email_verified": True}),
-        oidc_provider_mock.User(sub="eve", claims={"email": "li@partner.example", "email_verified": False}),
-        oidc_provider_mock.User(sub="lookalike", claims={"email": "ℓi@partner.example", "email_verified": True}),
-        oidc_provider_mock.User(sub="neighbour", claims={"email": "li@strasse.example", "email_verified": True}),
-        oidc_provider_mock.User(sub="nobody", claims={"email": "nobody@partner.example", "email_verified": True}),
-    ]
-    with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=users) as server:
-        yield f"http://localhost:{server.server_port}"
+    with other_issuer() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
