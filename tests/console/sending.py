@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import secrets
 
 import httpx
 
@@ -60,7 +61,7 @@ def posted(http: httpx.Client, page: str, action: str, **values: str) -> Sheet:
     """A request that no form of a page makes, with the token of one that does."""
     token = re.search(rf'name="{csrf.FIELD}" value="([^"]+)"', http.get(page).text)
     assert token is not None
-    return Sheet(http, http.post(action, data={csrf.FIELD: token[1], KEY: "k", **values}))
+    return Sheet(http, http.post(action, data={csrf.FIELD: token[1], KEY: secrets.token_hex(8), **values}))
 
 
 def take_other_seat(http: httpx.Client) -> str:

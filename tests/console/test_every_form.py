@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import inspect
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -284,7 +285,7 @@ def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str])
     """The answer to a form with these values."""
     path = (case.path or case.route).format(**things)
     files = {name: ("empty.csv", b"", "text/csv") for name, one in case.form.fields.items() if isinstance(one, File)}
-    data = {KEY: "k", **{name: text.format(**things) for name, text in case.hidden.items()}, **values}
+    data = {KEY: secrets.token_hex(8), **{name: text.format(**things) for name, text in case.hidden.items()}, **values}
     if case.seat is not None:
         return send(site, things.get(case.seat, case.seat), path + case.query, data, files or None)
     with site.http() as http:  # which has no session whose token one could know
