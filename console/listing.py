@@ -57,6 +57,11 @@ async def found_of(
     return Found(filters, tuple(page.data), pager_of(request, page.next_cursor))
 
 
+async def first_that(listing: AsyncPages[ElementT], is_it: Callable[[ElementT], bool]) -> ElementT | None:
+    """The first of a list of which this is true, page after page; None if there is none."""
+    return await anext((one async for one in listing if is_it(one)), None)
+
+
 async def complete(listing: AsyncPages[ElementT]) -> list[ElementT]:
     """All of a list, page after page: for what is short, and wrong if a part of it is missing."""
     return [one async for one in listing]

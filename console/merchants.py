@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from console.visit import Visit
 from tongdui import Merchant, Program
@@ -21,6 +21,11 @@ async def merchant_names(visit: Visit) -> dict[str, str]:
 async def all_programs(visit: Visit) -> Sequence[Program]:
     """Every program of the network."""
     return await visit.parts.directory.programs(visit.client)
+
+
+def program_choices(programs: Iterable[Program]) -> list[tuple[str, str]]:
+    """What a filter or a field of programs offers: codes, with what people read."""
+    return [(one.code, f"{one.code} · {one.name}") for one in programs]
 
 
 async def programs_of(visit: Visit, merchant: str) -> list[Program]:

@@ -7,6 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -92,7 +93,7 @@ class SessionCookie:
 
     def write(self, response: Response, token: str) -> None:
         """Begins a session in the browser. A token that was there before is gone: nobody can fix a session in advance."""
-        response.set_cookie(self.name, token, httponly=True, samesite="strict", secure=self._secure, path="/")
+        self._keep(response, self.name, token)
         self._forget(response, self.visit_name)
         self._forget(response, self.seat_name)
 
@@ -103,7 +104,7 @@ class SessionCookie:
 
     def write_seat(self, response: Response, seat: str) -> None:
         """Tells every console that answers this browser which seat the session has taken: what it remembers may be older."""
-        response.set_cookie(self.seat_name, seat, httponly=True, samesite="strict", secure=self._secure, path="/")
+        self._keep(response, self.seat_name, seat)
 
     def seat(self, request: Request) -> str | None:
         """The seat that this browser has taken last; None as long as it has changed none. The gateway decides which one it is."""
@@ -111,13 +112,11 @@ class SessionCookie:
 
     def write_visit(self, response: Response, secret: str) -> None:
         """Remembers the secret of forms for somebody who has not signed in."""
-        response.set_cookie(self.visit_name, secret, httponly=True, samesite="strict", secure=self._secure, path="/")
+        self._keep(response, self.visit_name, secret)
 
     def write_oidc(self, response: Response, kept: str, seconds: int) -> None:
         """Remembers what somebody began who is on its way to another issuer. It comes back from another site: hence Lax."""
-        response.set_cookie(
-            self.oidc_name, kept, max_age=seconds, httponly=True, samesite="lax", secure=self._secure, path="/"
-        )
+        self._keep(response, self.oidc_name, kept, samesite="lax", max_age=seconds)
 
     def oidc(self, request: Request) -> dict[str, str]:
         """The same, of whoever comes back."""
@@ -126,6 +125,20 @@ class SessionCookie:
     def clear_oidc(self, response: Response) -> None:
         """Forgets it: each attempt ends once."""
         self._forget(response, self.oidc_name)
+
+    def _keep(
+        self,
+        response: Response,
+        name: str,
+        value: str,
+        *,
+        samesite: Literal["strict", "lax"] = "strict",
+        max_age: int | None = None,
+    ) -> None:
+        """Gives the browser a cookie that no script reads and that goes over https only, where there is https."""
+        response.set_cookie(
+            name, value, max_age=max_age, httponly=True, samesite=samesite, secure=self._secure, path="/"
+        )
 
     def _forget(self, response: Response, name: str) -> None:
         response.delete_cookie(name, httponly=True, samesite="strict", secure=self._secure, path="/")

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 
 from console.account.devices import device_of
 from console.account.forms import AboutMe, Proof, ProofForRemoval
+from console.listing import complete
 from console.problems import refusals
 from console.visit import LANGUAGE_COOKIE, Visit, Visiting
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.translations import gettext as _
 
 router = APIRouter()
@@ -72,9 +73,9 @@ async def end_others(visit: Visiting) -> Response:
     form = await Form.read(visit.request)
     if form.is_valid:
         with refusals(form):
-            others = [one async for one in visit.client.sessions.list(page_size=200) if not one.is_current]
-            for one in others:
-                await visit.client.sessions.revoke(one)
+            for one in await complete(visit.client.sessions.list(page_size=200)):
+                if not one.is_current:
+                    await visit.client.sessions.revoke(one)
         if form.is_valid:
             return visit.redirect(PATH, _("You are signed in nowhere else."))
     return await _page(visit, ending=form)
@@ -93,9 +94,8 @@ async def end(visit: Visiting, session: str) -> Response:
 
 
 async def _page(visit: Visit, **forms: Form) -> Response:
-    cursor = visit.request.query_params.get(CURSOR) or None
     profile, sessions = await asyncio.gather(
-        visit.client.profile.get(), visit.client.sessions.list(page_size=_ROWS).page(cursor)
+        visit.client.profile.get(), visit.client.sessions.list(page_size=_ROWS).page(cursor_of(visit.request))
     )
     asked: dict[str, Any] = {
         "about": AboutMe({"name": profile.name, "language": profile.language}),

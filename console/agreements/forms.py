@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from console.merchants import program_choices
 from pages.formats import basis_points
 from pages.forms import BasisPoints, Choice, Choices, Flag, Form, Moment, Money, Points, Ratio, Text, Whole
 from pages.presentation import presentation
@@ -260,7 +261,7 @@ def terms_of(agreement: Agreement, minimum_fee_bps: int) -> dict[str, Any]:
 def program_options(programs: Sequence[Program], own: str) -> list[tuple[str, str]]:
     """Programs to choose from, one's own first."""
     ordered = sorted(programs, key=lambda one: (one.merchant != own, one.code))
-    return [(one.code, f"{one.code} · {one.name}") for one in ordered if one.status == "active"]
+    return program_choices(one for one in ordered if one.status == "active")
 
 
 def merchant_options(merchants: Sequence[Merchant]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from console.keys.forms import MerchantKey, NetworkKey
 from console.keys.scopes import ABILITIES, ROLES, SCOPES
+from console.listing import first_that
 from console.merchants import merchant_names
 from console.problems import refusals
 from console.rights import MAKE_KEYS, may, require
@@ -111,7 +112,7 @@ async def _revoke(visit: Visit, key: str, form: Form) -> Response:
 
 async def _key(visit: Visit, key: str) -> ApiKey:
     """A key that the person may see. The gateway has no address for one alone. Answers 404 for any other."""
-    async for one in visit.client.api_keys.list(page_size=200):
-        if one.id == key:
-            return one
-    raise HTTPException(404)
+    found = await first_that(visit.client.api_keys.list(page_size=200), lambda one: one.id == key)
+    if found is None:
+        raise HTTPException(404)
+    return found

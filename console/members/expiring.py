@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.listing import Found, found_of
-from console.merchants import all_programs, programs_of
+from console.merchants import all_programs, program_choices, programs_of
 from console.visit import Visit, Visiting
 from pages.filters import FIRST_DAY, LAST_DAY, Filters, read_filters
 from pages.translations import gettext as _
@@ -75,7 +75,7 @@ def _list(
         title=title,
         found=found,
         filters=found.filters,
-        programs=None if programs is None else [(one.code, f"{one.code} · {one.name}") for one in programs],
+        programs=None if programs is None else program_choices(programs),
         days_ahead=DAYS_AHEAD,
         crumbs=[(title, None)],
     )

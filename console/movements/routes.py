@@ -13,7 +13,7 @@ from console.explorer.view import offer_of, text_of
 from console.flow import other_program_of
 from console.kinds import DIRECTIONS, KINDS, STATES
 from console.listing import found_of
-from console.merchants import all_merchants, all_programs
+from console.merchants import all_merchants, all_programs, program_choices
 from console.movements.filters import asked_of, filters_of
 from console.movements.table import file_of
 from console.movements.view import story_of
@@ -100,11 +100,10 @@ async def _options(visit: Visit) -> dict[str, Any]:
     """What the filters offer. Choosing from names is for as many merchants and programs as one can look through."""
     merchants, programs = await asyncio.gather(all_merchants(visit), all_programs(visit))
     others = [(one.id, one.name) for one in merchants if one.id != visit.seat.merchant]
-    names = [(one.code, f"{one.code} · {one.name}") for one in programs]
     return {
         "kinds": list(KINDS.items()),
         "states": list(STATES.items()),
         "directions": list(DIRECTIONS.items()),
         "merchants": None if len(merchants) > _MERCHANTS else sorted(others, key=lambda pair: pair[1]),
-        "programs": None if len(programs) > _MERCHANTS else sorted(names),
+        "programs": None if len(programs) > _MERCHANTS else sorted(program_choices(programs)),
     }

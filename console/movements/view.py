@@ -10,6 +10,7 @@ from datetime import datetime
 from console.events import events_of
 from console.explorer.view import text_of
 from console.given_back import GivenBack, given_back, may_give_back
+from console.listing import first_that
 from console.visit import Visit
 from tongdui import Event, Lot, Movement, Network, NotFoundError, Receipt
 
@@ -72,13 +73,12 @@ async def _lot(visit: Visit, movement: Movement) -> Lot | None:
     program = movement.target_program or movement.program
     if movement.object not in _MAKES_LOTS or movement.entry is None or member is None:
         return None
+    leaf = movement.entry.leaf
     try:
-        async for lot in visit.client.lots.list(member, program, page_size=_LOTS):
-            if lot.entry == movement.entry.leaf:
-                return lot
+        listing = visit.client.lots.list(member, program, page_size=_LOTS)
+        return await first_that(listing, lambda lot: lot.entry == leaf)
     except NotFoundError:
-        pass  # the program is another merchant's
-    return None
+        return None  # the program is another merchant's
 
 
 async def _receipt(visit: Visit, movement: Movement) -> Receipt | None:

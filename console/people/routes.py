@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,16 +10,17 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from console.invitations import mail_of
+from console.listing import first_that
 from console.people.forms import ChangeTitle, Invite, understood
 from console.people.view import Place, place_of, somebody
 from console.problems import refusals
 from console.titles import TITLES
 from console.visit import NotYours, Visit, Visiting
 from pages.forms import Form
-from pages.paging import CURSOR, pager_of
+from pages.paging import cursor_of, pager_of
 from pages.presentation import presentation
 from pages.translations import gettext as _
-from tongdui import Invitation, StaffMember
+from tongdui import Invitation, Person, Seat, StaffMember
 
 router = APIRouter()
 _ROWS = 50
@@ -56,7 +58,8 @@ async def resend(visit: Visiting, invitation: str) -> Response:
     """Invites somebody once more: a new link, good for seven days, takes the place of the old one."""
     place = await place_of(visit)
     form = await Form.read(visit.request)
-    old = await _open_invitation(visit, place, invitation)
+    listing = visit.client.invitations.list(merchant=place.merchant, page_size=_INVITED)
+    old = await first_that(listing, lambda one: one.id == invitation)
     if old is None:
         # It was accepted or taken back meanwhile, or this is sent for the second time: the new one stands in the list.
         return visit.redirect(place.address(), _("This invitation is open no more."), tone="warn")
@@ -114,62 +117,62 @@ async def change_title(visit: Visiting, seat: str) -> Response:
 @router.post("/{seat}/remove")
 async def remove(visit: Visiting, seat: str) -> Response:
     """Takes the seat from somebody."""
-    place = await place_of(visit)
-    form = await Form.read(visit.request)
-    found = await somebody(visit, place, seat)
-    if form.is_valid:
-        with refusals(form), understood(form):
-            await visit.client.staff.remove_seat(seat, idempotency_key=form.key)
-        if form.is_valid:
-            return visit.redirect(
-                place.address(), _("%(name)s has no seat here any more.") % {"name": found.person.name}
-            )
-    return _one(visit, place, found, general=form)
+    said = _("%(name)s has no seat here any more.")
+    return await _done_to(visit, seat, lambda found: found.seat, visit.client.staff.remove_seat, said, onward="")
 
 
 @router.post("/{seat}/disable")
 async def disable(visit: Visiting, seat: str) -> Response:
     """Lets somebody in no more."""
     said = _("%(name)s is signed out everywhere, and cannot sign in any more.")
-    return await _with_person(visit, seat, visit.client.staff.disable, said)
+    return await _done_to(visit, seat, _person, visit.client.staff.disable, said)
 
 
 @router.post("/{seat}/enable")
 async def enable(visit: Visiting, seat: str) -> Response:
     """Lets somebody in again."""
-    return await _with_person(visit, seat, visit.client.staff.enable, _("%(name)s may sign in again."))
+    return await _done_to(visit, seat, _person, visit.client.staff.enable, _("%(name)s may sign in again."))
 
 
 @router.post("/{seat}/sign-out")
 async def sign_out(visit: Visiting, seat: str) -> Response:
     """Ends somebody's sessions."""
     said = _("%(name)s is signed out, and has to sign in again.")
-    return await _with_person(visit, seat, visit.client.staff.sign_out, said)
+    return await _done_to(visit, seat, _person, visit.client.staff.sign_out, said)
 
 
-async def _with_person(visit: Visit, seat: str, act: Callable[..., Awaitable[Any]], said: str) -> Response:
+def _person(found: StaffMember) -> Person:
+    return found.person
+
+
+async def _done_to(
+    visit: Visit,
+    seat: str,
+    whom: Callable[[StaffMember], Person | Seat],
+    act: Callable[..., Awaitable[Any]],
+    said: str,
+    onward: str | None = None,
+) -> Response:
+    """Does to somebody's seat, or to the person on it, what no form asks anything for. `onward` is below all people; by default it
+    is the person's page."""
     place = await place_of(visit)
     form = await Form.read(visit.request)
     found = await somebody(visit, place, seat)
     if form.is_valid:
         with refusals(form), understood(form):
-            await act(found.person, idempotency_key=form.key)
+            await act(whom(found), idempotency_key=form.key)
         if form.is_valid:
-            return visit.redirect(place.address(f"/{seat}"), said % {"name": found.person.name})
+            address = place.address(f"/{seat}" if onward is None else onward)
+            return visit.redirect(address, said % {"name": found.person.name})
     return _one(visit, place, found, general=form)
 
 
-async def _open_invitation(visit: Visit, place: Place, invitation: str) -> Invitation | None:
-    async for one in visit.client.invitations.list(merchant=place.merchant, page_size=_INVITED):
-        if one.id == invitation:
-            return one
-    return None
-
-
 async def _list(visit: Visit, place: Place, form: Form) -> Response:
-    cursor = visit.request.query_params.get(CURSOR) or None
-    page = await visit.client.staff.list(merchant=place.merchant, page_size=_ROWS).page(cursor)
-    invited = await visit.client.invitations.list(merchant=place.merchant, page_size=_INVITED).page()
+    cursor = cursor_of(visit.request)
+    page, invited = await asyncio.gather(
+        visit.client.staff.list(merchant=place.merchant, page_size=_ROWS).page(cursor),
+        visit.client.invitations.list(merchant=place.merchant, page_size=_INVITED).page(),
+    )
     return visit.page(
         "people/list.html",
         status=form.status,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from console.listing import first_that
 from console.merchants import merchant_names
 from console.titles import MERCHANT_TITLES, NETWORK_TITLES
 from console.visit import NotYours, Visit
@@ -67,7 +68,8 @@ async def place_of(visit: Visit) -> Place:
 
 async def somebody(visit: Visit, place: Place, seat: str) -> StaffMember:
     """Who sits on a seat. Lists of people are short."""
-    async for one in visit.client.staff.list(merchant=place.merchant, page_size=200):
-        if one.seat.id == seat:
-            return one
-    raise NotYours
+    listing = visit.client.staff.list(merchant=place.merchant, page_size=200)
+    found = await first_that(listing, lambda one: one.seat.id == seat)
+    if found is None:
+        raise NotYours
+    return found
