@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import httpx
 from eth_abi.abi import decode, encode
 
-from tests.reference.clearing_house import Event
-from tests.reference.records import Reverted
+from tongdui.audit.model.clearing_house import Event
+from tongdui.audit.model.records import Reverted
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256
 from tongdui.orders import Domain, SignedOrder, execute_calldata
 from tongdui.receipts import Entry

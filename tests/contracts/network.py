@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.contracts.twins import BEGIN, Twins
-from tests.reference.clearing_house import FOREVER
+from tongdui.audit.model.clearing_house import FOREVER
 from tongdui.encoding import keccak256, text_word
 from tongdui.orders import (
     AgreementTerms,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.contracts.network import KEYS, MEMBERS, MERCHANTS, PROGRAMS, sign_order
 from tests.contracts.twins import Twins
-from tests.reference.clearing_house import EXCHANGE, ClearingHouse
-from tests.reference.records import Agreement
+from tongdui.audit.model.clearing_house import EXCHANGE, ClearingHouse
+from tongdui.audit.model.records import Agreement
 from tongdui.encoding import ZERO_WORD, address_word, keccak256, word
 from tongdui.orders import NONCE_MAX, UINT64_MAX, ZERO_ADDRESS, Instruction, Kind, Order, SignedOrder
 from tongdui.receipts import Entry, Evidence

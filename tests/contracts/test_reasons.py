@@ -27,8 +27,8 @@ from tests.contracts.network import (
     sign_terms,
 )
 from tests.contracts.twins import Twins
-from tests.reference.clearing_house import FOREVER
-from tests.reference.records import Status
+from tongdui.audit.model.clearing_house import FOREVER
+from tongdui.audit.model.records import Status
 from tongdui.encoding import ZERO_WORD, address_word, text_word
 from tongdui.orders import (
     UINT64_MAX,

@@ -40,8 +40,8 @@ from tests.contracts.network import (
 )
 from tests.contracts.plans import Drafter, OrderPlan, orders
 from tests.contracts.twins import UTC_OFFSET, Twins
-from tests.reference.clearing_house import FOREVER, MAX_CREDIT_LIMIT, ClearingHouse
-from tests.reference.records import SignerChange, Status
+from tongdui.audit.model.clearing_house import FOREVER, MAX_CREDIT_LIMIT, ClearingHouse
+from tongdui.audit.model.records import SignerChange, Status
 from tongdui.encoding import keccak256, word
 from tongdui.orders import (
     AgreementTerms,

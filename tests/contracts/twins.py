@@ -10,9 +10,9 @@ from dataclasses import astuple
 from typing import Any
 
 from tests.contracts.chain import ChainHouse
-from tests.reference.clearing_house import ClearingHouse, Event
 from tests.reference.rebuild import RebuiltState
-from tests.reference.records import Reverted, Role
+from tongdui.audit.model.clearing_house import ClearingHouse, Event
+from tongdui.audit.model.records import Reverted, Role
 from tongdui.encoding import text_word
 from tongdui.orders import Instruction, Kind, Reason, SignedOrder
 from tongdui.receipts import Entry, Evidence, merkle_proof

@@ -75,12 +75,12 @@ from gateway.http.context import Call, Gateway
 from gateway.http.groups import Groups
 from gateway.http.results import Submitted
 from scripts.dev.services import Anvil, Postgres
-from tests.reference.clearing_house import ClearingHouse
-from tests.reference.records import Role
 from tests.support.harness import Harness
 from tests.support.webhook_receiver import WebhookReceiver
 from tongdui import orders as wire
 from tongdui import receipts
+from tongdui.audit.model.clearing_house import ClearingHouse
+from tongdui.audit.model.records import Role
 from tongdui.encoding import keccak256, text_word
 from tongdui.orders import Kind, full_signature
 

@@ -36,9 +36,9 @@ from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.agreements.models import Agreement
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.dev.services import Postgres
-from tests.reference.clearing_house import ClearingHouse
-from tests.reference.records import Role
 from tests.soak.load import FIRST_DEPOSIT, Wish
+from tongdui.audit.model.clearing_house import ClearingHouse
+from tongdui.audit.model.records import Role
 from tongdui.encoding import bytes_of, text_word
 from tongdui.orders import AgreementTerms, full_signature
 

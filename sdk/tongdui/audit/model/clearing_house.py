@@ -15,22 +15,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from tests.reference.records import (
-    Agreement,
-    Key,
-    Merchant,
-    Movement,
-    Program,
-    Refused,
-    Reverted,
-    Role,
-    SignerChange,
-    Status,
-    check,
-    require,
-)
-from tongdui.encoding import ZERO_WORD
-from tongdui.orders import (
+from ...encoding import ZERO_WORD
+from ...orders import (
     NO_NONCE,
     UINT64_MAX,
     ZERO_ADDRESS,
@@ -46,7 +32,21 @@ from tongdui.orders import (
     signer_change_digest,
     termination_digest,
 )
-from tongdui.receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
+from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
+from .records import (
+    Agreement,
+    Key,
+    Merchant,
+    Movement,
+    Program,
+    Refused,
+    Reverted,
+    Role,
+    SignerChange,
+    Status,
+    check,
+    require,
+)
 
 OPERATOR_MERCHANT = 0
 FOREVER = 2**40 - 1

@@ -8,7 +8,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tongdui.orders import UINT64_MAX, AgreementTerms, Reason
+from ...orders import UINT64_MAX, AgreementTerms, Reason
 
 CREATED = ("issued", "exchanged_in", "restored")
 DESTROYED = ("redeemed", "spent", "exchanged_out", "expired", "revoked")
