@@ -143,8 +143,8 @@ class Lives(RuleBasedStateMachine):
         """The credit limit is set to what the order takes, or to one micro less."""
         batch = self.drafter.draft([plan])
         trial = copy.deepcopy(self.model)
-        for merchant in trial.merchants.values():
-            merchant.credit_limit = MAX_CREDIT_LIMIT
+        for number, merchant in trial.merchants.items():
+            trial.merchants[number] = merchant._replace(credit_limit=MAX_CREDIT_LIMIT)
         trial.execute(self.twins.sequencer, batch.orders, lambda _: None)
         for number, merchant in trial.merchants.items():
             if merchant.position < self.model.merchants[number].position:

@@ -115,8 +115,8 @@ class Twins:
         m = self.model
         programs = range(1, len(m.programs) + 1)
         accounts = [(member, program) for member in members for program in programs]
-        nonces = sorted(self.tried | m.nonces)
-        refs = sorted(self.refs_tried | m.bank_refs)
+        nonces = sorted(self.tried | m.used_nonces())
+        refs = sorted(self.refs_tried | set(m.bank_refs))
         entries = sorted(m.reversed)
         batches = sorted(m.roots)
         parts: dict[str, list[tuple[Any, ...]]] = {
