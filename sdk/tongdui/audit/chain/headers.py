@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import rlp
-from rlp.codec import encode_raw
 from rlp.exceptions import DecodingError
 
 from ...encoding import bytes_of, hex_of, keccak256
+from . import rlp_writing
 
 Json = dict[str, Any]
 
@@ -90,10 +90,10 @@ def _computed(block: Json, stated: str) -> str:
         if block.get(name) is None:
             break
         items.append(number_bytes(block[name]) if is_number else bytes_of(block[name]))
-    hashed = hex_of(keccak256(encode_raw(items)))
+    hashed = hex_of(keccak256(rlp_writing.encoded(items)))
     if hashed != stated and items[_EXTRA_DATA + 1] == _BFT:
         for extra in _agreed_extra_data(items[_EXTRA_DATA]):
-            other = hex_of(keccak256(encode_raw([*items[:_EXTRA_DATA], extra, *items[_EXTRA_DATA + 1 :]])))
+            other = hex_of(keccak256(rlp_writing.encoded([*items[:_EXTRA_DATA], extra, *items[_EXTRA_DATA + 1 :]])))
             if other == stated:
                 return other
     return hashed
@@ -106,8 +106,8 @@ def _agreed_extra_data(extra: bytes) -> Iterator[bytes]:
     except DecodingError:
         return
     if isinstance(items, list) and len(items) >= _AGREED:
-        yield encode_raw([*items[:_AGREED], b"", []])
-        yield encode_raw(items[:_AGREED])
+        yield rlp_writing.encoded([*items[:_AGREED], b"", []])
+        yield rlp_writing.encoded(items[:_AGREED])
 
 
 def number_bytes(text: str) -> bytes:

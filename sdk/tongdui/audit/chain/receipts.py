@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from rlp.codec import encode_raw
-
 from ...encoding import bytes_of, keccak256
+from . import rlp_writing
 from .headers import number_bytes
 from .transactions import type_of
 
@@ -25,7 +24,9 @@ def encoded(receipt: Json) -> bytes:
         [bytes_of(log["address"]), [bytes_of(topic) for topic in log["topics"]], bytes_of(log["data"])]
         for log in receipt["logs"]
     ]
-    raw: bytes = encode_raw([status, number_bytes(receipt["cumulativeGasUsed"]), bytes_of(receipt["logsBloom"]), logs])
+    raw = rlp_writing.encoded(
+        [status, number_bytes(receipt["cumulativeGasUsed"]), bytes_of(receipt["logsBloom"]), logs]
+    )
     kind = type_of(receipt)
     return bytes((kind,)) + raw if kind else raw
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlp.codec import encode_raw
-
 from ...encoding import bytes_of, hex_of, keccak256
+from . import rlp_writing
 from .headers import number_bytes
 from .signatures import NOBODY, signer_of
 
@@ -73,7 +72,7 @@ def _encoded(transaction: Json, last: list[Any]) -> bytes:
     names = _TYPED.get(kind) if kind else _LEGACY
     if names is None:
         raise UnsupportedType(f"transactions of type {kind}")
-    raw: bytes = encode_raw([_field(name, transaction.get(name)) for name in names] + last)
+    raw = rlp_writing.encoded([_field(name, transaction.get(name)) for name in names] + last)
     return bytes((kind,)) + raw if kind else raw
 
 
