@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
-from tongdui.audit.chain.trie import EMPTY_ROOT, TrieError, ordered_root, proven, root_of
+from tongdui.audit.chain.trie import (
+    EMPTY_ROOT,
+    TrieError,
+    by_hash,
+    node_at,
+    ordered_root,
+    proven,
+    root_of,
+    root_of_paths,
+)
 from tongdui.encoding import keccak256
 
 VALUES = st.binary(min_size=1, max_size=80)
@@ -58,6 +67,17 @@ def test_proof_of_what_is_there_and_of_what_is_not(pairs: dict[bytes, bytes], ot
         assert proven(trie.root_hash, key, proof_of(trie, key)) == pairs.get(key)
 
 
+def test_branches_lead_to_tries_of_their_own() -> None:
+    """What is below a branch has the root that the branch refers to."""
+    pairs = sorted((keccak256(bytes([n])), bytes([n]) * 40) for n in range(1, 200))
+    trie = other_trie(dict(pairs))
+    top = node_at(by_hash(proof_of(trie, pairs[0][0])), trie.root_hash)
+    assert top is not None
+    for digit, child in enumerate(top.children):
+        below = [(key.hex()[1:], value) for key, value in pairs if key[0] >> 4 == digit]
+        assert root_of_paths(below) == child
+
+
 @given(HASHED, st.data())
 def test_proof_with_a_changed_byte_never_proves_something_else(pairs: dict[bytes, bytes], data: st.DataObject) -> None:
     trie = other_trie(pairs)
@@ -89,6 +109,8 @@ def test_proof_without_its_last_node_proves_nothing() -> None:
         (rlp.encode([b"\x40", b"value"]), "no path"),
         (rlp.encode([[b"\x20"], b"value"]), "no path"),
         (rlp.encode([b"\x20\x01", [b"value"]]), "a list where its value"),
+        (rlp.encode([b"\x10", b"\x01" * 32]), "lacks the node"),
+        (rlp.encode([b"\x00", rlp.encode([b"a", b"b", b"c"])]), "lacks the node"),
     ],
 )
 def test_nodes_that_make_no_sense_prove_nothing(node: bytes, says: str) -> None:

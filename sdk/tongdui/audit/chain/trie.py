@@ -7,7 +7,7 @@ hand: a library takes several times as long, and the storage of a network has a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import rlp
 from rlp.exceptions import DecodingError
@@ -35,6 +35,11 @@ def root_of(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     Raises:
         ValueError: The keys are not sorted, or one begins with another.
     """
+    return root_of_paths((key.hex(), value) for key, value in pairs)
+
+
+def root_of_paths(pairs: Iterable[tuple[str, bytes]]) -> bytes:
+    """The same for keys as hex digits, of which there may be an odd number: what stands below a branch is a trie, too."""
     open_branches: list[
         tuple[int, list[bytes]]
     ] = []  # depth and children, the deepest last: all lie on the way to `path`
@@ -77,23 +82,54 @@ def proven(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes | None:
     Raises:
         TrieError: The nodes prove neither.
     """
-    known = {keccak256(node): node for node in nodes}
-    known[EMPTY_ROOT] = _NOTHING
+    known = by_hash(nodes)
     path = key.hex()
-    node: Any = _decoded(known, root)
-    while node != b"":
-        if len(node) == _CHILDREN + 1:
-            if not path:
-                return _value(node[_CHILDREN])
-            node, path = _child(known, node[int(path[0], 16)]), path[1:]
-            continue
-        part, is_leaf = _part(node)
-        if is_leaf:
-            return _value(node[1]) if path == part else None
-        if not path.startswith(part):
+    node = node_at(known, root)
+    while node is not None:
+        if not path.startswith(node.path):
             return None
-        node, path = _child(known, node[1]), path[len(part) :]
+        path = path[len(node.path) :]
+        if node.below:
+            node = node_at(known, node.below)
+            continue
+        if not path:
+            return node.value or None
+        if not node.children:
+            return None
+        node, path = node_at(known, node.children[int(path[0], 16)]), path[1:]
     return None
+
+
+class TrieNode(NamedTuple):
+    """A leaf, a branch, or an extension that leads to a branch. References are for `node_at`."""
+
+    path: str = ""
+    """Hex digits of a leaf or an extension."""
+    children: Sequence[Any] = ()
+    """References to the 16 nodes below a branch."""
+    value: bytes = b""
+    below: Any = b""
+    """Reference to the branch below an extension."""
+
+
+def by_hash(nodes: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Nodes of proofs, to be found by their hashes. That is all the check that they need."""
+    return {EMPTY_ROOT: _NOTHING, **{keccak256(node): node for node in nodes}}
+
+
+def node_at(known: dict[bytes, bytes], reference: Any) -> TrieNode | None:
+    """The node that a root or a branch refers to: by its hash, or a short one as it is. None where there is nothing.
+
+    Raises:
+        TrieError: It is not among the known ones, or makes no sense.
+    """
+    node = _decoded(known, reference)
+    if node == b"":
+        return None
+    if len(node) == _CHILDREN + 1:
+        return TrieNode(children=node[:_CHILDREN], value=_value(node[_CHILDREN]))
+    path, is_leaf = _part(node)
+    return TrieNode(path, value=_value(node[1])) if is_leaf else TrieNode(path, below=node[1])
 
 
 # ---------------------------------------------------------------- nodes
@@ -138,15 +174,14 @@ def _size(size: int, kind: int) -> bytes:
 # ---------------------------------------------------------------- keys
 
 
-def _with_shared(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, bytes, int]]:
+def _with_shared(pairs: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes, int]]:
     """Each path with its value and the number of digits that the next path begins with, too; -1 after the last."""
-    path, value = "", b""
-    for key, following in pairs:
-        next_path = key.hex()
-        if path:
+    path, value = None, b""
+    for next_path, next_value in pairs:
+        if path is not None:
             yield path, value, _shared(path, next_path)
-        path, value = next_path, following
-    if path:
+        path, value = next_path, next_value
+    if path is not None:
         yield path, value, -1
 
 
@@ -162,24 +197,16 @@ def _shared(path: str, following: str) -> int:
 # ---------------------------------------------------------------- proofs
 
 
-def _decoded(known: dict[bytes, bytes], wanted: bytes) -> Any:
-    """The node with this hash: a list of 2 or 17, or empty bytes for the trie with nothing in it."""
-    if wanted not in known:
-        raise TrieError(f"the proof lacks the node 0x{wanted.hex()}")
-    try:
-        return _checked(rlp.decode(known[wanted]))
-    except DecodingError as error:
-        raise TrieError(f"the node 0x{wanted.hex()} is no RLP: {error}") from error
-
-
-def _child(known: dict[bytes, bytes], reference: Any) -> Any:
-    """The node that a node refers to: by its hash, or the short one that stands in it; empty bytes for none."""
-    if isinstance(reference, bytes):
-        return _decoded(known, reference) if reference else b""
-    return _checked(reference)
-
-
-def _checked(node: Any) -> Any:
+def _decoded(known: dict[bytes, bytes], reference: Any) -> Any:
+    """A node as a list of 2 or 17, or empty bytes for none."""
+    node = reference
+    if isinstance(reference, bytes) and reference:
+        if reference not in known:
+            raise TrieError(f"the proof lacks the node 0x{reference.hex()}")
+        try:
+            node = rlp.decode(known[reference])
+        except DecodingError as error:
+            raise TrieError(f"the node 0x{reference.hex()} is no RLP: {error}") from error
     if node == b"" or (isinstance(node, list) and len(node) in (2, _CHILDREN + 1)):
         return node
     raise TrieError("a node of the proof is neither a branch nor a leaf nor an extension")
@@ -194,7 +221,7 @@ def _part(node: Any) -> tuple[str, bool]:
     return packed.hex()[1 if kind % 2 else 2 :], kind >= 2
 
 
-def _value(value: Any) -> bytes | None:
+def _value(value: Any) -> bytes:
     if not isinstance(value, bytes):
-        raise TrieError("a leaf of the proof has a list where its value should be")
-    return value or None
+        raise TrieError("a node of the proof has a list where its value should be")
+    return value
