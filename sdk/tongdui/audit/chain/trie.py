@@ -1,7 +1,6 @@
 """Merkle Patricia tries, in which the chain keeps transactions, receipts, accounts and storage.
 
-Roots are computed in one pass over sorted keys, in memory that depends on the depth of the trie only. RLP of nodes is joined by
-hand: a library takes several times as long, and the storage of a network has a million of them.
+Roots are computed in one pass over sorted keys, in memory that depends on the depth of the trie only.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import rlp
 from rlp.exceptions import DecodingError
 
 from ...encoding import keccak256
+from .rlp_writing import list_of, string
 
 EMPTY_ROOT = keccak256(b"\x80")
 """The root of a trie with nothing in it."""
@@ -54,7 +54,7 @@ def root_of_paths(pairs: Iterable[tuple[str, bytes]]) -> bytes:
             depth, children = open_branches.pop()
             children[int(path[depth], 16)] = _reference(node)
             above = max(shared, open_branches[-1][0] if open_branches else -1)
-            node = _extension(path[above + 1 : depth], _list(b"".join(children) + _NOTHING))
+            node = _extension(path[above + 1 : depth], list_of(b"".join(children) + _NOTHING))
             if above >= 0 and (not open_branches or above > open_branches[-1][0]):
                 open_branches.append((above, [_NOTHING] * _CHILDREN))
         if above < 0:
@@ -136,12 +136,12 @@ def node_at(known: dict[bytes, bytes], reference: Any) -> TrieNode | None:
 
 
 def _leaf(path: str, value: bytes) -> bytes:
-    return _list(_string(_packed(path, "2", "3")) + _string(value))
+    return list_of(string(_packed(path, "2", "3")) + string(value))
 
 
 def _extension(path: str, branch: bytes) -> bytes:
     """The branch below a path; the branch itself if there is none."""
-    return _list(_string(_packed(path, "0", "1")) + _reference(branch)) if path else branch
+    return list_of(string(_packed(path, "0", "1")) + _reference(branch)) if path else branch
 
 
 def _reference(node: bytes) -> bytes:
@@ -152,23 +152,6 @@ def _reference(node: bytes) -> bytes:
 def _packed(path: str, even: str, odd: str) -> bytes:
     """Hex digits as bytes, behind a digit that says what the node is and whether their number is odd."""
     return bytes.fromhex(odd + path if len(path) % 2 else even + "0" + path)
-
-
-def _string(raw: bytes) -> bytes:
-    if len(raw) == 1 and raw[0] < 0x80:
-        return raw
-    return _size(len(raw), 0x80) + raw
-
-
-def _list(payload: bytes) -> bytes:
-    return _size(len(payload), 0xC0) + payload
-
-
-def _size(size: int, kind: int) -> bytes:
-    if size < 56:
-        return bytes((kind + size,))
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((kind + 55 + len(length),)) + length
 
 
 # ---------------------------------------------------------------- keys
