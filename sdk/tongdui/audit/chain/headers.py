@@ -39,7 +39,9 @@ _LATER_FIELDS = (
 _EXTRA_DATA = 12
 _BFT = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
 _AGREED = 3
-"""Items of such a block's extra data that are agreed on: vanity, validators and vote. Behind them: round and seals."""
+"""Items of such a block's extra data that are agreed on: vanity, validators and vote. Behind them: round and seals. Istanbul has
+the vanity before the list, which has validators, the proposer's seal, and seals."""
+_VANITY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,24 @@ def _computed(block: Json, stated: str) -> str:
 
 
 def _agreed_extra_data(extra: bytes) -> Iterator[bytes]:
-    """The extra data as validators hash it: QBFT with round 0 and no seals; IBFT 2.0, and QBFT at first, without both."""
-    try:
-        items = rlp.decode(extra)
-    except DecodingError:
-        return
-    if isinstance(items, list) and len(items) >= _AGREED:
+    """The extra data as validators hash it: QBFT with round 0 and no seals; IBFT 2.0, and QBFT at first, without both; Istanbul,
+    the ancestor of both, with its proposer's seal but no others."""
+    items = _list_in(extra)
+    if len(items) >= _AGREED:
         yield rlp_writing.encoded([*items[:_AGREED], b"", []])
         yield rlp_writing.encoded(items[:_AGREED])
+    items = _list_in(extra[_VANITY_BYTES:])
+    if len(items) == _AGREED:
+        yield extra[:_VANITY_BYTES] + rlp_writing.encoded([*items[:-1], []])
+
+
+def _list_in(raw: bytes) -> list[Any]:
+    """The list that some RLP is; an empty one if it is none."""
+    try:
+        items = rlp.decode(raw)
+    except DecodingError:
+        return []
+    return items if isinstance(items, list) else []
 
 
 def number_bytes(text: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -27,6 +28,8 @@ _WAITS = (0.25, 1.0, 3.0)
 """Seconds before each further try, where a node did not answer a single request."""
 _FIRST_SIZE, _MOST = 8, 256
 """Requests of one method in an array: how many at first, and at most. Besu accepts no more than 1,024."""
+_TRY_AGAIN_AFTER = 16
+"""Arrays in a row of the greatest length that the node did not refuse, after which a longer one is tried."""
 _LARGE = 6_000_000
 """Bytes of an answer from which arrays become shorter. They grow below a third of it."""
 
@@ -94,6 +97,32 @@ class _NotNow(Exception):
         self.refused = refused
 
 
+class _Pace:
+    """How many requests of one method go into an array: ever more, but after a refusal half as many, and for long no more."""
+
+    def __init__(self) -> None:
+        self.size = _FIRST_SIZE
+        self._most = _MOST
+        self._successes = 0
+
+    def answered(self, requests: int, size: int) -> None:
+        """An array was answered with so many bytes."""
+        if size > _LARGE:
+            self.size = max(1, requests // 2)
+        elif size * 3 < _LARGE and requests == self.size:
+            self._successes += 1
+            if self._successes >= _TRY_AGAIN_AFTER:
+                self._successes = 0
+                self._most = min(_MOST, 2 * self._most)
+            self.size = min(self._most, 2 * self.size)
+
+    def refused(self, requests: int, *, shortest: bool) -> None:
+        """An array was not answered."""
+        self._most = max(1, requests // 2)
+        self._successes = 0
+        self.size = 1 if shortest else self._most
+
+
 class Node:
     """A node's JSON-RPC interface over one kept connection. Not for several threads at once."""
 
@@ -106,7 +135,7 @@ class Node:
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         """The address without what may be secret in it: user, password, and paths that hold keys."""
         self._http = httpx.Client(timeout=timeout, verify=tls())
-        self._sizes: dict[str, int] = {}
+        self._paces: defaultdict[str, _Pace] = defaultdict(_Pace)
         self._answered = False
 
     def close(self) -> None:
@@ -132,14 +161,13 @@ class Node:
         answers: list[Any] = []
         failures = 0
         while len(answers) < len(params):
-            size = self._sizes.get(method, _FIRST_SIZE)
-            part = params[len(answers) : len(answers) + size]
+            part = params[len(answers) : len(answers) + self._paces[method].size]
             try:
                 answers += self._results(method, part)
                 failures = 0
             except _NotNow as trouble:
                 if len(part) > 1:
-                    self._sizes[method] = 1 if trouble.shortest else len(part) // 2
+                    self._paces[method].refused(len(part), shortest=trouble.shortest)
                     time.sleep(trouble.wait)
                     continue
                 if failures == len(_WAITS):
@@ -241,10 +269,7 @@ class Node:
         raw = self._exchange(json.dumps(requests if len(part) > 1 else requests[0]).encode())
         results = self._unpacked(method, raw, len(part))
         self._answered = True
-        if len(raw) > _LARGE:
-            self._sizes[method] = max(1, len(part) // 2)
-        elif len(raw) * 3 < _LARGE and len(part) == self._sizes.get(method, _FIRST_SIZE):
-            self._sizes[method] = min(_MOST, 2 * len(part))
+        self._paces[method].answered(len(part), len(raw))
         return results
 
     def _exchange(self, body: bytes) -> bytes:
@@ -323,7 +348,9 @@ def _is_json(response: httpx.Response) -> bool:
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds that the node asks to wait: half a second if it does not say, half a minute at most."""
+    """Seconds that the node asks to wait, half a minute at most. Half a second if it does not say; none if only size matters."""
+    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return 0.0
     asked = response.headers.get("retry-after", "")
     return min(30.0, float(asked)) if asked.isdigit() else 0.5
 
