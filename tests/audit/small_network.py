@@ -22,7 +22,7 @@ from tests.contracts.network import (
 from tests.contracts.twins import Twins
 from tongdui.audit.model.records import SignerChange, Status
 from tongdui.encoding import address_word, keccak256, text_word
-from tongdui.orders import Instruction, Kind, Order, full_signature, sign_digest, signer_change_digest
+from tongdui.orders import Instruction, Kind, Order, SignedOrder, full_signature, sign_digest, signer_change_digest
 
 BANK_REFERENCE = keccak256(b"a transfer at the bank")
 MEMBER, OTHER = MEMBERS[:2]
@@ -66,7 +66,7 @@ def _trade(twins: Twins) -> None:
     assert all(entry.kind == Kind.REVERSE for entry in twins.entries()[-5:])
 
 
-def _order(twins: Twins, merchant: int, *items: Instruction) -> object:
+def _order(twins: Twins, merchant: int, *items: Instruction) -> SignedOrder:
     nonce = 300 + len(twins.tried)
     return sign_order(twins, Order(merchant, nonce, twins.now + 60, items), private_key(merchant, 0))
 
