@@ -1,7 +1,8 @@
 """Hypothesis drives the contract and the reference model through the same life and finds the first difference.
 
 After every step all balances, positions, totals, events, roots and the head are compared, and the contract's state is rebuilt from
-its events alone. `HYPOTHESIS_PROFILE=nightly` looks longer, and at other lives each time.
+its events alone. After every life, so is the root of the contract's storage, in which each slot counts.
+`HYPOTHESIS_PROFILE=nightly` looks longer, and at other lives each time.
 """
 
 from __future__ import annotations
@@ -329,6 +330,9 @@ class Lives(RuleBasedStateMachine):
             self.twins.compare(MEMBERS)
             self.twins.compare_rebuilt()
             self.compared_at = self.model.now
+
+    def teardown(self) -> None:
+        self.twins.compare_storage()
 
     @invariant()
     def books_add_up(self) -> None:
