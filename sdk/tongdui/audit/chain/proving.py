@@ -86,11 +86,11 @@ class BlockProver:
         """
         faults = _header_faults(header, asked)
         unproven = None
-        try:
-            faults += self._transaction_faults(header, transactions)
-            faults += _receipt_faults(header, receipts)
-        except UnsupportedType as error:
-            unproven = str(error)
+        for check, items in ((_transaction_faults, transactions), (_receipt_faults, receipts)):
+            try:
+                faults += check(header, items)
+            except UnsupportedType as error:
+                unproven = unproven or str(error)
         faults += _pairing_faults(header, transactions, receipts)
         calls = []
         for index, (transaction, receipt) in enumerate(zip(transactions, receipts, strict=False)):
@@ -100,19 +100,6 @@ class BlockProver:
                 calls.append(call)
                 faults += found
         return _block(asked, header, tuple(calls), tuple(faults)), unproven
-
-    def _transaction_faults(self, header: Header, transactions: Sequence[Json]) -> list[Finding]:
-        raw = [transactions_of.encoded(transaction) for transaction in transactions]
-        faults = []
-        for transaction, encoded in zip(transactions, raw, strict=True):
-            stated, computed = str(transaction["hash"]).lower(), transactions_of.hash_of(encoded)
-            if stated != computed:
-                found = f"{computed}, computed from its content"
-                faults.append(_fault("transaction.hash", f"transaction {stated}", stated, found, header, stated))
-        root = ordered_root(raw)
-        if root != header.transactions_root:
-            faults.append(_root_fault("transactions", header, header.transactions_root, root))
-        return faults
 
     def _call(
         self, header: Header, index: int, transaction: Json, receipt: Json, logs: Sequence[Json]
@@ -152,6 +139,20 @@ def _header_faults(header: Header, asked: int) -> list[Finding]:
         found = f"{header.computed}, computed from its header"
         return [_fault("block.hash", f"hash of block {asked}", f"{header.hash}, as the node says", found, header)]
     return []
+
+
+def _transaction_faults(header: Header, transactions: Sequence[Json]) -> list[Finding]:
+    raw = [transactions_of.encoded(transaction) for transaction in transactions]
+    faults = []
+    for transaction, encoded in zip(transactions, raw, strict=True):
+        stated, computed = str(transaction["hash"]).lower(), transactions_of.hash_of(encoded)
+        if stated != computed:
+            found = f"{computed}, computed from its content"
+            faults.append(_fault("transaction.hash", f"transaction {stated}", stated, found, header, stated))
+    root = ordered_root(raw)
+    if root != header.transactions_root:
+        faults.append(_root_fault("transactions", header, header.transactions_root, root))
+    return faults
 
 
 def _receipt_faults(header: Header, receipts: Sequence[Json]) -> list[Finding]:

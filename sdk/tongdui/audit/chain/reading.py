@@ -77,8 +77,8 @@ class ChainReader:
         """What in the blocks so far could not be proven, and was believed."""
         return tuple(
             NotChecked(
-                f"the roots of transactions and receipts of {count} blocks, the first of which is {first}",
-                f"there are {why} in them, which this audit cannot encode; what the node says about these blocks was believed",
+                f"that the transactions of {count} blocks, the first of which is {first}, are those of their headers",
+                f"there are {why} among them, which this audit cannot encode; what the node says about them was believed",
             )
             for why, (first, count) in sorted(self._unproven.items())
         )

@@ -9,7 +9,7 @@ from typing import Any
 from ...encoding import bytes_of, keccak256
 from . import rlp_writing
 from .headers import number_bytes
-from .transactions import type_of
+from .transactions import KNOWN_TYPES, UnsupportedType, type_of
 
 Json = dict[str, Any]
 
@@ -17,7 +17,14 @@ _BLOOM_BITS = 2_048
 
 
 def encoded(receipt: Json) -> bytes:
-    """The receipt as it stands in the block."""
+    """The receipt as it stands in the block.
+
+    Raises:
+        UnsupportedType: It is of a type of transaction that is not known here, and may have more in it.
+    """
+    kind = type_of(receipt)
+    if kind not in KNOWN_TYPES:
+        raise UnsupportedType(f"receipts of type {kind}")
     # Before Byzantium, a receipt has the state after its transaction instead of its status.
     status = bytes_of(receipt["root"]) if "status" not in receipt else number_bytes(receipt["status"])
     logs = [
@@ -27,7 +34,6 @@ def encoded(receipt: Json) -> bytes:
     raw = rlp_writing.encoded(
         [status, number_bytes(receipt["cumulativeGasUsed"]), bytes_of(receipt["logsBloom"]), logs]
     )
-    kind = type_of(receipt)
     return bytes((kind,)) + raw if kind else raw
 
 

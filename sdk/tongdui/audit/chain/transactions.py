@@ -12,12 +12,15 @@ from .signatures import NOBODY, signer_of
 Json = dict[str, Any]
 
 _LEGACY = ("nonce", "gasPrice", "gas", "to", "value", "input")
+_FEES = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value", "input", "accessList")
 _TYPED = {
-    1: ("chainId", "nonce", "gasPrice", "gas", "to", "value", "input", "accessList"),
-    2: ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value", "input", "accessList"),
+    1: ("chainId", *_LEGACY, "accessList"),
+    2: _FEES,
+    3: (*_FEES, "maxFeePerBlobGas", "blobVersionedHashes"),
+    4: (*_FEES, "authorizationList"),
 }
-"""Fields of each type, in the order of the RLP. Types of public chains that the network does not use are left out: blobs (3) and
-accounts that borrow code (4)."""
+"""Fields of each type, in the order of the RLP. Types 3 (with blobs) and 4 (accounts that borrow code) are of public chains."""
+KNOWN_TYPES = (0, *_TYPED)
 _FIRST_WITH_CHAIN = 35
 """`v` of a legacy transaction for one chain only is this, twice the chain's id, and the parity. For any chain it is 27 or 28."""
 
@@ -83,7 +86,20 @@ def _field(name: str, value: Any) -> Any:
         return bytes_of(value)
     if name == "accessList":
         return [[bytes_of(item["address"]), [bytes_of(key) for key in item["storageKeys"]]] for item in value]
+    if name == "blobVersionedHashes":
+        return [bytes_of(one) for one in value]
+    if name == "authorizationList":
+        return [_permit(one) for one in value]
     return number_bytes(value)
+
+
+def _permit(permit: Json) -> list[bytes]:
+    """What an account signed to borrow code."""
+    return [
+        number_bytes(permit["chainId"]),
+        bytes_of(permit["address"]),
+        *(number_bytes(permit[name]) for name in ("nonce", "yParity", "r", "s")),
+    ]
 
 
 def hash_of(raw: bytes) -> str:
