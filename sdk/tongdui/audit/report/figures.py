@@ -10,7 +10,7 @@ from ...orders import NO_NONCE, Kind, Reason
 from ..effects import MOVEMENTS, moved, paid
 from ..findings import Finding
 from ..tables import Tables
-from ..watching import BlockSeen, EntrySeen, EventSeen, Watcher
+from ..watching import EntrySeen, EventSeen, Watcher
 
 _NO_MOVEMENTS = (0,) * (2 * len(MOVEMENTS))
 
@@ -75,7 +75,7 @@ class Figures(Watcher):
         self.daily = tables.table("figures.daily", default=_NO_MOVEMENTS)
         """(program, day) -> for each of `MOVEMENTS` the number of entries and their points."""
         self.owed = tables.table("figures.owed", default=(0, 0, 0))
-        """(payer, payee) -> entries, settled micros and fee micros."""
+        """(payer, payee, day) -> entries, settled micros and fee micros."""
         self.merchants = tables.table("figures.merchants", load=_of(MerchantSeen))
         self.programs = tables.table("figures.programs", load=_of(ProgramSeen))
         self.agreements = tables.table("figures.agreements")
@@ -103,9 +103,9 @@ class Figures(Watcher):
             sums[2 * one.movement + 1] += one.points
             self.daily[one.program, day] = tuple(sums)
         for payment in paid(seen):
-            sides, micros = (payment.payer, payment.payee), payment.settled + payment.fee
-            entries, settled, fee = self.owed[sides]
-            self.owed[sides] = (entries + 1, settled + payment.settled, fee + payment.fee)
+            key, micros = (payment.payer, payment.payee, day), payment.settled + payment.fee
+            entries, settled, fee = self.owed[key]
+            self.owed[key] = (entries + 1, settled + payment.settled, fee + payment.fee)
             self._move_money(payment.payer, -micros, day)
             self._move_money(payment.payee, micros, day)
         return ()
@@ -123,7 +123,8 @@ class Figures(Watcher):
 
     def _merchant(self, merchant: int) -> MerchantSeen:
         """What is known of a merchant; nothing, where the chain never said who it is."""
-        return self.merchants.get(merchant) or MerchantSeen(merchant, "")  # type: ignore[no-any-return]
+        known: MerchantSeen | None = self.merchants.get(merchant)
+        return known or MerchantSeen(merchant, "")
 
     def _move_money(self, merchant: int, micros: int, day: int) -> None:
         if micros:
