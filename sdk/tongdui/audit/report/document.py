@@ -1,7 +1,8 @@
 """The report as data: what was audited, what was found, and the figures, each list of rows a table.
 
 What is in here says nothing of when, where and how the report was made, so the same chain gives the same report. Days are written
-as `2026-11-26`, months as `2026-11`, moments as `2026-11-26T03:59:00Z`; money is in micros, points are whole, shares in basis points.
+as `2026-11-26`, months as `2026-11`, moments as `2026-11-26T03:59:00Z`; money is in micros, points are whole, shares in basis
+points.
 """
 
 from __future__ import annotations
@@ -283,8 +284,8 @@ class Bank:
 class RollForwardRow:
     """A program's points and its contract liability from the opening to the closing date (docs/liability.md).
 
-    Money is None where the settings do not say what a point is worth. opening + additions - recognised + remeasurement = closing. In
-    points, closing is opening, issued, exchanged in and restored, less redeemed, spent, exchanged out, expired and revoked.
+    Money is None where the settings do not say what a point is worth. opening + additions - recognised + remeasurement = closing.
+    In points, closing is opening, issued, exchanged in and restored, less redeemed, spent, exchanged out, expired and revoked.
     """
 
     program: int
