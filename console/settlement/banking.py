@@ -23,24 +23,9 @@ from starlette.requests import Request
 from console.merchants import all_merchants, all_programs, merchant_names
 from console.problem_texts import sentence_of
 from console.rights import BOOK, require
-from console.settlement.bank_file import (
-    BankFile,
-    BankFileError,
-    BankLine,
-    Booked,
-    Columns,
-    Match,
-    Party,
-    Standing,
-    by_reference,
-    days_of,
-    is_statement,
-    match,
-    missing_from,
-    read_file,
-)
 from console.settlement.forms import COLUMNS, Upload, usual_columns
-from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS
+from console.settlement.matching import Booked, Match, Party, Standing, by_reference, days_of, match, missing_from
+from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS, place_in_words, refusal_of
 from console.settlement.view import KINDS, Kind
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
@@ -50,9 +35,11 @@ from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
 from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement, IdempotencyInFlightError
+from tongdui.bank import BankFile, BankFileError, BankLine, Columns, is_statement, read_file
 
 NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
+_MOST_LINES = 10_000
 _REFERENCES_AT_ONCE = 100
 _AT_ONCE = 8
 _PATIENCE = 10.0
@@ -125,9 +112,9 @@ async def upload(visit: Visiting) -> Response:
     named = {name: str(form.values[name]) for name in COLUMNS if form.values.get(name)}
     columns = Columns(**named) if {"day", "reference"} <= named.keys() else _NONE
     try:
-        file = read_file(content, columns, network.currency)
+        file = read_file(content, columns, network.currency, most_lines=_MOST_LINES)
     except BankFileError as error:
-        form.refuse("file", str(error))
+        form.refuse("file", refusal_of(error))
         return _ask(visit, form)
     file = _within(file, form.values.get("first_day"), form.values.get("last_day"))
     if not file.lines:
@@ -249,6 +236,7 @@ async def _proposals(visit: Visit, file: BankFile, form: Upload) -> Response:
         standings=STANDINGS,
         tones=STANDING_TONES,
         problems=PROBLEMS,
+        place_in_words=place_in_words,
         crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Lines"), None)],
     )
 

@@ -16,7 +16,6 @@ from console.merchants import merchant_names
 from console.problems import refusals
 from console.rights import OPERATE, SEE_ALL_MONEY, may, require
 from console.settlement import banking
-from console.settlement.bank_file.lines import LONGEST_REFERENCE
 from console.settlement.booking import book, new_booking
 from console.settlement.forms import CreditLimit
 from console.settlement.view import (
@@ -30,6 +29,7 @@ from console.visit import Visit, Visiting
 from pages.filters import Filters, read_filters
 from pages.paging import CURSOR, address_with, cursor_of, pager_of
 from pages.translations import gettext as _
+from tongdui.bank import LONGEST_REFERENCE
 
 router = APIRouter()
 _PAGE = 25

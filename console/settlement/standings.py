@@ -1,8 +1,10 @@
-"""What the standing of a bank's line is called, and why a line cannot be booked."""
+"""What the standing of a bank's line is called, why a line cannot be booked, and why a file cannot be read."""
 
 from __future__ import annotations
 
+from pages.translations import gettext as _
 from pages.translations import lazy
+from tongdui.bank import BankFileError, Place
 
 STANDINGS = {
     "new": lazy("Can be booked"),
@@ -32,3 +34,14 @@ PROBLEMS = {
     "no_amount": lazy("Its amount is zero."),
     "too_large": lazy("Its amount is more than one booking can have."),
 }
+
+
+def place_in_words(place: Place) -> str:
+    """Where in a file a line stands."""
+    return _("Line %(number)s") % {"number": place} if isinstance(place, int) else place
+
+
+def refusal_of(error: BankFileError) -> str:
+    """Why a file cannot be read."""
+    told = {name: place_in_words(value) if name == "place" else value for name, value in error.arguments.items()}
+    return _(error.sentence) % told

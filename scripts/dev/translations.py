@@ -23,7 +23,16 @@ SHARED = (ROOT / "pages", ROOT / "console")
 """Their texts are everybody's. The first comes first."""
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 _OPTIONS = {"**/templates/**.html": {"trimmed": "true", "extensions": "jinja2.ext.do,jinja2.ext.loopcontrols"}}
-_KEYWORDS = {"_": None, "lazy": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+_SPOKEN_BY = {ROOT / "console/settlement": ROOT / "sdk/tongdui/bank"}
+"""The SDK speaks English only: whose pages translate which part of it."""
+_KEYWORDS = {
+    "_": None,
+    "BankFileError": None,
+    "lazy": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
 _WIDTH = 132
 
 
@@ -37,12 +46,14 @@ def folders() -> list[Path]:
 def texts_of(folder: Path, below: set[Path]) -> Catalog:
     """The texts of a folder, without those of folders below it that have their own catalogue."""
     catalogue = Catalog(locale="zh")
-    found = extract_from_dir(folder, _METHODS, _OPTIONS, keywords=_KEYWORDS, comment_tags=("Translators:",))
-    for name, _line, message, comments, context in found:
-        path = folder / name
-        if any(path.is_relative_to(other) for other in below):
-            continue
-        catalogue.add(message, locations=[(str(path.relative_to(ROOT)), 0)], auto_comments=comments, context=context)
+    for source in filter(None, (folder, _SPOKEN_BY.get(folder))):
+        found = extract_from_dir(source, _METHODS, _OPTIONS, keywords=_KEYWORDS, comment_tags=("Translators:",))
+        for name, _line, message, comments, context in found:
+            path = source / name
+            if any(path.is_relative_to(other) for other in below):
+                continue
+            places = [(str(path.relative_to(ROOT)), 0)]
+            catalogue.add(message, locations=places, auto_comments=comments, context=context)
     return catalogue
 
 

@@ -1,7 +1,8 @@
 """SDK of the Tongdui clearing network: typed clients, local signing of orders, receipts that anyone can verify.
 
 Start with `Client` or `AsyncClient`. The wire protocol is in `tongdui.orders` and `tongdui.receipts`. `tongdui.till` imports
-the exports of tills, `tongdui.webhooks` verifies webhooks, and `tongdui.testing` starts a network for your tests.
+the exports of tills, `tongdui.bank` reads the files of banks, `tongdui.webhooks` verifies webhooks, and `tongdui.testing` starts a
+network for your tests.
 """
 
 from importlib import import_module

@@ -20,11 +20,11 @@ from console.directory import Directory
 from console.pages import PAGES
 from console.visit import LANGUAGE_COOKIE
 from pages.csv_files import Cell, CsvResponse
-from tests.console.bank_files import Entry, camt, details
 from tests.console.own_key import send
 from tests.console.served import GALLERY, served
 from tests.console.site import Site
 from tests.gateway.site import until
+from tests.support.bank_files import Entry, camt, details
 from tongdui import AsyncClient
 
 ADMIN = "merchant:admin"

@@ -13,9 +13,9 @@ import pytest
 
 from clearing.kit.database import Database
 from clearing.oversight.statements.models import Statement
-from tests.console.bank_files import ICBC, Entry, camt, details
 from tests.console.own_key import send
 from tests.console.site import Person, Site
+from tests.support.bank_files import ICBC, Entry, camt, details
 from tongdui import yuan
 
 

@@ -1,4 +1,4 @@
-"""Each line of a bank's file beside what is booked: by reference, then by merchant and amount."""
+"""Each line of a bank's file beside what is booked: by reference, then by merchant and amount. Knows no pages and no network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from console.settlement.bank_file.lines import BankLine, Kind
+from tongdui.bank import BankLine, Kind
 
 
 class Standing(StrEnum):

@@ -10,19 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from console.settlement.bank_file.lines import (
-    MOST_LINES,
-    BankFile,
-    BankFileError,
-    BankLine,
-    Kind,
-    Problem,
-    distinct,
-    micros_of,
-    problem_of,
-)
-from pages.forms import day_of
-from pages.translations import gettext as _
+from ._lines import BankFile, BankFileError, BankLine, Kind, Problem, distinct, is_usual, micros_of, problem_of
 
 _NAMESPACE = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:(camt\.\d{3})\.001\.(\d{2})\}Document")
 _DECLARATION = re.compile(rb"""(\s*<\?xml[^>]{0,60}encoding=["'])(?:gb18030|gbk|gb2312)(?=["'])""", re.IGNORECASE)
@@ -38,21 +26,17 @@ def read(content: bytes, currency: str) -> BankFile:
     except ParseError as error:
         line, column = error.position
         raise BankFileError(
-            _("The XML is broken at line %(line)s, column %(column)s.") % {"line": line, "column": column}
+            "The XML is broken at line %(line)s, column %(column)s.", line=line, column=column
         ) from error
     except DefusedXmlException as error:
-        raise BankFileError(_("The XML has a document type or entities, which no statement needs.")) from error
+        raise BankFileError("The XML has a document type or entities, which no statement needs.") from error
     except (ValueError, LookupError) as error:
-        raise BankFileError(_("The XML is in an encoding that cannot be read: ask the bank for UTF-8.")) from error
+        raise BankFileError("The XML is in an encoding that cannot be read: ask the bank for UTF-8.") from error
     document, version = _document(root)
     statements = document.findall("BkToCstmrStmt/Stmt")
     if not statements:
-        raise BankFileError(_("The file has no statement (BkToCstmrStmt/Stmt)."))
+        raise BankFileError("The file has no statement (BkToCstmrStmt/Stmt).")
     lines = tuple(line for number, one in enumerate(statements, 1) for line in _lines(one, number, currency))
-    if len(lines) > MOST_LINES:
-        raise BankFileError(
-            _("The file has more than %(number)s lines: hand in fewer days at once.") % {"number": MOST_LINES}
-        )
     accounts = dict.fromkeys(_first(one, "Acct/Id/IBAN", "Acct/Id/Othr/Id") for one in statements)
     adds_up = all(_adds_up(one) for one in statements)
     return BankFile(f"camt.053.001.{version}", ", ".join(filter(None, accounts)), lines, adds_up)
@@ -74,15 +58,15 @@ def _document(root: Element) -> tuple[Element, str]:
             continue
         message, version = found.groups()
         if message != "camt.053":
-            told = {"message": message}
-            raise BankFileError(_("This is a %(message)s: hand in the statement of booked entries, camt.053.") % told)
+            raise BankFileError(
+                "This is a %(message)s: hand in the statement of booked entries, camt.053.", message=message
+            )
         if int(version) not in _VERSIONS:
-            told = {"version": version}
-            raise BankFileError(_("This is version %(version)s of camt.053: versions 02 to 08 are read.") % told)
+            raise BankFileError("This is version %(version)s of camt.053: versions 02 to 08 are read.", version=version)
         for inner in element.iter():
             inner.tag = inner.tag.rpartition("}")[2]
         return element, version
-    raise BankFileError(_("This is XML, but no camt.053: it has no Document of that kind."))
+    raise BankFileError("This is XML, but no camt.053: it has no Document of that kind.")
 
 
 def _lines(statement: Element, number: int, currency: str) -> Iterator[BankLine]:
@@ -107,7 +91,7 @@ def _line(entry: Element, part: Element, place: str, currency: str, index: int =
     kind = _kind(part, place) if part.find("CdtDbtInd") is not None else _kind(entry, place)
     amount = _amount(part)
     if amount is None:
-        raise BankFileError(_("%(place)s: the amount (Amt) is missing.") % {"place": place})
+        raise BankFileError("%(place)s: the amount (Amt) is missing.", place=place)
     micros = micros_of((amount.text or "").strip(), place)
     code = amount.get("Ccy", "")
     details = part if index else entry.find("NtryDtls/TxDtls")
@@ -128,9 +112,7 @@ def _line(entry: Element, part: Element, place: str, currency: str, index: int =
 def _kind(element: Element, place: str) -> Kind:
     said = _first(element, "CdtDbtInd")
     if said not in _KINDS:
-        raise BankFileError(
-            _("%(place)s: CdtDbtInd must be CRDT or DBIT, not %(text)s.") % {"place": place, "text": repr(said)}
-        )
+        raise BankFileError("%(place)s: CdtDbtInd must be CRDT or DBIT, not %(text)s.", place=place, text=repr(said))
     return _KINDS[said]
 
 
@@ -144,9 +126,12 @@ def _amount(element: Element) -> Element | None:
 
 def _day(entry: Element, place: str) -> date:
     said = _first(entry, "BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt", "ValDt/DtTm")
-    found = day_of(said[:10])
-    if found is None:
-        raise BankFileError(_("%(place)s: the day of booking (BookgDt) is missing or wrong.") % {"place": place})
+    try:
+        found = date.fromisoformat(said[:10])
+    except ValueError:
+        found = date.max
+    if not is_usual(found):
+        raise BankFileError("%(place)s: the day of booking (BookgDt) is missing or wrong.", place=place)
     return found
 
 

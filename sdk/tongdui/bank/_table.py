@@ -10,18 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 
-from console.settlement.bank_file.lines import (
-    MOST_LINES,
-    BankFile,
-    BankFileError,
-    BankLine,
-    Kind,
-    distinct,
-    micros_of,
-    problem_of,
-)
-from pages.forms import is_usual
-from pages.translations import gettext as _
+from ._lines import BankFile, BankFileError, BankLine, Kind, Place, distinct, is_usual, micros_of, problem_of
 
 _DELIMITERS = (",", ";", "\t", "|")
 _ORDERS = {"ymd": (0, 1, 2), "dmy": (2, 1, 0), "mdy": (2, 0, 1)}
@@ -59,13 +48,9 @@ def read(content: bytes, columns: Columns, currency: str) -> BankFile:
     for number, row in enumerate(rows[head + 1 :], head + 2):
         cells = {name: _cell(row, positions[_plain(name)]) for name in columns.needed()}
         if _is_line(cells, columns):
-            lines.append(_line(cells, columns, _("Line %(number)s") % {"number": number}, currency))
+            lines.append(_line(cells, columns, number, currency))
     if not lines:
-        raise BankFileError(_("There is no line below the head of the table."))
-    if len(lines) > MOST_LINES:
-        raise BankFileError(
-            _("The file has more than %(number)s lines: hand in fewer days at once.") % {"number": MOST_LINES}
-        )
+        raise BankFileError("There is no line below the head of the table.")
     return BankFile("CSV", "", tuple(lines))
 
 
@@ -80,8 +65,9 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode("gb18030")
     except UnicodeDecodeError as error:
-        told = {"byte": error.start + 1}
-        raise BankFileError(_("The file is no text: byte %(byte)s is neither UTF-8 nor GB 18030.") % told) from None
+        raise BankFileError(
+            "The file is no text: byte %(byte)s is neither UTF-8 nor GB 18030.", byte=error.start + 1
+        ) from None
 
 
 def _table(text: str, columns: Columns) -> tuple[list[list[str]], int]:
@@ -92,14 +78,14 @@ def _table(text: str, columns: Columns) -> tuple[list[list[str]], int]:
         try:
             rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=False))
         except csv.Error as error:
-            raise BankFileError(_("The table is broken: %(error)s.") % {"error": error}) from error
+            raise BankFileError("The table is broken: %(error)s.", error=str(error)) from error
         for number, row in enumerate(rows):
             found = wanted & {_plain(name) for name in row}
             if found == wanted:
                 return rows, number
             nearest = max(nearest, found, key=len)
     missing = ", ".join(name for name in columns.needed() if _plain(name) not in nearest)
-    raise BankFileError(_("No line has all declared columns; missing: %(missing)s.") % {"missing": missing})
+    raise BankFileError("No line has all declared columns; missing: %(missing)s.", missing=missing)
 
 
 def _is_line(cells: Mapping[str, str], columns: Columns) -> bool:
@@ -108,7 +94,7 @@ def _is_line(cells: Mapping[str, str], columns: Columns) -> bool:
     return any(money) and any(sign.isdigit() for sign in cells[columns.day])
 
 
-def _line(cells: Mapping[str, str], columns: Columns, place: str, currency: str) -> BankLine:
+def _line(cells: Mapping[str, str], columns: Columns, place: Place, currency: str) -> BankLine:
     kind, micros = _money(cells, columns, place)
     code = cells[columns.currency].upper() if columns.currency else currency
     code = {"RMB": "CNY", "人民币": "CNY", "人民币元": "CNY", "": currency}.get(code, code)
@@ -126,7 +112,7 @@ def _line(cells: Mapping[str, str], columns: Columns, place: str, currency: str)
     )
 
 
-def _money(cells: Mapping[str, str], columns: Columns, place: str) -> tuple[Kind, int]:
+def _money(cells: Mapping[str, str], columns: Columns, place: Place) -> tuple[Kind, int]:
     if columns.amount:
         micros = _signed(cells[columns.amount], columns.decimal_sign, place)
         return ("deposit" if micros >= 0 else "withdrawal"), abs(micros)
@@ -135,12 +121,12 @@ def _money(cells: Mapping[str, str], columns: Columns, place: str) -> tuple[Kind
         for name in (columns.incoming, columns.outgoing)
     )
     if incoming and outgoing:
-        raise BankFileError(_("%(place)s: money came in and went out in one line.") % {"place": place})
+        raise BankFileError("%(place)s: money came in and went out in one line.", place=place)
     # A bank that writes what goes out below zero means the same as one that does not.
     return ("withdrawal", abs(outgoing)) if outgoing else ("deposit", abs(incoming))
 
 
-def _signed(text: str, decimal_sign: str, place: str) -> int:
+def _signed(text: str, decimal_sign: str, place: Place) -> int:
     """An amount with its sign: before it, behind it, or as brackets around it."""
     plain = _NOISE.sub("", unicodedata.normalize("NFKC", text)).replace("\N{MINUS SIGN}", "-")
     is_negative = plain.startswith(("-", "(")) or plain.endswith(("-", "DR", "D"))
@@ -150,7 +136,7 @@ def _signed(text: str, decimal_sign: str, place: str) -> int:
     return -micros if is_negative else micros
 
 
-def _day(text: str, order: str, place: str) -> date:
+def _day(text: str, order: str, place: Place) -> date:
     said = unicodedata.normalize("NFKC", text).strip()
     found = _COMPACT.match(said)
     parts = found.groups() if found else ()
@@ -164,7 +150,7 @@ def _day(text: str, order: str, place: str) -> date:
     except (IndexError, ValueError):
         on = None
     if on is None or not is_usual(on):
-        raise BankFileError(_("%(place)s: %(text)s is no day.") % {"place": place, "text": repr(text)})
+        raise BankFileError("%(place)s: %(text)s is no day.", place=place, text=repr(text))
     return on
 
 

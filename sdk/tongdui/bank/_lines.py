@@ -8,18 +8,37 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from pages.forms import MAX_SAFE
-from pages.translations import gettext as _
+from .._errors import TongduiError
 
 Kind = Literal["deposit", "withdrawal"]
 MICROS_DIGITS = 6
 LONGEST_REFERENCE = 140
-MOST_LINES = 10_000
+MAX_SAFE = 2**53 - 1
+"""The most micros of one booking: what every reader of JSON reads exactly."""
+_YEARS = (2000, 2999)
 _AMOUNT = re.compile(r"\d{1,18}(\.\d+)?", re.ASCII)
 
 
-class BankFileError(Exception):
-    """The file cannot be read; the message is a sentence for the person, with the place in the file."""
+Place = int | str
+"""Where in a file: the line of a table, or the path within a statement."""
+
+
+class BankFileError(TongduiError):
+    """The file cannot be read; the message is a sentence for the person, with the place in the file.
+
+    `sentence` and `arguments` are its parts, for whoever says it in another language: `sentence % arguments`.
+    """
+
+    def __init__(self, sentence: str, **arguments: Place) -> None:
+        told = {name: place_in_words(value) if name == "place" else value for name, value in arguments.items()}
+        super().__init__(sentence % told)
+        self.sentence = sentence
+        self.arguments = arguments
+
+
+def place_in_words(place: Place) -> str:
+    """A place as a person looks for it."""
+    return f"Line {place}" if isinstance(place, int) else place
 
 
 class Problem(StrEnum):
@@ -37,8 +56,7 @@ class Problem(StrEnum):
 class BankLine:
     """Money that came in (deposit) or went out (withdrawal), as the bank says."""
 
-    place: str
-    """Where in the file it stands."""
+    place: Place
     day: date
     kind: Kind
     micros: int
@@ -78,15 +96,20 @@ def problem_of(micros: int, code: str, references: tuple[str, ...], currency: st
     return None if references else Problem.NO_REFERENCE
 
 
-def micros_of(text: str, place: str) -> int:
+def micros_of(text: str, place: Place) -> int:
     """A decimal number without sign as micros, exactly. Raises BankFileError."""
     if not _AMOUNT.fullmatch(text):
-        raise BankFileError(_("%(place)s: %(text)s is no amount.") % {"place": place, "text": repr(text)})
+        raise BankFileError("%(place)s: %(text)s is no amount.", place=place, text=repr(text))
     whole, _dot, decimals = text.partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > MICROS_DIGITS:
-        raise BankFileError(_("%(place)s: %(text)s has more than six decimals.") % {"place": place, "text": repr(text)})
+        raise BankFileError("%(place)s: %(text)s has more than six decimals.", place=place, text=repr(text))
     return int(whole + decimals.ljust(MICROS_DIGITS, "0"))
+
+
+def is_usual(day: date) -> bool:
+    """Whether a day is one that a bank can mean, and that everything can reckon with."""
+    return _YEARS[0] <= day.year <= _YEARS[1]
 
 
 def distinct(references: list[str]) -> tuple[str, ...]:
