@@ -20,30 +20,34 @@ LEAST_HISTORY = 12
 
 @dataclass(slots=True)
 class History:
-    """Of one program: points that came into being by month, and those of them that were redeemed, by month of both."""
+    """Of one program: points by the month in which they were made, and the month in which something happened to them."""
 
-    made: dict[Month, int] = field(default_factory=lambda: defaultdict(int))
+    made: dict[tuple[Month, Month], int] = field(default_factory=lambda: defaultdict(int))
+    """Points made in the month; negative in a later month, where a reversal took some of them back."""
     redeemed: dict[tuple[Month, Month], int] = field(default_factory=lambda: defaultdict(int))
-    """By month in which the points were made, and month in which they were redeemed."""
 
     def shares(self, end: Month) -> list[Fraction]:
         """The share of points redeemed at each age, of those that had all of that month behind them before `end`."""
-        months = [month for month, points in self.made.items() if points > 0 and month < end]
-        oldest = max((end - 1 - month for month in months), default=-1)
+        made = {month: points for month, points in _before(self.made, end).items() if points > 0}
         shares = []
-        for age in range(oldest + 1):
-            seen = [month for month in months if month + age < end]
+        for age in range(max((end - month for month in made), default=0)):
+            seen = [month for month in made if month + age < end]
             redeemed = sum(self.redeemed.get((month, month + age), 0) for month in seen)
-            shares.append(Fraction(redeemed, sum(self.made[month] for month in seen)))
+            shares.append(Fraction(redeemed, sum(made[month] for month in seen)))
         return shares
 
     def redeemed_before(self, end: Month) -> dict[Month, int]:
         """Points of each month that were redeemed before the month `end`."""
-        found: dict[Month, int] = defaultdict(int)
-        for (month, when), points in self.redeemed.items():
-            if when < end:
-                found[month] += points
-        return found
+        return _before(self.redeemed, end)
+
+
+def _before(happened: Mapping[tuple[Month, Month], int], end: Month) -> dict[Month, int]:
+    """By the month in which points were made, what had happened to them before the month `end`."""
+    found: dict[Month, int] = defaultdict(int)
+    for (month, when), points in happened.items():
+        if when < end:
+            found[month] += points
+    return found
 
 
 def expected_redemptions(history: History, end: Month, made: Mapping[Month, int]) -> dict[Month, Fraction]:

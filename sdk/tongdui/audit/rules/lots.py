@@ -289,6 +289,10 @@ class Lots(Watcher):
         """What an account has, in the order in which it will be used; what is over comes first."""
         return [self._lot(portion, self._first_batches()) for portion in self._lots[member, program]]
 
+    def made_in(self, lot: int) -> int:
+        """The batch of the entry that made a lot."""
+        return lot >> _BATCH_BITS & (1 << _DAY_BITS - _BATCH_BITS) - 1
+
     def open_points(self) -> dict[Age, int]:
         """All points that members have, by program and the months in which they were made and will be over."""
         days = self._first_batches()
@@ -312,7 +316,7 @@ class Lots(Watcher):
 
     def _lot(self, portion: Portion, days: tuple[list[int], list[int]]) -> Lot:
         lot, points = portion
-        batch, index = batch_of(lot), lot & (1 << _BATCH_BITS) - 1
+        batch, index = self.made_in(lot), lot & (1 << _BATCH_BITS) - 1
         expires = _expires(lot)
         made_on = days[0][bisect_right(days[1], batch) - 1]
         return Lot(points, 0 if expires == _NEVER else expires, made_on, batch, index)
@@ -381,11 +385,6 @@ def _place(entry: Entry) -> int:
 
 def _expires(lot: int) -> int:
     return lot >> _DAY_BITS
-
-
-def batch_of(lot: int) -> int:
-    """The batch of the entry that made a lot."""
-    return lot >> _BATCH_BITS & (1 << _DAY_BITS - _BATCH_BITS) - 1
 
 
 def _count_over(lots: Sequence[Portion], day: int) -> int:
