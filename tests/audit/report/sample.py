@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.audit.report.story import FIRST_DAY, UTC_OFFSET, Story, address, year
 from tongdui.audit.findings import Finding, NotChecked, Place
-from tongdui.audit.report.collecting import collect, mark_of
+from tongdui.audit.report.collecting import collect, mark_of, rules_of
 from tongdui.audit.report.document import Bank, BankFileRow, Checked, Liability, Report, Scope
 from tongdui.audit.report.figures import Figures
 from tongdui.audit.tables import Tables
@@ -35,6 +35,13 @@ FINDINGS = (
         Place(1540, hex_of(keccak256(b"transaction 1540"))),
     ),
 )
+RULES = {
+    "order.signature": "a key of the merchant that is valid at the block signed each order",
+    "order.deadline": "no order is executed after its deadline",
+    "entry.fee": "the fee is the agreement's share of what was settled, rounded up",
+    "storage.balance": "the contract's storage has the balances that follow from the entries",
+    "bank.amount": "deposits and withdrawals have the bank's amounts",
+}
 NOT_CHECKED = (
     NotChecked("Lines of the bank before 2025-10-01", "the files given begin on that day"),
     NotChecked("The second node's state", "it keeps no state of past blocks (it is no archive node)"),
@@ -69,6 +76,7 @@ def report(
             ("http://127.0.0.1:8545", "http://127.0.0.1:8546"),
         ),
         (Checked("blocks", last.number), Checked("signatures", 988), Checked("entries", 1_601)),
+        rules_of(RULES, findings),
         findings,
         NOT_CHECKED if findings else (),
         collect(figures, balances, open_points or {}, FIRST_DAY),

@@ -85,7 +85,7 @@ class Story:
         for number, terms in enumerate(AGREEMENTS, start=1):
             values = tuple(getattr(terms, name) for name in AgreementTerms.__slots__)
             self.event("AgreementRegistered", number, terms.struct_hash(), values, b"", b"")
-        self.event("Deposited", 1, 2_000_000_000, keccak256(b"deposit 1"))
+        self.event("Deposited", 1, 500_000_000, keccak256(b"deposit 1"))
 
     def day(self, day: int, entries: Iterable[tuple[int, Entry, Entry | None]]) -> None:
         """Tells a day's batch: agreement, entry and original of each."""
@@ -116,7 +116,7 @@ def year(days: int = 360, members: int = 60, seed: int = 1) -> Story:
         story.day(day, list(_trade(story, chance, people, day)))
         if day % 45 == 0:
             if day % 90 == 0:
-                story.event("Deposited", 1, 1_500_000_000, keccak256(b"%d" % day))
+                story.event("Deposited", 1, 900_000_000, keccak256(b"%d" % day))
             else:
                 story.event("Withdrawn", 4, 200_000_000, keccak256(b"%d" % day))
             story.event("InstructionRejected", 1, day, 0, 21)

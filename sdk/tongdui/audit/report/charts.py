@@ -15,7 +15,7 @@ import pygal
 from markupsafe import Markup, escape
 from pygal.style import Style
 
-_WIDTH, _HEIGHT, _ROW = 960, 300, 34
+_WIDTH, _HEIGHT, _ROW = 840, 280, 30
 _STYLE = Style(label_font_size=11, major_label_font_size=11)
 """Only the sizes, from which pygal makes room: all else is the page's."""
 _TAGS = frozenset({"g", "rect", "path", "text", "circle", "line"})
@@ -40,7 +40,7 @@ class Series:
     """Values of one kind, one for each label. `colour` is the number of its colour in the page's style."""
 
     name: str
-    values: Sequence[int]
+    values: Sequence[float]
     colour: int
 
 
@@ -94,7 +94,7 @@ def _chart(
         height=height,
         margin=6,
         spacing=8,
-        max_scale=6,
+        max_scale=8,
         value_formatter=_short,
         show_minor_x_labels="x_labels_major_count" not in options,
         style=_STYLE,

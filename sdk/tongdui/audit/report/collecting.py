@@ -7,10 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
+from hashlib import sha256
 
 from ..._export import day_text
 from ...orders import AgreementTerms
 from ..effects import EXCHANGED_IN, EXCHANGED_OUT, EXPIRED, ISSUED, MOVEMENTS, REDEEMED, RESTORED, REVOKED, SPENT
+from ..findings import Finding
+from ..liability.cohorts import ProgramLiability, month_text
+from ..liability.deferral import whole_micros
 from ..model.records import Role, Status
 from ..watching import BlockSeen
 from . import figures as seen
@@ -18,16 +22,20 @@ from .document import (
     AgeRow,
     AgreementRow,
     BlockMark,
+    CohortRow,
     ConcentrationRow,
     CountRow,
     DayRow,
     Figures,
     HolderRow,
     KeyRow,
+    Liability,
     MerchantRow,
     PairRow,
     PositionRow,
     ProgramRow,
+    RollForwardRow,
+    RuleRow,
 )
 
 BPS = 10_000
@@ -99,6 +107,92 @@ def collect(added: seen.Figures, balances: Balances, open_points: OpenPoints, fi
     )
 
 
+def rules_of(says: Mapping[str, str], findings: Iterable[Finding]) -> tuple[RuleRow, ...]:
+    """The rules that were checked, by code, with their findings. A finding of a rule that says nothing has its row too."""
+    broken = Counter(finding.rule for finding in findings)
+    return tuple(RuleRow(rule, says.get(rule, ""), broken[rule]) for rule in sorted({*says, *broken}))
+
+
+def collect_liability(
+    found: Iterable[ProgramLiability], added: seen.Figures, opening: int, closing: int, settings: bytes | None
+) -> Liability:
+    """Makes the rows of the liability.
+
+    Args:
+        found: What the cohorts say of each program between the two days.
+        added: The watcher, at the end of the audit.
+        opening: The day at whose end the roll-forward begins.
+        closing: The day at whose end it ends.
+        settings: The settings file's content, if there was one.
+    """
+    names = _Names(added)
+    moved: dict[int, list[int]] = {}
+    for program, day, sums in added.days():
+        if opening < day <= closing:
+            known = moved.setdefault(program, [0] * len(MOVEMENTS))
+            for movement in range(len(MOVEMENTS)):
+                known[movement] += sums[2 * movement + 1]
+    found = list(found)
+    return Liability(
+        day_text(opening),
+        day_text(closing),
+        None if settings is None else sha256(settings).hexdigest(),
+        tuple(_roll_forward(one, moved.get(one.program, [0] * len(MOVEMENTS)), names) for one in found),
+        tuple(row for one in found for row in _cohorts(one, names)),
+    )
+
+
+def _roll_forward(one: ProgramLiability, moved: list[int], names: _Names) -> RollForwardRow:
+    expected = round(one.expected_points)
+    return RollForwardRow(
+        one.program,
+        names.code(one.program),
+        names.issuer(one.program),
+        names.merchant(names.issuer(one.program)),
+        one.opening_points,
+        moved[ISSUED],
+        moved[EXCHANGED_IN],
+        moved[REDEEMED],
+        moved[SPENT],
+        moved[EXCHANGED_OUT],
+        moved[EXPIRED],
+        moved[REVOKED],
+        moved[RESTORED],
+        one.closing_points,
+        _bps(expected, one.closing_points),
+        one.closing_points - expected,
+        *_rounded(one),
+    )
+
+
+def _rounded(one: ProgramLiability) -> tuple[int | None, ...]:
+    """The roll-forward in whole micros. Each amount is rounded, and recognised takes up what the sum then lacks: a micro or two."""
+    if not one.has_value:
+        return (None,) * 5
+    roll = one.roll_forward
+    opening, additions, remeasurement, closing = (
+        whole_micros(amount) for amount in (roll.opening, roll.additions, roll.remeasurement, roll.closing)
+    )
+    return opening, additions, opening + additions + remeasurement - closing, remeasurement, closing
+
+
+def _cohorts(one: ProgramLiability, names: _Names) -> Iterator[CohortRow]:
+    for cohort in one.cohorts:
+        flow, standing = cohort.flow, cohort.standing
+        amounts = (standing.deferred, standing.recognised, standing.balance)
+        yield CohortRow(
+            one.program,
+            names.code(one.program),
+            month_text(cohort.month),
+            flow.made - flow.revoked,
+            flow.used,
+            flow.expired,
+            flow.open,
+            round(standing.expected_in_the_end),
+            *((whole_micros(amount) for amount in amounts) if one.has_value else (None,) * 3),
+        )
+
+
 class _Names:
     """Merchants' names and programs' codes by number. What the chain never named has its number."""
 
@@ -108,6 +202,9 @@ class _Names:
 
     def merchant(self, number: int) -> str:
         return self._merchants.get(number) or f"merchant {number}"
+
+    def issuer(self, program: int) -> int:
+        return self._programs[program].merchant if program in self._programs else 0
 
     def code(self, number: int) -> str:
         found = self._programs.get(number)
@@ -276,7 +373,7 @@ def _key(change: seen.KeyChange, names: _Names) -> KeyRow:
         change.whose,
         None if change.whose is None else names.merchant(change.whose),
         None if change.role is None else _label(Role, change.role),
-        None if change.valid_from is None else moment_text(change.valid_from),
+        moment_text(change.valid_from) if change.valid_from else None,
         None if change.valid_until in (None, _FOREVER) else moment_text(change.valid_until),
         by,
     )

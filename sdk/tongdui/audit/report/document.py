@@ -59,6 +59,15 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule that was checked, what it says, and how many findings break it."""
+
+    rule: str
+    says: str
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantRow:
     """A merchant at the end."""
 
@@ -226,6 +235,7 @@ class KeyRow:
     merchant_name: str | None
     role: str | None
     valid_from: str | None
+    """None: from the beginning."""
     valid_until: str | None
     """None: without end."""
     by: str
@@ -350,6 +360,7 @@ class Report:
 
     scope: Scope
     checked: tuple[Checked, ...]
+    rules: tuple[RuleRow, ...]
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     figures: Figures

@@ -18,6 +18,7 @@ MOST_ROWS = 60
 _PLAIN_NUMBERS = frozenset(
     {"program", "merchant", "agreement", "block", "superseded_by", "source_program", "target_program"}
 )
+_MOMENTS = frozenset({"time", "valid_from", "valid_until"})
 _NAMED_VALUES = frozenset({"status", "kind", "change", "role", "by", "of", "what"})
 
 
@@ -34,7 +35,6 @@ class Row:
     """A row of a table."""
 
     cells: tuple[Cell, ...]
-    is_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class TableView:
     rows: tuple[Row, ...]
     left_out: int = 0
     file: str = ""
+    is_titled: bool = True
+    """Whether the title stands above it, which it need not where a chart has the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Part:
 
     title: str = ""
     paragraphs: tuple[str, ...] = ()
+    facts: tuple[tuple[str, Cell], ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[TableView, ...] = ()
 
@@ -81,7 +84,9 @@ class Section:
     number: str = ""
 
 
-def table(words: Words, title: str, columns: Sequence[str], rows: Iterable[Any], file: str = "") -> TableView:
+def table(
+    words: Words, title: str, columns: Sequence[str], rows: Iterable[Any], file: str = "", is_titled: bool = True
+) -> TableView:
     """A table of rows of the report.
 
     Args:
@@ -90,16 +95,38 @@ def table(words: Words, title: str, columns: Sequence[str], rows: Iterable[Any],
         columns: The rows' attributes, in order.
         rows: The rows.
         file: The table's name among the CSV files, if it may be cut here.
+        is_titled: Whether people who see need its title.
     """
     rows = list(rows)
     shown = rows[:MOST_ROWS] if file else rows
     return TableView(
         title,
         tuple(Column(words.column(name), _kind(name, [getattr(row, name) for row in shown])) for name in columns),
-        tuple(Row(tuple(cell(words, name, getattr(row, name)) for name in columns)) for row in shown),
+        tuple(
+            map(
+                Row, zip(*(_cells(words, name, [getattr(row, name) for row in shown]) for name in columns), strict=True)
+            )
+        ),
         len(rows) - len(shown),
         f"csv/{file}.csv",
+        is_titled,
     )
+
+
+def grid(title: str, head: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> TableView:
+    """A table of whole numbers under a chart with the same title: a label and a number for each column."""
+    heads = (Column(head, "t"), *(Column(name, "n") for name in columns))
+    cells = (Row((label, *map(grouped, numbers))) for label, numbers in rows)
+    return TableView(title, heads, tuple(cells), is_titled=False)
+
+
+def _cells(words: Words, name: str, values: Sequence[Any]) -> list[Cell]:
+    """A column's cells. Its amounts have the same number of decimals, so that they stand below each other."""
+    cells = [cell(words, name, value) for value in values]
+    if not name.endswith("_micros"):
+        return cells
+    decimals = max((len(one.partition(".")[2]) for one in cells), default=0)
+    return [one.ljust(len(one) - len(one.partition(".")[2]) + decimals, "0") if "." in one else one for one in cells]
 
 
 def cell(words: Words, name: str, value: Any) -> Cell:
@@ -112,6 +139,8 @@ def cell(words: Words, name: str, value: Any) -> Cell:
         return _number(name, value)
     if name in _NAMED_VALUES:
         return words.value(value)
+    if name in _MOMENTS:
+        return str(value[:16]).replace("T", " ")
     return code(value) if value.startswith("0x") else str(value)
 
 

@@ -11,7 +11,7 @@ from ..findings import Finding, Place
 from . import charts
 from .charts import Chart, Series
 from .document import AgeRow, DayRow, Figures, ProgramRow, Report
-from .layout import Cell, FindingView, Part, Section, code, table
+from .layout import Cell, FindingView, Part, Section, code, grid, table
 from .periods import Periods, periods_of
 from .words import Words, grouped, money
 
@@ -19,12 +19,14 @@ _MOST_FINDINGS = 500
 """So many findings stand on the page; the files have all of them."""
 _MOST_CHARTS = 8
 """So many programs have a chart of their own: those with the most points in circulation."""
+_COLOURS = (1, 5, 2, 4, 6, 7, 3, 8)
 _MOST_BARS = 15
 _MOST_LINES = 6
 
 _UP = (("issued", 1), ("exchanged_in", 2), ("restored", 3))
 _DOWN = (("redeemed", 4), ("spent", 5), ("exchanged_out", 6), ("expired", 8), ("revoked", 7))
 _SHARES = (("largest_1_bps", 1), ("largest_5_bps", 2), ("largest_10_bps", 3), ("largest_100_bps", 6))
+_SHARE_NAMES = ("share_1", "share_5", "share_10", "share_100")
 
 
 def sections_of(report: Report, words: Words) -> Iterator[Section]:
@@ -85,7 +87,7 @@ def _not_checked(report: Report, words: Words) -> Section:
     title = words("not_checked")
     if not report.not_checked:
         return Section("not-checked", title, (words("all_checked"),))
-    listed = table(words, title, ("what", "why"), report.not_checked)
+    listed = table(words, title, ("what", "why"), report.not_checked, is_titled=False)
     return Section("not-checked", title, parts=(Part(tables=(listed,)),))
 
 
@@ -111,11 +113,13 @@ def _method(report: Report, words: Words) -> Section:
     facts.append((words("currency"), scope.currency))
     facts.append((words("nodes"), ", ".join(scope.nodes)))
     checked = table(words, words("checked"), ("what", "count"), report.checked)
-    parts = (Part(words("checks"), tables=(checked,)), Part(words("method"), tuple(map(words, _METHOD))))
+    rules = table(words, words("rules"), ("rule", "says", "findings"), report.rules)
+    method = tuple((words(f"method_{name}"), words(f"method_{name}_how")) for name in _METHOD)
+    parts = (Part(words("checks"), tables=(checked, rules)), Part(words("method"), facts=method))
     return Section("scope", words("scope"), facts=tuple(facts), parts=parts, new_page=True)
 
 
-_METHOD = ("method_blocks", "method_orders", "method_replay", "method_state", "method_beyond")
+_METHOD = ("blocks", "orders", "replay", "state", "beyond")
 
 
 def _mark(number: int, time: str, block_hash: str, words: Words) -> Cell:
@@ -170,7 +174,7 @@ def _program(program: ProgramRow, days: Sequence[DayRow], periods: Periods, word
     series += [Series(words.column(name), [-one[name] for one in sums], colour) for name, colour in _DOWN]
     title = words("points_by", code=program.code, unit=words.value(periods.unit))
     rows = [_PeriodSums(label, **one) for label, one in zip(periods.labels, sums, strict=True) if any(one.values())]
-    shown = table(words, title, ("period", *names), rows)
+    shown = table(words, title, ("period", *names), rows, is_titled=False)
     chart = charts.stacked_bars(title, periods.labels, series)
     return Part(f"{program.code} · {program.name}", charts=(chart,), tables=(shown,))
 
@@ -236,8 +240,8 @@ def _limit_chart(figures: Figures, words: Words) -> tuple[Chart, ...]:
     if not limited:
         return ()
     series = [
-        Series(words("at_end"), [one.used_bps // 100 for one in limited], 1),
-        Series(words("at_most"), [one.most_used_bps // 100 for one in limited], 5),
+        Series(words("at_end"), [one.used_bps / 100 for one in limited], 1),
+        Series(words("at_most"), [one.most_used_bps / 100 for one in limited], 5),
     ]
     return (charts.rows(words("exposure_chart"), [one.name for one in limited], series, most=100),)
 
@@ -253,7 +257,7 @@ def _position_chart(report: Report, periods: Periods, words: Words) -> tuple[Cha
     ]
     names = {one.merchant: one.name for one in figures.merchants}
     series = []
-    for colour, number in zip((1, 4, 5, 7, 2, 8), sorted(widest), strict=False):
+    for colour, number in zip(_COLOURS, sorted(widest), strict=False):
         series.append(Series(names.get(number, str(number)), _carried(by_merchant[number], periods.labels), colour))
     if not series or len(periods.labels) < 2:
         return ()
@@ -279,10 +283,10 @@ def _concentration(figures: Figures, words: Words) -> Section:
     ]
     series = []
     before = [0] * len(rows)
-    for name, colour in _SHARES:
+    for (name, colour), title in zip(_SHARES, _SHARE_NAMES, strict=True):
         shares = [getattr(row, name) for row in rows]
-        parts = [(now - then) // 100 for now, then in zip(shares, before, strict=True)]
-        series.append(Series(words.column(name), parts, colour))
+        parts = [(now - then) / 100 for now, then in zip(shares, before, strict=True)]
+        series.append(Series(words(title), parts, colour))
         before = shares
     drawn = (charts.stacked_rows(words("concentration_chart"), labels, series, most=100),) if rows else ()
     of_largest = ("of", "code", "how_many", *(name for name, _ in _SHARES))
@@ -298,37 +302,29 @@ def _ages(figures: Figures, words: Words) -> Section:
     title = words("ages")
     if not figures.ages:
         return Section("ages", title, (words("no_open_points"),))
-    about = words("ages_about")
-    by_made = _by_month(figures.ages, "made")
-    by_expiry = _by_month([row for row in figures.ages if row.expires], "expires")
-    drawn = [_age_chart(by_made, figures, words("ages_made"), words)]
+    by_expiry = [row for row in figures.ages if row.expires]
+    parts = [_ages_by("made", figures.ages, figures, words("ages_made"), words)]
     if by_expiry:
-        drawn.append(_age_chart(by_expiry, figures, words("ages_expire"), words))
-    shown = table(words, words("ages_table"), ("code", "made", "expires", "points"), figures.ages, "ages")
-    return Section("ages", title, (about,), parts=(Part(charts=tuple(drawn), tables=(shown,)),), new_page=True)
+        parts.append(_ages_by("expires", by_expiry, figures, words("ages_expire"), words))
+    return Section("ages", title, (words("ages_about"),), parts=tuple(parts), new_page=True)
 
 
-def _by_month(rows: Sequence[AgeRow], attribute: str) -> dict[str, dict[int, int]]:
-    """Points by month and program."""
-    found: dict[str, dict[int, int]] = {}
-    for row in rows:
-        known = found.setdefault(getattr(row, attribute), {})
-        known[row.program] = known.get(row.program, 0) + row.points
-    return found
-
-
-def _age_chart(by_month: dict[str, dict[int, int]], figures: Figures, title: str, words: Words) -> Chart:
-    months = sorted(by_month)
+def _ages_by(attribute: str, rows: Sequence[AgeRow], figures: Figures, title: str, words: Words) -> Part:
+    """Points by month and program, as a chart and a table. Of many programs, those with the most points have their own colour."""
     programs = sorted(figures.programs, key=lambda one: (-one.outstanding, one.program))
-    own, others = programs[:7], programs[7:]
+    place = {one.program: min(number, len(_COLOURS) - 1) for number, one in enumerate(programs)}
+    names = [one.code for one in programs[: len(_COLOURS)]]
+    if len(programs) > len(names):
+        names[-1] = words("all_others")
+    months: dict[str, list[int]] = {}
+    for row in sorted(rows, key=lambda one: str(getattr(one, attribute))):
+        months.setdefault(getattr(row, attribute), [0] * len(names))[place[row.program]] += row.points
     series = [
-        Series(one.code, [by_month[month].get(one.program, 0) for month in months], colour)
-        for colour, one in zip((1, 5, 2, 4, 6, 7, 3), own, strict=False)
+        Series(name, [points[number] for points in months.values()], colour)
+        for number, (name, colour) in enumerate(zip(names, _COLOURS, strict=False))
     ]
-    if others:
-        rest = [sum(by_month[month].get(one.program, 0) for one in others) for month in months]
-        series.append(Series(words("all_others"), rest, 8))
-    return charts.stacked_bars(title, months, series)
+    drawn = charts.stacked_bars(title, list(months), series)
+    return Part(charts=(drawn,), tables=(grid(title, words.column(attribute), names, list(months.items())),))
 
 
 # -------------------------------------------------------------------- liability, bank, parties

@@ -38,12 +38,16 @@ class Words:
         return self._named("columns", name)
 
     def value(self, name: str) -> str:
-        """A word of the data, such as a status or a kind; what nobody named stays as it is."""
+        """A word of the data, such as a status or a kind."""
         return self._named("values", name)
 
     def _named(self, part: str, name: str) -> str:
+        """The name in this language. One that has dots may be known up to a dot; what nobody named stays as it is."""
         found = vocabulary()[part].get(name)
-        return str(found[self._place]) if found else name
+        if found:
+            return str(found[self._place])
+        head, dot, tail = name.rpartition(".")
+        return f"{self._named(part, head)}: {tail.replace('_', ' ')}" if dot and head in vocabulary()[part] else name
 
     def count(self, one: str, many: str, number: int) -> str:
         """A number with its noun."""
