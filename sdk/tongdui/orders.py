@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
@@ -493,14 +493,14 @@ def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
     Raises:
         ValueError: The transaction does not call `execute`, or its input is cut off.
     """
-    try:
-        if data[:4] != EXECUTE_SELECTOR:
-            raise ValueError("this does not call `execute`")
-        reader = _Reader(data[4:])
-        reader.take(reader.number(32) - 32)  # the first argument says where its bytes begin
-        return decode_orders(reader.take(reader.number(32)))
-    except EOFError as error:
-        raise ValueError("the calldata is cut off") from error
+    if data[:4] != EXECUTE_SELECTOR:
+        raise ValueError("this does not call `execute`")
+    start = 4 + int.from_bytes(data[4:36], "big")  # the first argument says where its bytes begin
+    size = int.from_bytes(data[start : start + 32], "big")
+    packed = data[start + 32 : start + 32 + size]
+    if len(data) < start + 32 or len(packed) < size:
+        raise ValueError("the calldata is cut off")
+    return decode_orders(packed)
 
 
 def decode_orders(packed: bytes) -> tuple[SignedOrder, ...]:
@@ -515,54 +515,61 @@ def decode_orders(packed: bytes) -> tuple[SignedOrder, ...]:
     Raises:
         ValueError: The bytes end inside an order; the contract reverts with `BadEncoding`.
     """
-    reader = _Reader(packed)
-    orders = []
+    return tuple(signed for signed, _ in decode_orders_with_evidence(packed))
+
+
+def decode_orders_with_evidence(packed: bytes) -> Iterator[tuple[SignedOrder, tuple[int, ...]]]:
+    """Decode packed orders, each with what it says about evidence and the merchant did not sign.
+
+    Args:
+        packed: The bytes of one or more `SignedOrder.calldata`.
+
+    Yields:
+        An order, and the position of each instruction's evidence in the batch (it counts for reversals only).
+
+    Raises:
+        ValueError: The bytes end inside an order; the contract reverts with `BadEncoding`.
+    """
+    position = 0
     try:
-        while not reader.done():
-            orders.append(_decode_order(reader))
-    except EOFError as error:
+        while position < len(packed):
+            merchant, nonce_high, nonce, deadline_high, deadline, flags, count, signature = _ORDER_HEAD.unpack_from(
+                packed, position
+            )
+            position += _ORDER_BYTES
+            instructions, positions = [], []
+            for _ in range(count):
+                instruction, evidence, position = _decode_instruction(packed, position)
+                instructions.append(instruction)
+                positions.append(evidence)
+            order = Order(
+                merchant, nonce_high << 32 | nonce, deadline_high << 32 | deadline, tuple(instructions), bool(flags & 1)
+            )
+            yield SignedOrder(order, signature), tuple(positions)
+    except struct.error as error:
         raise ValueError("the bytes end inside an order") from error
-    return tuple(orders)
 
 
-def _decode_order(reader: _Reader) -> SignedOrder:
-    merchant, nonce, deadline, flags, count = (reader.number(size) for size in (4, 6, 5, 1, 2))
-    signature = reader.take(64)
-    instructions = tuple(_decode_instruction(reader) for _ in range(count))
-    return SignedOrder(Order(merchant, nonce, deadline, instructions, atomic=bool(flags & 1)), signature)
+_ORDER_HEAD = struct.Struct(">I HI BI B H 64s")
+"""Merchant, nonce, deadline, flags, number of instructions and signature. The nonce has 48 bits, the deadline 40."""
+_KINDS = {int(kind): kind for kind in Kind}
 
 
-def _decode_instruction(reader: _Reader) -> Instruction:
-    flags, kind, program, agreement, expiry_day, points, min_out = (
-        reader.number(size) for size in (1, 1, 4, 4, 4, 8, 8)
+def _decode_instruction(packed: bytes, position: int) -> tuple[Instruction, int, int]:
+    """The instruction at `position`, the position of its evidence, and where it ends."""
+    flags, kind, program, agreement, expiry_day, points, min_out, evidence, member = _INSTRUCTION_HEAD.unpack_from(
+        packed, position
     )
-    reader.take(2)  # position of its evidence
-    member = hex_of(reader.take(20))
-    ref = reader.take(32)
-    link = reader.take(32) if flags & 1 else ZERO_WORD
-    known = Kind(kind) if kind in set(Kind) else cast("Kind", kind)  # the contract rejects unknown kinds one by one
-    return Instruction(known, member, points, program, agreement, min_out, expiry_day, link, ref)
-
-
-class _Reader:
-    """Takes bytes off the front. Raises EOFError when too few are left."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-
-    def done(self) -> bool:
-        return self._position == len(self._data)
-
-    def take(self, size: int) -> bytes:
-        part = self._data[self._position : self._position + size]
-        if len(part) < size:
-            raise EOFError
-        self._position += size
-        return part
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
+    end = position + _INSTRUCTION_BYTES
+    ref = packed[end - 32 : end]
+    link = ZERO_WORD
+    if flags & 1:
+        link = packed[end : end + 32]
+        end += 32
+    if end > len(packed):
+        raise struct.error("the instruction is cut off")
+    known = _KINDS.get(kind) or cast("Kind", kind)  # the contract rejects unknown kinds one by one
+    return Instruction(known, hex_of(member), points, program, agreement, min_out, expiry_day, link, ref), evidence, end
 
 
 def _dynamic_array(elements: Sequence[bytes]) -> bytes:

@@ -1,0 +1,1 @@
+"""What a node says, and how each piece of it proves itself."""
