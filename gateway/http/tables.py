@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 
 from fastapi import Response
 
-from gateway.http.expansion import element_type
+from gateway.http.expansion import element_types
 from gateway.http.schemas import Page, View
 
 MEDIA_TYPE = "text/csv"
@@ -34,7 +34,7 @@ class TabularView(View):
 
 def columns_of(view_type: Any) -> Sequence[str] | None:
     """The columns of a route's response, if it is a table or a page of tables."""
-    element = element_type(view_type)
+    element = element_types(view_type)[0]
     is_table = isinstance(element, type) and issubclass(element, TabularView)
     return element.columns if is_table else None
 

@@ -209,6 +209,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "audit_log cursor": [identifier("evt", 100)],
         "from": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         "to": [_day(now, size.days // 2), _day(now, 1)],
+        "as_of": [_day(now, size.days * 9 // 10), _day(now, 2)],
         "since": [_day(now, 90), _day(now, 1)],
         "days": ["90", "30"],
         "activity cursor": [f"{int(now.timestamp()) // 86_400 - size.days // 2}_1_1_0_0"],

@@ -72,6 +72,9 @@ if TYPE_CHECKING:
     from ._models import ApiKey as ApiKey
     from ._models import BankMovement as BankMovement
     from ._models import Check as Check
+    from ._models import Closing as Closing
+    from ._models import ClosingAccount as ClosingAccount
+    from ._models import ClosingPosition as ClosingPosition
     from ._models import DuePoints as DuePoints
     from ._models import Entry as Entry
     from ._models import Erasure as Erasure
@@ -228,6 +231,9 @@ _NAMES = {
         "ApiKey",
         "BankMovement",
         "Check",
+        "Closing",
+        "ClosingAccount",
+        "ClosingPosition",
         "DuePoints",
         "Entry",
         "Erasure",

@@ -34,6 +34,16 @@ class BlockRepository:
         """The block with this number."""
         return self._session.get(Block, number)
 
+    def last_before(self, at: int) -> Block | None:
+        """The newest block older than Unix time `at`."""
+        query = select(Block).where(Block.timestamp < at).order_by(Block.timestamp.desc(), Block.number.desc())
+        return self._session.scalar(query.limit(1))
+
+    def last_batch_up_to(self, number: int) -> int:
+        """The newest batch in this block or before it; 0 if there is none."""
+        query = select(Batch.number).where(Batch.block_number <= number)
+        return self._session.scalar(query.order_by(Batch.block_number.desc(), Batch.number.desc()).limit(1)) or 0
+
     def first_batch(self, number: int) -> int | None:
         """The first batch in a block, if there is any."""
         return self._session.scalar(select(func.min(Batch.number)).where(Batch.block_number == number))

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from clearing.kit.fields import ProgramName, WantedMember, Word
-from clearing.ledger.journal.service import EntryService, is_address
+from clearing.ledger.journal.service import EntryService
+from clearing.parties.members.service import is_address
 from gateway.api.entries.schemas import EntryView, ReceiptView
 from gateway.api.entries.view import entry_view, receipt_view
 from gateway.http.context import require_credential
