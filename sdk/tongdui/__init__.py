@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._dry_run import DryRun as DryRun
     from ._dry_run import Outcome as Outcome
+    from ._entry_export import AsyncEntryExport as AsyncEntryExport
+    from ._entry_export import EntryExport as EntryExport
     from ._errors import AgreementError as AgreementError
     from ._errors import APIConnectionError as APIConnectionError
     from ._errors import APIError as APIError
@@ -183,6 +185,10 @@ _NAMES = {
     "_dry_run": (
         "DryRun",
         "Outcome",
+    ),
+    "_entry_export": (
+        "AsyncEntryExport",
+        "EntryExport",
     ),
     "_errors": (
         "APIConnectionError",

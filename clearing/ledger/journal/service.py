@@ -80,6 +80,10 @@ class EntryService:
         wanted = EntryFilter(address, batch, self._sources(viewer, number))
         return self._posted(self._entries.list(wanted, after, limit))
 
+    def sources_of(self, merchant: int) -> Sequence[EntrySource]:
+        """Where all entries come from that concern a merchant: of its programs, and of its agreements."""
+        return self._sources(Viewer(merchant), None) or []
+
     def visible(self, viewer: Viewer, leaf: bytes) -> PostedEntry:
         """The entry with this leaf, or NotFound where the viewer may not see it."""
         posted = self._posted([self._existing(viewer, leaf)])
