@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,8 +13,6 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from clearing.chain.client import Log
-from clearing.chain.contract import ENTRY_POSTED, LINKED_ENTRY_POSTED, decode_log
 from clearing.kit.clock import MovableClock
 from clearing.kit.identity import SECONDS_A_DAY
 from clearing.ledger.journal.models import Batch
@@ -26,69 +24,37 @@ from scripts.dev.services import Anvil
 from scripts.dev.serving import serving
 from tests.support.harness import Harness
 from tongdui import Client, UnprocessableError
-from tongdui._export import ExportedEntry, Sides, Target, export_lines
+from tongdui.audit.chain.node import Node
+from tongdui.audit.chain.reading import Block, ChainReader
+from tongdui.audit.report.export import Period, write_export
 from tongdui.encoding import bytes_of, hex_of
-from tongdui.receipts import Entry, merkle_proof, merkle_root, root_of_proof
+from tongdui.receipts import root_of_proof
 
 
-class ChainReader:
-    """All entries of the harness's contract, from the node's logs and nothing else."""
+class ChainFiles:
+    """Exports of the harness's contract that the auditor's kit writes from its chain, and nothing else."""
 
-    def __init__(self, harness: Harness) -> None:
-        newest = harness.client.newest_block().number
-        self._network = harness.network
-        self._codes: dict[int, tuple[str, int]] = {}
-        self._terms: dict[int, dict[str, int]] = {}
-        self.entries: list[ExportedEntry] = []
-        for block in harness.client.blocks(1, newest, harness.settings.contract):
-            batch: list[Entry] = []
-            for log in block.logs:
-                if log.topics[0] in (ENTRY_POSTED, LINKED_ENTRY_POSTED):
-                    batch.append(_entry_of(log))
-                    continue
-                event = decode_log(log)
-                assert event is not None
-                if event.name == "ProgramRegistered":
-                    code = bytes_of(event.arguments["code"]).rstrip(b"\0").decode()
-                    self._codes[event.arguments["program"]] = (code, event.arguments["merchant"])
-                elif event.name == "AgreementRegistered":
-                    self._terms[event.arguments["agreement"]] = event.arguments["terms"]
-                elif event.name == "BatchClosed":
-                    self._close(batch, block.number, block.timestamp, hex_of(log.tx_hash), event.arguments["root"])
-                    batch = []
+    def __init__(self, harness: Harness, directory: Path) -> None:
+        with closing(Node(harness.settings.rpc_url)) as node:
+            reader = ChainReader([node], harness.settings.contract, workers=0)
+            self._blocks = list(reader.blocks(0, node.newest()))
+        self._utc_offset = harness.network.utc_offset_seconds
+        self._path = directory / "from-chain.csv"
+        self.days = sorted({self._day_of(block) for block in self._blocks if _has_entries(block)})
 
-    def _close(self, batch: list[Entry], block: int, time: int, transaction: str, root: str) -> None:
-        leaves = [entry.leaf() for entry in batch]
-        assert hex_of(merkle_root(leaves)) == root
-        for entry in batch:
-            terms = self._terms.get(entry.agreement)
-            code, owner = self._codes[entry.program]
-            sides = Sides(owner, owner) if terms is None else Sides(terms["sourceMerchant"], terms["targetMerchant"])
-            number = 0 if terms is None else terms["targetProgram"]
-            self.entries.append(
-                ExportedEntry(
-                    entry,
-                    sides,
-                    code,
-                    Target(number, self._codes[number][0]) if number else None,
-                    block,
-                    transaction,
-                    time,
-                    self._network.day_at(time),
-                    bytes_of(root),
-                    merkle_proof(leaves, entry.index),
-                )
-            )
+    def _day_of(self, block: Block) -> int:
+        return (block.time + self._utc_offset) // SECONDS_A_DAY
 
-    def file(self, merchant: int, first: int, last: int) -> str:
+    def file(self, merchant: int, first: int | None = None, last: int | None = None) -> str:
         """A merchant's export of some days."""
-        wanted = [one for one in self.entries if first <= one.day <= last and one.sides.concern(merchant, one.entry)]
-        return "".join(export_lines(merchant, wanted))
+        count = write_export(self._path, merchant, Period(first, last), self._blocks, self._utc_offset)
+        text = self._path.read_bytes().decode()
+        assert text.count("\r\n") == count + 1
+        return text
 
 
-def _entry_of(log: Log) -> Entry:
-    link = {"link": log.topics[2]} if log.topics[0] == LINKED_ENTRY_POSTED else {}
-    return Entry.from_log(hex_of(log.topics[1][12:]), log.data, **link)
+def _has_entries(block: Block) -> bool:
+    return any("EntryPosted" in name for call in block.calls for name, _ in call.events)
 
 
 @contextmanager
@@ -124,12 +90,11 @@ def traded(lone_harness: Harness, own_chain: Anvil, clock: MovableClock) -> Harn
 
 
 def test_the_gateways_file_is_the_chains_byte_for_byte(traded: Harness, tmp_path: Path) -> None:
-    chain, network = ChainReader(traded), traded.network
-    days = sorted({one.day for one in chain.entries})
+    chain, network = ChainFiles(traded, tmp_path), traded.network
+    days = chain.days
     assert len(days) == 3
     with traded.database.reading() as session:
-        rows = session.execute(select(Merchant.number, Merchant.id)).tuples()
-        merchants = dict(list(rows))
+        merchants = {merchant.number: merchant.id for merchant in session.scalars(select(Merchant))}
     periods: list[tuple[date | None, date | None]] = [(None, None)]
     periods += [(network.date_of(days[1]), network.date_of(days[1])), (network.date_of(days[1]), None)]
     with gateway_of(traded) as (url, keys), Client(url, api_key=keys[Role.AUDITOR]) as auditor:
@@ -137,9 +102,7 @@ def test_the_gateways_file_is_the_chains_byte_for_byte(traded: Harness, tmp_path
         for number, merchant in merchants.items():
             for first, last in periods:
                 wanted = chain.file(
-                    number,
-                    network.day_of(first) if first else 0,
-                    network.day_of(last) if last else 2**31,
+                    number, network.day_of(first) if first else None, network.day_of(last) if last else None
                 )
                 whole = auditor.entries.export(merchant=merchant, first_day=first, last_day=last)
                 assert "".join(whole) == wanted, (number, first, last)
@@ -150,7 +113,7 @@ def test_the_gateways_file_is_the_chains_byte_for_byte(traded: Harness, tmp_path
         assert all(len(found) == 3 and min(found) > 0 for found in counts.values())
         path = tmp_path / "entries.csv"
         lines = auditor.entries.export(merchant=merchants[1]).save(path)
-        assert path.read_bytes().decode() == chain.file(1, 0, 2**31)
+        assert path.read_bytes().decode() == chain.file(1)
     with path.open(newline="") as file:
         shown = list(csv.DictReader(file))
     assert lines == len(shown)
