@@ -137,12 +137,12 @@ class Database:
         """What all sessions share in this process: `shared_of` finds it."""
         info = {**carried(clock), _SHARED: self.shared}
         self.session = sessionmaker(self.engine, expire_on_commit=False, info=info)
-        self.reading = sessionmaker(
-            self.engine.execution_options(read_only=True, postgresql_readonly=True),
-            expire_on_commit=False,
-            info=info,
-        )
+        read_only: dict[str, Any] = {"read_only": True, "postgresql_readonly": True}
+        self.reading = sessionmaker(self.engine.execution_options(**read_only), expire_on_commit=False, info=info)
         """Sessions that cannot write. On SQLite they need not wait for the writer."""
+        steady = read_only if self.is_sqlite else {**read_only, "isolation_level": "REPEATABLE READ"}
+        self.snapshot = sessionmaker(self.engine.execution_options(**steady), expire_on_commit=False, info=info)
+        """The same; all statements of a transaction see the database as it was at the first one."""
 
     @property
     def is_sqlite(self) -> bool:

@@ -35,6 +35,10 @@ class NetworkIdentity:
         """The network day of a moment (Unix seconds), counted from 1970-01-01 as the contract counts."""
         return day_at(unix_seconds, self.utc_offset_seconds)
 
+    def end_of(self, day: int) -> int:
+        """Unix time at which a network day ends: the first second that is no part of it."""
+        return (day + 1) * SECONDS_A_DAY - self.utc_offset_seconds
+
     def begin_of(self, day: int) -> datetime:
         """The moment at which a network day begins."""
         return instant(day * SECONDS_A_DAY - self.utc_offset_seconds)

@@ -41,6 +41,11 @@ def newest_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: i
     return _of_all(session, walks, page_of, limit, _descending)
 
 
+def oldest_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Page | None:
+    """The same from the other end, for a `page_of` that orders ascending."""
+    return _of_all(session, walks, page_of, limit, _ascending)
+
+
 def first_of(session: Session, walks: Sequence[Walk], page_of: PageOf, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """The first rows of places that come in the order of the list, for a `page_of` that orders ascending.
 

@@ -63,7 +63,7 @@ async def whole(visit: Visit, reference: str) -> Whole:
         _merges(visit, member),
     )
     balances, freezers = await asyncio.gather(
-        asyncio.gather(*(_balance(visit, account) for account in accounts)), _freezers(visit, member)
+        asyncio.gather(*(_balance(visit, member, account) for account in accounts)), _freezers(visit, member)
     )
     return Whole(member, balances, movements.data, movements.next_cursor, merges, freezers)
 
@@ -74,10 +74,10 @@ async def _merges(visit: Visit, member: Member) -> list[Merge]:
     return [merge for merges in await asyncio.gather(*lists) for merge in merges]
 
 
-async def _balance(visit: Visit, account: Account) -> Balance:
+async def _balance(visit: Visit, member: Member, account: Account) -> Balance:
     if not account.posted:
         return Balance(account, (), has_more=False)
-    page = await visit.client.lots.list(account.member, account.program, page_size=_LOTS).page()
+    page = await visit.client.lots.list(member.id, account.program, page_size=_LOTS).page()
     return Balance(account, page.data, has_more=page.next_cursor is not None)
 
 

@@ -221,6 +221,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/statements/{statement}"): _READERS_AND_TREASURY,
     # What happened
     ("GET", "/v1/entries"): _public(_READERS),
+    ("GET", "/v1/entries/export"): _READERS,
     ("GET", "/v1/entries/{leaf}"): _public(_READERS),
     ("GET", "/v1/entries/{leaf}/receipt"): _public(_READERS),
     ("GET", "/v1/batches"): _public(_READERS),

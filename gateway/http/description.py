@@ -114,8 +114,9 @@ def _add_examples(operation: dict[str, Any], body: dict[str, Any] | None, paths:
 
 def _title(name: str) -> str:
     """A schema's name for people: `Page_MovementView_` is a page of movements."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip("_").replace("View", "")).split("_")
-    text = " of ".join(word.strip() for word in words if word)
+    name = name.strip("_").replace("View", "").replace("Union_", "").replace("__", "_or_")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).split("_")
+    text = " of ".join(word.strip() for word in words if word).replace(" of or of ", " or ")
     return text[:1] + text[1:].lower()
 
 
@@ -125,11 +126,12 @@ def _add_expansions(app: FastAPI, schemas: dict[str, Any]) -> None:
     for route in app.state.paths.routes:
         fields = getattr(route, "expandable", ())
         if fields:
-            name = expansion.element_type(route.response_model).__name__
-            schemas[name]["properties"]["expanded"] = {
+            described = {
                 "type": "object",
                 "description": "what `expand[]` asked for; null where there is none, or you may not see it",
                 "properties": {
                     field: {"anyOf": [shown[expansion.FIELDS[field]], {"type": "null"}]} for field in fields
                 },
             }
+            for element in expansion.element_types(route.response_model):
+                schemas[element.__name__]["properties"]["expanded"] = described

@@ -385,7 +385,7 @@ def _in_transaction(route: Callable[..., Result]) -> Callable[..., Response]:
 def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
     @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
-        with call.gateway.database.reading() as session:
+        with call.gateway.database.snapshot() as session:
             call.session = session
             try:
                 require_live(session, call.caller)

@@ -9,7 +9,8 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from fastapi import Depends, Query, Request
 
@@ -35,17 +36,17 @@ FIELDS: Mapping[str, str] = {
 """Fields that hold an id (of a program: its code), and what it is the id of."""
 
 
-def element_type(view_type: Any) -> Any:
-    """The type of a page's elements; of anything else, itself."""
+def element_types(view_type: Any) -> tuple[Any, ...]:
+    """The types of a page's elements, of which a route may have several; of anything else, itself."""
     if isinstance(view_type, type) and issubclass(view_type, Page):
-        return next(iter(view_type.__pydantic_generic_metadata__["args"]), View)
-    return view_type
+        view_type = next(iter(view_type.__pydantic_generic_metadata__["args"]), View)
+    return get_args(view_type) if get_origin(view_type) is UnionType else (view_type,)
 
 
 def expandable(view_type: Any) -> tuple[str, ...]:
-    """The fields that can be expanded in a view, or in the elements of a page."""
-    fields = getattr(element_type(view_type), "model_fields", {})
-    return tuple(name for name in fields if name in FIELDS)
+    """The fields that can be expanded in a view, or in the elements of a page, whichever of several types they have."""
+    first, *others = (getattr(each, "model_fields", {}) for each in element_types(view_type))
+    return tuple(name for name in first if name in FIELDS and all(name in each for each in others))
 
 
 def wanted(request: Request, fields: Sequence[str]) -> tuple[str, ...]:

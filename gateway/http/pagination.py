@@ -40,7 +40,7 @@ def page_of(rows: Sequence[R], limit: int, view: Callable[[R], V], cursor: Calla
 def id_after(cursor: str | None, prefix: str) -> str | None:
     """The id of a cursor. `prefix` is that of the list's ids: another list's cursor leads nowhere here."""
     if cursor is not None and not (_ID.fullmatch(cursor) and cursor.startswith(f"{prefix}_")):
-        raise _unknown_cursor()
+        raise unknown_cursor()
     return cursor
 
 
@@ -62,7 +62,7 @@ def numbers(cursor: str | None, count: int) -> tuple[int, ...] | None:
         return None
     parts = cursor.split("_")
     if not _NUMBERS.fullmatch(cursor) or len(parts) != count:
-        raise _unknown_cursor()
+        raise unknown_cursor()
     return tuple(map(int, parts))
 
 
@@ -73,7 +73,7 @@ def account_after(cursor: str | None) -> tuple[int, int, str] | None:
     before, _, address = cursor.rpartition("_")
     found = numbers(before, 2)
     if found is None or max(found) >= _TOO_LARGE or not _ADDRESS.fullmatch(address):
-        raise _unknown_cursor()
+        raise unknown_cursor()
     return found[0], found[1], address
 
 
@@ -87,5 +87,6 @@ def numbers_cursor(of: Iterable[int | str]) -> str:
     return "_".join(map(str, of))
 
 
-def _unknown_cursor() -> ClearingError:
+def unknown_cursor() -> ClearingError:
+    """The refusal of what is no cursor of a list."""
     return InvalidRequest.of_parameter("cursor", _NOT_A_CURSOR)

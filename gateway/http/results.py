@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from clearing.ordering.orders.events import Accepted
@@ -52,10 +53,12 @@ Effect = Callable[[], Result]
 
 
 def view_type(route: Any) -> Any:
-    """The view that a route's function promises: `V` where it returns `V`, `Answer[V]`, `Started[V]` or `Submitted[V]`."""
+    """The view that a route's function promises, or the views, one of which it returns: `V` where it returns `V`, `Answer[V]`,
+    `Started[V]` or `Submitted[V]`."""
     promised = get_type_hints(route, include_extras=True)["return"]
     view = get_args(promised)[0] if get_origin(promised) in (Answer, Started, Submitted) else promised
-    if not (isinstance(view, type) and issubclass(view, View)):
+    views = get_args(view) if get_origin(view) is UnionType else (view,)
+    if not all(isinstance(each, type) and issubclass(each, View) for each in views):
         raise TypeError(
             f"{route.__module__}.{route.__qualname__} must return a view, Answer[...], Started[...] or Submitted[...]"
         )

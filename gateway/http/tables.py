@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 from fastapi import Response
 
-from gateway.http.expansion import element_type
+from gateway.http.expansion import element_types
 from gateway.http.schemas import Page, View
+from tongdui._csv import Cell, csv_line
 
 MEDIA_TYPE = "text/csv"
 _CONTENT_TYPE = "text/csv; charset=utf-8; header=present"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet would carry out."""
-
-Cell = str | int | None
 
 
 class TabularView(View):
@@ -34,7 +29,7 @@ class TabularView(View):
 
 def columns_of(view_type: Any) -> Sequence[str] | None:
     """The columns of a route's response, if it is a table or a page of tables."""
-    element = element_type(view_type)
+    element = element_types(view_type)[0]
     is_table = isinstance(element, type) and issubclass(element, TabularView)
     return element.columns if is_table else None
 
@@ -53,20 +48,11 @@ def is_wanted(accept: str) -> bool:
 def table_response(view: View, columns: Sequence[str]) -> Response:
     """The view as CSV. The cursor of a page's next one is in the header `Next-Cursor`."""
     tables: Sequence[TabularView] = view.data if isinstance(view, Page) else [cast("TabularView", view)]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    for table in tables:
-        writer.writerows([_cell(cell) for cell in row] for row in table.rows())
+    lines = [csv_line(columns), *(csv_line(row) for table in tables for row in table.rows())]
     headers = {"Vary": "Accept"}
     if isinstance(view, Page) and view.next_cursor is not None:
         headers["Next-Cursor"] = view.next_cursor
-    return Response(text.getvalue(), headers=headers, media_type=_CONTENT_TYPE)
-
-
-def _cell(cell: Cell) -> Cell:
-    """A cell that a spreadsheet shows as it is. Numbers stay numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return Response("".join(lines), headers=headers, media_type=_CONTENT_TYPE)
 
 
 def _quality(accept: str, media_type: str) -> float:

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
-from clearing.ledger.journal.models import Entry
+from clearing.ledger.journal.models import Batch, Entry
 from clearing.notifications.webhooks.models import WebhookDelivery
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller, Scope, bootstrap_keys
@@ -157,6 +157,9 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
     now = datetime.now(UTC)
     some = str(size.members * 3 // 4 // 10 * 10)
     with database.reading() as session:
+        middle_batch = session.scalars(
+            select(Batch).order_by(Batch.number).offset(size.entries // 1_600).limit(1)
+        ).one()
         leaf = session.scalars(select(Entry.leaf).order_by(Entry.batch.desc()).limit(1)).one()
         delivered = select(Event.id).join(WebhookDelivery, WebhookDelivery.event_seq == Event.seq)
         event = session.scalars(delivered.where(WebhookDelivery.endpoint_id == ENDPOINT).limit(1)).one()
@@ -209,6 +212,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "audit_log cursor": [identifier("evt", 100)],
         "from": [_day(now, size.days * 9 // 10), _day(now, size.days // 10)],
         "to": [_day(now, size.days // 2), _day(now, 1)],
+        "as_of": [_day(now, size.days * 9 // 10), _day(now, 2)],
         "since": [_day(now, 90), _day(now, 1)],
         "days": ["90", "30"],
         "activity cursor": [f"{int(now.timestamp()) // 86_400 - size.days // 2}_1_1_0_0"],
@@ -221,6 +225,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "withdrawals state": ["posted", "pending"],
         # Deep pages
         **{f"{name} cursor": [f"{middle}_0"] for name in _MOVEMENTS},
+        "/v1/entries/export cursor": [f"{middle_batch.number}_0_{middle_batch.head[:8].hex()}"],
         "entries cursor": [f"{size.entries // 800}_0"],
         "/v1/webhook_endpoints/{endpoint}/deliveries cursor": [str(size.entries // 2)],
         "/v1/webhook_endpoints cursor": [identifier("whe", 2)],

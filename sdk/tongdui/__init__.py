@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._dry_run import DryRun as DryRun
     from ._dry_run import Outcome as Outcome
+    from ._entry_export import AsyncEntryExport as AsyncEntryExport
+    from ._entry_export import EntryExport as EntryExport
     from ._errors import AgreementError as AgreementError
     from ._errors import APIConnectionError as APIConnectionError
     from ._errors import APIError as APIError
@@ -73,6 +75,9 @@ if TYPE_CHECKING:
     from ._models import ApiKey as ApiKey
     from ._models import BankMovement as BankMovement
     from ._models import Check as Check
+    from ._models import Closing as Closing
+    from ._models import ClosingAccount as ClosingAccount
+    from ._models import ClosingPosition as ClosingPosition
     from ._models import DuePoints as DuePoints
     from ._models import Entry as Entry
     from ._models import Erasure as Erasure
@@ -182,6 +187,10 @@ _NAMES = {
         "DryRun",
         "Outcome",
     ),
+    "_entry_export": (
+        "AsyncEntryExport",
+        "EntryExport",
+    ),
     "_errors": (
         "APIConnectionError",
         "APIError",
@@ -229,6 +238,9 @@ _NAMES = {
         "ApiKey",
         "BankMovement",
         "Check",
+        "Closing",
+        "ClosingAccount",
+        "ClosingPosition",
         "DuePoints",
         "Entry",
         "Erasure",

@@ -237,13 +237,44 @@ class MemberCode(Model):
 
 
 class Account(Model):
-    """A member's points in one program: `available = posted - reserved`."""
+    """A member's points in one program: `available = posted - reserved`.
 
-    member: str
+    `member` is None for an address whose member was erased; only the operator and auditors can ask for one.
+    """
+
+    member: str | None = None
     program: str
     posted: int
     reserved: int
     available: int
+
+
+class Closing(Model):
+    """What was at the end of a day of the network, `as_of`. The chain says the same at its block `block_number`.
+
+    That is the last block of the day, or of the days before it; None if the chain began later: then all was zero. `final` is
+    False as long as no block of a later day is there.
+    """
+
+    as_of: date
+    block_number: int | None = None
+    block_hash: str | None = None
+    final: bool
+
+
+class ClosingAccount(Closing):
+    """A member's points in one program at the end of a day: what the chain had posted."""
+
+    member: str | None = None
+    program: str
+    posted: int
+
+
+class ClosingPosition(Closing):
+    """A merchant's net settlement balance at the end of a day."""
+
+    merchant: str
+    position_micros: int
 
 
 class DuePoints(Expandable):

@@ -139,15 +139,20 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """Collect the siblings on the way from leaf `index` to the root."""
-    proof = []
-    level = list(leaves)
+    return merkle_proofs(leaves, [index])[0]
+
+
+def merkle_proofs(leaves: Sequence[bytes], indexes: Sequence[int]) -> list[tuple[bytes, ...]]:
+    """Collect the siblings on the way from each of these leaves to the root; the tree is hashed once for all of them."""
+    proofs: list[list[bytes]] = [[] for _ in indexes]
+    level, shift = list(leaves), 0
     while len(level) > 1:
-        sibling = index ^ 1
-        if sibling < len(level):
-            proof.append(level[sibling])
-        level = _parents(level)
-        index //= 2
-    return tuple(proof)
+        for proof, index in zip(proofs, indexes, strict=True):
+            sibling = (index >> shift) ^ 1
+            if sibling < len(level):
+                proof.append(level[sibling])
+        level, shift = _parents(level), shift + 1
+    return [tuple(proof) for proof in proofs]
 
 
 def root_of_proof(leaf: bytes, proof: Sequence[bytes]) -> bytes:

@@ -111,6 +111,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/withdrawals"): READ_AND_TREASURY,
     ("GET", "/v1/withdrawals/{movement}"): READ_AND_TREASURY,
     ("GET", "/v1/entries"): READ,
+    ("GET", "/v1/entries/export"): READ,
     ("GET", "/v1/entries/{leaf}"): READ,
     ("GET", "/v1/entries/{leaf}/receipt"): READ,
     ("POST", "/v1/api_keys"): {"operator"} | MERCHANT | ADMINS,

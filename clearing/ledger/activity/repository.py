@@ -89,6 +89,20 @@ class ActivityRepository:
             found[day] += sums.net(flow)
         return found
 
+    def net(self, merchants: Collection[int], first_day: int, last_day: int | None = None) -> dict[int, int]:
+        """What the days from `first_day` on, up to `last_day` if it is given, did to the positions of these merchants."""
+        where = [
+            in_list(self._session, DailyTotal.merchant, merchants),
+            DailyTotal.counterparty == EVERYONE,
+            DailyTotal.day >= first_day,
+        ]
+        if last_day is not None:
+            where.append(DailyTotal.day <= last_day)
+        found: dict[int, int] = defaultdict(int)
+        for (merchant, flow), sums in self._summed((DailyTotal.merchant, DailyTotal.flow), *where):
+            found[merchant] += sums.net(flow)
+        return found
+
     def of_partners(
         self, merchant: int, counterparties: Collection[int], first_day: int, last_day: int
     ) -> dict[tuple[int, int, bool], Sums]:

@@ -52,6 +52,17 @@ class Effects:
             case _:
                 raise ValueError(f"{entry.kind} is not a valid Kind")
 
+    def add_all(
+        self,
+        entries: Iterable[Entry],
+        routes: Mapping[int, Route],
+        originals: Mapping[bytes, Entry],
+        same_day: Collection[bytes] = frozenset(),
+    ) -> None:
+        """Adds entries of one day, or of any days where nobody asks for their `uses`."""
+        for entry in entries:
+            self.add(entry, routes, originals, same_day)
+
     def _convert(self, entry: Entry, route: Route) -> None:
         self._move(entry, route, 1)
         self._pay(route.source_merchant, route.target_merchant, entry.settled)
@@ -101,8 +112,7 @@ class Effects:
     ) -> Effects:
         """The sums of a list of entries of one day; see `add`."""
         effects = cls()
-        for entry in entries:
-            effects.add(entry, routes, originals, same_day)
+        effects.add_all(entries, routes, originals, same_day)
         return effects
 
 

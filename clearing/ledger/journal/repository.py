@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.bulk_insert import insert_rows
 from clearing.kit.in_list import in_list
 from clearing.kit.paging import Page, equal_given
-from clearing.kit.sources import Walk, newest_of
+from clearing.kit.sources import Walk, newest_of, oldest_of
 from clearing.ledger.journal.models import Batch, Block, ChainEvent, Entry, Proof, QuarantinedEvent, Rejection
 from tongdui import receipts
 from tongdui.receipts import merkle_proof
@@ -33,6 +33,21 @@ class BlockRepository:
     def by_number(self, number: int) -> Block | None:
         """The block with this number."""
         return self._session.get(Block, number)
+
+    def by_numbers(self, numbers: Iterable[int]) -> dict[int, Block]:
+        """The blocks with these numbers."""
+        query = select(Block).where(in_list(self._session, Block.number, set(numbers)))
+        return {block.number: block for block in self._session.scalars(query)}
+
+    def last_before(self, at: int) -> Block | None:
+        """The newest block older than Unix time `at`."""
+        query = select(Block).where(Block.timestamp < at).order_by(Block.timestamp.desc(), Block.number.desc())
+        return self._session.scalar(query.limit(1))
+
+    def last_batch_up_to(self, number: int) -> int:
+        """The newest batch in this block or before it; 0 if there is none."""
+        query = select(Batch.number).where(Batch.block_number <= number)
+        return self._session.scalar(query.order_by(Batch.block_number.desc(), Batch.number.desc()).limit(1)) or 0
 
     def first_batch(self, number: int) -> int | None:
         """The first batch in a block, if there is any."""
@@ -180,6 +195,29 @@ class EntryRepository:
         same = and_(keys.c.batch == Entry.batch, keys.c.index == Entry.index)
         return self._session.scalars(select(Entry).join(keys, same).order_by(*newest).limit(limit)).all()
 
+    def ascending(
+        self, sources: Sequence[EntrySource] | None, after: tuple[int, int], last_batch: int | None, limit: int
+    ) -> Sequence[Entry]:
+        """Entries of these sources (None: of all) after this (batch, index), in the chain's order, up to a batch."""
+        bounds: list[ColumnElement[bool]] = [tuple_(Entry.batch, Entry.index) > tuple_(*after)]
+        if last_batch is not None:
+            bounds.append(Entry.batch <= last_batch)
+        order = (Entry.batch, Entry.index)
+
+        def page_of(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[int, int]:
+            return select(*order).where(*conditions, *bounds).order_by(*order).limit(most)
+
+        pages = page_of([], limit) if sources is None else oldest_of(self._session, _walks(sources), page_of, limit)
+        if pages is None:
+            return []
+        keys = pages.subquery("page")
+        same = and_(keys.c.batch == Entry.batch, keys.c.index == Entry.index)
+        return self._session.scalars(select(Entry).join(keys, same).order_by(*order).limit(limit)).all()
+
+    def leaves(self, batch: int) -> Sequence[bytes]:
+        """All leaves of a batch, in order."""
+        return self._session.scalars(select(Entry.leaf).where(Entry.batch == batch).order_by(Entry.index)).all()
+
     def batches(self, numbers: Iterable[int]) -> dict[int, Batch]:
         """The batches with these numbers."""
         query = select(Batch).where(in_list(self._session, Batch.number, set(numbers)))
@@ -191,8 +229,7 @@ class EntryRepository:
         if entry is None:
             return None
         batch = self._session.get(Batch, entry.batch)
-        query = select(Entry.leaf).where(Entry.batch == entry.batch).order_by(Entry.index)
-        leaves = list(self._session.scalars(query))
+        leaves = self.leaves(entry.batch)
         if batch is None or leaf not in leaves:  # its block fell out of the chain since
             return None
         return Proof(entry, batch, merkle_proof(leaves, entry.index))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,20 +13,14 @@ from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.models import Batch, Entry, Proof
 from clearing.ledger.journal.repository import EntryFilter, EntryRepository, EntrySource
 from clearing.parties.agreements.directory import agreements_in
+from clearing.parties.agreements.models import Route
 from clearing.parties.agreements.repository import AgreementRepository
 from clearing.parties.agreements.visibility import Visibility
-from clearing.parties.members.service import MemberService
+from clearing.parties.members.service import MemberService, is_address
 from clearing.parties.programs.service import require_program
 from tongdui import receipts
 from tongdui.encoding import hex_of
 from tongdui.orders import Kind
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-
-
-def is_address(name: str) -> bool:
-    """Whether a member is named as the chain knows it: by its address."""
-    return _ADDRESS.fullmatch(name) is not None
 
 
 class JournalService:
@@ -41,9 +34,12 @@ class JournalService:
         self, entries: Sequence[receipts.Entry], day: int, originals: Mapping[bytes, receipts.Entry]
     ) -> Effects:
         """Sums of what these entries of a block of this day change. The block is in the database, and so are they."""
-        numbers = {entry.agreement for entry in entries if entry.agreement}
         same_day = self._entries.of_day(list(originals), day) if originals else frozenset()
-        return Effects.of(entries, agreements_in(self._session).routes(numbers), originals, same_day)
+        return Effects.of(entries, self.routes_of(entries), originals, same_day)
+
+    def routes_of(self, entries: Sequence[receipts.Entry]) -> dict[int, Route]:
+        """The sides of these entries' agreements, by number."""
+        return agreements_in(self._session).routes({entry.agreement for entry in entries if entry.agreement})
 
     def originals(self, entries: Sequence[receipts.Entry]) -> dict[bytes, receipts.Entry]:
         """The entries that reversals among these undo, by leaf."""
@@ -83,6 +79,10 @@ class EntryService:
         address = self._address(viewer, member) if member else None
         wanted = EntryFilter(address, batch, self._sources(viewer, number))
         return self._posted(self._entries.list(wanted, after, limit))
+
+    def sources_of(self, merchant: int) -> Sequence[EntrySource]:
+        """Where all entries come from that concern a merchant: of its programs, and of its agreements."""
+        return self._sources(Viewer(merchant), None) or []
 
     def visible(self, viewer: Viewer, leaf: bytes) -> PostedEntry:
         """The entry with this leaf, or NotFound where the viewer may not see it."""

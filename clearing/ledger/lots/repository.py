@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ from tongdui.encoding import address_word
 from tongdui.orders import Kind
 
 _CHUNK = 400
+_ENTRIES_AT_ONCE = 2_000
 _BEFORE_ALL_BATCHES = 0
 _POSTINGS: Select[*tuple[Any, ...]] = select(
     *(Entry.batch, Entry.index, Entry.merchant, Entry.nonce, Entry.item, Entry.kind, Entry.expiry_day, Entry.program),
@@ -147,6 +149,15 @@ class LotRepository:
         postings = sorted(found.values(), key=lambda posting: (posting.entry.batch, posting.entry.index))
         entries = [posting.entry for posting in postings] + [original.entry for original in start.originals.values()]
         return History(start, self.terms_of({entry.agreement for entry in entries if entry.out}), postings)
+
+    def entries_after(self, address: str, batch: int) -> Iterator[Sequence[receipts.Entry]]:
+        """All entries after a batch that changed an address's accounts, each once and in no order; some at a time."""
+        seen: set[bytes] = set()  # a transfer to oneself is found twice
+        postings = self._postings_since({address: batch}, self.newest_batch(), None)
+        while some := list(islice(postings, _ENTRIES_AT_ONCE)):
+            new = {posting.leaf: posting.entry for posting in some if posting.leaf not in seen}
+            yield list(new.values())
+            seen |= new.keys()
 
     def _complete(self, start: Start, found: Mapping[bytes, Posting], *, know_draws: bool) -> set[str]:
         """Looks up what entries took whose givers take no part. Where nobody has worked that out, the givers join: returns them."""

@@ -17,7 +17,7 @@ from clearing.ordering.orders.movement_repository import MovementKey, MovementRe
 from clearing.ordering.orders.movement_sources import MovementFilter, MovementSources, Sides, sources_of
 from clearing.ordering.orders.repository import OrderRepository
 from clearing.parties.agreements.repository import AgreementRepository
-from clearing.parties.members.service import MemberService
+from clearing.parties.members.service import MemberService, is_address
 from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.repository import ProgramRepository
 from clearing.parties.programs.service import require_program
@@ -132,7 +132,7 @@ class MovementService:
 
     def _member_id(self, viewer: Viewer, member: str) -> str:
         """The member's id. A merchant may also know it from a movement that it has received: that finds what it may see anyway."""
-        if member.startswith(EXTERNAL):
+        if member.startswith(EXTERNAL) or (viewer.merchant_number is None and is_address(member)):
             return MemberService(self._session).visible(viewer, member).id
         return member
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from clearing.kit.in_list import in_list
 from clearing.kit.paging import where_given
 from clearing.ledger.journal.models import Block, ChainEvent, Entry
 from clearing.oversight.statements.models import Statement
@@ -27,6 +28,11 @@ class StatementRepository:
         """The day's statements by merchant."""
         found = self._session.scalars(select(Statement).where(Statement.day == day))
         return {statement.merchant_number: statement for statement in found}
+
+    def closings(self, day: int, merchant_numbers: Collection[int]) -> Sequence[Statement]:
+        """The day's statements of these merchants."""
+        theirs = in_list(self._session, Statement.merchant_number, merchant_numbers)
+        return self._session.scalars(select(Statement).where(Statement.day == day, theirs)).all()
 
     def by_id(self, id: str) -> Statement | None:  # noqa: A002
         """The statement with this id."""
@@ -65,11 +71,6 @@ class StatementRepository:
     def first_time(self) -> int | None:
         """Unix time of the oldest block."""
         return self._session.scalar(select(Block.timestamp).order_by(Block.number).limit(1))
-
-    def last_block_before(self, at: int) -> Block | None:
-        """The newest block older than Unix time `at`."""
-        query = select(Block).where(Block.timestamp < at).order_by(Block.timestamp.desc(), Block.number.desc())
-        return self._session.scalar(query.limit(1))
 
     def is_complete(self, until: datetime) -> bool:
         """Whether every transaction that was signed before `until` is in a block that the projector has read."""

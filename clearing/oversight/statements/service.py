@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import NotFound
 from clearing.kit.events.recorder import EventRecorder
-from clearing.kit.identity import SECONDS_A_DAY, NetworkIdentity, instant
+from clearing.kit.identity import NetworkIdentity, instant
 from clearing.kit.ids import new_id
 from clearing.kit.locks import lock_until_commit
 from clearing.kit.viewer import Viewer
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.journal.models import Block
+from clearing.ledger.journal.repository import BlockRepository
 from clearing.ledger.journal.service import JournalService
 from clearing.oversight.statements.builder import MerchantDay, StatementBuilder
 from clearing.oversight.statements.models import Statement
@@ -38,6 +39,7 @@ class StatementService:
         self._session = session
         self._network = network
         self._statements = StatementRepository(session)
+        self._blocks = BlockRepository(session)
         self._journal = JournalService(session)
 
     def next_day(self) -> int | None:
@@ -100,24 +102,24 @@ class StatementService:
 
     # ---------------------------------------------------------------- days
 
-    def _end(self, day: int) -> int:
-        """Unix time at which the day ends."""
-        return (day + 1) * SECONDS_A_DAY - self._network.utc_offset_seconds
-
     def _is_over(self, day: int) -> bool:
         """Whether the day has ended and the projector has read all of it."""
-        end = instant(self._end(day))
+        end = instant(self._network.end_of(day))
         return clock_of(self._session).now() >= end + GRACE and self._statements.is_complete(end)
 
     def _last_block(self, day: int) -> Block | None:
-        return self._statements.last_block_before(self._end(day))
+        return self._blocks.last_before(self._network.end_of(day))
 
     def _stale_day(self) -> int | None:
         """The oldest of the last days whose statements were made from blocks that are no longer in the chain."""
         newest = self._statements.newest_day()
         for day in range(newest - _LOOK_BACK, newest + 1) if newest is not None else ():
             some = next(iter(self._statements.of_day(day).values()), None)
-            if some is not None and self._differs(some) and self._statements.is_complete(instant(self._end(day))):
+            if (
+                some is not None
+                and self._differs(some)
+                and self._statements.is_complete(instant(self._network.end_of(day)))
+            ):
                 return day
         return None
 

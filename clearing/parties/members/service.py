@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.service import merchant_by_number, require_participating
 from tongdui.encoding import keccak256
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 LINK_CODE_LIFETIME = timedelta(minutes=10)
 MOST_EXTERNAL_IDS = 50
 """External ids that a merchant may give one member."""
@@ -193,11 +195,14 @@ class MemberService:
     # ---------------------------------------------------------------- looking members up
 
     def visible(self, viewer: Viewer, reference: str) -> Member:
-        """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id."""
+        """The member that the viewer means, or NotFound. A merchant sees those that it knows; the others see anyone, by id or by
+        the address on the chain."""
         if viewer.merchant_number is not None:
             merchant = merchant_by_number(self._session, viewer.merchant_number)
             return require_member(self._session, merchant, reference)
-        member = self._members.by_id(reference)
+        found = self._members.by_addresses([reference.lower()]) if is_address(reference) else {}
+        owner = found.get(reference.lower())
+        member = self._members.by_id(reference if owner is None else owner.id)
         if member is None:
             raise NotFound(f"there is no member {reference}")
         return member
@@ -298,6 +303,11 @@ def unknown_member(member_id: str) -> ClearingError:
     return NotFound.at(
         "/member", f"there is no member {member_id} whose points you have received", code="unknown_member"
     )
+
+
+def is_address(name: str) -> bool:
+    """Whether a member is named as the chain knows it: by its address."""
+    return _ADDRESS.fullmatch(name) is not None
 
 
 def address_of(secret: bytes) -> str:

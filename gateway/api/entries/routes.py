@@ -7,10 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from clearing.kit.fields import ProgramName, WantedMember, Word
-from clearing.ledger.journal.service import EntryService, is_address
-from gateway.api.entries.schemas import EntryView, ReceiptView
-from gateway.api.entries.view import entry_view, receipt_view
+from clearing.kit.fields import Day, MerchantId, ProgramName, WantedMember, Word
+from clearing.ledger.journal.export import ExportService
+from clearing.ledger.journal.service import EntryService
+from clearing.parties.members.service import is_address
+from gateway.api.entries.schemas import EntryView, ExportLineView, ReceiptView
+from gateway.api.entries.view import entry_view, export_cursor, export_line_view, export_place, receipt_view
 from gateway.http.context import require_credential
 from gateway.http.endpoint import Endpoint, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, page_of, pair, pair_cursor
@@ -39,6 +41,39 @@ def list_entries(
     )
     return page_of(
         rows, limit, partial(entry_view, call), lambda posted: pair_cursor(posted.entry.batch, posted.entry.index)
+    )
+
+
+@router.get("/v1/entries/export", responses=documented(404))
+def export_entries(
+    call: Reading,
+    first: Annotated[Day | None, Query(alias="from", description="the first day; by default the chain's first")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="the last day, which counts; by default today")] = None,
+    merchant: Annotated[
+        MerchantId | None, Query(description="whose; your own, if it is missing, or the operator's")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="entries a page")] = 500,
+    cursor: Cursor = None,
+) -> Page[ExportLineView]:
+    """A merchant's entries of some days with their receipts, in the chain's order: those of its programs and of its agreements, and
+    for the operator those with a fee.
+
+    With `Accept: text/csv` as a table; `Next-Cursor` leads to the next page, and without it the file is complete. The pages
+    without their later heads are the file that `tongdui audit export` writes from the chain, byte for byte. A page may be short,
+    or empty, and not be the last one.
+    """
+    network = call.gateway.network
+    page = ExportService(call.session, network=network).page(
+        call.viewer,
+        merchant,
+        first_day=network.day_of(first) if first else None,
+        last_day=network.day_of(last) if last else None,
+        after=export_place(cursor),
+        limit=limit,
+    )
+    return Page(
+        data=[export_line_view(page.merchant, exported) for exported in page.entries],
+        next_cursor=export_cursor(page.next) if page.next else None,
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from gateway.http.schemas import Hex, View, view_of
+from gateway.http.tables import TabularView
+from tongdui._csv import Cell
+from tongdui._export import EXPORT_COLUMNS
 from tongdui.receipts import Entry
 
 
@@ -64,3 +68,35 @@ class ReceiptView(View):
     chain_id: int
     contract: str
     names: ReceiptNamesView
+
+
+_TEXTS = {
+    *("transaction", "time", "day", "kind", "member", "program_code", "target_program_code"),
+    *("ref", "link", "leaf", "root", "proof"),
+}
+_OPTIONAL = {"agreement", "source_merchant", "target_merchant", "target_program", "target_program_code"}
+"""Null without an agreement, or where it exchanges nothing."""
+
+
+def _type_of(column: str) -> Any:
+    kind: Any = str if column in _TEXTS else int
+    return kind | None if column in _OPTIONAL else kind
+
+
+if TYPE_CHECKING:
+    _ExportFields = TabularView
+else:
+    _ExportFields = create_model(
+        "ExportFields", __base__=TabularView, **{column: (_type_of(column), ...) for column in EXPORT_COLUMNS}
+    )
+
+
+class ExportLineView(_ExportFields):
+    """An entry with its receipt, as a line of a merchant's export. The entry's fields are as they are hashed into `leaf`; the words
+    of `proof`, with a space between, lead from it to the batch's `root`. What was received and paid, the merchant did."""
+
+    columns: ClassVar[Sequence[str]] = EXPORT_COLUMNS
+
+    def rows(self) -> Iterable[Sequence[Cell]]:
+        """Its one row."""
+        return [tuple(getattr(self, column) for column in EXPORT_COLUMNS)]

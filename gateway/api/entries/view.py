@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
+from clearing.ledger.journal.export import ExportPlace
 from clearing.ledger.journal.models import Proof
 from clearing.ledger.journal.service import PostedEntry
-from gateway.api.entries.schemas import EntryView, ReceiptNamesView, ReceiptView, WireEntry
+from gateway.api.entries.schemas import EntryView, ExportLineView, ReceiptNamesView, ReceiptView, WireEntry
 from gateway.http.context import Call
+from gateway.http.pagination import pair, unknown_cursor
+from tongdui._export import EXPORT_COLUMNS, ExportedEntry, export_row
 from tongdui.orders import Kind
+
+_HEAD = re.compile(r"[0-9a-f]{16}")
 
 
 def entry_view(call: Call, posted: PostedEntry) -> EntryView:
@@ -59,3 +65,24 @@ def receipt_view(call: Call, proof: Proof) -> ReceiptView:
             agreement=call.names.agreement(proof.entry.agreement),
         ),
     )
+
+
+def export_line_view(merchant: int, exported: ExportedEntry) -> ExportLineView:
+    """An entry as a line of a merchant's export."""
+    return ExportLineView(**dict(zip(EXPORT_COLUMNS, export_row(merchant, exported), strict=True)))
+
+
+def export_cursor(place: ExportPlace) -> str:
+    """The cursor of a place in an export."""
+    return f"{place.batch}_{place.index}_{place.head.hex()}"
+
+
+def export_place(cursor: str | None) -> ExportPlace | None:
+    """The place of a cursor."""
+    if cursor is None:
+        return None
+    before, _, head = cursor.rpartition("_")
+    place = pair(before)
+    if place is None or not _HEAD.fullmatch(head):
+        raise unknown_cursor()
+    return ExportPlace(*place, bytes.fromhex(head))

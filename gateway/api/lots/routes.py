@@ -11,7 +11,6 @@ from clearing.kit.fields import Day, LookedUpMember, ProgramName
 from clearing.ledger.availability.accounts import AccountService
 from clearing.ledger.lots.upcoming import UpcomingService
 from clearing.ordering.holds.service import HoldService
-from clearing.parties.members.service import MemberService
 from gateway.api.lots.schemas import DueView, LotView, UpcomingView
 from gateway.api.lots.view import due_view, lot_view, upcoming_view
 from gateway.http.endpoint import Endpoint, Reading
@@ -36,9 +35,9 @@ def list_lots(
     member: LookedUpMember, program: str, call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[LotView]:
     """What the member has left of each lot, in the order in which it will be used."""
-    found = MemberService(call.session).visible(call.viewer, member)
     accounts = AccountService(call.session, network=call.gateway.network)
-    lots = accounts.lots(call.viewer, found, program, after=numbers(cursor, 3), limit=limit + 1)
+    holder = accounts.holder(call.viewer, member)
+    lots = accounts.lots(call.viewer, holder, program, after=numbers(cursor, 3), limit=limit + 1)
     return page_of(lots, limit, partial(lot_view, call), lambda lot: numbers_cursor(lot.place))
 
 

@@ -10,10 +10,13 @@ from clearing.kit.fields import Address, ExternalId, ExternalIdPrefix, LookedUpE
 from clearing.ledger.availability.accounts import AccountService
 from clearing.ordering.erasure.service import ErasureService
 from clearing.ordering.orders.claims import ClaimService
+from clearing.oversight.closings.service import ClosingService
 from clearing.parties.members.freezes import FreezeService
 from clearing.parties.members.service import MemberService
+from gateway.api.closings import AsOf
 from gateway.api.members.schemas import (
     AccountView,
+    ClosingAccountView,
     ErasureView,
     ExternalIdAdd,
     FreezeCreate,
@@ -23,7 +26,7 @@ from gateway.api.members.schemas import (
     MembersRegister,
     MemberView,
 )
-from gateway.api.members.view import account_view, erasure_view, member_view, member_views
+from gateway.api.members.view import account_view, closing_account_view, erasure_view, member_view, member_views
 from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after
 from gateway.http.results import Answer
@@ -138,14 +141,22 @@ def create_link_code(member: LookedUpMember, call: Mutating) -> LinkCodeView:
 
 
 @router.get("/v1/members/{member}/accounts")
-def list_accounts(member: LookedUpMember, call: Reading) -> Page[AccountView]:
-    """The member's balances."""
-    found = MemberService(call.session).visible(call.viewer, member)
-    balances = AccountService(call.session, network=call.gateway.network).balances(call.viewer, found)
-    return Page(data=[account_view(call, found, program, balance) for program, balance in balances.items()])
+def list_accounts(member: LookedUpMember, call: Reading, as_of: AsOf = None) -> Page[AccountView | ClosingAccountView]:
+    """The member's balances: now, or as they were at the end of a day. The operator and auditors may also name an address, even of
+    a member that was merged or erased."""
+    network = call.gateway.network
+    accounts = AccountService(call.session, network=network)
+    holder = accounts.holder(call.viewer, member)
+    if as_of is not None:
+        closings = ClosingService(call.session, network=network)
+        day = closings.day(as_of)
+        points = closings.balances(call.viewer, day, holder)
+        return Page(data=[closing_account_view(call, day, holder, *each) for each in points.items()])
+    balances = accounts.balances(call.viewer, holder)
+    return Page(data=[account_view(call, holder, program, balance) for program, balance in balances.items()])
 
 
 @router.get("/v1/members/{member}")
 def get_member(member: LookedUpMember, call: Reading) -> MemberView:
-    """One member, by id or by `external:` and your own number."""
+    """One member, by id or by `external:` and your own number; for the operator and auditors, by id or address."""
     return member_view(call, MemberService(call.session).visible(call.viewer, member))

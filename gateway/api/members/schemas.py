@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StrictBool, model_validator
 
 from clearing.kit.fields import ExternalId, MemberId, Text
+from gateway.api.closings import ClosingView
 from gateway.http.schemas import Body, View
 
 Reissue = Annotated[
@@ -108,8 +109,16 @@ class LinkCodeView(View):
 class AccountView(View):
     """A member's balance in a program."""
 
-    member: str
+    member: str | None = Field(description="null for an address whose member was erased")
     program: str
     posted: int
     reserved: int
     available: int
+
+
+class ClosingAccountView(ClosingView):
+    """A member's balance in a program at the end of a day (`as_of`): what the chain had posted. What was pending is not kept."""
+
+    member: str | None = Field(description="null for an address whose member was erased")
+    program: str
+    posted: int

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clearing.ledger.availability.accounts import Holder
 from clearing.ledger.availability.service import Availability
 from clearing.ordering.erasure.service import Erasure
+from clearing.oversight.closings.service import ClosingDay
 from clearing.parties.members.models import Member
 from clearing.parties.members.service import DescribedMember, MemberService
-from gateway.api.members.schemas import AccountView, ErasureView, ForfeitView, FreezeView, MemberView
+from gateway.api.closings import closing_of
+from gateway.api.members.schemas import (
+    AccountView,
+    ClosingAccountView,
+    ErasureView,
+    ForfeitView,
+    FreezeView,
+    MemberView,
+)
 from gateway.http.context import Call
 
 
@@ -55,12 +65,21 @@ def erasure_view(call: Call, erasure: Erasure) -> ErasureView:
     )
 
 
-def account_view(call: Call, member: Member, program: int, balance: Availability) -> AccountView:
+def account_view(call: Call, holder: Holder, program: int, balance: Availability) -> AccountView:
     """A member's balance in a program. What holds have set aside and points whose day has come count as reserved."""
     return AccountView(
-        member=member.id,
+        member=holder.member_id,
         program=call.names.program(program),
         posted=balance.posted,
         reserved=balance.taken,
         available=balance.available,
+    )
+
+
+def closing_account_view(
+    call: Call, closing: ClosingDay, holder: Holder, program: int, points: int
+) -> ClosingAccountView:
+    """A member's balance in a program at the end of a day."""
+    return ClosingAccountView(
+        **closing_of(call, closing), member=holder.member_id, program=call.names.program(program), posted=points
     )

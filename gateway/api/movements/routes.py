@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, Field
 
-from clearing.kit.fields import MemberName, MerchantId, Moment, MovementId, ProgramName, Reference
+from clearing.kit.fields import MemberOrAddress, MerchantId, Moment, MovementId, ProgramName, Reference
 from clearing.ordering.orders.kinds import KINDS, kind_labelled
 from clearing.ordering.orders.kinds.base import InstructionKind
 from clearing.ordering.orders.models import Direction, OrderState
@@ -37,7 +37,11 @@ class MovementQuery:
     ] = None
     counterparty: Annotated[MerchantId | None, Query(description="id of the merchant on the other side")] = None
     member: Annotated[
-        MemberName | None, Query(description="`external:...` as you know the member, or the id that a movement shows")
+        MemberOrAddress | None,
+        Query(
+            description="`external:...` as you know the member, or the id that a movement shows; for the operator and auditors "
+            "also its address"
+        ),
     ] = None
     program: Annotated[ProgramName | None, Query(description="code or id of the program on either side")] = None
     state: Annotated[OrderState | None, Query()] = None

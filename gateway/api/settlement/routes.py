@@ -1,6 +1,7 @@
 """Positions, and money at the settlement bank."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Annotated
 
@@ -9,8 +10,22 @@ from fastapi import APIRouter, Depends, Query
 from clearing.kit.fields import MerchantId, Moment
 from clearing.ledger.settlement.models import BankMovementState
 from clearing.ledger.settlement.service import BankKind, BankSearch, SettlementService
-from gateway.api.settlement.schemas import BankMovementCreate, BankMovementView, BankReference, PositionView
-from gateway.api.settlement.view import DEPOSITS, WITHDRAWALS, bank_movement_view, position_view
+from clearing.oversight.closings.service import ClosingDay, ClosingService
+from gateway.api.closings import AsOf
+from gateway.api.settlement.schemas import (
+    BankMovementCreate,
+    BankMovementView,
+    BankReference,
+    ClosingPositionView,
+    PositionView,
+)
+from gateway.api.settlement.view import (
+    DEPOSITS,
+    WITHDRAWALS,
+    bank_movement_view,
+    closing_position_view,
+    position_view,
+)
 from gateway.http.context import Call
 from gateway.http.endpoint import Endpoint, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of, pair, pair_cursor
@@ -48,16 +63,28 @@ router = APIRouter(route_class=Endpoint, tags=["settlement"])
 
 
 @router.get("/v1/positions")
-def list_positions(call: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[PositionView]:
-    """Your position; for the operator, treasury and auditors, everyone's."""
-    after = pair(cursor)
-    rows = SettlementService(call.session).positions(call.viewer, after=after[0] if after else None, limit=limit + 1)
+def list_positions(
+    call: Reading, as_of: AsOf = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[PositionView | ClosingPositionView]:
+    """Your position; for the operator, treasury and auditors, everyone's: now, or as it was at the end of a day."""
+    place = pair(cursor)
+    after = place[0] if place else None
+    if as_of is not None:
+        service, day = _closing(call, as_of)
+        found = service.positions(call.viewer, day, after=after, limit=limit + 1)
+        return page_of(
+            found, limit, lambda row: closing_position_view(call, day, *row), lambda row: pair_cursor(row[0], 0)
+        )
+    rows = SettlementService(call.session).positions(call.viewer, after=after, limit=limit + 1)
     return page_of(rows, limit, partial(position_view, call), lambda row: pair_cursor(row.merchant_number, 0))
 
 
 @router.get("/v1/positions/{merchant}")
-def get_position(merchant: str, call: Reading) -> PositionView:
-    """One merchant's position."""
+def get_position(merchant: str, call: Reading, as_of: AsOf = None) -> PositionView | ClosingPositionView:
+    """One merchant's position: now, or as it was at the end of a day."""
+    if as_of is not None:
+        service, day = _closing(call, as_of)
+        return closing_position_view(call, day, *service.position(call.viewer, day, merchant))
     return position_view(call, SettlementService(call.session).position(call.viewer, merchant))
 
 
@@ -101,6 +128,11 @@ def list_withdrawals(call: Reading, wanted: Wanted) -> Page[BankMovementView]:
 def get_withdrawal(movement: str, call: Reading) -> BankMovementView:
     """One withdrawal."""
     return _bank_movement(call, "withdrawal", movement)
+
+
+def _closing(call: Call, as_of: date) -> tuple[ClosingService, ClosingDay]:
+    service = ClosingService(call.session, network=call.gateway.network)
+    return service, service.day(as_of)
 
 
 def _bank_movements(call: Call, kind: BankKind, wanted: BankMovementQuery) -> Page[BankMovementView]:

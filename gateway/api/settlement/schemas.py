@@ -9,6 +9,7 @@ from pydantic import Field
 
 from clearing.kit.fields import MerchantId, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
+from gateway.api.closings import ClosingView
 from gateway.http.schemas import Body, View
 
 BankReference = Annotated[Text, Field(min_length=1, max_length=140)]
@@ -42,3 +43,10 @@ class PositionView(View):
     credit_limit_micros: int
     reserved_micros: int = Field(description="what pending orders and withdrawals will take")
     liquidity_micros: int = Field(description="position + credit limit - reserved: what it can still pay")
+
+
+class ClosingPositionView(ClosingView):
+    """A merchant's net settlement balance at the end of a day (`as_of`). What was pending, and the credit limit, are not kept."""
+
+    merchant: str
+    position_micros: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from clearing.ledger.settlement.models import BankMovement, Position
 from clearing.ledger.settlement.service import BankKind, SettlementService
-from gateway.api.settlement.schemas import BankMovementView, PositionView
+from clearing.oversight.closings.service import ClosingDay
+from gateway.api.closings import closing_of
+from gateway.api.settlement.schemas import BankMovementView, ClosingPositionView, PositionView
 from gateway.http.context import Call, ChainResource, Shown
 
 
@@ -16,6 +18,13 @@ def position_view(call: Call, position: Position) -> PositionView:
         credit_limit_micros=position.credit_limit,
         reserved_micros=position.reserved,
         liquidity_micros=position.liquidity,
+    )
+
+
+def closing_position_view(call: Call, closing: ClosingDay, merchant: int, micros: int) -> ClosingPositionView:
+    """A merchant's position at the end of a day."""
+    return ClosingPositionView(
+        **closing_of(call, closing), merchant=call.names.merchant(merchant), position_micros=micros
     )
 
 

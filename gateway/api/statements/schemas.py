@@ -9,7 +9,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from gateway.http.schemas import View
-from gateway.http.tables import Cell, TabularView
+from gateway.http.tables import TabularView
+from tongdui._csv import Cell
 
 
 class StatementLineView(View):

@@ -46,10 +46,10 @@ def address(text: str) -> str:
 
 
 def member(text: str) -> str:
-    """Read how a member is named: by its id, or by your own number with or without `external:`. Raises BadParameter."""
+    """Read how a member is named: by its id, its address, or your own number with or without `external:`. Raises BadParameter."""
     if not text.removeprefix("external:"):
         raise typer.BadParameter("name a member: your own number for it, or its id (mem_...)")
-    return text if text.startswith(("external:", "mem_")) else f"external:{text}"
+    return text if text.startswith(("external:", "mem_")) or _ADDRESS.fullmatch(text) else f"external:{text}"
 
 
 Points: TypeAlias = Annotated[int, typer.Argument(parser=points, metavar="POINTS", help="How many points.")]

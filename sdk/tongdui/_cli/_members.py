@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -16,7 +17,7 @@ from ._session import Session
 from ._suggestions import suggesting_programs
 
 if TYPE_CHECKING:
-    from tongdui._models import Account
+    from tongdui._models import Account, Closing
     from tongdui._models import Member as MemberModel
 
 Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many to show at most.")]
@@ -38,11 +39,20 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(members)
 
 
-def balance(session: Session, member: Member) -> int:
+def balance(
+    session: Session,
+    member: Member,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="As they were at the end of this day, which is over."),
+    ] = None,
+) -> int:
     """Show a member's points.
 
     Example: tongdui balance FC-1001
     """
+    if as_of is not None:
+        return _show_closing(session, member, as_of.date())
     with session.client() as client:
         accounts = client.members.accounts(member)
     session.out.document([document_of(account) for account in accounts])
@@ -130,6 +140,25 @@ def _show_accounts(session: Session, member: str, accounts: Iterable[Account]) -
         session.out.table(("program", "available", "reserved", "posted"), rows)
     else:
         session.out.lines(f"{member} has no points")
+
+
+def _show_closing(session: Session, member: str, day: date) -> int:
+    with session.client() as client:
+        accounts = client.members.accounts_as_of(member, day)
+    session.out.document([document_of(account) for account in accounts])
+    if accounts:
+        session.out.table(("program", "posted"), [(each.program, f"{each.posted:,}") for each in accounts])
+        session.out.note(_block_words(accounts[0]))
+    else:
+        session.out.lines(f"{member} has no points")
+    return GOOD
+
+
+def _block_words(closing: Closing) -> str:
+    if closing.block_number is None:
+        return f"the chain began after {closing.as_of}"
+    day_is_open = "" if closing.final else "; no block of a later day is there yet"
+    return f"at the end of {closing.as_of}, block {closing.block_number} of the chain{day_is_open}"
 
 
 def _facts(session: Session, member: MemberModel) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
-from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import optional_name_of, segment
+from tongdui._entry_export import AsyncEntryExport, EntryExport
+from tongdui._flow import Awaiting, Blocking, Flow, Param, operation
+from tongdui._gateway import Identified, given, optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName
 from tongdui._models import Entry, Event, Movement
 from tongdui._pagination import Query, listing
@@ -102,9 +104,69 @@ class _Events(Resource):
 class Entries(Blocking, _Entries):
     """Entries: what the chain recorded, with receipts."""
 
+    def export(
+        self,
+        *,
+        merchant: str | Identified | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> EntryExport:
+        """Fetch a merchant's entries of some days with their receipts, as CSV: for a tax office or a regulator.
+
+        The file that `tongdui audit export` writes from the chain is the same, byte for byte.
+
+        Args:
+            merchant: Whose; by default your own, and the operator's for the network's own roles, which may ask for anybody's.
+            first_day: The first day of the network. By default the chain's first.
+            last_day: The last day, which counts. By default today.
+
+        Returns:
+            The file in pieces: iterate over it, or `save` it.
+
+        Raises:
+            APIError: While you iterate: the gateway refused it, or what it has served so far is no longer the chain.
+            APIConnectionError: While you iterate: no answer came.
+        """
+        return EntryExport(self._driver, self._gateway, _export_params(merchant, first_day, last_day))
+
 
 class AsyncEntries(Awaiting, _Entries):
     """Entries: what the chain recorded, with receipts. Its methods are awaited."""
+
+    def export(
+        self,
+        *,
+        merchant: str | Identified | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> AsyncEntryExport:
+        """Fetch a merchant's entries with their receipts: `async for piece in ...`. Otherwise as `Entries.export`.
+
+        Args:
+            merchant: Whose; by default your own, or the operator's.
+            first_day: The first day of the network.
+            last_day: The last day, which counts.
+
+        Returns:
+            The file in pieces.
+
+        Raises:
+            APIError: While you iterate: the gateway refused it, or what it has served so far is no longer the chain.
+            APIConnectionError: While you iterate: no answer came.
+        """
+        return AsyncEntryExport(self._driver, self._gateway, _export_params(merchant, first_day, last_day))
+
+
+def _export_params(
+    merchant: str | Identified | None, first_day: date | None, last_day: date | None
+) -> dict[str, Param]:
+    return given(
+        **{
+            "merchant": optional_name_of(merchant),
+            "from": None if first_day is None else first_day.isoformat(),
+            "to": None if last_day is None else last_day.isoformat(),
+        }
+    )
 
 
 class Events(Blocking, _Events):

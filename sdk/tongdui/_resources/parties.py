@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -12,7 +12,7 @@ from tongdui._amounts import whole_number, whole_points
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName, code_of
-from tongdui._models import Account, Erasure, LinkCode, Member, MemberCode, Merchant, Program
+from tongdui._models import Account, ClosingAccount, Erasure, LinkCode, Member, MemberCode, Merchant, Program
 from tongdui._pagination import Page, Query, listing, moment_parameter
 from tongdui._resource import Resource
 
@@ -458,6 +458,25 @@ class _Members(Resource):
         """Fetch the member's points in every program that you may see. Raises NotFoundError."""
         path = f"{_member_path(member)}/accounts"
         return (yield from self._gateway.get(Page[Account], path)).data
+
+    @operation
+    def accounts_as_of(self, member: MemberName, day: date) -> Flow[Sequence[ClosingAccount]]:
+        """Fetch the member's points as they were at the end of a day.
+
+        Args:
+            member: The member; for the operator and auditors also an address on the chain.
+            day: A day of the network that is over.
+
+        Returns:
+            The points in every program that you may see, with the block at which the chain says the same.
+
+        Raises:
+            UnprocessableError: The day is not over.
+            NotFoundError: There is no such member, or you do not know it.
+        """
+        path = f"{_member_path(member)}/accounts"
+        response = yield from self._gateway.send("GET", path, params={"as_of": day.isoformat()})
+        return self._gateway.parse(Page[ClosingAccount], response).data
 
 
 def _member_path(member: MemberName) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from tongdui._activity import PositionHistory
 from tongdui._amounts import whole_number
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, name_of, optional_name_of, segment
-from tongdui._models import BankMovement, Position
+from tongdui._models import BankMovement, ClosingPosition, Position
 from tongdui._pagination import Query, listing, moment_parameter
 from tongdui._resource import Resource
 
@@ -50,6 +50,30 @@ class _Positions(Resource):
         path = f"/v1/positions/{segment(name_of(merchant))}/history"
         response = yield from self._gateway.send("GET", path, params={"days": days})
         return self._gateway.parse(PositionHistory, response)
+
+    @operation
+    def get_as_of(self, merchant: str | Identified, day: date) -> Flow[ClosingPosition]:
+        """Fetch a merchant's position as it was at the end of a day.
+
+        Args:
+            merchant: The merchant, or its id.
+            day: A day of the network that is over.
+
+        Returns:
+            The position, with the block at which the chain says the same.
+
+        Raises:
+            UnprocessableError: The day is not over.
+            NotFoundError: There is no such merchant, or you may not see its position.
+        """
+        path = f"/v1/positions/{segment(name_of(merchant))}"
+        response = yield from self._gateway.send("GET", path, params={"as_of": day.isoformat()})
+        return self._gateway.parse(ClosingPosition, response)
+
+    @listing
+    def list_as_of(self, day: date, *, page_size: int | None = None) -> Query[ClosingPosition]:
+        """List positions as they were at the end of a day of the network that is over: otherwise as `list`."""
+        return Query("/v1/positions", ClosingPosition, {"as_of": day.isoformat(), "limit": page_size})
 
     @listing
     def list(self, *, page_size: int | None = None) -> Query[Position]:

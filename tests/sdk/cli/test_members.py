@@ -36,6 +36,20 @@ def test_balance(own: Terminal) -> None:
     assert unknown.err.startswith("tongdui: not_found (404): merchant Gas knows no member external:FC-9999")
 
 
+def test_balance_at_the_end_of_a_day(own: Terminal, party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = own.good("balance", "FC-1001", "--as-of", "2026-01-31")
+    assert [line.split() for line in shown.out.splitlines()] == [["program", "posted"], ["FUEL", "0"]]
+    assert "the chain began after 2026-01-31" in shown.err
+    later = own("balance", "FC-1001", "--as-of", "2999-01-01")
+    assert later.code == 2
+    assert "must be a day of the network that is over" in later.err
+    assert own("balance", "FC-1001", "--as-of", "yesterday").code == 2
+    address = party.get("/v1/members/external:FC-1001")["address"]
+    monkeypatch.setenv("TONGDUI_API_KEY", party.site.keys["auditor"])
+    assert own.good("balance", address, "--json").json[0]["posted"] == 12_345
+    assert own.good("balance", address, "--as-of", "2026-01-31", "--json").json[0]["final"] is False
+
+
 def test_members_are_listed_and_searched(own: Terminal) -> None:
     numbers = [member["external_ids"] for member in own.good("members", "list", "--json").json]
     assert numbers == [["FC-1002"], ["FC-1001"], ["FC-1000"]]

@@ -14,6 +14,7 @@ from tongdui._cli._app import app
 
 GROUPS = {
     "members": ["list", "show", "create", "search", "code"],
+    "entries": ["export"],
     "events": ["tail"],
     "till": ["inspect", "import"],
     "key": ["new"],

@@ -85,12 +85,17 @@ class Lots(Watcher):
         """Program -> what was expired late."""
         self._days = tables.table("rule.lots.days")
         """Day -> its first batch."""
+        self.used: Sequence[Portion] = ()
+        """What the last entry took from its giver's account or, a reversal, returned there: for who watches after this one."""
+        self.revoked: Sequence[Portion] = ()
+        """What it took back, as a reversal, from who had received points."""
 
     # ---------------------------------------------------------------- what the chain shows
 
     def on_entry(self, seen: EntrySeen) -> Sequence[Finding]:
         """Moves the points of an entry from lot to lot."""
         entry, day = seen.entry, seen.block.day
+        self.used = self.revoked = ()
         if day not in self._days:
             self._days[day] = entry.batch
         if entry.kind == Kind.REVERSE:
@@ -100,6 +105,7 @@ class Lots(Watcher):
         if entry.kind != Kind.ISSUE:
             as_on = _day_that_counts(entry, day)
             taken, missing = self._take((entry.member, entry.program), entry.points, as_on, entry.kind == Kind.EXPIRE)
+            self.used = taken
             self._draws[_place(entry)] = taken[0][0] if len(taken) == 1 and not missing else tuple(taken)
             found = self._judged(seen, taken, as_on)
             if missing:
@@ -122,8 +128,9 @@ class Lots(Watcher):
         if receiver is not None:
             given = _given_by(original, seen.terms, taken)
             back, points = (out_back, entry.out) if original.kind == Kind.EXCHANGE else (points_back, entry.points)
-            missing = self._take_back(receiver, _last(given, back, points), points, seen.block.day)
-        self._give((original.member, original.program), _last(taken, points_back, entry.points), seen.block.day)
+            self.revoked, missing = self._take_back(receiver, _last(given, back, points), points, seen.block.day)
+        self.used = _last(taken, points_back, entry.points)
+        self._give((original.member, original.program), self.used, seen.block.day)
         return [_missing(seen, missing)] if missing else []
 
     def at_end(self, block: BlockSeen) -> Sequence[Finding]:
@@ -153,9 +160,12 @@ class Lots(Watcher):
         self._lots[account] = tuple(left)
         return taken, wanted
 
-    def _take_back(self, account: Account, preferred: Iterable[Portion], wanted: int, day: int) -> int:
-        """Takes what an entry gave, as far as it is there, and the rest by the rule. Returns how many points were missing."""
+    def _take_back(
+        self, account: Account, preferred: Iterable[Portion], wanted: int, day: int
+    ) -> tuple[list[Portion], int]:
+        """Takes what an entry gave, as far as it is there, and the rest by the rule. What it took, and what was missing."""
         left = list(self._lots[account])
+        taken: list[Portion] = []
         for lot, points in preferred:
             at = bisect_left(left, (lot,))
             if at == len(left) or left[at][0] != lot:
@@ -163,9 +173,11 @@ class Lots(Watcher):
             has = left[at][1]
             some = min(points, has)
             wanted -= some
+            taken.append((lot, some))
             left[at : at + 1] = [(lot, has - some)] if some < has else []
         self._lots[account] = tuple(left)
-        return self._take(account, wanted, day, over_first=False)[1] if wanted else 0
+        more, missing = self._take(account, wanted, day, over_first=False) if wanted else ([], 0)
+        return [*taken, *more], missing
 
     def _give(self, account: Account, portions: Iterable[Portion], day: int) -> None:
         lots = list(self._lots[account])
@@ -275,6 +287,10 @@ class Lots(Watcher):
         """What an account has, in the order in which it will be used; what is over comes first."""
         return [self._lot(portion, self._first_batches()) for portion in self._lots[member, program]]
 
+    def made_in(self, lot: int) -> int:
+        """The batch of the entry that made a lot."""
+        return lot >> _BATCH_BITS & (1 << _DAY_BITS - _BATCH_BITS) - 1
+
     def open_points(self) -> dict[Age, int]:
         """All points that members have, by program and the months in which they were made and will be over."""
         days = self._first_batches()
@@ -298,7 +314,7 @@ class Lots(Watcher):
 
     def _lot(self, portion: Portion, days: tuple[list[int], list[int]]) -> Lot:
         lot, points = portion
-        batch, index = lot >> _BATCH_BITS & (1 << _DAY_BITS - _BATCH_BITS) - 1, lot & (1 << _BATCH_BITS) - 1
+        batch, index = self.made_in(lot), lot & (1 << _BATCH_BITS) - 1
         expires = _expires(lot)
         made_on = days[0][bisect_right(days[1], batch) - 1]
         return Lot(points, 0 if expires == _NEVER else expires, made_on, batch, index)

@@ -1,0 +1,91 @@
+"""A report of the made-up year, for tests and for people who look at pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.audit.report.story import FIRST_DAY, UTC_OFFSET, Story, address, year
+from tongdui.audit.findings import Finding, NotChecked, Place
+from tongdui.audit.report.collecting import collect, mark_of, rules_of
+from tongdui.audit.report.document import Bank, BankFileRow, Checked, Liability, Report, Scope
+from tongdui.audit.report.figures import Figures
+from tongdui.audit.tables import Tables
+from tongdui.encoding import hex_of, keccak256
+
+FINDINGS = (
+    Finding(
+        "order.signature",
+        "order 41 of merchant 2 (星河影院)",
+        "a signature of a key of merchant 2 that is valid at the block's time",
+        "it was made with 0x9e2f0a7e1c4d5b6a7f8091a2b3c4d5e6f7081920, which nobody has registered",
+        Place(913, hex_of(keccak256(b"transaction 913")), 131, 4),
+    ),
+    Finding(
+        "storage.balance",
+        f"balance of {address('member 3')} in program 1 (FUEL)",
+        "12,300 points, as the entries add up",
+        "12,900 points in the contract's storage",
+        Place(block=2520),
+    ),
+    Finding(
+        "bank.amount",
+        "deposit of merchant 1 (长河石油)",
+        "1,500,000.00 CNY, as the bank's statement has for reference 20260410-0093",
+        "1,500.00 CNY",
+        Place(1540, hex_of(keccak256(b"transaction 1540"))),
+    ),
+)
+RULES = {
+    "order.signature": "a key of the merchant that is valid at the block signed each order",
+    "order.deadline": "no order is executed after its deadline",
+    "entry.fee": "the fee is the agreement's share of what was settled, rounded up",
+    "storage.balance": "the contract's storage has the balances that follow from the entries",
+    "bank.amount": "deposits and withdrawals have the bank's amounts",
+}
+NOT_CHECKED = (
+    NotChecked("Lines of the bank before 2025-10-01", "the files given begin on that day"),
+    NotChecked("The second node's state", "it keeps no state of past blocks (it is no archive node)"),
+)
+
+
+def report(
+    story: Story | None = None,
+    *,
+    findings: tuple[Finding, ...] = (),
+    open_points: Mapping[tuple[int, str, str], int] | None = None,
+    liability: Liability | None = None,
+) -> Report:
+    """The report of a story."""
+    story = story or year()
+    figures = Figures(Tables())
+    story.show(figures)
+    first, last = story.told[0].block, story.block
+    balances = ((account, points) for account, points in story.balances.items() if points)
+    return Report(
+        Scope(
+            31_337,
+            address("contract"),
+            None,
+            mark_of(first),
+            mark_of(first),
+            mark_of(last),
+            None,
+            hex_of(keccak256(b"head")),
+            UTC_OFFSET,
+            "CNY",
+            ("http://127.0.0.1:8545", "http://127.0.0.1:8546"),
+        ),
+        (Checked("blocks", last.number), Checked("signatures", 988), Checked("entries", 1_601)),
+        rules_of(RULES, findings),
+        findings,
+        NOT_CHECKED if findings else (),
+        collect(figures, balances, open_points or {}, FIRST_DAY),
+        Bank(
+            (BankFileRow("ab" * 32, "camt.053", "CNY", "2025-10-01", "2026-08-28", 9, 8_000_000_000, 800_000_000),),
+            9,
+            8_800_000_000,
+        )
+        if findings
+        else None,
+        liability,
+    )
