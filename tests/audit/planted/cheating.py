@@ -18,9 +18,12 @@ from tongdui.encoding import bytes_of, hex_of, keccak256, word
 from tongdui.orders import SignedOrder, execute_calldata
 
 MERCHANTS = 2
+PROGRAMS = 2 + 2**32
+NONCES = 3 + 6 * 2**32
 AGREEMENTS = 6 + 6 * 2**32
 BALANCES = 8 + 9 * 2**32
-"""Slots; `contracts/libraries/StorageLayout.sol` says what is in them."""
+REVERSED = 14 + 9 * 2**32
+"""Slots; `contracts/libraries/StorageLayout.sol` says what is in most of them."""
 FEE, RATE, MAX_POINTS, DAILY_CAP = (0, 8, 16), (1, 0, 32), (1, 128, 64), (1, 192, 64)
 """Fields of an agreement: which of its three slots, from which bit, how many bits."""
 
@@ -123,10 +126,14 @@ def poke_agreement(world: World, number: int, what: tuple[int, int, int], value:
     poke(world, AGREEMENTS + 3 * number + slot, shift, bits, value)
 
 
-def balance_slot(member: str, page: int = 0) -> int:
-    """The slot with a member's balances of the first four programs."""
-    key = page << 160 | int(member, 16)
-    return int.from_bytes(keccak256(word(key) + word(BALANCES)), "big")
+def mapped(base: int, key: int) -> int:
+    """The slot of a key in the mapping at `base`."""
+    return int.from_bytes(keccak256(word(key) + word(base)), "big")
+
+
+def nonce_slot(merchant: int, nonce: int) -> tuple[int, int]:
+    """The slot of a merchant's nonce, and its bit."""
+    return mapped(NONCES, merchant << 40 | nonce >> 8), nonce % 256
 
 
 def empty_block(world: World) -> None:
