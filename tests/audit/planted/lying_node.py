@@ -68,6 +68,7 @@ def lying_node(truth: str, **settings: Any) -> Iterator[LyingNode]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the body would wait until the head was received
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -51,6 +51,7 @@ class World:
     """The network, and hands to go on with it. Every transaction is a block of its own."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.now = BEGIN
         self.chain = ChainHouse(url, 0, text_word("Tongdui"), UTC_OFFSET, BEGIN)
         self.first_block = self.chain.height()
