@@ -13,29 +13,27 @@ from tongdui.encoding import bytes_of, hex_of, keccak256
 
 EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 _HEADER = (
-    (
-        "parentHash",
-        "sha3Uncles",
-        "miner",
-        "stateRoot",
-        "transactionsRoot",
-        "receiptsRoot",
-        "logsBloom",
-        "difficulty",
-        "number",
-    )
-    + (
-        "gasLimit",
-        "gasUsed",
-        "timestamp",
-        "extraData",
-        "mixHash",
-        "nonce",
-        "baseFeePerGas",
-        "withdrawalsRoot",
-        "blobGasUsed",
-    )
-    + ("excessBlobGas", "parentBeaconBlockRoot", "requestsHash")
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "extraData",
+    "mixHash",
+    "nonce",
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
 )
 """The fields of a header, in the order in which they are hashed."""
 _NUMBERS = ["difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas"]

@@ -50,10 +50,10 @@ BANK_LINES = (
 class World:
     """The network, and hands to go on with it. Every transaction is a block of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, begin: int = BEGIN) -> None:
         self.url = url
-        self.now = BEGIN
-        self.chain = ChainHouse(url, 0, text_word("Tongdui"), UTC_OFFSET, BEGIN)
+        self.now = begin
+        self.chain = ChainHouse(url, 0, text_word("Tongdui"), UTC_OFFSET, begin)
         self.first_block = self.chain.height()
         self.rpc = self.chain.rpc
         self.domain = self.chain.domain
