@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from clearing.kit import logs
+from scripts.bench.audit import SIZES, audit_figures
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline, bench_usual_way
 from scripts.bench.bulk import bench_bulk, bench_projection
@@ -150,6 +151,9 @@ def main() -> int:
     if chosen.what in ("till", "all"):
         for figure, value, unit in till_figures():
             report(figure, value, unit)
+    if chosen.what in ("audit", "all"):
+        for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
+            report(figure, value, unit, **details)
     return 0
 
 
@@ -158,12 +162,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["gas", "speed", "singles", "till", "all"],
+        choices=["gas", "speed", "singles", "till", "audit", "all"],
         default="all",
         help="default: %(default)s",
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
+    parser.add_argument(
+        "--audited", type=int, nargs="+", metavar="ENTRIES", help=f"entries of the audited chains (default: {SIZES})"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",
