@@ -136,6 +136,17 @@ def main() -> int:
         with partners(chosen.workers) as around:
             bench_memory(around, chosen.minutes)
         return 0
+    _chain_and_network(chosen)
+    if chosen.what in ("till", "all"):
+        for figure, value, unit in till_figures():
+            report(figure, value, unit)
+    if chosen.what in ("audit", "all"):
+        for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
+            report(figure, value, unit, **details)
+    return 0
+
+
+def _chain_and_network(chosen: argparse.Namespace) -> None:
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if chosen.what in ("gas", "all"):
             bench_gas(chain)
@@ -148,13 +159,6 @@ def main() -> int:
     if chosen.what == "singles":
         with partners(chosen.workers) as around:
             bench_singles(around, chosen.seconds)
-    if chosen.what in ("till", "all"):
-        for figure, value, unit in till_figures():
-            report(figure, value, unit)
-    if chosen.what in ("audit", "all"):
-        for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
-            report(figure, value, unit, **details)
-    return 0
 
 
 def _arguments() -> argparse.Namespace:
