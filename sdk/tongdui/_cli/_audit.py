@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from ._arguments import PasswordFile, address, url
 from ._audit_files import require_room, write_all
 from ._command import command, group
-from ._failures import Failure
-from ._outcomes import BAD, GOOD, NONE, WrongUseError
+from ._outcomes import BAD, GOOD, WrongUseError
 from ._session import Session, can_ask, known_password
 
 if TYPE_CHECKING:
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
     from tongdui.audit.options import Bound, Options, Outcome
 
 _HELP = "Prove everything from the chain alone: a node and the contract's address are enough."
-_EXIT_CODES = "Exit codes: 0 all holds; 1 something does not (each is named); 2 it could not be checked (one sentence says what to do)."
+_EXIT_CODES = (
+    "Exit codes: 0 all holds; 1 something does not (each is named); "
+    "2 it could not be checked (one sentence says what to do)."
+)
 _KIT = {"cbor2", "coincurve", "defusedxml", "jinja2", "pygal", "rlp"}
 """What the kit needs beside the command line."""
 _MOST_SHOWN = 50
@@ -54,15 +56,20 @@ class Chain:
             help="Address of the clearing house, from a source that you trust.",
         ),
     ]
-    chain_id: Annotated[int | None, typer.Option(metavar="N", help="The chain's id, from a source that you trust.")] = None
+    chain_id: Annotated[int | None, typer.Option(metavar="N", help="The chain's id, from a source that you trust.")] = (
+        None
+    )
 
 
 From: TypeAlias = Annotated[
     str | None,
-    typer.Option("--from", metavar="BLOCK|TIME", help="Where the reported period begins. All before it is checked, too."),
+    typer.Option(
+        "--from", metavar="BLOCK|TIME", help="Where the reported period begins. All before it is checked, too."
+    ),
 ]
 To: TypeAlias = Annotated[
-    str | None, typer.Option("--to", metavar="BLOCK|TIME", help="Where the audit ends. By default with the newest block.")
+    str | None,
+    typer.Option("--to", metavar="BLOCK|TIME", help="Where the audit ends. By default with the newest block."),
 ]
 State: TypeAlias = Annotated[
     Path | None,
@@ -70,7 +77,9 @@ State: TypeAlias = Annotated[
 ]
 Workers: TypeAlias = Annotated[
     int | None,
-    typer.Option("--workers", min=0, max=64, metavar="N", help="Processes that check signatures. By default one a processor."),
+    typer.Option(
+        "--workers", min=0, max=64, metavar="N", help="Processes that check signatures. By default one a processor."
+    ),
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist already.")]
 
@@ -79,9 +88,6 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     audit = group("audit", _HELP)
     command(audit, "run", epilog=_EXIT_CODES, plain=True)(run)
-    command(audit, "member", epilog=_EXIT_CODES)(member)
-    command(audit, "export", epilog=_EXIT_CODES)(export)
-    command(audit, "verify", epilog=_EXIT_CODES)(verify)
     app.add_typer(audit)
 
 
@@ -98,7 +104,9 @@ def run(
     ] = None,
     bank: Annotated[
         list[Path] | None,
-        typer.Option("--bank", metavar="FILE", help="A statement of the settlement account: CSV or camt.053. Repeatable."),
+        typer.Option(
+            "--bank", metavar="FILE", help="A statement of the settlement account: CSV or camt.053. Repeatable."
+        ),
     ] = None,
     liability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What points are worth and how many are redeemed, as TOML.")
@@ -119,7 +127,9 @@ def run(
         str, typer.Option(metavar="auto|bar|json|none", help="How progress is shown, on standard error.")
     ] = "auto",
     workers: Workers = None,
-    timeout: Annotated[float, typer.Option(min=1, max=3_600, metavar="SECONDS", help="For an answer of a node.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=3_600, metavar="SECONDS", help="For an answer of a node.")
+    ] = 60.0,
     force: Force = False,
 ) -> int:
     """Check the whole network from the chain alone, and write what was found.
@@ -216,7 +226,9 @@ def _kit() -> Iterator[None]:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in _KIT:
             raise
-        raise WrongUseError(f"the auditor's kit needs {error.name}; install it: pip install 'tongdui[audit]'") from error
+        raise WrongUseError(
+            f"the auditor's kit needs {error.name}; install it: pip install 'tongdui[audit]'"
+        ) from error
 
 
 @contextmanager
@@ -256,21 +268,21 @@ class _Targets:
         return self.json.with_suffix(".signature.json")
 
     def files(self, outcome: Outcome, language: str, signer: LocalSigner | None) -> dict[Path, bytes]:
-        """Every file with its content. The JSON has the hashes of the others, and the signature is of the JSON."""
+        """Every file with its content. The signature is of the JSON, which has the hashes of all pages and tables, whether or not
+        they are wanted here: so it is the same for everybody."""
         from tongdui.audit.report.files import csv_files, report_json
-        from tongdui.audit.report.page import page_of
+        from tongdui.audit.report.page import page, pages_of
         from tongdui.audit.report.signing import signature_of
 
         contents: dict[Path, bytes] = {}
-        named: dict[str, bytes] = {}
+        tables = csv_files(outcome.report)
         if self.page is not None:
-            contents[self.page] = named[self.page.name] = page_of(outcome.report, language)
+            contents[self.page] = page(outcome.report, "zh" if language == "zh" else "en")
         if self.csv is not None:
-            tables = csv_files(outcome.report)
-            named.update(tables)
             contents.update({self.csv / Path(name).name: content for name, content in tables.items()})
         if self.json is not None:
-            contents[self.json] = document = report_json(outcome.report, named)
+            document = report_json(outcome.report, {**pages_of(outcome.report), **tables})
+            contents[self.json] = document
             if signer is not None:
                 contents[self._signature] = signature_of(document, signer)
         return contents

@@ -30,7 +30,7 @@ def shown(how: str) -> Iterator[audit.OnProgress]:
     if how == "json":
         yield _Lines()
     elif how == "none":
-        yield lambda progress: None
+        yield _say_nothing
     else:
         columns = (
             TextColumn("block {task.completed:,} of {task.total:,}"),
@@ -41,6 +41,10 @@ def shown(how: str) -> Iterator[audit.OnProgress]:
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             yield _Bar(bars)
+
+
+def _say_nothing(_: audit.Progress) -> None:
+    """Shows no progress."""
 
 
 class _Findings(TextColumn):
