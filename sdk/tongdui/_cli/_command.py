@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
@@ -110,6 +110,11 @@ def _options_of(parameter: inspect.Parameter) -> list[inspect.Parameter]:
         return [parameter.replace(kind=kind)]
     hints = get_type_hints(parameter.annotation, include_extras=True)
     return [
-        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        inspect.Parameter(
+            field.name,
+            kind,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
         for field in fields(parameter.annotation)
     ]
