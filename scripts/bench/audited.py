@@ -16,7 +16,9 @@ from tongdui.orders import Domain, Instruction, Kind, Order, SignedOrder, execut
 
 BATCH = 400
 _GAS = 55_000_000
-CHAIN_ARGUMENTS = ("--gas-limit", "60000000", "--code-size-limit", "60000", "--prune-history")
+_A_BLOCK = 8
+"""Batches in a block: the node computes the state's root once a block, and that takes longer the more it holds."""
+CHAIN_ARGUMENTS = ("--gas-limit", str(_A_BLOCK * _GAS), "--code-size-limit", "60000", "--prune-history")
 """Only the state of the newest block is kept: it is all that an audit asks for, and that of each block would fill the memory."""
 _OWN = BATCH // PROGRAMS
 """Orders of each merchant in a batch."""
@@ -91,24 +93,18 @@ def _made_ahead(pool: multiprocessing.pool.Pool, plan: Plan, batches: int) -> It
     """The calls of all batches, of which a few wait ready."""
     make = partial(pool.apply_async, plan.calldata)
     jobs = (make((batch,)) for batch in range(batches))
-    waiting = deque(islice(jobs, 8))
+    waiting = deque(islice(jobs, 2 * _A_BLOCK))
     while waiting:
         yield waiting.popleft().get()
         waiting.extend(islice(jobs, 1))
 
 
 def _execute(bare: BareChain, calls: Iterator[bytes]) -> None:
-    """Sends each batch while the next one is fetched. All instructions must be accepted: an entry each, and the batch's end."""
-    last: str | None = None
-    for data in calls:
-        sent = bare.send(bare.signed(data, gas=_GAS))
-        if last is not None:
-            _require_all(bare, last)
-        last = sent
-    if last is not None:
-        _require_all(bare, last)
-
-
-def _require_all(bare: BareChain, transaction: str) -> None:
-    posted = len(bare.wait(transaction)["logs"]) - 1
-    assert posted == BATCH, f"{posted} of {BATCH} instructions were accepted"
+    """Sends all batches, some to a block. All instructions must be accepted: an entry each, and the batch's end."""
+    bare.client.call("evm_setAutomine", False)
+    while some := list(islice(calls, _A_BLOCK)):
+        sent = [bare.send(bare.signed(data, gas=_GAS)) for data in some]
+        bare.client.call("evm_mine")
+        for transaction in sent:
+            posted = len(bare.wait(transaction)["logs"]) - 1
+            assert posted == BATCH, f"{posted} of {BATCH} instructions were accepted"
