@@ -59,7 +59,7 @@ ON_CHAIN = (
     Case(onchain.batch_of_a_stranger, "replay.call", "execute"),
     Case(onchain.merchant_of_a_stranger, "replay.call", "registerMerchant"),
     Case(onchain.sender_without_signature, "transaction.sender", "sender of transaction"),
-    Case(onchain.key_with_two_roles, "roles.two", "sequencer"),
+    Case(onchain.key_with_two_roles, "roles.two_roles", "0x3c44"),
     Case(onchain.wrong_points, "replay.events", "batch 11"),
     Case(onchain.wrong_member, "replay.events", "batch 11"),
     Case(onchain.invented_entry, "replay.events", "batch 11"),
@@ -76,7 +76,7 @@ ON_CHAIN = (
     Case(onchain.expired_points_spent, "lots.expired_spent", CHEN),
     Case(onchain.points_that_did_not_expire, "lots.not_expired", CHEN),
     Case(onchain.expired_too_early, "lots.expired_early", BO),
-    Case(onchain.cycle_of_rates, "cycles.open", "agreement 4"),
+    Case(onchain.cycle_of_rates, "agreements.cycle", "4"),
 )
 
 # What a node says about an honest network.
