@@ -163,6 +163,10 @@ class ChainHouse:
         """Number of the latest block."""
         return int(self.rpc("eth_blockNumber"), 16)
 
+    def topic(self, event: str) -> str:
+        """What the logs of an event begin with."""
+        return next(hex_of(topic) for topic, item in self._events.items() if item["name"] == event)
+
     def history(self, first: int, last: int) -> list[tuple[int, Event]]:
         """What the house said in these blocks, with the time of each: what an auditor gets who has nothing else."""
         blocks = {"fromBlock": hex(first), "toBlock": hex(last)}
