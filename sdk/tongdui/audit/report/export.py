@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..._export import ExportedEntry, Sides, Target, day_text, export_lines
@@ -15,6 +14,7 @@ from ...receipts import Entry, merkle_proofs, merkle_root
 from ..chain.reading import Block
 from ..findings import CannotCheck, Finding
 from .figures import text_of
+from .writing import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,15 @@ def write_export(path: Path, merchant: int, period: Period, blocks: Iterable[Blo
     """
     reader = _Reader(merchant, period, utc_offset)
     count = -1  # the head is no entry
-    try:
-        with NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", newline="", delete=False) as file:
-            written = Path(file.name)
-            try:
-                for line in export_lines(merchant, reader.entries(blocks)):
-                    file.write(line)
-                    count += 1
-                reader.require_merchant()
-            except BaseException:
-                written.unlink()
-                raise
-        written.replace(path)
-    except OSError as error:
-        raise CannotCheck(f"{path} cannot be written: {error.strerror}") from error
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for line in export_lines(merchant, reader.entries(blocks)):
+            yield line.encode()
+            count += 1
+        reader.require_merchant()
+
+    write_whole(path, lines())
     return count
 
 
