@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from clearing.kit import logs
+from scripts.bench.audit import SIZES, audit_figures
 from scripts.bench.bare_chain import PROGRAMS, BareChain, member, reference
 from scripts.bench.baseline import Baseline, bench_usual_way
 from scripts.bench.bulk import bench_bulk, bench_projection
@@ -135,6 +136,17 @@ def main() -> int:
         with partners(chosen.workers) as around:
             bench_memory(around, chosen.minutes)
         return 0
+    _chain_and_network(chosen)
+    if chosen.what in ("till", "all"):
+        for figure, value, unit in till_figures():
+            report(figure, value, unit)
+    if chosen.what in ("audit", "all"):
+        for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
+            report(figure, value, unit, **details)
+    return 0
+
+
+def _chain_and_network(chosen: argparse.Namespace) -> None:
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
         if chosen.what in ("gas", "all"):
             bench_gas(chain)
@@ -147,10 +159,6 @@ def main() -> int:
     if chosen.what == "singles":
         with partners(chosen.workers) as around:
             bench_singles(around, chosen.seconds)
-    if chosen.what in ("till", "all"):
-        for figure, value, unit in till_figures():
-            report(figure, value, unit)
-    return 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -158,12 +166,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["gas", "speed", "singles", "till", "all"],
+        choices=["gas", "speed", "singles", "till", "audit", "all"],
         default="all",
         help="default: %(default)s",
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each load (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
+    parser.add_argument(
+        "--audited", type=int, nargs="+", metavar="ENTRIES", help=f"entries of the audited chains (default: {SIZES})"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",

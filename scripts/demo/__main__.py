@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
-from scripts.demo.audit import Node
 from scripts.demo.chapters import Story
 from scripts.demo.display import Display
+from scripts.demo.node import Node
 from scripts.demo.participants import Participants
 from tongdui import TongduiError
 

@@ -1,4 +1,4 @@
-"""Compiles the contracts into the artifacts that the Python package ships, and checks that they are current.
+"""Compiles the contracts into the artifacts that the Python packages ship, and checks that they are current.
 
 Forge and ape compile for their own tests; production runs what this writes. It reads its settings from foundry.toml,
 so that all three make the same bytecode.
@@ -12,14 +12,18 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import solcx
 from solcx.exceptions import SolcError
 
+from tongdui.audit.chain.builds import BUILDS, masked_hash
+
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "clearing" / "chain" / "artifacts"
+BUILT = ("ClearingHouse", "ClearingHouseLens")
 NOT_SHIPPED = ROOT / ".build" / "artifacts"
 RUNTIME_LIMIT = 24_576  # EIP-170
 CODE_SIZE_WARNING = "5574"
@@ -35,6 +39,8 @@ class Target(NamedTuple):
     directory: Path
     also_answers: str | None = None
     """An interface whose functions the contract answers too, through another contract to which it passes questions on."""
+    is_published: bool = False
+    """Whether auditors compare what lies on a chain with it."""
 
 
 def main() -> int:
@@ -55,7 +61,8 @@ def main() -> int:
 
 
 def _targets(*, check: bool) -> list[Target]:
-    shipped = Target("contracts/ClearingHouse.sol", SHIPPED, "contracts/interfaces/IClearingHouseLens.sol")
+    lens = "contracts/interfaces/IClearingHouseLens.sol"
+    shipped = Target("contracts/ClearingHouse.sol", SHIPPED, lens, is_published=True)
     if check:
         return [shipped]
     bench = sorted((ROOT / "contracts" / "bench").glob("*.sol"))
@@ -65,7 +72,10 @@ def _targets(*, check: bool) -> list[Target]:
 def _process(target: Target, profile: Json, *, check: bool) -> int:
     """Compiles one target, writes or checks its artifacts, and returns how many of them are stale or too large."""
     failures = 0
-    for artifact in compile_file(target.source, profile, target.also_answers):
+    answer = compiled(target, profile)
+    if target.is_published:
+        failures += _process_build(build_of(answer, profile), check=check)
+    for artifact in artifacts_of(target, profile, answer):
         path = target.directory / f"{artifact['contractName']}.json"
         if check:
             failures += not _is_current(path, artifact)
@@ -74,6 +84,49 @@ def _process(target: Target, profile: Json, *, check: bool) -> int:
             path.write_text(_serialise(artifact))
         failures += not _fits(path, artifact)
     return failures
+
+
+def _process_build(build: Json, *, check: bool) -> int:
+    """Writes or checks what auditors compare a contract's code with, and returns 1 if it is stale."""
+    published = json.loads(BUILDS.read_text()) if BUILDS.exists() else []
+    if any(other["contracts"] == build["contracts"] for other in published):
+        return 0
+    if check:
+        print(f"{_shown(BUILDS)} lacks the build that the sources make. Run `make compile`.", file=sys.stderr)
+        return 1
+    # Builds of earlier versions stay: their contracts live on.
+    others = [other for other in published if other["name"] != build["name"]]
+    BUILDS.write_text(json.dumps([*others, build], indent=2) + "\n")
+    return 0
+
+
+def build_of(answer: Json, profile: Json) -> Json:
+    """The code of the contract and of its lens as it stands on a chain, without the values from their constructors."""
+    names = {str(part["id"]): part["name"] for one in answer["sources"].values() for part in _variables(one["ast"])}
+    contracts = {name: contract for found in answer["contracts"].values() for name, contract in found.items()}
+    return {
+        "name": tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text())["project"]["version"],
+        "solc": _solc_version(profile),
+        "contracts": {name: _built(contracts[name]["evm"]["deployedBytecode"], names) for name in BUILT},
+    }
+
+
+def _built(output: Json, names: dict[str, str]) -> Json:
+    """The size of a contract's code, its hash with zeros for the immutables, and where these are."""
+    code = bytes.fromhex(output["object"])
+    places = {
+        names[number]: sorted(place["start"] for place in found)
+        for number, found in sorted(output["immutableReferences"].items(), key=lambda item: names[item[0]])
+    }
+    return {"size": len(code), "hash": masked_hash(code, places), "immutables": places}
+
+
+def _variables(part: Json) -> Iterator[Json]:
+    """The state variables of a source or a contract."""
+    for node in part.get("nodes", ()):
+        if node["nodeType"] == "VariableDeclaration":
+            yield node
+        yield from _variables(node)
 
 
 def _is_current(path: Path, artifact: Json) -> bool:
@@ -107,28 +160,28 @@ def _difference(old: Json, new: Json) -> str:
     return ", ".join(files or sorted(key for key in new if old.get(key) != new[key])) + " changed"
 
 
-def compile_file(source: str, profile: Json, also_answers: str | None = None) -> list[Json]:
-    """Compiles one source file; returns the artifact of each deployable contract in it, with the ABI of what it also answers."""
-    sources = _with_imports(source, _remappings(profile))
-    settings = _settings(profile)
+def compiled(target: Target, profile: Json) -> Json:
+    """What the compiler makes of a source file and all its imports."""
+    outputs: Json = {target.source: {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]}}
+    if target.also_answers:
+        outputs[target.also_answers] = {"*": ["abi"]}
+    if target.is_published:
+        outputs["*"] = {"": ["ast"], **{name: ["evm.deployedBytecode"] for name in BUILT}}
     request = {
         "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": {
-            **settings,
-            "outputSelection": {
-                source: {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]},
-                **({also_answers: {"*": ["abi"]}} if also_answers else {}),
-            },
-        },
+        "sources": {name: {"content": text} for name, text in _sources(target, profile).items()},
+        "settings": {**_settings(profile), "outputSelection": outputs},
     }
-    solc = ROOT / profile["solc"]
-    answer = solcx.compile_standard(request, solc_binary=solc)
+    answer: Json = solcx.compile_standard(request, solc_binary=ROOT / profile["solc"])
     _print_warnings(answer)
-    version = solcx.wrapper.get_solc_version(solc, with_commit_hash=True)
-    compiler = {"version": str(version), "settings": settings}
-    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sources.items()}
-    others = answer["contracts"][also_answers].values() if also_answers else ()
+    return answer
+
+
+def artifacts_of(target: Target, profile: Json, answer: Json) -> list[Json]:
+    """The artifact of each deployable contract in a source file, with the ABI of what it also answers."""
+    compiler = {"version": _solc_version(profile), "settings": _settings(profile)}
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in _sources(target, profile).items()}
+    others = answer["contracts"][target.also_answers].values() if target.also_answers else ()
     more = [item for contract in others for item in contract["abi"]]
     return [
         {
@@ -140,9 +193,17 @@ def compile_file(source: str, profile: Json, also_answers: str | None = None) ->
             "compiler": compiler,
             "sources": hashes,
         }
-        for name, contract in sorted(answer["contracts"][source].items())
+        for name, contract in sorted(answer["contracts"][target.source].items())
         if contract["evm"]["bytecode"]["object"]
     ]
+
+
+def _sources(target: Target, profile: Json) -> dict[str, str]:
+    return _with_imports(target.source, _remappings(profile))
+
+
+def _solc_version(profile: Json) -> str:
+    return str(solcx.wrapper.get_solc_version(ROOT / profile["solc"], with_commit_hash=True))
 
 
 def _print_warnings(answer: Json) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 from eth_abi.abi import decode, encode
 
+from tongdui.audit.chain.node import Node
 from tongdui.audit.model.clearing_house import Event
 from tongdui.audit.model.records import Reverted
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of, keccak256
@@ -81,6 +82,7 @@ class ChainHouse:
         self._events = {_selector(item): item for item in artifact["abi"] if item["type"] == "event"}
         self._errors = {_selector(item)[:4]: item for item in artifact["abi"] if item["type"] == "error"}
         self.rpc = Rpc(url)
+        self.node = Node(url)
         self.accounts: list[str] = self.rpc("eth_accounts")
         admin = self.accounts[admin_index]
         arguments = encode(["address", "bytes32", "int32"], [admin, operator_name, utc_offset])
@@ -91,6 +93,7 @@ class ChainHouse:
 
     def close(self) -> None:
         self.rpc.close()
+        self.node.close()
 
     # ---------------------------------------------------------------- transactions
 
@@ -159,6 +162,10 @@ class ChainHouse:
     def height(self) -> int:
         """Number of the latest block."""
         return int(self.rpc("eth_blockNumber"), 16)
+
+    def topic(self, event: str) -> str:
+        """What the logs of an event begin with."""
+        return next(hex_of(topic) for topic, item in self._events.items() if item["name"] == event)
 
     def history(self, first: int, last: int) -> list[tuple[int, Event]]:
         """What the house said in these blocks, with the time of each: what an auditor gets who has nothing else."""

@@ -1,7 +1,8 @@
 """Hypothesis drives the contract and the reference model through the same life and finds the first difference.
 
 After every step all balances, positions, totals, events, roots and the head are compared, and the contract's state is rebuilt from
-its events alone. `HYPOTHESIS_PROFILE=nightly` looks longer, and at other lives each time.
+its events alone. After every life, so is the root of the contract's storage, in which each slot counts.
+`HYPOTHESIS_PROFILE=nightly` looks longer, and at other lives each time.
 """
 
 from __future__ import annotations
@@ -143,8 +144,8 @@ class Lives(RuleBasedStateMachine):
         """The credit limit is set to what the order takes, or to one micro less."""
         batch = self.drafter.draft([plan])
         trial = copy.deepcopy(self.model)
-        for merchant in trial.merchants.values():
-            merchant.credit_limit = MAX_CREDIT_LIMIT
+        for number, merchant in trial.merchants.items():
+            trial.merchants[number] = merchant._replace(credit_limit=MAX_CREDIT_LIMIT)
         trial.execute(self.twins.sequencer, batch.orders, lambda _: None)
         for number, merchant in trial.merchants.items():
             if merchant.position < self.model.merchants[number].position:
@@ -329,6 +330,9 @@ class Lives(RuleBasedStateMachine):
             self.twins.compare(MEMBERS)
             self.twins.compare_rebuilt()
             self.compared_at = self.model.now
+
+    def teardown(self) -> None:
+        self.twins.compare_storage()
 
     @invariant()
     def books_add_up(self) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from tests.contracts.chain import ChainHouse
 from tests.reference.rebuild import RebuiltState
+from tongdui.audit.chain.storage import Checked, check_storage
 from tongdui.audit.model.clearing_house import ClearingHouse, Event
 from tongdui.audit.model.records import Reverted, Role
-from tongdui.encoding import text_word
+from tongdui.encoding import bytes_of, text_word
 from tongdui.orders import Instruction, Kind, Reason, SignedOrder
 from tongdui.receipts import Entry, Evidence, merkle_proof
 
@@ -110,13 +111,20 @@ class Twins:
         for part, value in expected.items():
             assert rebuilt[part] == value, f"{part} cannot be rebuilt"
 
+    def compare_storage(self) -> None:
+        """Every slot of the contract's storage follows from the model's state, and there is no other one."""
+        height = self.chain.height()
+        header = self.chain.rpc("eth_getBlockByNumber", hex(height), False)
+        state_root = bytes_of(header["stateRoot"])
+        assert check_storage(self.chain.node, self.chain.address, height, state_root, self.model) == Checked()
+
     def observe(self, members: Sequence[str]) -> dict[str, Any]:
         """The contract's state, in the form of the model's."""
         m = self.model
         programs = range(1, len(m.programs) + 1)
         accounts = [(member, program) for member in members for program in programs]
-        nonces = sorted(self.tried | m.nonces)
-        refs = sorted(self.refs_tried | m.bank_refs)
+        nonces = sorted(self.tried | m.used_nonces())
+        refs = sorted(self.refs_tried | set(m.bank_refs))
         entries = sorted(m.reversed)
         batches = sorted(m.roots)
         parts: dict[str, list[tuple[Any, ...]]] = {

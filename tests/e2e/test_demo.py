@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from scripts.demo import __main__ as demo
-from scripts.demo.audit import Check
 from scripts.demo.display import Display
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +51,3 @@ def test_the_demo_fails_when_something_is_off(
     assert demo.main() == 1
     assert "FUEL: expected 5, found 6" in capsys.readouterr().out
     assert json.loads((tmp_path / "figures.jsonl").read_text().splitlines()[0])["figure"] == "one"
-
-
-def test_a_check_is_good_only_when_all_say_the_same() -> None:
-    assert Check("supply", 5, {"contract": 5, "gateway": 5}).is_good
-    assert not Check("supply", 5, {"contract": 5, "gateway": 6}).is_good

@@ -22,8 +22,8 @@ from clearing.kit.database import Database
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 from clearing.runtime.embedded.network import EmbeddedNetwork, with_client
 from clearing.runtime.embedded.supervisor import Child
-from scripts.demo.audit import Audit, Node
 from scripts.dev.services import free_port
+from tests.support.books import assert_books_balance
 from tongdui import APIError, Client, LocalSigner, TongduiError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,13 +265,8 @@ def _kill_twice(child: Child) -> list[int]:
 
 
 def _assert_books_balance(network: EmbeddedNetwork) -> None:
-    node = Node(network.rpc_url, network.settings.contract)
     with Client(network.url, network.api_keys["auditor"]) as auditor:
-        receipts = [auditor.entries.receipt(entry.leaf) for entry in auditor.entries.list(page_size=200)]
-    audit = Audit.of(node, receipts)
-    checks = [*audit.journal(), *(check for _, check in audit.supplies()), audit.money()]
-    node.close()
-    assert [check for check in checks if not check.is_good] == []
+        assert_books_balance(network.rpc_url, network.settings.contract, auditor)
 
 
 def _stubbornly(attempt: Callable[[], T]) -> T:

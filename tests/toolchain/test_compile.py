@@ -40,7 +40,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def build(project: Path) -> dict[str, Any]:
     artifact: dict[str, Any]
-    (artifact,) = compiler.compile_file("contracts/Thing.sol", PROFILE)
+    target = compiler.Target("contracts/Thing.sol", project)
+    (artifact,) = compiler.artifacts_of(target, PROFILE, compiler.compiled(target, PROFILE))
     return artifact
 
 
@@ -71,3 +72,27 @@ def test_a_contract_too_large_to_be_deployed_is_refused(project: Path) -> None:
     assert compiler._fits(project / "Thing.json", artifact)
     artifact["deployedBytecode"] += "00"
     assert not compiler._fits(project / "Thing.json", artifact)
+
+
+def test_a_build_that_is_not_published_fails_the_check(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "sdk").mkdir()
+    (project / "sdk/pyproject.toml").write_text('[project]\nversion = "1.2"\n')
+    (project / "contracts/Thing.sol").write_text(
+        HEADER + "contract Thing { uint256 public immutable SIZE; constructor(uint256 size) { SIZE = size; } }\n"
+    )
+    monkeypatch.setattr(compiler, "BUILT", ("Thing",))
+    monkeypatch.setattr(compiler, "BUILDS", project / "build.json")
+    target = compiler.Target("contracts/Thing.sol", project, is_published=True)
+    old = {"name": "1.1", "solc": "0", "contracts": {}}
+    same_version = {"name": "1.2", "solc": "0", "contracts": {}}
+    (project / "build.json").write_text(json.dumps([old, same_version]))
+
+    build = compiler.build_of(compiler.compiled(target, PROFILE), PROFILE)
+    assert list(build["contracts"]["Thing"]["immutables"]) == ["SIZE"]
+    assert compiler._process_build(build, check=True) == 1
+    assert "lacks the build" in capsys.readouterr().err
+    assert compiler._process_build(build, check=False) == 0
+    assert json.loads((project / "build.json").read_text()) == [old, build]
+    assert compiler._process_build(build, check=True) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
@@ -65,7 +65,7 @@ def group(name: str, help_text: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *, epilog: str = EXIT_CODES
+    app: typer.Typer, name: str, *, epilog: str = EXIT_CODES, plain: bool = False
 ) -> Callable[[Callable[Concatenate[Session, P], int]], Callable[Concatenate[Session, P], int]]:
     """Register a function as a command of `app`. A parameter that is a dataclass stands for the options of its fields.
 
@@ -73,6 +73,7 @@ def command(
         app: The group.
         name: What the command is called.
         epilog: What stands below its help.
+        plain: Whether it goes without `--json` and `--profile`.
 
     Returns:
         A decorator. It leaves the function as it is.
@@ -85,10 +86,12 @@ def command(
         }
         # What is this command's own comes first in its help.
         sorted_own = sorted(own, key=lambda parameter: is_dataclass(parameter.annotation))
-        parameters = [option for parameter in sorted_own for option in _options_of(parameter)] + _COMMON
+        parameters = [option for parameter in sorted_own for option in _options_of(parameter)]
+        if not plain:
+            parameters += _COMMON
 
         @wraps(body)
-        def run(*, as_json: bool, profile: str | None, **arguments: Any) -> int:
+        def run(*, as_json: bool = False, profile: str | None = None, **arguments: Any) -> int:
             for name, group_type in grouped.items():
                 arguments[name] = group_type(**{field.name: arguments.pop(field.name) for field in fields(group_type)})
             return body(Session(as_json=as_json, profile=profile), **arguments)  # type: ignore[call-arg]
@@ -107,6 +110,11 @@ def _options_of(parameter: inspect.Parameter) -> list[inspect.Parameter]:
         return [parameter.replace(kind=kind)]
     hints = get_type_hints(parameter.annotation, include_extras=True)
     return [
-        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        inspect.Parameter(
+            field.name,
+            kind,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
         for field in fields(parameter.annotation)
     ]

@@ -17,6 +17,7 @@ from tongdui._errors import (
     TongduiError,
     VerificationError,
 )
+from tongdui.audit.findings import CannotCheck
 
 from ._outcomes import BAD, NONE, WrongUseError
 from ._output import json_for
@@ -108,6 +109,7 @@ def _failure(error: BaseException) -> Failure:
 
 _CODES: dict[type[BaseException], str] = {
     WrongUseError: "wrong_use",
+    CannotCheck: "cannot_check",
     OutcomeUnknownError: "outcome_unknown",
     APIConnectionError: "no_answer",
     SigningError: "signing",

@@ -15,6 +15,8 @@ from ._failures import Failure, failure_of, usage_failure
 from ._outcomes import GOOD, NONE
 
 _COMPLETE = "_TONGDUI_COMPLETE"
+_JSON_INTO_A_FILE = {("audit", "run")}
+"""Commands whose `--json` names a file: what they say is for people all the same."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -22,7 +24,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end a command
-    as_json = "--json" in arguments
+    as_json = "--json" in arguments and tuple(arguments[:2]) not in _JSON_INTO_A_FILE
     try:
         return _invoke(list(arguments))
     except Exit as ended:

@@ -6,10 +6,12 @@ changes in one transaction: a run that stops anywhere can go on from its last ch
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,9 +20,18 @@ import cbor2
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ABSENT: Any = object()
+
+class _Absent(Enum):  # a member of an enumeration stays itself, even in a copy
+    ABSENT = 0
+
+
+_ABSENT: Any = _Absent.ABSENT
 MOST_IN_MEMORY = 1_000_000
 """Records of all tables together, at some 300 bytes each, before those that are not new leave the memory."""
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 class Table(dict[K, V], Generic[K, V]):
@@ -30,13 +41,16 @@ class Table(dict[K, V], Generic[K, V]):
     itself holds is the part in memory: use `stored` to go through all records, and `get` or `in` only to ask for one.
     """
 
-    __slots__ = ("_default", "_load", "_new", "_tables", "name")
+    __slots__ = ("_default", "_dump", "_load", "_new", "_tables", "name")
 
-    def __init__(self, tables: Tables, name: str, default: Any, load: Callable[[Any], V] | None) -> None:
+    def __init__(
+        self, tables: Tables, name: str, default: Any, load: Callable[[Any], V], dump: Callable[[V], Any]
+    ) -> None:
         super().__init__()
         self._tables = tables
         self._default = default
         self._load = load
+        self._dump = dump
         self._new: set[K] = set()
         self.name = name
 
@@ -70,6 +84,16 @@ class Table(dict[K, V], Generic[K, V]):
     def __delitem__(self, key: K) -> None:
         raise TypeError("store the default instead")
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Table[K, V]:
+        """A copy of a table in memory, for a copy of all tables."""
+        copied: Table[K, V] = Table.__new__(Table)
+        memo[id(self)] = copied
+        dict.update(copied, self)  # records are never changed in place
+        copied.name, copied._default, copied._load, copied._dump = self.name, self._default, self._load, self._dump
+        copied._new = set(self._new)
+        copied._tables = copy.deepcopy(self._tables, memo)
+        return copied
+
     def stored(self) -> Iterator[tuple[K, V]]:
         """All records, in no useful order."""
         if not self._tables.has_file:
@@ -77,7 +101,7 @@ class Table(dict[K, V], Generic[K, V]):
             return
         self._tables.write_out()
         for key, value in self._tables.scan(self.name):
-            yield key, value if self._load is None else self._load(value)
+            yield key, self._load(value)
 
     # ---------------------------------------------------------------- for Tables
 
@@ -90,16 +114,16 @@ class Table(dict[K, V], Generic[K, V]):
         if not was_new:
             self._new.discard(key)
 
-    def take_new(self) -> Iterator[tuple[K, V, bool]]:
-        """What changed since the last time, and whether it is worth keeping."""
+    def take_new(self) -> Iterator[tuple[K, Any, bool]]:
+        """What changed since the last time, as it is stored, and whether it is worth that."""
         for key in self._new:
             value = super().__getitem__(key)
-            yield key, value, value != self._default
+            yield key, self._dump(value), value != self._default
         self._new.clear()
 
     def _from_file(self, key: K) -> Any:
         found = self._tables.read(self.name, key)
-        return found if found is _ABSENT or self._load is None else self._load(found)
+        return found if found is _ABSENT else self._load(found)
 
 
 class Tables:
@@ -121,11 +145,25 @@ class Tables:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def table(self, name: str, *, default: Any = _ABSENT, load: Callable[[Any], Any] | None = None) -> Table[Any, Any]:
-        """The table of this name, new or as it was at the last checkpoint. `load` makes a value of what was stored: a tuple."""
+    def table(
+        self,
+        name: str,
+        *,
+        default: Any = _ABSENT,
+        load: Callable[[Any], Any] = _same,
+        dump: Callable[[Any], Any] = _same,
+    ) -> Table[Any, Any]:
+        """The table of this name, new or as it was at the last checkpoint.
+
+        Args:
+            name: A name of its own.
+            default: What a missing key reads as. Without one, reading it is an error.
+            load: Makes a value of what was stored: numbers, text, bytes, None and tuples of them.
+            dump: Makes such a thing of a value.
+        """
         if name in self._all:
             raise ValueError(f"there are two tables {name}")
-        made: Table[Any, Any] = Table(self, name, default, load)
+        made: Table[Any, Any] = Table(self, name, default, load, dump)
         self._all[name] = made
         return made
 

@@ -6,7 +6,7 @@ Wrong ones cannot stay unseen: with a single slot too few, too many or different
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from ...encoding import address_word, hex_of, keccak256, word, word_text
@@ -27,6 +27,9 @@ LANES = 4
 """Balances in a page."""
 _LANE = 64
 _EXCHANGE = 1
+_ROLES = ("operator", "sequencer", "treasury", "pauser")
+_AHEAD = 8
+"""How many merchants, programs, agreements and batches that do not exist are looked at where an unknown slot is found."""
 
 
 class State(Protocol):
@@ -127,6 +130,37 @@ def slots(state: State) -> Iterator[Slot]:
     yield from _single_slots(state)
     for part in (_of_merchants, _of_programs, _of_agreements, _of_balances, _of_journal):
         yield from part(state)
+
+
+def possible_slots(state: State) -> Iterator[Slot]:
+    """Slots that are zero but have a meaning: of those who come next, and of everybody who is known, for what they do not have."""
+    one = state.one
+    pages = range(page_of(one["programs"]) + 1)
+    for ahead in range(_AHEAD):
+        merchant, program, agreement, batch = (
+            one[name] + ahead + (name != "merchants") for name in ("merchants", "programs", "agreements", "batches")
+        )
+        yield Slot(MERCHANTS + merchant, 0, _MERCHANT_WORD, (merchant,))
+        yield from _in_a_row(program_slot(program), [(kind, 0) for kind in _PROGRAM_WORDS], program)
+        yield from _in_a_row(AGREEMENTS + 3 * agreement, [(kind, 0) for kind in _AGREEMENT_WORDS], agreement)
+        yield Slot(mapped(ROOTS, word(batch)), 0, _ROOT_WORD, (batch,))
+    for number in range(one["merchants"]):
+        for page in range(_AHEAD):
+            yield Slot(mapped(NONCES, word(number << 40 | page)), 0, _NONCES_WORD, (number, page))
+    for address in _addresses(state):
+        yield Slot(mapped(SIGNERS, address_word(address)), 0, _SIGNER_WORD, (address,))
+        for role in range(len(_ROLES)):
+            yield Slot(mapped(mapped(ROLES, word(role)), address_word(address)), 0, _ROLE_WORD, (_ROLES[role], address))
+        for page in pages:
+            yield Slot(balance_slot(address, page * LANES + 1), 0, _PAGE_WORD, (address, page))
+
+
+def _addresses(state: State) -> Iterator[str]:
+    """Everybody who is known; members as often as they have balances."""
+    yield state.one["admin"]
+    yield from (key for key, _ in state.keys.stored())
+    yield from (account for (_, account), _ in state.roles.stored())
+    yield from (member for (member, _), _ in state.balances.stored())
 
 
 # ---------------------------------------------------------------- how values are shown
@@ -273,6 +307,9 @@ _PARTIES_WORD = _parts(
     ("storage.agreement", "keeping of the expiry day", 168, 1, _yes_no),
 )
 
+_PROGRAM_WORDS = (_MINTED_WORD, _BURNT_WORD, _VOIDED_WORD, _CODE_WORD, _NAME_WORD)
+_AGREEMENT_WORDS = (_ROUTE_WORD, _PRICE_WORD, _PARTIES_WORD)
+
 
 def _balance_of(lane: int) -> Callable[[str, int], str]:
     return lambda member, page: f"balance of {member} in program {page * LANES + lane + 1}"
@@ -319,7 +356,7 @@ def _of_merchants(state: State) -> Iterator[Slot]:
         yield Slot(mapped(NONCES, word(number << 40 | page)), bits, _NONCES_WORD, (number, page))
     for (role, account), held in state.roles.stored():
         base = mapped(ROLES, word(role))
-        yield Slot(mapped(base, address_word(account)), int(held), _ROLE_WORD, (int(role), account))
+        yield Slot(mapped(base, address_word(account)), int(held), _ROLE_WORD, (_ROLES[role], account))
     for reference, used in state.bank_refs.stored():
         yield Slot(mapped(BANK_REFERENCES, reference), int(used), _BANK_REFERENCE_WORD, (hex_of(reference),))
 
@@ -328,30 +365,31 @@ def _of_programs(state: State) -> Iterator[Slot]:
     for number, program in state.programs.stored():
         head, totals = (program.merchant, 1, program.paused), program.totals
         words = (
-            (_MINTED_WORD, _MINTED_WORD.pack(*head, totals.restored, totals.exchanged_in, totals.created)),
-            (_BURNT_WORD, _BURNT_WORD.pack(*head, totals.redeemed, totals.spent, totals.exchanged_out)),
-            (_VOIDED_WORD, _VOIDED_WORD.pack(totals.expired, totals.revoked)),
-            (_CODE_WORD, _number(program.code)),
-            (_NAME_WORD, _number(program.name)),
+            _MINTED_WORD.pack(*head, totals.restored, totals.exchanged_in, totals.created),
+            _BURNT_WORD.pack(*head, totals.redeemed, totals.spent, totals.exchanged_out),
+            _VOIDED_WORD.pack(totals.expired, totals.revoked),
+            _number(program.code),
+            _number(program.name),
         )
-        yield from _in_a_row(program_slot(number), words, number)
+        yield from _in_a_row(program_slot(number), zip(_PROGRAM_WORDS, words, strict=True), number)
 
 
 def _of_agreements(state: State) -> Iterator[Slot]:
     for number, agreement in state.agreements.stored():
-        yield from _in_a_row(AGREEMENTS + 3 * number, _agreement_words(agreement.terms, state.use[number]), number)
+        words = _agreement_words(agreement.terms, state.use[number])
+        yield from _in_a_row(AGREEMENTS + 3 * number, zip(_AGREEMENT_WORDS, words, strict=True), number)
     for digest, number in state.registered.stored():
         yield Slot(mapped(DIGESTS, digest), number, _DIGEST_WORD, (hex_of(digest),))
 
 
-def _agreement_words(t: AgreementTerms, use: Any) -> Sequence[tuple[Kind, int]]:
+def _agreement_words(t: AgreementTerms, use: Any) -> tuple[int, int, int]:
     target = t.target_program if t.kind == _EXCHANGE else t.target_merchant
     times = (t.valid_from, t.valid_until, use.day, use.points)
     route = _ROUTE_WORD.pack(t.kind, t.initiators, t.fee_bps, t.lifetime_days, t.source_program, target, *times)
     price = _PRICE_WORD.pack(t.rate_num, t.rate_den, t.unit_price_micros, t.max_points, t.daily_cap)
     others = (t.supersedes, t.grace_seconds, t.accept_by, t.keep_expiry)
     parties = _PARTIES_WORD.pack(t.source_merchant, t.target_merchant, *others)
-    return (_ROUTE_WORD, route), (_PRICE_WORD, price), (_PARTIES_WORD, parties)
+    return route, price, parties
 
 
 def _of_balances(state: State) -> Iterator[Slot]:
@@ -366,7 +404,7 @@ def _of_journal(state: State) -> Iterator[Slot]:
         yield Slot(mapped(REVERSED, leaf), points, _REVERSED_WORD, (hex_of(leaf),))
 
 
-def _in_a_row(first: int, words: Sequence[tuple[Kind, int]], number: int) -> Iterator[Slot]:
+def _in_a_row(first: int, words: Iterable[tuple[Kind, int]], number: int) -> Iterator[Slot]:
     for offset, (kind, packed) in enumerate(words):
         yield Slot(first + offset, packed, kind, (number,))
 

@@ -7,12 +7,9 @@ the same order. Words and hashes come from the SDK, which owns the wire protocol
 
 from __future__ import annotations
 
-import copy
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from fractions import Fraction
-from math import ceil, floor
 from typing import Any
 
 from ...encoding import ZERO_WORD
@@ -33,6 +30,7 @@ from ...orders import (
     termination_digest,
 )
 from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
+from ..tables import Table, Tables
 from .records import (
     Agreement,
     Key,
@@ -44,6 +42,8 @@ from .records import (
     Role,
     SignerChange,
     Status,
+    Totals,
+    Use,
     check,
     require,
 )
@@ -65,30 +65,90 @@ FindEvidence = Callable[[Instruction], Evidence | None]
 class ClearingHouse:
     """All state of the network, and the calls that change it. `by` is the account that makes the call."""
 
-    def __init__(self, domain: Domain, admin: str, operator_name: bytes, utc_offset: int, now: int) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        admin: str,
+        operator_name: bytes,
+        utc_offset: int,
+        now: int,
+        tables: Tables | None = None,
+    ) -> None:
+        """Founds the network, or goes on with what the tables remember of it. Without tables it remembers in memory."""
+        tables = Tables() if tables is None else tables
+        self.tables = tables
         self.domain = domain
-        self.admin = admin
         self.utc_offset = utc_offset
         self.now = now
-        self.network_paused = False
-        self.roles: set[tuple[Role, str]] = set()
-        self.merchants = {OPERATOR_MERCHANT: Merchant(credit_limit=0)}
-        self.keys: dict[str, Key] = {}
-        self.programs: dict[int, Program] = {}
-        self.agreements: dict[int, Agreement] = {}
-        self.registered: dict[bytes, int] = {}  # digest of signed terms -> agreement
-        self.balances: defaultdict[tuple[str, int], int] = defaultdict(int)  # (member, program) -> points
-        self.funds = 0  # deposits - withdrawals
-        self.bank_refs: set[bytes] = set()
-        self.nonces: set[tuple[int, int]] = set()  # (merchant, nonce)
-        self.reversed: defaultdict[bytes, int] = defaultdict(int)  # leaf -> source points reversed so far
-        self.roots: dict[int, bytes] = {}
-        self.day_of: dict[int, int] = {}  # network day by batch
-        self.head = ZERO_WORD
-        self.events: list[Event] = [
-            ("OwnershipTransferred", (ZERO_ADDRESS, admin)),
-            ("MerchantRegistered", (OPERATOR_MERCHANT, 0, operator_name)),
-        ]
+        self.merchants: Table[int, Merchant] = tables.table("merchants", load=_merchant)
+        self.keys: Table[str, Key] = tables.table("keys", load=lambda stored: Key(*stored))
+        self.programs: Table[int, Program] = tables.table("programs", load=_program)
+        self.agreements: Table[int, Agreement] = tables.table("agreements", load=_agreement, dump=_stored_agreement)
+        self.use: Table[int, Use] = tables.table("use", default=Use(), load=lambda stored: Use(*stored))  # by agreement
+        self.registered: Table[bytes, int] = tables.table(
+            "registered", default=0
+        )  # digest of signed terms -> agreement
+        self.roles: Table[tuple[int, str], bool] = tables.table("roles", default=False)
+        self.balances: Table[tuple[str, int], int] = tables.table("balances", default=0)  # (member, program) -> points
+        self.bank_refs: Table[bytes, bool] = tables.table("bank references", default=False)
+        self.nonces: Table[tuple[int, int], int] = tables.table(
+            "nonces", default=0
+        )  # (merchant, nonce // 256) -> a bit each
+        self.reversed: Table[bytes, int] = tables.table("reversed", default=0)  # leaf -> source points reversed so far
+        self.roots: Table[int, bytes] = tables.table("roots")  # by batch; 32 zero bytes for one without entries
+        self.day_of: Table[int, int] = tables.table("days")  # network day by batch
+        self.one: Table[str, Any] = tables.table("one of a kind")
+        self.events: list[Event] = []
+        if "head" not in self.one:
+            self._found(admin, operator_name)
+
+    def _found(self, admin: str, operator_name: bytes) -> None:
+        self.one["admin"], self.one["pending admin"] = admin, ZERO_ADDRESS
+        self.one["paused"] = False
+        self.one["funds"] = 0  # deposits - withdrawals
+        self.one["head"] = ZERO_WORD
+        self.one["merchants"] = self.one["programs"] = self.one["agreements"] = self.one["batches"] = 0
+        self.one["first batch of the day"] = 0
+        self._emit("OwnershipTransferred", ZERO_ADDRESS, admin)
+        self._add_merchant(OPERATOR_MERCHANT, 0, operator_name)
+
+    @property
+    def admin(self) -> str:
+        """The owner."""
+        return self.one["admin"]  # type: ignore[no-any-return]
+
+    @property
+    def network_paused(self) -> bool:
+        """Whether no batch may be executed."""
+        return self.one["paused"]  # type: ignore[no-any-return]
+
+    @property
+    def funds(self) -> int:
+        """Deposits minus withdrawals, in micros."""
+        return self.one["funds"]  # type: ignore[no-any-return]
+
+    @property
+    def head(self) -> bytes:
+        """The head of the journal."""
+        return self.one["head"]  # type: ignore[no-any-return]
+
+    def count(self, of: str) -> int:
+        """How many there are of `merchants`, `programs`, `agreements` or `batches`."""
+        return self.one[of]  # type: ignore[no-any-return]
+
+    def is_used(self, merchant: int, nonce: int) -> bool:
+        """Whether a nonce is used up."""
+        return bool(self.nonces[merchant, nonce >> 8] >> (nonce & 255) & 1)
+
+    def used_nonces(self) -> set[tuple[int, int]]:
+        """All nonces that are used up, with their merchants."""
+        pages = self.nonces.stored()
+        return {(m, page << 8 | bit) for (m, page), bits in pages for bit in range(256) if bits >> bit & 1}
+
+    def take_events(self) -> list[Event]:
+        """The events since this was last asked."""
+        taken, self.events = self.events, []
+        return taken
 
     def today(self) -> int:
         """Days since 1970-01-01 in the network's time zone."""
@@ -96,22 +156,25 @@ class ClearingHouse:
 
     def state(self) -> dict[str, Any]:
         """All there is to know, for comparison; what is zero is left out."""
+        today = self.today()
+        merchants, programs = dict(self.merchants.stored()), dict(self.programs.stored())
+        agreements = dict(self.agreements.stored())
         return {
-            "merchants": {n: (m.status, m.position, m.credit_limit) for n, m in self.merchants.items()},
-            "keys": {key: (k.merchant, k.valid_from, k.valid_until) for key, k in self.keys.items()},
-            "programs": {n: (p.merchant, p.paused, p.code, p.name) for n, p in self.programs.items()},
-            "totals": {n: tuple(p.totals.values()) for n, p in self.programs.items()},
-            "supplies": {n: p.supply() for n, p in self.programs.items()},
-            "agreements": {n: astuple(a.terms) for n, a in self.agreements.items()},
-            "used today": {n: a.used.get(self.today(), 0) for n, a in self.agreements.items()},
-            "balances": {account: points for account, points in self.balances.items() if points},
-            "reversed": {leaf: points for leaf, points in self.reversed.items() if points},
-            "nonces": self.nonces,
-            "bank references": self.bank_refs,
+            "merchants": {n: (m.status, m.position, m.credit_limit) for n, m in merchants.items()},
+            "keys": {key: tuple(k) for key, k in self.keys.stored()},
+            "programs": {n: (p.merchant, p.paused, p.code, p.name) for n, p in programs.items()},
+            "totals": {n: tuple(p.totals) for n, p in programs.items()},
+            "supplies": {n: p.supply() for n, p in programs.items()},
+            "agreements": {n: astuple(a.terms) for n, a in agreements.items()},
+            "used today": {n: self.use[n].on(today) for n in agreements},
+            "balances": dict(self.balances.stored()),
+            "reversed": dict(self.reversed.stored()),
+            "nonces": self.used_nonces(),
+            "bank references": {ref for ref, _ in self.bank_refs.stored()},
             "funds": self.funds,
-            "roots": self.roots,
+            "roots": dict(self.roots.stored()),
             "head": self.head,
-            "today": self.today(),
+            "today": today,
             "paused": self.network_paused,
         }
 
@@ -119,33 +182,34 @@ class ClearingHouse:
         self.events.append((event, args))
 
     def _require_role(self, by: str, role: Role) -> None:
-        require((role, by) in self.roles, "MissingRole", role, by)
+        require(self.roles[role, by], "MissingRole", role, by)
 
     # ---------------------------------------------------------------- registry
 
     def set_role(self, by: str, role: Role, account: str, held: bool) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
-        if held:
-            self.roles.add((role, account))
-        else:
-            self.roles.discard((role, account))
+        self.roles[role, account] = held
         self._emit("RoleChanged", role, account, held)
 
     def register_merchant(self, by: str, merchant: int, name: bytes, key: str, credit_limit: int) -> None:
         self._require_role(by, Role.OPERATOR)
-        require(merchant == len(self.merchants), "UnexpectedId", merchant, len(self.merchants))
+        require(merchant == self.count("merchants"), "UnexpectedId", merchant, self.count("merchants"))
         require(credit_limit <= MAX_CREDIT_LIMIT, "BadCreditLimit", merchant, credit_limit, 0)
         self._check_key(merchant, key, 0, FOREVER)
-        self.merchants[merchant] = Merchant(credit_limit)
-        self._emit("MerchantRegistered", merchant, credit_limit, name)
+        self._add_merchant(merchant, credit_limit, name)
         self._set_key(merchant, key, 0, FOREVER)
+
+    def _add_merchant(self, merchant: int, credit_limit: int, name: bytes) -> None:
+        self.merchants[merchant] = Merchant(credit_limit)
+        self.one["merchants"] = merchant + 1
+        self._emit("MerchantRegistered", merchant, credit_limit, name)
 
     def set_merchant_status(self, by: str, merchant: int, status: Status) -> None:
         self._require_role(by, Role.OPERATOR)
         old = self._known_merchant(merchant).status
         possible = old != Status.CLOSED and status not in (Status.NONE, old) and merchant != OPERATOR_MERCHANT
         require(possible, "BadStatusChange", merchant, old, status)
-        self.merchants[merchant].status = status
+        self.merchants[merchant] = self.merchants[merchant]._replace(status=status)
         self._emit("MerchantStatusChanged", merchant, status)
 
     def change_signer(self, by: str, change: SignerChange, signature: bytes, key_signature: bytes) -> None:
@@ -153,9 +217,9 @@ class ClearingHouse:
         digest = signer_change_digest(self.domain, *change)
         self._require_signature(merchant, digest, signature)
         require(key in self.keys or _signer(digest, key_signature) == key, "KeyNotProven", key)
-        require((merchant, nonce) not in self.nonces, "NonceAlreadyUsed", merchant, nonce)
+        require(not self.is_used(merchant, nonce), "NonceAlreadyUsed", merchant, nonce)
         self._check_key(merchant, key, valid_from, valid_until)
-        self.nonces.add((merchant, nonce))
+        self._use_nonce(merchant, nonce)
         self._set_key(merchant, key, valid_from, valid_until, nonce)
 
     def revoke_signer(self, by: str, key: str, valid_until: int) -> None:
@@ -173,26 +237,27 @@ class ClearingHouse:
 
     def register_program(self, by: str, program: int, merchant: int, code: bytes, name: bytes) -> None:
         self._require_role(by, Role.OPERATOR)
-        require(program == len(self.programs) + 1, "UnexpectedId", program, len(self.programs) + 1)
+        require(program == self.count("programs") + 1, "UnexpectedId", program, self.count("programs") + 1)
         self._known_merchant(merchant)
         self.programs[program] = Program(merchant, code, name)
+        self.one["programs"] = program
         self._emit("ProgramRegistered", program, merchant, code, name)
 
     def set_program_paused(self, by: str, program: int, paused: bool) -> None:
         self._require_role(by, Role.PAUSER)
-        self._known_program(program).paused = paused
+        self.programs[program] = self._known_program(program)._replace(paused=paused)
         self._emit("ProgramPauseChanged", program, paused)
 
     def pause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(not self.network_paused, "EnforcedPause")
-        self.network_paused = True
+        self.one["paused"] = True
         self._emit("Paused", by)
 
     def unpause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(self.network_paused, "ExpectedPause")
-        self.network_paused = False
+        self.one["paused"] = False
         self._emit("Unpaused", by)
 
     def _known_merchant(self, merchant: int) -> Merchant:
@@ -216,13 +281,26 @@ class ClearingHouse:
         self.keys[key] = Key(merchant, valid_from, valid_until)
         self._emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
 
-    def _is_signed(self, merchant: int, digest: bytes, compact: bytes) -> bool:
-        """Whether a live key of `merchant` made this signature."""
-        key = self.keys.get(_signer_of_compact(digest, compact))
-        return key is not None and key.merchant == merchant and key.valid_from <= self.now < key.valid_until
+    def _is_live(self, key: str, merchant: int) -> bool:
+        """Whether it is a key that may sign for `merchant` now."""
+        found = self.keys.get(key)
+        return found is not None and found.merchant == merchant and found.valid_from <= self.now < found.valid_until
 
     def _require_signature(self, merchant: int, digest: bytes, signature: bytes) -> None:
-        require(self._is_signed(merchant, digest, _compact(signature)), "BadSignature", merchant)
+        require(self._is_live(_signer(digest, signature), merchant), "BadSignature", merchant)
+
+    def _use_nonce(self, merchant: int, nonce: int) -> None:
+        self.nonces[merchant, nonce >> 8] |= 1 << (nonce & 255)
+
+    def transfer_ownership(self, by: str, new: str) -> None:
+        require(by == self.admin, "OwnableUnauthorizedAccount", by)
+        self.one["pending admin"] = new
+        self._emit("OwnershipTransferStarted", by, new)
+
+    def accept_ownership(self, by: str) -> None:
+        require(by == self.one["pending admin"], "OwnableUnauthorizedAccount", by)
+        self._emit("OwnershipTransferred", self.admin, by)
+        self.one["admin"], self.one["pending admin"] = by, ZERO_ADDRESS
 
     def renounce_ownership(self, by: str) -> None:
         raise Reverted("OwnerNeeded")
@@ -233,18 +311,18 @@ class ClearingHouse:
         self, by: str, number: int, terms: AgreementTerms, source_signature: bytes, target_signature: bytes
     ) -> None:
         self._require_role(by, Role.OPERATOR)
-        require(number == len(self.agreements) + 1, "UnexpectedId", number, len(self.agreements) + 1)
+        require(number == self.count("agreements") + 1, "UnexpectedId", number, self.count("agreements") + 1)
         self._check_terms(terms)
         digest = terms.digest(self.domain)
-        require(digest not in self.registered, "AlreadyRegistered", digest, self.registered.get(digest))
+        require(not self.registered[digest], "AlreadyRegistered", digest, self.registered[digest])
         self._require_signature(terms.source_merchant, digest, source_signature)
         self._require_signature(terms.target_merchant, digest, target_signature)
         self.agreements[number] = Agreement(terms)
+        self.one["agreements"] = number
         self.registered[digest] = number
         self._emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
         if terms.supersedes:
-            old = self.agreements[terms.supersedes]
-            self.agreements[number].used[self.today()] = old.used[self.today()]
+            self.use[number] = Use(self.today(), self.use[terms.supersedes].on(self.today()))
             begin = max(terms.valid_from, self.now)  # until then the old terms stay in force
             self._end(terms.supersedes, begin + terms.grace_seconds, successor=number)
 
@@ -256,9 +334,9 @@ class ClearingHouse:
 
     def _end(self, number: int, when: int, successor: int) -> None:
         """An end never lies in the past, and never moves away."""
-        agreement = self.agreements[number]
-        valid_until = min(max(when, self.now), agreement.terms.valid_until)
-        agreement.terms = replace(agreement.terms, valid_until=valid_until)
+        terms = self.agreements[number].terms
+        valid_until = min(max(when, self.now), terms.valid_until)
+        self.agreements[number] = Agreement(replace(terms, valid_until=valid_until))
         self._emit("AgreementEnds", number, valid_until, successor)
 
     def _known_agreement(self, number: int) -> Agreement:
@@ -300,24 +378,20 @@ class ClearingHouse:
         m = self._known_merchant(merchant)
         covers = micros <= MAX_CREDIT_LIMIT and m.position >= -micros
         require(covers, "BadCreditLimit", merchant, micros, m.position)
-        m.credit_limit = micros
+        self.merchants[merchant] = m._replace(credit_limit=micros)
         self._emit("CreditLimitChanged", merchant, micros)
 
     def deposit(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
-        m = self._book(by, merchant, micros, bank_ref)
+        self._book(by, merchant, micros, bank_ref)
         require(self.funds + micros <= MAX_FUNDS, "AmountOutOfRange", micros)
-        m.position += micros
-        self.funds += micros
-        self.bank_refs.add(bank_ref)
+        self._move_money(merchant, micros, bank_ref)
         self._emit("Deposited", merchant, micros, bank_ref)
 
     def withdraw(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         m = self._book(by, merchant, micros, bank_ref)
         require(m.position >= micros, "PositionTooLow", merchant, m.position, micros)
         require(self.funds >= micros, "FundsTooLow", self.funds, micros)
-        m.position -= micros
-        self.funds -= micros
-        self.bank_refs.add(bank_ref)
+        self._move_money(merchant, -micros, bank_ref)
         self._emit("Withdrawn", merchant, micros, bank_ref)
 
     def _book(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> Merchant:
@@ -325,57 +399,101 @@ class ClearingHouse:
         self._require_role(by, Role.TREASURY)
         m = self._known_merchant(merchant)
         require(micros != 0, "ZeroAmount")
-        require(bank_ref not in self.bank_refs, "BankRefUsed", bank_ref)
+        require(not self.bank_refs[bank_ref], "BankRefUsed", bank_ref)
         return m
 
+    def _move_money(self, merchant: int, micros: int, bank_ref: bytes) -> None:
+        self._change_position(merchant, micros)
+        self.one["funds"] += micros
+        self.bank_refs[bank_ref] = True
+
     def _pay(self, payer: int, payee: int, micros: int) -> None:
-        self.merchants[payer].position -= micros
-        self.merchants[payee].position += micros
+        self._change_position(payer, -micros)
+        self._change_position(payee, micros)
+
+    def _change_position(self, merchant: int, micros: int) -> None:
+        m = self.merchants[merchant]
+        self.merchants[merchant] = m._replace(position=m.position + micros)
 
     # ---------------------------------------------------------------- execution
 
     def execute(self, by: str, orders: Sequence[SignedOrder], evidence_of: FindEvidence) -> None:
         """Executes a batch. `evidence_of` gives the evidence that the sequencer attached to a reversal, if any."""
-        self._require_role(by, Role.SEQUENCER)
-        require(not self.network_paused, "EnforcedPause")
-        count = sum(len(signed.order.instructions) for signed in orders)
-        require(count <= MAX_BATCH, "BatchTooLarge", count)
-        batch = len(self.roots) + 1
+        self.begin_batch(by, sum(len(signed.order.instructions) for signed in orders))
         leaves: list[bytes] = []
         for signed in orders:
-            leaves += self._execute_order(signed, batch, len(leaves), evidence_of)
-        root = merkle_root(leaves)
-        self.head = chain_head(self.head, batch, len(leaves), root)
-        self.roots[batch] = root
-        self.day_of[batch] = self.today()
+            digest = signed.order.digest(self.domain)
+            signer = _signer_of_compact(digest, signed.signature)
+            leaves += self.execute_order(signed.order, digest, signer, len(leaves), evidence_of)
+        self.close_batch(leaves)
+
+    def begin_batch(self, by: str, instructions: int) -> None:
+        """Reverts unless a batch with so many instructions may be executed."""
+        self._require_role(by, Role.SEQUENCER)
+        require(not self.network_paused, "EnforcedPause")
+        require(instructions <= MAX_BATCH, "BatchTooLarge", instructions)
+
+    def close_batch(self, leaves: Sequence[bytes]) -> None:
+        """Closes the batch with the leaves of its entries."""
+        batch, root = self.count("batches") + 1, merkle_root(leaves)
+        self.add_batch(batch, root, chain_head(self.head, batch, len(leaves), root))
         self._emit("BatchClosed", batch, len(leaves), root, self.head)
 
-    def _execute_order(self, signed: SignedOrder, batch: int, index: int, evidence_of: FindEvidence) -> list[bytes]:
-        """Executes one order and returns the leaves of its entries, the first of which has `index` in the batch."""
-        order = signed.order
-        digest = order.digest(self.domain)
-        reason = self._admit(signed, digest)
+    def add_batch(self, batch: int, root: bytes, head: bytes) -> None:
+        """Adds the next batch to the journal."""
+        today = self.today()
+        if batch == 1 or self.day_of[batch - 1] != today:
+            self.one["first batch of the day"] = batch
+        self.one["batches"], self.one["head"] = batch, head
+        self.roots[batch], self.day_of[batch] = root, today
+
+    def execute_order(
+        self, order: Order, digest: bytes, signer: str, index: int, evidence_of: FindEvidence
+    ) -> list[bytes]:
+        """Executes one order of the next batch.
+
+        Args:
+            order: The order.
+            digest: Its EIP-712 digest.
+            signer: Whose key made its signature, in lower case; anything else where it is nobody's.
+            index: The place that its first entry gets in the batch.
+            evidence_of: Gives the evidence that the sequencer attached to a reversal, if any.
+
+        Returns:
+            The leaves of its entries.
+        """
+        reason = self._admit(order, signer)
         if reason is not Reason.NONE:
             self._emit("OrderRejected", order.merchant, order.nonce, digest, reason)
             return []
-        self.nonces.add((order.merchant, order.nonce))
-        before = copy.deepcopy(vars(self)) if order.atomic else {}
+        self._use_nonce(order.merchant, order.nonce)
+        if not order.atomic:
+            return self._execute_each(order, index, evidence_of)
         leaves: list[bytes] = []
-        for item, instruction in enumerate(order.instructions):
-            try:
-                entry = self._post(order, item, instruction, batch, index + len(leaves), evidence_of)
-                leaves.append(entry.leaf())
-            except Refused as refused:
-                vars(self).update(before)  # an atomic order: as if it had never begun
-                self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
-                if order.atomic:
+        began = len(self.events)
+        with self.tables.attempt() as take_back:
+            for item, instruction in enumerate(order.instructions):
+                try:
+                    leaves.append(self._post(order, item, instruction, index + item, evidence_of))
+                except Refused as refused:
+                    take_back()  # as if it had never begun
+                    del self.events[began:]
+                    self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
                     self._emit("OrderRejected", order.merchant, order.nonce, digest, Reason.ATOMIC_FAILED)
                     return []
         return leaves
 
-    def _admit(self, signed: SignedOrder, digest: bytes) -> Reason:
-        order = signed.order
-        if not self._is_signed(order.merchant, digest, signed.signature):
+    def _execute_each(self, order: Order, index: int, evidence_of: FindEvidence) -> list[bytes]:
+        leaves: list[bytes] = []
+        for item, instruction in enumerate(order.instructions):
+            try:
+                leaves.append(self._post(order, item, instruction, index + len(leaves), evidence_of))
+            except Refused as refused:
+                self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
+        return leaves
+
+    def _admit(self, order: Order, signer: str) -> Reason:
+        if not self._is_live(signer, order.merchant):
             return Reason.UNKNOWN_SIGNER
         if self.now > order.deadline:
             return Reason.DEADLINE_PASSED
@@ -383,30 +501,33 @@ class ClearingHouse:
             return Reason.MERCHANT_CLOSED
         if not order.instructions:
             return Reason.EMPTY_ORDER
-        if (order.merchant, order.nonce) in self.nonces:
+        if self.is_used(order.merchant, order.nonce):
             return Reason.NONCE_USED
         return Reason.NONE
 
-    def _post(
-        self, order: Order, item: int, i: Instruction, batch: int, index: int, evidence_of: FindEvidence
-    ) -> Entry:
-        """Applies an instruction and records the entry."""
+    def _post(self, order: Order, item: int, i: Instruction, index: int, evidence_of: FindEvidence) -> bytes:
+        """Applies an instruction, records the entry, and returns its leaf."""
         moved = self._apply(order.merchant, i, evidence_of)
         entry = Entry(
-            batch=batch,
+            batch=self.count("batches") + 1,
             index=index,
             merchant=order.merchant,
             nonce=order.nonce,
             item=item,
             kind=i.kind,
+            expiry_day=moved.expiry_day,
             program=i.program,
+            agreement=moved.agreement,
             member=i.member,
+            points=moved.points,
+            out=moved.out,
+            settled=moved.settled,
+            fee=moved.fee,
             ref=i.ref,
             link=i.link,
-            **vars(moved),
         )
         self._emit("EntryPosted" if i.link == ZERO_WORD else "LinkedEntryPosted", entry)
-        return entry
+        return entry.leaf()
 
     # ---------------------------------------------------------------- instructions
 
@@ -455,10 +576,10 @@ class ClearingHouse:
         """The remainder of the division stays with the member: only what buys whole target points is burnt."""
         agreement = self._usable_agreement(merchant, i, EXCHANGE)
         terms = agreement.terms
-        out = floor(i.points * agreement.rate)
+        out = i.points * terms.rate_num // terms.rate_den
         check(out > 0 and out >= i.min_out, Reason.BELOW_MINIMUM)
         check(self.programs[terms.target_program].can_mint(out), Reason.SUPPLY_OVERFLOW)
-        points = ceil(out / agreement.rate)
+        points = _divide_up(out * terms.rate_den, terms.rate_num)
         moved = self._settle(i, agreement, Movement(points, out, settled=out * terms.unit_price_micros))
         self._burn(i.member, terms.source_program, points, "exchanged_out")
         self._mint(i.member, terms.target_program, out, "exchanged_in")
@@ -475,13 +596,14 @@ class ClearingHouse:
     def _settle(self, i: Instruction, agreement: Agreement, moved: Movement) -> Movement:
         """Checks the member's points, the cap and the money; then the source merchant pays the target merchant and the fee."""
         terms = agreement.terms
-        fee = ceil(Fraction(moved.settled * terms.fee_bps, BPS))
+        fee = _divide_up(moved.settled * terms.fee_bps, BPS)
+        used = self.use[i.agreement].on(self.today()) + moved.points
         payer = self.merchants[terms.source_merchant]
         check(moved.settled <= UINT64_MAX, Reason.AMOUNT_TOO_LARGE)
-        check(agreement.used[self.today()] + moved.points <= terms.daily_cap, Reason.OVER_DAILY_CAP)
+        check(used <= terms.daily_cap, Reason.OVER_DAILY_CAP)
         check(self.balances[i.member, i.program] >= moved.points, Reason.INSUFFICIENT_POINTS)
         check(payer.can_pay(moved.settled + fee), Reason.INSUFFICIENT_LIQUIDITY)
-        agreement.used[self.today()] += moved.points
+        self.use[i.agreement] = Use(self.today(), used)
         self._pay(terms.source_merchant, terms.target_merchant, moved.settled)
         self._pay(terms.source_merchant, OPERATOR_MERCHANT, fee)
         return replace(moved, fee=fee, agreement=i.agreement)
@@ -545,8 +667,7 @@ class ClearingHouse:
 
         What was used of today's cap comes back too. A successor keeps what it inherited.
         """
-        agreement = self.agreements[original.agreement]
-        terms = agreement.terms
+        terms = self.agreements[original.agreement].terms
         source, target = self.programs[terms.source_program], self.programs.get(terms.target_program)
         check(merchant == terms.target_merchant, Reason.NOT_GIVER)
         check(not source.paused and not (target and target.paused), Reason.PROGRAM_PAUSED)
@@ -558,7 +679,8 @@ class ClearingHouse:
             self._burn(original.member, terms.target_program, moved.out, "revoked")
         self._pay(terms.target_merchant, terms.source_merchant, moved.settled + moved.fee)
         if self.day_of[original.batch] == self.today():
-            agreement.used[self.today()] -= moved.points
+            used = self.use[original.agreement]
+            self.use[original.agreement] = used._replace(points=used.points - moved.points)
 
     # ---------------------------------------------------------------- what instructions share
 
@@ -566,14 +688,14 @@ class ClearingHouse:
         check(self.merchants[merchant].status == Status.ACTIVE, Reason.MERCHANT_SUSPENDED)
 
     def _own_program(self, merchant: int, number: int) -> Program:
-        program = self.programs.get(number)
+        program: Program | None = self.programs.get(number)
         if program is None or program.merchant != merchant:
             raise Refused(Reason.NOT_PROGRAM_MERCHANT)
         check(not program.paused, Reason.PROGRAM_PAUSED)
         return program
 
     def _usable_agreement(self, merchant: int, i: Instruction, kind: int) -> Agreement:
-        agreement = self.agreements.get(i.agreement)
+        agreement: Agreement | None = self.agreements.get(i.agreement)
         if agreement is None or (agreement.terms.kind, agreement.terms.source_program) != (kind, i.program):
             raise Refused(Reason.WRONG_AGREEMENT)
         t = agreement.terms
@@ -589,13 +711,34 @@ class ClearingHouse:
         check(i.points <= t.max_points, Reason.OVER_INSTRUCTION_CAP)
         return agreement
 
-    def _mint(self, member: str, program: int, points: int, total: str) -> None:
-        self.balances[member, program] += points
-        self.programs[program].totals[total] += points
+    def _mint(self, member: str, number: int, points: int, total: str) -> None:
+        self.balances[member, number] += points
+        self._count(number, total, points)
 
-    def _burn(self, member: str, program: int, points: int, total: str) -> None:
-        self.balances[member, program] -= points
-        self.programs[program].totals[total] += points
+    def _burn(self, member: str, number: int, points: int, total: str) -> None:
+        self.balances[member, number] -= points
+        self._count(number, total, points)
+
+    def _count(self, number: int, total: str, points: int) -> None:
+        program = self.programs[number]
+        self.programs[number] = program._replace(totals=program.totals.plus(total, points))
+
+
+def _merchant(stored: Sequence[Any]) -> Merchant:
+    return Merchant(stored[0], stored[1], Status(stored[2]))
+
+
+def _program(stored: Sequence[Any]) -> Program:
+    merchant, code, name, paused, totals = stored
+    return Program(merchant, code, name, paused, Totals(*totals))
+
+
+def _agreement(stored: Sequence[Any]) -> Agreement:
+    return Agreement(AgreementTerms(*stored))
+
+
+def _stored_agreement(agreement: Agreement) -> tuple[Any, ...]:
+    return astuple(agreement.terms)
 
 
 def _compact(signature: bytes) -> bytes:
@@ -622,7 +765,12 @@ def _route(t: AgreementTerms) -> tuple[int, ...]:
 
 
 def _share_up(whole: int, part: int, total: int) -> int:
-    return ceil(Fraction(whole * part, total))
+    return _divide_up(whole * part, total)
+
+
+def _divide_up(number: int, by: int) -> int:
+    """The quotient, rounded up."""
+    return -(-number // by)
 
 
 def _is_address(link: bytes) -> bool:

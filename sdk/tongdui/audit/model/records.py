@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ...orders import UINT64_MAX, AgreementTerms, Reason
-
-CREATED = ("issued", "exchanged_in", "restored")
-DESTROYED = ("redeemed", "spent", "exchanged_out", "expired", "revoked")
 
 
 class Role(IntEnum):
@@ -61,8 +56,7 @@ def check(holds: bool, reason: Reason) -> None:
         raise Refused(reason)
 
 
-@dataclass
-class Merchant:
+class Merchant(NamedTuple):
     """A legal entity and its net settlement balance, in micros."""
 
     credit_limit: int
@@ -70,12 +64,12 @@ class Merchant:
     status: Status = Status.ACTIVE
 
     def can_pay(self, micros: int) -> bool:
+        """Whether it can pay so much and stay within its credit limit."""
         return self.position - micros >= -self.credit_limit
 
 
-@dataclass
-class Key:
-    """A signer key: its merchant and the window in which it counts."""
+class Key(NamedTuple):
+    """A signer key: its merchant and the window in which it counts, in Unix seconds."""
 
     merchant: int
     valid_from: int
@@ -92,33 +86,66 @@ class SignerChange(NamedTuple):
     nonce: int
 
 
-@dataclass
-class Program:
-    """A points currency and its totals over its whole life."""
+class Totals(NamedTuple):
+    """A program's totals over its whole life, in points."""
+
+    issued: int = 0
+    exchanged_in: int = 0
+    restored: int = 0
+    redeemed: int = 0
+    spent: int = 0
+    exchanged_out: int = 0
+    expired: int = 0
+    revoked: int = 0
+
+    @property
+    def created(self) -> int:
+        """All points that ever came into being."""
+        return self.issued + self.exchanged_in + self.restored
+
+    @property
+    def supply(self) -> int:
+        """The points in circulation."""
+        return self.created - self.redeemed - self.spent - self.exchanged_out - self.expired - self.revoked
+
+    def plus(self, total: str, points: int) -> Totals:
+        """The totals with points added to one of them."""
+        return self._replace(**{total: getattr(self, total) + points})
+
+
+class Program(NamedTuple):
+    """A points currency."""
 
     merchant: int
     code: bytes
     name: bytes
     paused: bool = False
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CREATED + DESTROYED, 0))
+    totals: Totals = Totals()
 
     def can_mint(self, points: int) -> bool:
-        return sum(self.totals[name] for name in CREATED) + points <= UINT64_MAX
+        """Whether so many points more can come into being: a program mints less than 2^64 in its life."""
+        return self.totals.created + points <= UINT64_MAX
 
     def supply(self) -> int:
-        return sum(self.totals[name] for name in CREATED) - sum(self.totals[name] for name in DESTROYED)
+        """The points in circulation."""
+        return self.totals.supply
 
 
-@dataclass
-class Agreement:
-    """Terms, whose end may have come closer, and the source points burnt under them, day by day."""
+class Agreement(NamedTuple):
+    """Terms, whose end may have come closer."""
 
     terms: AgreementTerms
-    used: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
-    @property
-    def rate(self) -> Fraction:
-        return Fraction(self.terms.rate_num, self.terms.rate_den)
+
+class Use(NamedTuple):
+    """The source points burnt under an agreement on the last day on which it was used."""
+
+    day: int = 0
+    points: int = 0
+
+    def on(self, day: int) -> int:
+        """The points of a day, which is not before the last one."""
+        return self.points if self.day == day else 0
 
 
 @dataclass(frozen=True)

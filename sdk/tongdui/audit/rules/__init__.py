@@ -1,1 +1,6 @@
 """What no contract checks: which points expire when, cycles of rates, keys and their roles, the bank. Each file is a watcher."""
+
+from . import bank, cycles, lots, roles
+
+RULES = {**lots.RULES, **cycles.RULES, **roles.RULES, **bank.RULES}
+"""Each rule by its code, in a sentence that says what holds."""

@@ -10,10 +10,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from ...orders import AgreementTerms, Kind
 from ...receipts import Entry
+from ..days import day_text, month_text
 from ..findings import Finding, Place
 from ..tables import Tables
 from ..watching import BlockSeen, EntrySeen, Watcher
@@ -36,8 +36,6 @@ _NEVER = 2**32
 _DAY_BITS, _BATCH_BITS = 56, 16
 _CAPTURED = frozenset({Kind.REDEEM, Kind.EXCHANGE, Kind.SPEND})
 _USES = frozenset({*_CAPTURED, Kind.TRANSFER})
-_EPOCH = date(1970, 1, 1).toordinal()
-_LAST_DAY = date.max.toordinal() - _EPOCH
 _EXAMPLES = 3
 
 Portion = tuple[int, int]
@@ -304,7 +302,7 @@ class Lots(Watcher):
                 key = (program, lot.made_on, lot.expiry_day)
                 if key not in months:
                     months[key] = Age(
-                        program, month_of(lot.made_on), month_of(lot.expiry_day) if lot.expiry_day else ""
+                        program, month_text(lot.made_on), month_text(lot.expiry_day) if lot.expiry_day else ""
                     )
                 totals[months[key]] += lot.points
         return dict(sorted(totals.items()))
@@ -393,18 +391,6 @@ def _count_over(lots: Sequence[Portion], day: int) -> int:
 
 
 # -------------------------------------------------------------------- in words
-
-
-def day_text(day: int) -> str:
-    """A day by its number, as `2026-11-26`. What no calendar has, and never, say so."""
-    if day == _NEVER:
-        return "never"
-    return date.fromordinal(_EPOCH + day).isoformat() if day <= _LAST_DAY else f"day {day}"
-
-
-def month_of(day: int) -> str:
-    """The month of a day by its number, as `2026-11`."""
-    return day_text(day)[:7] if day <= _LAST_DAY else "later"
 
 
 def _days_in_words(days: int) -> str:

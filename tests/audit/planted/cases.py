@@ -1,0 +1,112 @@
+"""Everything that is planted, the rule that an audit must say is broken, and whom it must name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.audit.planted import banks, lies, onchain
+from tests.audit.planted.world import BO, CHEN, World
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something that does not hold."""
+
+    plant: Callable[[World], Any]
+    """Puts it on the chain, or makes the node's lie, or the bank's statement."""
+    rule: str
+    subject: str
+    """What the finding must name."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.plant.__name__
+
+
+# What really stands on the chain, though the contract would have refused it: `onchain.py` says how each is put there.
+ON_CHAIN = (
+    Case(onchain.forged_signature, "replay.events", "batch 11"),
+    Case(onchain.altered_order, "replay.events", "batch 11"),
+    Case(onchain.order_of_another_chain, "replay.events", "batch 11"),
+    Case(onchain.no_signature, "replay.events", "batch 11"),
+    Case(onchain.revoked_key, "replay.events", "batch 11"),
+    Case(onchain.key_of_another_merchant, "replay.events", "batch 11"),
+    Case(onchain.malleable_signature, "replay.call", "registerAgreement"),
+    Case(onchain.unilateral_agreement, "replay.call", "registerAgreement"),
+    Case(onchain.altered_terms, "replay.call", "registerAgreement"),
+    Case(onchain.terminated_by_nobody, "replay.call", "terminateAgreement"),
+    Case(onchain.key_that_nobody_signed_in, "replay.call", "changeSigner"),
+    Case(onchain.replay, "replay.events", "batch 12"),
+    Case(onchain.deadline_passed, "replay.events", "batch 11"),
+    Case(onchain.closed_merchant, "replay.events", "batch 11"),
+    Case(onchain.paused_network, "replay.call", "execute"),
+    Case(onchain.order_left_out, "replay.events", "batch 11"),
+    Case(onchain.wrong_fee, "replay.events", "batch 11"),
+    Case(onchain.wrong_rate, "replay.events", "batch 11"),
+    Case(onchain.over_instruction_cap, "replay.events", "batch 12"),
+    Case(onchain.over_daily_cap, "replay.events", "batch 12"),
+    Case(onchain.ended_agreement, "replay.events", "batch 11"),
+    Case(onchain.credit_limit_exceeded, "replay.events", "batch 12"),
+    Case(onchain.more_than_the_member_has, "replay.events", "batch 11"),
+    Case(onchain.foreign_program, "replay.events", "batch 11"),
+    Case(onchain.reversed_twice, "replay.events", "batch 12"),
+    Case(onchain.deposit_booked_twice, "replay.call", "deposit"),
+    Case(onchain.withdrawal_of_too_much, "replay.call", "withdraw"),
+    Case(onchain.batch_of_a_stranger, "replay.call", "execute"),
+    Case(onchain.merchant_of_a_stranger, "replay.call", "registerMerchant"),
+    Case(onchain.sender_without_signature, "transaction.sender", "sender of transaction"),
+    Case(onchain.key_with_two_roles, "roles.two_roles", "0x3c44"),
+    Case(onchain.wrong_points, "replay.events", "batch 11"),
+    Case(onchain.wrong_member, "replay.events", "batch 11"),
+    Case(onchain.invented_entry, "replay.events", "batch 11"),
+    Case(onchain.dropped_entry, "replay.events", "batch 11"),
+    Case(onchain.wrong_root, "replay.events", "batch 11"),
+    Case(onchain.wrong_head, "replay.events", "batch 11"),
+    Case(onchain.wrong_balance, "storage.balance", f"balance of {BO} in program 1"),
+    Case(onchain.wrong_position, "storage.position", "position of merchant 2"),
+    Case(onchain.wrong_total, "storage.totals", "total redeemed of program 1"),
+    Case(onchain.used_nonce, "storage.nonce", "nonce 200 of merchant 1"),
+    Case(onchain.unknown_slot, "storage.unknown", ""),
+    Case(onchain.code_replaced_for_good, "code.contract", "contract"),
+    Case(onchain.lens_replaced, "code.lens", "lens"),
+    Case(onchain.expired_points_spent, "lots.expired_spent", CHEN),
+    Case(onchain.points_that_did_not_expire, "lots.not_expired", CHEN),
+    Case(onchain.expired_too_early, "lots.expired_early", BO),
+    Case(onchain.cycle_of_rates, "agreements.cycle", "4"),
+)
+
+# What a node says about an honest network.
+LIES = (
+    Case(lies.edited_event, "block.receipts", "block 13"),
+    Case(lies.removed_event, "block.receipts", "block 16"),
+    Case(lies.swapped_events, "block.receipts", "block 15"),
+    Case(lies.edited_calldata, "block.transactions", "block 15"),
+    Case(lies.other_sender, "transaction.sender", "sender of transaction"),
+    Case(lies.failed_transaction, "block.receipts", "block 13"),
+    Case(lies.dropped_batch, "block.transactions", "block 16"),
+    Case(lies.dropped_batch_and_roots, "block.hash", "block 16"),
+    Case(lies.dropped_batch_and_hash, "block.parent", "block 17"),
+    Case(lies.other_time, "block.hash", "block 16"),
+    Case(lies.other_state_root, "block.hash", "block 36"),
+    Case(lies.other_storage_root, "storage.proof", ""),
+    Case(lies.other_proof, "storage.proof", ""),
+    Case(lies.other_code, "code.contract", "contract"),
+)
+
+# What a second node says.
+NODES = (
+    Case(lies.hidden_blocks, "nodes.behind", "the node at"),
+    Case(lies.other_chain_after, "nodes.differ", "block 31"),
+)
+
+# What the bank says.
+BANK = (
+    Case(banks.another_amount, "bank.amount", "BANK-2"),
+    Case(banks.a_line_that_nobody_booked, "bank.not_on_chain", "BANK-9"),
+    Case(banks.a_deposit_that_never_came, "bank.not_at_bank", "BANK-1"),
+    Case(banks.the_other_way, "bank.amount", "BANK-3"),
+)
