@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 import pytest
 
 from tests.audit.report.story import AGREEMENTS, FIRST_DAY, MERCHANTS, Story, address, year
-from tongdui._export import day_text
+from tongdui.audit.days import day_text
 from tongdui.audit.findings import Finding
 from tongdui.audit.report import document
 from tongdui.audit.report.collecting import collect, rules_of
 from tongdui.audit.report.figures import Figures, text_of
+from tongdui.audit.rules.lots import Age
 from tongdui.audit.tables import Tables
 from tongdui.audit.watching import EntrySeen
 from tongdui.orders import Kind
@@ -31,7 +32,7 @@ def collected(story: Story, tables: Tables, first_day: int = 0) -> document.Figu
     watcher = Figures(tables)
     story.show(watcher)
     balances = ((account, points) for account, points in story.balances.items() if points)
-    return collect(watcher, balances, {(1, "2025-09", ""): 5}, first_day)
+    return collect(watcher, balances, {Age(1, "2025-09", ""): 5}, first_day)
 
 
 def entries_of(story: Story) -> list[EntrySeen]:
@@ -158,7 +159,7 @@ def test_a_file_gives_the_same_figures(story: Story, figures: document.Figures) 
         story.show_one(seen, watcher)
         tables.make_space()
     balances = ((account, points) for account, points in story.balances.items() if points)
-    assert collect(watcher, balances, {(1, "2025-09", ""): 5}) == figures
+    assert collect(watcher, balances, {Age(1, "2025-09", ""): 5}) == figures
     tables.close()
 
 

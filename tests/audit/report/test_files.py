@@ -5,27 +5,23 @@ from __future__ import annotations
 import csv
 import json
 import os
-import stat
 import subprocess
 import sys
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
-from tests.audit.report.sample import FINDINGS, report
+from tests.audit.report.sample import FINDINGS, Rendered, render, report
 from tests.audit.report.story import year
-from tongdui.audit.findings import CannotCheck, Finding
+from tongdui.audit.findings import Finding
 from tongdui.audit.report.document import Report
 from tongdui.audit.report.files import canonical_json
-from tongdui.audit.report.writing import Rendered, read_files, render, write_tables, write_whole
 
 DIGEST = """
 from hashlib import sha256
-from tests.audit.report.sample import FINDINGS, report
+from tests.audit.report.sample import FINDINGS, Rendered, render, report
 from tests.audit.report.story import year
-from tongdui.audit.report.writing import render
 print(sha256(render(report(year(days=40), findings=FINDINGS)).json).hexdigest())
 """
 
@@ -82,7 +78,7 @@ def test_each_table_is_a_file(made: Report, rendered: Rendered) -> None:
     assert rows("ages") == []
     assert rendered.tables["csv/ages.csv"] == b"program,code,made,expires,points\r\n"
     assert {row["what"]: row["value"] for row in rows("scope")}["last.number"] == str(made.scope.last.number)
-    assert rows("bank_files")[0]["kind"] == "camt.053"
+    assert rows("bank_files")[0]["file"] == "statement-2026.xml"
     assert rows("programs")[0]["is_paused"] == "no"
 
 
@@ -92,36 +88,3 @@ def test_a_spreadsheet_carries_nothing_out_and_a_page_neither(made: Report) -> N
     assert b"""x,"'=HYPERLINK(""http://evil"")",<script>""" in files.tables["csv/findings.csv"]
     assert all(b"<script" not in page for page in files.pages.values())
     assert all(b"&lt;script&gt;alert(1)" in page for page in files.pages.values())
-
-
-def test_files_are_whole_or_not_there(tmp_path: Path, rendered: Rendered) -> None:
-    path = tmp_path / "out.html"
-    write_whole(path, [b"old"])
-
-    def broken() -> object:
-        yield b"half"
-        raise CannotCheck("in the middle")
-
-    with pytest.raises(CannotCheck, match="in the middle"):
-        write_whole(path, broken())  # type: ignore[arg-type]
-    assert path.read_bytes() == b"old"
-    write_whole(path, [rendered.page("zh")])
-    assert path.read_bytes() == rendered.pages["report.zh.html"]
-    assert stat.S_IMODE(path.stat().st_mode) & 0o044 == 0o044
-    write_tables(tmp_path / "tables", rendered.tables)
-    assert [each.name for each in tmp_path.iterdir() if each.name.startswith((".", "tmp"))] == []
-    read = read_files({"zh": path}, tmp_path / "tables")
-    assert read == {"report.zh.html": rendered.page("zh"), **rendered.tables}
-
-
-def test_what_is_there_is_not_mixed_up(tmp_path: Path, rendered: Rendered) -> None:
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "mine.txt").write_text("x")
-    with pytest.raises(CannotCheck, match="is there already and not empty"):
-        write_tables(tmp_path / "tables", rendered.tables)
-    with pytest.raises(CannotCheck, match=r"missing/out\.json cannot be written: No such file or directory"):
-        write_whole(tmp_path / "missing" / "out.json", [b""])
-    with pytest.raises(CannotCheck, match="is no directory"):
-        read_files({}, tmp_path / "nothing")
-    with pytest.raises(CannotCheck, match=r"nothing\.html cannot be read"):
-        read_files({"en": tmp_path / "nothing.html"}, None)
