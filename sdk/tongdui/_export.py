@@ -122,7 +122,7 @@ def export_row(merchant: int, exported: ExportedEntry) -> tuple[Cell, ...]:
         exported.block,
         exported.transaction,
         datetime.fromtimestamp(exported.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        day_text(exported.day),
+        _day_text(exported.day),
         Kind(entry.kind).label,
         entry.merchant,
         entry.nonce,
@@ -149,8 +149,8 @@ def export_row(merchant: int, exported: ExportedEntry) -> tuple[Cell, ...]:
     )
 
 
-def day_text(day: int) -> str:
-    """Write a day, counted from 1970-01-01, as `2026-11-26`."""
+def _day_text(day: int) -> str:
+    """A day, counted from 1970-01-01, as `2026-11-26`."""
     return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
 
 

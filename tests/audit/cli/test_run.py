@@ -11,7 +11,7 @@ import pytest
 from tests.audit.cli.conftest import AuditCommand
 from tests.audit.planted import lies, onchain
 from tests.audit.planted.lying_node import lying_node
-from tests.audit.planted.world import STATION, World, bank_file
+from tests.audit.planted.world import World, bank_file
 from tests.sdk.cli.conftest import Terminal
 from tongdui import LocalSigner
 from tongdui.audit.chain import node as asking

@@ -6,12 +6,13 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tongdui.audit.liability.deferral import NOTHING, RollForward, Standing, deferred_share, recognised, whole_micros
 
 MADE = st.integers(1, 10**6)
+few = settings(max_examples=40)
 SHARES = st.fractions(0, 1, max_denominator=1_000)
 
 
@@ -80,6 +81,7 @@ def lives(draw: st.DrawFn) -> list[Standing]:
     return found
 
 
+@few
 @given(lives())
 def test_a_roll_forward_always_closes(life: list[Standing]) -> None:
     for opening, closing in pairwise(life):
@@ -89,6 +91,7 @@ def test_a_roll_forward_always_closes(life: list[Standing]) -> None:
         assert 0 <= roll.closing <= closing.deferred
 
 
+@few
 @given(lives())
 def test_nothing_is_recognised_twice(life: list[Standing]) -> None:
     rolls = [RollForward.between(opening, closing) for opening, closing in pairwise(life)]
@@ -97,6 +100,7 @@ def test_nothing_is_recognised_twice(life: list[Standing]) -> None:
     assert (whole.revenue, whole.additions) == (sum(r.revenue for r in rolls), sum(r.additions for r in rolls))
 
 
+@few
 @given(lives(), lives())
 def test_cohorts_add_up(one: list[Standing], other: list[Standing]) -> None:
     rolls = [RollForward.between(life[0], life[-1]) for life in (one, other)]
@@ -105,6 +109,7 @@ def test_cohorts_add_up(one: list[Standing], other: list[Standing]) -> None:
     assert both.closing == one[-1].balance + other[-1].balance
 
 
+@few
 @given(MADE, SHARES, st.integers(0, 10**6))
 def test_with_one_estimate_each_redemption_is_worth_the_same(made: int, share: Fraction, used: int) -> None:
     used = min(used, int(made * share))

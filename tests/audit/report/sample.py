@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tests.audit.report.story import FIRST_DAY, UTC_OFFSET, Story, address, year
 from tongdui.audit.findings import Finding, NotChecked, Place
 from tongdui.audit.report.collecting import collect, mark_of, rules_of
-from tongdui.audit.report.document import Bank, BankFileRow, Checked, Liability, Report, Scope
+from tongdui.audit.report.document import BankFileRow, Checked, Liability, Report, Scope
 from tongdui.audit.report.figures import Figures
+from tongdui.audit.report.files import csv_files, report_json
+from tongdui.audit.report.page import pages_of
+from tongdui.audit.rules.lots import Age
 from tongdui.audit.tables import Tables
 from tongdui.encoding import hex_of, keccak256
 
@@ -42,6 +46,7 @@ RULES = {
     "storage.balance": "the contract's storage has the balances that follow from the entries",
     "bank.amount": "deposits and withdrawals have the bank's amounts",
 }
+BANK_FILES = (BankFileRow("statement-2026.xml", "2025-10-01", "2026-08-28", 9, "CNY", 8_000_000_000, 800_000_000),)
 NOT_CHECKED = (
     NotChecked("Lines of the bank before 2025-10-01", "the files given begin on that day"),
     NotChecked("The second node's state", "it keeps no state of past blocks (it is no archive node)"),
@@ -52,7 +57,7 @@ def report(
     story: Story | None = None,
     *,
     findings: tuple[Finding, ...] = (),
-    open_points: Mapping[tuple[int, str, str], int] | None = None,
+    open_points: Mapping[Age, int] | None = None,
     liability: Liability | None = None,
 ) -> Report:
     """The report of a story."""
@@ -80,12 +85,21 @@ def report(
         findings,
         NOT_CHECKED if findings else (),
         collect(figures, balances, open_points or {}, FIRST_DAY),
-        Bank(
-            (BankFileRow("ab" * 32, "camt.053", "CNY", "2025-10-01", "2026-08-28", 9, 8_000_000_000, 800_000_000),),
-            9,
-            8_800_000_000,
-        )
-        if findings
-        else None,
+        BANK_FILES if findings else (),
         liability,
     )
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A report as files."""
+
+    json: bytes
+    pages: dict[str, bytes]
+    tables: dict[str, bytes]
+
+
+def render(made: Report) -> Rendered:
+    """All files of a report, as the command line makes them."""
+    pages, tables = pages_of(made), csv_files(made)
+    return Rendered(report_json(made, {**pages, **tables}), pages, tables)

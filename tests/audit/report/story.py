@@ -10,7 +10,7 @@ from random import Random
 
 from tongdui.audit.watching import BlockSeen, EntrySeen, EventSeen, Watcher
 from tongdui.encoding import ZERO_WORD, hex_of, keccak256, text_word, word
-from tongdui.orders import NO_NONCE, AgreementTerms, Kind
+from tongdui.orders import NO_NONCE, AgreementTerms, Kind, Reason
 from tongdui.receipts import Entry
 
 UTC_OFFSET = 28_800
@@ -103,8 +103,12 @@ class Story:
         """Shows it all to watchers."""
         for one in self.told:
             for watcher in watchers:
-                found = watcher.on_entry(one) if isinstance(one, EntrySeen) else watcher.on_event(one)
-                assert not found
+                self.show_one(one, watcher)
+
+    @staticmethod
+    def show_one(one: EntrySeen | EventSeen, watcher: Watcher) -> None:
+        """Shows a watcher one thing, which it finds nothing wrong with."""
+        assert not (watcher.on_entry(one) if isinstance(one, EntrySeen) else watcher.on_event(one))
 
 
 def year(days: int = 360, members: int = 60, seed: int = 1) -> Story:
@@ -119,7 +123,7 @@ def year(days: int = 360, members: int = 60, seed: int = 1) -> Story:
                 story.event("Deposited", 1, 900_000_000, keccak256(b"%d" % day))
             else:
                 story.event("Withdrawn", 4, 200_000_000, keccak256(b"%d" % day))
-            story.event("InstructionRejected", 1, day, 0, 21)
+            story.event("InstructionRejected", 1, day, 0, Reason.OVER_DAILY_CAP)
             story.event("SignerChanged", 1 + day % 3, address(f"key {day}"), story.block.time, FOREVER, day)
     return story
 
@@ -189,12 +193,12 @@ def _entry(
         story.balances[member, program] += points if kind is Kind.ISSUE else -points
         if out:
             story.balances[member, AGREEMENTS[agreement - 1].target_program] += out
-    numbers = (program, agreement)
+    numbers, batch = (program, agreement), story.batch + 1
     return Entry(
-        story.batch + 1,
+        batch,
         index,
         program,
-        story.batch,
+        100 * batch + index // 2,
         index,
         kind,
         expiry,

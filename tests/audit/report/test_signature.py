@@ -83,10 +83,12 @@ def test_a_report_that_was_written_again_is_named(signed: bytes, signature: byte
 
 def test_changed_and_strange_files_are_named(signed: bytes, files: dict[str, bytes], signature: bytes) -> None:
     changed = {**files, "csv/days.csv": files["csv/days.csv"] + b"x", "csv/more.csv": b""}
+    del changed["csv/keys.csv"]
     found = doubts(verify(signature, signed, changed, SIGNER))
-    assert [what for what, _ in found] == ["csv/days.csv", "csv/more.csv"]
-    assert found[0][1].startswith("csv/days.csv is not the one of this report: its SHA-256 is ")
-    assert found[1][1] == "csv/more.csv is no file of this report"
+    assert [what for what, _ in found] == ["csv/keys.csv", "csv/days.csv", "csv/more.csv"]
+    assert found[0][1] == "csv/keys.csv is missing beside the other tables"
+    assert found[1][1].startswith("csv/days.csv is not the one of this report: its SHA-256 is ")
+    assert found[2][1] == "csv/more.csv is no file of this report"
 
 
 def test_another_signer_is_named(signed: bytes, signature: bytes) -> None:

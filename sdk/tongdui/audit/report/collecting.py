@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from hashlib import sha256
 
-from ..._export import day_text
 from ...orders import AgreementTerms
+from ..days import day_text
 from ..effects import EXCHANGED_IN, EXCHANGED_OUT, EXPIRED, ISSUED, MOVEMENTS, REDEEMED, RESTORED, REVOKED, SPENT
 from ..findings import Finding
 from ..liability.cohorts import ProgramLiability, month_text
 from ..liability.deferral import whole_micros
 from ..model.records import Role, Status
+from ..rules.lots import Age
 from ..watching import BlockSeen
 from . import figures as seen
 from .document import (
@@ -50,8 +51,7 @@ _KINDS = {1: "exchange", 2: "acceptance"}
 
 Balances = Iterable[tuple[tuple[str, int], int]]
 """Points by member and program."""
-OpenPoints = Mapping[tuple[int, str, str], int]
-"""Open points by program, month in which they were made, and month in which they will be over ("" for never)."""
+OpenPoints = Mapping[Age, int]
 
 
 def mark_of(block: BlockSeen) -> BlockMark:
@@ -100,8 +100,8 @@ def collect(added: seen.Figures, balances: Balances, open_points: OpenPoints, fi
         concentration=tuple(_concentration(totals, holders, pairs, names)),
         holders=tuple(_largest_holders(holders, names)),
         ages=tuple(
-            AgeRow(program, names.code(program), made, expires or None, points)
-            for (program, made, expires), points in sorted(open_points.items())
+            AgeRow(age.program, names.code(age.program), age.made, age.expires or None, points)
+            for age, points in sorted(open_points.items())
         ),
         keys=tuple(_key(change, names) for _, change in sorted(added.keys.stored())),
     )

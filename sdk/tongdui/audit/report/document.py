@@ -269,25 +269,15 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class BankFileRow:
-    """A file of the settlement account that was compared."""
+    """A file of the settlement account that was compared with the chain. Sums are of lines that the bank has booked."""
 
-    sha256: str
-    kind: str
-    currency: str
-    first_day: str | None
-    last_day: str | None
+    file: str
+    first_day: str
+    last_day: str
     lines: int
+    currency: str
     deposited_micros: int
     withdrawn_micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """What the bank's files say, against deposits and withdrawals on the chain."""
-
-    files: tuple[BankFileRow, ...]
-    matched: int
-    matched_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +354,7 @@ class Report:
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     figures: Figures
-    bank: Bank | None
+    bank_files: tuple[BankFileRow, ...]
     liability: Liability | None
 
     @property

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from ..._export import ExportedEntry, Sides, Target, day_text, export_lines
+from ..._export import ExportedEntry, Sides, Target, export_lines
 from ...encoding import hex_of
 from ...orders import AgreementTerms
 from ...receipts import Entry, merkle_proofs, merkle_root
 from ..chain.reading import Block
+from ..days import day_text
 from ..findings import CannotCheck, Finding
 from .figures import text_of
 
@@ -54,21 +56,43 @@ def write_export(path: Path, merchant: int, period: Period, blocks: Iterable[Blo
     """
     reader = _Reader(merchant, period, utc_offset)
     count = -1  # the head is no entry
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for line in export_lines(merchant, reader.entries(blocks)):
+            yield line.encode()
+            count += 1
+        reader.require_merchant()
+
+    _write_whole(path, lines())
+    return count
+
+
+def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file from its pieces. One that was there stays until the new one is whole.
+
+    Raises:
+        CannotCheck: It cannot be written.
+    """
     try:
-        with NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", newline="", delete=False) as file:
+        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
             written = Path(file.name)
             try:
-                for line in export_lines(merchant, reader.entries(blocks)):
-                    file.write(line)
-                    count += 1
-                reader.require_merchant()
+                file.writelines(pieces)
+                written.chmod(0o666 & ~_umask())
             except BaseException:
                 written.unlink()
                 raise
         written.replace(path)
     except OSError as error:
         raise CannotCheck(f"{path} cannot be written: {error.strerror}") from error
-    return count
+
+
+def _umask() -> int:
+    """Which rights new files do not get, because temporary files have fewer. Asking for it means setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 class _Reader:

@@ -57,16 +57,12 @@ def sheets_of(report: Report) -> Iterator[Sheet]:
     """All tables: the scope, and every list of rows."""
     scope = asdict(report.scope)
     yield Sheet("scope", ("what", "value"), tuple((name, _cell(value)) for name, value in _leaves(scope)))
-    for part in (report, report.figures, report.bank, report.liability):
+    for part in (report, report.figures, report.liability):
         for name, hint in get_type_hints(type(part)).items() if part is not None else ():
             row_type = next(iter(get_args(hint)), None)
             if is_dataclass(row_type) and isinstance(getattr(part, name), tuple):
                 rows = (tuple(_cell(value) for _, value in _leaves(asdict(row))) for row in getattr(part, name))
-                yield Sheet(_NAMES.get(name, name), tuple(_columns(row_type)), tuple(rows))
-
-
-_NAMES = {"files": "bank_files"}
-"""Tables that are called something else on their own than in the report."""
+                yield Sheet(name, tuple(_columns(row_type)), tuple(rows))
 
 
 def _columns(row_type: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from .charts import Chart, Series
 from .document import AgeRow, DayRow, Figures, ProgramRow, Report
 from .layout import Cell, FindingView, Part, Section, code, grid, table
 from .periods import Periods, periods_of
-from .words import Words, grouped, money
+from .words import Words, grouped
 
 _MOST_FINDINGS = 500
 """So many findings stand on the page; the files have all of them."""
@@ -43,7 +43,7 @@ def sections_of(report: Report, words: Words) -> Iterator[Section]:
     yield _ages(figures, words)
     if report.liability is not None:
         yield _liability(report, words)
-    if report.bank is not None:
+    if report.bank_files:
         yield _bank(report, words)
     yield _parties(figures, words)
 
@@ -400,21 +400,9 @@ def _liability(report: Report, words: Words) -> Section:
 
 
 def _bank(report: Report, words: Words) -> Section:
-    bank = report.bank
-    assert bank is not None
-    columns = ("sha256", "kind", "currency", "first_day", "last_day", "lines", "deposited_micros", "withdrawn_micros")
-    about = words(
-        "bank_about",
-        count=grouped(bank.matched),
-        amount=money(bank.matched_micros),
-        currency=report.scope.currency,
-    )
-    return Section(
-        "bank",
-        words("bank"),
-        (about,),
-        parts=(Part(tables=(table(words, words("bank_files"), columns, bank.files),)),),
-    )
+    columns = ("file", "first_day", "last_day", "lines", "currency", "deposited_micros", "withdrawn_micros")
+    files = table(words, words("bank_files"), columns, report.bank_files)
+    return Section("bank", words("bank"), (words("bank_about"),), parts=(Part(tables=(files,)),))
 
 
 def _parties(figures: Figures, words: Words) -> Section:

@@ -20,7 +20,7 @@ from ...encoding import bytes_of, hex_of, keccak256
 from ...orders import recover_signer
 from ..findings import CannotCheck
 from .document import FORMAT
-from .files import canonical_json
+from .files import CSV_DIRECTORY, canonical_json
 
 SIGNATURE_FORMAT = "tongdui-audit-signature/1"
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -89,6 +89,11 @@ def message_of(report: bytes) -> str:
     )
 
 
+def files_named(report: bytes) -> dict[str, str]:
+    """The names of the report's files with their SHA-256. Raises CannotCheck for what is no report of this kit."""
+    return {name: str(digest) for name, digest in _parsed(report)["files"].items()}
+
+
 def verify(signature: bytes, report: bytes, files: Mapping[str, bytes], signer: str) -> list[Doubt]:
     """Check a report, its files and its signature.
 
@@ -96,7 +101,7 @@ def verify(signature: bytes, report: bytes, files: Mapping[str, bytes], signer: 
         signature: The signature document.
         report: The report's JSON.
         files: The files that one has, by the names in the report (`report.html`, `csv/days.csv` ...). Those that one does not have
-            are not missed.
+            are not missed, but of the tables one has all or none.
         signer: The auditor's address, from somebody whom one trusts.
 
     Returns:
@@ -171,6 +176,10 @@ def _form_doubts(document: Mapping[str, Any], report: bytes) -> Iterator[Doubt]:
 
 def _file_doubts(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[Doubt]:
     named = document["files"]
+    tables = {name for name in named if name.startswith(CSV_DIRECTORY)}
+    if not tables.isdisjoint(files):
+        for name in sorted(tables - set(files)):
+            yield Doubt(name, f"{name} is missing beside the other tables")
     for name, content in sorted(files.items()):
         if name not in named:
             yield Doubt(name, f"{name} is no file of this report")
