@@ -89,6 +89,11 @@ def message_of(report: bytes) -> str:
     )
 
 
+def files_named(report: bytes) -> dict[str, str]:
+    """The names of the report's files with their SHA-256. Raises CannotCheck for what is no report of this kit."""
+    return {name: str(digest) for name, digest in _parsed(report)["files"].items()}
+
+
 def verify(signature: bytes, report: bytes, files: Mapping[str, bytes], signer: str) -> list[Doubt]:
     """Check a report, its files and its signature.
 
