@@ -69,6 +69,13 @@ def run(
             "--bank", metavar="FILE", help="A statement of the settlement account: CSV or camt.053. Repeatable."
         ),
     ] = None,
+    bank_columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bank-column", metavar="WHAT=NAME", help="What a column of a CSV statement means: day=Buchungstag."
+        ),
+    ] = None,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="The settlement currency.")] = "CNY",
     liability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What points are worth and how many are redeemed, as TOML.")
     ] = None,
@@ -116,6 +123,8 @@ def run(
             last=_bound("--to", last),
             as_of=day_of("--as-of", as_of),
             bank=tuple(bank or ()),
+            bank_columns=tuple(bank_columns or ()),
+            currency=currency,
             liability=liability,
             state=state,
             workers=workers,

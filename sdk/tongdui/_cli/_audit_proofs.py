@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,7 +115,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="Where to write it.")],
     first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day of the network.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day, which counts.")] = None,
-    workers: Workers = 0,
+    workers: Workers = None,
     force: Force = False,
 ) -> int:
     """Write a merchant's entries with their receipts as CSV, from the chain alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def export(options: Options, merchant: int, period: Period, path: Path) -> int:
                 f"The nodes do not have the same chain ({finding.subject}): find out which one is right, and ask that one alone."
             )
         network = network_of(nodes[0], options.contract, last)
-        reader = ChainReader(nodes, options.contract, 0 if options.workers is None else options.workers, chain_id)
+        workers = os.cpu_count() or 1 if options.workers is None else options.workers
+        reader = ChainReader(nodes, options.contract, workers, chain_id)
         with closing(reader.blocks(network.created, last)) as blocks:
             return write_export(path, merchant, period, blocks, network.utc_offset)
