@@ -77,12 +77,9 @@ class Replay:
             if call.events or call.succeeded:
                 _CallReplay(self, seen, call).run()
 
-    def end(self, block: Block) -> None:
-        """Lets the watchers conclude, after the last block."""
-        self.house.now = block.time
-        seen = BlockSeen(block.number, block.hash, block.time, self.house.today())
-        for watcher in self._watchers:
-            self.find(watcher.at_end(seen))
+    def end(self, block: BlockSeen) -> list[Finding]:
+        """What the watchers conclude after the last block. It is kept nowhere: a resumed audit ends later."""
+        return [finding for watcher in self._watchers for finding in watcher.at_end(block)]
 
     # ---------------------------------------------------------------- for calls
 
