@@ -17,8 +17,8 @@ class Case:
     plant: Callable[[World], Any]
     """Puts it on the chain, or makes the node's lie, or the bank's statement."""
     rule: str
-    subject: str
-    """What the finding must name."""
+    who: str
+    """Whom or what the finding must name."""
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,6 +64,7 @@ ON_CHAIN = (
     Case(onchain.wrong_member, "entry.member", "entry 0 of batch 11"),
     Case(onchain.invented_entry, "order.invented", "of merchant 1"),
     Case(onchain.dropped_entry, "entry.missing", "instruction 1 of order"),
+    Case(onchain.skipped_batch, "batch.number", "batch 11"),
     Case(onchain.wrong_root, "batch.root", "batch 11"),
     Case(onchain.wrong_head, "batch.head", "batch 11"),
     Case(onchain.wrong_balance, "storage.balance", f"balance of {BO} in program 1"),
@@ -74,7 +75,7 @@ ON_CHAIN = (
     Case(onchain.code_replaced_for_good, "code.contract", "contract"),
     Case(onchain.lens_replaced, "code.lens", "lens"),
     Case(onchain.expired_points_spent, "lots.expired_spent", CHEN),
-    Case(onchain.points_that_did_not_expire, "lots.not_expired", CHEN),
+    Case(onchain.points_that_did_not_expire, "lots.not_expired", "40 points of 1 account"),
     Case(onchain.expired_too_early, "lots.expired_early", BO),
     Case(onchain.cycle_of_rates, "agreements.cycle", "4"),
 )
@@ -92,7 +93,6 @@ LIES = (
     Case(lies.dropped_batch_and_hash, "block.parent", "block 17"),
     Case(lies.other_time, "block.hash", "block 16"),
     Case(lies.other_state_root, "block.hash", "block 36"),
-    Case(lies.other_storage_root, "storage.proof", ""),
     Case(lies.other_proof, "storage.proof", ""),
     Case(lies.other_code, "code.contract", "contract"),
 )
@@ -107,6 +107,6 @@ NODES = (
 BANK = (
     Case(banks.another_amount, "bank.amount", "BANK-2"),
     Case(banks.a_line_that_nobody_booked, "bank.not_on_chain", "BANK-9"),
-    Case(banks.a_deposit_that_never_came, "bank.not_in_statement", ""),
+    Case(banks.a_deposit_that_never_came, "bank.not_in_statement", "merchant 1"),
     Case(banks.the_other_way, "bank.direction", "BANK-3"),
 )
