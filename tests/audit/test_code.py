@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -45,8 +45,7 @@ def check(house: ChainHouse, lie: Any = None, chain_id: int | None = None) -> Co
     height = house.height()
     root = bytes_of(house.rpc("eth_getBlockByNumber", hex(height), False)["stateRoot"])
     domain = Domain(chain_id or house.domain.chain_id, house.domain.contract)
-    with ExitStack() as stack:
-        node = Node(stack.enter_context(lying_node(house.node.url, lie=lie)).url) if lie else house.node
+    with lying_node(house.node.url, **({"lie": lie} if lie else {})) as lying, closing(Node(lying.url)) as node:
         return check_code(node, house.address, height, root, domain)
 
 
@@ -160,12 +159,8 @@ def test_node_without_the_code_cannot_be_used(house: ChainHouse) -> None:
 
 
 def begin(house: ChainHouse, lie: Any = None, contract: str | None = None) -> Any:
-    with lying_node(house.node.url, **({"lie": lie} if lie else {})) as lying:
-        node = Node(lying.url)
-        try:
-            return network_of(node, contract or house.address, house.height())
-        finally:
-            node.close()
+    with lying_node(house.node.url, **({"lie": lie} if lie else {})) as lying, closing(Node(lying.url)) as node:
+        return network_of(node, contract or house.address, house.height())
 
 
 def test_what_the_network_was_founded_with(house: ChainHouse) -> None:

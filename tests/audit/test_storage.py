@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -40,11 +41,8 @@ def twins(network: Twins) -> Iterator[Twins]:
 def check(twins: Twins, url: str | None = None, block: int | None = None) -> Checked:
     number = twins.chain.height() if block is None else block
     header = twins.chain.rpc("eth_getBlockByNumber", hex(number), False)
-    node = Node(url or twins.chain.node.url)
-    try:
+    with closing(Node(url or twins.chain.node.url)) as node:
         return check_storage(node, twins.chain.address, number, bytes_of(header["stateRoot"]), twins.model)
-    finally:
-        node.close()
 
 
 def plant(twins: Twins, slot: int, change: Callable[[int], int]) -> None:

@@ -1,64 +1,31 @@
-"""The auditor's kit: audit run, audit member, audit export, audit verify."""
+"""The auditor's kit: audit run. What proves single things is in `_audit_proofs`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ._arguments import PasswordFile, address, url
+from . import _audit_proofs
+from ._arguments import PasswordFile
 from ._audit_files import require_room, write_all
+from ._audit_options import EXIT_CODES, Chain, Force, Workers, day_of, with_kit
 from ._command import command, group
 from ._outcomes import BAD, GOOD, WrongUseError
 from ._session import Session, can_ask, known_password
 
 if TYPE_CHECKING:
-    from tongdui._signing import LocalSigner
     from tongdui.audit.findings import Finding, NotChecked
     from tongdui.audit.options import Bound, Options, Outcome
 
 _HELP = "Prove everything from the chain alone: a node and the contract's address are enough."
-_EXIT_CODES = (
-    "Exit codes: 0 all holds; 1 something does not (each is named); "
-    "2 it could not be checked (one sentence says what to do)."
-)
-_KIT = {"cbor2", "coincurve", "defusedxml", "jinja2", "pygal", "rlp"}
-"""What the kit needs beside the command line."""
 _MOST_SHOWN = 50
 """Findings on a terminal; a wrong address gives one for every event."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chain:
-    """Where to look."""
-
-    rpc: Annotated[
-        list[str],
-        typer.Option(
-            "--rpc",
-            parser=url,
-            metavar="URL",
-            envvar="TONGDUI_RPC_URL",
-            help="JSON-RPC of a chain node that the operator does not control. Repeat it: all nodes must say the same.",
-        ),
-    ]
-    contract: Annotated[
-        str,
-        typer.Option(
-            parser=address,
-            metavar="0x..",
-            envvar="TONGDUI_CONTRACT",
-            help="Address of the clearing house, from a source that you trust.",
-        ),
-    ]
-    chain_id: Annotated[int | None, typer.Option(metavar="N", help="The chain's id, from a source that you trust.")] = (
-        None
-    )
 
 
 From: TypeAlias = Annotated[
@@ -75,19 +42,13 @@ State: TypeAlias = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="Remember in this directory what was checked, and go on from there."),
 ]
-Workers: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", min=0, max=64, metavar="N", help="Processes that check signatures. By default one a processor."
-    ),
-]
-Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist already.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     audit = group("audit", _HELP)
-    command(audit, "run", epilog=_EXIT_CODES, plain=True)(run)
+    command(audit, "run", epilog=EXIT_CODES, plain=True)(run)
+    _audit_proofs.add_to(audit)
     app.add_typer(audit)
 
 
@@ -108,6 +69,13 @@ def run(
             "--bank", metavar="FILE", help="A statement of the settlement account: CSV or camt.053. Repeatable."
         ),
     ] = None,
+    bank_columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bank-column", metavar="WHAT=NAME", help="What a column of a CSV statement means: day=Buchungstag."
+        ),
+    ] = None,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="The settlement currency.")] = "CNY",
     liability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What points are worth and how many are redeemed, as TOML.")
     ] = None,
@@ -136,25 +104,27 @@ def run(
 
     Example: tongdui audit run --rpc https://node.example --contract 0x.. --report audit.html
     """
-    targets = _Targets(report, json_file, csv, sign is not None, force)
+    targets = _Targets(report, json_file, csv, sign, force)
     targets.check()
     _require_one_of("--language", language, ("en", "zh"))
     _require_one_of("--progress", progress, ("auto", "bar", "json", "none"))
-    with _kit():
+    with with_kit():
         from tongdui.audit.options import Options
         from tongdui.audit.run import audit
 
         from ._audit_progress import shown
 
-        signer = None if sign is None else _signer(sign, password_file)
+        password = None if sign is None else _password_of(sign, password_file)
         options = Options(
             rpc=tuple(chain.rpc),
             contract=chain.contract.lower(),
             chain_id=chain.chain_id,
             first=_bound("--from", first),
             last=_bound("--to", last),
-            as_of=_day("--as-of", as_of),
+            as_of=day_of("--as-of", as_of),
             bank=tuple(bank or ()),
+            bank_columns=tuple(bank_columns or ()),
+            currency=currency,
             liability=liability,
             state=state,
             workers=workers,
@@ -163,14 +133,14 @@ def run(
         _require_one_end(options)
         with _saying_that_it_can_go_on(state), shown(progress) as show:
             outcome = audit(options, show)
-        files = targets.files(outcome, language, signer)
+        files = targets.files(outcome, language, password)
     write_all(files)
     _show(session, outcome, sorted(files))
     return GOOD if outcome.holds else BAD
 
 
-def _signer(keystore: Path, password_file: Path | None) -> LocalSigner:
-    """The auditor's key. It is opened before the audit begins: nobody waits an hour for a wrong password."""
+def _password_of(keystore: Path, password_file: Path | None) -> str:
+    """The password of the auditor's key. The key is opened before the audit begins: nobody waits an hour for a wrong password."""
     from getpass import getpass
 
     from tongdui._signing import LocalSigner
@@ -182,7 +152,8 @@ def _signer(keystore: Path, password_file: Path | None) -> LocalSigner:
         raise WrongUseError(
             f"{keystore} cannot be opened without its password: give --password-file, or set TONGDUI_KEYSTORE_PASSWORD"
         )
-    return LocalSigner.from_keystore(keystore, password)
+    LocalSigner.from_keystore(keystore, password)
+    return password
 
 
 def _bound(option: str, text: str | None) -> Bound | None:
@@ -201,13 +172,6 @@ def _bound(option: str, text: str | None) -> Bound | None:
     return moment
 
 
-def _day(option: str, text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise WrongUseError(f"{option} {text} is not a day: write it as 2026-12-31") from None
-
-
 def _require_one_end(options: Options) -> None:
     if options.last is not None and options.as_of is not None:
         raise WrongUseError("--to and --as-of both say where the audit ends: leave one of them out")
@@ -216,19 +180,6 @@ def _require_one_end(options: Options) -> None:
 def _require_one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise WrongUseError(f"{option} {value} is not known: write {', '.join(known[:-1])} or {known[-1]}")
-
-
-@contextmanager
-def _kit() -> Iterator[None]:
-    """Says what to install where a part of the kit is missing."""
-    try:
-        yield
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in _KIT:
-            raise
-        raise WrongUseError(
-            f"the auditor's kit needs {error.name}; install it: pip install 'tongdui[audit]'"
-        ) from error
 
 
 @contextmanager
@@ -250,14 +201,16 @@ class _Targets:
     page: Path | None
     json: Path | None
     csv: Path | None
-    signed: bool
+    keystore: Path | None
     force: bool
 
     def check(self) -> None:
         """Raises WrongUseError for what could not be written after the audit."""
-        if self.signed and self.json is None:
+        if self.keystore is not None and self.json is None:
             raise WrongUseError("--sign signs the JSON: say where to write it with --json")
-        files = [path for path in (self.page, self.json, self._signature if self.signed else None) if path is not None]
+        files = [
+            path for path in (self.page, self.json, self._signature if self.keystore else None) if path is not None
+        ]
         if len(files) != len({path.absolute() for path in files}):
             raise WrongUseError("--report and --json name the same file: give each its own")
         require_room(files, [self.csv] if self.csv else [], force=self.force)
@@ -267,12 +220,12 @@ class _Targets:
         assert self.json is not None
         return self.json.with_suffix(".signature.json")
 
-    def files(self, outcome: Outcome, language: str, signer: LocalSigner | None) -> dict[Path, bytes]:
+    def files(self, outcome: Outcome, language: str, password: str | None) -> dict[Path, bytes]:
         """Every file with its content. The signature is of the JSON, which has the hashes of all pages and tables, whether or not
         they are wanted here: so it is the same for everybody."""
         from tongdui.audit.report.files import csv_files, report_json
         from tongdui.audit.report.page import page, pages_of
-        from tongdui.audit.report.signing import signature_of
+        from tongdui.audit.report.signature import sign
 
         contents: dict[Path, bytes] = {}
         tables = csv_files(outcome.report)
@@ -283,8 +236,8 @@ class _Targets:
         if self.json is not None:
             document = report_json(outcome.report, {**pages_of(outcome.report), **tables})
             contents[self.json] = document
-            if signer is not None:
-                contents[self._signature] = signature_of(document, signer)
+            if self.keystore is not None and password is not None:
+                contents[self._signature] = sign(document, self.keystore, password)
         return contents
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -63,7 +64,7 @@ class _Bar:
         self._task: TaskID | None = None
 
     def __call__(self, progress: audit.Progress) -> None:
-        fields = {
+        fields: dict[str, Any] = {
             "total": progress.last_block - progress.first_block + 1,
             "completed": progress.block - progress.first_block + 1,
             "entries": progress.entries,

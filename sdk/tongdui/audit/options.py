@@ -33,6 +33,8 @@ class Options:
     """Instead of `last`: the last block of this day in the network's time zone. Points that expired on an earlier day are over."""
     bank: tuple[Path, ...] = ()
     """Files of the settlement account: CSV or camt.053."""
+    bank_columns: tuple[str, ...] = ()
+    """What the columns of a CSV file mean, as `day=Buchungstag` (`rules.bank.columns_of`). Empty: the usual names."""
     bank_complete: bool = True
     """Whether the files hold every line of the account up to the audit's end, so that one that the chain lacks is a finding."""
     currency: str = "CNY"

@@ -68,13 +68,19 @@ def test_a_report_is_signed_and_anyone_can_verify_it(
     key = LocalSigner.generate()
     key.save_keystore("auditor.json", PASSWORD)
     Path("password").write_text(PASSWORD + "\n")
-    signed = audit_run("--json", "out.json", "--sign", "auditor.json", "--password-file", "password")
+    signed = audit_run(*FILES, "--sign", "auditor.json", "--password-file", "password")
     assert signed.code == 0, signed.err
-    files = ("audit", "verify", "out.json", "out.signature.json")
-    assert key.address in terminal.good(*files, "--signer", key.address).out
-    assert terminal(*files, "--signer", LocalSigner.generate().address).code == 1
+    files = ("audit", "verify", "out.json", "out.signature.json", "--signer")
+    assert (
+        f"ALL HOLDS  {key.address}" in terminal.good(*files, key.address, "--page", "out.html", "--csv", "tables").out
+    )
+    assert "signed this text, not" in terminal(*files, LocalSigner.generate().address).out
+    Path("out.html").write_text("something else")
+    assert terminal(*files, key.address, "--page", "out.html").code == 1
     Path("out.json").write_text(Path("out.json").read_text().replace("CNY", "EUR"))
-    assert terminal(*files).code == 1
+    assert "the report is not the one that was signed" in terminal(*files, key.address).out
+    Path("out.json").write_text("no report")
+    assert terminal(*files, key.address).code == 2
 
 
 def test_progress_for_programs(audit_run: AuditCommand, world: World) -> None:

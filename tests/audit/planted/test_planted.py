@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tongdui.audit.run import audit
 
 from tests.audit.planted import lies
 from tests.audit.planted.cases import BANK, LIES, NODES, ON_CHAIN, Case
 from tests.audit.planted.lying_node import lying_node
 from tests.audit.planted.world import World, bank_file
 from tongdui.audit.options import Options, Outcome, Progress
+from tongdui.audit.run import audit
 
 
 def audited(world: World, *urls: str, **options: Any) -> Outcome:

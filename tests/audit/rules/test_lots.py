@@ -173,7 +173,7 @@ def test_points_that_nobody_expires_are_a_liability_that_should_be_gone() -> Non
     assert audited(history, last_day=203) == []
     first, second = audited(history, last_day=204)
     assert (first.rule, first.subject, first.place) == ("lots.not_expired", "program 1", Place(99))
-    assert first.found.startswith(f"10 points of 1 accounts, the oldest over since 1970-07-20, such as 10 of {ANN}")
+    assert first.found.startswith(f"10 points of 1 account, the oldest over since 1970-07-20, such as 10 of {ANN}")
     assert second.subject == "program 2"
     (first, _) = audited(history, last_day=205)
     assert first.found.startswith(
@@ -192,7 +192,7 @@ def test_points_that_are_expired_late_are_counted_by_program() -> None:
     history.burn(Kind.EXPIRE, BEN, 10)
     (one,) = audited(history)
     assert (one.rule, one.subject) == ("lots.expired_late", "program 1")
-    assert one.found == "16 points in 2 entries were expired later, at worst 6 days after; first here"
+    assert one.found == "16 points were expired later (entries: 2), at worst 6 days after; first here"
     assert (one.place.batch, one.place.index) == (2, 0)
 
 

@@ -56,6 +56,15 @@ def published() -> tuple[Build, ...]:
     )
 
 
+def build_of(code: bytes) -> tuple[Build, dict[str, bytes]] | None:
+    """The build of the clearing house that some code is, and the values of its immutables."""
+    for build in published():
+        values = build.house.immutables_of(code)
+        if values is not None:
+            return build, values
+    return None
+
+
 def masked_hash(code: bytes, immutables: Mapping[str, Iterable[int]]) -> str:
     """The hash of code with zeros for its immutables."""
     masked = bytearray(code)

@@ -9,7 +9,7 @@ from ...encoding import bytes_of, hex_of, keccak256
 from ...orders import Domain
 from ..findings import CannotCheck, Finding, NotChecked, Place
 from .account import ask_proof
-from .builds import Build, BuiltCode, published
+from .builds import Build, BuiltCode, build_of, published
 from .events import event_of
 from .node import Node, NodeRefused
 from .trie import TrieError
@@ -66,7 +66,7 @@ def check_code(node: Node, contract: str, block: int, state_root: bytes, domain:
     """
     reading = _Reading(node, block, state_root)
     code = reading.code(contract, "code.contract", f"the code of the contract {contract}")
-    found = None if code is None else _build_of(code)
+    found = None if code is None else build_of(code)
     if code is None or found is None:
         if code is not None:
             reading.differs(
@@ -164,15 +164,6 @@ def _code_at(node: Node, address: str, block: int) -> bytes:
         ) from error
 
 
-def _build_of(code: bytes) -> tuple[Build, dict[str, bytes]] | None:
-    """The build that some code is, and the values of its immutables."""
-    for build in published():
-        values = build.house.immutables_of(code)
-        if values is not None:
-            return build, values
-    return None
-
-
 def _check_immutables(reading: _Reading, contract: str, values: dict[str, bytes], domain: Domain) -> None:
     subject = f"the code of the contract {contract}"
     number = int.from_bytes(values["CHAIN_ID"], "big")
@@ -254,7 +245,7 @@ def _utc_offset(node: Node, contract: str, created: int, last: int, transaction:
     """Seconds by which the network's time is ahead of UTC, and how it was found."""
     for block in (last, created):
         try:
-            found = _build_of(_code_at(node, contract, block))
+            found = build_of(_code_at(node, contract, block))
         except NodeRefused:
             continue  # no state of that block
         if found is not None:

@@ -125,6 +125,56 @@ def program_slot(program: int) -> int:
     return PROGRAMS + 5 * program
 
 
+def merchant_slot(merchant: int) -> int:
+    """The slot of a merchant."""
+    return MERCHANTS + merchant
+
+
+class ProgramSeen(NamedTuple):
+    """What a program's slots say."""
+
+    merchant: int
+    paused: bool
+    created: int
+    """All points that ever came into being."""
+    destroyed: int
+    """All that are gone again."""
+
+    @property
+    def supply(self) -> int:
+        """The points in circulation: what the merchant owes for."""
+        return self.created - self.destroyed
+
+
+def program_in(minted: int, burnt: int, voided: int) -> ProgramSeen:
+    """Unpacks the first three of a program's slots."""
+    merchant, _, paused, *_, created = (field.of(minted) for field in _MINTED_WORD.fields)
+    gone = [field.of(burnt) for field in _BURNT_WORD.fields[len(_PROGRAM_HEAD) :]]
+    return ProgramSeen(
+        merchant, bool(paused), created, sum(gone) + sum(field.of(voided) for field in _VOIDED_WORD.fields)
+    )
+
+
+def programs_in(counts: int) -> int:
+    """How many programs there are, from the slot `COUNTS`."""
+    return _COUNTS_WORD.fields[1].of(counts)
+
+
+class MerchantSeen(NamedTuple):
+    """What a merchant's slot says."""
+
+    status: str
+    credit_limit: int
+    """In micros, as the position."""
+    position: int
+
+
+def merchant_in(packed: int) -> MerchantSeen:
+    """Unpacks a merchant's slot."""
+    status, limit, position = (field.of(packed) for field in _MERCHANT_WORD.fields)
+    return MerchantSeen(_status(status), limit, position)
+
+
 def slots(state: State) -> Iterator[Slot]:
     """Every slot of the contract that is not zero, and some that are. Parts of the same slot may come apart from each other."""
     yield from _single_slots(state)
@@ -140,7 +190,7 @@ def possible_slots(state: State) -> Iterator[Slot]:
         merchant, program, agreement, batch = (
             one[name] + ahead + (name != "merchants") for name in ("merchants", "programs", "agreements", "batches")
         )
-        yield Slot(MERCHANTS + merchant, 0, _MERCHANT_WORD, (merchant,))
+        yield Slot(merchant_slot(merchant), 0, _MERCHANT_WORD, (merchant,))
         yield from _in_a_row(program_slot(program), [(kind, 0) for kind in _PROGRAM_WORDS], program)
         yield from _in_a_row(AGREEMENTS + 3 * agreement, [(kind, 0) for kind in _AGREEMENT_WORDS], agreement)
         yield Slot(mapped(ROOTS, word(batch)), 0, _ROOT_WORD, (batch,))
@@ -349,7 +399,7 @@ def _single_slots(state: State) -> Iterator[Slot]:
 def _of_merchants(state: State) -> Iterator[Slot]:
     for number, merchant in state.merchants.stored():
         packed = _MERCHANT_WORD.pack(merchant.status, merchant.credit_limit, merchant.position)
-        yield Slot(MERCHANTS + number, packed, _MERCHANT_WORD, (number,))
+        yield Slot(merchant_slot(number), packed, _MERCHANT_WORD, (number,))
     for key, signer in state.keys.stored():
         yield Slot(mapped(SIGNERS, address_word(key)), _SIGNER_WORD.pack(*signer), _SIGNER_WORD, (key,))
     for (number, page), bits in state.nonces.stored():

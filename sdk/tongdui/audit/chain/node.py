@@ -19,6 +19,11 @@ import httpx
 from ..._flow import tls
 from ..findings import CannotCheck, Finding, Place
 
+RULES = {
+    "nodes.behind": "every node has the newest blocks that another one has, or that the audit asks for",
+    "nodes.differ": "all nodes have the same blocks",
+}
+
 Json = dict[str, Any]
 
 TIMEOUT = 30.0

@@ -18,6 +18,17 @@ from .signatures import NOBODY
 from .transactions import UnsupportedType
 from .trie import ordered_root
 
+RULES = {
+    "block.hash": "a block's header hashes to the hash by which the block is known",
+    "block.parent": "each block names the hash of the one before it",
+    "block.transactions": "a block's transactions lead to the root in its header",
+    "block.receipts": "the receipts of a block's transactions, with their events, lead to the root in its header",
+    "block.bloom": "the filter of events in a block's header is that of its events",
+    "transaction.hash": "a transaction's content hashes to the hash by which it is known",
+    "transaction.sender": "a transaction's sender is the one who signed it",
+    "event.unknown": "every event of the contract is one that a clearing house has",
+}
+
 Json = dict[str, Any]
 
 

@@ -55,6 +55,8 @@ MAX_FUNDS = 2**94
 MAX_BATCH = 2**16 - 1
 MAX_GRACE = 7 * 86_400
 BPS = 10_000
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half the order of the curve secp256k1."""
 EXCHANGE, ACCEPTANCE = 1, 2
 SOURCE_MAY_INITIATE, TARGET_MAY_INITIATE = 1, 2
 
@@ -219,7 +221,7 @@ class ClearingHouse:
         require(key in self.keys or _signer(digest, key_signature) == key, "KeyNotProven", key)
         require(not self.is_used(merchant, nonce), "NonceAlreadyUsed", merchant, nonce)
         self._check_key(merchant, key, valid_from, valid_until)
-        self._use_nonce(merchant, nonce)
+        self.use_nonce(merchant, nonce)
         self._set_key(merchant, key, valid_from, valid_until, nonce)
 
     def revoke_signer(self, by: str, key: str, valid_until: int) -> None:
@@ -289,7 +291,8 @@ class ClearingHouse:
     def _require_signature(self, merchant: int, digest: bytes, signature: bytes) -> None:
         require(self._is_live(_signer(digest, signature), merchant), "BadSignature", merchant)
 
-    def _use_nonce(self, merchant: int, nonce: int) -> None:
+    def use_nonce(self, merchant: int, nonce: int) -> None:
+        """Uses up a nonce."""
         self.nonces[merchant, nonce >> 8] |= 1 << (nonce & 255)
 
     def transfer_ownership(self, by: str, new: str) -> None:
@@ -336,8 +339,12 @@ class ClearingHouse:
         """An end never lies in the past, and never moves away."""
         terms = self.agreements[number].terms
         valid_until = min(max(when, self.now), terms.valid_until)
-        self.agreements[number] = Agreement(replace(terms, valid_until=valid_until))
+        self.end_at(number, valid_until)
         self._emit("AgreementEnds", number, valid_until, successor)
+
+    def end_at(self, number: int, valid_until: int) -> None:
+        """Sets the end of an agreement."""
+        self.agreements[number] = Agreement(replace(self.agreements[number].terms, valid_until=valid_until))
 
     def _known_agreement(self, number: int) -> Agreement:
         require(number in self.agreements, "UnknownAgreement", number)
@@ -384,14 +391,14 @@ class ClearingHouse:
     def deposit(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         self._book(by, merchant, micros, bank_ref)
         require(self.funds + micros <= MAX_FUNDS, "AmountOutOfRange", micros)
-        self._move_money(merchant, micros, bank_ref)
+        self.move_money(merchant, micros, bank_ref)
         self._emit("Deposited", merchant, micros, bank_ref)
 
     def withdraw(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         m = self._book(by, merchant, micros, bank_ref)
         require(m.position >= micros, "PositionTooLow", merchant, m.position, micros)
         require(self.funds >= micros, "FundsTooLow", self.funds, micros)
-        self._move_money(merchant, -micros, bank_ref)
+        self.move_money(merchant, -micros, bank_ref)
         self._emit("Withdrawn", merchant, micros, bank_ref)
 
     def _book(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> Merchant:
@@ -402,16 +409,19 @@ class ClearingHouse:
         require(not self.bank_refs[bank_ref], "BankRefUsed", bank_ref)
         return m
 
-    def _move_money(self, merchant: int, micros: int, bank_ref: bytes) -> None:
-        self._change_position(merchant, micros)
+    def move_money(self, merchant: int, micros: int, bank_ref: bytes) -> None:
+        """Books money at the settlement bank; negative micros went out."""
+        self.change_position(merchant, micros)
         self.one["funds"] += micros
         self.bank_refs[bank_ref] = True
 
-    def _pay(self, payer: int, payee: int, micros: int) -> None:
-        self._change_position(payer, -micros)
-        self._change_position(payee, micros)
+    def pay(self, payer: int, payee: int, micros: int) -> None:
+        """Moves micros from one merchant's position to another's."""
+        self.change_position(payer, -micros)
+        self.change_position(payee, micros)
 
-    def _change_position(self, merchant: int, micros: int) -> None:
+    def change_position(self, merchant: int, micros: int) -> None:
+        """Adds micros to a merchant's position."""
         m = self.merchants[merchant]
         self.merchants[merchant] = m._replace(position=m.position + micros)
 
@@ -466,7 +476,7 @@ class ClearingHouse:
         if reason is not Reason.NONE:
             self._emit("OrderRejected", order.merchant, order.nonce, digest, reason)
             return []
-        self._use_nonce(order.merchant, order.nonce)
+        self.use_nonce(order.merchant, order.nonce)
         if not order.atomic:
             return self._execute_each(order, index, evidence_of)
         leaves: list[bytes] = []
@@ -554,13 +564,13 @@ class ClearingHouse:
         program = self._own_program(merchant, i.program)
         check(i.expiry_day == 0 or i.expiry_day > self.today(), Reason.ALREADY_EXPIRED)
         check(program.can_mint(i.points), Reason.SUPPLY_OVERFLOW)
-        self._mint(i.member, i.program, i.points, "issued")
+        self.mint(i.member, i.program, i.points, "issued")
         return Movement(i.points, expiry_day=i.expiry_day)
 
     def _burn_own(self, merchant: int, i: Instruction) -> Movement:
         self._own_program(merchant, i.program)
         check(self.balances[i.member, i.program] >= i.points, Reason.INSUFFICIENT_POINTS)
-        self._burn(i.member, i.program, i.points, "redeemed" if i.kind == Kind.REDEEM else "expired")
+        self.burn(i.member, i.program, i.points, "redeemed" if i.kind == Kind.REDEEM else "expired")
         return Movement(i.points)
 
     def _transfer(self, merchant: int, i: Instruction) -> Movement:
@@ -581,8 +591,8 @@ class ClearingHouse:
         check(self.programs[terms.target_program].can_mint(out), Reason.SUPPLY_OVERFLOW)
         points = _divide_up(out * terms.rate_den, terms.rate_num)
         moved = self._settle(i, agreement, Movement(points, out, settled=out * terms.unit_price_micros))
-        self._burn(i.member, terms.source_program, points, "exchanged_out")
-        self._mint(i.member, terms.target_program, out, "exchanged_in")
+        self.burn(i.member, terms.source_program, points, "exchanged_out")
+        self.mint(i.member, terms.target_program, out, "exchanged_in")
         expiry_day = self.today() + terms.lifetime_days if terms.lifetime_days else 0
         return replace(moved, expiry_day=expiry_day)
 
@@ -590,7 +600,7 @@ class ClearingHouse:
         agreement = self._usable_agreement(merchant, i, ACCEPTANCE)
         settled = i.points * agreement.terms.unit_price_micros
         moved = self._settle(i, agreement, Movement(i.points, settled=settled))
-        self._burn(i.member, i.program, i.points, "spent")
+        self.burn(i.member, i.program, i.points, "spent")
         return moved
 
     def _settle(self, i: Instruction, agreement: Agreement, moved: Movement) -> Movement:
@@ -604,8 +614,8 @@ class ClearingHouse:
         check(self.balances[i.member, i.program] >= moved.points, Reason.INSUFFICIENT_POINTS)
         check(payer.can_pay(moved.settled + fee), Reason.INSUFFICIENT_LIQUIDITY)
         self.use[i.agreement] = Use(self.today(), used)
-        self._pay(terms.source_merchant, terms.target_merchant, moved.settled)
-        self._pay(terms.source_merchant, OPERATOR_MERCHANT, fee)
+        self.pay(terms.source_merchant, terms.target_merchant, moved.settled)
+        self.pay(terms.source_merchant, OPERATOR_MERCHANT, fee)
         return replace(moved, fee=fee, agreement=i.agreement)
 
     def _reverse(self, merchant: int, i: Instruction, evidence: Evidence | None) -> Movement:
@@ -652,7 +662,7 @@ class ClearingHouse:
         check(not program.paused, Reason.PROGRAM_PAUSED)
         if original.kind == Kind.ISSUE:
             check(self.balances[member, number] >= points, Reason.INSUFFICIENT_POINTS)
-            self._burn(member, number, points, "revoked")
+            self.burn(member, number, points, "revoked")
         elif original.kind == Kind.TRANSFER:
             recipient = _address(original.link)
             check(self.balances[recipient, number] >= points, Reason.INSUFFICIENT_POINTS)
@@ -660,7 +670,7 @@ class ClearingHouse:
             self.balances[member, number] += points
         else:
             check(program.can_mint(points), Reason.SUPPLY_OVERFLOW)
-            self._mint(member, number, points, "restored")
+            self.mint(member, number, points, "restored")
 
     def _undo_conversion(self, merchant: int, original: Entry, moved: Movement) -> None:
         """Source points come back, target points go, and who was paid pays back; the operator keeps its fee.
@@ -674,13 +684,17 @@ class ClearingHouse:
         check(source.can_mint(moved.points), Reason.SUPPLY_OVERFLOW)
         check(self.balances[original.member, terms.target_program] >= moved.out, Reason.INSUFFICIENT_POINTS)
         check(self.merchants[merchant].can_pay(moved.settled + moved.fee), Reason.INSUFFICIENT_LIQUIDITY)
-        self._mint(original.member, terms.source_program, moved.points, "restored")
+        self.mint(original.member, terms.source_program, moved.points, "restored")
         if moved.out:
-            self._burn(original.member, terms.target_program, moved.out, "revoked")
-        self._pay(terms.target_merchant, terms.source_merchant, moved.settled + moved.fee)
-        if self.day_of[original.batch] == self.today():
-            used = self.use[original.agreement]
-            self.use[original.agreement] = used._replace(points=used.points - moved.points)
+            self.burn(original.member, terms.target_program, moved.out, "revoked")
+        self.pay(terms.target_merchant, terms.source_merchant, moved.settled + moved.fee)
+        self.give_back_use(original, moved.points)
+
+    def give_back_use(self, original: Entry, points: int) -> None:
+        """Gives back what a conversion used of the day's cap, if that day is today."""
+        if self.day_of.get(original.batch) == self.today():
+            use = self.use[original.agreement]
+            self.use[original.agreement] = use._replace(points=use.points - points)
 
     # ---------------------------------------------------------------- what instructions share
 
@@ -711,11 +725,13 @@ class ClearingHouse:
         check(i.points <= t.max_points, Reason.OVER_INSTRUCTION_CAP)
         return agreement
 
-    def _mint(self, member: str, number: int, points: int, total: str) -> None:
+    def mint(self, member: str, number: int, points: int, total: str) -> None:
+        """Adds points to a balance and to one of the program's totals."""
         self.balances[member, number] += points
         self._count(number, total, points)
 
-    def _burn(self, member: str, number: int, points: int, total: str) -> None:
+    def burn(self, member: str, number: int, points: int, total: str) -> None:
+        """Takes points from a balance, and adds them to one of the program's totals."""
         self.balances[member, number] -= points
         self._count(number, total, points)
 
@@ -743,8 +759,13 @@ def _stored_agreement(agreement: Agreement) -> tuple[Any, ...]:
 
 def _compact(signature: bytes) -> bytes:
     """The compact form of a signature in the usual form of 65 bytes; nothing, if it is not one."""
-    well_formed = len(signature) == 65 and signature[64] in (27, 28)
+    well_formed = len(signature) == 65 and signature[64] in (27, 28) and _is_low(signature[32:64])
     return signature_bytes(signature.hex()) if well_formed else b""
+
+
+def _is_low(s: bytes) -> bool:
+    """Whether it is the smaller of the two numbers that make a signature valid: a contract takes no other."""
+    return int.from_bytes(s, "big") <= _HALF_ORDER
 
 
 def _signer(digest: bytes, signature: bytes) -> str:
@@ -753,6 +774,8 @@ def _signer(digest: bytes, signature: bytes) -> str:
 
 def _signer_of_compact(digest: bytes, compact: bytes) -> str:
     """Address of the key that made a signature; the zero address, which is nobody's, if it is none."""
+    if not _is_low(bytes([compact[32] & 0x7F]) + compact[33:64] if len(compact) == 64 else b""):
+        return ZERO_ADDRESS
     try:
         return recover_signer(digest, compact).lower()
     except ValueError:

@@ -256,8 +256,8 @@ class Lots(Watcher):
             yield Finding(
                 "lots.expired_late",
                 f"program {program}",
-                f"points are expired at most {_days_in_words(self._late_days)} after their day",
-                f"{points} points in {entries} entries were expired later, at worst {_days_in_words(worst)} after; first here",
+                f"points are expired at most {_counted(self._late_days, 'day')} after their day",
+                f"{points} points were expired later (entries: {entries}), at worst {_counted(worst, 'day')} after; first here",
                 Place(block, transaction, batch, index),
             )
 
@@ -275,7 +275,7 @@ class Lots(Watcher):
                 "lots.not_expired",
                 f"program {program}",
                 f"on {day_text(block.day)} no points are left that were over by {day_text(latest)}",
-                f"{sum(points for _, points, _ in accounts)} points of {len(accounts)} accounts, the oldest over since "
+                f"{sum(points for _, points, _ in accounts)} points of {_counted(len(accounts), 'account')}, the oldest over since "
                 f"{day_text(accounts[0][0])}, such as {named}. They count as owed although nobody can use them, unless a hold "
                 "still has them: expire them",
                 Place(block.number),
@@ -393,8 +393,8 @@ def _count_over(lots: Sequence[Portion], day: int) -> int:
 # -------------------------------------------------------------------- in words
 
 
-def _days_in_words(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _points_in_words(portions: Iterable[Portion]) -> str:
