@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.audit.report.story import UTC_OFFSET, Story, address, year
+from tongdui.audit.every_rule import RULES
 from tongdui.audit.findings import Finding, NotChecked, Place
 from tongdui.audit.report.assembling import Judgement, Reporters, Settings, node_names, report_of
 from tongdui.audit.report.collecting import mark_of
@@ -20,7 +21,7 @@ from tongdui.encoding import hex_of, keccak256
 
 FINDINGS = (
     Finding(
-        "order.signature",
+        "order.unknown_signer",
         "order 41 of merchant 2 (星河影院)",
         "a signature of a key of merchant 2 that is valid at the block's time",
         "it was made with 0x9e2f0a7e1c4d5b6a7f8091a2b3c4d5e6f7081920, which nobody has registered",
@@ -41,13 +42,6 @@ FINDINGS = (
         Place(1540, hex_of(keccak256(b"transaction 1540"))),
     ),
 )
-RULES = {
-    "order.signature": "a key of the merchant that is valid at the block signed each order",
-    "order.deadline": "no order is executed after its deadline",
-    "entry.fee": "the fee is the agreement's share of what was settled, rounded up",
-    "storage.balance": "the contract's storage has the balances that follow from the entries",
-    "bank.amount": "deposits and withdrawals have the bank's amounts",
-}
 STATEMENTS = (
     Statement(
         "statement-2026.csv",

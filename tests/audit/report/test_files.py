@@ -75,7 +75,7 @@ def test_each_table_is_a_file(made: Report, rendered: Rendered) -> None:
 
     assert [row["name"] for row in rows("merchants")] == [one.name for one in made.figures.merchants]
     assert len(rows("days")) == len(made.figures.days)
-    assert rows("findings")[0]["rule"] == "order.signature"
+    assert rows("findings")[0]["rule"] == "order.unknown_signer"
     assert rows("findings")[0]["index"] == "4"
     assert sum(int(row["points"]) for row in rows("ages")) == sum(one.outstanding for one in made.figures.programs)
     assert csv_files(report())["csv/bank_files.csv"].endswith(b"deposited_micros,withdrawn_micros\r\n")

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.audit.report.sample import FINDINGS, report
 from tests.audit.report.story import Story, year
 from tests.console.site import AXE, WCAG
+from tongdui.audit.every_rule import RULES
 from tongdui.audit.liability.settings import ProgramTerms
 from tongdui.audit.report.document import Report
 from tongdui.audit.report.page import page
@@ -120,7 +121,11 @@ def test_an_empty_network_has_a_page(tmp_path: Path) -> None:
 
 
 def test_all_words_are_in_both_languages() -> None:
+    assert set(vocabulary()["rules"]) == set(RULES)
+    assert all(_CHINESE.search(says) for says in vocabulary()["rules"].values())
     for part, names in vocabulary().items():
+        if part == "rules":
+            continue
         for name, (english, chinese) in names.items():
             gaps = re.compile(r"\{\w+\}")
             assert sorted(gaps.findall(english)) == sorted(gaps.findall(chinese)), name
