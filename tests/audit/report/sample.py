@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.audit.report.story import FIRST_DAY, UTC_OFFSET, Story, address, year
+from tests.audit.report.story import UTC_OFFSET, Story, address, year
+from tongdui.audit.every_rule import RULES
 from tongdui.audit.findings import Finding, NotChecked, Place
-from tongdui.audit.report.collecting import collect, mark_of, rules_of
-from tongdui.audit.report.document import BankFileRow, Checked, Liability, Report, Scope
-from tongdui.audit.report.figures import Figures
+from tongdui.audit.report.assembling import Judgement, Reporters, Settings, node_names, report_of
+from tongdui.audit.report.collecting import mark_of
+from tongdui.audit.report.document import Report, Scope
 from tongdui.audit.report.files import csv_files, report_json
 from tongdui.audit.report.page import pages_of
-from tongdui.audit.rules.lots import Age
+from tongdui.audit.rules.bank import Statement
+from tongdui.audit.rules.lots import Lots
 from tongdui.audit.tables import Tables
+from tongdui.audit.watching import EntrySeen
+from tongdui.bank import Columns, read_file
 from tongdui.encoding import hex_of, keccak256
 
 FINDINGS = (
     Finding(
-        "order.signature",
+        "order.unknown_signer",
         "order 41 of merchant 2 (星河影院)",
         "a signature of a key of merchant 2 that is valid at the block's time",
         "it was made with 0x9e2f0a7e1c4d5b6a7f8091a2b3c4d5e6f7081920, which nobody has registered",
@@ -39,14 +42,16 @@ FINDINGS = (
         Place(1540, hex_of(keccak256(b"transaction 1540"))),
     ),
 )
-RULES = {
-    "order.signature": "a key of the merchant that is valid at the block signed each order",
-    "order.deadline": "no order is executed after its deadline",
-    "entry.fee": "the fee is the agreement's share of what was settled, rounded up",
-    "storage.balance": "the contract's storage has the balances that follow from the entries",
-    "bank.amount": "deposits and withdrawals have the bank's amounts",
-}
-BANK_FILES = (BankFileRow("statement-2026.xml", "2025-10-01", "2026-08-28", 9, "CNY", 8_000_000_000, 800_000_000),)
+STATEMENTS = (
+    Statement(
+        "statement-2026.csv",
+        read_file(
+            b"date,reference,amount\n2025-10-01,A1,8000.00\n2026-08-28,A2,-800.00\n2026-08-28,A3,-0.5\n",
+            Columns(day="date", reference="reference", amount="amount"),
+            "CNY",
+        ),
+    ),
+)
 NOT_CHECKED = (
     NotChecked("Lines of the bank before 2025-10-01", "the files given begin on that day"),
     NotChecked("The second node's state", "it keeps no state of past blocks (it is no archive node)"),
@@ -54,40 +59,33 @@ NOT_CHECKED = (
 
 
 def report(
-    story: Story | None = None,
-    *,
-    findings: tuple[Finding, ...] = (),
-    open_points: Mapping[Age, int] | None = None,
-    liability: Liability | None = None,
+    story: Story | None = None, *, findings: tuple[Finding, ...] = (), settings: Settings | None = None
 ) -> Report:
-    """The report of a story."""
+    """The report of a story. With findings there is something of everything else, too."""
     story = story or year()
-    figures = Figures(Tables())
-    story.show(figures)
+    tables = Tables()
+    reporters = Reporters.of(tables, Lots(tables))
+    for seen in story.told:
+        for watcher in reporters.watchers:  # the lots find that the story expires points early, which is not its point
+            _ = watcher.on_entry(seen) if isinstance(seen, EntrySeen) else watcher.on_event(seen)
     first, last = story.told[0].block, story.block
-    balances = ((account, points) for account, points in story.balances.items() if points)
-    return Report(
-        Scope(
-            31_337,
-            address("contract"),
-            None,
-            mark_of(first),
-            mark_of(first),
-            mark_of(last),
-            None,
-            hex_of(keccak256(b"head")),
-            UTC_OFFSET,
-            "CNY",
-            ("http://127.0.0.1:8545", "http://127.0.0.1:8546"),
-        ),
-        (Checked("blocks", last.number), Checked("signatures", 988), Checked("entries", 1_601)),
-        rules_of(RULES, findings),
-        findings,
-        NOT_CHECKED if findings else (),
-        collect(figures, balances, open_points or {}, FIRST_DAY),
-        BANK_FILES if findings else (),
-        liability,
+    scope = Scope(
+        31_337,
+        address("contract"),
+        None,
+        mark_of(first),
+        mark_of(first),
+        mark_of(last),
+        None,
+        hex_of(keccak256(b"head")),
+        UTC_OFFSET,
+        "CNY",
+        node_names(("http://127.0.0.1:8545", "https://me:secret@node.example/v3/0123456789abcdef")),
     )
+    checked = {"blocks": last.number, "signatures": 988, "entries": 1_601}
+    balances = ((account, points) for account, points in story.balances.items() if points)
+    judgement = Judgement(checked, RULES, findings, NOT_CHECKED if findings else ())
+    return report_of(scope, judgement, reporters, balances, (first, last), STATEMENTS if findings else (), settings)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from hashlib import sha256
 
 import pytest
 
 from tests.audit.report.sample import FINDINGS, Rendered, render, report
 from tests.audit.report.story import year
-from tongdui.audit.findings import Finding
+from tongdui.audit.findings import CannotCheck, Finding
+from tongdui.audit.liability.settings import ProgramTerms
 from tongdui.audit.report.document import Report
-from tongdui.audit.report.files import canonical_json
+from tongdui.audit.report.files import canonical_json, csv_files
 
 DIGEST = """
 from hashlib import sha256
@@ -73,12 +75,21 @@ def test_each_table_is_a_file(made: Report, rendered: Rendered) -> None:
 
     assert [row["name"] for row in rows("merchants")] == [one.name for one in made.figures.merchants]
     assert len(rows("days")) == len(made.figures.days)
-    assert rows("findings")[0]["rule"] == "order.signature"
+    assert rows("findings")[0]["rule"] == "order.unknown_signer"
     assert rows("findings")[0]["index"] == "4"
-    assert rows("ages") == []
-    assert rendered.tables["csv/ages.csv"] == b"program,code,made,expires,points\r\n"
+    assert sum(int(row["points"]) for row in rows("ages")) == sum(one.outstanding for one in made.figures.programs)
+    assert csv_files(report())["csv/bank_files.csv"].endswith(b"deposited_micros,withdrawn_micros\r\n")
     assert {row["what"]: row["value"] for row in rows("scope")}["last.number"] == str(made.scope.last.number)
-    assert rows("bank_files")[0]["file"] == "statement-2026.xml"
+    (bank,) = rows("bank_files")
+    assert list(bank.values()) == [
+        "statement-2026.csv",
+        "2025-10-01",
+        "2026-08-28",
+        "3",
+        "CNY",
+        "8000000000",
+        "800500000",
+    ]
     assert rows("programs")[0]["is_paused"] == "no"
 
 
@@ -88,3 +99,34 @@ def test_a_spreadsheet_carries_nothing_out_and_a_page_neither(made: Report) -> N
     assert b"""x,"'=HYPERLINK(""http://evil"")",<script>""" in files.tables["csv/findings.csv"]
     assert all(b"<script" not in page for page in files.pages.values())
     assert all(b"&lt;script&gt;alert(1)" in page for page in files.pages.values())
+
+
+def test_the_liability_closes_in_whole_micros(made: Report) -> None:
+    terms = {code: ProgramTerms(code, 10_000, 333_333, ((0, Fraction(96, 97)),)) for code in ("FUEL", "CINE")}
+    liability = report(year(days=90), settings=(terms, b"settings")).liability
+    assert liability is not None
+    for row in liability.roll_forward:
+        made_points = row.opening_points + row.issued + row.exchanged_in + row.restored
+        gone = row.redeemed + row.spent + row.exchanged_out + row.expired + row.revoked
+        assert made_points - gone == row.closing_points
+        if row.code == "MART":
+            assert row.closing_micros is None
+            continue
+        assert None not in (row.opening_micros, row.additions_micros, row.recognised_micros, row.remeasurement_micros)
+        assert (
+            row.opening_micros + row.additions_micros - row.recognised_micros + row.remeasurement_micros
+            == row.closing_micros
+        )  # type: ignore[operator]
+        assert row.closing_micros > 0  # type: ignore[operator]
+    assert liability.settings_sha256 == sha256(b"settings").hexdigest()
+
+
+def test_settings_of_a_program_that_is_not_there_are_refused() -> None:
+    with pytest.raises(
+        CannotCheck, match="name the program 'GAS', which is not on the chain; there are: CINE, FUEL, MART"
+    ):
+        report(year(days=5), settings=({"GAS": ProgramTerms("GAS", 1, None, ((0, None),))}, b""))
+
+
+def test_nodes_are_named_without_their_secrets(made: Report) -> None:
+    assert made.scope.nodes == ("http://127.0.0.1:8545", "https://node.example")

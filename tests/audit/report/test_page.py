@@ -4,47 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.audit.report.sample import FINDINGS, report
-from tests.audit.report.story import FIRST_DAY, Story, year
+from tests.audit.report.story import Story, year
 from tests.console.site import AXE, WCAG
-from tongdui.audit.liability.cohorts import Cohorts
-from tongdui.audit.report.collecting import collect_liability
+from tongdui.audit.every_rule import RULES
+from tongdui.audit.liability.settings import ProgramTerms
 from tongdui.audit.report.document import Report
-from tongdui.audit.report.figures import Figures
 from tongdui.audit.report.page import page
 from tongdui.audit.report.periods import periods_of
 from tongdui.audit.report.words import LANGUAGES, Language, Words, vocabulary
-from tongdui.audit.rules.lots import Lots
-from tongdui.audit.tables import Tables
-from tongdui.audit.watching import EntrySeen
 
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-def full_report(story: Story, *, with_findings: bool) -> Report:
-    """A report with everything in it."""
-    tables = Tables()
-    lots, figures = Lots(tables), Figures(tables)
-    cohorts = Cohorts(tables, lots)
-    for seen in story.told:
-        if isinstance(seen, EntrySeen):
-            lots.on_entry(seen)
-            cohorts.on_entry(seen)
-        story.show_one(seen, figures)
-    days = (FIRST_DAY - 1, story.block.day)
-    liability = collect_liability(cohorts.between(*days, {}), figures, *days, None)
-    findings = FINDINGS if with_findings else ()
-    return report(story, findings=findings, open_points=lots.open_points(), liability=liability)
+TERMS = ProgramTerms("FUEL", 10_000, 100_000, ((0, Fraction(97, 100)),))
 
 
 @pytest.fixture(scope="module")
 def made() -> Report:
-    return full_report(year(days=100), with_findings=True)
+    return report(year(days=100), findings=FINDINGS, settings=({"FUEL": TERMS}, b"settings"))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +121,11 @@ def test_an_empty_network_has_a_page(tmp_path: Path) -> None:
 
 
 def test_all_words_are_in_both_languages() -> None:
+    assert set(vocabulary()["rules"]) == set(RULES)
+    assert all(_CHINESE.search(says) for says in vocabulary()["rules"].values())
     for part, names in vocabulary().items():
+        if part == "rules":
+            continue
         for name, (english, chinese) in names.items():
             gaps = re.compile(r"\{\w+\}")
             assert sorted(gaps.findall(english)) == sorted(gaps.findall(chinese)), name

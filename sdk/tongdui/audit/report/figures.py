@@ -118,7 +118,7 @@ class Figures(Watcher):
         """An order's entries stand together, so an order is counted when it begins."""
         order = (batch, merchant, nonce)
         if self._last_order["last"] != order:
-            self._count("orders")
+            self._count("orders.with_entries")
             self._last_order["last"] = order
 
     def _merchant(self, merchant: int) -> MerchantSeen:

@@ -19,6 +19,7 @@ _PLAIN_NUMBERS = frozenset(
     {"program", "merchant", "agreement", "block", "superseded_by", "source_program", "target_program"}
 )
 _MOMENTS = frozenset({"time", "valid_from", "valid_until"})
+_SENTENCES = frozenset({"what", "why", "says", "file"})
 _NAMED_VALUES = frozenset({"status", "kind", "change", "role", "by", "of", "what"})
 
 
@@ -163,4 +164,4 @@ def _kind(name: str, values: Sequence[Any]) -> str:
         return "t" if name in _PLAIN_NUMBERS else "n"
     if any(isinstance(value, str) and value.startswith("0x") for value in known):
         return "h"
-    return "" if name == "what" or name.endswith("name") else "t"
+    return "" if name in _SENTENCES or name.endswith("name") else "t"

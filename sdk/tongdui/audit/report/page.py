@@ -94,7 +94,7 @@ def _keys(report: Report, words: Words) -> Iterator[tuple[str, str]]:
     counted = {row.what: row.count for row in figures.counts}
     owed = sum(-one.position_micros for one in figures.merchants if one.position_micros < 0)
     yield words("key_entries"), grouped(report.entries)
-    yield words("key_orders"), grouped(counted.get("orders", 0))
+    yield words("key_orders"), grouped(counted.get("orders.with_entries", 0))
     yield words("key_batches"), grouped(counted.get("batches", 0))
     yield words("key_merchants"), grouped(max(len(figures.merchants) - 1, 0))
     yield words("key_programs"), grouped(len(figures.programs))

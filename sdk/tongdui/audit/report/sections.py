@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -46,6 +46,7 @@ def sections_of(report: Report, words: Words) -> Iterator[Section]:
     if report.bank_files:
         yield _bank(report, words)
     yield _parties(figures, words)
+    yield _rules(report, words)
 
 
 # -------------------------------------------------------------------- what was found, and what was looked at
@@ -57,13 +58,14 @@ def _findings(report: Report, words: Words) -> Section:
     if len(report.findings) > len(shown):
         left = grouped(len(report.findings) - len(shown))
         paragraphs.append(words("more_findings", count=left))
-    views = tuple(_finding(one, number, words) for number, one in enumerate(shown, start=1))
+    says = {row.rule: words.rule(row.rule, row.says) for row in report.rules}
+    views = tuple(_finding(one, number, says.get(one.rule, ""), words) for number, one in enumerate(shown, start=1))
     return Section("findings", words("findings"), tuple(paragraphs), findings=views)
 
 
-def _finding(finding: Finding, number: int, words: Words) -> FindingView:
+def _finding(finding: Finding, number: int, says: str, words: Words) -> FindingView:
     facts: list[tuple[str, Cell]] = [
-        (words("rule"), code(finding.rule)),
+        (words("rule"), Markup('{} <span class="muted">{}</span>').format(says, code(finding.rule))),
         (words("expected"), finding.expected),
         (words("found"), finding.found),
     ]
@@ -113,9 +115,8 @@ def _method(report: Report, words: Words) -> Section:
     facts.append((words("currency"), scope.currency))
     facts.append((words("nodes"), ", ".join(scope.nodes)))
     checked = table(words, words("checked"), ("what", "count"), report.checked)
-    rules = table(words, words("rules"), ("rule", "says", "findings"), report.rules)
     method = tuple((words(f"method_{name}"), words(f"method_{name}_how")) for name in _METHOD)
-    parts = (Part(words("checks"), tables=(checked, rules)), Part(words("method"), facts=method))
+    parts = (Part(words("checks"), tables=(checked,)), Part(words("method"), facts=method))
     return Section("scope", words("scope"), facts=tuple(facts), parts=parts, new_page=True)
 
 
@@ -434,3 +435,10 @@ def _parties(figures: Figures, words: Words) -> Section:
         table(words, words("parties_counts"), ("what", "count"), figures.counts),
     )
     return Section("parties", words("parties"), parts=(Part(tables=tables),), new_page=True)
+
+
+def _rules(report: Report, words: Words) -> Section:
+    said = [replace(row, says=words.rule(row.rule, row.says)) for row in report.rules]
+    listed = table(words, words("rules"), ("rule", "says", "findings"), said, is_titled=False)
+    about = words("rules_about", count=grouped(len(said)))
+    return Section("rules", words("rules"), (about,), parts=(Part(tables=(listed,)),), new_page=True)

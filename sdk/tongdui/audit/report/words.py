@@ -18,7 +18,7 @@ _FILE = Path(__file__).with_name("words.toml")
 
 @cache
 def vocabulary() -> dict[str, dict[str, Any]]:
-    """The file: `sentences` of the page, names of `columns`, and names of `values` that the data has; each in both languages."""
+    """The file: `sentences` of the page, names of `columns` and of `values` in both languages, and the `rules` in Chinese."""
     return tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 
@@ -40,6 +40,12 @@ class Words:
     def value(self, name: str) -> str:
         """A word of the data, such as a status or a kind."""
         return self._named("values", name)
+
+    def rule(self, rule: str, says: str) -> str:
+        """What a rule says, as a sentence. `says` is its English; where there is nothing else, it stays."""
+        if self.language == "zh":
+            says = vocabulary()["rules"].get(rule, says)
+        return says[:1].upper() + says[1:].removesuffix(".")
 
     def _named(self, part: str, name: str) -> str:
         """The name in this language. One that has dots may be known up to a dot; what nobody named stays as it is."""
