@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from console.audits.files import PAGE, REPORT
 from console.audits.forms import NewAudit
-from console.audits.runs import Busy, Run, Runs
+from console.audits.runs import Busy, Run, Runs, id_of
 from console.audits.view import moment_of, node_options, nodes_of
 from console.audits.words import STATES, TONES, Progress, duration, place_of
 from console.visit import Visit, Visiting
@@ -60,6 +60,8 @@ async def begin(visit: Visiting) -> Response:
     form = await NewAudit.read(visit.request, options=_options(visit))
     if not form.is_valid:
         return _ask(visit, form)
+    if await _off_loop(runs.get, id_of(form.key)) is not None:
+        return visit.redirect(f"/audits/{id_of(form.key)}")
     network = await visit.network()
     if (running := await _off_loop(runs.running)) is not None and await _off_loop(runs.get, running) is not None:
         form.refuse(None, _("An audit is running already. Wait until it ends, or cancel it."))

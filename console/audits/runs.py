@@ -26,6 +26,11 @@ ENDED = ("holds", "findings")
 """States after which there is nothing to go on with."""
 
 
+def id_of(key: str) -> str:
+    """The id of the audit that was asked for by a form with this key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
 class Busy(Exception):
     """An audit is running."""
 
@@ -114,7 +119,7 @@ class Runs:
 
     def create(self, key: str, asked: dict[str, Any], bank: bytes | None) -> str:
         """Keeps what was asked for; the audit's id. The same key is the same audit. Forgets the oldest ones."""
-        id = hashlib.sha256(key.encode()).hexdigest()[:24]  # noqa: A001
+        id = id_of(key)  # noqa: A001
         folder = self._directory / id
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
