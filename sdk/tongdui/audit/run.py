@@ -148,6 +148,7 @@ class _Run:
         reader = ChainReader(self._nodes, self._network.domain.contract, workers, self._chain_id)
         last = self._replayed(reader, on_progress)
         not_checked = list(reader.not_checked)
+        reader.require_unchanged(last)
         seen = BlockSeen(last.number, last.hash, last.time, self._house.today())
         findings = [*self._replay.findings(), *self._behind, *self._replay.end(seen)]
         findings += find_differing(self._nodes, last.number)

@@ -375,6 +375,23 @@ class TestSentences:
         with forwarding(chain.url, lie) as url, pytest.raises(CannotCheck, match=f"replaced block {world.last} while"):
             read(url, world)
 
+    def test_of_a_last_block_that_is_replaced_later(self, chain: Anvil, world: World) -> None:
+        rpc = world.twins.chain.rpc
+        before = rpc("evm_snapshot")
+        try:
+            rpc("anvil_mine")
+            with closing(Node(chain.url)) as node:
+                reader = ChainReader([node], world.twins.chain.address, workers=0)
+                (last,) = reader.blocks(world.last + 1, world.last + 1)
+                reader.require_unchanged(last)
+                rpc("anvil_rollback", 1)
+                rpc("anvil_mine", "0x1", "0x99")
+                rpc("eth_sendTransactionSync", {"from": world.twins.admin, "gasPrice": "0x0"})
+                with pytest.raises(CannotCheck, match=f"replaced block {world.last + 1} while it was read"):
+                    reader.require_unchanged(last)
+        finally:
+            rpc("evm_revert", before)
+
     def test_of_a_process_that_dies(self, chain: Anvil, world: World) -> None:
         with closing(Node(chain.url)) as node:
             reader = ChainReader([node], world.twins.chain.address, workers=1)

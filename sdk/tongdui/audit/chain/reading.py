@@ -101,7 +101,7 @@ class ChainReader:
                 for block in read.blocks:
                     linked = _with_link(block, parent)
                     if linked.faults:
-                        self._require_unchanged(linked)
+                        self.require_unchanged(linked)
                     yield linked
                     parent = block.hash
 
@@ -141,8 +141,13 @@ class ChainReader:
             first, count = self._unproven.get(why, (number, 0))
             self._unproven[why] = (first, count + 1)
 
-    def _require_unchanged(self, block: Block) -> None:
-        """Before it is said that a block is wrong: asks whether the chain replaced it in the meantime."""
+    def require_unchanged(self, block: Block) -> None:
+        """Asks whether the chain has replaced a block since it was read: before it is said to be wrong, and of the last one, before
+        anything is compared with it.
+
+        Raises:
+            CannotCheck: It has.
+        """
         now = str(self._node.header(block.number).get("hash")).lower()
         if now != block.hash:
             raise CannotCheck(

@@ -37,7 +37,7 @@ def encoded(receipt: Json) -> bytes:
     return bytes((kind,)) + raw if kind else raw
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def bloom_of(text: str) -> int:
     """The bits that an address or a topic, in hex, sets in a block's filter (`logsBloom`)."""
     hashed = keccak256(bytes_of(text))
