@@ -37,6 +37,7 @@ PAGES: tuple[Page, ...] = (
     Page("explorer", "/explorer", _("Explorer"), EVERYBODY - TREASURY, NETWORK, "explorer", public=True),
     Page("onboarding", "/merchants", _("Merchants"), OVERSEERS, NETWORK, "merchants"),
     Page("audit", "/audit", _("Audit log"), OVERSEERS, NETWORK, "audit"),
+    Page("audits", "/audits", _("Audits"), OVERSEERS, NETWORK, "check"),
     Page("people", "/people", _("People"), merchant("admin") | OVERSEERS, SETTINGS, "staff"),
     Page("account", "/account", _("Your account"), EVERYBODY),
     Page("webhooks", "/webhooks", _("Webhooks"), MOVERS, SETTINGS, "webhooks"),

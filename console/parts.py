@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import httpx
 from jinja2 import Environment
 from starlette.responses import Response
 
+from console.audits.jobs import Jobs
 from console.directory import Directory
 from console.flow import flow_of
 from console.kinds import kind_name, state_name, state_tone
@@ -44,6 +46,7 @@ class Parts:
     cookie: SessionCookie = field(init=False)
     sessions: SessionDirectory = field(default_factory=SessionDirectory)
     directory: Directory = field(default_factory=Directory)
+    audits: Jobs = field(init=False)
     _transport: httpx.AsyncHTTPTransport = field(init=False)
     _network: Network | None = None
     _network_until: float = 0.0
@@ -64,6 +67,7 @@ class Parts:
             "tone_of_state": state_tone,
         }
         self.cookie = SessionCookie(self.settings)
+        self.audits = Jobs(self.settings)
         self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=40)
         )
@@ -105,5 +109,6 @@ class Parts:
         )
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, and lets the audits stop that it has started."""
         await self._transport.aclose()
+        await asyncio.to_thread(self.audits.close)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
-from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic import AnyHttpUrl, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TONGDUI_CONSOLE_"
@@ -28,9 +29,27 @@ class Settings(BaseSettings):
     """Whether batches, entries and receipts can be seen without signing in."""
     largest_upload: int = Field(default=10_000_000, ge=100_000)
     """Bytes of the largest request, such as a bank's file."""
+    audit_nodes: str = ""
+    """Addresses of chain nodes, with commas between them, that audits may ask. Without any the console runs no audits."""
+    audit_directory: Path | None = None
+    """Where audits keep what they have checked, and their reports. Without it the console runs no audits."""
+    audits_kept: int = Field(default=20, ge=1)
+    """How many audits are kept; the oldest are forgotten first."""
 
     trusted_proxies: str = Field(default="127.0.0.1", validation_alias="TONGDUI_TRUSTED_PROXIES")
     """Addresses, with commas between them, whose `X-Forwarded-For` is believed: reverse proxies."""
+
+    @field_validator("audit_nodes")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        for address in addresses_in(text):
+            AnyHttpUrl(address)
+        return text
+
+    @property
+    def audit_addresses(self) -> list[str]:
+        """The nodes that audits may ask; none if the console runs no audits."""
+        return addresses_in(self.audit_nodes) if self.audit_directory is not None else []
 
     @property
     def origin(self) -> str:
@@ -43,6 +62,11 @@ class Settings(BaseSettings):
     def is_secure(self) -> bool:
         """Whether browsers reach it by https."""
         return self.origin.startswith("https://")
+
+
+def addresses_in(text: str) -> list[str]:
+    """The addresses in a list with commas."""
+    return [address for part in text.split(",") if (address := part.strip())]
 
 
 class UnknownSettings(Exception):

@@ -38,6 +38,12 @@ def allow_connections(request: Request, sources: str) -> None:
     setattr(request.state, _STATE, {"connect-src": f"'self' {sources}"})
 
 
+def shut_in(request: Request) -> None:
+    """Has the browser show a file of somebody else's making as if it were a picture: it can run, load and send nothing, and is no
+    part of this site."""
+    setattr(request.state, _STATE, dict.fromkeys(POLICY, "'none'") | {"style-src": "'unsafe-inline'", "sandbox": ""})
+
+
 class SecurityMiddleware:
     """Adds the headers, and refuses what comes from another site or is too long, before anything looks at it."""
 
@@ -70,7 +76,7 @@ class SecurityMiddleware:
     def _add_headers(self, headers: MutableHeaders, state: dict[str, object]) -> None:
         more = state.get(_STATE)
         policy = {**POLICY, **(more if isinstance(more, dict) else {})}
-        headers["Content-Security-Policy"] = "; ".join(f"{name} {sources}" for name, sources in policy.items())
+        headers["Content-Security-Policy"] = "; ".join(f"{name} {sources}".strip() for name, sources in policy.items())
         for name, value in _HEADERS.items():
             headers[name] = value
         if self._secure:

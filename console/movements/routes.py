@@ -14,6 +14,7 @@ from console.flow import other_program_of
 from console.kinds import DIRECTIONS, KINDS, STATES
 from console.listing import found_of
 from console.merchants import all_merchants, all_programs, program_choices
+from console.movements.export import export_file, export_page
 from console.movements.filters import asked_of, filters_of
 from console.movements.table import file_of
 from console.movements.view import story_of
@@ -61,6 +62,18 @@ async def file(visit: Visiting) -> Response:
         return await file_of(_listing(visit, filters, _ROWS_OF_FILE))
     except (NotFoundError, BadRequestError, UnprocessableError):
         return visit.redirect(shown)  # which says what is wrong
+
+
+@router.get("/export")
+async def ask_export(visit: Visiting) -> Response:
+    """Asks which entries to export with their receipts, and whose."""
+    return await export_page(visit)
+
+
+@router.get("/export/entries.csv")
+async def export(visit: Visiting) -> Response:
+    """A merchant's entries of some days with their receipts, however many they are."""
+    return await export_file(visit)
 
 
 @router.get("/{movement}")

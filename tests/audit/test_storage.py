@@ -11,9 +11,9 @@ import pytest
 from scripts.dev.services import Anvil
 from tests.audit.planted.lying_node import Refusal, lying_node
 from tests.audit.small_network import BANK_REFERENCE, MEMBER, found
-from tests.contracts.network import MEMBERS, address
+from tests.contracts.network import MEMBERS, address, endow, found_network
 from tests.contracts.twins import Twins
-from tongdui.audit.chain import layout
+from tongdui.audit.chain import layout, storage
 from tongdui.audit.chain.node import Node
 from tongdui.audit.chain.storage import MOST_NAMED, RULES, Checked, check_storage
 from tongdui.audit.findings import Finding, Place
@@ -324,6 +324,37 @@ def test_more_than_can_be_named(twins: Twins) -> None:
     assert len(checked.findings) == MOST_NAMED
     (left_out,) = checked.not_checked
     assert "More than 200 slots differ" in left_out.why
+
+
+def test_root_follows_from_the_state_alone(own_chain: Anvil) -> None:
+    """One request is enough where no slot was emptied: anvil keeps leaves with zeros, which no chain does."""
+    twins = Twins(own_chain.url)
+    found_network(twins)
+    endow(twins, [500] * 6)
+    twins.call(twins.admin, "transfer_ownership", twins.stranger)  # the constructor empties this slot
+    with lying_node(own_chain.url) as node:
+        assert check(twins, node.url) == Checked()
+        assert node.asked == ["eth_getProof"]
+    twins.chain.close()
+
+
+def test_more_places_than_can_be_looked_at(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_MOST_PARTS", 3)
+    plant(twins, layout.FUNDS, plus(1))
+    checked = check(twins)
+    assert [finding.rule for finding in checked.findings] == ["storage.funds"]
+    assert "in more than 3 places" in checked.not_checked[0].why
+
+
+def test_unknown_slot_that_nobody_finds_a_way_to(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_MOST_TRIES", 0)
+    slot = layout.balance_slot(NOBODY, 1)
+    plant(twins, slot, to(5))
+    findings = check(twins).findings
+    assert {finding.rule for finding in findings} == {"storage.unknown"}
+    subjects = [finding.subject.rpartition("0x") for finding in findings]
+    assert {subject for subject, _, _ in subjects} == {"slots whose numbers have hashes that begin with "}
+    assert any(keccak256(word(slot)).hex().startswith(path) for _, _, path in subjects)
 
 
 # ---------------------------------------------------------------- nodes without proofs, and nodes that lie

@@ -1,4 +1,4 @@
-"""A way to the gateway that is as bad as networks are: it loses answers, or counts what goes over it."""
+"""A way to the gateway, or to a node, that is as bad as networks are: it loses answers, holds requests up, or counts them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ import httpx
 _PER_HOP = {"connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding", "host"}
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class Way:
     """A server that hands requests on to the gateway."""
@@ -23,6 +29,8 @@ class Way:
     """The requests whose answers get lost after they have arrived: method and path begin so."""
     seen: list[str] = field(default_factory=list)
     """Method and path of each request."""
+    goes_on: threading.Event = field(default_factory=_set)
+    """Cleared, it holds every request up until it is set again."""
 
 
 @contextmanager
@@ -37,6 +45,7 @@ def way_to(gateway: str) -> Iterator[Way]:
             def _pass_on(self) -> None:
                 line = f"{self.command} {self.path}"
                 way.seen.append(line)
+                way.goes_on.wait()
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in _PER_HOP}
                 answer = http.request(self.command, self.path, content=body, headers=headers)

@@ -28,6 +28,7 @@ from console.agreements.forms import (
     ReplaceExchange,
     Signature,
 )
+from console.audits.forms import NewAudit
 from console.issue.routes import ByHand
 from console.keys.forms import MerchantKey, NetworkKey
 from console.members.forms import Erase, Freeze, MergeInto, NewMember, NewMemberCode, NewNumber, OldNumber
@@ -120,6 +121,7 @@ TABLE = (
     Case("/merchants/{merchant}/programs", "operator", NewProgram),
     Case("/merchants/{merchant}/invitations", "operator", FirstAdmin),
     Case("/operations/pause", "operator", Pause),
+    Case("/audits/new", "auditor", NewAudit),
     Case("/webhooks/new", ADMIN, Endpoint),
     Case("/webhooks/{endpoint}/change", ADMIN, Endpoint),
     Case("/webhooks/{endpoint}/replay", ADMIN, Replay),
@@ -153,6 +155,7 @@ BUTTONS = {
     *("/people/{seat}/disable", "/people/{seat}/enable", "/people/{seat}/sign-out"),
     *("/account/sessions/end-others", "/account/sessions/{session}/end"),
     *("/sign-out", "/settlement/bank-file/book"),
+    *("/audits/{audit}/cancel", "/audits/{audit}/resume", "/audits/{audit}/remove"),
 }
 """Forms in which nothing is typed."""
 CHOSEN = {
@@ -162,7 +165,7 @@ CHOSEN = {
 }
 
 
-NOWHERE = ("merge", "order", "event")
+NOWHERE = ("merge", "order", "event", "audit")
 """Things that the tests of this file do not have."""
 
 
@@ -345,7 +348,7 @@ def ways_back() -> Iterator[tuple[str | None, str]]:
     """Every address that takes a form, with a seat that may send it."""
     yield from ((case.seat, (case.path or case.route) + case.query) for case in TABLE)
     for path in sorted(BUTTONS | set(CHOSEN)):
-        seat = "operator" if path.startswith(("/operations", "/merchants")) else ADMIN
+        seat = "operator" if path.startswith(("/operations", "/merchants", "/audits")) else ADMIN
         yield ("treasury" if "bank-file" in path else seat), path
     for path in ("title", "remove", "disable", "enable", "sign-out"):
         yield "operator", f"/people/{{seat}}/{path}?merchant={{station}}"

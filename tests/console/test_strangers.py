@@ -26,6 +26,7 @@ HERE = (200, 303, 422)
 READS: dict[str, tuple[int, ...]] = {
     # a merchant's own pages
     **dict.fromkeys(("/home", "/cashier", "/movements", "/movements/file.csv", "/members", "/members/new"), HERE),
+    **dict.fromkeys(("/movements/export", "/movements/export/entries.csv"), HERE),
     **dict.fromkeys(("/members/expiring", "/members/expired"), HERE),
     **dict.fromkeys(("/issue", "/transfer", "/reversals", "/agreements", "/agreements/new", "/settlement"), HERE),
     **dict.fromkeys(("/settlement/statements", "/settlement/statements/csv", "/settlement/{movements}"), HERE),
@@ -48,6 +49,7 @@ READS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("/operations", "/operations/orders/{order}/cancel", "/operations/quarantine", "/alerts"), GONE),
     **dict.fromkeys(("/settlement/merchants/{merchant}", "/settlement/bank-file", "/settlement/{movements}/new"), GONE),
     **dict.fromkeys(("/merchants", "/merchants/new", "/merchants/{merchant}", "/audit"), GONE),
+    **dict.fromkeys(("/audits", "/audits/new", "/audits/{audit}", "/audits/{audit}/files/{name}"), GONE),
 }
 REFUSED = (403, 404, 422)
 WRITES: dict[str, dict[str, str]] = {
@@ -107,6 +109,10 @@ WRITES: dict[str, dict[str, str]] = {
     "/settlement/bank-file": {},
     "/settlement/bank-file/review": {"lines": "[]"},
     "/settlement/bank-file/book": {"lines": "[]"},
+    "/audits/{audit}/cancel": {},
+    "/audits/{audit}/resume": {},
+    "/audits/{audit}/remove": {},
+    "/audits/new": {"nodes": "0", "contract": "0x" + "1" * 40, "language": "en"},
     "/operations/pause": {"reason": "x"},
     "/operations/resume": {},
     "/operations/quarantine/retry": {},
@@ -175,6 +181,8 @@ def things(site: Site) -> Iterator[dict[str, str]]:
         "invitation": invitation,
         "session": session,
         "deposit": deposit.id,
+        "audit": "a" * 24,
+        "name": "report.html",
     }
     with Client(site.network.url, site.seats["merchant:admin"]) as admin:
         admin.invitations.revoke(invitation)  # nobody else's tests expect it
@@ -196,7 +204,7 @@ def stranger(site: Site) -> str:
 @pytest.fixture(scope="module")
 def marks(things: dict[str, str], site: Site) -> set[str]:
     """What of the gas station must stand on no page of the stranger."""
-    secrets = {text for name, text in things.items() if name not in ("merchant", "number")}
+    secrets = {text for name, text in things.items() if name not in ("merchant", "number", "name")}
     said = {"FC-100", "RECEIPT-100", "ICBC-FUEL", "secret-fuel.example", "SECRET-ONE", "secret@fuel.example"}
     return secrets | said | {movement.id for movement in site.movements.values()}
 
@@ -230,6 +238,7 @@ def test_a_page_shows_nothing_of_another_merchant(
     [
         *("/movements?original={movement}", "/movements?member={member}", "/movements/file.csv?member={member}"),
         *("/movements?counterparty={merchant}", "/movements?program=FUEL", "/movements/file.csv?program=FUEL"),
+        "/movements/export/entries.csv?merchant={merchant}",
         *(
             "/movements?reference=RECEIPT-1001",
             "/members?search=FC",

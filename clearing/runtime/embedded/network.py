@@ -310,6 +310,8 @@ class EmbeddedNetwork:
             "TONGDUI_CONSOLE_GATEWAY_URL": self.url,
             "TONGDUI_CONSOLE_HOST": HOST,
             "TONGDUI_CONSOLE_PORT": str(self.console_port),
+            "TONGDUI_CONSOLE_AUDIT_NODES": self.rpc_url,
+            "TONGDUI_CONSOLE_AUDIT_DIRECTORY": str(self.directory / "audits"),
         }
         environment = {**os.environ, **self.overrides, **own}  # it needs neither the database nor the keys
         child = Child("console", [sys.executable, "-m", "console"], environment, self._log("console"))

@@ -34,7 +34,7 @@ def export(
     last: Annotated[
         datetime | None, typer.Option("--to", formats=_DAY, metavar="DAY", help="The last day, which counts.")
     ] = None,
-    out: Annotated[
+    output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. By default to standard output.")
     ] = None,
 ) -> int:
@@ -42,7 +42,7 @@ def export(
 
     `tongdui audit export` writes the same file from the chain alone: compare them byte for byte.
 
-    Example: tongdui entries export --from 2026-10-01 --to 2026-12-31 --out entries.csv
+    Example: tongdui entries export --from 2026-10-01 --to 2026-12-31 --output entries.csv
     """
     with session.client() as client:
         exported = client.entries.export(
@@ -50,12 +50,12 @@ def export(
             first_day=None if first is None else first.date(),
             last_day=None if last is None else last.date(),
         )
-        if out is None:
+        if output is None:
             for piece in exported:
                 sys.stdout.buffer.write(piece.encode())
             sys.stdout.flush()
             return GOOD
-        count = exported.save(out)
-    session.out.document({"file": str(out), "entries": count})
-    session.out.lines(f"{count:,} entries in {out}")
+        count = exported.save(output)
+    session.out.document({"file": str(output), "entries": count})
+    session.out.lines(f"{count:,} entries in {output}")
     return GOOD

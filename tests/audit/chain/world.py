@@ -54,7 +54,7 @@ class World:
     evidence: tuple[Evidence, ...] = ()
     batch_block: int = 0
     mixed_block: int = 0
-    """With three transactions of three types, of which the first two call the contract."""
+    """With transactions of three types. Three call the contract, and the third call fails."""
     borrowed_block: int = 0
     """With a transaction of type 4, and a call of the contract."""
     empty_blocks: range = range(0)
@@ -190,6 +190,7 @@ def _of_three_types(world: World) -> list[bytes]:
     return [
         sender.sign(type=1, to=chain.address, data=pause, gasPrice=0, accessList=access),
         sender.sign(type=2, to=chain.address, data=unpause, **fees),
+        sender.sign(to=chain.address, data=unpause, gasPrice=0),
         sender.sign(to="0x" + "56" * 20, value=5, gasPrice=0),
     ]
 

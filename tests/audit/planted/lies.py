@@ -199,11 +199,6 @@ def other_state_root(world: World) -> Lie:
     )
 
 
-def other_storage_root(world: World) -> Lie:
-    """A proof of the contract's account with another storage root."""
-    return wherever("storageHash", lambda proof: {**proof, "storageHash": EMPTY_ROOT})
-
-
 def other_proof(world: World) -> Lie:
     """A proof of the contract's account with a changed node."""
 
@@ -219,7 +214,7 @@ def other_proof(world: World) -> Lie:
 
 def other_code(world: World) -> Lie:
     """Other code at the contract's address."""
-    return lambda method, params, result: result[:-2] + "00" if method == "eth_getCode" else result
+    return lambda method, params, result: result[:-2] + "00" if method == "eth_getCode" and result != "0x" else result
 
 
 def hidden_blocks(world: World) -> Lie:

@@ -309,7 +309,7 @@ def more_than_the_member_has(world: World) -> None:
     """A redemption of points that the member did not have; the cinema's stars beside them pay for it."""
     signed = world.order(STATION, Instruction(Kind.REDEEM, CHEN, 300, FUEL))
     with elsewhere(world):
-        world.batch(world.order(STATION, issue(CHEN, 1_000)))
+        poke(world, mapped(BALANCES, int(CHEN, 16)), 0, 64, 1_000)
         deed = observe_batch(world, signed)
     impose(world, deed)
 
@@ -436,6 +436,15 @@ def dropped_entry(world: World) -> None:
     """Two instructions, of which only one has an entry."""
     signed = world.order(STATION, issue(BO, 7), issue(ANNA, 8))
     _batch_with_other_events(world, lambda posted: posted[:1], signed)
+
+
+def skipped_batch(world: World) -> None:
+    """A batch with the number after the next one."""
+    signed = world.order(STATION, issue(BO, 7))
+    with elsewhere(world):
+        world.batch()
+        deed = observe_batch(world, signed)
+    impose(world, deed)
 
 
 def _batch_with_other_end(world: World, at: int) -> None:

@@ -71,11 +71,11 @@ def header_of(block: Json) -> Header:
     Raises:
         KeyError, TypeError, ValueError: It is not such JSON.
     """
-    stated = str(block["hash"]).lower()
+    stated = block["hash"].lower()
     return Header(
         int(block["number"], 16),
         stated,
-        str(block["parentHash"]).lower(),
+        block["parentHash"].lower(),
         int(block["timestamp"], 16),
         bytes_of(block["stateRoot"]),
         bytes_of(block["transactionsRoot"]),

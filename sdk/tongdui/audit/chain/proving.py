@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...encoding import bytes_of, hex_of
@@ -82,7 +82,8 @@ class BlockProver:
 
     def without_calls(self, header: Header, asked: int) -> Block:
         """The block `asked`, which does not concern the contract."""
-        return _block(asked, header, (), tuple(_header_faults(header, asked)))
+        header, faults = _as_asked(header, asked)
+        return _block(header, (), tuple(faults))
 
     def block(
         self, header: Header, asked: int, transactions: Sequence[Json], receipts: Sequence[Json]
@@ -95,7 +96,7 @@ class BlockProver:
         Raises:
             KeyError, TypeError, ValueError: The JSON is not that of transactions and receipts.
         """
-        faults = _header_faults(header, asked)
+        header, faults = _as_asked(header, asked)
         unproven = None
         for check, items in ((_transaction_faults, transactions), (_receipt_faults, receipts)):
             try:
@@ -110,12 +111,12 @@ class BlockProver:
                 call, found = self._call(header, index, transaction, receipt, logs)
                 calls.append(call)
                 faults += found
-        return _block(asked, header, tuple(calls), tuple(faults)), unproven
+        return _block(header, tuple(calls), tuple(faults)), unproven
 
     def _call(
         self, header: Header, index: int, transaction: Json, receipt: Json, logs: Sequence[Json]
     ) -> tuple[Call, list[Finding]]:
-        name, to = str(transaction["hash"]).lower(), _lower(transaction.get("to"))
+        name, to = transaction["hash"].lower(), _lower(transaction.get("to"))
         sender, faults = _sender(header, transaction, name)
         events = []
         for log in logs:
@@ -139,24 +140,28 @@ class BlockProver:
         return Call(name, index, sender, to, succeeded, method, arguments, tuple(events)), faults
 
 
-def _block(number: int, header: Header, calls: tuple[Call, ...], faults: tuple[Finding, ...]) -> Block:
-    return Block(number, header.hash, header.parent, header.time, header.state_root, calls, faults)
+def _block(header: Header, calls: tuple[Call, ...], faults: tuple[Finding, ...]) -> Block:
+    return Block(header.number, header.hash, header.parent, header.time, header.state_root, calls, faults)
 
 
-def _header_faults(header: Header, asked: int) -> list[Finding]:
+def _as_asked(header: Header, asked: int) -> tuple[Header, list[Finding]]:
+    """The header with the number that was asked for, and what is wrong with it."""
     if header.number != asked:
-        return [_fault("block.hash", f"block {asked}", f"number {asked}", f"number {header.number}", header)]
+        fault = Finding(
+            "block.hash", f"block {asked}", f"number {asked}", f"number {header.number}", Place(block=asked)
+        )
+        return replace(header, number=asked), [fault]
     if not header.holds:
-        found = f"{header.computed}, computed from its header"
-        return [_fault("block.hash", f"hash of block {asked}", f"{header.hash}, as the node says", found, header)]
-    return []
+        expected, found = f"{header.hash}, as the node says", f"{header.computed}, computed from its header"
+        return header, [Finding("block.hash", f"hash of block {asked}", expected, found, Place(block=asked))]
+    return header, []
 
 
 def _transaction_faults(header: Header, transactions: Sequence[Json]) -> list[Finding]:
     raw = [transactions_of.encoded(transaction) for transaction in transactions]
     faults = []
     for transaction, encoded in zip(transactions, raw, strict=True):
-        stated, computed = str(transaction["hash"]).lower(), transactions_of.hash_of(encoded)
+        stated, computed = transaction["hash"].lower(), transactions_of.hash_of(encoded)
         if stated != computed:
             found = f"{computed}, computed from its content"
             faults.append(_fault("transaction.hash", f"transaction {stated}", stated, found, header, stated))
@@ -180,8 +185,8 @@ def _receipt_faults(header: Header, receipts: Sequence[Json]) -> list[Finding]:
 
 
 def _pairing_faults(header: Header, transactions: Sequence[Json], receipts: Sequence[Json]) -> list[Finding]:
-    names = [str(transaction["hash"]).lower() for transaction in transactions]
-    told = [str(receipt["transactionHash"]).lower() for receipt in receipts]
+    names = [transaction["hash"].lower() for transaction in transactions]
+    told = [receipt["transactionHash"].lower() for receipt in receipts]
     if names == told:
         return []
     expected = f"one for each of its {len(names)} transactions, in their order"

@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from operator import attrgetter
 from typing import Any
 
@@ -115,9 +116,9 @@ class ChainReader:
 
     def _in_workers(self, first: int, last: int) -> Generator[_Read, None, None]:
         # Started anew and not forked: the audit has open files and much in memory.
-        pool = ProcessPoolExecutor(
-            self._workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self._make_source,)
-        )
+        context = multiprocessing.get_context("spawn")
+        ended = context.Event()
+        pool = ProcessPoolExecutor(self._workers, context, initializer=_begin, initargs=(self._make_source, ended))
         ranges = _Ranges(first, last, lambda *numbers: pool.submit(_read, *numbers), 2 * self._workers)
         others = set(multiprocessing.active_children())
         try:
@@ -130,6 +131,7 @@ class ChainReader:
                 "Run it again with fewer workers (--workers 1); with --state it goes on where it stopped."
             ) from error
         finally:
+            ended.set()
             for process in set(multiprocessing.active_children()) - others:
                 _interrupt(process)
             pool.shutdown(cancel_futures=True)
@@ -312,20 +314,23 @@ def _send_as_calls(*kinds: type[Any]) -> None:
 
 _send_as_calls(Entry, Instruction, Order, SignedOrder, SignedBy)
 
-_sources: list[_Source] = []
-"""Of a worker process: its one source."""
+_worker: list[tuple[_Source, Event]] = []
+"""Of a worker process: its one source, and whether the reading has ended."""
 
 
-def _begin(make: Callable[[], _Source]) -> None:
+def _begin(make: Callable[[], _Source], ended: Event) -> None:
     """Prepares a worker process."""
-    _sources.append(make())
+    _worker.append((make(), ended))
 
 
 def _read(first: int, last: int) -> _Read:
     """Reads a range. Ctrl-C reaches workers, too: they hear it only while they read, and end the range."""
+    source, ended = _worker[0]
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        return _sources[0].read(first, last)
+        if ended.is_set():
+            raise KeyboardInterrupt
+        return source.read(first, last)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -53,6 +53,10 @@ _MOST_TRIES = 32_000_000
 """Hashes to find numbers of slots that lie beside unknown ones, half a minute: enough for one beside a million others."""
 _DIGITS = 5
 """Of the paths below which a slot's number is kept."""
+_MOST_PARTS = 20_000
+"""Nodes of the trie that are looked at where it differs."""
+_PROOFS_AT_ONCE = 200
+"""Slots of which the node is asked for proofs in one request."""
 _AT_ONCE = 2_000
 """Slots read with one call of the contract: some 6 million gas, which every node grants."""
 
@@ -82,51 +86,42 @@ def check_storage(node: Node, contract: str, block: int, state_root: bytes, stat
     """
     with _Expected(slots(state)) as expected:
         try:
-            proof = ask_proof(node, contract, block)
-        except NodeRefused as refused:
-            return _check_by_reading(_Reading(node, contract, block), expected, state, str(refused))
+            return _check_by_proof(node, contract, block, state_root, expected, state)
         except TrieError as error:
-            return Checked((_unproven(contract, block, state_root, str(error)),))
-        try:
-            account = proof.account_under(state_root)
-            if account is None:
-                return Checked((_unproven(contract, block, state_root, "a proof that there is no such account"),))
-            if account.storage_root == expected.root():
-                return Checked()
-            walk = _Walk(node, contract, block, expected)
-            wrong = dict(islice(walk.differences("", account.storage_root), MOST_NAMED + 1))
-        except TrieError as error:
-            return Checked((_unproven(contract, block, state_root, str(error)),))
-        named = _named(wrong, expected, state, block)
-        hidden = (
-            _unknown(f"slots whose numbers have hashes that begin with 0x{path}", "something", block)
-            for path in walk.hidden
-        )
-        return Checked((*named.findings, *hidden), named.not_checked)
+            must = f"a proof under the state root {hex_of(state_root)} of block {block}"
+            subject = f"the storage of the contract {contract}"
+            return Checked((Finding("storage.proof", subject, must, str(error), Place(block=block)),))
+        except (NodeRefused, _TooMuchDiffersError) as error:
+            return _check_by_reading(_Reading(node, contract, block), expected, state, str(error))
 
 
-def _unproven(contract: str, block: int, state_root: bytes, found: str) -> Finding:
-    return Finding(
-        "storage.proof",
-        f"the storage of the contract {contract}",
-        f"a proof under the state root {hex_of(state_root)} of block {block}",
-        found,
-        Place(block=block),
-    )
+def _check_by_proof(
+    node: Node, contract: str, block: int, state_root: bytes, expected: _Expected, state: State
+) -> Checked:
+    account = ask_proof(node, contract, block).account_under(state_root)
+    if account is None:
+        raise TrieError("it proves that there is no such account")
+    if account.storage_root == expected.root():
+        return Checked()
+    walk = _Walk(node, contract, block, expected)
+    wrong = dict(islice(walk.differences(account.storage_root), MOST_NAMED + 1))
+    named = _named(wrong, expected, state, block)
+    hidden = (f"slots whose numbers have hashes that begin with 0x{path}" for path in walk.hidden)
+    return Checked((*named.findings, *(_unknown(subject, "something", block) for subject in hidden)), named.not_checked)
 
 
-def _check_by_reading(reading: _Reading, expected: _Expected, state: State, refusal: str) -> Checked:
-    """Without proofs: reads all slots that must hold something, and believes what the node says of them."""
+def _check_by_reading(reading: _Reading, expected: _Expected, state: State, why: str) -> Checked:
+    """Reads all slots that must hold something, and believes what the node says of them."""
     try:
         wrong = dict(islice(reading.differences(expected), MOST_NAMED + 1))
     except NodeRefused as refused:
-        return Checked(not_checked=(NotChecked("the contract's storage", f"{refusal} {refused}"),))
-    why = (
-        f"{refusal} Instead, all {expected.count():,} slots that must hold something were read, and the node believed. "
+        return Checked(not_checked=(NotChecked("the contract's storage", f"{why} {refused}"),))
+    instead = (
+        f"{why} Instead, all {expected.count():,} slots that must hold something were read, and the node believed. "
         "Other slots may hold something, too."
     )
     found = _named(wrong, expected, state, reading.block)
-    return Checked(found.findings, (*found.not_checked, NotChecked("the root of the contract's storage", why)))
+    return Checked(found.findings, (*found.not_checked, NotChecked("the root of the contract's storage", instead)))
 
 
 # ---------------------------------------------------------------- names
@@ -158,6 +153,8 @@ def _unknown(subject: str, found: str, block: int) -> Finding:
 def _known(wrong: dict[str, int], state: State) -> dict[str, Slot]:
     """The slots with these hashes that have a meaning."""
     known: dict[str, Slot] = {}
+    if not wrong:
+        return known
     for slot in chain(slots(state), possible_slots(state)):
         key = hashed(slot.number).hex()
         if key in wrong:
@@ -277,6 +274,10 @@ def _stripped(packed: int) -> bytes:
 # ---------------------------------------------------------------- what is there
 
 
+class _TooMuchDiffersError(Exception):
+    """The tries differ in more places than can be looked at."""
+
+
 class _Walk:
     """Goes down the storage's trie where it differs from the expected one. Each node that it sees is proven by its hash."""
 
@@ -290,43 +291,63 @@ class _Walk:
         self.hidden: list[str] = []
         """Beginnings of keys below which there is something that must not be there, and could not be looked at."""
 
-    def differences(self, prefix: str, reference: Any) -> Iterator[tuple[str, int]]:
-        """Keys of slots that differ below a prefix, each with the word that is there; `reference` leads to what is there.
+    def differences(self, root: bytes) -> Iterator[tuple[str, int]]:
+        """Keys of slots that differ, each with the word that is there. Goes down level by level, to ask for many nodes at once.
+
+        A leaf with a zero means nothing and is none on a chain; anvil keeps such leaves.
 
         Raises:
             TrieError: The node's proofs do not lead there.
+            _TooMuchDiffersError: There are more different nodes than can be looked at.
         """
-        if not self._see(prefix, reference):
-            self.hidden.append(prefix)
-            return
+        parts: list[tuple[str, Any]] = [("", root)]
+        looked_at = 0
+        while parts:
+            looked_at += len(parts)
+            if looked_at > _MOST_PARTS:
+                raise _TooMuchDiffersError(
+                    f"The storage differs from what it must be in more than {_MOST_PARTS:,} places."
+                )
+            self._ask_for(parts)
+            following: list[tuple[str, Any]] = []
+            for prefix, reference in parts:
+                if prefix not in self.hidden:
+                    yield from self._compare(prefix, reference, following)
+            parts = following
+
+    def _compare(self, prefix: str, reference: Any, following: list[tuple[str, Any]]) -> Iterator[tuple[str, int]]:
+        """What differs at a node; what differs below it goes to `following`."""
         there = node_at(self._seen, reference)
-        here = prefix + (there.path if there else "")
-        if there is None or not there.children:
-            yield from (
-                (key, 0) for key, _ in self._expected.below(prefix) if there is None or not key.startswith(here)
-            )
         if there is None:
+            yield from ((key, 0) for key, _ in self._expected.below(prefix))
             return
+        here = prefix + there.path
+        if there.children:
+            branches = zip("0123456789abcdef", there.children, strict=True)
+            following += [(here + d, child) for d, child in branches if child != self._expected.reference(here + d)]
+            return
+        yield from ((key, 0) for key, _ in self._expected.below(prefix) if not key.startswith(here))
         if there.below:
-            yield from self.differences(here, there.below)
-        elif there.children:
-            for digit, child in zip("0123456789abcdef", there.children, strict=True):
-                if child != self._expected.reference(here + digit):
-                    yield from self.differences(here + digit, child)
+            following.append((here, there.below))
         elif word_of(there.value) != self._expected.word(here):
             yield here, word_of(there.value)
 
-    def _see(self, prefix: str, reference: Any) -> bool:
-        """Asks for the node that a branch refers to. False if nobody knows what to ask for."""
-        if not isinstance(reference, bytes) or not reference or reference in self._seen:
-            return True
-        slot = self._expected.number_below(prefix)
-        if slot is None:
-            slot = self._numbers.below(prefix)
-        if slot is None:
-            return False
-        self._seen |= by_hash(ask_proof(self._node, self._contract, self._block, [slot]).slots.get(slot, ()))
-        return True
+    def _ask_for(self, parts: Sequence[tuple[str, Any]]) -> None:
+        """Asks for the nodes that these references lead to."""
+        slots: list[int] = []
+        for prefix, reference in parts:
+            if isinstance(reference, bytes) and reference and reference not in self._seen:
+                slot = self._expected.number_below(prefix)
+                if slot is None:
+                    slot = self._numbers.below(prefix)
+                if slot is None:
+                    self.hidden.append(prefix)
+                else:
+                    slots.append(slot)
+        for start in range(0, len(slots), _PROOFS_AT_ONCE):
+            part = slots[start : start + _PROOFS_AT_ONCE]
+            proof = ask_proof(self._node, self._contract, self._block, part)
+            self._seen |= by_hash(node for nodes in proof.slots.values() for node in nodes)
 
 
 class _Numbers:

@@ -452,7 +452,7 @@ class ClearingHouse:
     def add_batch(self, batch: int, root: bytes, head: bytes) -> None:
         """Adds the next batch to the journal."""
         today = self.today()
-        if batch == 1 or self.day_of[batch - 1] != today:
+        if self.day_of.get(batch - 1) != today:
             self.one["first batch of the day"] = batch
         self.one["batches"], self.one["head"] = batch, head
         self.roots[batch], self.day_of[batch] = root, today
