@@ -37,9 +37,11 @@ class BareChain:
 
     def __init__(self, rpc_url: str) -> None:
         self.client = ChainClient(rpc_url)
-        self.admin: LocalAccount = Account.from_key(keccak256(b"bench admin"))
+        self.admin, self.operator, self.sequencer = (
+            Account.from_key(keccak256(b"bench " + name)) for name in (b"admin", b"operator", b"sequencer")
+        )
         self.keys = [keccak256(f"bench merchant {i}".encode()) for i in range(1, PROGRAMS + 1)]
-        self._transaction_nonce = self.client.next_nonce(self.admin.address)
+        self._transaction_nonces: dict[str, int] = {}
         self._order_nonces = dict.fromkeys(range(1, PROGRAMS + 1), 0)
         self.address = self._deploy()
         self.domain = Domain(self.client.chain_id(), self.address)
@@ -54,12 +56,12 @@ class BareChain:
 
     def _deploy(self) -> str:
         code = contract.deployment_code(self.admin.address, text_word("Bench"), 28_800)
-        receipt = self.wait(self.send(self.signed(code, to=None)))
+        receipt = self.wait(self.send(self.signed(code, self.admin, to=None)))
         return to_checksum_address(receipt["contractAddress"])
 
     def _onboard(self) -> None:
-        for role in (contract.OPERATOR, contract.SEQUENCER, contract.TREASURY):
-            self.do("setRole", role, self.admin.address, True)
+        for role, holder in ((contract.OPERATOR, self.operator), (contract.SEQUENCER, self.sequencer)):
+            self.do("setRole", role, holder.address, True, by=self.admin)
         for number, key in enumerate(self.keys, start=1):
             name = hex_of(text_word(f"M{number}"))
             self.do("registerMerchant", number, name, address_of_key(key), 10**18)
@@ -101,15 +103,22 @@ class BareChain:
 
     # ---------------------------------------------------------------- transactions
 
-    def do(self, function: str, *arguments: Any) -> dict[str, Any]:
-        """Makes a privileged call; returns its receipt."""
-        return self.wait(self.send(self.signed(contract.encode_call(function, list(arguments)))))
+    def do(self, function: str, *arguments: Any, by: LocalAccount | None = None) -> dict[str, Any]:
+        """Makes a privileged call, by the operator unless it is said; returns its receipt."""
+        data = contract.encode_call(function, list(arguments))
+        return self.wait(self.send(self.signed(data, by or self.operator)))
 
-    def signed(self, data: bytes, *, to: str | None = "", gas: int = _DEPLOY_GAS) -> bytes:
-        """Signs a transaction with the next nonce."""
+    def signed(
+        self, data: bytes, by: LocalAccount | None = None, *, to: str | None = "", gas: int = _DEPLOY_GAS
+    ) -> bytes:
+        """Signs a transaction with the next nonce, as the sequencer unless it is said."""
+        sender: LocalAccount = by or self.sequencer
+        nonce = self._transaction_nonces.get(sender.address)
+        if nonce is None:
+            nonce = self.client.next_nonce(sender.address)
         transaction: dict[str, Any] = {
             "chainId": 31_337,
-            "nonce": self._transaction_nonce,
+            "nonce": nonce,
             "gas": gas,
             "gasPrice": 0,
             "value": 0,
@@ -117,8 +126,8 @@ class BareChain:
         }
         if to is not None:
             transaction["to"] = to or self.address
-        self._transaction_nonce += 1
-        return bytes(self.admin.sign_transaction(transaction).raw_transaction)
+        self._transaction_nonces[sender.address] = nonce + 1
+        return bytes(sender.sign_transaction(transaction).raw_transaction)
 
     def send(self, raw: bytes) -> str:
         """Sends a signed transaction; returns its hash."""
