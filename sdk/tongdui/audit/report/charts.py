@@ -16,6 +16,8 @@ from markupsafe import Markup, escape
 from pygal.style import Style
 
 _WIDTH, _HEIGHT, _ROW = 840, 280, 30
+_FEWEST = 8
+"""Bars over time for which there is room at least."""
 _STYLE = Style(label_font_size=11, major_label_font_size=11)
 """Only the sizes, from which pygal makes room: all else is the page's."""
 _TAGS = frozenset({"g", "rect", "path", "text", "circle", "line"})
@@ -55,7 +57,9 @@ class Chart:
 
 def stacked_bars(title: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
     """Bars over time. Positive values stand on the axis, negative ones hang below it."""
-    return _chart(pygal.StackedBar, title, labels, series, height=_HEIGHT, x_labels_major_count=12)
+    room = [""] * (_FEWEST - len(labels))  # so that a few bars are no walls
+    roomy = [Series(one.name, [*one.values, *(0 for _ in room)], one.colour) for one in series]
+    return _chart(pygal.StackedBar, title, [*labels, *room], roomy, height=_HEIGHT, x_labels_major_count=12)
 
 
 def lines(title: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
