@@ -199,6 +199,11 @@ def test_code_that_is_no_build_leaves_what_the_constructor_was_told(house: Chain
         begin(house, and_no_transaction)
 
 
+def test_node_that_has_the_code_too_early(house: ChainHouse) -> None:
+    network = begin(house, lambda method, _, result: "0x00" if method == "eth_getCode" else result)
+    assert (network.created, network.utc_offset) == (1, UTC_OFFSET)
+
+
 def test_another_contract_is_no_clearing_house(house: ChainHouse) -> None:
     with pytest.raises(CannotCheck, match="is no clearing house"):
         begin(house, contract=house.view("lens"))
@@ -210,7 +215,7 @@ def test_node_that_knows_no_beginning(house: ChainHouse) -> None:
             raise Refusal(-32_000, "missing trie node")
         return [] if method == "eth_getLogs" else result
 
-    with pytest.raises(CannotCheck, match="knows no beginning"):
+    with pytest.raises(CannotCheck, match="does not know its beginning"):
         begin(house, lie)
     with pytest.raises(CannotCheck, match="answers no list"):
         begin(house, lambda method, _, result: None if method == "eth_getLogs" else result)

@@ -410,6 +410,8 @@ def other_storage_root(proof: Any) -> Any:
     [
         (other_storage_root, "lacks the node"),
         (lambda proof: {**proof, "accountProof": []}, "lacks the node"),
+        (lambda proof: {**proof, "storageHash": "0x" + "11" * 32}, "the node says storage root 0x1111"),
+        (lambda proof: {**proof, "codeHash": "0x" + "11" * 32}, "and proves storage root"),
         (lambda proof: {**proof, "accountProof": ["0xzz"]}, "is no proof"),
         (lambda proof: None, "is no proof"),
     ],

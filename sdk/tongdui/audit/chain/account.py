@@ -25,6 +25,9 @@ class Account:
     storage_root: bytes
     code_hash: bytes
 
+    def __str__(self) -> str:
+        return f"storage root {hex_of(self.storage_root)} and code hash {hex_of(self.code_hash)}"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountProof:
@@ -33,6 +36,8 @@ class AccountProof:
     address: str
     account: tuple[bytes, ...]
     slots: dict[int, tuple[bytes, ...]]
+    stated: Account | None = None
+    """What the node says beside. Nobody believes it, but a node that contradicts its own proof is worth a finding."""
 
     def account_under(self, state_root: bytes) -> Account | None:
         """The account, or None where the nodes prove that there is none.
@@ -49,7 +54,10 @@ class AccountProof:
             raise TrieError(f"the account is no RLP: {error}") from error
         if not isinstance(fields, list) or len(fields) < _FIELDS:
             raise TrieError("the account has not the fields nonce, balance, storage root and code hash")
-        return Account(fields[2], fields[3])
+        account = Account(fields[2], fields[3])
+        if self.stated is not None and self.stated != account:
+            raise TrieError(f"the node says {self.stated}, and proves {account}")
+        return account
 
     def word_under(self, storage_root: bytes, slot: int) -> int:
         """What a slot holds; 0 where the nodes prove that it holds nothing.
@@ -70,7 +78,8 @@ def ask_proof(node: Node, address: str, block: int, slots: Sequence[int] = ()) -
     answer = node.ask("eth_getProof", [address, [hex_of(word(slot)) for slot in slots], hex(block)])
     try:
         by_slot = {int(item["key"], 16): _nodes(item["proof"]) for item in answer["storageProof"]}
-        return AccountProof(address, _nodes(answer["accountProof"]), by_slot)
+        stated = Account(bytes_of(answer["storageHash"]), bytes_of(answer["codeHash"]))
+        return AccountProof(address, _nodes(answer["accountProof"]), by_slot, stated)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TrieError(f"the node's answer to eth_getProof is no proof: {error!r}") from error
 

@@ -23,6 +23,8 @@ _MOST_OFFSET = 14 * 3_600
 """Seconds between UTC and the time zone of any place on Earth."""
 _NOBODY = hex_of(bytes(32))
 _OWNERSHIP_TRANSFERRED = hex_of(keccak256(b"OwnershipTransferred(address,address)"))
+_FOUNDING = {"OwnershipTransferred", "MerchantRegistered"}
+"""Events with which a clearing house begins."""
 _CONSTRUCTOR_BYTES = 96
 
 
@@ -95,21 +97,15 @@ def network_of(node: Node, contract: str, last: int) -> Network:
     """
     created = node.created_at(contract, last)
     how = "The contract's first block was found by asking where its code begins."
-    if created is None:
+    events = {} if created is None else _events(node, contract, created)
+    if created is None or not events.keys() >= _FOUNDING:
         created = _first_event(node, contract, last)
-        how = "The node has no state of the past: the contract's first block was found by looking for its first event."
-    logs = _logs(node, contract, created, created)
-    events: dict[str, Any] = {}
-    for log in logs:
-        try:
-            name, values = event_of(log)
-        except (KeyError, ValueError, AttributeError):
-            continue
-        events.setdefault(name, (values, str(log["transactionHash"])))
-    if not {"OwnershipTransferred", "MerchantRegistered"} <= set(events):
+        how = "The contract's first block was found by looking for its first event: the node cannot say where its code begins."
+        events = {} if created is None else _events(node, contract, created)
+    if created is None or not events.keys() >= _FOUNDING:
         raise CannotCheck(
-            f"The contract at {contract} began in block {created} and is no clearing house: it had not the first events of one. "
-            "Check the address with --contract."
+            f"The contract at {contract} is no clearing house, or the node at {node.name} does not know its beginning: it has no "
+            "such events. Check the address with --contract, or name an archive node with --rpc."
         )
     ((_, owner), transaction), (registered, _) = events["OwnershipTransferred"], events["MerchantRegistered"]
     offset, source = _utc_offset(node, contract, created, last, transaction)
@@ -207,8 +203,20 @@ def _signed(raw: bytes) -> int:
 # ---------------------------------------------------------------- the beginning
 
 
-def _first_event(node: Node, contract: str, last: int) -> int:
-    """The block in which the contract got its first owner."""
+def _events(node: Node, contract: str, block: int) -> dict[str, tuple[tuple[Any, ...], str]]:
+    """The first event of each name in a block: its values, and its transaction."""
+    events: dict[str, tuple[tuple[Any, ...], str]] = {}
+    for log in _logs(node, contract, block, block):
+        try:
+            name, values = event_of(log)
+            events.setdefault(name, (values, log["transactionHash"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue  # the replay says what is wrong with it
+    return events
+
+
+def _first_event(node: Node, contract: str, last: int) -> int | None:
+    """The block in which the contract got its first owner; None if the node knows none."""
     first, size = 0, 1 << 20
     while first <= last:
         until = min(last, first + size - 1)
@@ -222,10 +230,7 @@ def _first_event(node: Node, contract: str, last: int) -> int:
         if logs:
             return min(int(log["blockNumber"], 16) for log in logs)
         first = until + 1
-    raise CannotCheck(
-        f"The node at {node.name} knows no beginning of the contract at {contract}: it has neither the state of the past nor the "
-        "event with which a clearing house begins. Check the address with --contract, or name an archive node with --rpc."
-    )
+    return None
 
 
 def _logs(node: Node, contract: str, first: int, last: int, topics: list[str] | None = None) -> list[dict[str, Any]]:
