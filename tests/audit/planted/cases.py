@@ -64,6 +64,8 @@ ON_CHAIN = (
     Case(onchain.wrong_member, "entry.member", "entry 0 of batch 11"),
     Case(onchain.invented_entry, "order.invented", "of merchant 1"),
     Case(onchain.dropped_entry, "entry.missing", "instruction 1 of order"),
+    Case(onchain.unknown_kind, "entry.kind", "entry 0 of batch 11"),
+    Case(onchain.unknown_agreement, "entry.agreement", "entry 0 of batch 11"),
     Case(onchain.skipped_batch, "batch.number", "batch 11"),
     Case(onchain.wrong_root, "batch.root", "batch 11"),
     Case(onchain.wrong_head, "batch.head", "batch 11"),

@@ -82,7 +82,11 @@ def lying_node(truth: str, **settings: Any) -> Iterator[LyingNode]:
         def log_message(self, *_: Any) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """Whoever asked has not waited for the answer."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     node.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -447,6 +447,18 @@ def skipped_batch(world: World) -> None:
     impose(world, deed)
 
 
+def unknown_kind(world: World) -> None:
+    """An entry of a kind that there is not."""
+    signed = world.order(STATION, issue(BO, 7))
+    _batch_with_other_events(world, lambda posted: [replace(posted[0], kind=9)], signed)
+
+
+def unknown_agreement(world: World) -> None:
+    """An entry under an agreement that there is not."""
+    signed = world.order(STATION, convert(BO, 100, NEW_EXCHANGE))
+    _batch_with_other_events(world, lambda posted: [replace(posted[0], agreement=99)], signed)
+
+
 def _batch_with_other_end(world: World, at: int) -> None:
     """A batch that closes with another root or head, which the contract keeps."""
     with elsewhere(world):

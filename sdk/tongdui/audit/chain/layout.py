@@ -444,7 +444,8 @@ def _agreement_words(t: AgreementTerms, use: Any) -> tuple[int, int, int]:
 
 def _of_balances(state: State) -> Iterator[Slot]:
     for (member, program), points in state.balances.stored():
-        yield Slot(balance_slot(member, program), points << _lane(program), _PAGE_WORD, (member, page_of(program)))
+        lane = points % 2**_LANE << _lane(program)  # a member that gave what it did not have would have fewer than none
+        yield Slot(balance_slot(member, program), lane, _PAGE_WORD, (member, page_of(program)))
 
 
 def _of_journal(state: State) -> Iterator[Slot]:

@@ -110,7 +110,8 @@ class Cohorts(Watcher):
         kind = Kind(entry.kind)
         if kind is Kind.REVERSE:
             assert seen.original is not None
-            self._undo(seen, Kind(seen.original.kind), self._months[seen.original.batch])
+            made = self._months.get(seen.original.batch, month_of(day))  # of a batch that is missing, nobody knows
+            self._undo(seen, Kind(seen.original.kind), made)
             return ()
         month = self._months[entry.batch]
         if kind is Kind.ISSUE:

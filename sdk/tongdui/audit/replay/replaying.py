@@ -311,6 +311,8 @@ class _CallReplay:
         terms = self._terms_of(entry.agreement) if entry.agreement else None
         original = originals.get(entry.link) if entry.kind == Kind.REVERSE else None
         seen = EntrySeen(entry, leaf, self._block, self._call.transaction, terms, original)
+        if not _makes_sense(seen):
+            return  # it was found already; what it moved, nobody can say
         for watcher in self._replay.watchers:
             found = watcher.on_entry(seen)
             if found:
@@ -319,6 +321,14 @@ class _CallReplay:
     def _terms_of(self, agreement: int) -> AgreementTerms | None:
         known = self._house.agreements.get(agreement)
         return None if known is None else known.terms
+
+
+def _makes_sense(seen: EntrySeen) -> bool:
+    """Whether an entry has a known kind, and what it refers to is known: an agreement, an original."""
+    moved = seen.entry if seen.entry.kind != Kind.REVERSE else seen.original
+    if moved is None or moved.kind not in set(Kind) or moved.kind == Kind.REVERSE:
+        return False
+    return seen.terms is not None or moved.kind not in (Kind.EXCHANGE, Kind.SPEND)
 
 
 def _end_of_order(events: Sequence[Event], place: int, merchant: int, nonce: int) -> int:
