@@ -72,7 +72,6 @@ class Job:
             "messages": [],
         }
         self._others: deque[str] = deque(maxlen=_SHOWN_LINES)
-        (directory / CANCEL).unlink(missing_ok=True)
         self._write()
 
     def run(self) -> None:

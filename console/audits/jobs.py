@@ -7,6 +7,7 @@ import subprocess
 import sys
 from subprocess import Popen
 
+from console.audits.files import CANCEL
 from console.audits.runs import Runs
 from console.settings import Settings
 
@@ -28,6 +29,7 @@ class Jobs:
         assert run is not None
         self._started = [job for job in self._started if job.poll() is None]
         with self.runs.turn(id) as lock:
+            (run.directory / CANCEL).unlink(missing_ok=True)  # here, because somebody may cancel before the job is up
             self._started.append(
                 Popen(  # noqa: S603 (our own command)
                     [sys.executable, "-m", "console.audits.job", str(run.directory)],
