@@ -143,9 +143,14 @@ def test_the_clearing_wheel_holds_contract_and_migrations_and_nothing_of_the_che
     }
 
 
-def test_the_sdks_wheel_holds_its_types_and_mappings(wheels: dict[str, Path]) -> None:
+def test_the_sdks_wheel_holds_its_types_and_all_that_is_no_code(wheels: dict[str, Path]) -> None:
     names = zipfile.ZipFile(wheels["tongdui"]).namelist()
     assert "tongdui/py.typed" in names
+    files = {
+        path for path in (SDK / "tongdui/audit").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert files
+    assert {f"tongdui/{path.relative_to(SDK / 'tongdui').as_posix()}" for path in files} <= set(names)
     mappings = {f"tongdui/till/mappings/{path.name}" for path in (SDK / "tongdui/till/mappings").glob("*.toml")}
     assert mappings
     assert mappings <= set(names)
@@ -153,7 +158,11 @@ def test_the_sdks_wheel_holds_its_types_and_mappings(wheels: dict[str, Path]) ->
 
 # -------------------------------------------------------------------- what the SDK needs
 
-GUARDED = {"openpyxl": "cli", "rich": "cli", "typer": "cli", "click": "cli", "standardwebhooks": "webhooks"}
+GUARDED = {
+    **dict.fromkeys(("openpyxl", "rich", "typer", "click"), "cli"),
+    **dict.fromkeys(("cbor2", "coincurve", "defusedxml", "jinja2", "markupsafe", "pygal", "rlp"), "audit"),
+    "standardwebhooks": "webhooks",
+}
 """Packages that only the parts of the SDK need for which an extra exists."""
 TESTING = {"pytest", "clearing"}
 """What `tongdui.testing` needs, with the extra of that name."""
@@ -208,7 +217,14 @@ print(tongdui.LocalSigner.from_keystore("key.json", "secret").address)
 
 def test_every_module_of_the_sdk_works_with_only_its_own_requirements(wheels: dict[str, Path], tmp_path: Path) -> None:
     python = environment(tmp_path / "sdk", [wheels["tongdui"]]) / "python"
-    with_extras = ["tongdui.testing", "tongdui.webhooks", "tongdui._cli", "tongdui.till._report"]
+    with_extras = [
+        "tongdui.testing",
+        "tongdui.webhooks",
+        "tongdui._cli",
+        "tongdui.till._report",
+        "tongdui.audit",
+        "tongdui.bank",
+    ]
     printed = run([str(python), "-c", IMPORT_EVERYTHING, *with_extras], tmp_path)
     assert re.fullmatch("0x[0-9a-fA-F]{40}", printed.strip())
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from .chain.code import Network
 from .chain.node import Node
@@ -16,7 +14,7 @@ from .findings import CannotCheck
 from .tables import Tables
 
 FORMAT = "tongdui-audit-state/1"
-_FILE, _LOCK = "state.sqlite", "lock"
+_FILE = "state.sqlite"
 
 
 class State:
@@ -29,13 +27,7 @@ class State:
             CannotCheck: It belongs to something else, is damaged or in use.
         """
         self._directory = directory
-        self._opened = ExitStack()
-        try:
-            self.tables = Tables(None if directory is None else self._prepared(directory))
-        except BaseException:
-            self._opened.close()
-            raise
-        self._opened.callback(self.tables.close)
+        self.tables = Tables() if directory is None else _tables_in(directory)
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +35,7 @@ class State:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.close()
+        self.tables.close()
 
     @property
     def block(self) -> int | None:
@@ -95,35 +87,32 @@ class State:
     def _subject(self, network: Network) -> tuple[object, ...]:
         return FORMAT, network.domain.chain_id, network.domain.contract, network.created
 
-    def _prepared(self, directory: Path) -> Path:
-        try:
-            if directory.is_dir() and any(directory.iterdir()) and not (directory / _FILE).is_file():
-                raise CannotCheck(
-                    f"{directory} is not empty, and not the state of an audit: it has no {_FILE}. Name an empty or a new directory."
-                )
-            directory.mkdir(parents=True, exist_ok=True)
-            lock: IO[str] = self._opened.enter_context((directory / _LOCK).open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+
+def _tables_in(directory: Path) -> Tables:
+    """The tables of the directory's file, which is made if it is not there."""
+    file = directory / _FILE
+    try:
+        if directory.is_dir() and any(directory.iterdir()) and not file.is_file():
+            raise CannotCheck(
+                f"{directory} is not empty, and not the state of an audit: it has no {_FILE}. Name an empty or a new directory."
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        tables = Tables(file)
+    except OSError as error:
+        raise CannotCheck(f"{directory} cannot be used for the state: {error.strerror}.") from error
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
             raise CannotCheck(
                 f"Another audit works in {directory}: wait for its end, or name another directory."
             ) from error
-        except OSError as error:
-            raise CannotCheck(f"{directory} cannot be used for the state: {error.strerror}.") from error
-        self._require_whole(directory / _FILE)
-        return directory / _FILE
+        raise CannotCheck(f"{file} cannot be used: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(file) from error
+    if not tables.is_whole():
+        tables.close()
+        raise _damaged(file)
+    return tables
 
-    def _require_whole(self, file: Path) -> None:
-        """Refuses a file that something has damaged."""
-        if not file.exists():
-            return
-        try:
-            db = sqlite3.connect(file)
-            try:
-                whole = db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-            finally:
-                db.close()
-        except sqlite3.DatabaseError:
-            whole = False
-        if not whole:
-            raise CannotCheck(f"{file} is damaged. Remove {file.parent} and begin anew: nothing in it can be trusted.")
+
+def _damaged(file: Path) -> CannotCheck:
+    return CannotCheck(f"{file} is damaged. Remove {file.parent} and begin anew: nothing in it can be trusted.")

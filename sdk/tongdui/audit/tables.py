@@ -127,7 +127,10 @@ class Table(dict[K, V], Generic[K, V]):
 
 
 class Tables:
-    """All tables of one audit, and notes about it. Without a path they are in memory, and in a temporary file when they grow."""
+    """All tables of one audit, and notes about it. Without a path they are in memory, and in a temporary file when they grow.
+
+    Raises sqlite3.OperationalError where the file is another's at the moment, or cannot be made.
+    """
 
     def __init__(self, path: Path | None = None, most_in_memory: int = MOST_IN_MEMORY) -> None:
         self.undo: list[tuple[Table[Any, Any], Any, Any, bool]] | None = None
@@ -206,6 +209,15 @@ class Tables:
 
     # ---------------------------------------------------------------- the file
 
+    def is_whole(self) -> bool:
+        """Whether nothing has damaged the file."""
+        if self._db is None:
+            return True
+        try:
+            return bool(self._db.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+        except sqlite3.DatabaseError:
+            return False
+
     @property
     def has_file(self) -> bool:
         """Whether records may lie in a file."""
@@ -243,7 +255,8 @@ class Tables:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path)
+    db = sqlite3.connect(path, timeout=0)
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")  # whoever comes second is refused at once
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(
         "CREATE TABLE IF NOT EXISTS records (name TEXT, key BLOB, value BLOB, PRIMARY KEY (name, key)) WITHOUT ROWID"
