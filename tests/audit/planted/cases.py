@@ -60,6 +60,8 @@ ON_CHAIN = (
     Case(onchain.merchant_of_a_stranger, "call.role", "registerMerchant"),
     Case(onchain.sender_without_signature, "transaction.sender", "sender of transaction"),
     Case(onchain.key_with_two_roles, "roles.two_roles", "0x3c44"),
+    Case(onchain.key_used_outside_its_role, "roles.other_use", "0x90f7"),
+    Case(onchain.role_key_that_signs_orders, "roles.signs_orders", "merchant 2"),
     Case(onchain.wrong_points, "entry.points", "entry 0 of batch 11"),
     Case(onchain.wrong_member, "entry.member", "entry 0 of batch 11"),
     Case(onchain.invented_entry, "order.invented", "of merchant 1"),
@@ -110,5 +112,6 @@ BANK = (
     Case(banks.another_amount, "bank.amount", "BANK-2"),
     Case(banks.a_line_that_nobody_booked, "bank.not_on_chain", "BANK-9"),
     Case(banks.a_deposit_that_never_came, "bank.not_in_statement", "merchant 1"),
+    Case(banks.a_deposit_without_money, "bank.not_in_statement", "deposit of merchant 1"),
     Case(banks.the_other_way, "bank.direction", "BANK-3"),
 )
