@@ -15,8 +15,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from console.audits.files import CANCEL, STATE, write_json
-from console.audits.runs import Busy, Run, Runs
+from console.audit_jobs.files import CANCEL, STATE, write_json
+from console.audit_jobs.runs import Busy, Run, Runs
 from console.settings import load_settings, mistakes_of
 from console.visit import LANGUAGE_COOKIE
 from scripts.dev.services import free_port

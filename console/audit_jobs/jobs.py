@@ -7,8 +7,8 @@ import subprocess
 import sys
 from subprocess import Popen
 
-from console.audits.files import CANCEL
-from console.audits.runs import Runs
+from console.audit_jobs.files import CANCEL
+from console.audit_jobs.runs import Runs
 from console.settings import Settings
 
 _PATIENCE = 5.0
@@ -32,7 +32,7 @@ class Jobs:
             (run.directory / CANCEL).unlink(missing_ok=True)  # here, because somebody may cancel before the job is up
             self._started.append(
                 Popen(  # noqa: S603 (our own command)
-                    [sys.executable, "-m", "console.audits.job", str(run.directory)],
+                    [sys.executable, "-m", "console.audit_jobs.job", str(run.directory)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=None,  # what goes wrong with the job itself stands in the console's own log

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from console.audits.files import (
+from console.audit_jobs.files import (
     ASKED,
     CANCEL,
     FINAL_STATES,
