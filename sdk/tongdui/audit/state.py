@@ -27,6 +27,7 @@ class State:
             CannotCheck: It belongs to something else, is damaged or in use.
         """
         self._directory = directory
+        self._of: tuple[object, ...] = ()
         self.tables = Tables() if directory is None else _tables_in(directory)
 
     def __enter__(self) -> Self:
@@ -59,10 +60,10 @@ class State:
             CannotCheck: The directory is about another network, or the chain is another one since.
         """
         block = self.block
-        if block is None:
-            self.tables.checkpoint(of=self._subject(network))
+        self._of = self._subject(network)
+        if block is None:  # nothing is durable before the contract's creation is behind us: it has to be seen whole
             return network.created
-        if self.tables.note("of") != self._subject(network):
+        if self.tables.note("of") != self._of:
             raise CannotCheck(
                 f"{self._directory} is the state of an audit of another network, or of another contract. "
                 "Name its directory with --state, or a new one."
@@ -82,7 +83,7 @@ class State:
 
     def checkpoint(self, block: Block) -> None:
         """Makes everything up to this block durable."""
-        self.tables.checkpoint(block=block.number, hash=block.hash)
+        self.tables.checkpoint(of=self._of, block=block.number, hash=block.hash)
 
     def _subject(self, network: Network) -> tuple[object, ...]:
         return FORMAT, network.domain.chain_id, network.domain.contract, network.created
