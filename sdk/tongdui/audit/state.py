@@ -28,6 +28,8 @@ class State:
         """
         self._directory = directory
         self.tables = Tables() if directory is None else _tables_in(directory)
+        self._of: tuple[object, ...] = ()
+        """What is audited."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +61,10 @@ class State:
             CannotCheck: The directory is about another network, or the chain is another one since.
         """
         block = self.block
-        if block is None:
-            self.tables.checkpoint(of=self._subject(network))
+        self._of = FORMAT, network.domain.chain_id, network.domain.contract, network.created
+        if block is None:  # nothing is durable yet: before the first checkpoint, the next run begins anew
             return network.created
-        if self.tables.note("of") != self._subject(network):
+        if self.tables.note("of") != self._of:
             raise CannotCheck(
                 f"{self._directory} is the state of an audit of another network, or of another contract. "
                 "Name its directory with --state, or a new one."
@@ -82,10 +84,7 @@ class State:
 
     def checkpoint(self, block: Block) -> None:
         """Makes everything up to this block durable."""
-        self.tables.checkpoint(block=block.number, hash=block.hash)
-
-    def _subject(self, network: Network) -> tuple[object, ...]:
-        return FORMAT, network.domain.chain_id, network.domain.contract, network.created
+        self.tables.checkpoint(of=self._of, block=block.number, hash=block.hash)
 
 
 def _tables_in(directory: Path) -> Tables:
