@@ -64,6 +64,13 @@ def test_an_audit_that_goes_on_gives_the_same_files_as_a_whole_one(audit_run: Au
     assert Path("rest.json").read_bytes() == Path("whole.json").read_bytes()
 
 
+def test_an_audit_that_stopped_before_its_first_checkpoint_begins_anew(audit_run: AuditCommand, world: World) -> None:
+    with lying_node(world.url, lie=lies.without("eth_getBlockReceipts", "eth_getTransactionReceipt")) as node:
+        audit_run.refused("--state", "state", rpc=node.url)
+    again = audit_run("--state", "state")
+    assert again.code == 0, again.out + again.err
+
+
 def test_a_report_is_signed_and_anyone_can_verify_it(
     audit_run: AuditCommand, terminal: Terminal, tmp_path: Path
 ) -> None:
