@@ -1,8 +1,8 @@
 """Random lives of the real contract, each audited at its end: what the contract did by its rules is no finding.
 
 The lives are those of the contract's state machine. Its network is a strange one: it agrees on absurd rates and expires what it
-likes. So what is about lots and about cycles may be found; nothing else may. An audit that was stopped on its way and went on must say the same,
-to the byte.
+likes. So what is about lots and about cycles may be found; nothing else may. An audit that was stopped on its way and went on must
+say the same, to the byte.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -49,7 +49,7 @@ DESERVED = {
 class AuditedLives(Lives):
     """Lives that end with an audit."""
 
-    found: Counter[str] = Counter()
+    found: ClassVar[Counter[str]] = Counter()
 
     def contract_model_and_events_agree(self) -> None:
         """The other machine's to look at, after each step."""

@@ -46,7 +46,7 @@ class Call:
     """Whom it called, in lower case; None if it created a contract."""
     succeeded: bool
     method: str
-    """As in the interface; empty if it did not call the contract itself, or failed; `calls.UNKNOWN` if its data cannot be decoded."""
+    """As in the interface; empty if it failed, or did not call the contract itself; `calls.UNKNOWN` if its data cannot be read."""
     arguments: tuple[Any, ...]
     """See `calls.call_of`."""
     events: tuple[Event, ...]

@@ -65,6 +65,6 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
                 return "recoverSigner", caller, (merchant, key), 1
             return "revokeSigner", caller, (key, end), 1
         case "AgreementRegistered", (number, _, terms, source, target):
-            length = 2 if len(events) > 1 and events[1][0] == "AgreementEnds" else 1
-            return "registerAgreement", caller, (number, AgreementTerms(*terms), source, target), length
+            agreed = AgreementTerms(*terms)
+            return "registerAgreement", caller, (number, agreed, source, target), 2 if agreed.supersedes else 1
     return None

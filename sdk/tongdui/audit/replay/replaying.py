@@ -365,7 +365,7 @@ def _makes_sense(seen: EntrySeen) -> bool:
 def _end_of_order(events: Sequence[Event], place: int, merchant: int, nonce: int) -> int:
     """Where the events end that may be of one order: its items in turn, or its rejection.
 
-    The next order may have the same merchant and nonce. Then it is rejected, and only what undoes an atomic order comes after items.
+    The next order may have the same merchant and nonce. Then it is rejected, and only what undoes an atomic order follows on items.
     """
     first, last = place, -1
     while place < len(events):
