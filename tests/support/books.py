@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tongdui.audit.run import audit
-
 from tongdui import Client
 from tongdui.audit.options import Options
+from tongdui.audit.run import audit
 
 
 def assert_books_balance(rpc_url: str, contract: str, auditor: Client) -> None:
