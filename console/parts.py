@@ -11,7 +11,7 @@ import httpx
 from jinja2 import Environment
 from starlette.responses import Response
 
-from console.audits.jobs import Jobs
+from console.audit_jobs.jobs import Jobs
 from console.directory import Directory
 from console.flow import flow_of
 from console.kinds import kind_name, state_name, state_tone

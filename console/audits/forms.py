@@ -7,12 +7,13 @@ from datetime import datetime, time
 from typing import Any
 
 from pages.clock import now
-from pages.forms import Choice, Choices, Day, File, Form, Text
+from pages.forms import Choice, Choices, Day, File, Form, LongText, Text
 from pages.presentation import local, presentation
 from pages.translations import gettext as _
 from pages.translations import lazy
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_COLUMN = re.compile(r"[a-z_]+=\S.*")
 
 
 class NewAudit(Form):
@@ -39,12 +40,24 @@ class NewAudit(Form):
         accept=".xml,.csv,.txt",
         hint=lazy("All of the account: an ISO 20022 statement (camt.053) or a table (CSV)."),
     )
+    bank_columns = LongText(
+        lazy("Columns of the table"),
+        required=False,
+        longest=1_000,
+        hint=lazy(
+            "If they have other names than usual: a line for each, such as day=Buchungstag, reference=Ref, amount=Betrag."
+        ),
+    )
     language = Choice(lazy("Language of the report"), options={"zh": "中文", "en": "English"})
 
     def check(self) -> None:
         """Refuses what no audit can be asked for."""
         if not _ADDRESS.fullmatch(self.values["contract"]):
             self.refuse("contract", _("An address is 0x and 40 digits, of which letters go up to f."))
+        if not all(_COLUMN.fullmatch(line) for line in _lines(self.values.get("bank_columns"))):
+            self.refuse(
+                "bank_columns", _("Write each line as day=Buchungstag: what it is, an equals sign, the column's name.")
+            )
         first, last = self.values.get("first_day"), self.values.get("last_day")
         today = local(now()).date()
         for name in ("first_day", "last_day"):
@@ -64,6 +77,7 @@ class NewAudit(Form):
             "last": None,
             "as_of": last.isoformat() if last else None,
             "bank": _file_name(upload.filename) if upload is not None else None,
+            "bank_columns": _lines(self.values.get("bank_columns")),
             "language": self.values["language"],
         }
 
@@ -71,3 +85,7 @@ class NewAudit(Form):
 def _file_name(name: str | None) -> str:
     """A name of our own with what the other one says of its kind."""
     return "bank.xml" if (name or "").lower().endswith(".xml") else "bank.csv"
+
+
+def _lines(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]

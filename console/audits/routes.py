@@ -10,9 +10,9 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
-from console.audits.files import PAGE, REPORT
+from console.audit_jobs.files import PAGE, REPORT
+from console.audit_jobs.runs import Busy, Run, Runs, id_of
 from console.audits.forms import NewAudit
-from console.audits.runs import Busy, Run, Runs, id_of
 from console.audits.view import moment_of, node_options, nodes_of
 from console.audits.words import STATES, TONES, Progress, duration, place_of
 from console.visit import Visit, Visiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from console.audits.runs import Run
+from console.audit_jobs.runs import Run
 
 
 def node_name(address: str) -> str:

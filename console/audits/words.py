@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.audits.runs import Run
+from console.audit_jobs.runs import Run
 from pages.formats import count
 from pages.translations import Text, lazy, ngettext
 from pages.translations import gettext as _

@@ -10,3 +10,5 @@ fi
 export PATH="$_root/.venv/bin:$_tools$PATH"
 export SOLCX_BINARY_PATH="$_root/.build/solcx"
 unset _root _tools _bin
+# With it, each process compiles all that it imports anew, and the tests start hundreds.
+unset PYTHONDONTWRITEBYTECODE

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from console.audits.files import CANCEL, STATE, write_json
-from console.audits.runs import Busy, Run, Runs
+from console.audit_jobs.files import CANCEL, STATE, write_json
+from console.audit_jobs.runs import Busy, Run, Runs
 from console.settings import load_settings, mistakes_of
 from console.visit import LANGUAGE_COOKIE
 from scripts.dev.services import free_port
@@ -122,6 +122,24 @@ def test_the_form_offers_only_the_nodes_that_the_settings_name(site: Site) -> No
         assert answer.error("last_day") == "This day is not over yet."
 
 
+def test_what_does_not_hold_stands_on_the_page(site: Site, someone: Callable[..., Person]) -> None:
+    today = site.operator.network.get().today
+    statement = f"Tag;Ref;Betrag\n{today};ICBC-FUEL;20000.00\n{today};ICBC-MART;5000.01\n".encode()
+    with site.http(site.seats["auditor"]) as http:
+        page = opened(http, "/audits/new")
+        sent = {**page.values("/audits/new"), **AS_IT_IS, "contract": page.value("contract")}
+        columns = "day=Tag\nreference=Ref\namount=Betrag"
+        files = {"bank": ("statement.csv", statement, "text/csv")}
+        answer = http.post("/audits/new", data={**sent, "bank_columns": columns}, files=files)
+        run = ended(site.network.directory / "audits", answer.headers["location"])
+    assert (run.state, run.messages) == ("findings", ())
+    auditor = someone("auditor", language="zh", width="phone")
+    auditor.open(f"/audits/{run.id}")
+    assert "bank.amount" in auditor.page.locator("#finding-1").inner_text()
+    assert auditor.page.locator("[id^=finding-]").count() == 1
+    auditor.check("audits-one-findings")
+
+
 def test_an_audit_that_cannot_be_made_says_why(site: Site) -> None:
     with site.http(site.seats["auditor"]) as http:
         page = opened(http, "/audits/new")
@@ -137,6 +155,12 @@ def test_an_audit_that_cannot_be_made_says_why(site: Site) -> None:
 
 
 # -------------------------------------------------------------------- consoles that die
+
+
+def signed_in_at(site: Site, url: str) -> httpx.Client:
+    """The auditor at another console."""
+    cookies = {site.cookie: site.seats["auditor"], LANGUAGE_COOKIE: "en"}
+    return httpx.Client(base_url=url, cookies=cookies, timeout=60)
 
 
 class OwnConsole:
@@ -155,8 +179,7 @@ class OwnConsole:
 
     @contextmanager
     def auditor(self) -> Iterator[httpx.Client]:
-        cookies = {self.site.cookie: self.site.seats["auditor"], LANGUAGE_COOKIE: "en"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", cookies=cookies, timeout=60) as http:
+        with signed_in_at(self.site, f"http://127.0.0.1:{self.port}") as http:
             until(lambda: self._answers(http), _PATIENCE)
             yield http
 
@@ -191,21 +214,19 @@ def test_an_audit_stops_with_a_console_that_is_killed_and_another_one_lets_it_go
         finally:
             first.kill()
         assert ended(directory, path).state == "stopped"
-        second = OwnConsole(site, directory, node.url)
-        try:
-            with second.auditor() as http:
-                shown = opened(http, path)
-                assert "The audit stopped with the console" in shown.text
-                assert shown.send(f"{path}/resume").leads_to == path
-                assert opened(http, path).send(f"{path}/cancel").leads_to == path
-                assert ended(directory, path).state == "cancelled"
-                node.goes_on.set()
-                opened(http, path).send(f"{path}/resume")
-                run = ended(directory, path)
-                assert (run.state, run.attempts) == ("holds", 3)
-        finally:
-            second.process.terminate()
-            second.process.wait()
+        with (
+            served(site.network.url, audit_nodes=node.url, audit_directory=directory) as url,
+            signed_in_at(site, url) as http,
+        ):
+            shown = opened(http, path)
+            assert "The audit stopped with the console" in shown.text
+            assert shown.send(f"{path}/resume").leads_to == path
+            assert opened(http, path).send(f"{path}/cancel").leads_to == path
+            assert ended(directory, path).state == "cancelled"
+            node.goes_on.set()
+            opened(http, path).send(f"{path}/resume")
+            run = ended(directory, path)
+            assert (run.state, run.attempts) == ("holds", 3)
 
 
 # -------------------------------------------------------------------- what is kept
@@ -242,12 +263,10 @@ def test_a_job_that_is_gone_without_a_word_has_stopped(tmp_path: Path) -> None:
 
 def test_a_console_without_a_node_says_what_to_set(site: Site, tmp_path: Path) -> None:
     for settings in ({}, {"audit_nodes": site.network.rpc_url}, {"audit_directory": tmp_path}):
-        with served(site.network.url, **settings) as url:
-            cookies = {site.cookie: site.seats["auditor"], LANGUAGE_COOKIE: "en"}
-            with httpx.Client(base_url=url, cookies=cookies, timeout=60) as http:
-                assert "TONGDUI_CONSOLE_AUDIT_NODES" in http.get("/audits").raise_for_status().text
-                assert http.get("/audits/new").headers["location"] == "/audits"
-                assert http.get("/audits/" + "a" * 24).status_code == 404
+        with served(site.network.url, **settings) as url, signed_in_at(site, url) as http:
+            assert "TONGDUI_CONSOLE_AUDIT_NODES" in http.get("/audits").raise_for_status().text
+            assert http.get("/audits/new").headers["location"] == "/audits"
+            assert http.get("/audits/" + "a" * 24).status_code == 404
 
 
 def test_a_node_that_is_no_address_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,30 @@ async def requests_of_pages(site: Site) -> dict[str, list[str]]:
     return found
 
 
+def test_entries_with_their_receipts_are_exported_for_whoever_may_see_them(site: Site) -> None:
+    station = site.merchants["FUEL"]
+    whole = "".join(station.client.entries.export())
+    assert whole.count("\r\n") >= len(site.movements)
+    today = site.operator.network.get().today.isoformat()
+    with site.http(site.seats["merchant:accountant"]) as http:
+        assert "/movements/export" in http.get("/movements").text
+        page = http.get("/movements/export").raise_for_status().text
+        assert "<select" not in page, "a merchant exports its own"
+        answer = http.get(f"/movements/export/entries.csv?from={today}&to={today}").raise_for_status()
+        assert answer.text == whole, "the gateway's file, byte for byte"
+        assert answer.headers["content-disposition"] == 'attachment; filename="entries.csv"'
+        others = http.get(f"/movements/export/entries.csv?merchant={site.merchants['MART'].id}")
+        assert others.text == whole, "whatever the address says"
+        wrong = http.get("/movements/export/entries.csv?from=2026-13-01")
+        assert wrong.headers["location"] == "/movements/export?from=2026-13-01"
+        assert http.get(wrong.headers["location"]).status_code == 422
+    with site.http(site.seats["auditor"]) as http:
+        assert station.id in http.get("/movements/export").text
+        answer = http.get(f"/movements/export/entries.csv?merchant={station.id}").raise_for_status()
+        assert answer.text == whole
+        assert http.get("/movements/export/entries.csv?merchant=mer_nobody").status_code == 303
+
+
 def test_new_movements_come_without_moving_what_is_looked_at(site: Site, someone: Someone) -> None:
     person = someone("merchant:admin", language="en")
     page = person.open("/movements")

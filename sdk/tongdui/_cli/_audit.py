@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,7 +135,7 @@ def run(
             outcome = audit(options, show)
         files = targets.files(outcome, language, password)
     write_all(files)
-    _show(session, outcome, sorted(files))
+    _show(session, outcome, targets.written())
     return GOOD if outcome.holds else BAD
 
 
@@ -215,6 +215,11 @@ class _Targets:
             raise WrongUseError("--report and --json name the same file: give each its own")
         require_room(files, [self.csv] if self.csv else [], force=self.force)
 
+    def written(self) -> Sequence[Path]:
+        """Files and directories, as a person names them."""
+        signature = self._signature if self.keystore else None
+        return [path for path in (self.page, self.json, signature, self.csv) if path is not None]
+
     @property
     def _signature(self) -> Path:
         assert self.json is not None
@@ -244,7 +249,7 @@ class _Targets:
 # -------------------------------------------------------------------- what is shown
 
 
-def _show(session: Session, outcome: Outcome, written: list[Path]) -> None:
+def _show(session: Session, outcome: Outcome, written: Sequence[Path]) -> None:
     out = session.out
     for finding in outcome.findings[:_MOST_SHOWN]:
         out.lines(*_finding_lines(finding))

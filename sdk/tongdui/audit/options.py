@@ -35,8 +35,6 @@ class Options:
     """Files of the settlement account: CSV or camt.053."""
     bank_columns: tuple[str, ...] = ()
     """What the columns of a CSV file mean, as `day=Buchungstag` (`rules.bank.columns_of`). Empty: the usual names."""
-    bank_complete: bool = True
-    """Whether the files hold every line of the account up to the audit's end, so that one that the chain lacks is a finding."""
     currency: str = "CNY"
     """The settlement currency: a file in another one is refused."""
     liability: Path | None = None

@@ -27,9 +27,8 @@ class State:
             CannotCheck: It belongs to something else, is damaged or in use.
         """
         self._directory = directory
-        self.tables = Tables() if directory is None else _tables_in(directory)
         self._of: tuple[object, ...] = ()
-        """What is audited."""
+        self.tables = Tables() if directory is None else _tables_in(directory)
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +60,8 @@ class State:
             CannotCheck: The directory is about another network, or the chain is another one since.
         """
         block = self.block
-        self._of = FORMAT, network.domain.chain_id, network.domain.contract, network.created
-        if block is None:  # nothing is durable yet: before the first checkpoint, the next run begins anew
+        self._of = self._subject(network)
+        if block is None:  # nothing is durable before the contract's creation is behind us: it has to be seen whole
             return network.created
         if self.tables.note("of") != self._of:
             raise CannotCheck(
@@ -85,6 +84,9 @@ class State:
     def checkpoint(self, block: Block) -> None:
         """Makes everything up to this block durable."""
         self.tables.checkpoint(of=self._of, block=block.number, hash=block.hash)
+
+    def _subject(self, network: Network) -> tuple[object, ...]:
+        return FORMAT, network.domain.chain_id, network.domain.contract, network.created
 
 
 def _tables_in(directory: Path) -> Tables:

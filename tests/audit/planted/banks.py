@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.audit.planted import onchain
 from tests.audit.planted.world import BANK_LINES, FIRST_DAY, YUAN, World, bank_file
 
 
@@ -19,6 +20,12 @@ def a_line_that_nobody_booked(world: World) -> str:
 def a_deposit_that_never_came(world: World) -> str:
     """The first deposit is not at the bank."""
     return bank_file(BANK_LINES[1:])
+
+
+def a_deposit_without_money(world: World) -> str:
+    """A deposit is booked for which no money came, and the statement is of the days after it, too."""
+    onchain.deposit_without_money(world)
+    return bank_file((*BANK_LINES, (world.today() + 9, "BANK-9", YUAN)))
 
 
 def the_other_way(world: World) -> str:

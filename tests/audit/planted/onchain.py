@@ -390,6 +390,21 @@ def key_with_two_roles(world: World) -> None:
     world.call(world.sequencer, "deposit", STATION, 2 * YUAN, keccak256(b"BANK-4"))
 
 
+def key_used_outside_its_role(world: World) -> None:
+    """The treasury's key sends the cinema's change of a key, which anybody may send."""
+    change = SignerChange(CINEMA, address_of_key(THIEF).lower(), 0, FOREVER, 77)
+    digest = signer_change_digest(world.domain, *change)
+    signatures = (full_signature(sign_digest(digest, key)) for key in (world.keys[CINEMA], THIEF))
+    world.call(world.treasury, "changeSigner", change, *signatures)
+
+
+def role_key_that_signs_orders(world: World) -> None:
+    """A key that sends batches, and with which a merchant signs its orders."""
+    key = keccak256(b"one key for both")
+    world.call(world.admin, "setRole", Role.SEQUENCER, address_of_key(key), True)
+    world.call(world.admin, "recoverSigner", CINEMA, address_of_key(key))
+
+
 # -------------------------------------------------------------------- events and journal
 
 
@@ -520,8 +535,7 @@ def code_replaced_for_good(world: World) -> None:
 
 def lens_replaced(world: World) -> None:
     """Other code at the address of the lens, to which the contract delegates its views."""
-    poke_lens = world.chain.view("lens")
-    world.rpc("anvil_setCode", poke_lens, "0x00")
+    world.rpc("anvil_setCode", world.chain.view("lens"), "0x00")
     empty_block(world)
 
 

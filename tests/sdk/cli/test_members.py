@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.gateway.site import Party, Site
@@ -84,3 +86,16 @@ def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
     Output(as_json=False).lines("lost \x1b[31mcard\r", "通兑")
     Output(as_json=False).table(["name"], [["\x1b]0;title\x07"]])
     assert capsys.readouterr().out == "lost \\x1b[31mcard\\r\n通兑\nname            \n\\x1b]0;title\\x07\n"
+
+
+def test_entries_are_exported_to_a_file_or_to_standard_output(own: Terminal, party: Party, tmp_path: Path) -> None:
+    shown = own.good("entries", "export", "--from", "2026-01-01")
+    head = shown.out.splitlines()[0]
+    assert head.startswith("batch,index,block,transaction,time,day,kind,merchant")
+    path = tmp_path / "entries.csv"
+    assert "0 entries in" in own.good("entries", "export", "--output", str(path)).out
+    assert path.read_bytes().decode().splitlines() == [head]
+    assert own.good("entries", "export", "--output", str(path), "--json").json == {"file": str(path), "entries": 0}
+    assert own("entries", "export", "--merchant", "mer_nobody").code == 2
+    assert own("entries", "export", "--from", "soon").code == 2
+    assert own("entries", "export", "--output", str(tmp_path / "no" / "such.csv")).code == 2

@@ -15,8 +15,8 @@ from .node import Node, NodeRefused
 from .trie import TrieError
 
 RULES = {
-    "code.contract": "The code of the contract is a published build of the clearing house, made for this chain and address.",
-    "code.lens": "The code of the contract's lens is that of the same build, made for this contract.",
+    "code.contract": "the code of the contract is a published build of the clearing house, made for this chain and address",
+    "code.lens": "the code of the contract's lens is that of the same build, made for this contract",
 }
 
 _MOST_OFFSET = 14 * 3_600

@@ -46,7 +46,7 @@ class Call:
     """Whom it called, in lower case; None if it created a contract."""
     succeeded: bool
     method: str
-    """As in the interface; empty if it did not call the contract itself, `calls.UNKNOWN` if its data cannot be decoded."""
+    """As in the interface; empty if it failed, or did not call the contract itself; `calls.UNKNOWN` if its data cannot be read."""
     arguments: tuple[Any, ...]
     """See `calls.call_of`."""
     events: tuple[Event, ...]
@@ -133,10 +133,10 @@ class BlockProver:
                         name,
                     )
                 )
-        method, arguments = (
-            call_of(bytes_of(transaction["input"]), self._separator) if to == self._contract else ("", ())
-        )
         succeeded = int(receipt.get("status") or "0x1", 16) == 1
+        # What failed changed nothing, and anybody can make a failing call that is long to decode.
+        is_call = to == self._contract and (succeeded or events)
+        method, arguments = call_of(bytes_of(transaction["input"]), self._separator) if is_call else ("", ())
         return Call(name, index, sender, to, succeeded, method, arguments, tuple(events)), faults
 
 

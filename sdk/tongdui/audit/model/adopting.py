@@ -37,6 +37,8 @@ def _status_changed(house: ClearingHouse, merchant: int, status: int) -> None:
 
 
 def _signer_changed(house: ClearingHouse, merchant: int, key: str, start: int, end: int, nonce: int) -> None:
+    if merchant not in house.merchants:
+        return
     house.keys[key] = Key(merchant, start, end)
     if nonce != NO_NONCE:
         house.use_nonce(merchant, nonce)
@@ -76,11 +78,21 @@ def _agreement_registered(
     house: ClearingHouse, number: int, digest: bytes, terms: tuple[Any, ...], *_signatures: bytes
 ) -> None:
     agreed = AgreementTerms(*terms)
+    if not _makes_sense(house, agreed):
+        return
     house.agreements[number] = Agreement(agreed)
     house.registered[digest] = number
     house.one["agreements"] = max(house.one["agreements"], number)
     if agreed.supersedes:
         house.use[number] = Use(house.today(), house.use[agreed.supersedes].on(house.today()))
+
+
+def _makes_sense(house: ClearingHouse, terms: AgreementTerms) -> bool:
+    """Whether all that an agreement refers to exists, so that it can be worked with."""
+    programs = {terms.source_program, terms.target_program} - {0}
+    merchants = {terms.source_merchant, terms.target_merchant}
+    known = all(one in house.programs for one in programs) and all(one in house.merchants for one in merchants)
+    return known and terms.source_program != 0 and terms.rate_num > 0 and terms.rate_den > 0
 
 
 def _agreement_ends(house: ClearingHouse, number: int, valid_until: int, _successor: int) -> None:

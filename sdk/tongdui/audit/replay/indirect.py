@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...orders import NO_NONCE, AgreementTerms
+from ..model.records import Role
 from ..watching import Event
 
 Made = tuple[str, str, tuple[Any, ...], int]
@@ -21,6 +22,20 @@ _SAME = {
     "Withdrawn": "withdraw",
 }
 """Events that have the arguments of their call, in the same order."""
+
+ROLES = {
+    "registerMerchant": Role.OPERATOR,
+    "setMerchantStatus": Role.OPERATOR,
+    "registerProgram": Role.OPERATOR,
+    "registerAgreement": Role.OPERATOR,
+    "setCreditLimit": Role.OPERATOR,
+    "revokeSigner": Role.OPERATOR,
+    "setProgramPaused": Role.PAUSER,
+    "deposit": Role.TREASURY,
+    "withdraw": Role.TREASURY,
+}
+"""Whose calls these are. Those of the pause say themselves who made them."""
+OF_THE_OWNER = frozenset({"setRole", "recoverSigner"})
 
 
 def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
@@ -50,6 +65,6 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
                 return "recoverSigner", caller, (merchant, key), 1
             return "revokeSigner", caller, (key, end), 1
         case "AgreementRegistered", (number, _, terms, source, target):
-            length = 2 if len(events) > 1 and events[1][0] == "AgreementEnds" else 1
-            return "registerAgreement", caller, (number, AgreementTerms(*terms), source, target), length
+            agreed = AgreementTerms(*terms)
+            return "registerAgreement", caller, (number, agreed, source, target), 2 if agreed.supersedes else 1
     return None

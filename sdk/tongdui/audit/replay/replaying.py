@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...orders import AgreementTerms, Instruction, Kind
+from ...orders import AgreementTerms, Instruction, Kind, Reason
 from ...receipts import Entry, Evidence
 from ..chain.calls import UNKNOWN, SignedBy
 from ..chain.proving import Block, Call
@@ -16,7 +16,7 @@ from ..model.records import Reverted, Role, SignerChange, Status
 from ..tables import Tables
 from ..watching import BlockSeen, EntrySeen, Event, EventSeen, Watcher
 from .differences import Item, batch_differences, call_difference, item_of, order_differences
-from .indirect import reconstructed
+from .indirect import OF_THE_OWNER, ROLES, reconstructed
 from .rules import rule_of_error
 
 _TYPES: dict[str, Callable[..., tuple[Any, ...]]] = {
@@ -25,6 +25,9 @@ _TYPES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "changeSigner": lambda change, *signatures: (SignerChange(*change), *signatures),
 }
 """How arguments of a call become those of the model's method, where they are others."""
+
+NONSENSE = (ArithmeticError, LookupError, ValueError)
+"""What the model and the watchers raise at numbers that no contract writes: of no kind, of nobody, divided by zero."""
 
 
 class Replay:
@@ -124,16 +127,17 @@ class _CallReplay:
         if call.method == "execute":
             self._execute(*call.arguments)
         elif call.method == UNKNOWN:
-            self._find(
-                "call.unknown", "the call", "one of the contract's functions", f"input 0x{call.arguments[0][:8].hex()}…"
-            )
-            self._take_over(call.events)
+            self._unknown(call.arguments[0])
         elif call.method:
             self._compare(call.method, self._sender, call.arguments, call.events)
-        elif call.to is None:
-            self._found()
         else:
             self._through_contract()
+
+    def _unknown(self, data: bytes) -> None:
+        """A call that is none of the functions that change something. Anybody may call what only answers: that has no events."""
+        if self._call.events:
+            self._find("call.unknown", "the call", "one of the contract's functions", f"input 0x{data[:8].hex()}…")
+            self._take_over(self._call.events)
 
     def _find(self, rule: str, subject: str, expected: str, found: str) -> None:
         self._replay.find([Finding(rule, subject, expected, found, self._place)])
@@ -148,7 +152,7 @@ class _CallReplay:
                 adapt = _TYPES.get(method)
                 getattr(house, _snake(method))(by, *(arguments if adapt is None else adapt(*arguments)))
                 expected = house.take_events()
-            except (Reverted, ValueError) as error:
+            except (Reverted, *NONSENSE) as error:
                 take_back()
                 house.take_events()
                 self._find(*_refusal(error, method, by, found))
@@ -161,21 +165,24 @@ class _CallReplay:
                 return
         self._show(found)
 
-    def _found(self) -> None:
-        """The transaction that created the contract: the model was founded with what it says."""
+    def _found(self, events: Sequence[Event]) -> None:
+        """The contract's creation: the model was founded with what it says."""
         expected = self._house.take_events()
-        if expected != list(self._call.events):
-            self._replay.find([call_difference("the constructor", expected, self._call.events, self._place)])
-            self._take_over(self._call.events)
+        if expected != list(events):
+            self._replay.find([call_difference("the constructor", expected, events, self._place)])
+            self._take_over(events)
         else:
-            self._show(self._call.events)
+            self._show(events)
 
     def _through_contract(self) -> None:
-        """A call that another contract made, such as a timelock: what it was is read off the events."""
-        if self._house.events:  # the contract was created by another one
-            self._found()
-            return
+        """Calls that another contract made, such as a timelock: what they were is read off the events."""
         events = list(self._call.events)
+        founding = len(
+            self._house.events
+        )  # in the transaction that created the contract, itself or through another one
+        if founding:
+            self._found(events[:founding])
+            events = events[founding:]
         while events:
             made = reconstructed(events, self._sender)
             if made is None:
@@ -184,8 +191,24 @@ class _CallReplay:
                 events = events[1:]
             else:
                 method, by, arguments, length = made
-                self._compare(method, by, arguments, events[:length])
+                self._sender = self._caller_of(method, by, events[0][0])
+                self._compare(method, self._sender, arguments, events[:length])
                 events = events[length:]
+
+    def _caller_of(self, method: str, by: str, event: str) -> str:
+        """Who made a call, if not the contract that the transaction called: that may have had others make it. Whoever it was had to
+        be allowed to."""
+        house, role = self._house, ROLES.get(method)
+        if method in OF_THE_OWNER:
+            allowed = [house.admin]
+        elif role is not None:
+            allowed = sorted(account for (of, account), held in house.roles.stored() if of == role and held)
+        else:
+            return by
+        if by in allowed or not allowed:
+            return by
+        self._replay.believe(by, event)
+        return str(allowed[0])
 
     # ---------------------------------------------------------------- batches
 
@@ -238,8 +261,12 @@ class _CallReplay:
         def evidence_of(instruction: Instruction) -> Evidence | None:
             return proofs.get(id(instruction))
 
+        made: list[bytes] = []
         with self._replay.tables.attempt() as take_back:
-            made = house.execute_order(order, one.digest, one.signer, len(leaves), evidence_of)
+            try:
+                made = house.execute_order(order, one.digest, one.signer, len(leaves), evidence_of)
+            except NONSENSE:  # it is about something that the chain invented before, which was found then
+                house.events.clear()
             expected = house.take_events()
             holds = len(expected) == len(found) and all(a[1] == b[1] for a, b in zip(expected, found, strict=True))
             if not holds:
@@ -283,11 +310,15 @@ class _CallReplay:
             name, values = event
             entry = values[0] if values and isinstance(values[0], Entry) else None
             original = None if entry is None or originals is None else originals.get(entry.link)
-            adopt(self._house, event, original)
             made = [] if entry is None else [entry.leaf()]
             if leaves is not None:
                 leaves.extend(made)
-            self._show([(name, values)], made, originals or {})
+            with self._replay.tables.attempt() as take_back:
+                try:
+                    adopt(self._house, event, original)
+                    self._show([(name, values)], made, originals or {})
+                except NONSENSE:
+                    take_back()  # that it is wrong was found already; what it means, nobody can say
 
     def _show(
         self, events: Sequence[Event], leaves: Sequence[bytes] = (), originals: dict[bytes, Entry] | None = None
@@ -332,14 +363,17 @@ def _makes_sense(seen: EntrySeen) -> bool:
 
 
 def _end_of_order(events: Sequence[Event], place: int, merchant: int, nonce: int) -> int:
-    """Where the events end that may be of one order: its items in turn, or its rejection."""
-    last = -1
+    """Where the events end that may be of one order: its items in turn, or its rejection.
+
+    The next order may have the same merchant and nonce. Then it is rejected, and only what undoes an atomic order follows on items.
+    """
+    first, last = place, -1
     while place < len(events):
         item: Item | None = item_of(events[place])
         if item is None or item[:2] != (merchant, nonce):
             break
         if item[2] is None:
-            return place + 1
+            return place + (place == first or events[place][1][3] == Reason.ATOMIC_FAILED)
         if item[2] <= last:
             break
         last = item[2]

@@ -110,6 +110,14 @@ class Cycles(Watcher):
         self._coming = [(one.begin, number) for number, one in self._known.items() if one.begin >= self._checked[0]]
         """Beginnings that are still to be looked at, as a heap."""
         heapq.heapify(self._coming)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Looks at all moments again that were looked at before: the same worths come of it. Agreements were registered before they
+        began, and ended no earlier than somebody said so, so what was in force then still stands in the table."""
+        for moment in sorted({one.begin for one in self._known.values() if one.begin < self._checked[0]}):
+            again = list(self._look_at(moment))
+            assert not again, "it was told before"
 
     def on_event(self, seen: EventSeen) -> Sequence[Finding]:
         """Takes in agreements as they are registered and end."""

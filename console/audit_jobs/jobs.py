@@ -7,8 +7,8 @@ import subprocess
 import sys
 from subprocess import Popen
 
-from console.audits.files import CANCEL
-from console.audits.runs import Runs
+from console.audit_jobs.files import CANCEL
+from console.audit_jobs.runs import Runs
 from console.settings import Settings
 
 _PATIENCE = 5.0
@@ -27,12 +27,12 @@ class Jobs:
         assert self.runs is not None
         run = self.runs.get(id)
         assert run is not None
-        self._started = [job for job in self._started if job.poll() is None]
+        self._forget_ended()
         with self.runs.turn(id) as lock:
             (run.directory / CANCEL).unlink(missing_ok=True)  # here, because somebody may cancel before the job is up
             self._started.append(
                 Popen(  # noqa: S603 (our own command)
-                    [sys.executable, "-m", "console.audits.job", str(run.directory)],
+                    [sys.executable, "-m", "console.audit_jobs.job", str(run.directory)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=None,  # what goes wrong with the job itself stands in the console's own log
@@ -42,16 +42,27 @@ class Jobs:
                 )
             )
 
+    def _forget_ended(self) -> None:
+        for job in self._started:
+            if job.poll() is not None:
+                _let_go(job)
+        self._started = [job for job in self._started if job.poll() is None]
+
     def close(self) -> None:
         """Lets the jobs stop: each keeps what it has checked."""
         for job in self._started:
-            if job.stdin is not None:
-                job.stdin.close()
+            _let_go(job)
         for job in self._started:
             try:
                 job.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 continue
+
+
+def _let_go(job: Popen[bytes]) -> None:
+    """Closes the pipe by which a job knows that its console is there."""
+    if job.stdin is not None:
+        job.stdin.close()
 
 
 def _environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from console.audits.files import (
+from console.audit_jobs.files import (
     ASKED,
     CANCEL,
     FINAL_STATES,
@@ -49,6 +49,7 @@ def command_of(asked: dict[str, Any], directory: Path) -> list[str]:
     for name, value in (("--from", asked["first"]), ("--to", asked["last"]), ("--as-of", asked["as_of"])):
         options += [name, value] if value else []
     options += ["--bank", str(directory / asked["bank"])] if asked["bank"] else []
+    options += [option for column in asked["bank_columns"] for option in ("--bank-column", column)]
     options += ["--state", str(directory / WORKING), "--report", str(directory / PAGE), "--language", asked["language"]]
     options += ["--json", str(directory / REPORT), "--csv", str(directory / TABLES), "--progress", "json", "--force"]
     return [sys.executable, "-m", "tongdui._cli", "audit", "run", *options]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from console.audits.files import ASKED, CANCEL, PAGE, REPORT, STATE, SUMMARY, TABLES, read_json, write_json
+from console.audit_jobs.files import ASKED, CANCEL, PAGE, REPORT, STATE, SUMMARY, TABLES, read_json, write_json
 from pages.clock import now
 
 _ID = re.compile(r"[0-9a-f]{24}")
