@@ -166,6 +166,14 @@ def test_an_american_table_is_read_exactly() -> None:
         ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,1e3,,\n", "Line 2: '1e3' is no amount."),
         ("交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,5x,,\n", "Line 2: '5x' is no amount."),
         (
+            '交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,"1.000,00",,\n',
+            "Line 2: '1.000,00' is no amount with the decimal sign .: say which",
+        ),
+        (
+            '交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,,"250,50",,\n',
+            "Line 2: '250,50' is no amount with the decimal sign .: say which",
+        ),
+        (
             "交易日期,交易流水号,借方发生额,贷方发生额,对方户名,摘要\n20261101,a,1,5,,\n",
             "Line 2: money came in and went out",
         ),

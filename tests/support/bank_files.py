@@ -52,8 +52,10 @@ def camt(
     opening: str = "",
     closing: str = "",
     envelope: str = "",
+    period: tuple[str, str] | None = None,
 ) -> bytes:
     """A statement. `prefix` puts the namespace under a name, `envelope` wraps the document."""
+    about = f"<FrToDt><FrDtTm>{period[0]}</FrDtTm><ToDtTm>{period[1]}</ToDtTm></FrToDt>" if period else ""
     body = "".join(_entry(one, version) for one in entries)
     balances = "".join(
         f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="CNY">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>'
@@ -61,7 +63,7 @@ def camt(
         if amount
     )
     inner = (
-        "<BkToCstmrStmt><GrpHdr><MsgId>M-1</MsgId></GrpHdr><Stmt><Id>S-1</Id>"
+        f"<BkToCstmrStmt><GrpHdr><MsgId>M-1</MsgId></GrpHdr><Stmt><Id>S-1</Id>{about}"
         f"<Acct><Id><IBAN>DE89370400440532013000</IBAN></Id></Acct>{balances}{body}</Stmt></BkToCstmrStmt>"
     )
     if prefix:

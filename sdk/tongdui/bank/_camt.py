@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -39,7 +39,7 @@ def read(content: bytes, currency: str) -> BankFile:
     lines = tuple(line for number, one in enumerate(statements, 1) for line in _lines(one, number, currency))
     accounts = dict.fromkeys(_first(one, "Acct/Id/IBAN", "Acct/Id/Othr/Id") for one in statements)
     adds_up = all(_adds_up(one) for one in statements)
-    return BankFile(f"camt.053.001.{version}", ", ".join(filter(None, accounts)), lines, adds_up)
+    return BankFile(f"camt.053.001.{version}", ", ".join(filter(None, accounts)), lines, adds_up, _days(statements))
 
 
 def _in_unicode(content: bytes) -> bytes:
@@ -167,6 +167,26 @@ def _problem(entry: Element, micros: int, code: str, references: tuple[str, ...]
     if _first(entry, "RvslInd") in {"true", "1"}:
         return Problem.REVERSAL
     return problem_of(micros, code, references, currency)
+
+
+def _days(statements: list[Element]) -> tuple[date, date] | None:
+    """From which day to which the statements are, if each says so."""
+    spans = [(_moment(one, "FrToDt/FrDtTm"), _moment(one, "FrToDt/ToDtTm")) for one in statements]
+    first = [begin.date() for begin, _ in spans if begin is not None]
+    # What ends at midnight ends with the day before.
+    last = [(end - timedelta(microseconds=1)).date() for _, end in spans if end is not None]
+    if len(first) < len(spans) or len(last) < len(spans) or min(first) > max(last):
+        return None
+    return min(first), max(last)
+
+
+def _moment(statement: Element, path: str) -> datetime | None:
+    """A time of the bank's, without its zone: the bank's days are its own."""
+    try:
+        found = datetime.fromisoformat(_first(statement, path)).replace(tzinfo=None)
+    except ValueError:
+        return None
+    return found if is_usual(found.date()) else None
 
 
 def _adds_up(statement: Element) -> bool:

@@ -83,6 +83,8 @@ class BankFile:
     lines: tuple[BankLine, ...]
     adds_up: bool = True
     """Whether opening balance and lines make the closing balance, where the file has both."""
+    days: tuple[date, date] | None = None
+    """The first and the last day that the file is about, where it says so: it may have no line on them."""
 
 
 def problem_of(micros: int, code: str, references: tuple[str, ...], currency: str) -> Problem | None:

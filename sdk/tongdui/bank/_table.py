@@ -16,6 +16,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _ORDERS = {"ymd": (0, 1, 2), "dmy": (2, 1, 0), "mdy": (2, 0, 1)}
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _PARTS = re.compile(r"(\d{1,4})[-/.年](\d{1,2})[-/.月](\d{1,4})日?")
+_LAST_GROUP, _GROUPS = (3, 4), (2, 3, 4)
+"""How many digits stand together: 3 nearly everywhere, 4 where one counts in 万, 2 before the last 3 in India."""
 _NOISE = re.compile(r"[\s'’\u00a0¥￥€$]|CNY|RMB|EUR|USD", re.IGNORECASE)
 
 
@@ -131,9 +133,26 @@ def _signed(text: str, decimal_sign: str, place: Place) -> int:
     plain = _NOISE.sub("", unicodedata.normalize("NFKC", text)).replace("\N{MINUS SIGN}", "-")
     is_negative = plain.startswith(("-", "(")) or plain.endswith(("-", "DR", "D"))
     plain = plain.strip("+-()").removesuffix("DR").removesuffix("CR").removesuffix("D").removesuffix("C")
-    plain = plain.replace("." if decimal_sign == "," else ",", "").replace(decimal_sign, ".")
-    micros = micros_of(plain, place)
+    micros = micros_of(_ungrouped(plain, decimal_sign, place).replace(decimal_sign, "."), place)
     return -micros if is_negative else micros
+
+
+def _ungrouped(plain: str, decimal_sign: str, place: Place) -> str:
+    """An amount without the signs that group its digits. 1.000,00 is not 1,000.00: what may mean the other is refused."""
+    grouping = "." if decimal_sign == "," else ","
+    whole, _sign, decimals = plain.partition(decimal_sign)
+    first, *groups = whole.split(grouping)
+    is_grouped = not groups or (
+        bool(first) and len(groups[-1]) in _LAST_GROUP and all(len(group) in _GROUPS for group in groups)
+    )
+    if grouping in decimals or not is_grouped:
+        raise BankFileError(
+            "%(place)s: %(text)s is no amount with the decimal sign %(sign)s: say which sign the bank writes.",
+            place=place,
+            text=repr(plain),
+            sign=decimal_sign,
+        )
+    return plain.replace(grouping, "")
 
 
 def _day(text: str, order: str, place: Place) -> date:

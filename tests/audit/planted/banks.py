@@ -14,7 +14,7 @@ def another_amount(world: World) -> str:
 
 def a_line_that_nobody_booked(world: World) -> str:
     """Money came that is not on the chain."""
-    return bank_file((*BANK_LINES, (FIRST_DAY + 1, "BANK-9", 5 * YUAN)))
+    return bank_file((*BANK_LINES, (FIRST_DAY - 9, "BANK-9", 5 * YUAN)))
 
 
 def a_deposit_that_never_came(world: World) -> str:

@@ -34,7 +34,7 @@ def statement(tmp_path: Path, content: bytes, columns: Columns | None = None, na
 def compared(bookings: list[EventSeen], *statements: Statement, days_apart: int = 3) -> list[Finding]:
     bank = Bank(Tables(), statements, days_apart=days_apart)
     assert told(bank, bookings) == []
-    return list(bank.at_end(block_of(DAY + 1)))
+    return list(bank.at_end(block_of(DAY + 9)))
 
 
 def test_a_statement_that_says_what_the_chain_says_is_found_to_do_so(tmp_path: Path) -> None:
@@ -83,6 +83,30 @@ def test_money_that_only_the_chain_knows_is_named_on_the_days_of_the_statement(t
     assert left_out == NotChecked(
         "2 deposits and withdrawals on other days", "the statements cover 2026-11-25 to 2026-11-27"
     )
+
+
+@pytest.mark.parametrize("end", ["2026-11-30T23:59:59.999", "2026-12-01T00:00:00+08:00"])
+def test_a_statement_is_about_the_days_that_it_names_with_or_without_lines(tmp_path: Path, end: str) -> None:
+    november = ("2026-11-01T00:00:00+08:00", end)
+    file = statement(tmp_path, camt([Entry("1.5", reference="A")], period=november))
+    quiet = statement(tmp_path, camt([], period=november), name="quiet.xml")
+    chain = [booked("A"), booked("X", day=DAY - 24), booked("Y", day=DAY + 5), booked("later", day=DAY + 6)]
+    assert rules_of(compared(chain, file)) == ["bank.not_in_statement"] * 2
+    assert rules_of(compared(chain, quiet)) == ["bank.not_in_statement"] * 3
+
+
+def test_what_may_still_be_booked_is_no_fault_and_said_so(tmp_path: Path) -> None:
+    lines = [Entry(str(day), reference=f"R{day}", day=f"2026-11-{day}") for day in (20, 25, 30)]
+    bank = Bank(Tables(), [statement(tmp_path, camt(lines))], days_apart=3)
+    told(bank, [])
+    (one,) = bank.at_end(block_of(DAY + 1))
+    assert one.rule == "bank.not_on_chain"
+    assert bank.not_checked() == [
+        NotChecked(
+            "2 lines of the bank that are not booked: R25 (25.00 CNY in), R30 (30.00 CNY in)",
+            "they are later than the audit, or of its last 3 days, and may still be booked",
+        )
+    ]
 
 
 def test_another_amount_and_another_direction_are_named(tmp_path: Path) -> None:
@@ -219,6 +243,8 @@ def test_columns_that_say_nothing_are_refused_with_what_to_write(told_columns: l
         (b"date,reference,amount\n2026-11-25,A,much\n", "Line 2: 'much' is no amount."),
         (b"%PDF-1.7", "ask the bank for one of these."),
         (camt([]), "has no lines: ask for a statement of the days that are audited."),
+        (b"date,reference,amount,currency\n2026-11-25,A,1,USD\n", "is in USD, and the network settles in CNY: hand in"),
+        ("交易日期,交易流水号,贷方发生额,借方发生额,币种\n20261125,A,1,,美元\n".encode("gbk"), "is in 美元, and the"),
         (camt([Entry("1", reference="A", currency="USD")]), "is in USD, and the network settles in CNY: hand in"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,14 +27,17 @@ RULES = {
 
 DAYS_APART = 3
 """How many days the chain may be behind the bank."""
+_MOST_NAMED = 5
 _KINDS: Mapping[str, Kind] = {"Deposited": "deposit", "Withdrawn": "withdrawal"}
 _NO_COLUMNS = Columns(day="", reference="")
-USUAL_COLUMNS = (
-    Columns(day="date", reference="reference", amount="amount"),
-    Columns(day="Date", reference="Bank reference", incoming="Credit", outgoing="Debit"),
-    Columns(day="交易日期", reference="交易流水号", incoming="贷方发生额", outgoing="借方发生额"),
+_USUAL = (
+    (Columns(day="date", reference="reference", amount="amount"), "currency"),
+    (Columns(day="Date", reference="Bank reference", incoming="Credit", outgoing="Debit"), "Currency"),
+    (Columns(day="交易日期", reference="交易流水号", incoming="贷方发生额", outgoing="借方发生额"), "币种"),
 )
-"""Tables that are read without saying what their columns mean: the plainest one, and those of most English and Chinese banks."""
+"""The plainest table, and those of most English and Chinese banks; and what they call the currency, if they name it."""
+USUAL_COLUMNS = tuple(one for columns, currency in _USUAL for one in (replace(columns, currency=currency), columns))
+"""Tables that are read without saying what their columns mean. What names its currency is read with it."""
 _COLUMN_WORDS = (
     "day, reference, amount (or incoming and outgoing), currency, decimal_sign (. or ,), day_order (ymd, dmy or mdy)"
 )
@@ -98,7 +101,7 @@ def read_statement(path: Path, currency: str, columns: Columns | None = None) ->
     if not content.strip():
         raise CannotCheck(f"The bank's file {path} is empty: ask the bank for the statement again.")
     file = _file(path, content, currency, columns)
-    if not file.lines:
+    if not file.lines and file.days is None:
         raise CannotCheck(f"The bank's file {path} has no lines: ask for a statement of the days that are audited.")
     strange = {one.currency for one in file.lines if one.problem == Problem.OTHER_CURRENCY}
     if strange and all(one.problem == Problem.OTHER_CURRENCY for one in file.lines):
@@ -130,6 +133,8 @@ class Bank(Watcher):
         self._days_apart = days_apart
         self._bookings = tables.table("rule.bank")
         """bankRef -> a `_Booking`."""
+        self._open: list[str] = []
+        """Lines for which nothing is booked, and may still be."""
 
     def on_event(self, seen: EventSeen) -> Sequence[Finding]:
         """Takes in deposits and withdrawals."""
@@ -144,12 +149,13 @@ class Bank(Watcher):
         """Compares the chain with the statements, line by line."""
         explained: _Explained = {}
         found = []
+        self._open = []
         for statement in self._statements:
             if not statement.file.adds_up:
                 found.append(_wrong_sum(statement))
             for line in statement.file.lines:
                 if line.problem != Problem.OTHER_CURRENCY:
-                    found += self._compared(statement, line, explained)
+                    found += self._compared(statement, line, explained, block.day)
         return [*found, *self._unexplained(explained)]
 
     def not_checked(self) -> list[NotChecked]:
@@ -165,6 +171,11 @@ class Bank(Watcher):
             found.append(NotChecked(f"{beyond} deposits and withdrawals on other days", days))
         if strange:
             found.append(NotChecked(f"{len(strange)} lines of the bank", "they are in another currency"))
+        if self._open:
+            named = ", ".join(self._open[:_MOST_NAMED]) + (", ..." if len(self._open) > _MOST_NAMED else "")
+            what = f"{len(self._open)} lines of the bank that are not booked: {named}"
+            why = f"they are later than the audit, or of its last {self._days_apart} days, and may still be booked"
+            found.append(NotChecked(what, why))
         return found
 
     def _lines(self) -> Iterator[tuple[Statement, BankLine]]:
@@ -173,11 +184,12 @@ class Bank(Watcher):
     def _days(self) -> tuple[int, int]:
         """The first and the last day of the statements."""
         days = [day_number(line.day) for _, line in self._lines()]
+        days += [day_number(day) for one in self._statements if one.file.days is not None for day in one.file.days]
         return min(days), max(days)
 
     # ---------------------------------------------------------------- one line
 
-    def _compared(self, statement: Statement, line: BankLine, explained: _Explained) -> Iterator[Finding]:
+    def _compared(self, statement: Statement, line: BankLine, explained: _Explained, end: int) -> Iterator[Finding]:
         """What is wrong about a line; notes the booking that it explains."""
         where = _where(statement, line)
         known = {keccak256(reference.encode()): reference for reference in line.references}
@@ -186,7 +198,10 @@ class Bank(Watcher):
             yield from self._undone(line, where, booked)
             return
         if not booked and line.micros:
-            yield _not_on_chain(line, where)
+            if day_number(line.day) + self._days_apart >= end:
+                self._open.append(f"{line.reference or where} ({_money(line.kind, line.micros, line.currency)})")
+            else:
+                yield _not_on_chain(line, where)
         for number, reference in enumerate(booked):
             row = _Booking(*self._bookings[reference])
             before = explained.setdefault(reference, (statement, line))
