@@ -7,7 +7,6 @@ say the same, to the byte.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -22,15 +21,15 @@ from scripts.dev.services import anvil
 from tests.contracts.network import found_network
 from tests.contracts.test_state_machine import Lives, report
 from tests.contracts.twins import Twins
+from tests.support.nightly import IS_NIGHTLY, by_day
 from tongdui.audit.options import Options, Outcome, Progress
 from tongdui.audit.report.files import report_json
 from tongdui.audit.run import audit
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGET = settings(
-    max_examples=300 if NIGHTLY else 5,
-    stateful_step_count=60 if NIGHTLY else 30,
-    derandomize=not NIGHTLY,
+    max_examples=by_day(5, at_night=200),
+    stateful_step_count=by_day(30, at_night=60),
+    derandomize=not IS_NIGHTLY,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
@@ -77,7 +76,7 @@ def _nobody(_: Progress) -> None:
 
 @pytest.fixture(scope="module")
 def twins() -> Iterator[Twins]:
-    with anvil() as node:
+    with anvil(arguments=("--max-persisted-states", "1000000")) as node:
         twins = Twins(node.url)
         found_network(twins)
         yield twins
@@ -85,7 +84,7 @@ def twins() -> Iterator[Twins]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7_200 if NIGHTLY else 600)
+@pytest.mark.timeout(by_day(600, at_night=7_200))
 def test_an_audit_finds_nothing_in_what_the_contract_did(twins: Twins, record_property: Any) -> None:
     AuditedLives.twins = twins
     AuditedLives.founded = twins.snapshot()

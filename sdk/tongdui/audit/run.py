@@ -219,8 +219,8 @@ class _Run:
     def _seen(self, number: int) -> BlockSeen:
         """A block as the first node has it."""
         header = self._nodes[0].header(number)
-        moment = int(str(header["timestamp"]), 16)
-        return BlockSeen(number, str(header["hash"]).lower(), moment, (moment + self._network.utc_offset) // _DAY)
+        moment = self._nodes[0].quantity(header.get("timestamp"), "eth_getBlockByNumber")
+        return BlockSeen(number, str(header.get("hash")).lower(), moment, (moment + self._network.utc_offset) // _DAY)
 
     def _scope(self, code: CodeChecked, first: BlockSeen, last: BlockSeen) -> Scope:
         as_of = self._options.as_of

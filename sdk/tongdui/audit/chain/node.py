@@ -208,6 +208,8 @@ class Node:
         found = self.ask_all("eth_getBlockByNumber", [[hex(number), False] for number in numbers])
         for number, block in zip(numbers, found, strict=True):
             self.require_block(block, number)
+            if not isinstance(block, dict):
+                self._no_node(f"its answer about block {number} is {str(block)[:40]!r} and no block")
         return found
 
     def require_block(self, answer: Any, number: int) -> None:
@@ -256,9 +258,12 @@ class Node:
             CannotCheck: It is none.
         """
         try:
-            return int(answer, 16)
+            number = int(answer, 16)
         except (TypeError, ValueError):
+            number = -1
+        if number < 0:
             self._no_node(f"its answer to {method} is {str(answer)[:40]!r} and no number")
+        return number
 
     def _time_of(self, number: int) -> int:
         return self.quantity(self.header(number).get("timestamp"), "eth_getBlockByNumber")

@@ -295,7 +295,7 @@ class _Source:
         """What `read` makes of what the node said about a block."""
         try:
             return read(*raw)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise CannotCheck(
                 f"What the node at {self._node.name} says about block {number} is not written as a block is "
                 f"({type(error).__name__}: {error}). Name another node with --rpc."
