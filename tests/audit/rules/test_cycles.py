@@ -7,8 +7,9 @@ from fractions import Fraction
 from itertools import permutations
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.audit.rules.seen import TERMS, block_of, event, told
@@ -142,6 +143,52 @@ def test_a_cycle_is_found_exactly_where_there_is_one(edges: list[tuple[int, int,
             assert prod(known[one].rate for one in cycle) > 1
         if number in ended and worths.exchanges:
             worths.drop(max(worths.exchanges))
+
+
+BEGINNINGS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 9), st.integers(0, 12)), min_size=9, max_size=9)
+"""For each agreement: how long after its registration it begins, how long it lasts, and when somebody ends it, if in time."""
+
+
+@given(EDGES, BEGINNINGS, st.sets(st.integers(0, 20)))
+@example(
+    edges=[
+        (1, 2, "1/2"),
+        (1, 2, "1/2"),
+        (2, 3, "3/2"),
+        (1, 2, "1/2"),
+        (1, 2, "1/2"),
+        (3, 2, "1"),
+        *2 * [(1, 2, "1/2")],
+    ],
+    times=[(0, 1, 0), (0, 1, 0), (7, 2, 0), (0, 1, 0), (0, 1, 0), (0, 3, 0), *3 * [(0, 1, 0)]],
+    stops={7},
+)  # the older agreement begins later, so whoever begins anew finds the cycle from its other end
+@settings(max_examples=by_day(15, at_night=2_000))
+def test_an_audit_that_goes_on_finds_what_a_whole_one_finds(
+    edges: list[tuple[int, int, str]], times: list[tuple[int, int, int]], stops: set[int]
+) -> None:
+    events: list[tuple[int, EventSeen]] = []
+    for number, ((source, target, rate), (wait, lasts, ended)) in enumerate(zip(edges, times, strict=False), 1):
+        at, begin = 2 * number, 2 * number + wait
+        events.append((at, registered(number, source, target, rate, at=at, begin=begin, until=begin + lasts)))
+        if at < ended < begin + lasts:
+            events.append((ended, ends(number, ended, at=ended)))
+    events.sort(key=lambda one: one[0])
+    whole = audited(*(event for _, event in events), end=50)
+    with TemporaryDirectory() as directory:
+        found = []
+        for place in range(len(events) + 1):
+            if place == 0 or place in stops:
+                tables = Tables(Path(directory) / "state")
+                watcher = Cycles(tables)
+            if place < len(events):
+                found += told(watcher, [events[place][1]])
+            if place == len(events):
+                found += watcher.at_end(block_of(0, time=50))
+            if place == len(events) or place + 1 in stops:
+                tables.checkpoint()
+                tables.close()
+    assert found == whole
 
 
 def _gains(exchanges: dict[int, Exchange]) -> bool:
