@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 IN := . scripts/dev/env.sh &&
 PYTHON := $(wildcard clearing console gateway pages sdk scripts tests)
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# The order of the files is that of tests/conftest.py.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 PROFILE_ARGS ?=
 SOAK_ARGS ?=

@@ -38,8 +38,19 @@ def audited(world: World, contract: str | None = None) -> Outcome:
 
 def test_a_transaction_that_only_asks_is_no_finding(world: World) -> None:
     """Anybody can send one, and then the network's audit must hold all the same."""
-    for function, *arguments in (("today",), ("merchantOf", 1), ("totalSupply", 2)):
-        _send(world, world.stranger, world.chain.address, world.chain.encode_call(function, *arguments))
+    asking = [world.chain.encode_call(*call) for call in (("today",), ("merchantOf", 1), ("totalSupply", 2))]
+    deposit = world.chain.encode_call(
+        "deposit", STATION, 5, keccak256(b"BANK-9")
+    )  # else nobody would look at the block
+    world.pass_time(1)
+    world.rpc("evm_setAutomine", False)
+    for by, data in (*((world.stranger, data) for data in asking), (world.treasury, deposit)):
+        world.rpc("eth_sendTransaction", _transaction(by, world.chain.address, data))
+    world.rpc("evm_setNextBlockTimestamp", world.now)
+    world.rpc("evm_mine")
+    world.rpc("evm_setAutomine", True)
+    block = world.rpc("eth_getBlockByNumber", "latest", False)
+    assert len(block["transactions"]) == 4
     assert audited(world).findings == ()
 
 
@@ -106,9 +117,13 @@ def _place(world: World, address: str, calls: Calls) -> None:
 def _send(world: World, by: str, to: str | None, data: bytes = b"") -> None:
     world.pass_time(1)
     world.rpc("evm_setNextBlockTimestamp", world.now)
-    transaction: dict[str, Any] = {"from": by, "data": hex_of(data), "gas": hex(GAS), "gasPrice": "0x0"}
-    receipt = world.rpc("eth_sendTransactionSync", transaction if to is None else {**transaction, "to": to})
+    receipt = world.rpc("eth_sendTransactionSync", _transaction(by, to, data))
     assert receipt["status"] == "0x1"
+
+
+def _transaction(by: str, to: str | None, data: bytes) -> dict[str, str]:
+    transaction = {"from": by, "data": hex_of(data), "gas": hex(GAS // 4), "gasPrice": "0x0"}
+    return transaction if to is None else {**transaction, "to": to}
 
 
 def _doing(calls: Calls, creation: bytes = b"") -> bytes:

@@ -16,7 +16,7 @@ from tests.console.site import Person, Site, browsers_arguments, person, seeded
 As = Callable[..., Person]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # a network that only waits takes the time of others
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A network with its console, merchants on board, and a morning's movements."""
     directory = tmp_path_factory.mktemp("console")

@@ -11,7 +11,7 @@ from scripts.demo.participants import Participants
 from tests.e2e.witness import Witness
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # a network that only waits takes the time of others
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Somebody who sees everything and can sign anything."""
     with EmbeddedNetwork(tmp_path_factory.mktemp("network"), worker=False) as network:

@@ -28,7 +28,7 @@ from clearing.runtime.embedded.ports import free_port, is_free
 from tests.support.nightly import IS_NIGHTLY
 from tongdui import Client, LocalSigner, webhooks
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 WAIT = 60.0
 KEY_MADE = "made"
 

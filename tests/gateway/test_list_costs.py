@@ -45,6 +45,7 @@ def generated(module_database_url: str, tmp_path_factory: pytest.TempPathFactory
     database.close()
 
 
+@pytest.mark.slow
 def test_no_read_examines_more_than_it_shows(generated: tuple[Site, Reads]) -> None:
     site, reads = generated
     most = MOST_STEPS if site.database.is_sqlite else MOST_ROWS

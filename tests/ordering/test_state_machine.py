@@ -421,6 +421,7 @@ class Network(RuleBasedStateMachine):
         type(self).reached[name] = type(self).reached.get(name, 0) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_network_accepts_what_the_model_would(
     chain: Anvil, tmp_path: Path, clock: MovableClock, record_property: Callable[[str, object], None]

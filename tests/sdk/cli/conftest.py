@@ -73,7 +73,7 @@ class Terminal:
         return result
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # a network that only waits takes the time of others
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = tmp_path_factory.mktemp("place")
     with network(home / "network") as running:
