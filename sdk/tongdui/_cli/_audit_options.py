@@ -21,32 +21,36 @@ _KIT = {"cbor2", "coincurve", "defusedxml", "jinja2", "markupsafe", "pygal", "rl
 """What the kit needs beside the command line."""
 
 
+_NODES = typer.Option(
+    "--rpc",
+    parser=url,
+    metavar="URL",
+    envvar="TONGDUI_RPC_URL",
+    help="JSON-RPC of a chain node that the operator does not control. Repeat it: all nodes must say the same.",
+)
+Nodes: TypeAlias = Annotated[list[str], _NODES]
+NodesIfAny: TypeAlias = Annotated[list[str] | None, _NODES]
+Contract: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        parser=address,
+        metavar="0x..",
+        envvar="TONGDUI_CONTRACT",
+        help="Address of the clearing house, from a source that you trust.",
+    ),
+]
+ChainId: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="The chain's id, from a source that you trust.")
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """Where to look."""
 
-    rpc: Annotated[
-        list[str],
-        typer.Option(
-            "--rpc",
-            parser=url,
-            metavar="URL",
-            envvar="TONGDUI_RPC_URL",
-            help="JSON-RPC of a chain node that the operator does not control. Repeat it: all nodes must say the same.",
-        ),
-    ]
-    contract: Annotated[
-        str,
-        typer.Option(
-            parser=address,
-            metavar="0x..",
-            envvar="TONGDUI_CONTRACT",
-            help="Address of the clearing house, from a source that you trust.",
-        ),
-    ]
-    chain_id: Annotated[int | None, typer.Option(metavar="N", help="The chain's id, from a source that you trust.")] = (
-        None
-    )
+    rpc: Nodes
+    contract: Contract
+    chain_id: ChainId = None
 
 
 Workers: TypeAlias = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from ._arguments import address
 from ._audit_files import require_room, write_all
-from ._audit_options import EXIT_CODES, Chain, Force, Workers, day_of, with_kit
+from ._audit_options import EXIT_CODES, Chain, ChainId, Contract, Force, NodesIfAny, Workers, day_of, with_kit
 from ._command import command
 from ._outcomes import BAD, GOOD, WrongUseError
 from ._session import Session
@@ -32,34 +32,49 @@ def add_to(audit: typer.Typer) -> None:
 
 def member(
     session: Session,
-    chain: Chain,
+    contract: Contract,
     who: Annotated[
-        str, typer.Argument(metavar="ADDRESS|FILE", help="The member's address, or a proof that --out has written.")
+        str, typer.Argument(metavar="ADDRESS|FILE", help="The member's address, or a proof that --output has written.")
     ],
+    rpc: NodesIfAny = None,
+    chain_id: ChainId = None,
     block: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="After which block. By default the newest.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the proof.")] = None,
+    block_hash: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0x..", help="The block's hash, from a source that you trust: a FILE is checked without a node."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the proof.")] = None,
     force: Force = False,
 ) -> int:
     """Prove how many points a member has, and that they are counted in what the issuers owe.
 
-    The file that --out writes needs no node: whoever knows the block's hash can check it.
+    The file that --output writes needs no node: whoever knows the block's hash can check it with --block-hash.
     """
-    if out is not None:
-        require_room([out], [], force=force)
+    if output is not None:
+        require_room([output], [], force=force)
     with with_kit():
         from tongdui.audit.member import BadProof
 
         try:
-            proof, statement = _proven(chain, who, block)
+            if _is_file(who) and block_hash is not None:
+                proof, statement = _checked(who, block_hash, contract, chain_id)
+            elif rpc:
+                proof, statement = _proven(rpc, who, block, contract, chain_id)
+            else:
+                raise WrongUseError(
+                    "name a node with --rpc; or, to check a file without one, the hash of its block with --block-hash"
+                )
         except BadProof as error:
             session.out.document({"holds": False, "check": error.check, "detail": str(error)})
             session.out.lines(f"DOES NOT HOLD  {error}")
             return BAD
-    if out is not None:
-        write_all({out: proof.to_json().encode()})
-        session.out.note(f"wrote {out}")
+    if output is not None:
+        write_all({output: proof.to_json().encode()})
+        session.out.note(f"wrote {output}")
     session.out.document({"holds": True, "statement": proof.says})
     session.out.lines(
         *statement.sentences(), f"PROVEN under the hash {statement.block_hash} of block {statement.block}"
@@ -67,26 +82,43 @@ def member(
     return GOOD
 
 
-def _proven(chain: Chain, who: str, block: int | None) -> tuple[MemberProof, Statement]:
+def _checked(file: str, block_hash: str, contract: str, chain_id: int | None) -> tuple[MemberProof, Statement]:
+    """A proof from a file that holds under this hash. No node is asked."""
+    proof = _read(file)
+    statement = proof.verify(block_hash.lower())
+    _require_about(statement, contract, chain_id)
+    return proof, statement
+
+
+def _proven(
+    rpc: list[str], who: str, block: int | None, contract: str, wanted_chain: int | None
+) -> tuple[MemberProof, Statement]:
     """A proof of a node's, or one from a file, that holds under the hash that every node gives its block."""
     from tongdui.audit.chain.node import Node, require_same_chain
-    from tongdui.audit.member import BadProof, prove_member
+    from tongdui.audit.member import prove_member
 
-    nodes = [Node(url) for url in chain.rpc]
+    nodes = [Node(url) for url in rpc]
     try:
-        chain_id = require_same_chain(nodes, chain.chain_id)
-        proof = _read(who) if _is_file(who) else prove_member(nodes[0], chain.contract, who, block)
+        chain_id = require_same_chain(nodes, wanted_chain)
+        proof = _read(who) if _is_file(who) else prove_member(nodes[0], contract, who, block)
         statement = proof.verify()
         for node in nodes:
             proof.verify(str(node.header(statement.block)["hash"]))
     finally:
         for node in nodes:
             node.close()
-    if statement.contract != chain.contract.lower():
-        raise BadProof("contract", f"it is about the contract {statement.contract}, not {chain.contract.lower()}")
-    if statement.chain_id != chain_id:
-        raise BadProof("chain", f"it is about chain {statement.chain_id}, not {chain_id}")
+    _require_about(statement, contract, chain_id)
     return proof, statement
+
+
+def _require_about(statement: Statement, contract: str, chain_id: int | None) -> None:
+    """Raises BadProof for a proof about something else."""
+    from tongdui.audit.member import BadProof
+
+    if statement.contract != contract.lower():
+        raise BadProof("contract", f"it is about the contract {statement.contract}, not {contract.lower()}")
+    if chain_id is not None and statement.chain_id != chain_id:
+        raise BadProof("chain", f"it is about chain {statement.chain_id}, not {chain_id}")
 
 
 def _is_file(who: str) -> bool:
@@ -112,7 +144,7 @@ def export(
     session: Session,
     chain: Chain,
     merchant: Annotated[int, typer.Option(min=0, metavar="N", help="The merchant's number; 0 is the operator.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="Where to write it.")],
+    output: Annotated[Path, typer.Option(metavar="FILE.csv", help="Where to write it.")],
     first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day of the network.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day, which counts.")] = None,
     workers: Workers = None,
@@ -122,7 +154,7 @@ def export(
 
     `tongdui entries export` writes the same file from the gateway: compare them byte for byte.
     """
-    require_room([out], [], force=force)
+    require_room([output], [], force=force)
     with with_kit():
         from tongdui.audit.days import day_number
         from tongdui.audit.exporting import export as export_to
@@ -132,9 +164,9 @@ def export(
         days = (day_of("--from", first), day_of("--to", last))
         period = Period(*(None if day is None else day_number(day) for day in days))
         options = Options(tuple(chain.rpc), chain.contract.lower(), chain.chain_id, workers=workers)
-        count = export_to(options, merchant, period, out)
-    session.out.document({"file": str(out), "entries": count})
-    session.out.lines(f"{count:,} entries in {out}")
+        count = export_to(options, merchant, period, output)
+    session.out.document({"file": str(output), "entries": count})
+    session.out.lines(f"{count:,} entries in {output}")
     return GOOD
 
 

@@ -127,7 +127,8 @@ class MemberProof:
                 "contract", f"it is about the contract {statement.contract}, and not about {contract.lower()}"
             )
         if self.says != _as_json(statement):
-            raise BadProof("statement", f"the file says {self.says}, and proves {_as_json(statement)}")
+            said, proven = _first_difference(self.says, _as_json(statement))
+            raise BadProof("statement", f"the file says {said}, and proves {proven}")
         return statement
 
     def to_json(self) -> str:
@@ -332,3 +333,14 @@ def _checked_address(whose: str, text: str) -> str:
         return _address(text)
     except (ValueError, AttributeError, TypeError) as error:
         raise CannotCheck(f"{text!r} is not the address of a {whose}: it has 0x and 40 hex digits.") from error
+
+
+def _first_difference(said: Any, proven: Any, name: str = "") -> tuple[str, str]:
+    """Where what a file says is not what it proves, in both."""
+    if isinstance(said, dict) and isinstance(proven, dict) and said.keys() == proven.keys():
+        pairs = [(said[key], proven[key], str(key)) for key in said]
+    elif isinstance(said, list) and isinstance(proven, list) and len(said) == len(proven):
+        pairs = [(one, other, name) for one, other in zip(said, proven, strict=True)]
+    else:
+        return f"{name} {said}".strip(), f"{name} {proven}".strip()
+    return next(_first_difference(*pair) for pair in pairs if pair[0] != pair[1])

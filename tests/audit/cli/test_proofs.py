@@ -36,12 +36,22 @@ def test_who_has_nothing_is_proven_to_have_nothing(terminal: Terminal, there: tu
 
 
 def test_a_proof_is_a_file_that_still_holds_later(terminal: Terminal, world: World, there: tuple[str, ...]) -> None:
-    terminal.good("audit", "member", BO, *there, "--out", "proof.json")
+    terminal.good("audit", "member", BO, *there, "--output", "proof.json")
     world.batch(world.order(STATION, issue(BO, 5)))
     assert "has 600 points" in terminal.good("audit", "member", "proof.json", *there).out
     Path("proof.json").write_text(Path("proof.json").read_text().replace('"points": 600', '"points": 900'))
     altered = terminal("audit", "member", "proof.json", *there)
     assert (altered.code, altered.out.startswith("DOES NOT HOLD  statement")) == (1, True)
+
+
+def test_a_proof_is_checked_without_a_node(terminal: Terminal, world: World, there: tuple[str, ...]) -> None:
+    terminal.good("audit", "member", BO, *there, "--output", "proof.json")
+    header = json.loads(Path("proof.json").read_text())["statement"]
+    offline = ("audit", "member", "proof.json", "--contract", world.chain.address, "--block-hash")
+    assert "has 600 points" in terminal.good(*offline, header["block_hash"]).out
+    other = terminal(*offline, "0x" + "51" * 32)
+    assert (other.code, other.out.startswith("DOES NOT HOLD  block")) == (1, True)
+    assert "--block-hash" in terminal("audit", "member", "proof.json", "--contract", world.chain.address).err
 
 
 def test_a_node_that_lies_proves_nothing(terminal: Terminal, world: World) -> None:
@@ -61,11 +71,11 @@ def test_a_second_node_must_have_the_same_block(terminal: Terminal, world: World
     [
         (("audit", "member", "nobody"), "neither an address"),
         (("audit", "member", ANNA, "--chain-id", "5"), "not on chain 5"),
-        (("audit", "export", "--merchant", "9", "--out", "e.csv"), "has no merchant 9"),
-        (("audit", "export", "--merchant", "1", "--out", "nowhere/e.csv"), "there is no such directory"),
-        (("audit", "export", "--merchant", "1", "--out", "e.csv", "--from", "soon"), "write it as 2026-12-31"),
+        (("audit", "export", "--merchant", "9", "--output", "e.csv"), "has no merchant 9"),
+        (("audit", "export", "--merchant", "1", "--output", "nowhere/e.csv"), "there is no such directory"),
+        (("audit", "export", "--merchant", "1", "--output", "e.csv", "--from", "soon"), "write it as 2026-12-31"),
         (
-            ("audit", "export", "--merchant", "1", "--out", "e.csv", "--from", "2025-01-02", "--to", "2025-01-01"),
+            ("audit", "export", "--merchant", "1", "--output", "e.csv", "--from", "2025-01-02", "--to", "2025-01-01"),
             "--from",
         ),
     ],
@@ -84,7 +94,7 @@ def test_an_address_that_is_no_clearing_house(terminal: Terminal, world: World) 
 
 
 def test_entries_from_the_chain_alone(terminal: Terminal, world: World, there: tuple[str, ...]) -> None:
-    export = ("audit", "export", "--merchant", str(STATION), *there, "--workers", "0", "--out", "entries.csv")
+    export = ("audit", "export", "--merchant", str(STATION), *there, "--workers", "0", "--output", "entries.csv")
     assert terminal.good(*export, "--json").json == {"file": "entries.csv", "entries": 17}
     lines = Path("entries.csv").read_text().splitlines()
     assert len(lines) == 18
@@ -98,7 +108,7 @@ def test_nothing_is_exported_from_a_block_that_proves_nothing(terminal: Terminal
     with lying_node(world.url, lie=lies.removed_event(world)) as node:
         refused = terminal(
             *("audit", "export", "--merchant", "1", "--rpc", node.url, "--contract", world.chain.address),
-            *("--workers", "0", "--out", "entries.csv"),
+            *("--workers", "0", "--output", "entries.csv"),
         )
     assert (refused.code, "block 16" in refused.err) == (2, True)
     assert not Path("entries.csv").exists()
