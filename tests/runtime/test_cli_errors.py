@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring, RoleKeys
 from scripts.dev.services import Anvil, free_port
 
@@ -24,8 +24,9 @@ NOBODY = "http://127.0.0.1:9"
 class Shell:
     """An operator's shell in a directory of its own, with no other settings than those that a test gives."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, migrated: Path) -> None:
         self.directory = directory
+        self._migrated = migrated
         self.settings: dict[str, str] = {}
 
     def set(self, **settings: str) -> None:
@@ -64,16 +65,14 @@ class Shell:
     def migrated(self) -> Path:
         """A SQLite database with the schema, which the settings name."""
         path = self.directory / "tongdui.db"
-        database = Database(f"sqlite:///{path}")
-        database.upgrade()
-        database.close()
+        shutil.copy(self._migrated, path)
         self.set(DATABASE_URL=f"sqlite:///{path}")
         return path
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, migrated_file: Path) -> Shell:
+    return Shell(tmp_path, migrated_file)
 
 
 # -------------------------------------------------------------------- settings
