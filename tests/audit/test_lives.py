@@ -27,7 +27,7 @@ from tongdui.audit.report.files import report_json
 from tongdui.audit.run import audit
 
 BUDGET = settings(
-    max_examples=by_day(5, at_night=200),
+    max_examples=by_day(10, at_night=200),
     stateful_step_count=by_day(30, at_night=60),
     derandomize=not IS_NIGHTLY,
     deadline=None,

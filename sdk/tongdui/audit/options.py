@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .findings import Finding, NotChecked
+from .rules.lots import LATE_DAYS
 
 Bound: TypeAlias = int | datetime
 """A block by its number, or by a time with its zone."""
@@ -47,7 +48,7 @@ class Options:
     """Processes that prove blocks beside this one; 0: none, all in this one. None: as many as there are processors."""
     timeout: float = 60.0
     """Seconds for one answer of a node."""
-    grace_days: int = 1
+    grace_days: int = LATE_DAYS
     """How many days after its expiry day the points of a lot may still stand before that is a finding."""
 
 
