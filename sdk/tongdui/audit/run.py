@@ -147,14 +147,13 @@ class _Run:
         workers = (os.cpu_count() or 1) if options.workers is None else options.workers
         reader = ChainReader(self._nodes, self._network.domain.contract, workers, self._chain_id)
         last = self._replayed(reader, on_progress)
-        not_checked = list(reader.not_checked)
         reader.require_unchanged(last)
         seen = BlockSeen(last.number, last.hash, last.time, self._house.today())
         findings = [*self._replay.findings(), *self._behind, *self._replay.end(seen)]
         findings += find_differing(self._nodes, last.number)
         code, storage = self._contract_checked(last)
         findings += [*code.findings, *storage.findings]
-        not_checked += [*code.not_checked, *storage.not_checked, *self._bank.not_checked(), *self._believed()]
+        not_checked = [*code.not_checked, *storage.not_checked, *self._bank.not_checked(), *self._believed()]
         rules = (
             RULES if self._statements else {rule: says for rule, says in RULES.items() if not rule.startswith("bank.")}
         )

@@ -95,7 +95,9 @@ class Table(dict[K, V], Generic[K, V]):
         return copied
 
     def stored(self) -> Iterator[tuple[K, V]]:
-        """All records, in no useful order."""
+        """All records, in no useful order. Not within an attempt: what it takes back must not be in the file."""
+        if self._tables.undo is not None:
+            raise RuntimeError(f"the records of {self.name} are wanted within an attempt")
         if not self._tables.has_file:
             yield from ((key, value) for key, value in super().items() if value != self._default)
             return

@@ -25,7 +25,7 @@ from typing import Any
 
 from ...orders import Domain, Instruction, Order, SignedOrder
 from ...receipts import Entry
-from ..findings import CannotCheck, Finding, NotChecked, Place
+from ..findings import CannotCheck, Finding, Place
 from .calls import SignedBy
 from .headers import Header, header_of
 from .node import Node, NodeRefused
@@ -49,8 +49,6 @@ class _Read:
 
     blocks: list[Block]
     events: int
-    unproven: list[tuple[int, str]]
-    """Numbers of blocks, and what in them could not be proven."""
 
 
 class ChainReader:
@@ -71,18 +69,6 @@ class ChainReader:
         self._make_source = partial(_Source, node.url, node.timeout, domain.contract, domain.separator)
         # A process of a job runner may have no children of its own.
         self._workers = 0 if multiprocessing.current_process().daemon else workers
-        self._unproven: dict[str, tuple[int, int]] = {}
-
-    @property
-    def not_checked(self) -> tuple[NotChecked, ...]:
-        """What in the blocks so far could not be proven, and was believed."""
-        return tuple(
-            NotChecked(
-                f"that the transactions of {count} blocks, the first of which is {first}, are those of their headers",
-                f"there are {why} among them, which this audit cannot encode; what the node says about them was believed",
-            )
-            for why, (first, count) in sorted(self._unproven.items())
-        )
 
     def blocks(self, first: int, last: int, parent: str | None = None) -> Generator[Block, None, None]:
         """Blocks `first` to `last`. Close the iterator to end early: that ends the workers.
@@ -97,7 +83,6 @@ class ChainReader:
         """
         with closing(self._in_workers(first, last) if self._workers else self._here(first, last)) as reads:
             for read in reads:
-                self._note(read.unproven)
                 for block in read.blocks:
                     linked = _with_link(block, parent)
                     if linked.faults:
@@ -135,11 +120,6 @@ class ChainReader:
             for process in set(multiprocessing.active_children()) - others:
                 _interrupt(process)
             pool.shutdown(cancel_futures=True)
-
-    def _note(self, unproven: Sequence[tuple[int, str]]) -> None:
-        for number, why in unproven:
-            first, count = self._unproven.get(why, (number, 0))
-            self._unproven[why] = (first, count + 1)
 
     def require_unchanged(self, block: Block) -> None:
         """Asks whether the chain has replaced a block since it was read: before it is said to be wrong, and of the last one, before
@@ -223,7 +203,7 @@ class _Source:
     def read(self, first: int, last: int) -> _Read:
         """Reads a range, but no further than until there are many events in it."""
         numbers = range(first, last + 1)
-        read = _Read([], 0, [])
+        read = _Read([], 0)
         headers = [
             self._believed(number, header_of, raw)
             for number, raw in zip(numbers, self._node.headers(numbers), strict=True)
@@ -257,7 +237,11 @@ class _Source:
             block, unproven = self._believed(number, partial(self._prover.block, header, number), *bodies[number])
             read.blocks.append(block)
             if unproven is not None:
-                read.unproven.append((number, unproven))
+                raise CannotCheck(
+                    f"Block {number}, in which the contract may have had events, holds {unproven}, which this audit cannot encode: "
+                    "nobody could say whether they are the block's own. Install a newer version of tongdui, or name another "
+                    "node with --rpc."
+                )
             events += sum(len(call.events) for call in block.calls)
         return events
 
