@@ -57,7 +57,10 @@ class AuditedLives(Lives):
         whole = self._audit()
         self.found.update(finding.rule for finding in whole.findings)
         assert [finding for finding in whole.findings if finding.rule not in DESERVED] == []
-        assert {one.what for one in whole.not_checked} == {"deposits and withdrawals"}
+        assert {one.what for one in whole.not_checked} == {
+            "whether the node shows the chain that others have, up to its end",
+            "deposits and withdrawals",
+        }
         with tempfile.TemporaryDirectory() as directory:
             created = whole.report.scope.created.number
             last = self.twins.chain.height()

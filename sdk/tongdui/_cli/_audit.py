@@ -261,7 +261,9 @@ def _show(session: Session, outcome: Outcome, written: Sequence[Path]) -> None:
         out.lines(*map(_not_checked_line, outcome.not_checked))
     for path in written:
         out.note(f"wrote {path}")
-    out.lines("", _conclusion(outcome))
+    last = outcome.report.scope.last
+    out.lines("", f"Checked: {outcome.report.entries:,} entries, up to block {last.number} with hash {last.hash}")
+    out.lines(_conclusion(outcome))
 
 
 def _finding_lines(finding: Finding) -> list[str]:

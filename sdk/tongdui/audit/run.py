@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..encoding import hex_of
 from .chain.code import CodeChecked, Network, check_code, network_of
@@ -129,7 +129,7 @@ class _Run:
             return min(self._newest, self._nodes[0].block_at(int(bound.timestamp())))
         if bound > self._newest:
             raise CannotCheck(
-                f"The node's newest block is {self._newest}, and the audit shall end with {bound}: wait, or give --to."
+                f"The node's newest block is {self._newest}, and the audit shall end with {bound}: wait, or end earlier with --to."
             )
         return bound
 
@@ -153,7 +153,8 @@ class _Run:
         findings += find_differing(self._nodes, last.number)
         code, storage = self._contract_checked(last)
         findings += [*code.findings, *storage.findings]
-        not_checked = [*code.not_checked, *storage.not_checked, *self._bank.not_checked(), *self._believed()]
+not_checked = [*self._alone(), *code.not_checked, *storage.not_checked, *self._bank.not_checked(), *self._believed()]
+        not_checked += self._still_to_come(seen)
         rules = (
             RULES if self._statements else {rule: says for rule, says in RULES.items() if not rule.startswith("bank.")}
         )
@@ -201,6 +202,25 @@ class _Run:
         node, domain = self._nodes[0], self._network.domain
         code = check_code(node, domain.contract, last.number, last.state_root, domain)
         return code, check_storage(node, domain.contract, last.number, last.state_root, self._house)
+
+    def _still_to_come(self, last: BlockSeen) -> Iterator[NotChecked]:
+        """What the chain may still get before the end that was asked for: then the same audit says something else tomorrow."""
+        options = self._options
+        end = int(options.last.timestamp()) if isinstance(options.last, datetime) else None
+        if options.as_of is not None:
+            end = (day_number(options.as_of) + 1) * _DAY - self._network.utc_offset - 1
+        if end is not None and last.number == self._newest and last.time < end:
+            yield NotChecked(
+                f"what comes after block {last.number}, until {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC",
+                f"the chain ended with block {last.number} when it was read, before the end that the audit was asked for",
+            )
+
+    def _alone(self) -> Iterator[NotChecked]:
+        if len({node.url for node in self._nodes}) == 1:
+            yield NotChecked(
+                "whether the node shows the chain that others have, up to its end",
+                "one node was asked; name a second one, of another party, with --rpc",
+            )
 
     def _believed(self) -> Iterator[NotChecked]:
         for contract, event, count in self._replay.believed_calls():

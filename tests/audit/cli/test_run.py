@@ -91,6 +91,12 @@ def test_a_report_is_signed_and_anyone_can_verify_it(
     assert terminal(*files, key.address).code == 2
 
 
+def test_a_day_that_is_not_over_is_said_to_be_so(audit_run: AuditCommand) -> None:
+    assert "what comes after block" in audit_run("--as-of", "2099-12-31").out
+    assert "what comes after block" in audit_run("--to", "2099-12-31T00:00:00Z").out
+    assert "begins after 2001-12-31 15:59:59 UTC: give a later" in audit_run.refused("--as-of", "2001-12-31")
+
+
 def test_progress_for_programs(audit_run: AuditCommand, world: World) -> None:
     lines = [json.loads(line) for line in audit_run("--progress", "json").err.splitlines()]
     assert lines[-1]["block"] == lines[-1]["last_block"] == world.chain.height()

@@ -60,7 +60,7 @@ def test_a_share_has_three_forms(tmp_path: Path, share: str) -> None:
         ('code = "FUEL"\n', "", r"program\[0\]\.code: write the program's code"),
         ('"CINE"', '"FUEL"', r"program\[1\]\.code: 'FUEL' was there before"),
         ('point_value = "0.01"\n', "", r"program\[0\] \(FUEL\)\.point_value is missing"),
-        ('"0.01"', "0.01", r"program\[0\] \(FUEL\)\.point_value: 0\.01 is a float and not exact"),
+        ('"0.01"', "0.01", r"program\[0\] \(FUEL\)\.point_value: 0\.01 is not exact; write it with quotes"),
         ('"0.01"', '"-1"', r"program\[0\] \(FUEL\)\.point_value: -1 is below zero"),
         ('"0.10"', '"ten"', r"program\[0\] \(FUEL\)\.sales_per_point: 'ten' is not an amount of money"),
         ('"97%"', '"971/970"', r"program\[0\] \(FUEL\)\.expected_redemption: 971/970 is not from 0 to 1"),

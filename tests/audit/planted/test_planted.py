@@ -41,9 +41,18 @@ def require_found(outcome: Outcome, case: Case, *, alone: bool = True) -> None:
 def test_an_honest_network_holds(world: World, tmp_path: Path) -> None:
     statement = tmp_path / "statement.xml"
     statement.write_text(bank_file())
-    outcome = audited(world, bank=(statement,))
+    with lying_node(world.url) as other:
+        outcome = audited(world, world.url, other.url, bank=(statement,))
     assert outcome.findings == ()
     assert outcome.not_checked == ()
+
+
+def test_one_node_alone_is_not_enough_to_see_the_end(world: World) -> None:
+    outcome = audited(world, world.url, world.url)
+    assert [one.what for one in outcome.not_checked] == [
+        "whether the node shows the chain that others have, up to its end",
+        "deposits and withdrawals",
+    ]
 
 
 @pytest.mark.parametrize("case", ON_CHAIN, ids=lambda case: case.name)

@@ -10,6 +10,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -85,7 +86,7 @@ class NodeRefused(CannotCheck):
         if self.lacks_history:
             return (
                 f"The node at {self.node} does not have what {self.method} asks for: {said}. "
-                "It keeps no history that far back. Name an archive node with --rpc, or begin later with --from."
+                "It keeps no history that far back. Name an archive node with --rpc."
             )
         return f"The node at {self.node} refused {self.method}: {said}."
 
@@ -217,7 +218,7 @@ class Node:
         if answer is None:
             raise CannotCheck(
                 f"The node at {self.name} does not have block {number}, or no longer all of it. End earlier with --to, "
-                "begin later with --from, or name a node with the whole history with --rpc."
+                "or name a node with the whole history with --rpc."
             )
 
     def block_at(self, moment: int) -> int:
@@ -228,7 +229,10 @@ class Node:
         """
         low, high = 0, self.newest()
         if self._time_of(low) > moment:
-            raise CannotCheck(f"The chain of the node at {self.name} begins after this time: {moment} in Unix seconds.")
+            raise CannotCheck(
+                f"The chain of the node at {self.name} begins after {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC: "
+                "give a later time or day."
+            )
         return _last(low, high, lambda number: self._time_of(number) <= moment)
 
     def created_at(self, contract: str, last: int) -> int | None:

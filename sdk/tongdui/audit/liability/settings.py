@@ -63,7 +63,7 @@ def read_settings(path: Path) -> dict[str, ProgramTerms]:
         CannotCheck: The file cannot be read, or a field is missing, unknown or wrong; the message names it.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise CannotCheck(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -159,6 +159,8 @@ def _share(match: re.Match[str]) -> Fraction | None:
 
 
 def _money(value: Any, field: str) -> int:
+    if isinstance(value, float):
+        raise _WrongFieldError(f'{field}: {value} is not exact; write it with quotes, "{value}"')
     try:
         micros = yuan(value)
     except (TypeError, ValueError) as error:
