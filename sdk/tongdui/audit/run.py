@@ -153,7 +153,13 @@ class _Run:
         findings += find_differing(self._nodes, last.number)
         code, storage = self._contract_checked(last)
         findings += [*code.findings, *storage.findings]
-not_checked = [*self._alone(), *code.not_checked, *storage.not_checked, *self._bank.not_checked(), *self._believed()]
+        not_checked = [
+            *self._alone(),
+            *code.not_checked,
+            *storage.not_checked,
+            *self._bank.not_checked(),
+            *self._believed(),
+        ]
         not_checked += self._still_to_come(seen)
         rules = (
             RULES if self._statements else {rule: says for rule, says in RULES.items() if not rule.startswith("bank.")}

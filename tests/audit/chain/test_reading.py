@@ -54,8 +54,7 @@ def read(
 ) -> list[Block]:
     with closing(Node(url)) as node:
         reader = ChainReader([node], world.twins.chain.address, workers)
-        found = list(reader.blocks(first, world.last if last is None else last, **settings))
-        return found
+        return list(reader.blocks(first, world.last if last is None else last, **settings))
 
 
 class TestHonestNode:
