@@ -18,6 +18,7 @@ from console.settlement.standings import refusal_of
 from console.settlement.words import chinese, english
 from pages.presentation import Presentation, presented
 from pages.translations import load_catalogues
+from tests.console.alone import alone
 from tests.support.bank_files import Entry, camt
 from tongdui import AsyncClient
 from tongdui.bank import BankFileError, BankLine, Columns, Problem, read_file
@@ -207,7 +208,7 @@ def test_a_line_that_the_gateway_is_still_at_work_on_is_open_and_not_refused() -
         async with AsyncClient("http://gateway", "tds_1", max_retries=0, transport=transport) as client:
             return await book_line(client, chosen, "key", asyncio.Semaphore())
 
-    found = asyncio.run(outcome())
+    found = alone(outcome())
     assert (found.is_open, found.refusal) == (True, None)
 
 

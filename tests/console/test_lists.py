@@ -7,10 +7,9 @@ import csv
 import html
 import io
 import re
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +19,7 @@ from console.directory import Directory
 from console.pages import PAGES
 from console.visit import LANGUAGE_COOKIE
 from pages.csv_files import Cell, CsvResponse
+from tests.console.alone import alone
 from tests.console.own_key import send
 from tests.console.served import GALLERY, served
 from tests.console.site import Site
@@ -38,14 +38,6 @@ LISTS = {
     "webhooks/one.html": ("/webhooks/{endpoint}", ADMIN),
     "audit/log.html": ("/audit", "operator"),
 }
-ResultT = TypeVar("ResultT")
-
-
-def alone(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Runs it in another thread: the browser of these tests has a loop of its own in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
 
 # -------------------------------------------------------------------- filters
 

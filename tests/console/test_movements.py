@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import signal
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -16,6 +14,7 @@ from playwright.sync_api import expect
 from console.app import create_app
 from console.movements.filters import asked_of, filters_of
 from console.settings import Settings
+from tests.console.alone import alone
 from tests.console.site import Person, Site
 from tongdui import Issue
 
@@ -155,8 +154,7 @@ class Counting(httpx.AsyncHTTPTransport):
 
 
 def test_a_page_of_a_list_takes_the_same_requests_however_long_the_list_is(site: Site) -> None:
-    with ThreadPoolExecutor(1) as thread:  # the browser of these tests has a loop of its own in this one
-        found = thread.submit(asyncio.run, requests_of_pages(site)).result()
+    found = alone(requests_of_pages(site))
     assert len(found) == 4
     for asked in found.values():
         assert sorted(path for path in asked if path in LISTS) == LISTS, found

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 import console.sessions
 from console.sessions import SessionDirectory, identify
+from tests.console.alone import alone
 from tests.console.sending import opened, take_other_seat
 from tests.console.served import served
 from tests.console.site import Site, two_seats
@@ -78,5 +77,4 @@ def test_an_answer_that_was_under_way_when_the_seat_changed_is_not_remembered(
                     first = await directory.of(asking, token)
                 return first.seat.id, (await directory.of(asking, token)).seat.id
 
-        with ThreadPoolExecutor(1) as thread:  # the loop of the tests' browser runs in this one
-            assert thread.submit(lambda: asyncio.run(asked_twice())).result() == (before.seat.id, other.id)
+        assert alone(asked_twice()) == (before.seat.id, other.id)

@@ -153,7 +153,7 @@ async def file(visit: Visiting) -> Response:
         yield ("=1+1", 5)
         yield ("加油积分", 7)
 
-    return CsvResponse("list.csv", ["name", "points"], rows())
+    return await CsvResponse.begun("list.csv", ["name", "points"], rows())
 
 
 @router.get("/breaking.csv")
