@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
 
 from ._flow import AsyncDriver, Driver, Flow, Param
 from ._gateway import Gateway
+from ._whole_file import replacing
 
 _PATH = "/v1/entries/export"
 _CSV = "text/csv"
@@ -64,9 +62,9 @@ class EntryExport(_Export):
             OSError: It cannot be written.
         """
         lines = 0
-        with _replacing(Path(path)) as file:
+        with replacing(Path(path)) as file:
             for piece in self:
-                file.write(piece)
+                file.write(piece.encode())
                 lines += piece.count("\r\n")
         return lines - 1
 
@@ -84,18 +82,3 @@ class AsyncEntryExport(_Export):
         while cursor is not None:
             piece, cursor = await self._driver.run(self._piece(cursor))
             yield piece
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """A file that gets its name when all of it is written."""
-    with NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", newline="", delete=False
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise

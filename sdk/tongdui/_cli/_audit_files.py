@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
+
+from tongdui._whole_file import replacing
 
 from ._outcomes import WrongUseError
 
@@ -40,24 +41,10 @@ def require_room(files: Iterable[Path], directories: Iterable[Path], *, force: b
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
     """Writes files: first all of them beside their places, then each to its place. A fault before that leaves nothing."""
-    ready: list[tuple[Path, Path]] = []
-    try:
+    with ExitStack() as files:
         for path, content in contents.items():
             path.parent.mkdir(exist_ok=True)
-            ready.append((_written_beside(path, content), path))
-        for temporary, path in ready:
-            temporary.replace(path)
-    finally:
-        for temporary, _ in ready:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-
-
-def _written_beside(path: Path, content: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        os.fchmod(descriptor, 0o644)
-        file.flush()
-        os.fsync(descriptor)
-    return Path(name)
+            file = files.enter_context(replacing(path))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # so that a full disk is met before any of them has its name

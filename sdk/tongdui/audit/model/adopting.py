@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...orders import NO_NONCE, AgreementTerms, Kind, Reason
+from ...orders import NO_NONCE, ZERO_ADDRESS, AgreementTerms, Kind, Reason
 from ...receipts import Entry
 from .clearing_house import OPERATOR_MERCHANT, ClearingHouse, Event
 from .records import Agreement, Key, Merchant, Program, Status, Use
@@ -71,7 +71,7 @@ def _ownership_offered(house: ClearingHouse, _owner: str, new: str) -> None:
 
 
 def _ownership_moved(house: ClearingHouse, _owner: str, new: str) -> None:
-    house.one["admin"], house.one["pending admin"] = new, "0x" + "00" * 20
+    house.one["admin"], house.one["pending admin"] = new, ZERO_ADDRESS
 
 
 def _agreement_registered(

@@ -43,9 +43,9 @@ class Replay:
             watchers: Who sees each entry and event, one after the other.
         """
         self.house = house
-        self._contract = contract
-        self._tables = tables
-        self._watchers = tuple(watchers)
+        self.contract = contract
+        self.tables = tables
+        self.watchers = tuple(watchers)
         self._findings = tables.table("findings", load=_finding, dump=_stored_finding)  # by number
         self._counts = tables.table("counts", default=0)
         self._indirect = tables.table("calls through contracts", default=0)  # by contract and method
@@ -82,7 +82,7 @@ class Replay:
 
     def end(self, block: BlockSeen) -> list[Finding]:
         """What the watchers conclude after the last block. It is kept nowhere: a resumed audit ends later."""
-        return [finding for watcher in self._watchers for finding in watcher.at_end(block)]
+        return [finding for watcher in self.watchers for finding in watcher.at_end(block)]
 
     # ---------------------------------------------------------------- for calls
 
@@ -93,21 +93,6 @@ class Replay:
     def believe(self, contract: str, event: str) -> None:
         """Notes a call through a contract."""
         self._indirect[contract, event] += 1
-
-    @property
-    def contract(self) -> str:
-        """The contract's address."""
-        return self._contract
-
-    @property
-    def tables(self) -> Tables:
-        """Where all is kept."""
-        return self._tables
-
-    @property
-    def watchers(self) -> tuple[Watcher, ...]:
-        """Who watches."""
-        return self._watchers
 
 
 class _CallReplay:

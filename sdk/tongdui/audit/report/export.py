@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..._export import ExportedEntry, Sides, Target, export_lines
+from ..._whole_file import replacing
 from ...encoding import hex_of
 from ...orders import AgreementTerms
 from ...receipts import Entry, merkle_proofs, merkle_root
@@ -56,43 +55,15 @@ def write_export(path: Path, merchant: int, period: Period, blocks: Iterable[Blo
     """
     reader = _Reader(merchant, period, utc_offset)
     count = -1  # the head is no entry
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        for line in export_lines(merchant, reader.entries(blocks)):
-            yield line.encode()
-            count += 1
-        reader.require_merchant()
-
-    _write_whole(path, lines())
-    return count
-
-
-def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file from its pieces. One that was there stays until the new one is whole.
-
-    Raises:
-        CannotCheck: It cannot be written.
-    """
     try:
-        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            written = Path(file.name)
-            try:
-                file.writelines(pieces)
-                written.chmod(0o666 & ~_umask())
-            except BaseException:
-                written.unlink()
-                raise
-        written.replace(path)
+        with replacing(path) as file:
+            for line in export_lines(merchant, reader.entries(blocks)):
+                file.write(line.encode())
+                count += 1
+            reader.require_merchant()
     except OSError as error:
         raise CannotCheck(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _umask() -> int:
-    """Which rights new files do not get, because temporary files have fewer. Asking for it means setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    return count
 
 
 class _Reader:
