@@ -8,7 +8,7 @@ of the chain's state makes an order cheaper (`Savings`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from tongdui.encoding import keccak256, word
@@ -18,17 +18,6 @@ BATCH_GAS = 120_000
 """Of the transaction, the batch's root and head, and the operator's fees; as in the very first batch."""
 _ORDER_GAS = 9_600
 """With its bytes, and a key that has not signed before."""
-_INSTRUCTION_GAS = {
-    Kind.ISSUE: 28_500,
-    Kind.REDEEM: 14_000,
-    Kind.EXCHANGE: 35_600,
-    Kind.SPEND: 15_000,
-    Kind.TRANSFER: 34_500,
-    Kind.REVERSE: 72_000,
-    Kind.EXPIRE: 14_000,
-}
-"""With its bytes, a link, its entry, and its members' pages: those that get points are empty, and others than those that give some.
-Of a reversal: with a proof of sixteen hashes."""
 _NEW_PAGE = 17_100
 _OTHER_PAGE = 5_000
 _WORD = 5_000
@@ -41,8 +30,29 @@ _COPY = 700
 """A batch's copy of a word: made, kept and stored."""
 _AGREEMENT_COPIES = 6
 """An agreement's route, both sides and both positions; and one to spare."""
-_LOOKUPS = {Kind.REVERSE: 8}
-"""Copies that an instruction looks for; the others look for one."""
+_AGREEMENT_GAS = _COLD + (_AGREEMENT_COPIES - 1) * _WORD
+_INSTRUCTION_GAS: dict[int, int] = {
+    Kind.ISSUE: 28_500,
+    Kind.REDEEM: 14_000,
+    Kind.EXCHANGE: 35_600,
+    Kind.SPEND: 15_000,
+    Kind.TRANSFER: 34_500,
+    Kind.REVERSE: 72_000 + _NEW_WORD + _AGREEMENT_GAS + _AGREEMENT_COPIES * _COPY,
+    Kind.EXPIRE: 14_000,
+}
+"""With its bytes, a link, its entry, and its members' pages: those that get points are empty, and others than those that give some.
+Of a reversal: with a proof of sixteen hashes, under an agreement and of a program of its own; only its original says which."""
+_TOUCH_GAS: dict[int, int] = {
+    Kind.EXCHANGE: _AGREEMENT_GAS,
+    Kind.SPEND: _AGREEMENT_GAS,
+    Kind.EXPIRE: _WORD + _NEW_WORD,
+    Kind.REVERSE: 0,
+}
+"""What the first instruction of a kind reads of its program or agreement, and the next ones do not; by default a side."""
+_TOUCH_COPIES: dict[int, int] = {Kind.EXCHANGE: _AGREEMENT_COPIES, Kind.SPEND: _AGREEMENT_COPIES, Kind.REVERSE: 0}
+"""How many copies that makes; by default one."""
+_LOOKUPS: dict[int, int] = {Kind.REVERSE: 8}
+"""Copies that an instruction looks for; by default one."""
 _ORDER_LOOKUPS = 2
 _STEP = 52
 """Of looking for a copy: for each other one in its bucket."""
@@ -52,7 +62,8 @@ _NONCES = 3 + 6 * 2**32
 _FRAME = 9_000
 """Of an atomic order: the frame, what is stored before it and copied again after it, and its own refusal."""
 _COPY_WORDS = 10
-"""Of memory; an instruction takes as many."""
+"""Of memory."""
+_INSTRUCTION_WORDS = 12
 _TABLE_WORDS = 100
 _PROOF_WORDS = 24
 """Of evidence: an entry with a proof of sixteen hashes."""
@@ -95,7 +106,7 @@ class GasMeter:
     def __init__(self) -> None:
         self._gas = BATCH_GAS
         self._seen: set[Hashable] = set()
-        """Words that were read."""
+        """What was read."""
         self._table = _CopyTable()
         self._memory = _TABLE_WORDS
         self._frames = 0
@@ -110,41 +121,46 @@ class GasMeter:
 
     def add(self, order: Load, saved: Savings = NOTHING_KNOWN) -> None:
         """Adds an order of which so much is known."""
-        self._gas += _ORDER_GAS
-        self._read(("merchant", order.merchant), _WORD)
-        bitmap = (order.merchant, order.nonce >> 8)
-        self._read(("nonces", *bitmap), price_of_nonce_word(), bucket=_bucket_of(*bitmap))
-        self._gas += _ORDER_LOOKUPS * self._table.longest * _STEP
-        instructions = self._gas_of_frame(order) if order.atomic else self._gas_of_instructions(order)
-        self._gas += instructions - saved.full * _NEW_PAGE - saved.shared * _OTHER_PAGE
-        self._memory += order.size * (_COPY_WORDS + 2)
-        self._proofs += order.reversals
+        if order.merchant not in self._table:
+            self._read(order.merchant, _WORD, 1)
+        nonces = (order.merchant, order.nonce >> 8)
+        if nonces not in self._table:
+            self._read(nonces, price_of_nonce_word(), 1, _bucket_of(*nonces))
+        gas = _ORDER_GAS + _ORDER_LOOKUPS * self._table.longest * _STEP
+        gas += self._gas_of_frame(order) if order.atomic else self._gas_of_instructions(order)
+        self._gas += gas - saved.full * _NEW_PAGE - saved.shared * _OTHER_PAGE
 
-    def _read(self, key: Hashable, price: int, copies: int = 1, bucket: int | None = None) -> None:
+    def _read(self, key: Hashable, price: int, copies: int, bucket: int | None = None) -> None:
         if key not in self._seen:
             self._seen.add(key)
             self._gas += price
-        added = self._table.add(key, copies, bucket)
-        self._gas += added * _COPY
-        self._memory += added * _COPY_WORDS
+        self._table.add(key, copies, bucket)
+        self._gas += copies * _COPY
+        self._memory += copies * _COPY_WORDS
 
     def _gas_of_instructions(self, order: Load) -> int:
-        for key, price, copies in _words(order.touches):
-            self._read(key, price, copies)
-        return _gas_of(order.touches, self._table.longest)
+        gas = 0
+        for touch, count in order.touches.items():
+            kind = touch[0]
+            if touch not in self._table:
+                self._read(touch, _TOUCH_GAS.get(kind, _WORD), _TOUCH_COPIES.get(kind, 1))
+            if kind == Kind.REVERSE:
+                self._proofs += count
+                self._memory += count * _AGREEMENT_COPIES * _COPY_WORDS
+                self._table.add(touch, count * _AGREEMENT_COPIES)
+            self._memory += count * _INSTRUCTION_WORDS
+            gas += count * (_INSTRUCTION_GAS[kind] + _LOOKUPS.get(kind, 1) * self._table.longest * _STEP)
+        return gas
 
     def _gas_of_frame(self, order: Load) -> int:
-        """An atomic order may undo what it did: then the next one reads the same words for the first time again. It runs on its own
-        copies, and gets one part in 64 less gas than there is."""
-        table = _CopyTable()
-        gas = 0
-        for key, price, copies in _words(order.touches):
-            gas += price + table.add(key, copies) * _COPY
-        gas += _gas_of(order.touches, table.longest)
-        gas += _memory_gas(_TABLE_WORDS + (table.size + order.size) * (_COPY_WORDS + 2))
-        self._memory = max(self._memory, _TABLE_WORDS) + order.size * (INSTRUCTION_BYTES + LINK_BYTES) // 32
-        self._table = _CopyTable()
+        """An atomic order may undo what it did: then the next one reads the same for the first time again. So it is as if it were
+        alone; and it gets one part in 64 less gas than there is."""
+        frame = GasMeter()
+        gas = frame._gas_of_instructions(order) + frame.gas - BATCH_GAS
+        self._memory += frame._memory
+        self._proofs += frame._proofs
         self._frames += 1
+        self._table = _CopyTable()
         return _FRAME + gas + gas // 63
 
 
@@ -154,25 +170,21 @@ class _CopyTable:
     def __init__(self) -> None:
         self._keys: set[Hashable] = set()
         self._chosen: Counter[int] = Counter()
-        self._most = 0
-        self.size = 0
-
-    @property
-    def longest(self) -> int:
+        self._spread = 0
+        self.longest = 0
         """The most copies that one bucket may have. Those that nobody chooses lie side by side, in different ones."""
-        others = self.size - self._chosen.total()
-        return self._most + -(-2 * others // _BUCKETS)
 
-    def add(self, key: Hashable, copies: int, bucket: int | None = None) -> int:
-        """Adds the copies of what has this key; how many were not there."""
-        if key in self._keys:
-            return 0
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._keys
+
+    def add(self, key: Hashable, copies: int, bucket: int | None = None) -> None:
+        """Adds the copies of what has this key."""
         self._keys.add(key)
-        self.size += copies
-        if bucket is not None:
+        if bucket is None:
+            self._spread += copies
+        else:
             self._chosen[bucket] += copies
-            self._most = max(self._most, self._chosen[bucket])
-        return copies
+        self.longest = max(self._chosen.values(), default=0) + -(-2 * self._spread // _BUCKETS)
 
 
 def price_of_nonce_word() -> int:
@@ -194,33 +206,6 @@ def fits_alone(order: Load, gas: int, length: int) -> bool:
 def bytes_of_proofs(order: Load) -> int:
     """The most bytes that the proofs of an order's reversals have."""
     return 32 * _PROOF_WORDS * order.reversals
-
-
-def _gas_of(touches: Mapping[Touch, int], longest: int) -> int:
-    """Gas of instructions, beside the words that they share with others."""
-    gas = 0
-    for (kind, _, _), count in touches.items():
-        gas += count * (_INSTRUCTION_GAS[Kind(kind)] + _LOOKUPS.get(Kind(kind), 1) * longest * _STEP)
-    return gas
-
-
-def _words(touches: Mapping[Touch, int]) -> list[tuple[Hashable, int, int]]:
-    """What instructions read beside members' pages: of each a key, the price of reading it first, and how many copies it makes."""
-    words: list[tuple[Hashable, int, int]] = []
-    for (kind, program, agreement), count in touches.items():
-        match kind:
-            case Kind.EXCHANGE | Kind.SPEND:
-                words.append((("agreement", agreement), _COLD + (_AGREEMENT_COPIES - 1) * _WORD, _AGREEMENT_COPIES))
-            case Kind.ISSUE:
-                words.append((("minted", program), _WORD, 1))
-            case Kind.EXPIRE:
-                words += [(("burnt", program), _WORD, 1), (("voided", program), _NEW_WORD, 0)]
-            case Kind.REVERSE:  # of what, and under which agreement, its original says
-                price = _COLD + _NEW_WORD + (_AGREEMENT_COPIES - 1) * _WORD
-                words += [(object(), price, _AGREEMENT_COPIES) for _ in range(count)]
-            case _:
-                words.append((("burnt", program), _WORD, 1))
-    return words
 
 
 def _bucket_of(merchant: int, bitmap: int) -> int:
