@@ -111,7 +111,7 @@ def test_a_key_that_was_used_before_and_another_time_zone_are_refused(chain: Anv
         _deploy(client, keys, None, offset=0)
     chain.rpc("anvil_setCode", address, "0x")
     with pytest.raises(
-        CannotDeploy, match="its first one made no contract at .* deploy with an admin key that was never used"
+        CannotDeploy, match=r"its first one made no contract at .* deploy with an admin key that was never used"
     ):
         _deploy(client, keys, None)
     client.close()

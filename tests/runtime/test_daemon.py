@@ -72,7 +72,7 @@ class _Late:
             raise ChainUnreachable("the chain node does not answer")
         raise CannotRun("TONGDUI_CONTRACT: another")
 
-    def pause(self, *, worked: bool, woken: bool) -> Pause:  # noqa: ARG002
+    def pause(self, *, worked: bool, woken: bool) -> Pause:
         raise AssertionError("no step ever works")
 
 
