@@ -103,6 +103,7 @@ SENTENCES = {
     "points_left": lazy("The member still has points."),
     "program_paused": lazy("The program is not active."),
     "queue_full": lazy("Too much is waiting for the chain."),
+    "queue_share_full": lazy("Too much of your own is waiting for the chain. Try again in a moment."),
     "quote_expired": lazy("The quote has expired."),
     "rate_cycle": lazy("The rates would make points out of nothing."),
     "rate_limited": lazy("You have asked too often."),

@@ -949,6 +949,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
         ),
         ProblemKind(
+            "queue_share_full",
+            (429,),
+            "Your share of the queue is full",
+            "So many of your own instructions are waiting for the chain that fewer places are left for all others.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`; others are not held up.",
+        ),
+        ProblemKind(
             "database_unavailable",
             (503,),
             "The database is busy",
