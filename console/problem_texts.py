@@ -119,6 +119,7 @@ SENTENCES = {
     "second_factor_setup_required": lazy("An app for one-time codes must be set up first."),
     "signature_required": lazy("Your signature is needed."),
     "too_many_endpoints": lazy("There are too many webhook endpoints."),
+    "replay_too_soon": lazy("Events were sent again just now. Wait a minute."),
     "too_many_events": lazy("There are too many events to send again."),
     "too_many_external_ids": lazy("The member has too many numbers."),
     "too_many_sign_ins": lazy("Too many attempts to sign in."),

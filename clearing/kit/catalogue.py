@@ -705,6 +705,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Choose a later moment.",
         ),
         ProblemKind(
+            "replay_too_soon",
+            (429,),
+            "Events were sent again just now",
+            "Within a minute events are sent again five times to an endpoint, ten times to all of a merchant's.",
+            "Wait for the seconds in `Retry-After`. One replay can name up to 500 events.",
+        ),
+        ProblemKind(
             "too_many_streams",
             (429,),
             "Too many streams are open",
