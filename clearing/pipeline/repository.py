@@ -98,6 +98,10 @@ class TransactionRepository:
         """The transaction with this id, locked until the database's transaction ends."""
         return self._session.get_one(Transaction, transaction_id, with_for_update=True)
 
+    def by_id(self, transaction_id: int) -> Transaction:
+        """The transaction with this id. Raises NoResultFound where there is none."""
+        return self._session.get_one(Transaction, transaction_id)
+
     def unmined(self) -> list[Transaction]:
         """Transactions that no block contains yet, in the order of their signing. Their bytes stay in the database."""
         query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
