@@ -23,12 +23,12 @@ from clearing.chain.state import ContractState
 from clearing.kit import logs
 from clearing.kit.config import settings
 from clearing.kit.events.models import Event
+from clearing.kit.signing.keyring import Keyring
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.runtime import cli
 from scripts.dev.services import Anvil
 from tests.conftest import Migrated
 from tests.support.harness import PASSWORD, Harness
-from tongdui import LocalSigner
 from tongdui.encoding import hex_of
 from tongdui.orders import full_signature, termination_digest
 
@@ -326,6 +326,13 @@ def _newest_transaction(network: Network, sender_address: str) -> bytes:
 # -------------------------------------------------------------------- roles and owner
 
 
+def _key_file(path: Path) -> str:
+    """Makes a key file, under a password that is cheap to check; the key's address in lower case."""
+    address, keystore = Keyring("secret").create()
+    path.write_text(keystore)
+    return address
+
+
 def test_a_call_is_printed_for_a_signer_elsewhere(network: Network) -> None:
     somebody = Account.create().address
     code, printed = network.run("role", "grant", "pauser", somebody, "--print-call")
@@ -348,19 +355,18 @@ def test_a_call_is_printed_for_a_signer_elsewhere(network: Network) -> None:
 
 
 def test_the_ownership_moves_in_two_steps_and_back(network: Network, tmp_path: Path) -> None:
-    key = LocalSigner.generate()
-    key.save_keystore(tmp_path / "next.json", "secret")
+    key = _key_file(tmp_path / "next.json")
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "wrong").write_text("wrong\n")
     here = ("--key-file", str(tmp_path / "next.json"), "--password-file", str(tmp_path / "password"))
     assert "nothing to accept" in network.refused("owner", "accept", *here, *REASON)
-    assert "stays the owner until" in network.done("owner", "propose", key.address, *REASON)
+    assert "stays the owner until" in network.done("owner", "propose", key, *REASON)
     assert "--key-file: is missing" in network.refused("owner", "accept", *REASON)
     assert "the password does not open" in network.refused(
         "owner", "accept", *here[:2], "--password-file", str(tmp_path / "wrong"), *REASON
     )
     assert network.outcome("owner", "accept", *here, *REASON)["outcome"] == "done"
-    assert network.state.owner() == key.address.lower()
+    assert network.state.owner() == key
     refused = network.refused("role", "grant", "operator", "0x" + "55" * 20, *REASON)
     assert (
         "is not the owner of the contract: `clearing contract show` says who is (OwnableUnauthorizedAccount)" in refused
@@ -375,6 +381,40 @@ def test_the_ownership_moves_in_two_steps_and_back(network: Network, tmp_path: P
     network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "password"), *REASON)
     assert network.state.owner() == admin
     assert len(network.audited("contract.owner_acceptance_requested")) == 2
+
+
+# -------------------------------------------------------------------- what the audit log says
+
+
+def test_what_was_asked_for_here_is_in_the_audit_log_once_and_what_was_not_too(
+    network: Network, tmp_path: Path
+) -> None:
+    """A multisig's call, or one with a stolen key, passes no command: the chain tells of it."""
+    network.harness.settle()
+    before = {one: len(network.audited(one)) for one in ("contract.paused", "contract.pause_requested")}
+    network.done("contract", "pause", *REASON)
+    network.harness.settle()
+    assert len(network.audited("contract.paused")) == before["contract.paused"]
+    assert len(network.audited("contract.pause_requested")) == before["contract.pause_requested"] + 1
+    network.set(DATABASE_URL=f"sqlite:///{tmp_path}/none.db")
+    resumed = network.outcome("contract", "resume", *REASON, daemons=False)
+    suspended = network.outcome("merchant", "suspend", "2", "--direct", *REASON, daemons=False)
+    network.outcome("merchant", "resume", "2", "--direct", *REASON, daemons=False)
+    network.harness.settle()
+    (told,) = [one for one in network.audited("contract.resumed") if one.data["transaction"] == resumed["transaction"]]
+    assert (told.actor, told.data["sender"]) == ("chain", resumed["sender"].lower())
+    assert (told.data["before"], told.data["after"]) == ({"paused": True}, {"paused": False})
+    (status,) = [
+        one for one in network.audited("merchant.status_changed") if one.data["transaction"] == suspended["transaction"]
+    ]
+    assert (status.actor, status.merchant_number, status.data["after"]) == ("chain", 2, {"status": "suspended"})
+    with network.harness.database.session() as session:
+        heard = session.scalars(
+            select(Event).where(Event.type == "merchant.status_changed", Event.merchant_number == 3)
+        )
+        assert [one.actor for one in heard] == ["projector"], "its closing came through the queue"
+        granted = session.scalars(select(Event).where(Event.type == "contract.role_granted"))
+        assert {one.data["after"]["role"] for one in granted} >= {"operator", "sequencer", "treasury", "pauser"}
 
 
 # -------------------------------------------------------------------- what is refused, and how
@@ -399,11 +439,10 @@ def test_each_mistake_is_named_with_its_mend(network: Network, tmp_path: Path) -
 
 
 def test_keys_and_nodes_that_are_not_right(network: Network, tmp_path: Path) -> None:
-    stranger = LocalSigner.generate()
-    stranger.save_keystore(tmp_path / "key.json", "secret")
+    stranger = _key_file(tmp_path / "key.json")
     (tmp_path / "password").write_text("secret")
     command = ("contract", "pause", "--key-file", f"{tmp_path}/key.json", "--password-file", f"{tmp_path}/password")
-    grant = f"lacks the role pauser; the owner gives it with `clearing role grant pauser {stranger.address.lower()}`"
+    grant = f"lacks the role pauser; the owner gives it with `clearing role grant pauser {stranger}`"
     assert grant in network.refused(*command, *REASON)
     code, said = network.run(*command, "--dry-run")
     assert (code, grant in said) == (1, True)

@@ -6,7 +6,8 @@ import argparse
 
 from clearing.chain.state import ContractState
 from clearing.kit.config import Settings
-from clearing.kit.identity import NetworkIdentity
+from clearing.kit.identity import NetworkIdentity, instant
+from clearing.kit.json_values import moment_text
 from clearing.kit.signing.keyring import Keyring
 from clearing.oversight.calls.call import Power, PrivilegedCall, Termination
 from clearing.parties.agreements.signatures import signature_of
@@ -18,7 +19,6 @@ from clearing.runtime.actions.privileged.subjects import (
     agreement_named,
     merchant_named,
     moment_of,
-    shown_moment,
     unknown_on_chain,
 )
 from clearing.runtime.preflight.refusal import CannotRun
@@ -54,8 +54,8 @@ def terminate(settings: Settings, chosen: argparse.Namespace) -> int:
                 event=Termination(agreement.id, merchant.id, asked, signature),
                 subject=agreement.id,
                 merchant=merchant.number,
-                before={"valid_until": shown_moment(found.valid_until)},
-                after={"valid_until": shown_moment(end)},
+                before={"valid_until": _moment(found.valid_until)},
+                after={"valid_until": _moment(end)},
                 notes=("It can only end earlier, never later again.",),
             )
 
@@ -88,3 +88,7 @@ def _compact(text: str) -> bytes:
     if len(signature) != _SIGNATURE_BYTES:
         raise CannotRun("--signature: must be 0x and 128 or 130 hexadecimal digits")
     return signature
+
+
+def _moment(seconds: int) -> str:
+    return moment_text(instant(seconds))

@@ -8,6 +8,8 @@ from eth_utils.address import to_checksum_address
 
 from clearing.chain.state import MERCHANT_STATUSES, ContractState
 from clearing.kit.config import Settings
+from clearing.kit.identity import instant
+from clearing.kit.json_values import moment_text
 from clearing.oversight.calls.call import MerchantRequest, Power, PrivilegedCall
 from clearing.runtime.actions.privileged.carrying_out import carry_out
 from clearing.runtime.actions.privileged.options import Choices
@@ -16,7 +18,6 @@ from clearing.runtime.actions.privileged.subjects import (
     address_of,
     merchant_named,
     moment_of,
-    shown_moment,
     unknown_on_chain,
 )
 from clearing.runtime.preflight.refusal import CannotRun
@@ -93,8 +94,8 @@ def revoke_signer(settings: Settings, chosen: argparse.Namespace) -> int:
                 event=MerchantRequest.REVOCATION,
                 subject=merchant.id,
                 merchant=merchant.number,
-                before={"signer": address.lower(), "valid_until": shown_moment(key.valid_until)},
-                after={"signer": address.lower(), "valid_until": shown_moment(end)},
+                before={"signer": address.lower(), "valid_until": _moment(key.valid_until)},
+                after={"signer": address.lower(), "valid_until": _moment(end)},
                 notes=(
                     "What it has signed and no batch contains is refused from then on. It cannot be lengthened again by you.",
                 ),
@@ -115,7 +116,7 @@ def recover_signer(settings: Settings, chosen: argparse.Namespace) -> int:
             key = state.signer(address)
             if key.valid_until and key.merchant != merchant.number:
                 raise CannotRun(f"ADDRESS: {address} is a key of merchant {key.merchant} for ever; take another key")
-            until = shown_moment(key.valid_until) if key.valid_until else None
+            until = _moment(key.valid_until) if key.valid_until else None
             return PrivilegedCall(
                 what=f"give the key {address} to {merchant.label}",
                 function="recoverSigner",
@@ -125,8 +126,12 @@ def recover_signer(settings: Settings, chosen: argparse.Namespace) -> int:
                 subject=merchant.id,
                 merchant=merchant.number,
                 before={"signer": address.lower(), "valid_until": until},
-                after={"signer": address.lower(), "valid_until": shown_moment(_FOREVER)},
+                after={"signer": address.lower(), "valid_until": _moment(_FOREVER)},
                 notes=("Make sure that the key is the merchant's: whoever has it signs for the merchant from now on.",),
             )
 
         return carry_out(site, plan)
+
+
+def _moment(seconds: int) -> str:
+    return moment_text(instant(seconds))

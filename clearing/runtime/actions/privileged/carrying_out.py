@@ -130,8 +130,8 @@ def _unsigned(site: Site, trial: Trial) -> dict[str, Any] | None:
 
 
 def _let_others_through(site: Site, plan: Plan) -> None:
-    """Waits for what the queue has to another effect on the same, such as a suspension that is to be taken back: only behind that can
-    anybody say what would change. Whoever goes past the queue, or only looks, is told."""
+    """Waits for what the queue has to another effect on the same, such as a suspension that is to be taken back: only behind that
+    can anybody say what would change. Whoever goes past the queue, or only looks, is told."""
     if site.database is None:
         return
     deadline = time.monotonic() + site.choices.timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.config import variable
 from clearing.kit.errors import InvalidRequest
-from clearing.kit.identity import instant
 from clearing.parties.agreements.repository import AgreementFilter, AgreementRepository
 from clearing.parties.merchants.models import Merchant
 from clearing.parties.merchants.repository import MerchantRepository
@@ -135,11 +134,6 @@ def moment_of(option: str, text: str) -> int:
     if found.tzinfo is None:
         raise CannotRun(f"{option}: {text} has no time zone; add +08:00, or Z for UTC")
     return int(found.timestamp())
-
-
-def shown_moment(seconds: int) -> str:
-    """A moment as JSON has it."""
-    return instant(seconds).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def unknown_on_chain(site: Site, subject: Subject, kind: str) -> CannotRun:
