@@ -66,7 +66,7 @@ from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
-from gateway.http.resources import resource_responses
+from gateway.http.resources import responses_after_waiting
 from gateway.http.schemas import View
 from gateway.http.segments import SegmentMiddleware
 from gateway.http.waiting import Waiters
@@ -131,7 +131,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         keyring=keyring,
         oidc=OidcProvider(settings, keyring, own.clock),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
-        waiters=Waiters(own, resource_responses),
+        waiters=Waiters(own, responses_after_waiting),
         feed=EventFeed(own, event_messages),
         groups=Groups(accept_group),
         resources={resource.prefix: resource for resource in RESOURCES},

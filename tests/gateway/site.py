@@ -48,7 +48,7 @@ from tongdui import receipts
 from tongdui.encoding import hex_of
 
 MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
-ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read"]
+ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read", "keys"]
 CONTRACT = "0x" + "c0" * 20
 _numbers = count(1)
 _T = TypeVar("_T")
@@ -88,7 +88,13 @@ class Site:
             self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}
             session.merge(Merchant(number=0, id="mer_" + "0" * 26, name="Network", status=MerchantStatus.ACTIVE))
         self.app = create_app(self.settings, self.database)
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            forwarded_allow_ips=self.settings.trusted_proxies,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
         self._server = uvicorn.Server(config)
         gateway = self.app.state.gateway
         gateway.key_uses.interval = 3_600  # tests that count statements want no others between them
