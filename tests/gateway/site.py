@@ -98,6 +98,7 @@ class Site:
         self._server = uvicorn.Server(config)
         gateway = self.app.state.gateway
         gateway.key_uses.interval = 3_600  # tests that count statements want no others between them
+        gateway.health.keep_seconds = gateway.newest_block.keep_seconds = 0  # tests look again at once
         gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: self._server.should_exit
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60)
