@@ -139,7 +139,10 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "program.resumption_requested": EventKind("The points of a program of yours will move again.", _CHANGE),
     "program.pause_changed": EventKind("The points of a program of yours stand still, or move again.", _CHANGE),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
-    "api_key.revoked": EventKind("An API key of yours was revoked.", _NOTHING),
+    "api_key.revoked": EventKind(
+        "An API key of yours was revoked; `revoked_with` names the key from which it came, if that was revoked.",
+        _ANYTHING,
+    ),
     "staff.invited": EventKind("Somebody was offered a seat at your merchant.", _OFFER),
     "staff.invitation_revoked": EventKind("An offer of a seat was taken back.", _OFFER),
     "staff.seated": EventKind("Somebody has a seat at your merchant.", _SEAT),
