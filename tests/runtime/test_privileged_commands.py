@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_account import Account
 from sqlalchemy import select
 
@@ -32,6 +33,7 @@ from tests.support.harness import PASSWORD, Harness
 from tongdui.encoding import hex_of
 from tongdui.orders import full_signature, termination_digest
 
+ROOT = Path(__file__).resolve().parents[2]
 REASON = ("--yes", "--reason", "a test")
 
 
@@ -473,6 +475,82 @@ def test_nothing_is_sent_when_the_person_at_the_terminal_says_no(
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+# -------------------------------------------------------------------- a timelock as the owner
+
+
+def test_a_timelock_as_the_owner_is_told_first_and_executes_after_its_delay(
+    network: Network, chain: Anvil, tmp_path: Path
+) -> None:
+    key = _key_file(tmp_path / "key.json")
+    (tmp_path / "password").write_text("secret")
+    here = ("--key-file", str(tmp_path / "key.json"), "--password-file", str(tmp_path / "password"))
+    timelock, admin = _timelock(network, key), network.harness.keys.address("admin")
+    assert "is a contract." in network.done("owner", "propose", timelock, *REASON)
+    assert network.outcome("owner", "accept", *here, *REASON)["outcome"] == "scheduled"
+    _pass_delay(chain)
+    assert network.outcome("owner", "accept", *here, *REASON)["outcome"] == "done"
+    assert network.state.owner() == timelock
+
+    grant = ("role", "grant", "treasury", Account.create().address)
+    refused = network.refused(*grant, *REASON)
+    assert f"{admin} is no proposer of the timelock (AccessControlUnauthorizedAccount)" in refused
+    code, said = network.run(*grant, *here, "--dry-run")
+    assert (code, f"now it is scheduled in the timelock {timelock}" in said.lower()) == (0, True)
+    for nonce in range(2):  # the second round is another operation, and not the first one again
+        scheduled = network.outcome(*grant, *here, *REASON)
+        assert (scheduled["outcome"], scheduled["transaction"][:2]) == ("scheduled", "0x")
+        waiting = network.outcome(*grant, *here, *REASON)
+        assert (waiting["outcome"], waiting["operation"]) == ("scheduled", scheduled["operation"])
+        assert waiting["transaction"] is None, "it is not scheduled twice"
+        printed = json.loads(_json_in(network.done(*grant, "--print-call")))
+        assert (printed["timelock"]["next"], printed["transaction"]) == ("wait", None)
+        assert (printed["senders"][0].lower(), printed["refusal"]) == (timelock, None)
+        _pass_delay(chain)
+        assert network.outcome(*grant, *here, *REASON)["outcome"] == "done"
+        assert network.state.has_role("treasury", grant[3])
+        if not nonce:
+            take = ("role", "take", *grant[2:], *here, *REASON)
+            network.outcome(*take)
+            _pass_delay(chain)
+            network.outcome(*take)
+            assert not network.state.has_role("treasury", grant[3])
+    back = ("owner", "propose", admin, *here, *REASON)
+    network.outcome(*back)
+    _pass_delay(chain)
+    network.outcome(*back)
+    (tmp_path / "admin").write_text(PASSWORD)
+    file = str(network.harness.settings.keystore_dir / "admin.json")
+    network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "admin"), *REASON)
+    assert network.state.owner() == admin
+
+
+_DELAY = 3_600
+
+
+def _timelock(network: Network, proposer: str) -> str:
+    """Deploys OpenZeppelin's timelock, with one key that proposes and executes; its address."""
+    build = ROOT / "node_modules/@openzeppelin/contracts/build/contracts/TimelockController.json"
+    nobody = "0x" + 40 * "0"
+    arguments = encode(["uint256", "address[]", "address[]", "address"], [_DELAY, [proposer], [proposer], nobody])
+    fields = {
+        "chainId": network.harness.settings.chain_id,
+        "nonce": 0,
+        "gas": 5_000_000,
+        "gasPrice": 0,
+        "value": 0,
+        "data": json.loads(build.read_text())["bytecode"] + arguments.hex(),
+    }
+    signed = Account.create().sign_transaction(fields)
+    assert network.harness.client.send_raw([bytes(signed.raw_transaction)]) == [None]
+    receipt = network.harness.client.call("eth_getTransactionReceipt", hex_of(bytes(signed.hash)))
+    return str(receipt["contractAddress"])
+
+
+def _pass_delay(chain: Anvil) -> None:
+    chain.rpc("evm_increaseTime", _DELAY)
+    chain.rpc("evm_mine")
 
 
 # -------------------------------------------------------------------- nothing is left out
