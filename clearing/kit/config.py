@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 PREFIX = "TONGDUI_"
 ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
-        *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
-    )
+    f"{PREFIX}{name}" for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE", "SHARED_DATA")
 )
-"""Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+"""Variables that the SDK and the tests read: an operator may have them in the same shell."""
 OF_CONSOLE = f"{PREFIX}CONSOLE_"
 """How the console's own settings begin. It says itself what is wrong with them."""
 
