@@ -23,7 +23,7 @@ def test_a_keys_limits_its_maker_and_what_ends_with_it_are_shown(site: Site) -> 
         assert "by the key spare" in listed
         with Client(site.network.url, site.seats["merchant:admin"]) as admin:
             (key,) = (one for one in admin.api_keys.list() if one.name == "spare")
-            assert f"by {admin.profile.get().person.name}" in listed
+            assert f"by {admin.profile.get().name}" in listed
         asked = opened(http, f"/keys/{key.id}/revoke")
         assert "Keys that come from it end with it:" in asked.text
         assert "spare child" in asked.text
