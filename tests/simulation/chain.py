@@ -137,6 +137,7 @@ class Chain:
         address = self.contract.address.lower()
         return {
             "transactionHash": transaction.hash,
+            "from": transaction.sender,
             "status": "0x1" if ran.succeeded else "0x0",
             "gasUsed": hex(ran.gas_used),
             "blockNumber": hex(number),

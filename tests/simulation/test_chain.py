@@ -150,7 +150,7 @@ def test_a_node_answers_and_refuses_in_the_same_way(harness: Harness, replay: Re
     ours = SimulatedClient(Node(replay.chain))
     theirs = harness.client
     head = theirs.head()
-    sender = harness.keys.address("sequencer")
+    sender, stranger = harness.keys.address("sequencer"), harness.keys.address("operator")
     contract = harness.settings.contract
     assert ours.chain_id() == theirs.chain_id()
     assert ours.head() == head
@@ -166,7 +166,7 @@ def test_a_node_answers_and_refuses_in_the_same_way(harness: Harness, replay: Re
     paused = keccak256(b"paused()")[:4]
     assert ours.eth_call(contract, paused) == theirs.eth_call(contract, paused)
     batch = wire.execute_calldata([_order(harness, random.Random(1), 0, 0)], _none)
-    for by, gas in ((sender, 10_000_000), (contract, 10_000_000), (sender, 60_000)):
+    for by, gas in ((sender, 10_000_000), (stranger, 10_000_000), (sender, 60_000)):
         mine, real = (simulate(one, sender=by, contract=contract, data=batch, gas=gas) for one in (ours, theirs))
         assert _said(mine) == _said(real)
     # Transactions that a node refuses, for the reasons that the product tells apart.
