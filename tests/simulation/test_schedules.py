@@ -32,7 +32,7 @@ def template() -> Iterator[Template]:
 def test_no_schedule_breaks_a_rule(template: Template) -> None:
     """`python -m tests.simulation --seed N` shows what happens in one of them."""
     failed = {}
-    for seed in range(by_day(400, at_night=1_000)):
+    for seed in range(by_day(200, at_night=1_000)):
         violations = violations_of(template, plan_of(seed))
         if violations:
             failed[seed] = [str(violation) for violation in violations]
