@@ -193,7 +193,7 @@ class Template:
         self._network = SmallNetwork(database, self.directory, self._chain, self.keys, self.keyring)
         self._network.onboard()
         self.acceptance = self._network.acceptor(3)
-        self._network._merchant(4, "mart")
+        self._network.register_merchant(4, "mart")
         self._network._program(3, 4, "MART")
         self._network.settle()
         self.members = [self._network.member() for _ in range(MEMBERS)]

@@ -184,10 +184,12 @@ def _mute(rng: random.Random, add: Add) -> None:
 
 _HOSTILE: dict[str, Callable[[random.Random, Add], None]] = {
     "sparse": _sparse,
+    "flood": _flood,
     "huge": _huge,
     "edge": _edge,
     "revoked": _revoked,
     "twice": _twice,
     "hoard": _hoard,
     "storm": _storm,
+    "mute": _mute,
 }

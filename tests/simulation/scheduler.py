@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Executor, Future
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import TracebackType
@@ -270,18 +270,25 @@ class Done(NamedTuple):
     not_done: set[Future[Any]]
 
 
-def wait_for(scheduler: Scheduler, futures: set[Future[Any]], timeout: float | None) -> Done:
-    """Waits until all futures are done, or for so long."""
+def wait_for(
+    scheduler: Scheduler, futures: Iterable[Future[Any]], timeout: float | None = None, return_when: str = ALL_COMPLETED
+) -> Done:
+    """Waits until all futures, or the first one, are done, or for so long."""
+    futures = set(futures)
     current, waits = scheduler.current, True
 
+    def is_enough() -> bool:
+        done = [future.done() for future in futures]
+        return not done or all(done) or (return_when == FIRST_COMPLETED and any(done))
+
     def look(_: Future[Any]) -> None:
-        if waits and all(future.done() for future in futures):
+        if waits and is_enough():
             scheduler.wake(current)
 
-    open_ones = [future for future in futures if not future.done()]
-    for future in open_ones:
-        future.add_done_callback(look)
-    if open_ones:
+    if not is_enough():
+        for future in futures:
+            if not future.done():
+                future.add_done_callback(look)
         scheduler.wait(timeout)
     waits = False
     done = {future for future in futures if future.done()}
