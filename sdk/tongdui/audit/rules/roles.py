@@ -1,6 +1,6 @@
 """Keys used for one purpose each: who holds which role of the contract from when to when, and what they called with it.
 
-The owner grants roles and replaces a merchant's lost keys. Nobody has two roles.
+The owner grants roles and replaces a merchant's lost keys. The operator may hold the pauser's role as well; everybody else has one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..tables import Tables
 from ..watching import EventSeen, Watcher
 
 RULES = {
-    "roles.two_roles": "no account holds two roles, and the owner holds none",
+    "roles.two_roles": "no account holds two roles, except that the operator may be the pauser too, and the owner holds none",
     "roles.signs_orders": "no account that holds a role is a merchant's signer key",
     "roles.shared_key": "no two merchants have the same signer key",
     "roles.without_role": "whoever makes a call holds the role that it needs",
@@ -43,6 +43,7 @@ _NEEDS = {
     "BatchClosed": _SEQUENCER,
 }
 """The role that an event's call needs. What is missing here needs none, or says itself which."""
+_TOGETHER = {frozenset({_OPERATOR, _PAUSER})}
 
 
 class _Holding(NamedTuple):
@@ -155,6 +156,7 @@ class Roles(Watcher):
                 f"it is both {other} and {role}",
             )
             for other in others
+            if frozenset({role, other}) not in _TOGETHER
         ]
         return [*found, *self._signing(account, seen)]
 
