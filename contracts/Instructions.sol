@@ -121,7 +121,7 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
 
     /// @dev Counts `points` in the day's use of the program's cap if they keep to it. Otherwise changes nothing and returns false.
     function _tryIssueUnderCap(Cursor memory cursor, uint256 program, uint256 points) private view returns (bool) {
-        WordCopy copy = _cap(cursor, program);
+        WordCopy copy = cursor.copies.copyOf(_slotOfCap(_program(program)));
         IssuanceCap cap = IssuanceCap.wrap(copy.word());
         uint256 most = cap.pointsOn(cursor.today);
         uint256 used = cap.usedOn(cursor.today) + points;
@@ -305,10 +305,6 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         if (kind == uint256(Kind.Issue)) {
             if (!_tryDebit(uint160(original.member), id, points)) return Reason.InsufficientPoints;
             program.voided = program.voided.plus(ProgramSideLib.REVOKED, points);
-            if (minted.capped() && _newestBatch.isOfToday(original.head.batch(), cursor.today)) {
-                WordCopy copy = _cap(cursor, id);
-                copy.set(IssuanceCap.unwrap(IssuanceCap.wrap(copy.word()).withLessUse(cursor.today, points)));
-            }
         } else if (kind == uint256(Kind.Transfer)) {
             if (!_tryDebit(uint256(original.link), id, points)) return Reason.InsufficientPoints;
             _credit(uint160(original.member), id, points);
@@ -487,10 +483,6 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         unchecked {
             return cursor.copies.copyOf(_slotOf(_program(program)) + 1);
         }
-    }
-
-    function _cap(Cursor memory cursor, uint256 program) private view returns (WordCopy) {
-        return cursor.copies.copyOf(_slotOfCap(_program(program)));
     }
 
     function _position(Cursor memory cursor, uint256 merchant) internal view returns (WordCopy) {

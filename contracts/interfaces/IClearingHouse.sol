@@ -358,8 +358,8 @@ interface IClearingHouse {
 
     /// @notice Sets the most points that a program may issue in a network day, or 0 for any number. A lower cap counts at once, and calls
     /// off a higher one that was to come. A higher cap, or none after one, counts from the day after the next: time in which whoever
-    /// watches the network can object, because no single stolen key may lift a cap unseen. What is issued under a cap counts in its day;
-    /// a reversal on the same day gives it back. Role: OPERATOR.
+    /// watches the network can object, because no single stolen key may lift a cap unseen. What is issued while there is a cap counts in
+    /// its day, and a reversal gives nothing back. Role: OPERATOR.
     function setIssuanceCap(uint32 program, uint64 points) external;
 
     /// @notice Stops or restarts every movement of a program. Role: PAUSER.

@@ -37,7 +37,7 @@ library IssuanceCapLib {
         return IssuanceCap.unwrap(cap) >> NEXT_DAY & type(uint32).max;
     }
 
-    /// @notice The points issued on `day`, which is not before the last day of use, and not taken back since.
+    /// @notice The points issued under the cap on `day`, which is not before the last day of use.
     function usedOn(IssuanceCap cap, uint256 day) internal pure returns (uint256) {
         if (IssuanceCap.unwrap(cap) >> USED_DAY != day) return 0;
         return IssuanceCap.unwrap(cap) >> USED & type(uint64).max;
@@ -76,11 +76,5 @@ library IssuanceCapLib {
     /// @notice The cap with `used` points issued on `day`.
     function withUse(IssuanceCap cap, uint256 day, uint256 used) internal pure returns (IssuanceCap) {
         return IssuanceCap.wrap(IssuanceCap.unwrap(cap) & ~USES | day << USED_DAY | used << USED);
-    }
-
-    /// @notice The cap without `points` of what was issued on `day`; without all of it, if the cap had not yet counted so many.
-    function withLessUse(IssuanceCap cap, uint256 day, uint256 points) internal pure returns (IssuanceCap) {
-        uint256 used = cap.usedOn(day);
-        return cap.withUse(day, used < points ? 0 : used - points);
     }
 }

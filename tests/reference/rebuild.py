@@ -157,8 +157,6 @@ class RebuiltState:
         match original.kind:
             case Kind.ISSUE:
                 self._move(e.member, e.program, -e.points, "revoked")
-                if self.day_of[e.link] == self.day:
-                    self._count_issued(e.program, -e.points)
             case Kind.REDEEM | Kind.EXPIRE:
                 self._move(e.member, e.program, e.points, "restored")
             case Kind.TRANSFER:
@@ -185,7 +183,7 @@ class RebuiltState:
 
     def _count_issued(self, program: int, points: int) -> None:
         if self.caps[program][0]:
-            self.issued[program, self.day] = max(0, self.issued[program, self.day] + points)
+            self.issued[program, self.day] += points
 
     def _cap(self, program: int, day: int) -> tuple[int, int, int]:
         """Points that count on a day, what follows them, and from which day on."""

@@ -87,7 +87,7 @@ contract Handler is Network {
     mapping(uint32 merchant => int256) private _positions;
     mapping(uint32 merchant => int256) private _creditLimits;
     mapping(uint32 agreement => mapping(uint256 day => uint256)) private _used;
-    mapping(uint32 program => mapping(uint256 day => uint256)) private _issued; // under a cap, less what was taken back
+    mapping(uint32 program => mapping(uint256 day => uint256)) private _issued; // under a cap
     mapping(uint32 program => Cap) private _caps;
     mapping(uint32 merchant => mapping(uint48 nonce => bool)) private _consumed;
     mapping(bytes32 leaf => uint256) private _reversed;
@@ -581,7 +581,6 @@ contract Handler is Network {
         if (kind == Kind.Issue) {
             _totals[program].revoked += points;
             _balances[entry.member][program] -= points;
-            _takeBackIssued(entry.link, program, points);
         } else if (kind == Kind.Transfer) {
             _balances[address(uint160(uint256(original.link)))][program] -= points;
             _balances[entry.member][program] += points;
@@ -604,13 +603,6 @@ contract Handler is Network {
         uint256 day = (_now() + 8 hours) / 1 days;
         if (_dayOf[entry.link] == day) _used[agreement][day] -= points;
         _recordReturnedFee(entry, original, terms.sourceMerchant);
-    }
-
-    /// @dev What was issued today frees the cap again, at most as far as the cap has counted it.
-    function _takeBackIssued(bytes32 leaf, uint32 program, uint64 points) private {
-        uint256 day = (_now() + 8 hours) / 1 days;
-        if (_caps[program].points == 0 || _dayOf[leaf] != day) return;
-        _issued[program][day] -= Math.min(_issued[program][day], points);
     }
 
     /// @dev Whoever initiated the original bears its fee: if that is the target side, the source gets its share of the fee back.

@@ -199,7 +199,6 @@ def _reverse(house: ClearingHouse, e: Entry, original: Entry) -> None:
     match original.kind:
         case Kind.ISSUE:
             house.burn(e.member, e.program, e.points, "revoked")
-            house.take_back_issued(original, e.points)
         case Kind.REDEEM | Kind.EXPIRE:
             house.mint(e.member, e.program, e.points, "restored")
         case Kind.TRANSFER:

@@ -701,7 +701,6 @@ class ClearingHouse:
         if original.kind == Kind.ISSUE:
             check(self.balances[member, number] >= points, Reason.INSUFFICIENT_POINTS)
             self.burn(member, number, points, "revoked")
-            self.take_back_issued(original, points)
         elif original.kind == Kind.TRANSFER:
             recipient = _address(original.link)
             check(self.balances[recipient, number] >= points, Reason.INSUFFICIENT_POINTS)
@@ -734,11 +733,6 @@ class ClearingHouse:
         if self.day_of.get(original.batch) == self.today():
             use = self.use[original.agreement]
             self.use[original.agreement] = use._replace(points=use.points - points)
-
-    def take_back_issued(self, original: Entry, points: int) -> None:
-        """Gives back what an issue used of its program's cap, if that was today."""
-        if self.day_of.get(original.batch) == self.today():
-            self.count_issued(original.program, -points)
 
     # ---------------------------------------------------------------- what instructions share
 
@@ -784,7 +778,7 @@ class ClearingHouse:
         self.programs[number] = program._replace(totals=program.totals.plus(total, points))
 
     def count_issued(self, number: int, points: int) -> None:
-        """Counts points in the day's use of a program's cap, if it has one. Less than none: they were taken back."""
+        """Counts points in the day's use of a program's cap, if it has one."""
         program = self.programs[number]
         self.programs[number] = program._replace(cap=program.cap.with_use(points, self.today()))
 

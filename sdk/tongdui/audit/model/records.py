@@ -130,7 +130,7 @@ class Cap(NamedTuple):
         return self.next_points if 0 < self.next_day <= day else self.points
 
     def used_on(self, day: int) -> int:
-        """What was issued on a day, which is not before the last one, and not taken back since."""
+        """What was issued on a day, which is not before the last one."""
         return self.used if self.used_day == day else 0
 
     def leaves(self, points: int, day: int) -> bool:
@@ -144,8 +144,8 @@ class Cap(NamedTuple):
         return self._replace(points=points, next_points=0, next_day=0)
 
     def with_use(self, points: int, day: int) -> Cap:
-        """The cap after so many points more were issued on a day. Less than none: as many were taken back."""
-        return self._replace(used=max(0, self.used_on(day) + points), used_day=day) if self.points else self
+        """The cap after so many points more were issued on a day."""
+        return self._replace(used=self.used_on(day) + points, used_day=day) if self.points else self
 
 
 class Program(NamedTuple):
