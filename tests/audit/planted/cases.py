@@ -52,7 +52,7 @@ ON_CHAIN = (
     Case(onchain.wrong_rate, "entry.out", "entry 0 of batch 11", ("entry.fee", "entry.settled")),
     Case(onchain.over_instruction_cap, "instruction.over_instruction_cap", "instruction 0 of order"),
     Case(onchain.over_daily_cap, "instruction.over_daily_cap", "instruction 1 of order"),
-    Case(onchain.over_issuance_cap, "instruction.over_issuance_cap", "of merchant 1"),
+    Case(onchain.over_issuance_cap, "instruction.over_issuance_cap", "of merchant 2"),
     Case(onchain.cap_lifted_without_notice, "call.events", "setIssuanceCap", ("storage.issuance_cap",)),
     Case(
         onchain.ended_agreement,
@@ -103,7 +103,7 @@ ON_CHAIN = (
     Case(onchain.wrong_head, "batch.head", "batch 11"),
     Case(onchain.wrong_balance, "storage.balance", f"balance of {BO} in program 1"),
     Case(onchain.wrong_position, "storage.position", "position of merchant 2"),
-    Case(onchain.wrong_cap, "storage.issuance_cap", "cap of a day's issues of program 1"),
+    Case(onchain.wrong_cap, "storage.issuance_cap", "cap of a day's issues of program 2"),
     Case(onchain.wrong_total, "storage.totals", "total redeemed of program 1"),
     Case(onchain.used_nonce, "storage.nonce", "nonce 200 of merchant 1"),
     Case(onchain.unknown_slot, "storage.unknown", ""),
@@ -128,7 +128,7 @@ LIES = (
     Case(lies.dropped_batch_and_roots, "block.hash", "block 16"),
     Case(lies.dropped_batch_and_hash, "block.parent", "block 17"),
     Case(lies.other_time, "block.hash", "block 16"),
-    Case(lies.other_state_root, "block.hash", "block 36"),
+    Case(lies.other_state_root, "block.hash", "block 38"),
     Case(lies.other_proof, "storage.proof", ""),
     Case(lies.other_code, "code.contract", "contract"),
 )
@@ -136,7 +136,7 @@ LIES = (
 # What a second node says.
 NODES = (
     Case(lies.hidden_blocks, "nodes.behind", "the node at"),
-    Case(lies.other_chain_after, "nodes.differ", "block 31"),
+    Case(lies.other_chain_after, "nodes.differ", "block 33"),
 )
 
 # What the bank says.

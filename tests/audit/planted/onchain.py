@@ -65,7 +65,7 @@ from tongdui.orders import (
 from tongdui.receipts import Entry, chain_head, merkle_root
 
 THIEF = keccak256(b"a key that no merchant has")
-CAP_OF_FUEL = PROGRAMS + 6 * FUEL + 5
+CAP_OF_CINE = PROGRAMS + 6 * CINE + 5
 """A slot."""
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -302,18 +302,18 @@ def over_daily_cap(world: World) -> None:
 
 def over_issuance_cap(world: World) -> None:
     """An issue of more than the program's cap of the day."""
-    signed = world.order(STATION, issue(BO, 1_000_001))
+    signed = world.order(CINEMA, issue(BO, 1_000_001, CINE))
     with elsewhere(world):
-        poke(world, CAP_OF_FUEL, 0, 64, 5_000_000)
+        poke(world, CAP_OF_CINE, 0, 64, 5_000_000)
         deed = observe_batch(world, signed)
     impose(world, deed)
 
 
 def cap_lifted_without_notice(world: World) -> None:
     """A higher cap that counts on the very day on which it was announced."""
-    data = world.chain.encode_call("setIssuanceCap", FUEL, 3_000_000)
+    data = world.chain.encode_call("setIssuanceCap", CINE, 3_000_000)
     with elsewhere(world):
-        poke(world, CAP_OF_FUEL, 0, 64, 5_000_000)
+        poke(world, CAP_OF_CINE, 0, 64, 5_000_000)
         deed = observe(world, world.operator, data)
     impose(world, deed)
 
@@ -547,7 +547,7 @@ def wrong_position(world: World) -> None:
 
 def wrong_cap(world: World) -> None:
     """A cap that nobody set."""
-    poke(world, CAP_OF_FUEL, 0, 64, 9_999_999)
+    poke(world, CAP_OF_CINE, 0, 64, 9_999_999)
     empty_block(world)
 
 
