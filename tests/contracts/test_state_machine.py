@@ -45,9 +45,9 @@ from tongdui.audit.model.clearing_house import FOREVER, MAX_CREDIT_LIMIT, Cleari
 from tongdui.audit.model.records import SignerChange, Status
 from tongdui.encoding import keccak256, word
 from tongdui.orders import (
+    UINT64_MAX,
     AgreementTerms,
     Kind,
-    UINT64_MAX,
     Reason,
     full_signature,
     sign_digest,
