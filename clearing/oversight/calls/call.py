@@ -38,6 +38,7 @@ class MerchantRequest(StrEnum):
     RECOVERY = "merchant.signer_recovery_requested"
     PROGRAM_PAUSE = "program.pause_requested"
     PROGRAM_RESUMPTION = "program.resumption_requested"
+    ISSUANCE_CAP = "program.issuance_cap_requested"
 
 
 @dataclass(frozen=True, slots=True)
