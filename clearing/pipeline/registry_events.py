@@ -216,8 +216,8 @@ _CAP = ("issuance_cap", "next_issuance_cap", "next_cap_day", "uncapped_day", "un
 
 
 def _cap_changed(session: Session, arguments: Arguments) -> Arguments:
-    """A cap counts at once if its first day is the block's, and later otherwise. On the day of a first cap, what was issued before it
-    does not count."""
+    """A cap counts at once if its first day is the block's, and later otherwise. What was issued on the day of a first cap, but
+    before it, does not count."""
     program = ProgramRepository(session).get_one(arguments["program"])
     undo = {name: getattr(program, name) for name in _CAP}
     block = BlockRepository(session).last()
