@@ -99,7 +99,9 @@ contract ClearingHouseSuccession is IClearingHouseSuccession {
         SuccessionStorage.Layout storage succession = SuccessionStorage.load();
         uint256 left = succession.leaves - succession.imported;
         if (first != succession.imported) revert UnexpectedLeaf(first, succession.imported);
-        if (leaves.length != (left < CHUNK ? left : CHUNK)) revert BadChunk(leaves.length, left < CHUNK ? left : CHUNK);
+        if (leaves.length != (left < CHUNK ? left : CHUNK)) {
+            revert BadChunk(leaves.length, left < CHUNK ? left : CHUNK);
+        }
 
         bytes32[] memory hashes = new bytes32[](leaves.length);
         for (uint256 i = 0; i < leaves.length; ++i) {
@@ -176,7 +178,7 @@ contract ClearingHouseSuccession is IClearingHouseSuccession {
                 _add(program++, -int256(uint256(uint64(lanes))));
             }
         } else if (leaf.kind == LeafKind.Lot) {
-            _add(LOTS + (leaf.key >> 160), -int256(leaf.word >> 88));
+            _add(LOTS + (leaf.key >> 160), -int256(leaf.word >> 120));
         } else if (leaf.kind == LeafKind.Merchant) {
             _add(FUNDS, -MerchantPosition.wrap(leaf.word).micros());
         } else if (leaf.kind == LeafKind.Network && leaf.key == StorageLayout.NETWORK_FUNDS) {

@@ -26,7 +26,7 @@ enum LeafKind {
     Reversed, // the entry's leaf
     Name, // the merchant's number; the word is its name
     Document, // the agreement's number; the word is the hash of its document
-    Lot // program << 160 | member; the word is points << 88 | expiryDay << 56 | batch << 16 | index of the entry that made the lot
+    Lot // program << 160 | member; word: points << 120 | day made << 88 | expiryDay << 56 | batch << 16 | index
 }
 
 /// @notice One fact of a snapshot.

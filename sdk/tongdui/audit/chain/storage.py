@@ -43,6 +43,7 @@ RULES = {
     "storage.root": "the root of a batch in the contract is the one that its entries lead to",
     "storage.signer": "the keys in the contract, their merchants and times are those that its history leads to",
     "storage.status": "the status of a merchant in the contract is the one that its history leads to",
+    "storage.succession": "what the contract says of its own end and of its predecessor is what its history leads to",
     "storage.totals": "a program's totals in the contract are those that its history leads to",
     "storage.unknown": "the contract's storage holds nothing that its history does not lead to",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...orders import NO_NONCE, AgreementTerms
+from ...orders import NO_NONCE, ZERO_ADDRESS, AgreementTerms
 from ..model.records import Role
 from ..watching import Event
 
@@ -20,6 +20,7 @@ _SAME = {
     "CreditLimitChanged": "setCreditLimit",
     "Deposited": "deposit",
     "Withdrawn": "withdraw",
+    "ImportBegun": "beginImport",
 }
 """Events that have the arguments of their call, in the same order."""
 
@@ -35,7 +36,7 @@ ROLES = {
     "withdraw": Role.TREASURY,
 }
 """Whose calls these are. Those of the pause say themselves who made them."""
-OF_THE_OWNER = frozenset({"setRole", "recoverSigner"})
+OF_THE_OWNER = frozenset({"setRole", "recoverSigner", "beginImport", "open"})
 
 
 def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
@@ -51,13 +52,15 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
     name, values = events[0]
     if name in _SAME:
         return _SAME[name], caller, values, 1
+    if name == "Opened":
+        return "open", caller, (), 1
     match name, values:
         case ("Paused", (account,)) | ("Unpaused", (account,)):
             return "pause" if name == "Paused" else "unpause", account, (), 1
         case "OwnershipTransferStarted", (owner, new):
             return "transferOwnership", owner, (new,), 1
-        case "OwnershipTransferred", (_, new):
-            return "acceptOwnership", new, (), 1
+        case "OwnershipTransferred", (owner, new):
+            return ("acceptOwnership", new, (), 1) if new != ZERO_ADDRESS else ("freeze", owner, (), 2)
         case "MerchantRegistered", (merchant, limit, text) if len(events) > 1 and events[1][0] == "SignerChanged":
             return "registerMerchant", caller, (merchant, text, events[1][1][1], limit), 2
         case "SignerChanged", (merchant, key, _, end, nonce) if nonce == NO_NONCE:

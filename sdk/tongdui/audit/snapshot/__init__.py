@@ -1,0 +1,1 @@
+"""Snapshots of a frozen clearing house, which its successor takes over leaf by leaf."""
