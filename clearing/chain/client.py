@@ -142,6 +142,10 @@ class ChainClient:
         """The nonce of the next transaction of `address`: how many it has in the blocks up to `block`."""
         return int(self.call("eth_getTransactionCount", address, block), 16)
 
+    def balance(self, address: str) -> int:
+        """What `address` has, in wei."""
+        return int(self.call("eth_getBalance", address, "latest"), 16)
+
     def tip(self, known: int, contract: str | None) -> Tip:
         """Where the node is, in one round trip: whoever follows the chain asks often, and mostly there is at most one new block.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import structlog
@@ -59,7 +58,7 @@ class BatchSigner:
     def sign_next(self, pending: PendingWork) -> bool:
         """Stores the next batch as a signed transaction. False when there is none to make yet."""
         self._ripe_at = None
-        if not pending.queued or pending.paused or time.monotonic() < self._blocked_until:
+        if not pending.queued or pending.paused or self._database.clock.monotonic() < self._blocked_until:
             return False
         self._learn_from_mined(pending)
         if not self._is_due(pending):
@@ -83,7 +82,7 @@ class BatchSigner:
         """What a queue waits for that is too young for a batch. Other orders are no reason to look: they make it no older."""
         if self._ripe_at is None:
             return None
-        return Pause(max(0.0, self._ripe_at - time.monotonic()), (Channel.DECIDED,))
+        return Pause(max(0.0, self._ripe_at - self._database.clock.monotonic()), (Channel.DECIDED,))
 
     def shrink(self, session: Session, transaction: Transaction) -> None:
         """The node takes no transaction like this: half of it goes out under the same nonce, the rest queues again."""
@@ -119,7 +118,7 @@ class BatchSigner:
         age = (self._database.clock.now() - pending.oldest).total_seconds()
         if age >= self._settings.batch_max_age or pending.queued >= self.capacity.limit:
             return True
-        self._ripe_at = time.monotonic() + self._settings.batch_max_age - age
+        self._ripe_at = self._database.clock.monotonic() + self._settings.batch_max_age - age
         return False
 
     def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[QueuedOrder]:
@@ -207,5 +206,5 @@ class BatchSigner:
 
     def _wait_for_contract(self, error: ChainError) -> None:
         """The contract is paused, or this key may not sequence: another batch would change nothing."""
-        self._blocked_until = time.monotonic() + _BLOCKED_PAUSE
+        self._blocked_until = self._database.clock.monotonic() + _BLOCKED_PAUSE
         log.error("the contract refuses every batch", error=explanation_of(error))

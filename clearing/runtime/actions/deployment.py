@@ -7,6 +7,7 @@ import sys
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.deployment import deploy as deploy_contract
+from clearing.chain.deployment import without_funds
 from clearing.kit.config import Settings
 from clearing.parties.access.service import bootstrap_keys
 from clearing.runtime.preflight.database import open_database
@@ -19,7 +20,7 @@ _ROLES = ("admin", "operator", "sequencer", "treasury")
 def deploy(settings: Settings) -> int:
     """Makes the role keys, deploys the contract and grants the roles."""
     keys = open_role_keys(settings, existing_roles(settings, _ROLES))
-    with open_node(settings) as client:
+    with open_node(settings, with_contract=False) as client:
         for role in _ROLES:
             keys.ensure(role)
         address = deploy_contract(
@@ -29,6 +30,8 @@ def deploy(settings: Settings) -> int:
             utc_offset_seconds=settings.utc_offset_seconds,
             max_fee_per_gas=settings.max_fee_per_gas,
         )
+        for role, account in without_funds(client, keys, settings.max_fee_per_gas).items():
+            sys.stderr.write(f"The {role} account {account} has nothing to pay for gas with; send it some.\n")
     sys.stdout.write(f"TONGDUI_CONTRACT={address}\n")
     return 0
 
