@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,8 @@ from clearing.kit.config import variable
 from clearing.kit.signing.keyring import RoleKeys
 from tongdui.encoding import hex_of, keccak256, text_word
 
-_DEPLOYMENT_GAS = 12_000_000
+DEPLOYMENT_GAS = 12_000_000
+"""More than the contract needs, with its lens and its succession."""
 _ROLE_GAS = 200_000
 _PATIENCE = 120.0
 """Seconds for one transaction to get into a block."""
@@ -43,7 +44,12 @@ class CannotDeploy(Exception):
 
 def contract_address(admin: str) -> str:
     """The address of the contract, deployed or not: the admin key's first transaction creates it."""
-    return str(get_create_address(HexAddress(HexStr(admin)), Nonce(0)))
+    return created_address(admin, 0)
+
+
+def created_address(account: str, nonce: int) -> str:
+    """The address of what an account's transaction with this nonce creates, checksummed."""
+    return str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
 
 
 def deploy(
@@ -61,7 +67,7 @@ def deploy(
     """
     admin: LocalAccount = Account.from_key(keys.private_key("admin"))
     address = contract_address(admin.address)
-    sender = _Sender(client, admin, Fees(client, max_fee_per_gas))
+    sender = AdminSender(client, admin, Fees(client, max_fee_per_gas))
     is_there = _has_code(client, address)
     if is_there:
         _check_contract(client, address, utc_offset_seconds)
@@ -70,22 +76,39 @@ def deploy(
             f"the admin account {admin.address} has sent transactions on this chain, but its first one made no contract at "
             f"{address}; deploy with an admin key that was never used"
         )
-    grants = [
+    grants = _missing_grants(client, keys, address, is_there=is_there)
+    gas = (0 if is_there else DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
+    if gas:
+        sender.check_funds(gas)
+    if not is_there:
+        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
+        sender.send(None, code, DEPLOYMENT_GAS, lambda: _has_code(client, address))
+    _grant(client, sender, address, grants)
+    return address
+
+
+def grant_roles(client: ChainClient, sender: AdminSender, keys: RoleKeys, address: str) -> None:
+    """Grants each role of a contract to its key, where it lacks it."""
+    grants = _missing_grants(client, keys, address, is_there=True)
+    if grants:
+        sender.check_funds(len(grants) * _ROLE_GAS)
+    _grant(client, sender, address, grants)
+
+
+def _missing_grants(client: ChainClient, keys: RoleKeys, address: str, *, is_there: bool) -> list[tuple[int, str]]:
+    """Roles and their keys' addresses, where a contract lacks them."""
+    return [
         (number, to_checksum_address(keys.address(role)))
         for role, numbers in _ROLES.items()
         for number in numbers
         if not is_there or not _has_role(client, address, number, to_checksum_address(keys.address(role)))
     ]
-    gas = (0 if is_there else _DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
-    if gas:
-        sender.check_funds(gas)
-    if not is_there:
-        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        sender.send(None, code, _DEPLOYMENT_GAS, lambda: _has_code(client, address))
+
+
+def _grant(client: ChainClient, sender: AdminSender, address: str, grants: Sequence[tuple[int, str]]) -> None:
     for number, holder in grants:
         data = contract.encode_call("setRole", [number, holder, True])
         sender.send(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder))
-    return address
 
 
 def without_funds(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> dict[str, str]:
@@ -112,7 +135,12 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
         raise CannotDeploy(f"{variable(fault.setting)}: {fault.what}")
 
 
-class _Sender:
+def admin_sender(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> AdminSender:
+    """Sends the admin key's transactions."""
+    return AdminSender(client, Account.from_key(keys.private_key("admin")), Fees(client, max_fee_per_gas))
+
+
+class AdminSender:
     """Sends transactions of one key, one after the other, each until its effect is on the chain."""
 
     def __init__(self, client: ChainClient, account: LocalAccount, fees: Fees) -> None:
@@ -120,6 +148,11 @@ class _Sender:
         self._account = account
         self._fees = fees
         self._chain_id = client.chain_id()
+
+    @property
+    def address(self) -> str:
+        """Of the key, checksummed."""
+        return to_checksum_address(self._account.address)
 
     def check_funds(self, gas: int) -> None:
         """Refuses fees that the chain does not take, and an account that cannot pay for so much gas."""

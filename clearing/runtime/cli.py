@@ -14,10 +14,11 @@ from clearing.runtime.commands import (
     queue,
     reconciliation,
     staff,
+    succession,
     workers,
 )
 
-_GROUPS = (network, merchants, staff, daemons, database, deployment, workers, reconciliation, queue)
+_GROUPS = (network, merchants, staff, daemons, database, deployment, workers, reconciliation, queue, succession)
 
 
 def main(arguments: list[str] | None = None) -> None:

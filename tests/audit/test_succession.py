@@ -12,13 +12,16 @@ from scripts.dev.services import anvil
 from tests.audit.planted.world import ANNA, CHAIN_ARGUMENTS, CINEMA, DAY, FUEL, STATION, UTC_OFFSET, YUAN, World
 from tests.contracts.chain import ChainHouse
 from tongdui.audit.findings import CannotCheck
+from tongdui.audit.leaves import CHUNK, Leaf, LeafKind, LotWord, SnapshotTree
 from tongdui.audit.model.records import Reverted, Role
 from tongdui.audit.options import Options, Outcome
 from tongdui.audit.run import audit
-from tongdui.audit.snapshot.file import Snapshot
-from tongdui.audit.snapshot.leaves import CHUNK, Leaf, LeafKind, LotWord, SnapshotTree
+from tongdui.audit.snapshot import Snapshot
 from tongdui.encoding import bytes_of, keccak256, text_word
 from tongdui.orders import Instruction, Kind
+
+LASTS = 9
+"""Days for which Anna's last points are good."""
 
 
 def audited(world: World, **more: object) -> Outcome:
@@ -33,7 +36,7 @@ def succeed(world: World, leaves: list[Leaf], snapshot: Snapshot) -> None:
     for leaf in leaves:
         tree.add(leaf)
     head = snapshot.head
-    world.now += 1
+    world.now += 600
     world.chain = ChainHouse(world.url, 0, text_word("Tongdui"), UTC_OFFSET, world.now)
     world.domain = world.chain.domain
     predecessor = (head.chain_id, head.contract, len(leaves), bytes_of(head.head), tree.root())
@@ -52,6 +55,8 @@ def frozen() -> Iterator[World]:
     with anvil(arguments=CHAIN_ARGUMENTS) as node:
         world = World(node.url)
         world.live()
+        lasting = Instruction(Kind.ISSUE, ANNA, 30, FUEL, expiry_day=world.today() + LASTS)
+        world.batch(world.order(STATION, lasting))
         world.call(world.admin, "freeze")
         yield world
         world.chain.close()
@@ -76,6 +81,8 @@ def world(frozen: World) -> Iterator[World]:
         [*frozen.entries],
     )
     yield frozen
+    if frozen.chain is not chain:
+        frozen.chain.close()
     frozen.rpc("evm_revert", mark)
     frozen.now, frozen.chain, frozen.domain, frozen.entries = now, chain, domain, entries
 
@@ -117,7 +124,8 @@ def test_members_keep_the_days_on_which_their_points_expire(snapshot: Snapshot) 
         if leaf.kind == LeafKind.BALANCES and leaf.key == int(ANNA, 16)
     )
     assert sum(lot.points for lot in of_anna) == balance
-    assert any(lot.expiry_day for lot in of_anna)
+    made_on, until = of_anna[0].made_on, of_anna[0].expiry_day
+    assert until == made_on + LASTS
 
 
 def test_a_successor_goes_on_and_all_of_it_holds(world: World, snapshot: Snapshot, tmp_path: Path) -> None:
@@ -142,10 +150,13 @@ def test_a_successor_goes_on_and_all_of_it_holds(world: World, snapshot: Snapsho
 
 
 def test_what_only_the_predecessor_knows_is_said_to_be_not_checked(world: World, snapshot: Snapshot) -> None:
-    redeemed = next(entry for entry in world.entries if entry.kind == Kind.REDEEM)
+    undone = next(entry for entry in world.entries if entry.kind == Kind.REDEEM)
+    redeemed = world.last(Kind.REDEEM)
     succeed(world, list(snapshot.leaves()), snapshot)
-    back = Instruction(Kind.REVERSE, redeemed.member, 1, redeemed.program, link=redeemed.leaf())
-    world.batch(world.order(redeemed.merchant, back))
+    for original, event in ((undone, "InstructionRejected"), (redeemed, "LinkedEntryPosted")):
+        back = Instruction(Kind.REVERSE, original.member, 1, original.program, link=original.leaf())
+        (said, *_) = world.batch(world.order(original.merchant, back))
+        assert said[0] == event, said
     outcome = audited(world)
     assert outcome.findings == ()
     left_out = {one.what for one in outcome.not_checked}

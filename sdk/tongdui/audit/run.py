@@ -30,10 +30,10 @@ from .rules.cycles import Cycles
 from .rules.lots import Lots
 from .rules.roles import Roles
 from .rules.succession import Succession
-from .snapshot.file import Snapshot
-from .snapshot.taking import take_snapshot
+from .snapshot import Snapshot
 from .state import State
 from .tables import Tables
+from .taking import take_snapshot
 from .watching import BlockSeen
 
 _DAY = 86_400

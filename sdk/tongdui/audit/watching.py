@@ -8,8 +8,8 @@ from typing import Any
 
 from ..orders import AgreementTerms
 from ..receipts import Entry
-from .chain.layout import State
 from .findings import Finding
+from .network import NetworkState
 
 Event = tuple[str, tuple[Any, ...]]
 """An event of the contract as the model writes it: its name, and its values in the order of the interface. Addresses are in lower
@@ -68,7 +68,7 @@ class Watcher:
         """Takes in an event that is no entry, after the model has."""
         return ()
 
-    def on_succession(self, state: State, block: BlockSeen) -> None:
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
         """Takes in what the contract took over from its predecessor: its whole state, when it is set to work in this block."""
 
     def at_end(self, block: BlockSeen) -> Sequence[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 from ...encoding import keccak256
 from ...orders import EXECUTE_SELECTOR, AgreementTerms, SignedOrder, decode_orders_with_evidence
 from ...receipts import Entry, Evidence
-from ..snapshot.leaves import Leaf
+from ..leaves import Leaf
 from .abi import LEAF, PREDECESSOR, TERMS, Type, array_at, decoded, number_at, signature_hash, tail, value_of, word_at
 from .signatures import signer_of_compact
 

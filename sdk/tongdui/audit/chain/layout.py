@@ -7,12 +7,12 @@ Wrong ones cannot stay unseen: with a single slot too few, too many or different
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ...encoding import address_word, hex_of, keccak256, word, word_text
 from ...orders import AgreementTerms
-from ..snapshot.leaves import Leaf, LeafKind
-from ..tables import Table
+from ..leaves import Leaf, LeafKind
+from ..network import NetworkState
 
 OWNER, PENDING_OWNER = 0, 1
 MERCHANTS = 2
@@ -34,27 +34,6 @@ _EXCHANGE = 1
 _ROLES = ("operator", "sequencer", "treasury", "pauser")
 _AHEAD = 8
 """How many merchants, programs, agreements and batches that do not exist are looked at where an unknown slot is found."""
-
-
-class State(Protocol):
-    """What must be known of the network. The model has it."""
-
-    merchants: Table[int, Any]
-    keys: Table[str, Any]
-    programs: Table[int, Any]
-    agreements: Table[int, Any]
-    use: Table[int, Any]
-    registered: Table[bytes, int]
-    roles: Table[tuple[int, str], bool]
-    balances: Table[tuple[str, int], int]
-    bank_refs: Table[bytes, bool]
-    nonces: Table[tuple[int, int], int]
-    reversed: Table[bytes, int]
-    roots: Table[int, bytes]
-    day_of: Table[int, int]
-    names: Table[int, bytes]
-    differences: Table[int, int]
-    one: Table[str, Any]
 
 
 class Field(NamedTuple):
@@ -186,14 +165,14 @@ def agreement_fields(which: int, packed: int) -> tuple[int, ...]:
     return tuple(field.of(packed) for field in _AGREEMENT_WORDS[which].fields)
 
 
-def slots(state: State) -> Iterator[Slot]:
+def slots(state: NetworkState) -> Iterator[Slot]:
     """Every slot of the contract that is not zero, and some that are. Parts of the same slot may come apart from each other."""
     yield from _single_slots(state)
     for part in (_of_merchants, _of_programs, _of_agreements, _of_balances, _of_journal):
         yield from part(state)
 
 
-def leaf_parts(state: State) -> Iterator[Leaf]:
+def leaf_parts(state: NetworkState) -> Iterator[Leaf]:
     """The same as leaves of a snapshot, but for what a successor does not take over: owner, roles and its own end. The balances of
     a page may come apart from each other."""
     for slot in slots(state):
@@ -203,7 +182,7 @@ def leaf_parts(state: State) -> Iterator[Leaf]:
             yield Leaf(kind, key(*slot.ids), slot.bits)
 
 
-def possible_slots(state: State) -> Iterator[Slot]:
+def possible_slots(state: NetworkState) -> Iterator[Slot]:
     """Slots that are zero but have a meaning: of those who come next, and of everybody who is known, for what they do not have."""
     one = state.one
     pages = range(page_of(one["programs"]) + 1)
@@ -226,7 +205,7 @@ def possible_slots(state: State) -> Iterator[Slot]:
             yield Slot(balance_slot(address, page * LANES + 1), 0, _PAGE_WORD, (address, page))
 
 
-def _addresses(state: State) -> Iterator[str]:
+def _addresses(state: NetworkState) -> Iterator[str]:
     """Everybody who is known; members as often as they have balances."""
     yield state.one["admin"]
     yield from (key for key, _ in state.keys.stored())
@@ -455,7 +434,7 @@ _LEAVES = {id(kind): (leaf, key) for kind, leaf, key in _LEAF_WORDS}
 # ---------------------------------------------------------------- the slots
 
 
-def _single_slots(state: State) -> Iterator[Slot]:
+def _single_slots(state: NetworkState) -> Iterator[Slot]:
     """What there is one of."""
     one = state.one
     batches = one["batches"]
@@ -470,7 +449,7 @@ def _single_slots(state: State) -> Iterator[Slot]:
     yield from _of_succession(state)
 
 
-def _of_succession(state: State) -> Iterator[Slot]:
+def _of_succession(state: NetworkState) -> Iterator[Slot]:
     chain, house, leaves, head, root = state.one["predecessor"]
     progress = (state.one["stage"], sum(1 for _ in state.differences.stored()), state.one["imported"], leaves, chain)
     yield Slot(SUCCESSION, _PROGRESS_WORD.pack(*progress), _PROGRESS_WORD, ())
@@ -481,7 +460,7 @@ def _of_succession(state: State) -> Iterator[Slot]:
         yield Slot(mapped(SUCCESSION + 4, word(number)), difference % 2**256, _DIFFERENCE_WORD, (number,))
 
 
-def _of_merchants(state: State) -> Iterator[Slot]:
+def _of_merchants(state: NetworkState) -> Iterator[Slot]:
     for number, merchant in state.merchants.stored():
         packed = _MERCHANT_WORD.pack(merchant.status, merchant.credit_limit, merchant.position)
         yield Slot(merchant_slot(number), packed, _MERCHANT_WORD, (number,))
@@ -496,7 +475,7 @@ def _of_merchants(state: State) -> Iterator[Slot]:
         yield Slot(mapped(BANK_REFERENCES, reference), int(used), _BANK_REFERENCE_WORD, (hex_of(reference),))
 
 
-def _of_programs(state: State) -> Iterator[Slot]:
+def _of_programs(state: NetworkState) -> Iterator[Slot]:
     for number, program in state.programs.stored():
         head, totals = (program.merchant, 1, program.paused), program.totals
         words = (
@@ -509,7 +488,7 @@ def _of_programs(state: State) -> Iterator[Slot]:
         yield from _in_a_row(program_slot(number), zip(_PROGRAM_WORDS, words, strict=True), number)
 
 
-def _of_agreements(state: State) -> Iterator[Slot]:
+def _of_agreements(state: NetworkState) -> Iterator[Slot]:
     for number, agreement in state.agreements.stored():
         words = _agreement_words(agreement.terms, state.use[number])
         yield from _in_a_row(AGREEMENTS + 3 * number, zip(_AGREEMENT_WORDS, words, strict=True), number)
@@ -527,13 +506,13 @@ def _agreement_words(t: AgreementTerms, use: Any) -> tuple[int, int, int]:
     return route, price, parties
 
 
-def _of_balances(state: State) -> Iterator[Slot]:
+def _of_balances(state: NetworkState) -> Iterator[Slot]:
     for (member, program), points in state.balances.stored():
         lane = points % 2**_LANE << _lane(program)  # a member that gave what it did not have would have fewer than none
         yield Slot(balance_slot(member, program), lane, _PAGE_WORD, (member, page_of(program)))
 
 
-def _of_journal(state: State) -> Iterator[Slot]:
+def _of_journal(state: NetworkState) -> Iterator[Slot]:
     for batch, root in state.roots.stored():
         yield Slot(mapped(ROOTS, word(batch)), _number(root), _ROOT_WORD, (batch,))
     for leaf, points in state.reversed.stored():

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from ...orders import Kind
 from ..findings import CannotCheck, Finding
-from ..snapshot.leaves import LeafKind, LotWord
+from ..leaves import LeafKind, LotWord
 from ..tables import Tables
 from ..watching import EntrySeen, EventSeen, Watcher
 from .deferral import NOTHING, RollForward, Standing, deferred_share
@@ -154,11 +154,17 @@ class Cohorts(Watcher):
         if kind is Kind.TRANSFER:
             return
         for lot, points in self._lots.used:
+            if (
+                self._lots.made_in(lot) not in self._months
+            ):  # back from a predecessor's entry, nobody knows from which month
+                self._months[self._lots.made_in(lot)] = month_of(seen.block.day)
+                self._add(seen.entry.program, self._month_of_lot(lot), seen.block.day, Flow(issued=points, made=points))
+                continue
             flow = Flow(expired=sign * points) if kind is Kind.EXPIRE else Flow(used=sign * points)
             self._add(seen.entry.program, self._month_of_lot(lot), seen.block.day, flow)
 
     def _month_of_lot(self, lot: int) -> Month:
-        return self._months.get(self._lots.made_in(lot), 0)  # type: ignore[no-any-return]
+        return self._months[self._lots.made_in(lot)]  # type: ignore[no-any-return]
 
     def _add(self, program: int, month: Month, day: int, flow: Flow) -> None:
         self._flows[program, month, day] = self._flows[program, month, day].plus(flow)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...orders import NO_NONCE, ZERO_ADDRESS, AgreementTerms, Kind, Reason
 from ...receipts import Entry
-from ..snapshot.leaves import Leaf, LeafKind
+from ..leaves import Leaf, LeafKind
 from . import succession
 from .clearing_house import OPERATOR_MERCHANT, ClearingHouse, Event
 from .records import Agreement, Key, Merchant, Predecessor, Program, Status, Use

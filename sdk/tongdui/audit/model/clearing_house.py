@@ -30,7 +30,7 @@ from ...orders import (
     termination_digest,
 )
 from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
-from ..snapshot.leaves import Leaf
+from ..leaves import Leaf
 from ..tables import Table, Tables
 from . import succession
 from .records import (

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...encoding import hex_of, word
 from ...orders import ZERO_ADDRESS, AgreementTerms
 from ...receipts import merkle_root, root_of_proof
 from ..chain import layout
-from ..snapshot.leaves import CHUNK, Leaf, LeafKind, LotWord
+from ..leaves import CHUNK, Leaf, LeafKind, LotWord
+from ..network import NetworkState
+from ..tables import Table
 from .records import Agreement, Key, Merchant, Predecessor, Program, Stage, Status, Use, require
-
-if TYPE_CHECKING:
-    from .clearing_house import ClearingHouse
 
 LOTS = 2**32
 """What the number of a program's sum of lots is higher than that of its sum of balances."""
@@ -24,7 +23,39 @@ _ONLY_SAID = {LeafKind.NAME, LeafKind.DOCUMENT, LeafKind.LOT}
 _MOST_NETWORK = 4
 
 
-def freeze(house: ClearingHouse, by: str) -> None:
+class House(NetworkState, Protocol):
+    """A clearing house, as far as its end and its beginning are concerned."""
+
+    imported_keys: Table[tuple[int, bytes], bool]
+
+    @property
+    def admin(self) -> str:
+        """The owner."""
+
+    @property
+    def stage(self) -> Stage:
+        """Whether it works, imports, or has ended."""
+
+    @property
+    def predecessor(self) -> Predecessor:
+        """Whose state it took over."""
+
+    @property
+    def funds(self) -> int:
+        """In micros."""
+
+    @property
+    def head(self) -> bytes:
+        """Of the journal."""
+
+    def count(self, of: str) -> int:
+        """How many there are of something."""
+
+    def emit(self, event: str, *args: Any) -> None:
+        """Says what happened."""
+
+
+def freeze(house: House, by: str) -> None:
     """Ends the house."""
     _require_owner(house, by)
     _require_stage(house, Stage.OPERATING)
@@ -34,14 +65,14 @@ def freeze(house: ClearingHouse, by: str) -> None:
     house.emit("Frozen", house.count("batches"), house.head, house.funds, *counts)
 
 
-def adopt_frozen(house: ClearingHouse) -> None:
+def adopt_frozen(house: House) -> None:
     """Leaves the house as a freeze does."""
     house.one["admin"] = house.one["pending admin"] = ZERO_ADDRESS
     house.one["paused"] = True
     house.one["stage"] = Stage.FROZEN
 
 
-def begin_import(house: ClearingHouse, by: str, predecessor: Predecessor) -> None:
+def begin_import(house: House, by: str, predecessor: Predecessor) -> None:
     """Makes a new house the successor of another one."""
     _require_owner(house, by)
     _require_stage(house, Stage.OPERATING)
@@ -54,7 +85,7 @@ def begin_import(house: ClearingHouse, by: str, predecessor: Predecessor) -> Non
     house.emit("ImportBegun", tuple(predecessor))
 
 
-def adopt_begun(house: ClearingHouse, predecessor: Predecessor) -> None:
+def adopt_begun(house: House, predecessor: Predecessor) -> None:
     """Leaves the house as the beginning of an import does."""
     house.merchants[0] = Merchant(0, 0, Status.NONE)
     house.one["merchants"] = 0
@@ -63,7 +94,7 @@ def adopt_begun(house: ClearingHouse, predecessor: Predecessor) -> None:
     house.one["predecessor"] = tuple(predecessor)
 
 
-def import_leaves(house: ClearingHouse, first: int, leaves: Sequence[Leaf], proof: Sequence[bytes]) -> None:
+def import_leaves(house: House, first: int, leaves: Sequence[Leaf], proof: Sequence[bytes]) -> None:
     """Takes over a chunk of the snapshot."""
     _require_stage(house, Stage.IMPORTING)
     imported, predecessor = house.one["imported"], house.predecessor
@@ -81,7 +112,7 @@ def import_leaves(house: ClearingHouse, first: int, leaves: Sequence[Leaf], proo
         house.emit("LeafImported", index, *leaf)
 
 
-def open_house(house: ClearingHouse, by: str) -> None:
+def open_house(house: House, by: str) -> None:
     """Sets the house to work."""
     _require_owner(house, by)
     _require_stage(house, Stage.IMPORTING)
@@ -93,24 +124,24 @@ def open_house(house: ClearingHouse, by: str) -> None:
     house.emit("Opened", house.count("batches"), house.head, house.funds)
 
 
-def adopt_opened(house: ClearingHouse) -> None:
+def adopt_opened(house: House) -> None:
     """Leaves the house as its opening does."""
     house.one["stage"] = Stage.OPERATING
     house.one["paused"] = False
 
 
-def _require_owner(house: ClearingHouse, by: str) -> None:
+def _require_owner(house: House, by: str) -> None:
     require(by == house.admin, "OwnableUnauthorizedAccount", by)
 
 
-def _require_stage(house: ClearingHouse, stage: Stage) -> None:
+def _require_stage(house: House, stage: Stage) -> None:
     require(house.stage == stage, "WrongStage", house.stage)
 
 
 # -------------------------------------------------------------------- leaves
 
 
-def adopt_leaf(house: ClearingHouse, index: int, leaf: Leaf) -> None:
+def adopt_leaf(house: House, index: int, leaf: Leaf) -> None:
     """Takes a leaf's word for what the state is."""
     _TAKE[LeafKind(leaf.kind)](house, leaf.key, leaf.word)
     for number, amount in _sums(leaf):
@@ -126,7 +157,7 @@ def _is_known(leaf: Leaf) -> bool:
     return leaf.kind in set(LeafKind) and (leaf.kind != LeafKind.MERCHANT or leaf.key < 2**32)
 
 
-def _is_there(house: ClearingHouse, leaf: Leaf) -> bool:
+def _is_there(house: House, leaf: Leaf) -> bool:
     """Whether the leaf was imported before. Each leaf has its number in the tree, so only a snapshot that has it twice says so."""
     seen = house.imported_keys[leaf.kind, word(leaf.key)]
     if leaf.kind == LeafKind.SIGNER and _address(leaf.key) in house.keys:
@@ -137,7 +168,7 @@ def _is_there(house: ClearingHouse, leaf: Leaf) -> bool:
     return seen
 
 
-def _network(house: ClearingHouse, key: int, packed: int) -> None:
+def _network(house: House, key: int, packed: int) -> None:
     one = house.one
     if key == 0:
         one["merchants"], one["programs"] = packed & 2**32 - 1, packed >> 32
@@ -154,22 +185,22 @@ def _network(house: ClearingHouse, key: int, packed: int) -> None:
         one["head"] = word(packed)
 
 
-def _merchant(house: ClearingHouse, key: int, packed: int) -> None:
+def _merchant(house: House, key: int, packed: int) -> None:
     micros = packed >> 160
     position = micros - (2**96 if micros >> 95 else 0)
     house.merchants[key] = Merchant(packed >> 96 & 2**64 - 1, position, Status(packed & 0xFF))
 
 
-def _signer(house: ClearingHouse, key: int, packed: int) -> None:
+def _signer(house: House, key: int, packed: int) -> None:
     day = 2**40 - 1
     house.keys[_address(key)] = Key(packed & 2**32 - 1, packed >> 32 & day, packed >> 72 & day)
 
 
-def _nonces(house: ClearingHouse, key: int, packed: int) -> None:
+def _nonces(house: House, key: int, packed: int) -> None:
     house.nonces[key >> 40, key & 2**40 - 1] = packed
 
 
-def _program(house: ClearingHouse, key: int, packed: int) -> None:
+def _program(house: House, key: int, packed: int) -> None:
     number, field = key >> 8, key & 0xFF
     known: Program = house.programs.get(number) or Program(0, bytes(32), bytes(32))
     lanes = [packed >> low & 2**64 - 1 for low in (64, 128, 192)]
@@ -191,7 +222,7 @@ def _program(house: ClearingHouse, key: int, packed: int) -> None:
     house.programs[number] = known
 
 
-def _agreement(house: ClearingHouse, key: int, packed: int) -> None:
+def _agreement(house: House, key: int, packed: int) -> None:
     number, field = key >> 8, key & 0xFF
     known = house.agreements.get(number)
     terms: AgreementTerms = known.terms if known is not None else _NO_TERMS
@@ -218,38 +249,38 @@ _TERMS: tuple[tuple[str, ...], ...] = (
 """What an agreement's three words say, in the order of their fields."""
 
 
-def _balances(house: ClearingHouse, key: int, packed: int) -> None:
+def _balances(house: House, key: int, packed: int) -> None:
     member = _address(key & 2**160 - 1)
     for lane in range(layout.LANES):
         house.balances[member, (key >> 160) * layout.LANES + lane + 1] = packed >> 64 * lane & 2**64 - 1
 
 
-def _document(house: ClearingHouse, key: int, packed: int) -> None:
+def _document(house: House, key: int, packed: int) -> None:
     known = house.agreements.get(key)
     if known is not None:
         house.agreements[key] = Agreement(replace(known.terms, document=word(packed)))
 
 
-def _set_root(house: ClearingHouse, key: int, packed: int) -> None:
+def _set_root(house: House, key: int, packed: int) -> None:
     house.roots[key] = word(packed)
 
 
-def _set(table: str, value: Callable[[int], Any]) -> Callable[[ClearingHouse, int, int], None]:
-    def take(house: ClearingHouse, key: int, packed: int) -> None:
+def _set(table: str, value: Callable[[int], Any]) -> Callable[[House, int, int], None]:
+    def take(house: House, key: int, packed: int) -> None:
         getattr(house, table)[word(key)] = value(packed)
 
     return take
 
 
-def _set_name(house: ClearingHouse, key: int, packed: int) -> None:
+def _set_name(house: House, key: int, packed: int) -> None:
     house.names[key] = word(packed)
 
 
-def _nothing(_house: ClearingHouse, _key: int, _packed: int) -> None:
+def _nothing(_house: House, _key: int, _packed: int) -> None:
     """The watcher of lots takes them."""
 
 
-_TAKE: dict[LeafKind, Callable[[ClearingHouse, int, int], None]] = {
+_TAKE: dict[LeafKind, Callable[[House, int, int], None]] = {
     LeafKind.NETWORK: _network,
     LeafKind.MERCHANT: _merchant,
     LeafKind.SIGNER: _signer,
@@ -296,7 +327,7 @@ def _sums(leaf: Leaf) -> list[tuple[int, int]]:
     return []
 
 
-def _add(house: ClearingHouse, number: int, amount: int) -> None:
+def _add(house: House, number: int, amount: int) -> None:
     before = house.differences[number]
     after = before + amount
     house.differences[number] = after

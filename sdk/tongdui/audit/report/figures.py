@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from ...encoding import hex_of
 from ...orders import NO_NONCE, Kind, Reason
-from ..chain.layout import State
 from ..effects import MOVEMENTS, moved, paid
 from ..findings import Finding
+from ..network import NetworkState
 from ..tables import Tables
 from ..watching import BlockSeen, EntrySeen, EventSeen, Watcher
 
@@ -209,7 +209,7 @@ class Figures(Watcher):
     def _refused(self, seen: EventSeen, _merchant: int, _nonce: int, _item: int, reason: int) -> None:
         self._count("instructions.refused", f"instructions.refused.{_reason(reason)}")
 
-    def on_succession(self, state: State, block: BlockSeen) -> None:
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
         """Takes over who takes part, and where everybody stands. What had been moved before is the predecessor's."""
         for number, known in state.merchants.stored():
             name = text_of(state.names[number])

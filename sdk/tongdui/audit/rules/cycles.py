@@ -16,8 +16,8 @@ from math import prod
 from typing import Any
 
 from ...orders import AgreementTerms
-from ..chain.layout import State
 from ..findings import Finding, Place
+from ..network import NetworkState
 from ..tables import Tables
 from ..watching import BlockSeen, EventSeen, Watcher
 
@@ -131,7 +131,7 @@ class Cycles(Watcher):
             self._keep(number, (*kept, until))
         return found
 
-    def on_succession(self, state: State, block: BlockSeen) -> None:
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
         """Takes over the agreements. They were compared when they were registered."""
         for number, agreement in state.agreements.stored():
             self._add(number, agreement.terms, block.number, "", block.time)

@@ -15,7 +15,7 @@ from ...orders import AgreementTerms, Kind
 from ...receipts import Entry
 from ..days import day_text, month_text
 from ..findings import Finding, NotChecked, Place
-from ..snapshot.leaves import LeafKind, LotWord
+from ..leaves import LeafKind, LotWord
 from ..tables import Tables
 from ..watching import BlockSeen, EntrySeen, EventSeen, Watcher
 

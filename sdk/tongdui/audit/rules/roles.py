@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...orders import NO_NONCE, ZERO_ADDRESS
-from ..chain.layout import State
 from ..findings import Finding, Place
 from ..model.records import Role
+from ..network import NetworkState
 from ..tables import Tables
 from ..watching import BlockSeen, EventSeen, Watcher
 
@@ -122,7 +122,7 @@ class Roles(Watcher):
                 found += self._change_key(seen)
         return found
 
-    def on_succession(self, state: State, block: BlockSeen) -> None:
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
         """Takes over the keys of merchants. Roles are granted anew."""
         for address, key in state.keys.stored():
             self._keys[address] = tuple(_Key(*key))

@@ -8,8 +8,8 @@ from ...encoding import hex_of
 from ..chain.layout import LANES
 from ..days import day_text
 from ..findings import Finding, NotChecked, Place
-from ..snapshot.file import Snapshot
-from ..snapshot.leaves import Leaf, LeafKind, LotWord
+from ..leaves import Leaf, LeafKind, LotWord
+from ..snapshot import Snapshot
 from ..tables import Tables
 from ..watching import EventSeen, Watcher
 

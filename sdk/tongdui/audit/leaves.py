@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from ...encoding import keccak256, word
-from ...receipts import merkle_proof, merkle_root
+from ..encoding import keccak256, word
+from ..receipts import merkle_proof, merkle_root
 
 CHUNK = 256
 """Leaves that are imported at once: a power of two, so that the root of a chunk is a node of the tree."""

@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ...encoding import hex_of, word
-from ..chain.layout import leaf_parts
-from ..findings import CannotCheck
-from ..model.clearing_house import ClearingHouse
-from ..model.records import Stage
-from ..rules.lots import Lots
-from .file import SnapshotHead, write_snapshot
+from ..encoding import hex_of, word
+from .chain.layout import leaf_parts
+from .findings import CannotCheck
 from .leaves import Leaf, LeafKind, LotWord, SnapshotTree
+from .model.clearing_house import ClearingHouse
+from .model.records import Stage
+from .rules.lots import Lots
+from .snapshot import SnapshotHead, write_snapshot
 
 
 def take_snapshot(path: Path, house: ClearingHouse, lots: Lots, frozen_in: int) -> SnapshotHead:

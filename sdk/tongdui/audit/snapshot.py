@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...encoding import hex_of
-from ..findings import CannotCheck
+from ..encoding import hex_of
+from .findings import CannotCheck
 from .leaves import CHUNK, Leaf, SnapshotTree
 
 FORMAT = "tongdui-snapshot/1"

@@ -1,1 +1,0 @@
-"""Snapshots of a frozen clearing house, which its successor takes over leaf by leaf."""
