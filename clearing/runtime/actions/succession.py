@@ -65,7 +65,8 @@ def _cancel_waiting(database: Database) -> None:
         cancelled += len(orders)
         if not orders:
             break
-    console.print(f"{cancelled} orders were cancelled; what they had reserved is free again.")
+    if cancelled:
+        console.print(f"{cancelled} orders were cancelled; what they had reserved is free again.")
 
 
 def _cancel(database: Database, order: str) -> None:
@@ -143,6 +144,8 @@ def succeed(settings: Settings, file: Path, *, dry_run: bool) -> int:
         keys = open_role_keys(settings, ["admin", "operator", "sequencer", "treasury"])
         succession = Succession(client, keys, settings.max_fee_per_gas, console.print)
         address, opened_in = succession.succeed(taken, "Tongdui", settings.utc_offset_seconds)
+    with open_database(settings) as database:
+        _cancel_waiting(database)  # accepted since the freeze, by a gateway that had not been stopped
     lineage = Lineage.of(settings).and_successor(address, opened_in)
     sys.stdout.write(f"TONGDUI_CONTRACT={address}\nTONGDUI_PREDECESSORS={lineage.setting()}\n")
     return 0
