@@ -437,3 +437,32 @@ contract SuccessionTest is Snapshots {
         vm.stopPrank();
     }
 }
+
+/// @notice What an import costs, for the snapshot of gas.
+contract GasOfSuccessionTest is Snapshots {
+    uint256 private constant MANY = 600;
+
+    function test_ImportOfBalances() public {
+        for (uint256 i = 0; i < MANY; ++i) {
+            members.push(address(uint160(uint256(keccak256(abi.encode("member", i))))));
+        }
+        for (uint256 first = 0; first < MANY; first += 100) {
+            Instruction[] memory instructions = new Instruction[](100);
+            for (uint256 i = 0; i < 100; ++i) {
+                instructions[i] = _issue(FUEL, members[3 + first + i], 1000);
+            }
+            _execute(_order(GAS_STATION, instructions));
+        }
+        _freezeAndReplace();
+        _begin();
+        for (uint256 first = 0; first < leaves.length; first += CHUNK) {
+            _importFrom(first);
+            uint256 last = first + CHUNK - 1;
+            if (last >= leaves.length || leaves[first].kind != leaves[last].kind) continue;
+            bool balances = leaves[first].kind == LeafKind.Balances;
+            string memory what = balances ? "import, a leaf of balances" : "import, a lot";
+            vm.snapshotValue("ClearingHouse", what, vm.lastCallGas().gasTotalUsed / CHUNK);
+        }
+        _open();
+    }
+}
