@@ -16,6 +16,7 @@ from clearing.chain import contract
 from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.deployment import DEPLOYMENT_GAS, admin_sender, created_address, grant_roles
+from clearing.chain.sender import CannotSend, Sending
 from clearing.kit.signing.keyring import RoleKeys
 from tongdui.audit.leaves import CHUNK
 from tongdui.audit.snapshot import Snapshot
@@ -33,7 +34,7 @@ Report = Callable[[str], None]
 """Hears each step, in a sentence."""
 
 
-class CannotSucceed(Exception):
+class CannotSucceed(CannotSend):
     """A contract cannot be frozen, or cannot take another one's place; the message says why, and what to do about it."""
 
 
@@ -116,7 +117,7 @@ class Succession:
         data = contract.encode_call("freeze", [])
         self._require_owner(address, data)
         self._sender.check_funds(_FREEZE_GAS)
-        self._sender.send(address, data, _FREEZE_GAS, lambda: progress_of(self._client, address).stage is Stage.FROZEN)
+        self._sender.send(Sending(address, data, _FREEZE_GAS, partial(self._is, address, Stage.FROZEN)))
         self._report(f"The contract {address} is frozen.")
         return final_of(self._client, address)
 
@@ -147,9 +148,7 @@ class Succession:
         self._import(address, snapshot)
         if progress_of(self._client, address).stage is Stage.IMPORTING:
             data = contract.encode_call("open", [])
-            self._sender.send(
-                address, data, _BEGIN_GAS, lambda: progress_of(self._client, address).stage is Stage.OPERATING
-            )
+            self._sender.send(Sending(address, data, _BEGIN_GAS, partial(self._is, address, Stage.OPERATING)))
             self._report("Every leaf is there, points and money add up: the contract is open.")
         grant_roles(self._client, self._sender, self._keys, address)
         return address, self._opened_in(address)
@@ -159,7 +158,7 @@ class Succession:
         found = None
         for nonce in range(self._client.next_nonce(self._sender.address)):
             address = created_address(self._sender.address, nonce)
-            if self._client.call("eth_getCode", address, "latest") == "0x":
+            if not self._is_there(address):
                 continue
             progress = progress_of(self._client, address)
             if progress.root == root:
@@ -177,9 +176,7 @@ class Succession:
         self._sender.check_funds(DEPLOYMENT_GAS)
         address = created_address(self._sender.address, self._client.next_nonce(self._sender.address))
         code = contract.deployment_code(self._sender.address, text_word(operator_name), utc_offset_seconds)
-        self._sender.send(
-            None, code, DEPLOYMENT_GAS, lambda: self._client.call("eth_getCode", address, "latest") != "0x"
-        )
+        self._sender.send(Sending(None, code, DEPLOYMENT_GAS, partial(self._is_there, address)))
         fault = contract_fault(
             self._client, address, chain_id=self._client.chain_id(), utc_offset_seconds=utc_offset_seconds
         )
@@ -192,9 +189,7 @@ class Succession:
         head = snapshot.head
         predecessor = [head.chain_id, to_checksum_address(head.contract), head.leaves, head.head, head.root]
         data = contract.encode_call("beginImport", [predecessor])
-        self._sender.send(
-            address, data, _BEGIN_GAS, lambda: progress_of(self._client, address).stage is Stage.IMPORTING
-        )
+        self._sender.send(Sending(address, data, _BEGIN_GAS, partial(self._is, address, Stage.IMPORTING)))
         self._report(f"It takes over {head.leaves} leaves with the root {head.root}.")
 
     def _import(self, address: str, snapshot: Snapshot) -> None:
@@ -205,8 +200,14 @@ class Succession:
             proof = [hex_of(node) for node in snapshot.tree.proof_of_chunk(number)]
             data = contract.encode_call("importLeaves", [first, leaves, proof])
             until = first + len(leaves)
-            self._sender.send(address, data, _CHUNK_GAS, partial(self._has, address, until))
+            self._sender.send(Sending(address, data, _CHUNK_GAS, partial(self._has, address, until)))
             self._report(f"{until} of {progress.leaves} leaves are imported.")
+
+    def _is(self, address: str, stage: Stage) -> bool:
+        return progress_of(self._client, address).stage is stage
+
+    def _is_there(self, address: str) -> bool:
+        return bool(self._client.call("eth_getCode", address, "latest") != "0x")
 
     def _has(self, address: str, leaves: int) -> bool:
         return progress_of(self._client, address).imported >= leaves

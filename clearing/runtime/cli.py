@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from clearing.runtime.commands import (
+    agreements,
+    contract,
     daemons,
     database,
     deployment,
@@ -18,7 +20,20 @@ from clearing.runtime.commands import (
     workers,
 )
 
-_GROUPS = (network, merchants, staff, daemons, database, deployment, workers, reconciliation, queue, succession)
+_GROUPS = (
+    network,
+    merchants,
+    agreements,
+    contract,
+    staff,
+    daemons,
+    database,
+    deployment,
+    workers,
+    reconciliation,
+    queue,
+    succession,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,9 +6,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
-from clearing.chain.deployment import CannotDeploy
 from clearing.chain.fees import FeesTooLow
-from clearing.chain.succession import CannotSucceed
+from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable
 from clearing.kit.errors import ClearingError
 from clearing.oversight.reconciliation.rebuild import NotEmpty
@@ -22,15 +21,7 @@ def explanation(error: Exception) -> str | None:
     if isinstance(error, ClearingError):
         return error.detail
     if isinstance(
-        error,
-        CannotReconcile
-        | NotEmpty
-        | CannotDeploy
-        | CannotSucceed
-        | CannotCheck
-        | FeesTooLow
-        | ChainError
-        | ChainUnreachable,
+        error, CannotReconcile | NotEmpty | CannotSend | CannotCheck | FeesTooLow | ChainError | ChainUnreachable
     ):
         return str(error)
     if isinstance(error, CommandError):
