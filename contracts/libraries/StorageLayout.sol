@@ -11,22 +11,22 @@ import {BalancePageLib} from "../types/BalancePage.sol";
 ///     +-------------------+--------------------+-----------------------------------------------------------------------+
 ///     | 0, 1              | owner, next owner  | 2                                                                     |
 ///     | 2                 | merchants          | 2^32, one for each: `MerchantPosition`                                |
-///     | 2 + 2^32          | programs           | 5 * 2^32, five for each: minted, burnt, voided (`ProgramSide`), code, |
-///     |                   |                    | name                                                                  |
-///     | 2 + 6 * 2^32      | signer keys        | a mapping from the key; see below                                     |
-///     | 3 + 6 * 2^32      | nonces             | a mapping from `merchant << 40 | nonce >> 8`; a bit for each nonce    |
-///     | 5 + 6 * 2^32      | counts             | 1: merchants, and programs from bit 32 on                             |
-///     | 6 + 6 * 2^32      | agreements         | 3 * 2^32, three for each: `AgreementRoute`, `AgreementPrice`,         |
+///     | 2 + 2^32          | programs           | 6 * 2^32, six for each: minted, burnt, voided (`ProgramSide`), code,  |
+///     |                   |                    | name, `IssuanceCap`                                                   |
+///     | 2 + 7 * 2^32      | signer keys        | a mapping from the key; see below                                     |
+///     | 3 + 7 * 2^32      | nonces             | a mapping from `merchant << 40 | nonce >> 8`; a bit for each nonce    |
+///     | 5 + 7 * 2^32      | counts             | 1: merchants, and programs from bit 32 on                             |
+///     | 6 + 7 * 2^32      | agreements         | 3 * 2^32, three for each: `AgreementRoute`, `AgreementPrice`,         |
 ///     |                   |                    | `AgreementParties`                                                    |
-///     | 6 + 9 * 2^32      | signed terms       | a mapping from the digest: the agreement                              |
-///     | 7 + 9 * 2^32      | agreement count    | 1                                                                     |
-///     | 8 + 9 * 2^32      | balances           | a mapping from `page << 160 | member`: `BalancePage`                  |
-///     | 9 + 9 * 2^32      | funds              | 1                                                                     |
-///     | 10 + 9 * 2^32     | bank references    | a mapping from the reference: 1 if it was used                        |
-///     | 11 + 9 * 2^32     | newest batch       | 1: the pause in 8 bits, then `NewestBatch`                            |
-///     | 12 + 9 * 2^32     | head               | 1                                                                     |
-///     | 13 + 9 * 2^32     | roots              | a mapping from the batch                                              |
-///     | 14 + 9 * 2^32     | reversed points    | a mapping from the entry's leaf                                       |
+///     | 6 + 10 * 2^32     | signed terms       | a mapping from the digest: the agreement                              |
+///     | 7 + 10 * 2^32     | agreement count    | 1                                                                     |
+///     | 8 + 10 * 2^32     | balances           | a mapping from `page << 160 | member`: `BalancePage`                  |
+///     | 9 + 10 * 2^32     | funds              | 1                                                                     |
+///     | 10 + 10 * 2^32    | bank references    | a mapping from the reference: 1 if it was used                        |
+///     | 11 + 10 * 2^32    | newest batch       | 1: the pause in 8 bits, then `NewestBatch`                            |
+///     | 12 + 10 * 2^32    | head               | 1                                                                     |
+///     | 13 + 10 * 2^32    | roots              | a mapping from the batch                                              |
+///     | 14 + 10 * 2^32    | reversed points    | a mapping from the entry's leaf                                       |
 ///     +-------------------+--------------------+-----------------------------------------------------------------------+
 ///
 ///      a signer key
@@ -38,7 +38,7 @@ import {BalancePageLib} from "../types/BalancePage.sol";
 /// @dev The compiler assigns the slots, so nothing but a test can hold these numbers to them: `Lens.t.sol` compares everything that
 /// the lens answers with what was registered and moved.
 library StorageLayout {
-    uint256 internal constant PROGRAM_SLOTS = 5;
+    uint256 internal constant PROGRAM_SLOTS = 6;
     uint256 internal constant AGREEMENT_SLOTS = 3;
 
     uint256 internal constant OWNER = 0;
@@ -75,7 +75,7 @@ library StorageLayout {
         return MERCHANTS + merchant;
     }
 
-    /// @notice The first of a program's five slots.
+    /// @notice The first of a program's six slots.
     function ofProgram(uint32 program) internal pure returns (uint256) {
         return PROGRAMS + PROGRAM_SLOTS * uint256(program);
     }

@@ -106,7 +106,7 @@ contract SuccessionTest is Snapshots {
 
         SignerChange memory change = SignerChange(GAS_STATION, key, 0, 1, 99);
         bytes memory signature = _signature(keyOf[GAS_STATION], _changeDigest(change));
-        vm.expectRevert(wrong);
+        vm.expectRevert(paused);
         house.changeSigner(change, signature, "");
         bytes memory termination = _terminationBy(GAS_STATION, FUEL_TO_CINE, 1);
         vm.expectRevert(wrong);

@@ -13,12 +13,12 @@ from ..chain import layout
 from ..leaves import CHUNK, Leaf, LeafKind, LotWord
 from ..network import NetworkState
 from ..tables import Table
-from .records import Agreement, Key, Merchant, Predecessor, Program, Stage, Status, Use, require
+from .records import Agreement, Cap, Key, Merchant, Predecessor, Program, Stage, Status, Use, require
 
 LOTS = 2**32
 """What the number of a program's sum of lots is higher than that of its sum of balances."""
 FUNDS = 2**64
-_FIELDS = {LeafKind.PROGRAM: 5, LeafKind.AGREEMENT: 3}
+_FIELDS = {LeafKind.PROGRAM: 6, LeafKind.AGREEMENT: 3}
 _ONLY_SAID = {LeafKind.NAME, LeafKind.DOCUMENT, LeafKind.LOT}
 _MOST_NETWORK = 4
 
@@ -217,8 +217,10 @@ def _program(house: House, key: int, packed: int) -> None:
         known = known._replace(totals=totals._replace(expired=expired, revoked=revoked))
     elif field == 3:
         known = known._replace(code=word(packed))
-    else:
+    elif field == 4:
         known = known._replace(name=word(packed))
+    else:
+        known = known._replace(cap=Cap(*layout.cap_fields(packed)))
     house.programs[number] = known
 
 

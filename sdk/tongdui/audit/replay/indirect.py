@@ -24,6 +24,9 @@ _SAME = {
 }
 """Events that have the arguments of their call, in the same order."""
 
+_FIRST = {"IssuanceCapChanged": ("setIssuanceCap", 2), "Opened": ("open", 0)}
+"""Events that begin with the arguments of their call, and how many those are."""
+
 ROLES = {
     "registerMerchant": Role.OPERATOR,
     "setMerchantStatus": Role.OPERATOR,
@@ -31,6 +34,7 @@ ROLES = {
     "registerAgreement": Role.OPERATOR,
     "setCreditLimit": Role.OPERATOR,
     "revokeSigner": Role.OPERATOR,
+    "setIssuanceCap": Role.OPERATOR,
     "setProgramPaused": Role.PAUSER,
     "deposit": Role.TREASURY,
     "withdraw": Role.TREASURY,
@@ -52,8 +56,9 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
     name, values = events[0]
     if name in _SAME:
         return _SAME[name], caller, values, 1
-    if name == "Opened":
-        return "open", caller, (), 1
+    if name in _FIRST:
+        method, count = _FIRST[name]
+        return method, caller, values[:count], 1
     match name, values:
         case ("Paused", (account,)) | ("Unpaused", (account,)):
             return "pause" if name == "Paused" else "unpause", account, (), 1
