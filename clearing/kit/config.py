@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 PREFIX = "TONGDUI_"
 ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
-        *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
-    )
+    f"{PREFIX}{name}" for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE", "SHARED_DATA")
 )
-"""Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+"""Variables that the SDK and the tests read: an operator may have them in the same shell."""
 OF_CONSOLE = f"{PREFIX}CONSOLE_"
 """How the console's own settings begin. It says itself what is wrong with them."""
 
@@ -114,7 +110,7 @@ class Settings(BaseSettings):
     managed_deadline: int = 600
     """How far in the future the gateway sets the deadline of an order that it signs with a managed key."""
     queue_limit: int = Field(default=20_000, ge=1)
-    """With more instructions than this waiting for the chain, the gateway answers 503."""
+    """As many instructions may wait for the chain. Of them no merchant may have more than it leaves free for the others."""
 
     batch_max_instructions: int = Field(default=1_000, ge=1)
     batch_max_gas: int = Field(default=15_000_000, ge=1)

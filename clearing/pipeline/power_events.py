@@ -175,7 +175,11 @@ REQUESTS: Mapping[str, Sequence[str]] = {
         "merchant.resumption_requested",
         "merchant.closure_requested",
     ),
-    "merchant.signer_changed": ("merchant.signer_revocation_requested", "merchant.signer_recovery_requested"),
+    "merchant.signer_changed": (
+        "merchant.signer_revocation_requested",
+        "merchant.signer_recovery_requested",
+        "merchant.signer_change_requested",
+    ),
     "program.pause_changed": ("program.pause_requested", "program.resumption_requested"),
     "merchant.credit_limit_changed": (),
 }

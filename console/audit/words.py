@@ -21,6 +21,7 @@ EVENTS: Mapping[str, Text] = {
     "merchant.status_changed": lazy("Status of a merchant changed on the chain"),
     "merchant.signer_revocation_requested": lazy("Key of a merchant ended"),
     "merchant.signer_recovery_requested": lazy("New key given to a merchant"),
+    "merchant.signer_change_requested": lazy("Change of a merchant's key, signed by the merchant"),
     "merchant.signer_changed": lazy("Key of a merchant changed on the chain"),
     "program.registered": lazy("Program registered"),
     "program.pause_requested": lazy("Program paused"),

@@ -133,6 +133,7 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "merchant.status_changed": EventKind("The chain has another status for you.", _CHANGE),
     "merchant.signer_revocation_requested": EventKind("A key of yours will end.", _CHANGE),
     "merchant.signer_recovery_requested": EventKind("You will get a new key, because all of yours are lost.", _CHANGE),
+    "merchant.signer_change_requested": EventKind("A change of a key that you have signed is on its way.", _CHANGE),
     "merchant.signer_changed": EventKind("A key of yours is new on the chain, or ends at another time.", _CHANGE),
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
     "program.pause_requested": EventKind("The points of a program of yours will not move any more.", _CHANGE),
