@@ -644,6 +644,10 @@ _BY_COMMAND = {
     "terminateAgreement": "agreement terminate",
     "registerMerchant": "merchant add",
     "registerProgram": "merchant add",
+    "freeze": "freeze",
+    "beginImport": "succeed",
+    "importLeaves": "succeed",
+    "open": "succeed",
 }
 _NOT_BY_COMMAND = {
     "execute": "the sequencer's own work",
