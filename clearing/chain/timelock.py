@@ -1,144 +1,126 @@
-"""OpenZeppelin's timelock as owner of the contract: what it executes was announced on the chain a while before.
-
-A multisig may be its proposer: `schedule` is then the call that the multisig's members sign.
-"""
+"""OpenZeppelin's TimelockController as the contract's owner: it executes a call after a delay that everybody sees."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any
+from enum import StrEnum
 
 from eth_abi.abi import decode, encode
-from eth_typing import HexAddress, HexStr
-from eth_utils.address import to_checksum_address
-from web3.types import Nonce
-from web3.utils import get_create_address
 
-from clearing.chain.client import ChainClient
-from clearing.chain.sender import Sender, Sending
-from tongdui.encoding import bytes_of, keccak256
+from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.node_errors import explanation_of, is_contract_failure, revert_data
+from tongdui.encoding import ZERO_WORD, hex_of, keccak256, word
 
-_DEPLOYMENT_GAS = 3_000_000
-_CALL_GAS = 500_000
-_NOTHING_BEFORE = bytes(32)
-"""No other operation has to be done first."""
+_OPERATION = ["address", "uint256", "bytes", "bytes32", "bytes32"]
+_DONE = 1
+"""What `getTimestamp` answers of an operation that was executed."""
+_UNAUTHORIZED = keccak256(b"AccessControlUnauthorizedAccount(address,bytes32)")[:4]
+_UNEXPECTED_STATE = keccak256(b"TimelockUnexpectedOperationState(bytes32,bytes32)")[:4]
+_ROLES = {keccak256(f"{role.upper()}_ROLE".encode()): role for role in ("proposer", "executor", "canceller")}
 
 
-class OperationState(IntEnum):
-    """What became of an operation."""
+class Step(StrEnum):
+    """What an operation needs next."""
 
-    UNSET = 0
-    WAITING = 1
-    READY = 2
-    DONE = 3
+    SCHEDULE = "schedule"
+    WAIT = "wait"
+    EXECUTE = "execute"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A call of the clearing house that the timelock makes. `salt` tells equal calls apart: the timelock makes each once."""
+    """A call that a timelock makes for somebody."""
 
-    target: str
-    data: bytes
-    salt: bytes = bytes(32)
+    id: bytes
+    step: Step
+    ready_at: int
+    """Unix seconds from which it can be executed; if it has to be scheduled: from which it could be, if that were done now."""
+    delay: int
+    """Seconds."""
+    schedule: bytes
+    execute: bytes
+    """The calldata for the timelock of each step."""
 
     @property
-    def id(self) -> bytes:
-        """Its name in the timelock."""
-        types = ["address", "uint256", "bytes", "bytes32", "bytes32"]
-        return keccak256(encode(types, [self.target, 0, self.data, _NOTHING_BEFORE, self.salt]))
-
-
-def schedule(operation: Operation, delay: int) -> bytes:
-    """The proposer's call of the timelock: announces the operation, to be executed no earlier than `delay` seconds later."""
-    types = "address,uint256,bytes,bytes32,bytes32,uint256"
-    return _call(f"schedule({types})", operation.target, 0, operation.data, _NOTHING_BEFORE, operation.salt, delay)
-
-
-def execute(operation: Operation) -> bytes:
-    """The executor's call of the timelock: makes the call that was announced."""
-    types = "address,uint256,bytes,bytes32,bytes32"
-    return _call(f"execute({types})", operation.target, 0, operation.data, _NOTHING_BEFORE, operation.salt)
-
-
-def cancel(operation: Operation) -> bytes:
-    """The proposer's call of the timelock: calls the operation off before it is executed."""
-    return _call("cancel(bytes32)", operation.id)
+    def data(self) -> bytes:
+        """The calldata of the next step."""
+        return self.execute if self.step is Step.EXECUTE else self.schedule
 
 
 class Timelock:
-    """One timelock on the chain."""
+    """A timelock on a node's chain."""
 
     def __init__(self, client: ChainClient, address: str) -> None:
         self._client = client
         self.address = address
 
-    def delay(self) -> int:
-        """The least seconds between an announcement and its execution."""
-        return int(self._ask("getMinDelay()", "uint256"))
+    @classmethod
+    def at(cls, client: ChainClient, address: str) -> Timelock | None:
+        """The timelock at this address; None if something else is there, such as a key or another kind of multisig."""
+        timelock = cls(client, address)
+        try:
+            answer = timelock._ask("getMinDelay()")
+        except ChainError as error:
+            if not is_contract_failure(error):
+                raise
+            return None
+        return timelock if len(answer) == 32 else None
 
-    def state(self, operation: Operation) -> OperationState:
-        """What became of an operation."""
-        return OperationState(self._ask("getOperationState(bytes32)", "uint8", operation.id))
+    def operation(self, target: str, data: bytes) -> Operation:
+        """The operation that calls `target`: the one that is on its way, or a new one if all like it were executed.
 
-    def propose(self, sender: Sender, operation: Operation) -> None:
-        """Announces an operation, if it was not announced yet. Raises CannotSend where the sender is no proposer."""
-        self._send(sender, schedule(operation, self.delay()), operation, OperationState.WAITING)
+        Its salt is the count of its like before it, so whoever asks again later finds the same one.
+        """
+        count = 0
+        while True:
+            salt = word(count)
+            arguments = encode(_OPERATION, [target, 0, data, ZERO_WORD, salt])
+            operation_id = keccak256(arguments)
+            timestamp = self._number("getTimestamp(bytes32)", operation_id)
+            if timestamp != _DONE:
+                return self._found(target, data, salt, operation_id, timestamp)
+            count += 1
 
-    def execute(self, sender: Sender, operation: Operation) -> None:
-        """Executes an operation whose time has come. Raises CannotSend before that, and where the sender is no executor."""
-        self._send(sender, execute(operation), operation, OperationState.DONE)
+    def is_scheduled(self, operation_id: bytes) -> bool:
+        """Whether it has the operation, executed or not."""
+        return self._number("getTimestamp(bytes32)", operation_id) != 0
 
-    def cancel(self, sender: Sender, operation: Operation) -> None:
-        """Calls an operation off. Raises CannotSend where there is none, and where the sender is no proposer."""
-        sending = Sending(
-            self.address, cancel(operation), _CALL_GAS, lambda: self.state(operation) is OperationState.UNSET
+    def _found(self, target: str, data: bytes, salt: bytes, operation_id: bytes, timestamp: int) -> Operation:
+        delay, now = self._number("getMinDelay()"), self._client.newest_block().timestamp
+        arguments = [target, 0, data, ZERO_WORD, salt]
+        return Operation(
+            operation_id,
+            _step(timestamp, now),
+            timestamp or now + delay,
+            delay,
+            _selector(f"schedule({','.join([*_OPERATION, 'uint256'])})")
+            + encode([*_OPERATION, "uint256"], [*arguments, delay]),
+            _selector(f"execute({','.join(_OPERATION)})") + encode(_OPERATION, arguments),
         )
-        sender.send(sending)
 
-    def _send(self, sender: Sender, data: bytes, operation: Operation, least: OperationState) -> None:
-        sender.send(Sending(self.address, data, _CALL_GAS, lambda: self.state(operation) >= least))
+    def _number(self, signature: str, *arguments: bytes) -> int:
+        return int.from_bytes(self._ask(signature, *arguments), "big")
 
-    def _ask(self, signature: str, answer: str, *arguments: Any) -> Any:
-        (value,) = decode([answer], self._client.eth_call(self.address, _call(signature, *arguments)))
-        return value
+    def _ask(self, signature: str, *arguments: bytes) -> bytes:
+        return self._client.eth_call(self.address, _selector(signature) + b"".join(arguments))
 
 
-def deploy_timelock(
-    client: ChainClient, sender: Sender, account: str, *, delay: int, proposers: Sequence[str], executors: Sequence[str]
-) -> Timelock:
-    """Deploys a timelock with the account's key. Nobody is its admin but itself: who proposes changes only after its delay.
-
-    Args:
-        client: The node.
-        sender: Sends the account's transactions.
-        account: The account's address.
-        delay: The least seconds between an announcement and its execution.
-        proposers: Who may announce and call off: best a multisig.
-        executors: Who may execute what was announced. The zero address stands for anybody.
-    """
-    nonce = client.next_nonce(account)
-    address = str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
-    types = ["uint256", "address[]", "address[]", "address"]
-    arguments = encode(types, [delay, list(proposers), list(executors), "0x" + "00" * 20])
-    code = bytes_of(_artifact()["bytecode"]) + arguments
-    sender.send(Sending(None, code, _DEPLOYMENT_GAS, lambda: client.call("eth_getCode", address, "latest") != "0x"))
-    return Timelock(client, to_checksum_address(address))
+def _step(timestamp: int, now: int) -> Step:
+    if timestamp == 0:
+        return Step.SCHEDULE
+    return Step.EXECUTE if timestamp <= now else Step.WAIT
 
 
-@lru_cache
-def _artifact() -> dict[str, Any]:
-    """The compiled timelock that ships with the package (`scripts/dev/compile.py` writes it)."""
-    loaded: dict[str, Any] = json.loads(
-        files("clearing.chain").joinpath("artifacts/TimelockController.json").read_text()
-    )
-    return loaded
+def timelock_refusal(error: ChainError) -> str:
+    """Why a timelock refuses, in words."""
+    data = revert_data(error)
+    if data[:4] == _UNAUTHORIZED:
+        account, role = decode(["address", "bytes32"], data[4:])
+        return f"{account} is no {_ROLES.get(role, hex_of(role))} of the timelock (AccessControlUnauthorizedAccount)"
+    if data[:4] == _UNEXPECTED_STATE:
+        return "the timelock's operation has changed meanwhile; run the same command again (TimelockUnexpectedOperationState)"
+    return explanation_of(error)
 
 
-def _call(signature: str, *arguments: Any) -> bytes:
-    inner = signature[signature.index("(") + 1 : -1]
-    return keccak256(signature.encode())[:4] + encode(inner.split(",") if inner else [], arguments)
+def _selector(signature: str) -> bytes:
+    return keccak256(signature.encode())[:4]
