@@ -35,7 +35,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi translations translated slither hooks
+.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi translations translated audit sbom slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -45,7 +45,7 @@ format: setup ## format Python and Solidity
 	@$(IN) forge fmt
 
 check: setup ## everything that can be checked without running the system
-	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages translated messages
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages translated messages audit sbom
 
 lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
@@ -83,6 +83,12 @@ translations: setup ## write what pages say into their zh.po; then fill in what 
 translated: setup ## does every text of the pages stand in Chinese, too?
 	@$(IN) PYTHONPATH=. python scripts/dev/translations.py --check
 
+audit: setup ## does anybody know of a hole in what we depend on? (once a day; silent databases are named)
+	@$(IN) python scripts/dev/supply_chain.py audit
+
+sbom: setup ## list what we depend on in .build/sbom (CycloneDX)
+	@$(IN) python scripts/dev/supply_chain.py sbom
+
 messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
 	@$(IN) python scripts/dev/commit_messages.py
 
@@ -94,7 +100,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults simulate soak
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
@@ -126,7 +132,7 @@ coverage: setup ## show which lines and branches of the contracts the forge test
 	@$(IN) python scripts/dev/coverage.py
 
 nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
-	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
+	@scripts/dev/run_targets.sh slither prove coverage simulate nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup ## forge with more runs and deeper invariants
@@ -137,6 +143,9 @@ nightly-python: setup services browser ## pytest with more examples
 
 faults: setup services ## break the path of an order at every step, in every way (docs/faults.md)
 	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
+
+simulate: setup ## an hour of simulated schedules (SIMULATE_ARGS="--seed 7": one again, with its trace; docs/assurance.md)
+	@$(IN) python -m tests.simulation $(or $(SIMULATE_ARGS),--minutes 60)
 
 soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faults; then everything must add up
 	@$(IN) python -m tests.soak $(SOAK_ARGS)

@@ -452,6 +452,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Make several movements of it, or agree on a higher `max_points`.",
         ),
         ProblemKind(
+            "over_issuance_cap",
+            (422,),
+            "The program's cap of the day is used up",
+            "The points do not fit into what is left of the program's `issuance_cap` for today.",
+            "Wait for the next day of the network, or ask the operator for a higher cap, which counts from the day after the next.",
+        ),
+        ProblemKind(
             "over_daily_cap",
             (422,),
             "The agreement's cap of the day is used up",

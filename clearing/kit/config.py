@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 PREFIX = "TONGDUI_"
 ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
-        *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
-    )
+    f"{PREFIX}{name}" for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE", "SHARED_DATA")
 )
-"""Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+"""Variables that the SDK and the tests read: an operator may have them in the same shell."""
 OF_CONSOLE = f"{PREFIX}CONSOLE_"
 """How the console's own settings begin. It says itself what is wrong with them."""
 
@@ -55,6 +51,10 @@ class Settings(BaseSettings):
 
     contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
+
+    predecessors: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40}@\d+(,0x[0-9a-fA-F]{40}@\d+)*)?$")
+    """Contracts whose place this one took, on the same chain, oldest first: each address, `@`, and the last block in which its
+    events count, separated by commas. `clearing succeed` prints it."""
 
     anvil: str = Field(default="anvil", min_length=1)
     """The program that `clearing up` runs as its chain: a name on PATH, or a path."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_account import Account
 from sqlalchemy import select
 
@@ -29,9 +30,11 @@ from clearing.runtime import cli
 from scripts.dev.services import Anvil
 from tests.conftest import Migrated
 from tests.support.harness import PASSWORD, Harness
+from tongdui import _cli as tongdui
 from tongdui.encoding import hex_of
 from tongdui.orders import full_signature, termination_digest
 
+ROOT = Path(__file__).resolve().parents[2]
 REASON = ("--yes", "--reason", "a test")
 
 
@@ -106,6 +109,13 @@ class Network:
         """The audit log's events of this type, oldest first."""
         with self.harness.database.session() as session:
             return list(session.scalars(select(Event).where(Event.type == type, Event.audited).order_by(Event.seq)))
+
+    def newcomer(self) -> int:
+        """Registers a merchant with a managed key; its number."""
+        number = self.harness.call("merchantCount")
+        self.harness.register_merchant(number, f"newcomer {number}")
+        self.harness.settle()
+        return number
 
     def merchant(self, number: int) -> Merchant:
         """A merchant, as the read model has it."""
@@ -203,6 +213,44 @@ def test_a_stolen_key_is_ended(network: Network) -> None:
     assert "Nothing changes" in later
 
 
+def test_a_merchant_replaces_its_key_and_the_operator_only_carries_it(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The merchant signs at its own machine, without a connection; what it prints is all that the operator gets."""
+    address, keystore = network.harness.keyring.create()
+    merchant = network.newcomer()
+    with network.harness.database.session() as session:
+        present = session.scalars(select(SignerKey).where(SignerKey.merchant_number == merchant)).one()
+        (tmp_path / "present.json").write_text(present.keystore or "")
+    (tmp_path / "new.json").write_text(keystore)
+    (tmp_path / "password").write_text(PASSWORD)
+    with monkeypatch.context() as patch:
+        patch.setenv("TONGDUI_KEYSTORE", str(tmp_path / "present.json"))
+        patch.setenv("TONGDUI_KEYSTORE_PASSWORD", PASSWORD)
+        patch.setenv("TONGDUI_CHAIN_ID", str(network.harness.settings.chain_id))
+        capsys.readouterr()
+        wanted = ["key", "replace", str(tmp_path / "new.json"), "--merchant", str(merchant), "--overlap", "3600"]
+        assert tongdui.main([*wanted, "--new-password-file", str(tmp_path / "password")]) == 0
+        (tmp_path / "change.json").write_text(capsys.readouterr().out)
+    network.done("merchant", "change-signer", str(tmp_path / "change.json"), *REASON)
+    assert network.state.signer(address) == (merchant, 0, 2**40 - 1)
+    old = network.state.signer(present.address)
+    assert time.time() < old.valid_until <= time.time() + 3_600
+    again = network.done("merchant", "change-signer", str(tmp_path / "change.json"), *REASON)
+    assert again.count("Nothing changes") == 2
+    changed = json.loads((tmp_path / "change.json").read_text())
+    changed["changes"][0]["valid_until"] = 2**33
+    (tmp_path / "forged.json").write_text(json.dumps(changed))
+    assert "BadSignature" in network.refused("merchant", "change-signer", str(tmp_path / "forged.json"), *REASON)
+    assert "changes.0.key" in network.refused("merchant", "change-signer", _without_key(tmp_path, changed), *REASON)
+
+
+def _without_key(directory: Path, changed: dict[str, Any]) -> str:
+    del changed["changes"][0]["key"]
+    (directory / "odd.json").write_text(json.dumps(changed))
+    return str(directory / "odd.json")
+
+
 def test_an_agreement_ends_on_a_merchants_signature(network: Network) -> None:
     harness = network.harness
     agreement, at = harness.agreement, int(time.time()) + 86_400
@@ -225,12 +273,33 @@ def test_an_agreement_ends_on_a_merchants_signature(network: Network) -> None:
     assert by_managed_key["after"]["valid_until"] < by_managed_key["before"]["valid_until"]
 
 
+def test_a_cap_is_lowered_at_once_and_raised_the_day_after_the_next(network: Network) -> None:
+    lowered = network.outcome("program", "cap", "FUEL", "1000", *REASON)
+    assert lowered["after"] == {"issuance_cap": 1_000, "next_issuance_cap": 1_000}
+    assert "Nothing changes" in network.done("program", "cap", "1", "1000", *REASON)
+    raised = network.outcome("program", "cap", "FUEL", "5000", *REASON)
+    assert raised["after"] == {"issuance_cap": 1_000, "next_issuance_cap": 5_000}
+    assert "Nothing changes" in network.done("program", "cap", "FUEL", "5000", *REASON)
+    called_off = network.outcome("program", "cap", "FUEL", "1000", *REASON)
+    assert (called_off["outcome"], called_off["before"]) == ("done", raised["after"])
+    assert "POINTS: must be 0 (no cap) to" in network.refused("program", "cap", "FUEL", str(2**64), *REASON)
+    with network.harness.database.session() as session:
+        query = select(Event).where(Event.type == "program.issuance_cap_changed").order_by(Event.seq)
+        told = [(one.data["after"], one.actor) for one in session.scalars(query)]
+    assert told == [(one["after"], "projector") for one in (lowered, raised, lowered)]
+
+
 def test_a_closed_merchant_stays_closed(network: Network) -> None:
-    network.harness.acceptor()
-    assert "It signs nothing more, for ever" in network.done("merchant", "close", "3", *REASON)
-    assert network.merchant(3).status is MerchantStatus.CLOSED
-    assert "Nothing changes" in network.done("merchant", "close", "3", *REASON)
-    assert "is closed, and that is final" in network.refused("merchant", "resume", "3", *REASON)
+    merchant = network.newcomer()
+    assert "It signs nothing more, for ever" in network.done("merchant", "close", str(merchant), *REASON)
+    assert network.merchant(merchant).status is MerchantStatus.CLOSED
+    assert "Nothing changes" in network.done("merchant", "close", str(merchant), *REASON)
+    assert "is closed, and that is final" in network.refused("merchant", "resume", str(merchant), *REASON)
+    with network.harness.database.session() as session:
+        told = session.scalars(
+            select(Event).where(Event.type == "merchant.status_changed", Event.merchant_number == merchant)
+        )
+        assert [one.actor for one in told] == ["projector"], "it came through the queue"
 
 
 # -------------------------------------------------------------------- from here, with nothing but a node
@@ -251,6 +320,17 @@ def test_the_network_is_paused_with_nothing_but_a_node_and_the_key(network: Netw
     assert "running" in network.done("contract", "resume", *REASON, daemons=False) or not network.state.is_paused()
     assert network.outcome("program", "pause", "1", *REASON, daemons=False)["after"] == {"paused": True}
     assert network.outcome("program", "resume", "1", *REASON, daemons=False)["before"] == {"paused": True}
+
+
+def test_during_a_pause_a_merchant_is_suspended_and_not_resumed(network: Network) -> None:
+    network.done("contract", "pause", *REASON)
+    assert network.outcome("merchant", "suspend", "2", *REASON)["outcome"] == "done"
+    paused = "the contract is paused; `clearing contract resume` lets it go on (EnforcedPause)"
+    assert paused in network.refused("merchant", "resume", "2", *REASON)
+    code, said = network.run("merchant", "resume", "2", "--dry-run")
+    assert (code, paused in said) == (1, True)
+    network.done("contract", "resume", *REASON)
+    assert network.outcome("merchant", "resume", "2", *REASON)["outcome"] == "done"
 
 
 def test_an_operators_call_goes_past_the_queue_without_a_database(network: Network, tmp_path: Path) -> None:
@@ -409,10 +489,6 @@ def test_what_was_asked_for_here_is_in_the_audit_log_once_and_what_was_not_too(
     ]
     assert (status.actor, status.merchant_number, status.data["after"]) == ("chain", 2, {"status": "suspended"})
     with network.harness.database.session() as session:
-        heard = session.scalars(
-            select(Event).where(Event.type == "merchant.status_changed", Event.merchant_number == 3)
-        )
-        assert [one.actor for one in heard] == ["projector"], "its closing came through the queue"
         granted = session.scalars(select(Event).where(Event.type == "contract.role_granted"))
         assert {one.data["after"]["role"] for one in granted} >= {"operator", "sequencer", "treasury", "pauser"}
 
@@ -475,21 +551,103 @@ class _Terminal(io.StringIO):
         return True
 
 
+# -------------------------------------------------------------------- a timelock as the owner
+
+
+def test_a_timelock_as_the_owner_is_told_first_and_executes_after_its_delay(
+    network: Network, chain: Anvil, tmp_path: Path
+) -> None:
+    key = _key_file(tmp_path / "key.json")
+    (tmp_path / "password").write_text("secret")
+    here = ("--key-file", str(tmp_path / "key.json"), "--password-file", str(tmp_path / "password"))
+    timelock, admin = _timelock(network, key), network.harness.keys.address("admin")
+    assert "is a contract." in network.done("owner", "propose", timelock, *REASON)
+    assert network.outcome("owner", "accept", *here, *REASON)["outcome"] == "scheduled"
+    _pass_delay(chain)
+    assert network.outcome("owner", "accept", *here, *REASON)["outcome"] == "done"
+    assert network.state.owner() == timelock
+
+    grant = ("role", "grant", "treasury", Account.create().address)
+    refused = network.refused(*grant, *REASON)
+    assert f"{admin} is no proposer of the timelock (AccessControlUnauthorizedAccount)" in refused
+    code, said = network.run(*grant, *here, "--dry-run")
+    assert (code, f"now it is scheduled in the timelock {timelock}" in said.lower()) == (0, True)
+    for nonce in range(2):  # the second round is another operation, and not the first one again
+        scheduled = network.outcome(*grant, *here, *REASON)
+        assert (scheduled["outcome"], scheduled["transaction"][:2]) == ("scheduled", "0x")
+        waiting = network.outcome(*grant, *here, *REASON)
+        assert (waiting["outcome"], waiting["operation"]) == ("scheduled", scheduled["operation"])
+        assert waiting["transaction"] is None, "it is not scheduled twice"
+        printed = json.loads(_json_in(network.done(*grant, "--print-call")))
+        assert (printed["timelock"]["next"], printed["transaction"]) == ("wait", None)
+        assert (printed["senders"][0].lower(), printed["refusal"]) == (timelock, None)
+        _pass_delay(chain)
+        assert network.outcome(*grant, *here, *REASON)["outcome"] == "done"
+        assert network.state.has_role("treasury", grant[3])
+        if not nonce:
+            take = ("role", "take", *grant[2:], *here, *REASON)
+            network.outcome(*take)
+            _pass_delay(chain)
+            network.outcome(*take)
+            assert not network.state.has_role("treasury", grant[3])
+    back = ("owner", "propose", admin, *here, *REASON)
+    network.outcome(*back)
+    _pass_delay(chain)
+    network.outcome(*back)
+    (tmp_path / "admin").write_text(PASSWORD)
+    file = str(network.harness.settings.keystore_dir / "admin.json")
+    network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "admin"), *REASON)
+    assert network.state.owner() == admin
+
+
+_DELAY = 3_600
+
+
+def _timelock(network: Network, proposer: str) -> str:
+    """Deploys OpenZeppelin's timelock, with one key that proposes and executes; its address."""
+    build = ROOT / "node_modules/@openzeppelin/contracts/build/contracts/TimelockController.json"
+    nobody = "0x" + 40 * "0"
+    arguments = encode(["uint256", "address[]", "address[]", "address"], [_DELAY, [proposer], [proposer], nobody])
+    fields = {
+        "chainId": network.harness.settings.chain_id,
+        "nonce": 0,
+        "gas": 5_000_000,
+        "gasPrice": 0,
+        "value": 0,
+        "data": json.loads(build.read_text())["bytecode"] + arguments.hex(),
+    }
+    signed = Account.create().sign_transaction(fields)
+    assert network.harness.client.send_raw([bytes(signed.raw_transaction)]) == [None]
+    receipt = network.harness.client.call("eth_getTransactionReceipt", hex_of(bytes(signed.hash)))
+    return str(receipt["contractAddress"])
+
+
+def _pass_delay(chain: Anvil) -> None:
+    chain.rpc("evm_increaseTime", _DELAY)
+    chain.rpc("evm_mine")
+
+
 # -------------------------------------------------------------------- nothing is left out
 
 _BY_COMMAND = {
     "pause": "contract pause",
     "unpause": "contract resume",
     "setProgramPaused": "program pause",
+    "setIssuanceCap": "program cap",
     "setRole": "role grant",
     "transferOwnership": "owner propose",
     "acceptOwnership": "owner accept",
     "setMerchantStatus": "merchant suspend",
     "revokeSigner": "merchant revoke-signer",
+    "changeSigner": "merchant change-signer",
     "recoverSigner": "merchant recover-signer",
     "terminateAgreement": "agreement terminate",
     "registerMerchant": "merchant add",
     "registerProgram": "merchant add",
+    "freeze": "freeze",
+    "beginImport": "succeed",
+    "importLeaves": "succeed",
+    "open": "succeed",
 }
 _NOT_BY_COMMAND = {
     "execute": "the sequencer's own work",
@@ -498,7 +656,6 @@ _NOT_BY_COMMAND = {
     "withdraw": "the treasury books money with POST /v1/withdrawals, under the bank's reference",
     "setCreditLimit": "POST /v1/merchants/{merchant}/credit_limit",
     "registerAgreement": "follows from both merchants' signatures (POST /v1/agreements/{agreement}/signatures)",
-    "changeSigner": "a merchant signs it with its own key, and anyone may send it",
 }
 
 

@@ -36,8 +36,10 @@ class MerchantRequest(StrEnum):
     CLOSURE = "merchant.closure_requested"
     REVOCATION = "merchant.signer_revocation_requested"
     RECOVERY = "merchant.signer_recovery_requested"
+    KEY_CHANGE = "merchant.signer_change_requested"
     PROGRAM_PAUSE = "program.pause_requested"
     PROGRAM_RESUMPTION = "program.resumption_requested"
+    ISSUANCE_CAP = "program.issuance_cap_requested"
 
 
 @dataclass(frozen=True, slots=True)

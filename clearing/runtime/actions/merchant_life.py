@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from pathlib import Path
 
 from eth_utils.address import to_checksum_address
+from pydantic import BaseModel, Field, ValidationError
 
 from clearing.chain.state import MERCHANT_STATUSES, ContractState
 from clearing.kit.config import Settings
@@ -15,6 +18,7 @@ from clearing.runtime.actions.privileged.carrying_out import carry_out
 from clearing.runtime.actions.privileged.options import Choices
 from clearing.runtime.actions.privileged.site import open_site
 from clearing.runtime.actions.privileged.subjects import (
+    Subject,
     address_of,
     merchant_named,
     moment_of,
@@ -37,6 +41,25 @@ _ACTS = {
     ),
 }
 _FOREVER = 2**40 - 1
+
+
+class SignedChange(BaseModel):
+    """A change of a key's window, in Unix seconds, as the merchant has signed it; signatures are hex."""
+
+    key: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    valid_from: int = Field(ge=0, le=_FOREVER)
+    valid_until: int = Field(ge=0, le=_FOREVER)
+    nonce: int = Field(ge=0, lt=2**48)
+    signature: str = Field(pattern=r"^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$")
+    key_signature: str = Field(pattern=r"^0x([0-9a-fA-F]{130})?$")
+
+
+class SignedChanges(BaseModel):
+    """What `tongdui key replace` prints."""
+
+    merchant: int = Field(ge=1)
+    contract: str
+    changes: list[SignedChange]
 
 
 def set_status(settings: Settings, chosen: argparse.Namespace, *, status: str) -> int:
@@ -102,6 +125,49 @@ def revoke_signer(settings: Settings, chosen: argparse.Namespace) -> int:
             )
 
         return carry_out(site, plan)
+
+
+def change_signer(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Brings a merchant's own change of its keys to the chain, one after the other."""
+    signed = _signed_changes(chosen.file)
+    if signed.contract.lower() != settings.contract.lower():
+        raise CannotRun(f"FILE: is signed for the contract {signed.contract}, and this is {settings.contract}")
+    with open_site(settings, Choices.of(chosen), Power.ANYONE) as site:
+        merchant = merchant_named(site, str(signed.merchant))
+        for change in signed.changes:
+            code = carry_out(site, partial(_key_change, merchant, change))
+            if code:
+                return code
+    return 0
+
+
+def _key_change(merchant: Subject, change: SignedChange, state: ContractState) -> PrivilegedCall:
+    key = state.signer(change.key)
+    until = _moment(key.valid_until) if key.valid_until else None
+    window = [merchant.number, to_checksum_address(change.key), change.valid_from, change.valid_until, change.nonce]
+    return PrivilegedCall(
+        what=f"let the key {change.key} of {merchant.label} be valid until {_moment(change.valid_until)}",
+        function="changeSigner",
+        arguments=[window, change.signature, change.key_signature],
+        power=Power.ANYONE,
+        event=MerchantRequest.KEY_CHANGE,
+        subject=merchant.id,
+        merchant=merchant.number,
+        before={"signer": change.key.lower(), "valid_until": until},
+        after={"signer": change.key.lower(), "valid_until": _moment(change.valid_until)},
+        notes=("The merchant has signed it: nobody can change it on the way.",),
+    )
+
+
+def _signed_changes(file: Path) -> SignedChanges:
+    try:
+        return SignedChanges.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise CannotRun(f"FILE: there is no file {file}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise CannotRun(f"FILE: {file} is not what `tongdui key replace` prints: {place} {fault['msg']}") from None
 
 
 def recover_signer(settings: Settings, chosen: argparse.Namespace) -> int:

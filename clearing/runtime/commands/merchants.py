@@ -44,6 +44,14 @@ def add_to(commands: Commands) -> None:
     for parser in (revoke, recover):
         _add_merchant(parser)
         parser.add_argument("address", metavar="0x...", help="address of the key")
+    change = add_privileged(
+        merchant,
+        "change-signer",
+        run_change_signer,
+        "bring a merchant's own change of its keys to the chain",
+        queued=True,
+    )
+    change.add_argument("file", type=Path, metavar="FILE", help="what `tongdui key replace` printed at the merchant's")
     revoke.add_argument("--at", metavar="TIME", help="when it ends (ISO 8601 or Unix seconds; default: now)")
 
 
@@ -136,6 +144,13 @@ def run_revoke_signer(chosen: argparse.Namespace, configured: Settings) -> int:
     from clearing.runtime.actions import merchant_life
 
     return merchant_life.revoke_signer(configured, chosen)
+
+
+def run_change_signer(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Brings a change of keys to the chain."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.change_signer(configured, chosen)
 
 
 def run_recover_signer(chosen: argparse.Namespace, configured: Settings) -> int:

@@ -133,11 +133,17 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "merchant.status_changed": EventKind("The chain has another status for you.", _CHANGE),
     "merchant.signer_revocation_requested": EventKind("A key of yours will end.", _CHANGE),
     "merchant.signer_recovery_requested": EventKind("You will get a new key, because all of yours are lost.", _CHANGE),
+    "merchant.signer_change_requested": EventKind("A change of a key that you have signed is on its way.", _CHANGE),
     "merchant.signer_changed": EventKind("A key of yours is new on the chain, or ends at another time.", _CHANGE),
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
     "program.pause_requested": EventKind("The points of a program of yours will not move any more.", _CHANGE),
     "program.resumption_requested": EventKind("The points of a program of yours will move again.", _CHANGE),
     "program.pause_changed": EventKind("The points of a program of yours stand still, or move again.", _CHANGE),
+    "program.issuance_cap_requested": EventKind("What a program of yours may issue in a day will change.", _CHANGE),
+    "program.issuance_cap_changed": EventKind(
+        "The chain has another cap for what a program of yours issues in a day; `next_issuance_cap` may count later.",
+        _CHANGE,
+    ),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
     "api_key.revoked": EventKind(
         "An API key of yours was revoked; `revoked_with` names the key from which it came, if that was revoked.",
