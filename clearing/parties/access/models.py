@@ -34,6 +34,8 @@ class ApiKey(Base):
     scopes: Mapped[list[Any]] = mapped_column(JSON, default=list)
     name: Mapped[str] = mapped_column(String(60), default="")
     """What its holder calls it."""
+    created_by: Mapped[str] = mapped_column(String(40), default="")
+    """The actor that made it: a key, a person (`staff:...`), a command."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
 

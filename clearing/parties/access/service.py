@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.database import Database
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import ClearingError, Conflict, Forbidden, InvalidRequest, NotFound
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.actors import person_actor
+from clearing.parties.access.actors import is_key, person_actor, person_of
 from clearing.parties.access.directory import KEYS, KeyDirectory, keys_in
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
@@ -46,6 +47,19 @@ class Scope(StrEnum):
 def principal_of(merchant_number: int) -> str:
     """On whose behalf a merchant's keys act: the name under which answers to its requests are kept."""
     return f"merchant:{merchant_number}"
+
+
+NETWORK_ROLES = frozenset({Role.OPERATOR, Role.TREASURY})
+"""Roles that move money or let others in. A key of theirs needs two persons, or the command line."""
+
+
+class NewSecret(NamedTuple):
+    """The secret of a key that is not made yet."""
+
+    key_id: str
+    hash: bytes
+    token: str
+    """What its holder gets, shown only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +139,12 @@ class AccessService:
         actor: str,
         name: str = "",
     ) -> tuple[ApiKey, str]:
-        """Creates a key. Returns it with its token, which is shown only this once."""
+        """Creates a key of a merchant, by that merchant, or an auditor's, by the operator. Returns it with its token, which is
+        shown only this once."""
         merchant_number = self._merchant_number(caller, role, merchant_id)
         wanted = frozenset(scopes)
         if role is not Role.MERCHANT and wanted:
-            raise InvalidRequest.at("/scopes", f"only a merchant's key has scopes; what the {role} may do is fixed")
+            raise _fixed(role)
         if role is Role.MERCHANT and not wanted:
             raise InvalidRequest.at("/scopes", "a merchant's key needs at least one scope")
         if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
@@ -137,9 +152,34 @@ class AccessService:
             raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
         return self._create(role, merchant_number, wanted, actor, name)
 
-    def create_first(self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str) -> tuple[ApiKey, str]:
-        """Creates a key of a merchant that is being taken on board. Returns it with its token, which is shown only this once."""
-        return self._create(Role.MERCHANT, merchant.number, scopes, actor)
+    def create_first(
+        self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str, name: str = ""
+    ) -> tuple[ApiKey, str]:
+        """Creates a key of a merchant that has just come on board: by the command line, or by the merchant's invitation. Returns it
+        with its token, which is shown only this once."""
+        return self._create(Role.MERCHANT, merchant.number, scopes, actor, name)
+
+    def check_network_key(self, caller: Caller, role: Role, merchant_id: str | None, scopes: Iterable[Scope]) -> None:
+        """Refuses a caller who may not ask for a key of this role: the operator and the treasury ask for their own."""
+        self._merchant_number(caller, role, merchant_id)
+        if any(scopes):
+            raise _fixed(role)
+
+    def add_network_key(self, role: Role, name: str, *, key_id: str, secret_hash: bytes, actor: str) -> ApiKey:
+        """Adds a key of one of the network's own roles, for which two persons have asked. Whoever asked first has its token."""
+        assert role in NETWORK_ROLES, role
+        key = ApiKey(id=key_id, secret_hash=secret_hash, role=role, scopes=[])
+        return self._add(key, actor, name)
+
+    def identity_of(self, actor: str) -> str:
+        """Who acts, whatever it acts with: a person is itself with each of its sessions, and with every key that comes from it; a
+        key that comes from nobody stands for somebody of its own."""
+        keys = keys_in(self._session)
+        while is_key(actor) and (key := keys.by_id(actor)) is not None:
+            if not (is_key(key.created_by) or person_of(key.created_by)):
+                break
+            actor = key.created_by
+        return actor
 
     def revoke(self, caller: Caller, key_id: str, actor: str) -> ApiKey:
         """Revokes a key. Repeating it changes nothing."""
@@ -160,27 +200,47 @@ class AccessService:
         self, role: Role, merchant_number: int | None, scopes: frozenset[Scope], actor: str, name: str = ""
     ) -> tuple[ApiKey, str]:
         key, token = _make(role, merchant_number, scopes)
-        key.name = name
+        return self._add(key, actor, name), token
+
+    def _add(self, key: ApiKey, actor: str, name: str) -> ApiKey:
+        key.name, key.created_by = name, actor
         self._keys.add(key)
-        data = {"role": role, "scopes": key.scopes, "name": name}
+        data = {"role": key.role, "scopes": key.scopes, "name": name}
         self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
-        return key, token
+        return key
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
-        if caller.role is Role.MERCHANT and role is not Role.MERCHANT:
-            raise Forbidden.at("/role", "a merchant can create keys only for itself")
+        if role not in _MAY_MAKE[caller.role]:
+            raise Forbidden.at("/role", _WHO_ELSE[role])
         if role is not Role.MERCHANT:
             if merchant_id is not None:
                 raise InvalidRequest.at("/merchant", f"the {role}'s keys belong to no merchant")
             return None
         if merchant_id is None:
-            if caller.merchant_number is None:
-                raise InvalidRequest.at("/merchant", "a merchant's key needs a merchant")
             return caller.merchant_number
         merchant = require_merchant(self._session, merchant_id, "/merchant")
-        if caller.role is Role.MERCHANT and merchant.number != caller.merchant_number:
+        if merchant.number != caller.merchant_number:
             raise Forbidden.at("/merchant", "a merchant can create keys only for itself")
         return merchant.number
+
+
+_MAY_MAKE = {
+    Role.OPERATOR: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Role.TREASURY: frozenset({Role.TREASURY}),
+    Role.MERCHANT: frozenset({Role.MERCHANT}),
+    Role.AUDITOR: frozenset[Role](),
+}
+"""Of which roles each role makes keys; those of `NETWORK_ROLES` need a second person."""
+_WHO_ELSE = {
+    Role.MERCHANT: "a merchant makes its own keys: invite it, and it makes the first one (POST /v1/invitations)",
+    Role.TREASURY: "the treasury makes its own keys; the first ones come from `clearing keys`",
+    Role.OPERATOR: "the operator makes its own keys; the first ones come from `clearing keys`",
+    Role.AUDITOR: "the operator makes auditors' keys; the first ones come from `clearing keys`",
+}
+
+
+def _fixed(role: Role) -> ClearingError:
+    return InvalidRequest.at("/scopes", f"only a merchant's key has scopes; what the {role} may do is fixed")
 
 
 def presumed_caller(database: Database, token: str) -> Caller | None:
@@ -207,6 +267,7 @@ def bootstrap_keys(session: Session) -> dict[Role, str]:
     for role in (Role.OPERATOR, Role.TREASURY, Role.AUDITOR):
         if keys.count_live(role) == 0:
             key, tokens[role] = _make(role, None, frozenset())
+            key.created_by = "bootstrap"
             keys.add(key)
             EventRecorder(session).record("api_key.created", key.id, actor="bootstrap", data={"role": role})
     return tokens
@@ -216,17 +277,22 @@ def _owner(key: ApiKey) -> list[int]:
     return [] if key.merchant_number is None else [key.merchant_number]
 
 
+def new_secret() -> NewSecret:
+    """The id and the secret of a key to come."""
+    key_id, secret = new_id("key"), secrets.token_hex(32)
+    return NewSecret(key_id, _hash(secret), f"tdk_{key_id.removeprefix('key_')}_{secret}")
+
+
 def _make(role: Role, merchant_number: int | None, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
-    key_id = new_id("key")
-    secret = secrets.token_hex(32)
+    new = new_secret()
     key = ApiKey(
-        id=key_id,
-        secret_hash=_hash(secret),
+        id=new.key_id,
+        secret_hash=new.hash,
         role=role,
         merchant_number=merchant_number,
         scopes=sorted(str(scope) for scope in scopes),
     )
-    return key, f"tdk_{key_id.removeprefix('key_')}_{secret}"
+    return key, new.token
 
 
 def _hash(secret: str) -> bytes:

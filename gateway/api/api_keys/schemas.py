@@ -10,6 +10,7 @@ from pydantic import Field
 from clearing.kit.fields import MerchantId, Text
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Scope
+from gateway.api.approvals.schemas import Reason
 from gateway.http.schemas import Body, View
 
 
@@ -20,6 +21,7 @@ class ApiKeyCreate(Body):
     merchant: MerchantId | None = Field(default=None, description="whose key it will be; your own, if it is missing")
     scopes: list[Scope] = Field(default=[], max_length=20)
     name: Annotated[Text, Field(max_length=60, description="what you call it, such as the till that has it")] = ""
+    reason: Reason | None = Field(default=None, description="for a key of the operator or the treasury: why")
 
 
 class ApiKeyView(View):
