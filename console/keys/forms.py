@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from console.keys.scopes import ABILITIES, SCOPES
+from console.asking import REASON
+from console.keys.scopes import SCOPES
 from pages.forms import Choice, Choices, Form, Text
 from pages.translations import lazy
 
@@ -22,4 +23,5 @@ class NetworkKey(Form):
     """A key of the network's own."""
 
     name = _NAME
-    role = Choice(lazy("Whose it is"), options=ABILITIES, radio=True)
+    role = Choice(lazy("Whose it is"), radio=True)
+    reason = REASON

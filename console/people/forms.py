@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from console.asking import REASON
 from console.problem_texts import sentence_of
 from console.titles import MERCHANT_TITLES
 from pages.forms import Choice, Email, Form, Text
@@ -21,6 +22,12 @@ class Invite(Form):
     name = Text(lazy("Person's name"), required=False, longest=80)
     title = Choice(lazy("Title"), radio=True)
     language = Choice(lazy("Language of the mail"), options=LANGUAGES, radio=True)
+
+
+class InviteToNetwork(Invite):
+    """Somebody who is to work for the network."""
+
+    reason = REASON
 
 
 class ChangeTitle(Form):
