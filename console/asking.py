@@ -20,6 +20,21 @@ REASON = LongText(
 """Beside whatever is asked for."""
 
 
+REASON_FOR_POWER = LongText(
+    lazy("Reason"),
+    required=False,
+    longest=500,
+    hint=lazy("For an operator or the treasury: another person has to approve it, and reads this."),
+)
+"""The same where only some of what can be chosen needs a second person. `check_reason` insists on it."""
+
+
+def check_reason(form: Form, power: str) -> None:
+    """Refuses a form without a reason that asks for power."""
+    if power in NEEDS_APPROVAL and not form.values["reason"]:
+        form.refuse("reason", _("Fill this in: another person has to approve it."))
+
+
 class Asking(Form):
     """Only the reason: the page says what for."""
 

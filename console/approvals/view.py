@@ -26,7 +26,7 @@ STATES = {
     "approved": lazy("Approved"),
     "declined": lazy("Declined"),
     "withdrawn": lazy("Withdrawn"),
-    "expired": lazy("Expired"),
+    "expired": lazy("Not approved in time"),
 }
 TONES = {"requested": "warn", "approved": "good", "declined": "bad", "withdrawn": "", "expired": ""}
 _UNIT = "_micros"

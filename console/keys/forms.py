@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.asking import REASON
+from console.asking import REASON_FOR_POWER, check_reason
 from console.keys.scopes import SCOPES
 from pages.forms import Choice, Choices, Form, Text
 from pages.translations import lazy
@@ -24,4 +24,8 @@ class NetworkKey(Form):
 
     name = _NAME
     role = Choice(lazy("Whose it is"), radio=True)
-    reason = REASON
+    reason = REASON_FOR_POWER
+
+    def check(self) -> None:
+        """There is a reason, if there has to be."""
+        check_reason(self, self.values["role"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from console.asking import REASON
+from console.asking import REASON_FOR_POWER, check_reason
 from console.problem_texts import sentence_of
 from console.titles import MERCHANT_TITLES
 from pages.forms import Choice, Email, Form, Text
@@ -27,7 +27,11 @@ class Invite(Form):
 class InviteToNetwork(Invite):
     """Somebody who is to work for the network."""
 
-    reason = REASON
+    reason = REASON_FOR_POWER
+
+    def check(self) -> None:
+        """There is a reason, if there has to be."""
+        check_reason(self, self.values["title"])
 
 
 class ChangeTitle(Form):

@@ -45,22 +45,21 @@ class JoinAgain(Form):
     one_time_code = code_field()
 
 
-class _Code(Form):
-    """The other half of an invitation, where no mail has brought its link."""
-
-    code = Text(
-        lazy("Code of the invitation"),
-        longest=60,
-        hint=lazy("Another person of the network has given it to you."),
-    )
+_CODE = Text(
+    lazy("Code of the invitation"), longest=60, hint=lazy("Another person of the network has given it to you.")
+)
 
 
-class JoinWithCode(Join, _Code):
-    """The same with the invitation's code."""
+class JoinWithCode(Join):
+    """The same with the other half of an invitation, where no mail has brought its link."""
+
+    code = _CODE
 
 
-class JoinAgainWithCode(JoinAgain, _Code):
-    """The same with the invitation's code."""
+class JoinAgainWithCode(JoinAgain):
+    """The same."""
+
+    code = _CODE
 
 
 def _form_of(offer: InvitationOffer) -> type[Form]:

@@ -180,6 +180,7 @@ _NAMES = {
         "format_micros",
         "yuan",
     ),
+    "_approval": ("Approval",),
     "_client": (
         "AsyncClient",
         "Client",
@@ -237,7 +238,6 @@ _NAMES = {
         "Agreement",
         "AgreementWarning",
         "ApiKey",
-        "Approval",
         "BankMovement",
         "Check",
         "Closing",
