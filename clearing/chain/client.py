@@ -72,6 +72,13 @@ class NewestBlock(NamedTuple):
     timestamp: int
 
 
+class Standing(NamedTuple):
+    """Which chain a node follows, and the number of its newest block."""
+
+    chain_id: int
+    head: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tip:
     """Where a node is, as seen by somebody who has read the chain up to some block."""
@@ -124,6 +131,14 @@ class ChainClient:
         """The node's chain id."""
         return int(self.call("eth_chainId"), 16)
 
+    def standing(self) -> Standing:
+        """The node's chain and its newest block, in one round trip."""
+        chain_id, head = self.batch([("eth_chainId", ()), ("eth_blockNumber", ())])
+        for result in (chain_id, head):
+            if isinstance(result, ChainError):
+                raise result
+        return Standing(int(chain_id, 16), int(head, 16))
+
     def head(self) -> int:
         """The number of the newest block."""
         return int(self.call("eth_blockNumber"), 16)
@@ -141,6 +156,10 @@ class ChainClient:
     def next_nonce(self, address: str, block: str = "latest") -> int:
         """The nonce of the next transaction of `address`: how many it has in the blocks up to `block`."""
         return int(self.call("eth_getTransactionCount", address, block), 16)
+
+    def balance(self, address: str) -> int:
+        """What `address` has, in wei."""
+        return int(self.call("eth_getBalance", address, "latest"), 16)
 
     def tip(self, known: int, contract: str | None) -> Tip:
         """Where the node is, in one round trip: whoever follows the chain asks often, and mostly there is at most one new block.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from eth_account import Account
@@ -14,17 +16,29 @@ from web3.utils import get_create_address
 
 from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError
-from clearing.chain.fees import Fees
+from clearing.chain.contract_code import contract_fault
+from clearing.chain.fees import Fees, decoded
+from clearing.chain.node_errors import Refusal, refusal_of
+from clearing.kit.config import variable
 from clearing.kit.signing.keyring import RoleKeys
-from tongdui.encoding import hex_of, text_word
+from tongdui.encoding import hex_of, keccak256, text_word
 
 _DEPLOYMENT_GAS = 12_000_000
 _ROLE_GAS = 200_000
+_PATIENCE = 120.0
+"""Seconds for one transaction to get into a block."""
+_RAISE_AFTER = 10.0
+"""Seconds after which a transaction that waits is replaced by one that pays more."""
+_LOOK_EVERY = 0.02
 _ROLES = {
     "operator": (contract.OPERATOR, contract.PAUSER),
     "sequencer": (contract.SEQUENCER,),
     "treasury": (contract.TREASURY,),
 }
+
+
+class CannotDeploy(Exception):
+    """The contract cannot be deployed; the message says why, and what to do about it."""
 
 
 def contract_address(admin: str) -> str:
@@ -40,20 +54,137 @@ def deploy(
     utc_offset_seconds: int,
     max_fee_per_gas: int | None = None,
 ) -> str:
-    """Deploys with the admin key and grants each role to its key. Returns the contract's address, checksummed."""
+    """Deploys with the admin key and grants each role to its key. Returns the contract's address, checksummed.
+
+    It goes on where it was: what is on the chain stays, and a transaction that waits for a block is replaced by one that pays more.
+    Raises CannotDeploy, and ChainError where the node refuses a transaction for a reason of its own.
+    """
     admin: LocalAccount = Account.from_key(keys.private_key("admin"))
-    fees = Fees(client, max_fee_per_gas).first()
     address = contract_address(admin.address)
-    if client.call("eth_getCode", address, "latest") == "0x":
+    sender = _Sender(client, admin, Fees(client, max_fee_per_gas))
+    is_there = _has_code(client, address)
+    if is_there:
+        _check_contract(client, address, utc_offset_seconds)
+    elif client.next_nonce(admin.address):
+        raise CannotDeploy(
+            f"the admin account {admin.address} has sent transactions on this chain, but its first one made no contract at "
+            f"{address}; deploy with an admin key that was never used"
+        )
+    grants = [
+        (number, to_checksum_address(keys.address(role)))
+        for role, numbers in _ROLES.items()
+        for number in numbers
+        if not is_there or not _has_role(client, address, number, to_checksum_address(keys.address(role)))
+    ]
+    gas = (0 if is_there else _DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
+    if gas:
+        sender.check_funds(gas)
+    if not is_there:
         code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        _send(client, admin, None, code, _DEPLOYMENT_GAS, fees)
-    for role, numbers in _ROLES.items():
-        holder = to_checksum_address(keys.address(role))
-        for number in numbers:
-            held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
-            if int.from_bytes(held, "big") == 0:
-                _send(client, admin, address, contract.encode_call("setRole", [number, holder, True]), _ROLE_GAS, fees)
+        sender.send(None, code, _DEPLOYMENT_GAS, lambda: _has_code(client, address))
+    for number, holder in grants:
+        data = contract.encode_call("setRole", [number, holder, True])
+        sender.send(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder))
     return address
+
+
+def without_funds(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> dict[str, str]:
+    """The addresses, by role, that cannot pay for gas where it costs money."""
+    if max_fee_per_gas is None:
+        return {}
+    addresses = {role: to_checksum_address(keys.address(role)) for role in _ROLES}
+    return {role: address for role, address in addresses.items() if not client.balance(address)}
+
+
+def _has_code(client: ChainClient, address: str) -> bool:
+    return bool(client.call("eth_getCode", address, "latest") != "0x")
+
+
+def _has_role(client: ChainClient, address: str, number: int, holder: str) -> bool:
+    held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
+    return int.from_bytes(held, "big") != 0
+
+
+def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) -> None:
+    """Refuses what an earlier run left that this one would not make."""
+    fault = contract_fault(client, address, chain_id=client.chain_id(), utc_offset_seconds=utc_offset_seconds)
+    if fault is not None:
+        raise CannotDeploy(f"{variable(fault.setting)}: {fault.what}")
+
+
+class _Sender:
+    """Sends transactions of one key, one after the other, each until its effect is on the chain."""
+
+    def __init__(self, client: ChainClient, account: LocalAccount, fees: Fees) -> None:
+        self._client = client
+        self._account = account
+        self._fees = fees
+        self._chain_id = client.chain_id()
+
+    def check_funds(self, gas: int) -> None:
+        """Refuses fees that the chain does not take, and an account that cannot pay for so much gas."""
+        price = self._fees.most()
+        balance, needed = self._client.balance(self._account.address), gas * price
+        if balance < needed:
+            raise CannotDeploy(
+                f"the admin account {self._account.address} has {balance} wei and needs {needed} wei, for {gas} gas at up to "
+                f"{price} wei; send it at least {needed - balance} wei and run the same command again"
+            )
+
+    def send(self, to: str | None, data: bytes, gas: int, is_done: Callable[[], bool]) -> None:
+        """Sends a transaction until a block contains it, for higher fees from time to time. Raises CannotDeploy where that has no
+        effect, or takes too long."""
+        nonce = self._client.next_nonce(self._account.address)
+        raw = self._offer(self._signed(nonce, to, data, gas, self._fees.first()))
+        deadline = time.monotonic() + _PATIENCE
+        raise_at = time.monotonic() + _RAISE_AFTER
+        while self._client.next_nonce(self._account.address) == nonce:
+            if time.monotonic() > deadline:
+                raise CannotDeploy(
+                    f"transaction {hex_of(keccak256(raw))} of the admin account is in no block after {_PATIENCE:.0f} s; see "
+                    "whether the chain makes blocks, and run the same command again: it goes on from here"
+                )
+            if time.monotonic() > raise_at:
+                raw = self._offer(self._raised(raw) or raw)
+                raise_at = time.monotonic() + _RAISE_AFTER
+            time.sleep(_LOOK_EVERY)
+        if not is_done():
+            raise CannotDeploy(
+                f"transaction {hex_of(keccak256(raw))} of the admin account changed nothing: it was reverted"
+            )
+
+    def _offer(self, raw: bytes) -> bytes:
+        """Sends the bytes; others with higher fees, where an earlier run's transaction is in the way. The bytes that were taken."""
+        while True:
+            (error,) = self._client.send_raw([raw])
+            refusal = refusal_of(error) if error is not None else Refusal.KNOWN
+            if error is None or refusal in (Refusal.KNOWN, Refusal.NONCE_USED):
+                return raw
+            higher = self._raised(raw) if refusal is Refusal.TOO_CHEAP else None
+            if higher is None:
+                raise error
+            raw = higher
+
+    def _raised(self, raw: bytes) -> bytes | None:
+        """The same transaction for higher fees; None where these would be over the ceiling."""
+        fees = self._fees.raised(raw)
+        if fees is None:
+            return None
+        before = decoded(raw)
+        to = hex_of(before["to"]) if before["to"] else None
+        return self._signed(before["nonce"], to, bytes(before["data"]), before["gas"], fees)
+
+    def _signed(self, nonce: int, to: str | None, data: bytes, gas: int, fees: dict[str, Any]) -> bytes:
+        transaction: dict[str, Any] = {
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "value": 0,
+            "data": data,
+            **({"to": to} if to else {}),
+            **fees,
+        }
+        return bytes(self._account.sign_transaction(transaction).raw_transaction)
 
 
 def deployment_block(client: ChainClient, address: str) -> int:
@@ -74,32 +205,3 @@ def deployment_block(client: ChainClient, address: str) -> int:
     except ChainError:
         return 0
     return present
-
-
-def _send(
-    client: ChainClient, sender: LocalAccount, to: str | None, data: bytes, gas: int, fees: dict[str, Any]
-) -> None:
-    transaction: dict[str, Any] = {
-        "chainId": client.chain_id(),
-        "nonce": client.next_nonce(sender.address),
-        "gas": gas,
-        "value": 0,
-        "data": data,
-        **({"to": to} if to else {}),
-        **fees,
-    }
-    signed = sender.sign_transaction(transaction)
-    client.call("eth_sendRawTransaction", hex_of(bytes(signed.raw_transaction)))
-    receipt = _wait(client, hex_of(bytes(signed.hash)))
-    if receipt["status"] != "0x1":
-        raise ChainError("deploy", 0, f"transaction {hex_of(bytes(signed.hash))} reverted")
-
-
-def _wait(client: ChainClient, tx_hash: str, seconds: float = 120) -> dict[str, str]:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        receipt: dict[str, str] | None = client.call("eth_getTransactionReceipt", tx_hash)
-        if receipt is not None:
-            return receipt
-        time.sleep(0.1)
-    raise ChainError("deploy", 0, f"transaction {tx_hash} is in no block after {seconds:.0f} s")

@@ -8,10 +8,15 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 from clearing.chain.client import ChainClient
+from clearing.kit.config import variable
 
 _TIP_WEI = 1_000_000_000
 _RAISE_DIVISOR = 8
 """A node accepts a replacement that pays at least a tenth more; we pay an eighth more."""
+
+
+class FeesTooLow(Exception):
+    """What the settings offer for gas is less than the chain takes; the message names the setting."""
 
 
 class Fees:
@@ -32,6 +37,17 @@ class Fees:
             return {"gasPrice": 0}
         tip = min(_TIP_WEI, self._ceiling)
         return {"maxFeePerGas": min(self._ceiling, 2 * self._base_fee() + tip), "maxPriorityFeePerGas": tip}
+
+    def most(self) -> int:
+        """The most that a unit of gas may cost a transaction of now, in wei. Raises FeesTooLow where no block would take it."""
+        base_fee = self._base_fee()
+        if base_fee > (self._ceiling or 0):
+            is_now = "is not set, so gas is offered for nothing" if self._ceiling is None else f"is {self._ceiling} wei"
+            raise FeesTooLow(
+                f"{variable('max_fee_per_gas')}: {is_now}, but on this chain gas costs {base_fee} wei now; "
+                f"set at least {2 * base_fee}"
+            )
+        return int(self.first().get("maxFeePerGas", 0))
 
     def raised(self, raw: bytes) -> dict[str, Any] | None:
         """The fee fields of a transaction that can replace these signed bytes; None if they would exceed the ceiling."""

@@ -1,10 +1,12 @@
 """The time. A database carries its clock to every session, so one place decides what time it is, and a test can move it.
 
-Durations within a process (how long to wait, how often to look) are `time.monotonic`'s business, not the clock's.
+Durations within a process (how long to wait, how often to look) are not what a clock on the wall shows: somebody may set that
+back. Whoever has a database measures them with its clock's `monotonic`, so that a simulation can decide how long things take.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,10 @@ class Clock:
     def unix(self) -> int:
         """The current moment in Unix seconds, as the chain counts."""
         return int(self.now().timestamp())
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, which only ever grow, whatever becomes of `now`: the difference of two is a duration."""
+        return time.monotonic()
 
 
 class MovableClock(Clock):

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
 from clearing.chain.client import BlockData, ChainClient, ChainError
@@ -126,9 +124,9 @@ class Projector:
         if ours is None or self._client.block_hash(head) != ours.hash:
             return False
         if self._behind_since is None:
-            self._behind_since = time.monotonic()
+            self._behind_since = self._database.clock.monotonic()
             log.warning("the node is behind what was read from the chain", head=head)
-        return time.monotonic() - self._behind_since < self._settings.node_patience
+        return self._database.clock.monotonic() - self._behind_since < self._settings.node_patience
 
     def _check_node(self) -> None:
         """Raises ChainError where the node has no contract: that is no reason to roll the whole read model back."""

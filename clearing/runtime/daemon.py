@@ -18,6 +18,7 @@ from clearing.kit import metrics
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.pipeline.leadership import Leadership
+from clearing.runtime.preflight.refusal import CannotRun
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,8 @@ def stop_on_signals() -> Attention:
 
 
 def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) -> None:
-    """Steps until it is stopped. A process that is not the leader waits until the leader is gone."""
+    """Steps until it is stopped. A process that is not the leader waits until the leader is gone. Raises CannotRun where a step
+    does: no later one would be better."""
     freeze_startup_objects()
     log.info("started", daemon=name)
     woken, failed = False, 0.0
@@ -109,6 +111,9 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
         try:
             pause = worker.pause(worked=worker.step(), woken=woken)
             failed = 0.0
+        except CannotRun:
+            leadership.release()
+            raise
         except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
             # A step commits or it does not; the next one starts from what is stored.
             failed = _longer(failed)

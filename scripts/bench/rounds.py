@@ -71,9 +71,12 @@ def _expiry(database: Database, settings: Settings, keyring: Keyring) -> float:
 
 def _let_expire(session: Session, today: int) -> list[str]:
     """Lets the giant's points of some of its oldest members expire today. All that happened to them becomes an issuance: generated
-    entries take points that were never given, and a replay of lots refuses that."""
+    entries take points that were never given, and a replay of lots refuses that. Requests that were measured before have reserved
+    points of some members, who are left out."""
     of_giant = Entry.program == GIANT
-    oldest = select(Entry.address).where(of_giant).order_by(Entry.batch, Entry.index).limit(20 * DUE).subquery()
+    reserved = select(Account.address).where(Account.program == GIANT, Account.reserved > 0)
+    free = of_giant & Entry.address.not_in(reserved)
+    oldest = select(Entry.address).where(free).order_by(Entry.batch, Entry.index).limit(20 * DUE).subquery()
     addresses = list(session.scalars(select(oldest.c.address).distinct().order_by(oldest.c.address).limit(DUE)))
     issuance = {"kind": int(Kind.ISSUE), "points": 10, "agreement": 0, "out": 0, "settled": 0, "link": ZERO_WORD}
     days = case((of_giant, today), else_=0)

@@ -27,6 +27,7 @@ class Shell:
     def __init__(self, directory: Path, migrated: Path) -> None:
         self.directory = directory
         self._migrated = migrated
+        self._kept: set[str] = set()
         self.settings: dict[str, str] = {}
 
     def set(self, **settings: str) -> None:
@@ -59,8 +60,13 @@ class Shell:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def keep(self, directory: str) -> None:
+        """A command that is refused may make files in this directory."""
+        self._kept.add(directory)
+
     def files(self) -> set[str]:
-        return {str(path.relative_to(self.directory)) for path in self.directory.rglob("*")}
+        found = [path.relative_to(self.directory) for path in self.directory.rglob("*")]
+        return {str(path) for path in found if path.parts[0] not in self._kept}
 
     def migrated(self) -> Path:
         """A SQLite database with the schema, which the settings name."""
@@ -242,6 +248,32 @@ def test_a_missing_contract(shell: Shell, command: str) -> None:
         "TONGDUI_CONTRACT: is not set; `clearing deploy` prints the address. "
         "The network of `clearing up` is found in the directory in which that was started"
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["gateway"], *(["clearing", name] for name in ("sequencer", "projector", "worker", "rounds"))],
+    ids=" ".join,
+)
+def test_every_process_looks_at_the_contract_before_it_works(shell: Shell, chain: Anvil, command: list[str]) -> None:
+    shell.migrated()
+    shell.set(RPC_URL=chain.url, CONTRACT=CONTRACT, GATEWAY_PORT=str(free_port()), KEYSTORE_PASSWORD="secret")
+    assert shell.refused(*command) == (
+        f"TONGDUI_CONTRACT: there is no contract at {CONTRACT} on chain 31337; `clearing deploy` prints the address"
+    )
+
+
+def test_a_deployment_where_gas_costs_money_says_what_it_needs(shell: Shell, own_chain: Anvil) -> None:
+    own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    own_chain.rpc("evm_mine")
+    shell.set(RPC_URL=own_chain.url, KEYSTORE_PASSWORD="secret")
+    shell.keep("keys")
+    assert shell.refused("clearing", "deploy").startswith("TONGDUI_MAX_FEE_PER_GAS: is not set")
+    shell.set(MAX_FEE_PER_GAS=str(10**11))
+    said = shell.refused("clearing", "deploy")
+    assert "has 0 wei and needs" in said
+    own_chain.rpc("anvil_setBalance", said.split()[3], hex(10**18))
+    assert shell.run("clearing", "deploy").startswith("TONGDUI_CONTRACT=0x")
 
 
 def test_the_gateway_refuses_in_the_same_words(shell: Shell) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from clearing.chain.client import ChainUnreachable
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.kit.wakeups.listener import listening
 from clearing.ordering.orders.models import OrderState
@@ -19,7 +20,9 @@ from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
 from clearing.runtime import daemon
 from clearing.runtime.daemon import Attention
+from clearing.runtime.preflight.refusal import CannotRun
 from tests.gateway.site import until
+from tests.support.chainless import ChainlessNetwork
 from tests.support.harness import Harness
 
 LONG = 3_600.0
@@ -56,6 +59,31 @@ def test_a_signal_ends_a_pause() -> None:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+class _Late:
+    """Steps whose node answers at the second try, and then has another contract."""
+
+    tries = 0
+
+    def step(self) -> bool:
+        self.tries += 1
+        if self.tries == 1:
+            raise ChainUnreachable("the chain node does not answer")
+        raise CannotRun("TONGDUI_CONTRACT: another")
+
+    def pause(self, *, worked: bool, woken: bool) -> Pause:
+        raise AssertionError("no step ever works")
+
+
+def test_a_daemon_waits_for_its_node_and_ends_where_that_is_the_wrong_one(chainless: ChainlessNetwork) -> None:
+    leadership, steps = Leadership(chainless.database, "projector"), _Late()
+    with pytest.raises(CannotRun, match="TONGDUI_CONTRACT: another"):
+        daemon.run("projector", steps, leadership, Attention())
+    assert steps.tries == 2
+    spare = Leadership(chainless.database, "projector")
+    until(spare.acquire)
+    spare.release()
 
 
 @contextmanager

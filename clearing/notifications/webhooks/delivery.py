@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -145,12 +144,15 @@ class Deliverer:
     # ---------------------------------------------------------------- send
 
     def _send(self, attempt: _Attempt) -> _Outcome:
-        at, began = self._clock.now(), time.monotonic()
+        at, began = self._clock.now(), self._clock.monotonic()
         try:
             answer: Answer = self._sender.send(attempt.url, message_of(attempt.event, at), attempt.secrets)
         except (ForbiddenAddress, Undelivered) as error:
-            return _Outcome(attempt, at, _milliseconds_since(began), None, str(error))
-        return _Outcome(attempt, at, _milliseconds_since(began), answer.status, answer.beginning, answer.headers)
+            return _Outcome(attempt, at, self._milliseconds_since(began), None, str(error))
+        return _Outcome(attempt, at, self._milliseconds_since(began), answer.status, answer.beginning, answer.headers)
+
+    def _milliseconds_since(self, began: float) -> int:
+        return round((self._clock.monotonic() - began) * 1_000)
 
     # ---------------------------------------------------------------- save the answer
 
@@ -206,10 +208,6 @@ class Deliverer:
         EventRecorder(session).record(
             "webhook_endpoint.disabled", endpoint.id, actor="worker", merchants=[endpoint.merchant_number], data=data
         )
-
-
-def _milliseconds_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1_000)
 
 
 def pause_after(attempts: int, first: float, longest: float) -> float:

@@ -12,7 +12,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, U
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.service import NETWORK_ROLES, Caller
+from clearing.parties.access.service import NEEDS_SECOND_PERSON, Caller
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.models import Colleague, Language, Person, Seat
 from clearing.parties.staff.repository import PersonRepository, SeatRepository
@@ -165,7 +165,7 @@ class PeopleService:
     def enabling_needs_second_person(self, caller: Caller, person_id: str) -> bool:
         """Whether the caller cannot let this person in alone: whoever can move money or let others in gets that power again."""
         seats = self._seats.at(person_id, None)
-        return caller.merchant_number is None and any(seat.title.role in NETWORK_ROLES for seat in seats)
+        return caller.merchant_number is None and any(seat.title.role in NEEDS_SECOND_PERSON for seat in seats)
 
     def known(self, person_id: str) -> Person:
         """The person with this id, whom nobody else can change before this transaction ends; or NotFound."""

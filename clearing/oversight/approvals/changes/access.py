@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from clearing.oversight.approvals.changes.base import Change, Effect, Surroundings
 from clearing.oversight.approvals.models import ChangeKind
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import AccessService
+from clearing.parties.access.service import AccessService, Limits, Scope
 from clearing.parties.merchants.service import require_merchant
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.invitations import InvitationService, Offer
@@ -27,6 +28,10 @@ class NetworkKey(Change):
 
     role: Role
     name: str
+    scopes: list[Scope]
+    expires_at: datetime | None
+    networks: list[str]
+    parent: str | None
     key_id: str
     secret_hash: str
 
@@ -37,8 +42,15 @@ class NetworkKey(Change):
 
     def take_effect(self, surroundings: Surroundings, actor: str) -> Effect:
         """Does it."""
-        key = AccessService(surroundings.session).add_network_key(
-            self.role, self.name, key_id=self.key_id, secret_hash=bytes.fromhex(self.secret_hash), actor=actor
+        limits = Limits(scopes=frozenset(self.scopes), expires_at=self.expires_at, networks=self.networks)
+        key = AccessService(surroundings.session).add_agreed(
+            self.role,
+            limits,
+            parent_id=self.parent,
+            key_id=self.key_id,
+            secret_hash=bytes.fromhex(self.secret_hash),
+            actor=actor,
+            name=self.name,
         )
         return Effect(key.id, before={}, after={"role": self.role, "name": self.name})
 
