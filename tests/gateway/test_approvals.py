@@ -73,7 +73,7 @@ def test_a_person_is_the_same_person_with_each_of_its_keys_sessions_and_seats(si
     one = worker(site, "operator", name="Both")
     with site.database.session.begin() as session:
         sit(site, session, session.get_one(Person, one.id), "treasury", None)
-    made = site.agreed("/v1/api_keys", {"role": "operator", "name": "hers"}, caller=one.token)
+    made = site.agreed("/v1/api_keys", {"role": "operator", "name": "hers", "scopes": ["keys"]}, caller=one.token)
     again = site.agreed("/v1/api_keys", {"role": "operator", "name": "hers, too"}, caller=made["secret"])
     treasury = next(seat["id"] for seat in one.get("/v1/sessions/current")["seats"] if seat["title"] == "treasury")
     asked = site.post(
