@@ -18,6 +18,7 @@ GROUPS = {
     "events": ["tail"],
     "till": ["inspect", "import"],
     "key": ["new"],
+    "approvals": ["list", "show", "approve", "decline", "withdraw"],
     "audit": ["run", "member", "export", "verify"],
 }
 ALL = [
@@ -36,6 +37,7 @@ ALL = [
                 "transfer",
                 "reverse",
                 "quote",
+                *("deposit", "withdrawal", "credit-limit", "join"),
             ),
             *("listen", "trigger", "get", "post", "verify"),
         )
