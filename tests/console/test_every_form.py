@@ -375,7 +375,7 @@ def ways_back() -> Iterator[tuple[str | None, str]]:
     yield from ((case.seat, (case.path or case.route) + case.query) for case in TABLE)
     for path in sorted(BUTTONS | set(CHOSEN)):
         seat = "operator" if path.startswith(("/operations", "/merchants", "/audits")) else ADMIN
-        yield ("treasury" if "bank-file" in path else seat), path
+        yield ("treasury" if "bank-file" in path or "approval" in path else seat), path
     for path in ("title", "remove", "disable", "enable", "sign-out"):
         yield "operator", f"/people/{{seat}}/{path}?merchant={{station}}"
 

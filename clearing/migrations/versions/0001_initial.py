@@ -716,7 +716,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'requested'"),
             sqlite_where=sa.text("state = 'requested'"),
         )
-        batch_op.create_index(batch_op.f("approvals_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index("approvals_kind_page_index", ["kind", "id"], unique=False)
+        batch_op.create_index("approvals_merchant_page_index", ["merchant_number", "id"], unique=False)
         batch_op.create_index(batch_op.f("approvals_result_index"), ["result"], unique=False)
         batch_op.create_index("approvals_state_page_index", ["state", "id"], unique=False)
 
@@ -1535,7 +1536,8 @@ def downgrade() -> None:
     with op.batch_alter_table("approvals", schema=None) as batch_op:
         batch_op.drop_index("approvals_state_page_index")
         batch_op.drop_index(batch_op.f("approvals_result_index"))
-        batch_op.drop_index(batch_op.f("approvals_merchant_number_index"))
+        batch_op.drop_index("approvals_merchant_page_index")
+        batch_op.drop_index("approvals_kind_page_index")
         batch_op.drop_index(
             "approvals_claim_unique",
             postgresql_where=sa.text("state = 'requested'"),

@@ -41,6 +41,8 @@ class Approval(Base):
     __tablename__ = "approvals"
     __table_args__ = (
         Index("approvals_state_page_index", "state", "id"),
+        Index("approvals_merchant_page_index", "merchant_number", "id"),
+        Index("approvals_kind_page_index", "kind", "id"),
         # One claim is open at a time, however many ask for it at once.
         partial_index("approvals_claim_unique", "claim", where="state = 'requested'", unique=True),
     )
@@ -48,7 +50,7 @@ class Approval(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[ChangeKind] = mapped_column(choice(ChangeKind))
     state: Mapped[ApprovalState] = mapped_column(choice(ApprovalState), default=ApprovalState.REQUESTED)
-    merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
+    merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), default=None)
     """The merchant that it concerns; None: the network itself."""
     claim: Mapped[str] = mapped_column(String(100))
     """What may be asked for only once at a time, such as one reference of the bank."""
