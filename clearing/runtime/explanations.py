@@ -6,8 +6,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
-from clearing.chain.deployment import CannotDeploy
 from clearing.chain.fees import FeesTooLow
+from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable
 from clearing.kit.errors import ClearingError
 from clearing.oversight.reconciliation.rebuild import NotEmpty
@@ -19,7 +19,7 @@ def explanation(error: Exception) -> str | None:
     """The failure as a sentence; None for a bug of ours, which wants a traceback."""
     if isinstance(error, ClearingError):
         return error.detail
-    if isinstance(error, CannotReconcile | NotEmpty | CannotDeploy | FeesTooLow | ChainError | ChainUnreachable):
+    if isinstance(error, CannotReconcile | NotEmpty | CannotSend | FeesTooLow | ChainError | ChainUnreachable):
         return str(error)
     if isinstance(error, CommandError):
         return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"

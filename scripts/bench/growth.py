@@ -24,7 +24,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from clearing.kit.config import Settings
+from clearing.kit.config import RATE_LIMITS, Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.merchants.models import SignerKey
@@ -139,6 +139,7 @@ def open_site(database: Database, directory: Path) -> Iterator[Site]:
             "contract": "0x" + "c0" * 20,
             "keystore_dir": directory,
             "keystore_password": SecretStr(_PASSWORD),
+            **dict.fromkeys(RATE_LIMITS, 0),
         }
     )
     app = create_app(settings, database)

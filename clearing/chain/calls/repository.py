@@ -23,6 +23,10 @@ class CallRepository:
         )
         return list(self._session.scalars(query))
 
+    def get_one(self, call_id: int) -> Call:
+        """The call with this id. Raises NoResultFound where there is none."""
+        return self._session.get_one(Call, call_id)
+
     def in_transactions(self, transaction_ids: Sequence[int]) -> list[Call]:
         """The calls that these transactions carry."""
         if not transaction_ids:
