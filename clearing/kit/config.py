@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
 
+    predecessors: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40}@\d+(,0x[0-9a-fA-F]{40}@\d+)*)?$")
+    """Contracts whose place this one took, on the same chain, oldest first: each address, `@`, and the last block in which its
+    events count, separated by commas. `clearing succeed` prints it."""
+
     anvil: str = Field(default="anvil", min_length=1)
     """The program that `clearing up` runs as its chain: a name on PATH, or a path."""
 
@@ -106,7 +110,7 @@ class Settings(BaseSettings):
     managed_deadline: int = 600
     """How far in the future the gateway sets the deadline of an order that it signs with a managed key."""
     queue_limit: int = Field(default=20_000, ge=1)
-    """With more instructions than this waiting for the chain, the gateway answers 503."""
+    """As many instructions may wait for the chain. Of them no merchant may have more than it leaves free for the others."""
 
     batch_max_instructions: int = Field(default=1_000, ge=1)
     batch_max_gas: int = Field(default=15_000_000, ge=1)

@@ -26,6 +26,10 @@ _CALLS_A_STEP = 20
 _ROLES = ("operator", "treasury")
 _MISSING_ROLE = "MissingRole"
 """The contract's error for a key that lacks the role."""
+_PAUSED = "EnforcedPause"
+"""The contract's error for a call that waits until the network runs again."""
+_DURING_A_PAUSE = ("revokeSigner", "setIssuanceCap", "setMerchantStatus", "setProgramPaused", "terminateAgreement")
+"""What may go on while the network is paused, because it can take something away."""
 
 
 class CallSigner:
@@ -41,22 +45,27 @@ class CallSigner:
         self._outbox = outbox
         self._missing: list[str] = []
         """Roles that had no key when somebody last looked."""
+        self._is_paused = False
+        """Whether the network was paused when a call was last tried out."""
 
     def sign_pending(self) -> bool:
         """Stores the pending calls as signed transactions, oldest first. False when there was nothing to do.
 
         A call behind another one cannot be tried out, because it may build on that one. So only the first is tried out, and a call
-        that has reverted before waits until it is the first.
+        that has reverted before waits until it is the first. While the network is paused, what the contract refuses for that waits,
+        and what takes something away goes past it.
         """
         waiting = self._roles_without_key()
         with self._database.reading() as session:
             pending = CallRepository(session).pending(_CALLS_A_STEP, but=waiting)
             is_first = not any(transaction.orders == 0 for transaction in TransactionRepository(session).unmined())
-        if not pending:
+        if not pending or (self._is_paused and not is_first):
             return False
         # The node is asked before the transaction begins. Only the sequencer's own failures change a pending call.
         tried = pending[0]
         verdict = self._refusal(tried) if is_first else None
+        if self._waits_for_end_of_pause(verdict):
+            return self._sign_during_pause(waiting)
         answers = {role: self._outbox.ask_node(role) for role in {call.role for call in pending}}
         with self._database.session.begin() as session:
             signed = 0
@@ -76,6 +85,26 @@ class CallSigner:
                 self._sign(session, call, answers[call.role])
                 signed += 1
         return signed > 0
+
+    def _waits_for_end_of_pause(self, verdict: str | None) -> bool:
+        is_paused = verdict is not None and verdict.startswith(_PAUSED)
+        if is_paused != self._is_paused:
+            log.warning("calls wait while the contract is paused" if is_paused else "calls wait no more")
+        self._is_paused = is_paused
+        return is_paused
+
+    def _sign_during_pause(self, waiting: list[str]) -> bool:
+        """Stores the first call that the contract takes although it is paused. No refusal is final now: the call may build on one
+        that waits."""
+        with self._database.reading() as session:
+            pending = CallRepository(session).pending(_CALLS_A_STEP, but=waiting, functions=_DURING_A_PAUSE)
+        tried = next((call for call in pending if self._refusal(call) is None), None)
+        if tried is None:
+            return False
+        answers = self._outbox.ask_node(tried.role)
+        with self._database.session.begin() as session:
+            self._sign(session, CallRepository(session).get_one(tried.id), answers)
+        return True
 
     def _roles_without_key(self) -> list[str]:
         """Roles whose calls have to wait until somebody puts their key there. The others' go on, and so do orders."""

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AgreementTerms, Entry, MerchantStatus, ProgramTotals} from "./IClearingHouse.sol";
+import {Predecessor, Stage} from "./IClearingHouseSuccession.sol";
 
 // Slither takes the two reads `name` and `symbol` of points for variables that parameters of the same name would hide.
 // slither-disable-start shadowing-local
@@ -26,6 +27,13 @@ interface IClearingHouseLens {
 
     /// @notice A program's merchant, pause, code and name, or zeros if no program has this number.
     function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
+
+    /// @notice The most points that a program may issue in a network day, or 0 for any number; how many it has issued today under the
+    /// cap; and, unless `nextDay` is 0, what counts from that day on. Zeros if no program has this number.
+    function issuanceCapOf(uint32 program)
+        external
+        view
+        returns (uint64 points, uint64 usedToday, uint64 nextPoints, uint32 nextDay);
 
     // ---------------------------------------------------------------- agreements
 
@@ -58,6 +66,14 @@ interface IClearingHouseLens {
 
     /// @notice Always 0: points are whole numbers.
     function decimals(uint32 program) external view returns (uint8);
+
+    // ---------------------------------------------------------------- succession
+
+    /// @notice In which stage the house is, whose state it took over (zeros if it had no predecessor), and how many leaves of that it has.
+    function successionOf() external view returns (Stage stage, Predecessor memory predecessor, uint32 imported);
+
+    /// @notice The sum of the positions of merchants `first` to `last`, in micros. The sum of all equals `settlementFunds`.
+    function positionsOf(uint32 first, uint32 last) external view returns (int256 micros);
 
     // ---------------------------------------------------------------- entries and orders
 

@@ -78,12 +78,16 @@ def immutable(name: str, value: int | bytes, which: slice = slice(None)) -> Call
     ("change", "expected", "found"),
     [
         (lambda _: OTHER_CODE, f"build {BUILD.name}", "10 bytes with the hash"),
-        (lambda code: code[:500] + bytes([code[500] ^ 1]) + code[501:], f"build {BUILD.name}", "22098 bytes with"),
-        (lambda code: code + b"\0", f"build {BUILD.name}", "22099 bytes with"),
+        (
+            lambda code: code[:500] + bytes([code[500] ^ 1]) + code[501:],
+            f"build {BUILD.name}",
+            f"{BUILD.house.size} bytes with",
+        ),
+        (lambda code: code + b"\0", f"build {BUILD.name}", f"{BUILD.house.size + 1} bytes with"),
         (immutable("CHAIN_ID", 1), "made for chain 31337", "made for chain 1"),
         (immutable("DOMAIN_SEPARATOR", b"\1" * 32), "of this chain and address", "0x0101"),
         (immutable("UTC_OFFSET", -15 * 3_600), "a place on Earth", "-54000 seconds"),
-        (immutable("lens", 7, slice(1)), f"build {BUILD.name}", "22098 bytes with"),  # two lenses
+        (immutable("lens", 7, slice(1)), f"build {BUILD.name}", f"{BUILD.house.size} bytes with"),  # two lenses
     ],
 )
 def test_other_code_is_named(house: ChainHouse, change: Any, expected: str, found: str) -> None:
@@ -126,6 +130,14 @@ def test_node_that_lies_about_the_code(house: ChainHouse) -> None:
     assert "which the state proves" in finding.expected
 
 
+def test_another_succession_is_named(house: ChainHouse) -> None:
+    succession = house.view("succession")
+    replace(house, succession, lambda code: code + b"\0")
+    (finding,) = check(house).findings
+    assert (finding.rule, finding.subject) == ("code.succession", f"the code of the contract's succession {succession}")
+    assert f"{BUILD.succession.size + 1} bytes with" in finding.found
+
+
 def test_proof_that_proves_nothing(house: ChainHouse) -> None:
     checked = check(house, lambda method, _, result: {} if method == "eth_getProof" else result)
     assert [finding.rule for finding in checked.findings] == ["code.contract"]
@@ -147,6 +159,7 @@ def test_node_without_proofs_is_believed_and_the_report_says_so(house: ChainHous
     assert [left_out.what for left_out in checked.not_checked] == [
         f"the proof of the code of the contract {house.address}",
         f"the proof of the code of the contract's lens {house.view('lens')}",
+        f"the proof of the code of the contract's succession {house.view('succession')}",
     ]
 
 

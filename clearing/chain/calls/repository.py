@@ -16,12 +16,11 @@ class CallRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending(self, limit: int, *, but: Collection[str] = ()) -> list[Call]:
-        """Calls that wait for a transaction, oldest first; without those of the roles `but`."""
-        query = (
-            select(Call).where(Call.state == CallState.PENDING, Call.role.not_in(but)).order_by(Call.id).limit(limit)
-        )
-        return list(self._session.scalars(query))
+    def pending(self, limit: int, *, but: Collection[str] = (), functions: Collection[str] | None = None) -> list[Call]:
+        """Calls that wait for a transaction, oldest first; without those of the roles `but`, and only of these functions."""
+        query = select(Call).where(Call.state == CallState.PENDING, Call.role.not_in(but))
+        query = query if functions is None else query.where(Call.function.in_(functions))
+        return list(self._session.scalars(query.order_by(Call.id).limit(limit)))
 
     def get_one(self, call_id: int) -> Call:
         """The call with this id. Raises NoResultFound where there is none."""

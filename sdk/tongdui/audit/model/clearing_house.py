@@ -30,17 +30,22 @@ from ...orders import (
     termination_digest,
 )
 from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
+from ..leaves import Leaf
 from ..tables import Table, Tables
+from . import succession
 from .records import (
     Agreement,
+    Cap,
     Key,
     Merchant,
     Movement,
+    Predecessor,
     Program,
     Refused,
     Reverted,
     Role,
     SignerChange,
+    Stage,
     Status,
     Totals,
     Use,
@@ -54,6 +59,8 @@ MAX_CREDIT_LIMIT = 2**63 - 1
 MAX_FUNDS = 2**94
 MAX_BATCH = 2**16 - 1
 MAX_GRACE = 7 * 86_400
+CAP_NOTICE_DAYS = 2
+"""How many network days after its announcement a higher cap counts."""
 BPS = 10_000
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of the curve secp256k1."""
@@ -99,6 +106,11 @@ class ClearingHouse:
         self.reversed: Table[bytes, int] = tables.table("reversed", default=0)  # leaf -> source points reversed so far
         self.roots: Table[int, bytes] = tables.table("roots")  # by batch; 32 zero bytes for one without entries
         self.day_of: Table[int, int] = tables.table("days")  # network day by batch
+        self.names: Table[int, bytes] = tables.table("names", default=ZERO_WORD)  # of merchants
+        self.differences: Table[int, int] = tables.table(
+            "differences", default=0
+        )  # sum -> what is missing, of an import
+        self.imported_keys: Table[tuple[int, bytes], bool] = tables.table("imported keys", default=False)
         self.one: Table[str, Any] = tables.table("one of a kind")
         self.events: list[Event] = []
         if "head" not in self.one:
@@ -111,7 +123,10 @@ class ClearingHouse:
         self.one["head"] = ZERO_WORD
         self.one["merchants"] = self.one["programs"] = self.one["agreements"] = self.one["batches"] = 0
         self.one["first batch of the day"] = 0
-        self._emit("OwnershipTransferred", ZERO_ADDRESS, admin)
+        self.one["stage"] = Stage.OPERATING
+        self.one["predecessor"] = tuple(Predecessor())
+        self.one["imported"] = self.one["unbalanced"] = 0
+        self.emit("OwnershipTransferred", ZERO_ADDRESS, admin)
         self._add_merchant(OPERATOR_MERCHANT, 0, operator_name)
 
     @property
@@ -123,6 +138,16 @@ class ClearingHouse:
     def network_paused(self) -> bool:
         """Whether no batch may be executed."""
         return self.one["paused"]  # type: ignore[no-any-return]
+
+    @property
+    def stage(self) -> Stage:
+        """Whether the house works, imports, or has ended."""
+        return Stage(self.one["stage"])
+
+    @property
+    def predecessor(self) -> Predecessor:
+        """Whose state it took over."""
+        return Predecessor(*self.one["predecessor"])
 
     @property
     def funds(self) -> int:
@@ -166,6 +191,7 @@ class ClearingHouse:
             "keys": {key: tuple(k) for key, k in self.keys.stored()},
             "programs": {n: (p.merchant, p.paused, p.code, p.name) for n, p in programs.items()},
             "totals": {n: tuple(p.totals) for n, p in programs.items()},
+            "caps": {n: _cap_seen(p.cap, today) for n, p in programs.items()},
             "supplies": {n: p.supply() for n, p in programs.items()},
             "agreements": {n: astuple(a.terms) for n, a in agreements.items()},
             "used today": {n: self.use[n].on(today) for n in agreements},
@@ -180,21 +206,31 @@ class ClearingHouse:
             "paused": self.network_paused,
         }
 
-    def _emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any) -> None:
+        """Says what happened."""
         self.events.append((event, args))
 
     def _require_role(self, by: str, role: Role) -> None:
         require(self.roles[role, by], "MissingRole", role, by)
+        if role != Role.SEQUENCER:  # whom the pause stops
+            self._require_operating()
+
+    def _require_operating(self) -> None:
+        require(self.stage == Stage.OPERATING, "WrongStage", self.stage)
+
+    def _require_running(self) -> None:
+        require(not self.network_paused, "EnforcedPause")
 
     # ---------------------------------------------------------------- registry
 
     def set_role(self, by: str, role: Role, account: str, held: bool) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
         self.roles[role, account] = held
-        self._emit("RoleChanged", role, account, held)
+        self.emit("RoleChanged", role, account, held)
 
     def register_merchant(self, by: str, merchant: int, name: bytes, key: str, credit_limit: int) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(merchant == self.count("merchants"), "UnexpectedId", merchant, self.count("merchants"))
         require(credit_limit <= MAX_CREDIT_LIMIT, "BadCreditLimit", merchant, credit_limit, 0)
         self._check_key(merchant, key, 0, FOREVER)
@@ -203,18 +239,22 @@ class ClearingHouse:
 
     def _add_merchant(self, merchant: int, credit_limit: int, name: bytes) -> None:
         self.merchants[merchant] = Merchant(credit_limit)
+        self.names[merchant] = name
         self.one["merchants"] = merchant + 1
-        self._emit("MerchantRegistered", merchant, credit_limit, name)
+        self.emit("MerchantRegistered", merchant, credit_limit, name)
 
     def set_merchant_status(self, by: str, merchant: int, status: Status) -> None:
         self._require_role(by, Role.OPERATOR)
         old = self._known_merchant(merchant).status
         possible = old != Status.CLOSED and status not in (Status.NONE, old) and merchant != OPERATOR_MERCHANT
         require(possible, "BadStatusChange", merchant, old, status)
+        if status == Status.ACTIVE:
+            self._require_running()
         self.merchants[merchant] = self.merchants[merchant]._replace(status=status)
-        self._emit("MerchantStatusChanged", merchant, status)
+        self.emit("MerchantStatusChanged", merchant, status)
 
     def change_signer(self, by: str, change: SignerChange, signature: bytes, key_signature: bytes) -> None:
+        self._require_running()
         merchant, key, valid_from, valid_until, nonce = change
         digest = signer_change_digest(self.domain, *change)
         self._require_signature(merchant, digest, signature)
@@ -233,38 +273,60 @@ class ClearingHouse:
 
     def recover_signer(self, by: str, merchant: int, key: str) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
-        self._known_merchant(merchant)
+        self._require_operating()
+        self._require_open(merchant)
         self._check_key(merchant, key, self.now, FOREVER)
         self._set_key(merchant, key, self.now, FOREVER)
 
     def register_program(self, by: str, program: int, merchant: int, code: bytes, name: bytes) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(program == self.count("programs") + 1, "UnexpectedId", program, self.count("programs") + 1)
-        self._known_merchant(merchant)
+        self._require_active(merchant)
         self.programs[program] = Program(merchant, code, name)
         self.one["programs"] = program
-        self._emit("ProgramRegistered", program, merchant, code, name)
+        self.emit("ProgramRegistered", program, merchant, code, name)
+
+    def set_issuance_cap(self, by: str, number: int, points: int) -> None:
+        self._require_role(by, Role.OPERATOR)
+        program, today = self._known_program(number), self.today()
+        before = program.cap.on(today)
+        raises = before > 0 and (points == 0 or points > before)
+        if raises:
+            self._require_running()
+        from_day = today + CAP_NOTICE_DAYS if raises else today
+        self.programs[number] = program._replace(cap=program.cap.changed(points, today, from_day))
+        self.emit("IssuanceCapChanged", number, points, from_day)
 
     def set_program_paused(self, by: str, program: int, paused: bool) -> None:
         self._require_role(by, Role.PAUSER)
         self.programs[program] = self._known_program(program)._replace(paused=paused)
-        self._emit("ProgramPauseChanged", program, paused)
+        self.emit("ProgramPauseChanged", program, paused)
 
     def pause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(not self.network_paused, "EnforcedPause")
         self.one["paused"] = True
-        self._emit("Paused", by)
+        self.emit("Paused", by)
 
     def unpause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(self.network_paused, "ExpectedPause")
         self.one["paused"] = False
-        self._emit("Unpaused", by)
+        self.emit("Unpaused", by)
 
     def _known_merchant(self, merchant: int) -> Merchant:
         require(merchant in self.merchants, "UnknownMerchant", merchant)
         return self.merchants[merchant]
+
+    def _require_open(self, merchant: int) -> None:
+        """A closed merchant signs nothing, and gets no key."""
+        status = self._known_merchant(merchant).status
+        require(status != Status.CLOSED, "MerchantInactive", merchant, status)
+
+    def _require_active(self, merchant: int) -> None:
+        status = self._known_merchant(merchant).status
+        require(status == Status.ACTIVE, "MerchantInactive", merchant, status)
 
     def _runs(self, merchant: int, program: int) -> bool:
         return program in self.programs and self.programs[program].merchant == merchant
@@ -281,7 +343,7 @@ class ClearingHouse:
 
     def _set_key(self, merchant: int, key: str, valid_from: int, valid_until: int, nonce: int = NO_NONCE) -> None:
         self.keys[key] = Key(merchant, valid_from, valid_until)
-        self._emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
+        self.emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
 
     def _is_live(self, key: str, merchant: int) -> bool:
         """Whether it is a key that may sign for `merchant` now."""
@@ -289,6 +351,7 @@ class ClearingHouse:
         return found is not None and found.merchant == merchant and found.valid_from <= self.now < found.valid_until
 
     def _require_signature(self, merchant: int, digest: bytes, signature: bytes) -> None:
+        self._require_open(merchant)
         require(self._is_live(_signer(digest, signature), merchant), "BadSignature", merchant)
 
     def use_nonce(self, merchant: int, nonce: int) -> None:
@@ -298,15 +361,29 @@ class ClearingHouse:
     def transfer_ownership(self, by: str, new: str) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
         self.one["pending admin"] = new
-        self._emit("OwnershipTransferStarted", by, new)
+        self.emit("OwnershipTransferStarted", by, new)
 
     def accept_ownership(self, by: str) -> None:
         require(by == self.one["pending admin"], "OwnableUnauthorizedAccount", by)
-        self._emit("OwnershipTransferred", self.admin, by)
+        self.emit("OwnershipTransferred", self.admin, by)
         self.one["admin"], self.one["pending admin"] = by, ZERO_ADDRESS
 
     def renounce_ownership(self, by: str) -> None:
         raise Reverted("OwnerNeeded")
+
+    # ---------------------------------------------------------------- succession
+
+    def freeze(self, by: str) -> None:
+        succession.freeze(self, by)
+
+    def begin_import(self, by: str, predecessor: Predecessor) -> None:
+        succession.begin_import(self, by, predecessor)
+
+    def import_leaves(self, by: str, first: int, leaves: Sequence[Leaf], proof: Sequence[bytes]) -> None:
+        succession.import_leaves(self, first, leaves, proof)
+
+    def open(self, by: str) -> None:
+        succession.open_house(self, by)
 
     # ---------------------------------------------------------------- agreements
 
@@ -314,6 +391,7 @@ class ClearingHouse:
         self, by: str, number: int, terms: AgreementTerms, source_signature: bytes, target_signature: bytes
     ) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(number == self.count("agreements") + 1, "UnexpectedId", number, self.count("agreements") + 1)
         self._check_terms(terms)
         digest = terms.digest(self.domain)
@@ -323,13 +401,14 @@ class ClearingHouse:
         self.agreements[number] = Agreement(terms)
         self.one["agreements"] = number
         self.registered[digest] = number
-        self._emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
+        self.emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
         if terms.supersedes:
             self.use[number] = Use(self.today(), self.use[terms.supersedes].on(self.today()))
             begin = max(terms.valid_from, self.now)  # until then the old terms stay in force
             self._end(terms.supersedes, begin + terms.grace_seconds, successor=number)
 
     def terminate_agreement(self, by: str, number: int, effective_at: int, merchant: int, signature: bytes) -> None:
+        self._require_operating()
         terms = self._known_agreement(number).terms
         require(merchant in (terms.source_merchant, terms.target_merchant), "BadSignature", merchant)
         self._require_signature(merchant, termination_digest(self.domain, number, effective_at), signature)
@@ -340,7 +419,7 @@ class ClearingHouse:
         terms = self.agreements[number].terms
         valid_until = min(max(when, self.now), terms.valid_until)
         self.end_at(number, valid_until)
-        self._emit("AgreementEnds", number, valid_until, successor)
+        self.emit("AgreementEnds", number, valid_until, successor)
 
     def end_at(self, number: int, valid_until: int) -> None:
         """Sets the end of an agreement."""
@@ -351,8 +430,8 @@ class ClearingHouse:
         return self.agreements[number]
 
     def _check_terms(self, t: AgreementTerms) -> None:
-        self._known_merchant(t.source_merchant)
-        self._known_merchant(t.target_merchant)
+        self._require_active(t.source_merchant)
+        self._require_active(t.target_merchant)
         require(self._runs(t.source_merchant, t.source_program), "BadTerms", "sourceProgram")
         if t.kind == EXCHANGE:
             other = t.target_program != t.source_program
@@ -382,28 +461,30 @@ class ClearingHouse:
 
     def set_credit_limit(self, by: str, merchant: int, micros: int) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         m = self._known_merchant(merchant)
         covers = micros <= MAX_CREDIT_LIMIT and m.position >= -micros
         require(covers, "BadCreditLimit", merchant, micros, m.position)
         self.merchants[merchant] = m._replace(credit_limit=micros)
-        self._emit("CreditLimitChanged", merchant, micros)
+        self.emit("CreditLimitChanged", merchant, micros)
 
     def deposit(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         self._book(by, merchant, micros, bank_ref)
         require(self.funds + micros <= MAX_FUNDS, "AmountOutOfRange", micros)
         self.move_money(merchant, micros, bank_ref)
-        self._emit("Deposited", merchant, micros, bank_ref)
+        self.emit("Deposited", merchant, micros, bank_ref)
 
     def withdraw(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         m = self._book(by, merchant, micros, bank_ref)
         require(m.position >= micros, "PositionTooLow", merchant, m.position, micros)
         require(self.funds >= micros, "FundsTooLow", self.funds, micros)
         self.move_money(merchant, -micros, bank_ref)
-        self._emit("Withdrawn", merchant, micros, bank_ref)
+        self.emit("Withdrawn", merchant, micros, bank_ref)
 
     def _book(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> Merchant:
         """What deposits and withdrawals check alike."""
         self._require_role(by, Role.TREASURY)
+        self._require_running()
         m = self._known_merchant(merchant)
         require(micros != 0, "ZeroAmount")
         require(not self.bank_refs[bank_ref], "BankRefUsed", bank_ref)
@@ -440,14 +521,14 @@ class ClearingHouse:
     def begin_batch(self, by: str, instructions: int) -> None:
         """Reverts unless a batch with so many instructions may be executed."""
         self._require_role(by, Role.SEQUENCER)
-        require(not self.network_paused, "EnforcedPause")
+        self._require_running()
         require(instructions <= MAX_BATCH, "BatchTooLarge", instructions)
 
     def close_batch(self, leaves: Sequence[bytes]) -> None:
         """Closes the batch with the leaves of its entries."""
         batch, root = self.count("batches") + 1, merkle_root(leaves)
         self.add_batch(batch, root, chain_head(self.head, batch, len(leaves), root))
-        self._emit("BatchClosed", batch, len(leaves), root, self.head)
+        self.emit("BatchClosed", batch, len(leaves), root, self.head)
 
     def add_batch(self, batch: int, root: bytes, head: bytes) -> None:
         """Adds the next batch to the journal."""
@@ -474,7 +555,7 @@ class ClearingHouse:
         """
         reason = self._admit(order, signer)
         if reason is not Reason.NONE:
-            self._emit("OrderRejected", order.merchant, order.nonce, digest, reason)
+            self.emit("OrderRejected", order.merchant, order.nonce, digest, reason)
             return []
         self.use_nonce(order.merchant, order.nonce)
         if not order.atomic:
@@ -488,8 +569,8 @@ class ClearingHouse:
                 except Refused as refused:
                     take_back()  # as if it had never begun
                     del self.events[began:]
-                    self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
-                    self._emit("OrderRejected", order.merchant, order.nonce, digest, Reason.ATOMIC_FAILED)
+                    self.emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
+                    self.emit("OrderRejected", order.merchant, order.nonce, digest, Reason.ATOMIC_FAILED)
                     return []
         return leaves
 
@@ -499,7 +580,7 @@ class ClearingHouse:
             try:
                 leaves.append(self._post(order, item, instruction, index + len(leaves), evidence_of))
             except Refused as refused:
-                self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
+                self.emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
         return leaves
 
     def _admit(self, order: Order, signer: str) -> Reason:
@@ -536,7 +617,7 @@ class ClearingHouse:
             ref=i.ref,
             link=i.link,
         )
-        self._emit("EntryPosted" if i.link == ZERO_WORD else "LinkedEntryPosted", entry)
+        self.emit("EntryPosted" if i.link == ZERO_WORD else "LinkedEntryPosted", entry)
         return entry.leaf()
 
     # ---------------------------------------------------------------- instructions
@@ -564,7 +645,9 @@ class ClearingHouse:
         program = self._own_program(merchant, i.program)
         check(i.expiry_day == 0 or i.expiry_day > self.today(), Reason.ALREADY_EXPIRED)
         check(program.can_mint(i.points), Reason.SUPPLY_OVERFLOW)
+        check(program.cap.leaves(i.points, self.today()), Reason.OVER_ISSUANCE_CAP)
         self.mint(i.member, i.program, i.points, "issued")
+        self.count_issued(i.program, i.points)
         return Movement(i.points, expiry_day=i.expiry_day)
 
     def _burn_own(self, merchant: int, i: Instruction) -> Movement:
@@ -739,14 +822,25 @@ class ClearingHouse:
         program = self.programs[number]
         self.programs[number] = program._replace(totals=program.totals.plus(total, points))
 
+    def count_issued(self, number: int, points: int) -> None:
+        """Counts points in the day's use of a program's cap, if it has one."""
+        program = self.programs[number]
+        self.programs[number] = program._replace(cap=program.cap.with_use(points, self.today()))
+
 
 def _merchant(stored: Sequence[Any]) -> Merchant:
     return Merchant(stored[0], stored[1], Status(stored[2]))
 
 
 def _program(stored: Sequence[Any]) -> Program:
-    merchant, code, name, paused, totals = stored
-    return Program(merchant, code, name, paused, Totals(*totals))
+    merchant, code, name, paused, totals, cap = stored
+    return Program(merchant, code, name, paused, Totals(*totals), Cap(*cap))
+
+
+def _cap_seen(cap: Cap, today: int) -> tuple[int, int, int, int]:
+    """A cap as the lens shows it: points, used today, and what follows from which day on."""
+    follows = (cap.next_points, cap.next_day) if cap.next_day > today else (0, 0)
+    return (cap.on(today), cap.used_on(today), *follows)
 
 
 def _agreement(stored: Sequence[Any]) -> Agreement:
