@@ -57,6 +57,11 @@ class Sender:
         self._name = f"{owner} account {account.address}"
         self._chain_id = client.chain_id()
 
+    @property
+    def address(self) -> str:
+        """Of the key, checksummed."""
+        return str(self._account.address)
+
     def check_funds(self, gas: int) -> None:
         """Refuses fees that the chain does not take (FeesTooLow), and an account that cannot pay for so much gas (CannotSend)."""
         price = self._fees.most()

@@ -13,13 +13,16 @@ from clearing.kit.errors import ClearingError
 from clearing.oversight.reconciliation.rebuild import NotEmpty
 from clearing.oversight.reconciliation.service import CannotReconcile
 from clearing.runtime.preflight.database import reason
+from tongdui.audit.findings import CannotCheck
 
 
 def explanation(error: Exception) -> str | None:
     """The failure as a sentence; None for a bug of ours, which wants a traceback."""
     if isinstance(error, ClearingError):
         return error.detail
-    if isinstance(error, CannotReconcile | NotEmpty | CannotSend | FeesTooLow | ChainError | ChainUnreachable):
+    if isinstance(
+        error, CannotReconcile | NotEmpty | CannotSend | CannotCheck | FeesTooLow | ChainError | ChainUnreachable
+    ):
         return str(error)
     if isinstance(error, CommandError):
         return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"
