@@ -185,6 +185,7 @@ _QUICK = {
     "members.merge_late",
     "liquidity.alert",
     "agreements.expire",
+    "approvals.expire",
     "reconciliation.watch",
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sqlalchemy.orm import Session
+
 from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
@@ -12,6 +14,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.oversight.approvals.service import ApprovalService
 from clearing.oversight.liquidity.service import Thresholds
 from clearing.oversight.reconciliation.service import ReconciliationService
 
@@ -52,6 +55,10 @@ class Context:
     def reconciliation(self) -> ReconciliationService:
         """Compares this network's database with its chain."""
         return ReconciliationService(self.database, self.chain, self.settings)
+
+    def approvals(self, session: Session) -> ApprovalService:
+        """What waits for a second person, in this session."""
+        return ApprovalService(session, keyring=self.keyring, settings=self.settings)
 
     def close(self) -> None:
         """Closes connections."""
