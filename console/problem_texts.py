@@ -57,6 +57,7 @@ SENTENCES = {
     "last_external_id": lazy("It is the member's last number."),
     "last_operator_key": lazy("This is the last operator key."),
     "link_code_invalid": lazy("The link code is not valid."),
+    "managed_keys_off": lazy("This network keeps no keys of merchants."),
     "member_code_invalid": lazy("The member code is not valid."),
     "member_code_other_program": lazy("The member code is for other points."),
     "member_code_required": lazy("A member code is needed."),

@@ -15,7 +15,7 @@ from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.parties.staff.oidc import OidcProvider
 from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
@@ -123,13 +123,13 @@ and issuers, so no thread ever waits for a connection."""
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The gateway for these settings. Whoever passes a database closes it."""
     own = Database(settings.database_url) if database is None else database
-    keyring = Keyring(settings.keystore_password.get_secret_value())
+    keyrings = Keyrings.of(settings)
     gateway = Gateway(
         settings=settings,
         database=own,
         network=NetworkIdentity.of(settings),
-        keyring=keyring,
-        oidc=OidcProvider(settings, keyring, own.clock),
+        keyrings=keyrings,
+        oidc=OidcProvider(settings, keyrings.staff_secrets, own.clock),
         chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
         waiters=Waiters(own, resource_responses),
         feed=EventFeed(own, event_messages),

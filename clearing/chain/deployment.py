@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
 from web3.types import Nonce
@@ -19,8 +17,10 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.fees import Fees, decoded
 from clearing.chain.node_errors import Refusal, refusal_of
+from clearing.chain.transactions import sign_transaction
 from clearing.kit.config import variable
-from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
+from clearing.kit.signing.signer import Signer
 from tongdui.encoding import hex_of, keccak256, text_word
 
 _DEPLOYMENT_GAS = 12_000_000
@@ -59,7 +59,7 @@ def deploy(
     It goes on where it was: what is on the chain stays, and a transaction that waits for a block is replaced by one that pays more.
     Raises CannotDeploy, and ChainError where the node refuses a transaction for a reason of its own.
     """
-    admin: LocalAccount = Account.from_key(keys.private_key("admin"))
+    admin = keys.signer("admin")
     address = contract_address(admin.address)
     sender = _Sender(client, admin, Fees(client, max_fee_per_gas))
     is_there = _has_code(client, address)
@@ -67,8 +67,8 @@ def deploy(
         _check_contract(client, address, utc_offset_seconds)
     elif client.next_nonce(admin.address):
         raise CannotDeploy(
-            f"the admin account {admin.address} has sent transactions on this chain, but its first one made no contract at "
-            f"{address}; deploy with an admin key that was never used"
+            f"the admin account {to_checksum_address(admin.address)} has sent transactions on this chain, but its first one "
+            f"made no contract at {address}; deploy with an admin key that was never used"
         )
     grants = [
         (number, to_checksum_address(keys.address(role)))
@@ -115,30 +115,31 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
 class _Sender:
     """Sends transactions of one key, one after the other, each until its effect is on the chain."""
 
-    def __init__(self, client: ChainClient, account: LocalAccount, fees: Fees) -> None:
+    def __init__(self, client: ChainClient, signer: Signer, fees: Fees) -> None:
         self._client = client
-        self._account = account
+        self._signer = signer
+        self._address = to_checksum_address(signer.address)
         self._fees = fees
         self._chain_id = client.chain_id()
 
     def check_funds(self, gas: int) -> None:
         """Refuses fees that the chain does not take, and an account that cannot pay for so much gas."""
         price = self._fees.most()
-        balance, needed = self._client.balance(self._account.address), gas * price
+        balance, needed = self._client.balance(self._address), gas * price
         if balance < needed:
             raise CannotDeploy(
-                f"the admin account {self._account.address} has {balance} wei and needs {needed} wei, for {gas} gas at up to "
+                f"the admin account {self._address} has {balance} wei and needs {needed} wei, for {gas} gas at up to "
                 f"{price} wei; send it at least {needed - balance} wei and run the same command again"
             )
 
     def send(self, to: str | None, data: bytes, gas: int, is_done: Callable[[], bool]) -> None:
         """Sends a transaction until a block contains it, for higher fees from time to time. Raises CannotDeploy where that has no
         effect, or takes too long."""
-        nonce = self._client.next_nonce(self._account.address)
+        nonce = self._client.next_nonce(self._address)
         raw = self._offer(self._signed(nonce, to, data, gas, self._fees.first()))
         deadline = time.monotonic() + _PATIENCE
         raise_at = time.monotonic() + _RAISE_AFTER
-        while self._client.next_nonce(self._account.address) == nonce:
+        while self._client.next_nonce(self._address) == nonce:
             if time.monotonic() > deadline:
                 raise CannotDeploy(
                     f"transaction {hex_of(keccak256(raw))} of the admin account is in no block after {_PATIENCE:.0f} s; see "
@@ -175,16 +176,10 @@ class _Sender:
         return self._signed(before["nonce"], to, bytes(before["data"]), before["gas"], fees)
 
     def _signed(self, nonce: int, to: str | None, data: bytes, gas: int, fees: dict[str, Any]) -> bytes:
-        transaction: dict[str, Any] = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "gas": gas,
-            "value": 0,
-            "data": data,
-            **({"to": to} if to else {}),
-            **fees,
-        }
-        return bytes(self._account.sign_transaction(transaction).raw_transaction)
+        signed = sign_transaction(
+            self._signer, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=gas, fees=fees
+        )
+        return signed.raw
 
 
 def deployment_block(client: ChainClient, address: str) -> int:

@@ -515,6 +515,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Sign, and send the signature in the field that `errors` names.",
         ),
         ProblemKind(
+            "managed_keys_off",
+            (422,),
+            "The gateway keeps no keys of merchants",
+            "This network's operator has decided that merchants sign for themselves.",
+            "Make a key (`tongdui key new`), name its address, and sign with it.",
+        ),
+        ProblemKind(
             "wrong_signer",
             (422,),
             "The signature does not count",

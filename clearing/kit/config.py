@@ -20,7 +20,7 @@ ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE"),
+        *("URL", "API_KEY", "KEY", "KEYSTORE", "KEYSTORE_PASSWORD", "NONCE_FILE", "PROFILE"),
         *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
     )
 )
@@ -60,10 +60,43 @@ class Settings(BaseSettings):
     """The program that `clearing up` runs as its chain: a name on PATH, or a path."""
 
     keystore_dir: Path = Path("keys")
-    """Directory of the encrypted role keys: admin.json, operator.json, sequencer.json, treasury.json."""
+    """Directory of the encrypted role keys that have no place of their own: admin.json, operator.json and so on."""
 
-    keystore_password: SecretStr = SecretStr("")
-    """Decrypts the role keys and the merchants' managed keys."""
+    admin_key: Path | None = None
+    """The key of the contract's owner: where its file is, if not in `keystore_dir`. Likewise below."""
+    admin_password: SecretStr = SecretStr("")
+    admin_password_file: Path | None = None
+    """The file whose first line is the password; further lines open what was encrypted before it changed. Likewise below."""
+    operator_key: Path | None = None
+    """Onboards merchants, programs and agreements."""
+    operator_password: SecretStr = SecretStr("")
+    operator_password_file: Path | None = None
+    pauser_key: Path | None = None
+    """Stops the contract."""
+    pauser_password: SecretStr = SecretStr("")
+    pauser_password_file: Path | None = None
+    sequencer_key: Path | None = None
+    """Sends batches."""
+    sequencer_password: SecretStr = SecretStr("")
+    sequencer_password_file: Path | None = None
+    treasury_key: Path | None = None
+    """Books deposits and withdrawals."""
+    treasury_password: SecretStr = SecretStr("")
+    treasury_password_file: Path | None = None
+
+    managed_keys: bool = True
+    """Whether the gateway keeps keys of merchants and signs with them. If not, every merchant signs for itself."""
+    managed_keys_password: SecretStr = SecretStr("")
+    managed_keys_password_file: Path | None = None
+    webhook_secrets_password: SecretStr = SecretStr("")
+    """Seals the secrets with which requests to merchants' endpoints are signed."""
+    webhook_secrets_password_file: Path | None = None
+    staff_secrets_password: SecretStr = SecretStr("")
+    """Seals the secrets of people's apps for one-time codes."""
+    staff_secrets_password_file: Path | None = None
+    mailed_links_password: SecretStr = SecretStr("")
+    """Links in mails are derived from it."""
+    mailed_links_password_file: Path | None = None
 
     currency: str = "CNY"
     utc_offset_seconds: int = 28_800
@@ -233,7 +266,7 @@ def load_settings(**given: Any) -> Settings:
         found = Settings(_env_file=path or None, **given)
     except ValidationError as error:
         raise SettingsError("\n".join([*faults, *(_sentence(fault) for fault in error.errors())])) from error
-    faults += _missing(found)
+    faults += _missing(found) + _given_twice(found)
     if faults:
         raise SettingsError("\n".join(faults))
     return found
@@ -260,10 +293,8 @@ _PATTERNS = {
     "oidc_issuer": "must begin with https://, or http://localhost",
     "broker_url": "must begin with redis:// or amqp://",
 }
-_NEVER_SHOWN = frozenset(
-    {"database_url", "rpc_url", "keystore_password", "broker_url", "smtp_password", "oidc_client_secret"}
-)
-"""Settings that may contain a password."""
+_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url"})
+"""Settings that are addresses, and may contain a password."""
 
 
 def variable(field: str) -> str:
@@ -280,6 +311,16 @@ def _missing(found: Settings) -> list[str]:
     absent = [field for field in together if field not in given]
     return [
         f"{variable(field)}: is not set, but {variable(given[0])} is; signing in there takes both" for field in absent
+    ]
+
+
+def _given_twice(found: Settings) -> list[str]:
+    """Passwords that both a variable and a file give."""
+    names = [name.removesuffix("_password_file") for name in Settings.model_fields if name.endswith("_password_file")]
+    return [
+        f"{variable(f'{name}_password')}: is set, and {variable(f'{name}_password_file')} too; take one of them away"
+        for name in names
+        if _text(getattr(found, f"{name}_password")) and getattr(found, f"{name}_password_file") is not None
     ]
 
 
@@ -304,5 +345,6 @@ def _sentence(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":  # only from the file: the environment may hold what is not ours
         return _unknown(field.upper())
     should = _PATTERNS.get(field) or _SHOULD.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
-    shown = "" if field in _NEVER_SHOWN else f', this is "{fault["input"]}"'
+    is_secret = field in _MAY_HOLD_PASSWORDS or Settings.model_fields[field].annotation is SecretStr
+    shown = "" if is_secret else f', this is "{fault["input"]}"'
     return f"{variable(field)}: {should}{shown}"

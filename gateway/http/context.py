@@ -19,7 +19,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.rollbacks import repeated
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.viewer import Viewer
 from clearing.oversight.progress.service import ProgressService
 from clearing.parties.access.service import Caller
@@ -47,7 +47,7 @@ class Gateway:
     settings: Settings
     database: Database
     network: NetworkIdentity
-    keyring: Keyring
+    keyrings: Keyrings
     oidc: OidcProvider
     chain: ChainClient
     waiters: Waiters[Call]

@@ -195,7 +195,9 @@ class World:
 
     def _subscribe(self) -> None:
         with self.harness.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.harness.keyring, settings=self.harness.settings)
+            service = WebhookService(
+                session, keyring=self.harness.keyrings.webhook_secrets, settings=self.harness.settings
+            )
             for number in OWN:
                 merchant = session.get_one(Merchant, number)
                 service.create(merchant, url=self.receiver.url, types=["order.settled"], description="", actor="test")
@@ -301,7 +303,7 @@ class World:
             os.waitpid(child, 0)
             ours.close()
         self._restart()
-        deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyring)
+        deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyrings.webhook_secrets)
         _carry_out(self.harness, plan, deliverer)  # the client asks again: it cannot know what happened
         self._settle_everything()
         _deliver(self.harness, deliverer)
@@ -600,7 +602,7 @@ def _live(harness: Harness, plan: Plan | Group, parent: Connection, at: int | No
         mine.database = Database(harness.settings.database_url)
         mine.client = ChainClient(harness.settings.rpc_url)
         mine.restart()
-        deliverer = Deliverer(mine.database, mine.settings, mine.keyring)
+        deliverer = Deliverer(mine.database, mine.settings, mine.keyrings.webhook_secrets)
         steps = Steps(parent, at)
         steps.watch(mine, deliverer)
         _carry_out(mine, plan, deliverer)

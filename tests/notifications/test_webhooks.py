@@ -69,12 +69,12 @@ class Hooked:
         self.settings = chainless.settings.model_copy(
             update={"webhook_allow_local": True, "webhook_timeout": 20.0, "webhook_first_retry": 1e-6}
         )
-        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyring)
+        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyrings.webhook_secrets)
 
     def endpoint(self, url: str, types: list[str] | None = None, merchant: int = 1) -> tuple[str, str]:
         """A new endpoint; its id and its secret."""
         with self.chainless.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.chainless.keyring, settings=self.settings)
+            service = WebhookService(session, keyring=self.chainless.keyrings.webhook_secrets, settings=self.settings)
             endpoint, secret = service.create(
                 session.get_one(Merchant, merchant), url=url, types=types or ["test.*"], description="", actor="test"
             )
@@ -272,7 +272,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
 
     receiver.reply = lambda _: 200
     with hooked.chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+        service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         found = service.visible(Viewer(1), endpoint)
         service.change(found, url=None, types=None, description=None, enabled=True, actor="test")
     hooked.deliver()
@@ -320,7 +320,7 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
     with hooked.chainless.database.session.begin() as session:
         for number in range(120):
             _happened(session, f"s{number % 8}", number=number)
-    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyring)
+    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyrings.webhook_secrets)
 
     def run(deliverer: Deliverer) -> None:
         deadline = time.monotonic() + 120
@@ -404,7 +404,9 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
 
     def replay(**wanted: Any) -> int:
         with hooked.chainless.database.session.begin() as session:
-            service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+            service = WebhookService(
+                session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings
+            )
             return service.replay(service.visible(Viewer(1), endpoint), actor="test", **wanted)
 
     assert replay(since=None, event_ids=[early[1]]) == 1
@@ -427,7 +429,9 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
         answer = send(sender, *arguments)
         if len(receiver.requests) == 1:
             with hooked.chainless.database.session.begin() as session:
-                service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+                service = WebhookService(
+                    session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings
+                )
                 service.replay(service.visible(Viewer(1), endpoint), actor="test", since=None, event_ids=[event])
         return answer
 
@@ -440,7 +444,7 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
 def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, old = hooked.endpoint(receiver.url)
     with hooked.chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+        service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         new = service.renew_secret(service.visible(Viewer(1), endpoint), "test")
     hooked.record("a", 1)
     hooked.deliver()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
@@ -16,12 +16,19 @@ class CallRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending(self, limit: int, *, but: Collection[str] = ()) -> list[Call]:
-        """Calls that wait for a transaction, oldest first; without those of the roles `but`."""
-        query = (
-            select(Call).where(Call.state == CallState.PENDING, Call.role.not_in(but)).order_by(Call.id).limit(limit)
-        )
+    def pending(self, roles: Collection[str], limit: int) -> list[Call]:
+        """Calls of these roles that wait for a transaction, oldest first."""
+        query = select(Call).where(Call.state == CallState.PENDING, Call.role.in_(roles)).order_by(Call.id).limit(limit)
         return list(self._session.scalars(query))
+
+    def any_pending(self, roles: Collection[str]) -> bool:
+        """Whether there are any."""
+        waiting = exists().where(Call.state == CallState.PENDING, Call.role.in_(roles))
+        return bool(self._session.scalar(select(waiting)))
+
+    def first_pending(self) -> int | None:
+        """The id of the oldest call that waits for a transaction, whichever role it is for."""
+        return self._session.scalar(select(func.min(Call.id)).where(Call.state == CallState.PENDING))
 
     def in_transactions(self, transaction_ids: Sequence[int]) -> list[Call]:
         """The calls that these transactions carry."""

@@ -22,6 +22,7 @@ from clearing.notifications.webhooks.models import DeliveryState, EndpointState,
 from clearing.notifications.webhooks.payload import message_of
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
 from clearing.notifications.webhooks.sending import ANSWER_BYTES, Answer, ForbiddenAddress, Sender, Undelivered
+from clearing.notifications.webhooks.service import seal_purpose
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +139,7 @@ class Deliverer:
         stored = [endpoint.secret]
         if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
             stored.append(endpoint.old_secret)
-        secrets = tuple(self._keyring.private_key(keystore) for keystore in stored)
+        secrets = tuple(self._keyring.unseal(seal_purpose(endpoint.id), sealed) for sealed in stored)
         return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at)
 
     # ---------------------------------------------------------------- send

@@ -9,17 +9,24 @@ import clearing.models  # noqa: F401 (every entry point loads every table: forei
 from clearing.chain.deployment import deploy as deploy_contract
 from clearing.chain.deployment import without_funds
 from clearing.kit.config import Settings
+from clearing.kit.signing.passwords import passwords_of
 from clearing.parties.access.service import bootstrap_keys
 from clearing.runtime.preflight.database import open_database
-from clearing.runtime.preflight.keys import existing_roles, open_role_keys
+from clearing.runtime.preflight.keys import existing_roles, open_role_keys, require_password
 from clearing.runtime.preflight.node import open_node
 
 _ROLES = ("admin", "operator", "sequencer", "treasury")
+"""Roles that a new network has keys for."""
 
 
 def deploy(settings: Settings) -> int:
     """Makes the role keys, deploys the contract and grants the roles."""
-    keys = open_role_keys(settings, existing_roles(settings, _ROLES))
+    existing = existing_roles(settings, _ROLES)
+    for role in _ROLES:
+        if role not in existing:
+            require_password(settings, role)
+    # Of the others, only the addresses are needed: their owners may keep the passwords to themselves.
+    keys = open_role_keys(settings, [role for role in existing if role == "admin" or passwords_of(settings, role)])
     with open_node(settings, with_contract=False) as client:
         for role in _ROLES:
             keys.ensure(role)
