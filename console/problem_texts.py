@@ -6,6 +6,7 @@ from pages.translations import gettext, lazy
 
 SENTENCES = {
     "accept_by_passed": lazy("It is too late to sign."),
+    "address_not_allowed": lazy("The API key may not be used from this address."),
     "agreement_ended": lazy("The agreement has ended."),
     "agreement_ends_earlier": lazy("The agreement ends earlier already."),
     "agreement_not_live": lazy("The agreement is not in force."),

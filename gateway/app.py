@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
@@ -16,6 +17,8 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyrings import Keyrings
+from clearing.oversight.health.service import HealthService
+from clearing.oversight.operations.overview import newest_block
 from clearing.parties.staff.oidc import OidcProvider
 from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
@@ -66,9 +69,10 @@ from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
-from gateway.http.resources import resource_responses
+from gateway.http.resources import responses_after_waiting
 from gateway.http.schemas import View
 from gateway.http.segments import SegmentMiddleware
+from gateway.http.shared_answer import SharedAnswer
 from gateway.http.waiting import Waiters
 
 ROUTERS = (
@@ -115,23 +119,25 @@ RESOURCES: tuple[ChainResource[View], ...] = (
 )
 """Every resource that changes until the chain confirms it."""
 
-THREADS = 28
-"""Requests that run at the same time. The pool has a connection for each, and for each thread of groups, waiters, feed, strangers
-and issuers, so no thread ever waits for a connection."""
+THREADS = 27
+"""Requests that run at the same time. The pool has a connection for each, and for each thread of groups, waiters, feed, strangers,
+issuers and health, so no thread ever waits for a connection."""
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The gateway for these settings. Whoever passes a database closes it."""
     own = Database(settings.database_url) if database is None else database
     keyrings = Keyrings.of(settings)
+    chain = ChainClient(settings.rpc_url, timeout=settings.health_timeout)
     gateway = Gateway(
         settings=settings,
         database=own,
         network=NetworkIdentity.of(settings),
         keyrings=keyrings,
         oidc=OidcProvider(settings, keyrings.staff_secrets, own.clock),
-        chain=ChainClient(settings.rpc_url, timeout=settings.health_timeout),
-        waiters=Waiters(own, resource_responses),
+        health=SharedAnswer(HealthService(own, chain, settings).check),
+        newest_block=SharedAnswer(partial(newest_block, chain)),
+        waiters=Waiters(own, responses_after_waiting),
         feed=EventFeed(own, event_messages),
         groups=Groups(accept_group),
         resources={resource.prefix: resource for resource in RESOURCES},
@@ -148,7 +154,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             tasks.start_soon(gateway.key_uses.run, gateway.writing)
             yield
             tasks.cancel_scope.cancel()
-        gateway.chain.close()
+        chain.close()
         if database is None:
             own.close()
 
@@ -163,6 +169,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.gateway = gateway
+    app.state.chain = chain  # no part of the gateway: requests ask the node only through the answers that they share
     problems.install(app)
     description.install(app, Extras(TAGS, BODIES, PATHS, webhooks))
     problem_pages.install(app)

@@ -55,7 +55,7 @@ def _serve(settings: Settings, listener: socket.socket | None = None) -> int:
     gateway = app.state.gateway
     gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: server.should_exit
     freeze_startup_objects()
-    with metrics.serving(settings, gateway.database, gateway.chain):
+    with metrics.serving(settings, gateway.database, app.state.chain):
         server.run([listener] if listener is not None else None)
     return 0 if server.started else NOT_STARTED
 

@@ -72,6 +72,13 @@ class NewestBlock(NamedTuple):
     timestamp: int
 
 
+class Standing(NamedTuple):
+    """Which chain a node follows, and the number of its newest block."""
+
+    chain_id: int
+    head: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tip:
     """Where a node is, as seen by somebody who has read the chain up to some block."""
@@ -123,6 +130,14 @@ class ChainClient:
     def chain_id(self) -> int:
         """The node's chain id."""
         return int(self.call("eth_chainId"), 16)
+
+    def standing(self) -> Standing:
+        """The node's chain and its newest block, in one round trip."""
+        chain_id, head = self.batch([("eth_chainId", ()), ("eth_blockNumber", ())])
+        for result in (chain_id, head):
+            if isinstance(result, ChainError):
+                raise result
+        return Standing(int(chain_id, 16), int(head, 16))
 
     def head(self) -> int:
         """The number of the newest block."""

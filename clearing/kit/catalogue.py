@@ -109,11 +109,20 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Use a key with the scope that `detail` names; the merchant can make one. A person asks an admin.",
         ),
         ProblemKind(
+            "address_not_allowed",
+            (403,),
+            "The API key may not be used from this address",
+            "The key names the networks from which it may be used (`networks`), and the request came from elsewhere. Behind a "
+            "reverse proxy, the address is the one that the proxy names, if the operator trusts the proxy.",
+            "Call from one of the key's networks, or use a key that names yours.",
+        ),
+        ProblemKind(
             "last_operator_key",
             (409,),
             "This is the last operator key",
-            "Without it nobody could operate the network.",
-            "Create another operator key first.",
+            "Without it, and without those that it has made, nobody could operate the network with a key.",
+            "Make another operator key first, in the console or with `clearing keys --role operator`: one that this key makes ends "
+            "with it.",
         ),
     ),
     "What the request names": (

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetC
 from pydantic_core import CoreSchema, core_schema
 
 from clearing.kit.json_values import compact
+from clearing.kit.networks import canonical_network
 from tongdui._canonical import LONGEST_TEXT, canonical, canonical_name
 
 MAX_SAFE = 2**53 - 1
@@ -142,6 +143,7 @@ MicrosOrZero = Annotated[
     Field(strict=True, ge=0, le=MAX_SAFE, description="millionths of the settlement currency", examples=[1_000_000]),
 ]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_to_utc)]
+NetworkText = Annotated[str, AfterValidator(canonical_network)]
 Day = Annotated[date, BeforeValidator(_is_day)]
 MerchantId = Annotated[str, id_form("mer", "a merchant", "GET /v1/merchants")]
 AgreementId = Annotated[str, id_form("agr", "an agreement", "GET /v1/agreements")]

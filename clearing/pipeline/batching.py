@@ -17,7 +17,7 @@ from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.ordering.orders.events import LARGEST_WHOLE_ORDER, OrderEvents
 from clearing.ordering.orders.models import OrderRow, QueuedOrder
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
-from clearing.pipeline.capacity import BatchCapacity, sure_gas_of
+from clearing.pipeline.capacity import BatchCapacity
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.outbox import NodeAnswers, Outbox
 from clearing.pipeline.repository import PendingWork, TransactionRepository
@@ -28,8 +28,6 @@ from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 64
-"""Batches that nothing was learned from: some never get into a block."""
 _BLOCKED_PAUSE = 1.0
 """Seconds between two looks at a contract that refuses every batch."""
 
@@ -48,8 +46,8 @@ class BatchSigner:
         self.capacity = BatchCapacity(settings)
         self.newest_seen: int | None = None
         """Id of the newest batch in a block that the capacity has learned from."""
-        self._sure_gas: dict[int, int] = {}
-        """The sure estimates of batches by id, where orders had to stay out and nothing was learned from the batch yet."""
+        self._tried: set[int] = set()
+        """Ids of batches that were tried out before they were sent, and of which nothing was learned yet."""
         self._max_gas: int | None = None
         self._blocked_until = 0.0
         self._ripe_at: float | None = None
@@ -99,7 +97,6 @@ class BatchSigner:
         repository.requeue(transaction.id, [order.row.seq for order in rest])
         if len(orders) == len(rest) == 1:
             reject_too_large(session, rest[0].row.seq)
-        self._sure_gas.pop(transaction.id, None)
         transaction.orders = len(kept)
         data = ReversalProofs(session).calldata(kept)
         self._outbox.replace(session, transaction, data, self._gas(), self._outbox.first_fees())
@@ -123,13 +120,15 @@ class BatchSigner:
 
     def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[QueuedOrder]:
         """Accepted orders, oldest first, locked, as many as a batch takes."""
-        queued = OrderProgressRepository(session).take(self.capacity.limit)
-        return self.capacity.choose([order for order in queued if proofs.cover(order)], self._gas())
+        repository = OrderProgressRepository(session)
+        queued = repository.take(self.capacity.limit)
+        covered = [order for order in queued if proofs.cover(order)]
+        return self.capacity.choose(covered, self._gas(), repository.savings)
 
     def _sign(self, session: Session, orders: Sequence[QueuedOrder], data: bytes, answers: NodeAnswers) -> Transaction:
         transaction = self._outbox.sign(session, "sequencer", data, self._gas(), answers, orders=len(orders))
-        if self.capacity.is_tight:
-            self._sure_gas[transaction.id] = sure_gas_of(orders)
+        if self.capacity.careful:
+            self._tried.add(transaction.id)
         self._mark_submitted(session, [order.row for order in orders], transaction)
         log.info(
             "batch signed",
@@ -164,23 +163,13 @@ class BatchSigner:
         if pending.reverted or not self.capacity.is_full:
             with self._database.reading() as session:
                 ends = TransactionRepository(session).ends_of_batches(seen, newest)
-            for state in ends:
+            for batch, state in ends:
                 if state is TransactionState.REVERTED:
                     self.capacity.batch_failed()
                 else:
-                    self.capacity.batch_succeeded()
+                    self.capacity.batch_succeeded(tried=batch in self._tried)
+            self._tried = {batch for batch in self._tried if batch > newest}
         self.newest_seen = newest
-        if self._sure_gas:
-            self._learn_gas(newest)
-
-    def _learn_gas(self, newest: int) -> None:
-        """Learns how much gas batches needed, up to the newest one that is in a block."""
-        with self._database.reading() as session:
-            used = TransactionRepository(session).gas_used([id for id in self._sure_gas if id <= newest])  # noqa: A001
-        for id, gas in used.items():  # noqa: A001
-            self.capacity.learn(self._sure_gas.pop(id), gas)
-        for id in list(self._sure_gas)[:-_REMEMBERED]:  # noqa: A001
-            del self._sure_gas[id]
 
     def _largest_accepted(
         self, session: Session, orders: list[QueuedOrder], proofs: ReversalProofs
@@ -198,7 +187,7 @@ class BatchSigner:
                 reject_too_large(session, orders[0].row.seq)
                 return [], True
             self.capacity.halve(sum(order.row.size for order in orders))
-            orders = self.capacity.choose(orders, self._gas())
+            orders = self.capacity.choose(orders, self._gas(), OrderProgressRepository(session).savings)
 
     def _simulated(self, data: bytes) -> ChainError | None:
         sender = self._keys.signer("sequencer").address

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 from clearing.kit.config import Settings
-from clearing.ordering.orders import limits
+from clearing.ordering.orders.limits import NOTHING_KNOWN, GasMeter, Savings, bytes_of_proofs
 from clearing.ordering.orders.models import QueuedOrder
-from tongdui.orders import Kind
 
-_EVIDENCE_BYTES = 32 * 24
-"""An entry with a proof of sixteen hashes."""
-_RECENT = 16
-"""The need of so many batches is remembered."""
-_ENOUGH = 4
-"""From so many on it counts."""
-_MARGIN_PERCENT = 130
-"""Of the highest need among them, what the next batch may need."""
+SavingsOf = Callable[[Sequence[QueuedOrder]], Mapping[int, Savings]]
+"""Looks up what is known of orders that makes them cheaper, by `seq`."""
 
 
 class BatchCapacity:
     """How many instructions the next batch may have. It shrinks when a batch does not fit and grows again as batches succeed.
 
-    The estimate of a batch's gas is sure, because it supposes that every account is empty. Where that is what keeps orders out, it
-    learns how much of it batches really need. The first order of a batch fits by the sure estimate, so one that needs more than
-    was learned is sent again without the others.
+    The estimate of a batch's gas is sure (`limits`), so no batch should run out of gas. Should one do so all the same, those
+    after it are tried out before they are sent, until one of them is mined. Others that are mined meanwhile show nothing: they were
+    signed before.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -33,66 +26,52 @@ class BatchCapacity:
         self.limit = settings.batch_max_instructions
         self.careful = False
         """Whether a batch is tried out before it is sent, and only one is in flight at a time."""
-        self.is_tight = False
-        """Whether the queue had more for the last batch than fits by the sure estimate of gas."""
-        self._needs: deque[int] = deque(maxlen=_RECENT)
-        """Percent of the sure estimate that the last batches needed."""
 
     @property
     def is_full(self) -> bool:
         """Whether nothing has made it smaller, so that a success teaches nothing."""
         return self.limit == self._settings.batch_max_instructions and not self.careful
 
-    def choose(self, queue: Sequence[QueuedOrder], gas: int) -> list[QueuedOrder]:
-        """The first orders of the queue that go into one batch; always one, if there is any."""
-        chosen: list[QueuedOrder] = []
-        size, cost, length = 0, limits.BATCH_GAS, 0
-        percent = self._percent()
-        for order in queue:
+    def choose(self, queue: Sequence[QueuedOrder], gas: int, savings_of: SavingsOf) -> list[QueuedOrder]:
+        """The first orders of the queue that go into one batch; always one, if there is any.
+
+        What is known of them is looked up only where they would need too much gas without.
+        """
+        queue = self._within_limits(queue)
+        chosen = _within_gas(queue, gas, {})
+        return chosen if len(chosen) == len(queue) else _within_gas(queue, gas, savings_of(queue))
+
+    def _within_limits(self, queue: Sequence[QueuedOrder]) -> Sequence[QueuedOrder]:
+        size = length = 0
+        for place, order in enumerate(queue):
             size += order.row.size
-            cost += _gas(order)
-            length += _bytes(order)
-            if chosen and (size > self.limit or cost * percent > 100 * gas or length > self._settings.batch_max_bytes):
-                break
-            chosen.append(order)
-        self.is_tight = cost > gas
-        return chosen
-
-    def learn(self, sure_gas: int, gas_used: int) -> None:
-        """A batch was mined whose sure estimate was this, and used so much."""
-        self._needs.append(-(-100 * gas_used // sure_gas))
-
-    def _percent(self) -> int:
-        """Of the sure estimate, what is taken into account."""
-        if self.careful or len(self._needs) < _ENOUGH:
-            return 100
-        return min(100, -(-max(self._needs) * _MARGIN_PERCENT // 100))
+            length += len(order.packed) + bytes_of_proofs(order.load)
+            if place and (size > self.limit or length > self._settings.batch_max_bytes):
+                return queue[:place]
+        return queue
 
     def halve(self, size: int) -> None:
         """A batch of `size` instructions does not fit."""
         self.limit = max(1, min(size, self.limit) // 2)
-        self._needs.clear()
 
     def batch_failed(self) -> None:
         """A batch was mined and reverted: from now on batches are tried out first."""
         self.careful = True
-        self._needs.clear()
 
-    def batch_succeeded(self) -> None:
-        """A batch was mined and did not revert."""
+    def batch_succeeded(self, *, tried: bool) -> None:
+        """A batch was mined and did not revert; whether it had been tried out."""
+        if self.careful and not tried:
+            return
         self.limit = min(self._settings.batch_max_instructions, self.limit * 2)
         if self.limit == self._settings.batch_max_instructions:
             self.careful = False
 
 
-def sure_gas_of(orders: Iterable[QueuedOrder]) -> int:
-    """The most gas that a batch of these orders can need."""
-    return limits.BATCH_GAS + sum(map(_gas, orders))
+def _within_gas(queue: Sequence[QueuedOrder], gas: int, savings: Mapping[int, Savings]) -> list[QueuedOrder]:
+    meter = GasMeter()
 
+    def fits(order: QueuedOrder) -> bool:
+        meter.add(order.load, savings.get(order.row.seq, NOTHING_KNOWN))
+        return meter.gas <= gas
 
-def _gas(order: QueuedOrder) -> int:
-    return limits.gas_of(order.kinds)
-
-
-def _bytes(order: QueuedOrder) -> int:
-    return len(order.packed) + order.kinds[Kind.REVERSE] * _EVIDENCE_BYTES
+    return list(takewhile(fits, queue)) or list(queue[:1])

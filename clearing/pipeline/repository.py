@@ -148,24 +148,19 @@ class TransactionRepository:
             execution_options={"synchronize_session": False},
         )
 
-    def ends_of_batches(self, after: int | None, newest: int) -> Sequence[TransactionState]:
+    def ends_of_batches(self, after: int | None, newest: int) -> list[tuple[int, TransactionState]]:
         """What became of the batches with a higher id than `after`, up to `newest`, that are in a block, in the order of their
-        signing. Without `after`: of the last few, for a sequencer that has just started.
+        signing: their ids and states. Without `after`: of the last few, for a sequencer that has just started.
         """
         in_block = (TransactionState.MINED, TransactionState.REVERTED)
-        query = select(Transaction.state).where(
+        query = select(Transaction.id, Transaction.state).where(
             Transaction.orders > 0, Transaction.state.in_(in_block), Transaction.id <= newest
         )
         if after is None:
-            return self._session.scalars(query.order_by(Transaction.id.desc()).limit(_RECENT)).all()[::-1]
-        return self._session.scalars(query.where(Transaction.id > after).order_by(Transaction.id)).all()
-
-    def gas_used(self, ids: Collection[int]) -> dict[int, int]:
-        """The gas that those of these transactions used that are in a block and did not revert, by id."""
-        query = select(Transaction.id, Transaction.gas_used).where(
-            in_list(self._session, Transaction.id, ids), Transaction.state == TransactionState.MINED
-        )
-        return {id: gas for id, gas in self._session.execute(query) if gas is not None}  # noqa: A001
+            query = query.order_by(Transaction.id.desc()).limit(_RECENT)
+        else:
+            query = query.where(Transaction.id > after).order_by(Transaction.id)
+        return sorted((id, state) for id, state in self._session.execute(query))  # noqa: A001
 
     # ---------------------------------------------------------------- bytes that are no longer needed
 

@@ -23,7 +23,7 @@ class ReversalProofs:
 
     def cover(self, order: QueuedOrder) -> bool:
         """Whether the order's reversals can be proven: not while a reorganisation has removed an original."""
-        if Kind.REVERSE not in order.kinds:
+        if not order.load.reversals:
             return True
         instructions = order.signed().order.instructions
         links = [instruction.link for instruction in instructions if instruction.kind is Kind.REVERSE]
@@ -31,7 +31,7 @@ class ReversalProofs:
 
     def calldata(self, orders: Sequence[QueuedOrder]) -> bytes:
         """The calldata of a batch of these orders."""
-        contents = (order.signed() if Kind.REVERSE in order.kinds else order.packed for order in orders)
+        contents = (order.signed() if order.load.reversals else order.packed for order in orders)
         return wire.execute_calldata(contents, self._evidence)
 
     def _evidence(self, reversal: wire.Instruction) -> Evidence:

@@ -17,6 +17,7 @@ SCOPES = {
     "settle": lazy("See deposits, withdrawals and statements"),
     "webhooks": lazy("Set up webhooks"),
     "read": lazy("Look at everything of the merchant"),
+    "keys": lazy("Make other API keys, and revoke them"),
 }
 ROLES = {
     "merchant": lazy("Merchant"),

@@ -11,7 +11,7 @@ from clearing.kit.database import Database
 from clearing.kit.errors import Forbidden, Unauthenticated
 from clearing.ordering.orders.kinds import KINDS
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import Caller, Scope
+from clearing.parties.access.service import NETWORK_SCOPES, Caller, Scope
 from clearing.parties.staff import bearers
 from clearing.parties.staff.models import Restriction
 from clearing.parties.staff.titles import Title
@@ -23,7 +23,7 @@ VISITOR = Caller("public", Role.AUDITOR, None, frozenset())
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The roles that may call a route. If it has scopes, a merchant needs one of them as well."""
+    """The roles that may call a route. If it has scopes, a merchant needs one of them as well; `keys` is asked of every role."""
 
     roles: frozenset[Role]
     scopes: frozenset[Scope] = frozenset()
@@ -52,11 +52,10 @@ class Rule:
         if caller.role not in self.roles:
             roles = ", ".join(sorted(self.roles))
             raise Forbidden(f"only these roles may do this: {roles}; yours is {caller.role}")
-        if caller.role is not Role.MERCHANT:
-            return
-        if self.for_admins and caller.title not in (None, Title.ADMIN):
+        is_merchant = caller.role is Role.MERCHANT
+        if is_merchant and self.for_admins and caller.title not in (None, Title.ADMIN):
             raise Forbidden(f"only an admin of your merchant may do this; you are its {caller.title}")
-        if self.scopes and not self.scopes & caller.scopes:
+        if self.scopes and not self.scopes & caller.scopes and (is_merchant or self.scopes <= NETWORK_SCOPES):
             raise missing_scope(caller, *self.scopes)
 
 
@@ -74,7 +73,7 @@ def missing_scope(caller: Caller, *scopes: Scope) -> Forbidden:
     wanted = " or ".join(sorted(scopes))
     detail = f"your key lacks the scope {wanted}"
     if caller.title is not None:
-        detail = f"as {caller.title} of your merchant you may not do this (scope {wanted}); ask an admin"
+        detail = f"as {caller.title} you may not do this (scope {wanted}); ask an admin"
     return Forbidden(detail, code="insufficient_scope")
 
 
@@ -99,7 +98,8 @@ _MOVERS = _merchant(*(Scope(kind.label) for kind in Kind))
 _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 """Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
 _SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
-_KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True)
+_KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), frozenset({Scope.KEYS}))
+_KEY_READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ, Scope.KEYS}))
 _ONESELF = Rule(frozenset(Role), people_of=frozenset(Role), of_oneself=True)
 """A person, for its own affairs, whatever its seat."""
 _STAFF_KEEPERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True, people_of=frozenset({Role.MERCHANT}))
@@ -154,8 +154,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/agreements/{agreement}"): _READERS,
     ("GET", "/v1/agreements/{agreement}/use"): _READERS,
     ("POST", "/v1/api_keys"): _KEY_MAKERS,
-    ("GET", "/v1/api_keys"): _READERS,
-    ("DELETE", "/v1/api_keys/{api_key}"): _KEY_MAKERS,
+    ("GET", "/v1/api_keys"): _KEY_READERS,
+    ("DELETE", "/v1/api_keys/{api_key}"): _ANYONE,  # each key ends itself; whose it ends besides is the service's rule
     # People
     ("POST", "/v1/sessions"): _OPEN,
     ("GET", "/v1/sessions/issuers"): _OPEN,
@@ -266,10 +266,18 @@ def authenticate(database: Database, token: str) -> Caller:
 
 
 def require_live(session: Session, caller: Caller) -> None:
-    """Refuses a caller whose key was revoked, or whose session has ended or changed, as the session's transaction sees it."""
+    """Refuses a caller whose key was revoked or has expired, or whose session has ended or changed, as the session's transaction
+    sees it."""
     if caller is not VISITOR and not bearers.is_live(session, caller):
-        raise _unknown(is_session=caller.person_id is not None)
+        raise unknown_caller(caller)
+
+
+def unknown_caller(caller: Caller) -> Unauthenticated:
+    """The refusal of a caller who was known."""
+    return _unknown(is_session=caller.person_id is not None)
 
 
 def _unknown(*, is_session: bool) -> Unauthenticated:
-    return Unauthenticated("you are not signed in any more" if is_session else "this API key is unknown or revoked")
+    return Unauthenticated(
+        "you are not signed in any more" if is_session else "this API key is unknown, revoked or expired"
+    )

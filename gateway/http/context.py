@@ -13,7 +13,7 @@ from anyio import CapacityLimiter
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient
+from clearing.chain.client import NewestBlock
 from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -21,6 +21,7 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.kit.rollbacks import repeated
 from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.viewer import Viewer
+from clearing.oversight.health.service import Health
 from clearing.oversight.progress.service import ProgressService
 from clearing.parties.access.service import Caller
 from clearing.parties.merchants.models import Merchant
@@ -35,6 +36,7 @@ from gateway.http.key_uses import KeyUses
 from gateway.http.problems import HttpError
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
+from gateway.http.shared_answer import SharedAnswer
 from gateway.http.waiting import Waiters
 
 Done = TypeVar("Done")
@@ -49,7 +51,10 @@ class Gateway:
     network: NetworkIdentity
     keyrings: Keyrings
     oidc: OidcProvider
-    chain: ChainClient
+    health: SharedAnswer[Health]
+    """How every part of the network is."""
+    newest_block: SharedAnswer[NewestBlock | None]
+    """The node's newest block; None where it does not answer."""
     waiters: Waiters[Call]
     feed: EventFeed
     groups: Groups[Any, Response | None]

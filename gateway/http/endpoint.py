@@ -19,6 +19,7 @@ from clearing.parties.access.service import Caller, presumed_caller
 from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
 from gateway.http.acceptance import Applicant, run_alone
+from gateway.http.addresses import client_address
 from gateway.http.auth import RULES, VISITOR, Rule, authenticate, require_live, token_of
 from gateway.http.context import Call, Gateway, OpenCall, call_of, open_call_of, require_credential
 from gateway.http.dry_run import DryRunView
@@ -258,6 +259,7 @@ async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bo
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
     gateway: Gateway = request.app.state.gateway
     caller = await _caller_of(request, gateway, rule, is_stream=is_stream)
+    caller.require_address(client_address(request))
     rule.check(caller)
     if caller is not VISITOR and gateway.key_uses.note(caller, gateway.database.clock.now()):
         await to_thread.run_sync(gateway.key_uses.write, gateway.writing)
@@ -311,8 +313,7 @@ def _read_mutation(call: Call, request: Request) -> None:
 
 
 def _opened(request: Request, status: int) -> OpenCall:
-    address = request.client.host if request.client is not None else ""
-    origin = Origin(address, request.headers.get("user-agent", ""))
+    origin = Origin(client_address(request), request.headers.get("user-agent", ""))
     gateway: Gateway = request.app.state.gateway
     return OpenCall(gateway=gateway, request_id=request_id_of(request), origin=origin, status=status)
 

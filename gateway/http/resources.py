@@ -10,6 +10,8 @@ from fastapi import Response
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from clearing.parties.staff import bearers
+from gateway.http.auth import unknown_caller
 from gateway.http.context import Asked, Call, ChainResource, Shown
 from gateway.http.schemas import View
 
@@ -39,6 +41,13 @@ def resource_responses(session: Session, asked: Sequence[Asked]) -> list[Respons
         for call, _ in asked:
             call.session = None
     return [found[place] for place in range(len(asked))]
+
+
+def responses_after_waiting(session: Session, asked: Sequence[Asked]) -> list[Response | Exception]:
+    """The same for calls that have waited: one whose key has ended meanwhile learns that, and nothing else."""
+    live = bearers.live(session, {call.caller for call, _ in asked})
+    shown = iter(resource_responses(session, [one for one in asked if one[0].caller in live]))
+    return [next(shown) if call.caller in live else unknown_caller(call.caller) for call, _ in asked]
 
 
 def _responses(asked: Sequence[Asked]) -> list[Response | Exception]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import permutations
 from typing import Any
 
 from eth_account import Account
@@ -34,19 +35,43 @@ _ACCOUNTS = (b"bench operator", b"bench sequencer", b"bench owner")
 _OWNER = 2
 """Each role has an account of its own, as the auditor's kit wants it; those of the roles have their numbers."""
 
+_TERMS = AgreementTerms(
+    kind=1,
+    initiators=3,
+    fee_bps=10,
+    lifetime_days=365,
+    source_merchant=0,
+    target_merchant=0,
+    source_program=0,
+    target_program=0,
+    valid_from=0,
+    valid_until=FAR_FUTURE,
+    rate_num=9,
+    rate_den=10,
+    unit_price_micros=10_000,
+    max_points=10**6,
+    daily_cap=10**15,
+    supersedes=0,
+    grace_seconds=0,
+    accept_by=0,
+    keep_expiry=False,
+    document=bytes(32),
+)
+
 
 class BareChain:
-    """Four merchants with a program each, and an exchange agreement for every pair of programs, at 9/10."""
+    """Four merchants (or more) with a program each, and an exchange agreement for every pair of programs, at 9/10."""
 
-    def __init__(self, rpc_url: str) -> None:
+    def __init__(self, rpc_url: str, programs: int = PROGRAMS) -> None:
         self.client = ChainClient(rpc_url)
         self._accounts: list[LocalAccount] = [Account.from_key(keccak256(who)) for who in _ACCOUNTS]
-        self.keys = [keccak256(f"bench merchant {i}".encode()) for i in range(1, PROGRAMS + 1)]
+        self.keys = [keccak256(f"bench merchant {i}".encode()) for i in range(1, programs + 1)]
         self._transaction_nonces = [self.client.next_nonce(account.address) for account in self._accounts]
-        self._order_nonces = dict.fromkeys(range(1, PROGRAMS + 1), 0)
+        self.next_nonces = dict.fromkeys(range(1, programs + 1), 0)
         self.address = self._deploy()
         self.domain = Domain(self.client.chain_id(), self.address)
         self.agreements: dict[tuple[int, int], int] = {}
+        self._agreed = 0
         self._onboard()
 
     def close(self) -> None:
@@ -67,40 +92,25 @@ class BareChain:
             name = hex_of(text_word(f"M{number}"))
             self.do("registerMerchant", number, name, address_of_key(key), 10**18)
             self.do("registerProgram", number, number, name, name)
-        for source in range(1, PROGRAMS + 1):
-            for target in range(1, PROGRAMS + 1):
-                if source != target:
-                    self._agree(source, target)
+        for source, target in permutations(self.next_nonces, 2):
+            self.agreements[source, target] = self.agree(source, target)
 
-    def _agree(self, source: int, target: int) -> None:
-        number = len(self.agreements) + 1
-        terms = AgreementTerms(
-            kind=1,
-            initiators=3,
-            fee_bps=10,
-            lifetime_days=365,
-            source_merchant=source,
-            target_merchant=target,
-            source_program=source,
-            target_program=target,
-            valid_from=0,
-            valid_until=FAR_FUTURE,
-            rate_num=9,
-            rate_den=10,
-            unit_price_micros=10_000,
-            max_points=10**6,
-            daily_cap=10**15,
-            supersedes=0,
-            grace_seconds=0,
-            accept_by=0,
-            keep_expiry=False,
-            document=bytes(32),
-        )
+    def agree(self, source: int, target: int, **changes: int) -> int:
+        """Registers an agreement between two merchants with the usual terms, except for `changes`; returns its number."""
+        self._agreed += 1
+        number = self._agreed
+        sides: dict[str, Any] = {
+            "source_merchant": source,
+            "target_merchant": target,
+            "source_program": source,
+            "target_program": target,
+        }
+        terms = replace(_TERMS, **sides | changes)
         digest = terms.digest(self.domain)
         signatures = [full_signature(sign_digest(digest, self.keys[side - 1])) for side in (source, target)]
         wire = [_json(getattr(terms, field.name)) for field in fields(terms)]
         self.do("registerAgreement", number, wire, *(hex_of(signature) for signature in signatures))
-        self.agreements[source, target] = number
+        return number
 
     # ---------------------------------------------------------------- transactions
 
@@ -145,10 +155,12 @@ class BareChain:
 
     # ---------------------------------------------------------------- orders
 
-    def order(self, merchant: int, instructions: Sequence[Instruction], *, atomic: bool = False) -> SignedOrder:
-        """Signs an order with the merchant's next nonce."""
-        nonce = self._order_nonces[merchant]
-        self._order_nonces[merchant] = nonce + 1
+    def order(
+        self, merchant: int, instructions: Sequence[Instruction], *, atomic: bool = False, nonces: int = 1
+    ) -> SignedOrder:
+        """Signs an order with the merchant's next nonce; the next one after it is so many `nonces` further."""
+        nonce = self.next_nonces[merchant]
+        self.next_nonces[merchant] = nonce + nonces
         order = Order(merchant, nonce, FAR_FUTURE, tuple(instructions), atomic)
         return SignedOrder(order, sign_digest(order.digest(self.domain), self.keys[merchant - 1]))
 

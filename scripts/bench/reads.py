@@ -21,8 +21,9 @@ from clearing.kit.events.models import Event
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.notifications.webhooks.models import WebhookDelivery
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import AccessService, Caller, Scope, bootstrap_keys
+from clearing.parties.access.service import AccessService, Scope, bootstrap_keys
 from clearing.parties.members.models import Member
+from clearing.parties.merchants.models import Merchant
 from gateway.http.auth import RULES
 from scripts.bench.generated import (
     ENDPOINT,
@@ -207,6 +208,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "subject": [identifier("ord", 50)],
         "event": [event],
         "actor": [identifier("key", 1), "bootstrap"],
+        "created_by": ["bench"],
         "audit_log type": ["api_key.created", "sequencing.paused"],
         "audit_log subject": [identifier("mem", 411)],
         "audit_log cursor": [identifier("evt", 100)],
@@ -266,11 +268,8 @@ def callers(database: Database) -> dict[str, str]:
     with database.session.begin() as session:
         operator = {str(role): token for role, token in bootstrap_keys(session).items()}[OPERATOR]
         access = AccessService(session)
-        by = Caller("key_0", Role.OPERATOR, None, frozenset())
         keys = {
-            name: access.create(
-                by, role=Role.MERCHANT, merchant_id=identifier("mer", number), scopes=list(Scope), actor="bench"
-            )[1]
+            name: access.create_first(session.get_one(Merchant, number), frozenset(Scope), actor="bench")[1]
             for name, number in MERCHANTS.items()
         }
     return {**keys, OPERATOR: operator}

@@ -722,13 +722,21 @@ class Event(EventData):
 
 
 class ApiKey(Model):
-    """An API key. Only the answer that creates it has the `secret`: keep it. `last_used_at` is to the minute."""
+    """An API key. Only the answer that creates it has the `secret`: keep it. `last_used_at` is to the minute.
+
+    `parent`: the key that made it, with which it is revoked. `created_by`: the actor that made it, such as `key_...` or
+    `staff:stf_...`. `expires_at`: when it ends by itself. `networks`: where it may be used from; none: from anywhere.
+    """
 
     id: str
     role: str
     merchant: str | None = None
     scopes: tuple[str, ...] = ()
     name: str = ""
+    parent: str | None = None
+    created_by: str = ""
+    expires_at: datetime | None = None
+    networks: tuple[str, ...] = ()
     secret: str | None = None
     created_at: datetime | None = None
     last_used_at: datetime | None = None

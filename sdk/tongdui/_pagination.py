@@ -114,7 +114,7 @@ class listing(Generic[P, ElementT]):  # noqa: N801 - used as a decorator
 
 
 def moment_parameter(moment: datetime | None, name: str) -> str | None:
-    """Write a moment as a query parameter.
+    """Write a moment as a request takes it.
 
     Args:
         moment: An aware moment, or None.

@@ -29,8 +29,11 @@ MAX_INSTRUCTIONS = 1_000
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
-_ORDER_BYTES, _INSTRUCTION_BYTES = 82, 84
-"""Packed size of an order before its instructions, and of an instruction without a link."""
+ORDER_BYTES, INSTRUCTION_BYTES, LINK_BYTES = 82, 84, 32
+"""Packed size of an order before its instructions, of an instruction without a link, and of a link."""
+
+Touch = tuple[int, int, int]
+"""(kind, program, agreement): what an instruction touches beside members."""
 
 
 class Kind(IntEnum):
@@ -170,6 +173,8 @@ _INSTRUCTION_WORDS = struct.Struct(">31xB 28xI 28xI 12x20s 24xQ 24xQ 28xI")
 """Kind, program, agreement, member, points, min_out and expiry day, each as a word."""
 _INSTRUCTION_HEAD = struct.Struct(">BB III QQ H 20s")
 """Whether there is a link, kind, program, agreement, expiry day, points, min_out, evidence and member."""
+_TOUCH = struct.Struct(">BII")
+"""Kind, program and agreement, as they stand in an instruction's head."""
 
 
 def _packed(layout: struct.Struct, *values: object) -> bytes:
@@ -480,14 +485,14 @@ def execute_calldata(
     return EXECUTE_SELECTOR + word(64) + word(64 + len(orders_part)) + orders_part + _dynamic_array(evidence)
 
 
-def kinds_of(packed: bytes) -> Counter[int]:
-    """Count the instructions of each kind in a packed order, without decoding it."""
-    kinds: Counter[int] = Counter()
-    position = _ORDER_BYTES
+def touches_of(packed: bytes) -> Counter[Touch]:
+    """Count what the instructions of a packed order touch beside members, without decoding it."""
+    found: Counter[bytes] = Counter()
+    position = ORDER_BYTES
     while position < len(packed):
-        kinds[packed[position + 1]] += 1
-        position += _INSTRUCTION_BYTES + (32 if packed[position] & 1 else 0)
-    return kinds
+        found[packed[position + 1 : position + 10]] += 1
+        position += INSTRUCTION_BYTES + (LINK_BYTES if packed[position] & 1 else 0)
+    return Counter({_TOUCH.unpack(touched): count for touched, count in found.items()})
 
 
 def decode_calldata(data: bytes) -> tuple[SignedOrder, ...]:
@@ -545,7 +550,7 @@ def decode_orders_with_evidence(packed: bytes) -> Iterator[tuple[SignedOrder, tu
             merchant, nonce_high, nonce, deadline_high, deadline, flags, count, signature = _ORDER_HEAD.unpack_from(
                 packed, position
             )
-            position += _ORDER_BYTES
+            position += ORDER_BYTES
             instructions, positions = [], []
             for _ in range(count):
                 instruction, evidence, position = _decode_instruction(packed, position)
@@ -569,7 +574,7 @@ def _decode_instruction(packed: bytes, position: int) -> tuple[Instruction, int,
     flags, kind, program, agreement, expiry_day, points, min_out, evidence, member = _INSTRUCTION_HEAD.unpack_from(
         packed, position
     )
-    end = position + _INSTRUCTION_BYTES
+    end = position + INSTRUCTION_BYTES
     ref = packed[end - 32 : end]
     link = ZERO_WORD
     if flags & 1:

@@ -44,7 +44,7 @@ from ._signing import LocalSigner
 
 SCOPES = (
     *("issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"),
-    *("agree", "members", "settle", "webhooks", "read"),
+    *("agree", "members", "settle", "webhooks", "read", "keys"),
 )
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0

@@ -37,12 +37,12 @@ from tongdui.orders import (
     decode_orders,
     execute_calldata,
     full_signature,
-    kinds_of,
     recover_signer,
     sign_digest,
     signature_bytes,
     signer_change_digest,
     termination_digest,
+    touches_of,
 )
 from tongdui.receipts import Entry, Evidence, chain_head, merkle_proof, merkle_root, root_of_proof
 
@@ -283,7 +283,8 @@ def test_orders_come_back_out_of_their_bytes(batch: list[SignedOrder]) -> None:
 
     assert list(decode_orders(bytes_of_batch)) == batch
     for signed in batch:
-        assert kinds_of(packed(signed)) == Counter(i.kind for i in signed.order.instructions)
+        touched = Counter((int(i.kind), i.program, i.agreement) for i in signed.order.instructions)
+        assert touches_of(packed(signed)) == touched
     assert execute_calldata([packed(signed) for signed in batch]) == execute_calldata(batch)
     assert list(decode_calldata(bytes.fromhex(HOUSE.encode_abi("execute", [bytes_of_batch, []])[2:]))) == batch
 

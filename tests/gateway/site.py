@@ -48,7 +48,7 @@ from tongdui import receipts
 from tongdui.encoding import hex_of
 
 MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
-ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read"]
+ALL_SCOPES = [*MOVING_SCOPES, "agree", "members", "settle", "webhooks", "read", "keys"]
 CONTRACT = "0x" + "c0" * 20
 _numbers = count(1)
 _T = TypeVar("_T")
@@ -88,10 +88,17 @@ class Site:
             self.keys: dict[str, str] = {str(role): token for role, token in bootstrap_keys(session).items()}
             session.merge(Merchant(number=0, id="mer_" + "0" * 26, name="Network", status=MerchantStatus.ACTIVE))
         self.app = create_app(self.settings, self.database)
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            forwarded_allow_ips=self.settings.trusted_proxies,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
         self._server = uvicorn.Server(config)
         gateway = self.app.state.gateway
         gateway.key_uses.interval = 3_600  # tests that count statements want no others between them
+        gateway.health.keep_seconds = gateway.newest_block.keep_seconds = 0  # tests look again at once
         gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: self._server.should_exit
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60)

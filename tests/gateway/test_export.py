@@ -17,7 +17,7 @@ from clearing.kit.clock import MovableClock
 from clearing.kit.identity import SECONDS_A_DAY
 from clearing.ledger.journal.models import Batch
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import AccessService, Caller, bootstrap_keys
+from clearing.parties.access.service import AccessService, bootstrap_keys
 from clearing.parties.merchants.models import Merchant
 from gateway.app import create_app
 from scripts.dev.services import Anvil
@@ -159,13 +159,7 @@ class ChangingChain(httpx.HTTPTransport):
 def check_what_happens_when_the_chain_changes(harness: Harness, directory: Path) -> None:
     with gateway_of(harness) as (url, _):
         with harness.database.session.begin() as session:
-            key = AccessService(session).create(
-                Caller("key_0", Role.OPERATOR, None, frozenset()),
-                role=Role.OPERATOR,
-                merchant_id=None,
-                scopes=[],
-                actor="test",
-            )[1]
+            key = AccessService(session).create_root(Role.OPERATOR, actor="test")
         path = directory / "broken.csv"
         path.write_text("an earlier one")
         with (

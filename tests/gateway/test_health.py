@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text, update
 
@@ -17,9 +19,10 @@ from clearing.pipeline.leadership import Leadership, has_leader
 from clearing.pipeline.models import Transaction
 from clearing.pipeline.privileged_calls import SIGNING_ROLES, leadership_of
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
+from gateway.app import THREADS
 from scripts.dev.services import Anvil, Postgres
 from tests.gateway.site import Site, until
-
+from tests.support.silent_node import SilentNode
 
 DAEMONS = ("sequencer", "projector", *map(leadership_of, SIGNING_ROLES))
 
@@ -177,3 +180,49 @@ def test_a_network_that_was_not_reconciled_for_long_says_so_and_is_ready_all_the
     said = response.json()["checks"]["reconciliation"]
     assert (response.status_code, said["ok"]) == (200, False)
     assert said["detail"] == "not reconciled since 2023-11-14 22:13 UTC"
+
+
+# -------------------------------------------------------------------- a node that is silent
+
+
+@pytest.fixture
+def silent(database_url: str, tmp_path: Path) -> Iterator[tuple[Site, SilentNode]]:
+    with SilentNode() as node, Site(database_url, tmp_path, rpc_url=node.url, health_timeout=600) as site:
+        yield site, node
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/v1/operations"])
+def test_a_silent_node_keeps_nobody_waiting_who_does_not_ask_for_it(silent: tuple[Site, SilentNode], path: str) -> None:
+    """More ask how the node is than there are threads for requests. Somebody else is answered while all of them still wait."""
+    site, node = silent
+    headers = {"Authorization": f"Bearer {site.keys['operator']}"}
+    many = THREADS + 13
+    with ThreadPoolExecutor(many) as pool:
+        limits = httpx.Limits(max_connections=many + 1)
+        with httpx.Client(base_url=site.http.base_url, timeout=600, limits=limits, headers=headers) as http:
+            asking = [pool.submit(http.get, path) for _ in range(many)]
+            until(lambda: node.questions)
+            until(lambda: _requests_in_progress(site, path) == many)
+            assert site.get("/v1/merchants")["data"]
+            assert (node.questions, [one for one in asking if one.done()]) == (1, [])
+            node.hang_up()
+            statuses = {one.result().status_code for one in asking}
+    assert statuses == ({503} if path == "/readyz" else {200})
+    assert node.questions == 1
+
+
+def _requests_in_progress(site: Site, path: str) -> int:
+    answer = {"/readyz": site.app.state.gateway.health, "/v1/operations": site.app.state.gateway.newest_block}[path]
+    return int(answer.waiting)
+
+
+def test_the_answer_is_kept_for_a_while(connected: Site, chain: Anvil) -> None:
+    health = connected.app.state.gateway.health
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    health.keep_seconds = 3_600
+    assert _ready(connected) == (200, "ok", set())
+    with connected.database.session.begin() as session:
+        SwitchRepository(session).turn_off(SEQUENCING, "operator", "moving the node")
+    assert _ready(connected) == (200, "ok", set())
+    health.keep_seconds = 0
+    assert _ready(connected) == (503, "degraded", {"sequencer"})

@@ -402,5 +402,5 @@ def test_who_was_known_a_moment_ago_is_only_presumed(database: Database, elsewhe
         session.get_one(ApiKey, key.id).revoked_at = database.clock.now()
     assert presumed_caller(database, token) == caller
     with database.reading() as session:
-        assert not AccessService(session).is_live(caller)
+        assert not AccessService(session).live([caller.key_id])
     assert presumed_caller(database, token) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields
 
 import pytest
@@ -50,7 +51,8 @@ def test_a_kind_has_its_routes_and_their_rules(kind: InstructionKind[Instruction
 
 @pytest.mark.parametrize("kind", KINDS, ids=label)
 def test_a_transaction_can_hold_one_of_each_kind(kind: InstructionKind[InstructionRequest]) -> None:
-    assert limits.fits_alone({kind.kind: 1}, 15_000_000)
+    load = limits.Load(merchant=1, nonce=0, touches=Counter({(kind.kind, 1, 1): 1}))
+    assert limits.fits_alone(load, 15_000_000, 126_000)
 
 
 def test_a_kind_that_nobody_offers_yet_is_unknown() -> None:

@@ -1,23 +1,34 @@
-"""Batches learn how much of the sure estimate of gas they need, where it keeps orders out; one that needs more is no harm."""
+"""No batch runs out of gas, whatever a merchant signs; and after one that did, the next ones are tried out until one was mined."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
+import pytest
 from sqlalchemy import func, select
 
-from clearing.kit.config import Settings
+from clearing.kit.errors import ClearingError
 from clearing.ledger.journal.models import Batch
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.kinds.exchange import ExchangeRequest
-from clearing.ordering.orders.models import QueuedOrder
-from clearing.pipeline.capacity import BatchCapacity, sure_gas_of
+from clearing.ordering.orders.kinds.issue import IssueRequest
+from clearing.ordering.orders.limits import NOTHING_KNOWN, GasMeter, Savings
+from clearing.ordering.orders.models import OrderState
+from clearing.ordering.orders.progress_repository import OrderProgressRepository
+from clearing.ordering.orders.requests import Authorization, InstructionRequest
+from clearing.ordering.orders.service import OrderRequest, OrderService
+from clearing.parties.merchants.models import Merchant
+from clearing.pipeline.capacity import BatchCapacity
+from clearing.pipeline.models import Transaction, TransactionState
+from scripts.dev.services import Anvil
 from tests.support.harness import Harness
+from tongdui import orders as wire
 from tongdui.orders import Kind
 
+SPARSE = 440
+"""So many orders, each with a nonce in a word of its own, fit into no batch, but seemed to."""
 ITEMS = 10
-GAS = 700_000
-"""By the sure estimate, one order of ten exchanges; in truth, two."""
 
 
 def batches(harness: Harness) -> int:
@@ -25,75 +36,152 @@ def batches(harness: Harness) -> int:
         return session.scalar(select(func.count()).select_from(Batch)) or 0
 
 
-def exchange_all(harness: Harness, members: list[str], orders: int) -> int:
-    """Makes orders of everybody's exchange and settles them; in how many batches."""
-    requests = [ExchangeRequest(member=m, points=10, source_program="FUEL", target_program="CINE") for m in members]
-    ids = [harness.accept(1, requests) for _ in range(orders)]
+def ends(harness: Harness) -> Counter[TransactionState]:
+    """What became of all batches."""
+    with harness.database.session.begin() as session:
+        query = select(Transaction.state).where(Transaction.orders > 0)
+        return Counter(session.scalars(query))
+
+
+def sparse_issues(harness: Harness, member: str) -> list[str]:
+    """Many issues to a member, each in an order of its own that the merchant signs, with every 256th nonce; the orders' ids."""
+    address, _ = harness.account(member)
+    deadline = harness.database.clock.unix() + 600
+    with harness.database.session.begin() as session:
+        service = OrderService(session, network=harness.network, keyring=harness.keyring, settings=harness.settings)
+        first = service.reserve_nonces(session.get_one(Merchant, 1), 256 * SPARSE)
+    signed = []
+    for nonce in range(first, first + 256 * SPARSE, 256):
+        order = wire.Order(1, nonce, deadline, (wire.Instruction(Kind.ISSUE, address, 1, 1),))
+        signed.append(Authorization(nonce, deadline, harness.sign(1, order.digest(harness.network.domain))))
+    request = IssueRequest(member=member, points=1, program="FUEL")
+    with harness.database.session.begin() as session:
+        service = OrderService(session, network=harness.network, keyring=harness.keyring, settings=harness.settings)
+        merchant = session.get_one(Merchant, 1)
+        wanted = [
+            OrderRequest(merchant=merchant, requests=[request], actor="test", authorization=one) for one in signed
+        ]
+        return [one.id for one in service.accept_all(wanted) if not isinstance(one, ClearingError)]
+
+
+# -------------------------------------------------------------------- what is supposed, and what is known
+
+
+def test_a_merchant_with_sparse_nonces_makes_no_batch_run_out_of_gas(harness: Harness) -> None:
+    member = _with_points(harness)
+    sparse = sparse_issues(harness, member)
+    assert len(sparse) == SPARSE
+    honest = harness.issue(harness.member(), 5)
     before = batches(harness)
     harness.settle()
-    assert {harness.order(order).state for order in ids} == {"settled"}
+    assert {harness.order(order).state for order in [*sparse[:: SPARSE // 5], honest]} == {OrderState.SETTLED}
+    assert ends(harness) == {TransactionState.MINED: batches(harness)}
+    assert batches(harness) - before <= 3
+    harness.check()
+
+
+def test_without_its_price_the_nonce_word_makes_them_run_out_of_gas(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "price_of_nonce_word", lambda: 0)
+    sparse_issues(harness, _with_points(harness))
+    harness.settle()
+    assert ends(harness)[TransactionState.REVERTED] > 0
+    harness.check()
+
+
+def _with_points(harness: Harness) -> str:
+    """A member for whom orders are cheap, but for their nonces."""
+    member = harness.member()
+    harness.issue(member, 1)
+    harness.settle()
+    return member
+
+
+def test_more_orders_share_a_batch_where_members_have_points(harness: Harness) -> None:
+    known, unknown = ([harness.member() for _ in range(ITEMS)] for _ in range(2))
+    for member in known:
+        harness.issue(member, 1_000)
+    harness.settle()
+    harness.settings.batch_max_gas = 620_000
+    harness.restart()
+    exchanges = [ExchangeRequest(member=m, points=10, source_program="FUEL", target_program="CINE") for m in known]
+    assert _settled_together(harness, _issues(unknown)) == 2
+    assert _settled_together(harness, _issues(known)) == 1
+    assert _settled_together(harness, exchanges) == 1, "the points come into the page out of which others go"
+    assert ends(harness)[TransactionState.REVERTED] == 0
+    harness.check()
+
+
+def test_points_that_pending_orders_will_take_are_not_counted_on(harness: Harness) -> None:
+    emptied, kept = harness.member(), harness.member()
+    for member in (emptied, kept):
+        harness.issue(member, 100)
+    harness.settle()
+    harness.redeem(emptied, 100, "FUEL")
+    harness.redeem(kept, 50, "FUEL")
+    to_emptied, to_kept, exchanged = harness.issue(emptied, 1), harness.issue(kept, 1), harness.exchange(kept, 10)
+    with harness.database.session.begin() as session:
+        repository = OrderProgressRepository(session)
+        queue = repository.take(100)
+        by_seq = repository.savings(queue)
+        found = {order.row.id: by_seq.get(order.row.seq, NOTHING_KNOWN) for order in queue}
+    assert found[to_emptied] == NOTHING_KNOWN
+    assert found[to_kept] == Savings(full=1)
+    assert found[exchanged] == Savings(full=1, shared=1)
+    harness.settle()
+    harness.check()
+
+
+def _settled_together(harness: Harness, requests: Sequence[InstructionRequest]) -> int:
+    """Makes two orders of these requests and settles them; in how many batches."""
+    orders = [harness.accept(1, requests) for _ in range(2)]
+    before = batches(harness)
+    harness.settle()
+    assert {harness.order(order).state for order in orders} == {OrderState.SETTLED}
     return batches(harness) - before
 
 
-def test_orders_share_a_batch_once_it_is_known_what_they_need(harness: Harness) -> None:
-    members = [harness.member() for _ in range(ITEMS)]
-    for member in members:
-        harness.issue(member, 10_000)
-    harness.settle()
-    exchange_all(harness, members, 1)
-    harness.settings.batch_max_gas = GAS
-    harness.restart()
-    assert exchange_all(harness, members, 2) == 2, "nothing was learned yet"
-    for _ in range(4):
-        exchange_all(harness, members, 2)
-    assert exchange_all(harness, members, 2) == 1
-    harness.check()
+# -------------------------------------------------------------------- batches that were tried out
 
 
-def test_a_batch_that_needs_more_than_was_learned_fails_and_its_orders_settle(harness: Harness) -> None:
-    members = [harness.member() for _ in range(ITEMS)]
-    for member in members:
-        harness.issue(member, 10_000)
-    harness.settle()
-    harness.settings.batch_max_gas = GAS
-    harness.restart()
-    capacity = harness.sequencer._batches.capacity
-    for _ in range(16):
-        capacity.learn(100, 1)  # as if batches had needed almost nothing
-    assert exchange_all(harness, members, 12) > 1, "all twelve together do not fit"
-    harness.check()
-
-
-def test_what_was_learned_is_forgotten_when_a_batch_fails(harness: Harness) -> None:
-    settings, queue = harness.settings, [_order(harness.settings) for _ in range(3)]
-    capacity = BatchCapacity(settings)
-    gas = sure_gas_of(queue[:1])
-    assert len(capacity.choose(queue, gas)) == 1
-    assert capacity.is_tight
-    for _ in range(3):
-        capacity.learn(100, 30)
-    assert len(capacity.choose(queue, gas)) == 1, "three batches are too few"
-    capacity.learn(100, 30)
-    assert len(capacity.choose(queue, gas)) == 2, "39 percent of two orders, but not of three"
-    assert capacity.is_tight
-    capacity.learn(100, 90)
-    assert len(capacity.choose(queue, gas)) == 1, "one of the last needed almost all"
-    for _ in range(16):
-        capacity.learn(100, 30)
-    assert len(capacity.choose(queue, gas)) == 2
+def test_only_a_batch_that_was_tried_out_shows_that_the_next_ones_pass(harness: Harness) -> None:
+    capacity = BatchCapacity(harness.settings)
     capacity.batch_failed()
-    capacity.batch_succeeded()
-    assert len(capacity.choose(queue, gas)) == 1
+    capacity.batch_succeeded(tried=False)
+    assert capacity.careful, "it was signed before the other one failed"
+    capacity.batch_succeeded(tried=True)
     assert not capacity.careful
-    capacity.choose(queue[:1], gas)
-    assert not capacity.is_tight, "nothing had to stay out"
 
 
-def _order(settings: Settings) -> QueuedOrder:
-    kinds = Counter({int(Kind.EXCHANGE): 300})
-    assert limits.fits_alone(kinds, settings.batch_max_gas)
+def test_batches_in_flight_behind_one_that_fails_are_no_reason_to_stop_trying(
+    lone_harness: Harness, own_chain: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = lone_harness
+    own_chain.rpc("evm_setAutomine", False)
+    with monkeypatch.context() as patched:
+        patched.setattr(GasMeter, "gas", 0)
+        harness.settings.batch_max_gas = 400_000
+        harness.restart()
+        orders = [harness.accept(1, _issues([harness.member() for _ in range(20)]))]
+        harness.sequencer.step()
+        orders += [harness.issue(harness.member(), 1)]
+        harness.sequencer.step()
+        own_chain.rpc("evm_mine")
+        own_chain.rpc("evm_setAutomine", True)
+        while harness.projector.step():
+            pass
+        assert ends(harness) == {TransactionState.REVERTED: 1, TransactionState.MINED: 1}
+        orders += [harness.issue(harness.member(), 1)]
+        harness.sequencer.step()
+        capacity = harness.sequencer._batches.capacity
+        assert capacity.careful
+    harness.settle()
+    assert harness.order(orders[0]).reason == "too_large"
+    assert {harness.order(order).state for order in orders[1:]} == {OrderState.SETTLED}
+    assert ends(harness)[TransactionState.REVERTED] == 1
+    harness.check()
 
-    class Row:
-        size = 300
 
-    return QueuedOrder(Row(), bytes(300), kinds)  # type: ignore[arg-type]
+def _issues(members: Sequence[str]) -> list[IssueRequest]:
+    return [IssueRequest(member=member, points=1, program="FUEL") for member in members]

@@ -32,7 +32,6 @@ from clearing.pipeline.models import Transaction, TransactionAttempt, Transactio
 from scripts.dev.services import Anvil, anvil
 from tests.support.harness import Harness
 from tests.support.secrets import role_keys, secret_variables
-from tongdui.orders import Kind
 
 GWEI = 10**9
 
@@ -406,9 +405,7 @@ def _drifts(harness: Harness) -> list[Any]:
 
 
 def _underestimate_gas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BATCH_GAS", 0)
-    monkeypatch.setattr(limits, "_ORDER_GAS", 0)
-    monkeypatch.setattr(limits, "_INSTRUCTION_GAS", dict.fromkeys(Kind, 0))
+    monkeypatch.setattr(limits.GasMeter, "gas", 0)
 
 
 def _refuse_if(harness: Harness, wrong: Callable[[bytes], bool], message: str) -> None:

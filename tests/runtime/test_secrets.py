@@ -85,7 +85,7 @@ def test_a_process_is_told_of_a_secret_that_it_has_for_nothing(
 def test_a_signer_for_one_role_needs_one_key(directory: Path) -> None:
     only = Settings.model_validate({"keystore_dir": directory, **passwords("treasury")})
     assert check_secrets(only, "signer", ["treasury"]).signer("treasury")
-    with pytest.raises(CannotRun, match="^TONGDUI_OPERATOR_PASSWORD: is not set"):
+    with pytest.raises(CannotRun, match=r"^TONGDUI_OPERATOR_PASSWORD: is not set"):
         check_secrets(only, "signer", ["operator"])
 
 

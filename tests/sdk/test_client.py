@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -230,6 +231,25 @@ def test_awkward_ids_reach_the_gateway_whole(client: Client, gateway: StandIn) -
 
 def test_a_key_is_revoked(client: Client) -> None:
     assert client.api_keys.revoke("key_1").revoked_at is not None
+
+
+def test_a_key_is_limited() -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(
+            201, json={"id": "key_2", "role": "merchant", "parent": "key_1", "networks": ["10.0.0.0/8"]}
+        )
+
+    client = Client("http://gateway.test", "tdk_1_x", transport=httpx.MockTransport(answer))
+    ends = datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
+    key = client.api_keys.create(scopes=["read"], expires_at=ends, networks=["10.0.0.0/8"])
+    assert (key.parent, key.networks) == ("key_1", ("10.0.0.0/8",))
+    body = json.loads(sent[0].content)
+    assert (body["expires_at"], body["networks"]) == ("2026-01-01T00:00:00+00:00", ["10.0.0.0/8"])
+    with pytest.raises(ValueError, match="expires_at has no time zone"):
+        client.api_keys.create(scopes=["read"], expires_at=ends.replace(tzinfo=None))
 
 
 def test_wait_prefers_and_then_polls(client: Client, gateway: StandIn) -> None:

@@ -671,13 +671,19 @@ def upgrade() -> None:
         sa.Column("merchant_number", sa.Integer(), nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("parent_id", sa.String(length=40), nullable=True),
+        sa.Column("created_by", sa.String(length=40), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=True),
+        sa.Column("networks", sa.JSON(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("api_keys_merchant_number_fkey")),
+        sa.ForeignKeyConstraint(["parent_id"], ["api_keys.id"], name=op.f("api_keys_parent_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("api_keys_pkey")),
     )
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("api_keys_merchant_number_index"), ["merchant_number"], unique=False)
+        batch_op.create_index(batch_op.f("api_keys_parent_id_index"), ["parent_id"], unique=False)
 
     op.create_table(
         "bank_movements",
@@ -1489,6 +1495,7 @@ def downgrade() -> None:
 
     op.drop_table("bank_movements")
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("api_keys_parent_id_index"))
         batch_op.drop_index(batch_op.f("api_keys_merchant_number_index"))
 
     op.drop_table("api_keys")

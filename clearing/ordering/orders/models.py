@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, Big, BigInt, Hash, choice, partial_index
 from clearing.ledger.journal.models import Batch, Entry
+from clearing.ordering.orders.limits import Load
 from clearing.parties.members.models import NAMES_MEMBER
 from tongdui import orders as wire
 
@@ -278,8 +278,8 @@ class QueuedOrder:
 
     row: OrderRow
     packed: bytes
-    kinds: Counter[int]
-    """How many instructions it has of each kind."""
+    load: Load
+    """What its gas depends on."""
 
     def signed(self) -> wire.SignedOrder:
         """What the merchant signed."""

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, func, or_, select, text, tuple_, union, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, or_, select, text, tuple_, union, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.facts import Posted
+from clearing.ordering.orders.limits import Load, Savings
 from clearing.ordering.orders.models import (
     Instruction,
     InstructionRow,
@@ -24,6 +26,7 @@ from clearing.ordering.orders.models import (
 )
 from clearing.ordering.orders.repository import is_entry_of_instruction
 from tongdui import orders as wire
+from tongdui.orders import Kind
 
 _SUBMITTED: ColumnElement[bool] = text("orders.state = 'submitted'")  # type: ignore[assignment]
 WAITING: ColumnElement[bool] = text("orders.state = 'accepted'")  # type: ignore[assignment]
@@ -35,6 +38,9 @@ _POSTED_COLUMNS = [
     *(getattr(Entry, {"place": "index"}.get(name, name)) for name in Posted._fields if name != "tx_hash"),
 ]
 _POSTED_COLUMNS.insert(Posted._fields.index("tx_hash"), Batch.tx_hash)
+_IS_EXCHANGE: ColumnElement[bool] = Instruction.kind == Kind.EXCHANGE
+_PUTS_POINTS = Instruction.kind.in_((Kind.ISSUE, Kind.EXCHANGE))
+"""Those whose own member gets points of their `target_program`; of the others nothing is known."""
 _FEW = 20
 _UNLOADED = {"synchronize_session": False}
 """Nobody who changes orders here has loaded their models."""
@@ -56,15 +62,34 @@ class OrderProgressRepository:
         fitting = or_(queue.c.total <= instructions, queue.c.total == queue.c.size)  # the latter: it is the first
         return self._for_batch(WAITING, Order.seq.in_(select(queue.c.seq).where(fitting)))
 
+    def savings(self, orders: Sequence[QueuedOrder]) -> dict[int, Savings]:
+        """What is known of the pages in which these orders put points, by `seq`; only of those of which something is.
+
+        A page has points, whatever is in flight, if the account has more than pending orders will take. An exchange puts points
+        where it takes some if both programs share a page.
+        """
+        credited = and_(Account.address == Instruction.address, Account.program == Instruction.target_program)
+        shared = and_(_IS_EXCHANGE, _page_of(Instruction.program) == _page_of(Instruction.target_program))
+        left = cast(Account.posted, Numeric) > cast(Account.reserved, Numeric) + cast(Account.expiring, Numeric)
+        query = (
+            select(
+                Instruction.order_seq,
+                func.sum(case((or_(shared, left), 1), else_=0)),
+                func.sum(case((shared, 1), else_=0)),
+            )
+            .outerjoin(Account, credited)
+            .where(in_list(self._session, Instruction.order_seq, [order.row.seq for order in orders]), _PUTS_POINTS)
+            .group_by(Instruction.order_seq)
+        )
+        return {seq: Savings(int(full), int(shared)) for seq, full, shared in self._session.execute(query)}
+
     def of_transaction(self, transaction_id: int) -> list[QueuedOrder]:
         """The orders that a transaction carries, in order, locked."""
         return self._for_batch(_SUBMITTED, Order.transaction_id == transaction_id)
 
     def _for_batch(self, *conditions: ColumnElement[bool]) -> list[QueuedOrder]:
         query = select(*_COLUMNS, Order.packed).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
-        return [
-            QueuedOrder(OrderRow(*row), packed, wire.kinds_of(packed)) for *row, packed in self._session.execute(query)
-        ]
+        return [_queued(OrderRow(*row), packed) for *row, packed in self._session.execute(query)]
 
     def submit(self, orders: Sequence[OrderRow], transaction_id: int, at: datetime) -> list[OrderRow]:
         """Notes that a transaction carries these orders; the orders as they are now."""
@@ -205,3 +230,13 @@ class OrderProgressRepository:
     def _rows(self, *conditions: ColumnElement[bool]) -> list[InstructionRow]:
         query = select(*_INSTRUCTION_COLUMNS).where(*conditions).order_by(Instruction.order_seq, Instruction.item)
         return [InstructionRow(*row) for row in self._session.execute(query)]
+
+
+def _queued(row: OrderRow, packed: bytes) -> QueuedOrder:
+    load = Load(row.merchant_number, row.nonce, wire.touches_of(packed), row.atomic)
+    return QueuedOrder(row, packed, load)
+
+
+def _page_of(program: InstrumentedAttribute[int]) -> ColumnElement[int]:
+    """The page of balances that a program is in, as the contract counts."""
+    return (program - 1) // 4

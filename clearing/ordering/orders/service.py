@@ -161,7 +161,7 @@ class OrderService:
                 _refuse_inactive(case.wanted.merchant)
                 _refuse_duplicates(case, known)  # first: its member code is used up, which says less about why
                 case.drafts = self._resolved(case, lookups)
-                self._refuse_oversized(case.drafts)
+                self._refuse_oversized(case)
             except ClearingError as refusal:
                 case.refusal = refusal
 
@@ -174,10 +174,13 @@ class OrderService:
             drafts.append(kind_of(request.kind).resolve(resolver, request, at))
         return drafts
 
-    def _refuse_oversized(self, drafts: list[Draft]) -> None:
+    def _refuse_oversized(self, case: _Case) -> None:
         """An order that no transaction can hold would be found out by a failed batch, at everybody's cost."""
-        kinds: Counter[int] = Counter(draft.instruction.kind for draft in drafts)
-        if not limits.fits_alone(kinds, self._settings.batch_max_gas):
+        drafted = [draft.instruction for draft in case.drafts]
+        touches = Counter((int(one.kind), one.program, one.agreement) for one in drafted)
+        load = limits.Load(case.wanted.merchant.number, 0, touches, case.wanted.atomic)
+        if not limits.fits_alone(load, self._settings.batch_max_gas, self._settings.batch_max_bytes):
+            kinds = Counter(one.kind for one in drafted)
             counts = ", ".join(f"{count} of kind {wire.Kind(kind).label}" for kind, count in kinds.items())
             detail = f"{counts} may not fit into one transaction of the chain; make several orders of it"
             raise InvalidRequest.at("/instructions", detail, code="order_too_large")

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.client import ChainClient, ChainError, ChainUnreachable, Standing
 from clearing.kit.config import Settings
 from clearing.kit.database import Database, newest_revision
 from clearing.kit.identity import NetworkIdentity
@@ -66,16 +67,24 @@ class HealthService:
         self._network = NetworkIdentity.of(settings)
 
     def check(self) -> Health:
-        """Checks every part."""
+        """Checks every part. The node is asked once."""
+        node = self._node()
         return Health(
             database=_checked(self._check_database),
             migrations=_checked(self._check_migrations),
-            chain=_checked(self._check_chain),
+            chain=_checked(partial(self._check_chain, node)),
             sequencer=_checked(self._check_sequencer),
-            projector=_checked(self._check_projector),
+            projector=_checked(partial(self._check_projector, node)),
             signer=_checked(self._check_signer),
             reconciliation=_checked(self._check_reconciliation),
         )
+
+    def _node(self) -> Standing | ChainError | ChainUnreachable:
+        """Where the node stands, or why it does not say so."""
+        try:
+            return self._chain.standing()
+        except (ChainError, ChainUnreachable) as error:
+            return error
 
     def _check_database(self) -> Check:
         began = time.perf_counter()
@@ -88,11 +97,12 @@ class HealthService:
             return Check(ok=True, detail=f"at {has}")
         return Check(ok=False, detail=f"at {has}, but this version needs {needs}: run `clearing migrate`")
 
-    def _check_chain(self) -> Check:
-        chain_id = self._chain.chain_id()
-        if chain_id != self._network.chain_id:
-            return Check(ok=False, detail=f"the node serves chain {chain_id}, not {self._network.chain_id}")
-        return Check(ok=True, detail=f"chain {chain_id}, block {self._chain.head()}")
+    def _check_chain(self, node: Standing | ChainError | ChainUnreachable) -> Check:
+        if not isinstance(node, Standing):
+            return _silent(node)
+        if node.chain_id != self._network.chain_id:
+            return Check(ok=False, detail=f"the node serves chain {node.chain_id}, not {self._network.chain_id}")
+        return Check(ok=True, detail=f"chain {node.chain_id}, block {node.head}")
 
     def _check_sequencer(self) -> Check:
         with self._database.reading() as session:
@@ -129,17 +139,18 @@ class HealthService:
         )
         return Check(ok=not late, detail=f"runs{waited or '; nothing waits'}")
 
-    def _check_projector(self) -> Check:
+    def _check_projector(self, node: Standing | ChainError | ChainUnreachable) -> Check:
         with self._database.reading() as session:
             block = BlockRepository(session).last()
             is_led = has_leader(session, "projector")
         if not is_led:
             return Check(ok=False, detail="not running")
-        head = self._chain.head()
+        if not isinstance(node, Standing):
+            return _silent(node)
         projected = block.number if block else -1
         return Check(
-            ok=abs(head - projected) <= MAX_LAG_BLOCKS,
-            detail=f"runs; at block {projected} of {head}",
+            ok=abs(node.head - projected) <= MAX_LAG_BLOCKS,
+            detail=f"runs; at block {projected} of {node.head}",
         )
 
     def _check_reconciliation(self) -> Check:
@@ -160,5 +171,7 @@ def _checked(check: Callable[[], Check]) -> Check:
         return check()
     except SQLAlchemyError as error:
         return Check(ok=False, detail=f"the database does not answer ({type(error).__name__})")
-    except (ChainError, ChainUnreachable) as error:
-        return Check(ok=False, detail=f"the chain node does not answer ({type(error).__name__})")
+
+
+def _silent(error: ChainError | ChainUnreachable) -> Check:
+    return Check(ok=False, detail=f"the chain node does not answer ({type(error).__name__})")

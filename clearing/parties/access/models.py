@@ -34,8 +34,20 @@ class ApiKey(Base):
     scopes: Mapped[list[Any]] = mapped_column(JSON, default=list)
     name: Mapped[str] = mapped_column(String(60), default="")
     """What its holder calls it."""
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True, default=None)
+    """The key that made it, with which it is revoked. None: no key did."""
+    created_by: Mapped[str] = mapped_column(String(40), default="")
+    """The actor that made it: a key, a person (`staff:...`), a command."""
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    """From then on it is good for nothing. None: it does not end by itself."""
+    networks: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    """Where it may be used from, in the form of `clearing.kit.networks`. Empty: from anywhere."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    def is_live(self, at: datetime) -> bool:
+        """Whether it is good for anything at this moment."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 class ApiKeyUse(Base):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.database import Database
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
+from clearing.kit.json_values import json_values
+from clearing.kit.networks import first_outside, is_inside
 from clearing.kit.viewer import Viewer
 from clearing.parties.access.actors import person_actor
 from clearing.parties.access.directory import KEYS, KeyDirectory, keys_in
@@ -27,7 +30,7 @@ from clearing.parties.merchants.service import require_merchant
 
 
 class Scope(StrEnum):
-    """What a merchant's key may do. What the other roles may do is fixed."""
+    """What a merchant's key may do. What the other roles may do is fixed, but for `keys`."""
 
     ISSUE = "issue"
     REDEEM = "redeem"
@@ -41,6 +44,12 @@ class Scope(StrEnum):
     SETTLE = "settle"
     WEBHOOKS = "webhooks"
     READ = "read"
+    KEYS = "keys"
+    """Make other keys, which may do no more than this one, and revoke them."""
+
+
+NETWORK_SCOPES = frozenset({Scope.KEYS})
+"""The scopes that a key of the network's own roles may have, too."""
 
 
 def principal_of(merchant_number: int) -> str:
@@ -63,6 +72,8 @@ class Caller:
     """The person's title: `admin`, `cashier` ..."""
     restriction: str | None = None
     """What the person has to do before it may do anything else: `password_change`, `second_factor`."""
+    networks: tuple[str, ...] = ()
+    """Where the key may be used from; none: from anywhere."""
     idle_from: datetime | None = field(default=None, compare=False)
     """When the person's session is over if it is not used until then, by what was written of its uses."""
 
@@ -81,6 +92,26 @@ class Caller:
         """How much it sees."""
         return Viewer(self.merchant_number)
 
+    def require_address(self, address: str) -> None:
+        """Refuses an address from which the key may not be used."""
+        if self.networks and not is_inside(address, self.networks):
+            detail = (
+                f"this API key may not be used from {address or 'an unknown address'}; call from one of its networks, "
+                "or ask whoever made it for a key that names yours"
+            )
+            raise Forbidden(detail, code="address_not_allowed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a key is limited to: what it may do, until when, and from where."""
+
+    scopes: frozenset[Scope] = frozenset()
+    expires_at: datetime | None = None
+    """None: it does not end by itself."""
+    networks: Sequence[str] = ()
+    """In the form of `clearing.kit.networks`; none: from anywhere."""
+
 
 class AccessService:
     """API keys in one transaction."""
@@ -92,20 +123,16 @@ class AccessService:
 
     def authenticate(self, token: str) -> Caller | None:
         """Whose token this is, or None."""
-        return _bearer_of(token, keys_in(self._session))
+        return _bearer_of(token, keys_in(self._session), self._now())
 
-    def is_live(self, caller: Caller) -> bool:
-        """Whether the caller's key is not revoked."""
-        key = keys_in(self._session).by_id(caller.key_id)
-        return key is not None and key.revoked_at is None
+    def live(self, key_ids: Iterable[str]) -> set[str]:
+        """Those of these keys that are neither revoked nor expired."""
+        keys, now = keys_in(self._session), self._now()
+        return {id for id in key_ids if (key := keys.by_id(id)) is not None and key.is_live(now)}  # noqa: A001
 
-    def live(self, key_ids: Collection[str]) -> set[str]:
-        """Those of these keys that are not revoked."""
-        return self._keys.live(key_ids)
-
-    def list(self, viewer: Viewer, *, after: str | None, limit: int) -> Sequence[ApiKey]:
-        """The keys that the viewer may see, newest first."""
-        return self._keys.list(merchant_number=viewer.merchant_number, after=after, limit=limit)
+    def list(self, viewer: Viewer, *, created_by: str | None = None, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """The keys that the viewer may see, newest first; those that one actor has made, or all."""
+        return self._keys.list(merchant_number=viewer.merchant_number, created_by=created_by, after=after, limit=limit)
 
     def last_uses(self, keys: Iterable[ApiKey]) -> Mapping[str, datetime]:
         """When these keys were last used, to the minute, as far as they were."""
@@ -115,56 +142,111 @@ class AccessService:
         """Notes when keys were used, by their ids."""
         self._keys.note_uses(uses)
 
+    # ---------------------------------------------------------------- make
+
     def create(
-        self,
-        caller: Caller,
-        *,
-        role: Role,
-        merchant_id: str | None,
-        scopes: Iterable[Scope],
-        actor: str,
-        name: str = "",
+        self, caller: Caller, limits: Limits, *, role: Role, merchant_id: str | None, name: str = ""
     ) -> tuple[ApiKey, str]:
-        """Creates a key. Returns it with its token, which is shown only this once."""
+        """Creates a key. Returns it with its token, which is shown only this once.
+
+        A key that makes another one is its parent: the child may do no more than its parent, from nowhere else and no longer, and
+        is revoked with it. What the limits leave open, it takes from its parent.
+        """
+        if Scope.KEYS not in caller.scopes:
+            raise Forbidden("your key lacks the scope keys, so it makes no others", code="insufficient_scope")
         merchant_number = self._merchant_number(caller, role, merchant_id)
-        wanted = frozenset(scopes)
-        if role is not Role.MERCHANT and wanted:
-            raise InvalidRequest.at("/scopes", f"only a merchant's key has scopes; what the {role} may do is fixed")
-        if role is Role.MERCHANT and not wanted:
-            raise InvalidRequest.at("/scopes", "a merchant's key needs at least one scope")
-        if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
-            missing = ", ".join(sorted(wanted - caller.scopes))
-            raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
-        return self._create(role, merchant_number, wanted, actor, name)
+        _check_scopes(caller, role, limits.scopes)
+        if limits.expires_at is not None and limits.expires_at <= self._now():
+            raise InvalidRequest.at("/expires_at", "is over already; name a moment in the future, or leave it out")
+        parent = self._parent(caller)
+        if parent is not None:
+            limits = _within(parent, limits)
+        return self._create(role, merchant_number, limits, caller.actor, name, parent)
 
     def create_first(self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str) -> tuple[ApiKey, str]:
         """Creates a key of a merchant that is being taken on board. Returns it with its token, which is shown only this once."""
-        return self._create(Role.MERCHANT, merchant.number, scopes, actor)
+        return self._create(Role.MERCHANT, merchant.number, Limits(scopes=scopes), actor)
 
-    def revoke(self, caller: Caller, key_id: str, actor: str) -> ApiKey:
-        """Revokes a key. Repeating it changes nothing."""
-        key = self._keys.by_id(key_id)
-        if key is None or not caller.viewer.sees(key.merchant_number):
-            raise NotFound(f"there is no API key {key_id}")
-        if caller.role is Role.MERCHANT and not frozenset(key.scopes) <= caller.scopes:
-            raise Forbidden("your key cannot revoke a key that may do more")
-        if key.revoked_at is not None:
-            return key
-        if key.role is Role.OPERATOR and self._keys.count_live(Role.OPERATOR) == 1:
-            raise Conflict("this is the last operator key; create another one first", code="last_operator_key")
-        key.revoked_at = clock_of(self._session).now()
-        self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data={})
-        return key
+    def create_root(self, role: Role, *, actor: str, name: str = "") -> str:
+        """Creates a key of one of the network's own roles, which no other key has made. Returns its token, shown only this once."""
+        scopes = frozenset() if role is Role.AUDITOR else NETWORK_SCOPES
+        return self._create(role, None, Limits(scopes=scopes), actor, name)[1]
+
+    def _parent(self, caller: Caller) -> ApiKey | None:
+        """The key that calls; None if a person does. Nobody can revoke it until this transaction ends, or it is revoked already."""
+        if caller.person_id is not None:
+            return None
+        self._keys.lock()
+        parent = self._keys.current(caller.key_id)
+        if parent is None or not parent.is_live(self._now()):
+            raise Unauthenticated("your API key was revoked while it made another one")
+        return parent
 
     def _create(
-        self, role: Role, merchant_number: int | None, scopes: frozenset[Scope], actor: str, name: str = ""
+        self,
+        role: Role,
+        merchant_number: int | None,
+        limits: Limits,
+        actor: str,
+        name: str = "",
+        parent: ApiKey | None = None,
     ) -> tuple[ApiKey, str]:
-        key, token = _make(role, merchant_number, scopes)
+        key, token = _make(role, merchant_number, limits, actor)
         key.name = name
+        key.parent_id = parent.id if parent is not None else None
         self._keys.add(key)
-        data = {"role": role, "scopes": key.scopes, "name": name}
-        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=data)
+        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=_facts(key))
         return key, token
+
+    # ---------------------------------------------------------------- revoke
+
+    def revoke(self, caller: Caller, key_id: str) -> ApiKey:
+        """Revokes a key, and all that come from it. Repeating it changes nothing."""
+        if caller.key_id != key_id:
+            _require_reviser(caller)
+        self._keys.lock()
+        key = self._keys.current(key_id)
+        if key is None or not caller.viewer.sees(key.merchant_number):
+            raise NotFound(f"there is no API key {key_id}")
+        if caller.key_id != key_id:
+            self._require_weaker(caller, key)
+        self._revoke(key, caller.actor)
+        return key
+
+    def _require_weaker(self, caller: Caller, key: ApiKey) -> None:
+        """Refuses to revoke a key that the caller could not have made."""
+        if caller.role is Role.TREASURY and key.role is not Role.TREASURY:
+            raise Forbidden("the treasury revokes only its own keys")
+        if caller.role is not Role.MERCHANT or caller.person_id is not None:
+            return
+        own = self._keys.current(caller.key_id)
+        assert own is not None, caller.key_id
+        try:
+            _within(own, limits_of(key), inherits=False)
+        except Forbidden as refusal:
+            raise Forbidden(f"your key cannot revoke a key that may do more: {refusal.detail}") from None
+
+    def _revoke(self, root: ApiKey, actor: str) -> None:
+        tree = self._keys.live_tree(root)
+        ends = {key.id for key in tree}
+        if any(key.role is Role.OPERATOR for key in tree) and self._keys.count_live(Role.OPERATOR, but=ends) == 0:
+            detail = (
+                "no operator key would be left, because those that this key has made end with it; make one in the console, "
+                "or with `clearing keys --role operator`, and revoke this one then"
+            )
+            raise Conflict(detail, code="last_operator_key")
+        now = self._now()
+        for key in tree:
+            key.revoked_at = now
+            data = json_values({"before": {"revoked_at": None}, "after": {"revoked_at": now}})
+            if key.id != root.id:
+                data["revoked_with"] = root.id
+            self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data=data)
+
+    # ---------------------------------------------------------------- the rest
+
+    def _now(self) -> datetime:
+        return clock_of(self._session).now()
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
         if caller.role is Role.MERCHANT and role is not Role.MERCHANT:
@@ -184,39 +266,94 @@ class AccessService:
 
 
 def presumed_caller(database: Database, token: str) -> Caller | None:
-    """Whose token this was when this process last looked, or None. Only `is_live` can tell whether it still is."""
+    """Whose token this was when this process last looked, or None. Only `live` can tell whether it still is."""
     known = KEYS.latest(database)
-    return _bearer_of(token, known) if known is not None else None
+    return _bearer_of(token, known, database.clock.now()) if known is not None else None
 
 
-def _bearer_of(token: str, keys: KeyDirectory) -> Caller | None:
+def _bearer_of(token: str, keys: KeyDirectory, now: datetime) -> Caller | None:
     """Whose token this is, or None. Takes equally long whichever part of the token is wrong."""
     id, _, secret = token.removeprefix("tdk_").partition("_")  # noqa: A001
     key = keys.by_id(f"key_{id}") if token.startswith("tdk_") and id.isalnum() else None
     expected = key.secret_hash if key is not None else bytes(32)
     matches = hmac.compare_digest(expected, _hash(secret))
-    if key is None or key.revoked_at is not None or not matches:
+    if key is None or not matches or not key.is_live(now):
         return None
-    return Caller(key.id, key.role, key.merchant_number, frozenset(map(Scope, key.scopes)))
+    scopes, networks = frozenset(map(Scope, key.scopes)), tuple(key.networks)
+    return Caller(key.id, key.role, key.merchant_number, scopes, networks=networks)
+
+
+NETWORK_ROLES = (Role.OPERATOR, Role.TREASURY, Role.AUDITOR)
 
 
 def bootstrap_keys(session: Session) -> dict[Role, str]:
     """Creates the network's first keys: one for each of its own roles that has none. Returns their tokens."""
     keys = ApiKeyRepository(session)
-    tokens = {}
-    for role in (Role.OPERATOR, Role.TREASURY, Role.AUDITOR):
-        if keys.count_live(role) == 0:
-            key, tokens[role] = _make(role, None, frozenset())
-            keys.add(key)
-            EventRecorder(session).record("api_key.created", key.id, actor="bootstrap", data={"role": role})
-    return tokens
+    keys.lock()
+    missing = [role for role in NETWORK_ROLES if keys.count_live(role) == 0]
+    return {role: AccessService(session).create_root(role, actor="bootstrap") for role in missing}
+
+
+# -------------------------------------------------------------------- what a key is limited to
+
+
+def limits_of(key: ApiKey) -> Limits:
+    """What a key is limited to."""
+    return Limits(scopes=frozenset(map(Scope, key.scopes)), expires_at=key.expires_at, networks=key.networks)
+
+
+def _within(parent: ApiKey, wanted: Limits, *, inherits: bool = True) -> Limits:
+    """The limits of a key that the parent makes. Refuses wider ones than the parent's own. What they leave open is as it is of the
+    parent, if the key `inherits`; otherwise that is wider, too."""
+    own = limits_of(parent)
+    if parent.role is Role.MERCHANT and not wanted.scopes <= own.scopes:
+        missing = ", ".join(sorted(wanted.scopes - own.scopes))
+        raise Forbidden.at("/scopes", f"your key cannot grant scopes that it lacks: {missing}")
+    expires_at, networks = wanted.expires_at, wanted.networks
+    if inherits:
+        expires_at, networks = expires_at or own.expires_at, networks or own.networks
+    if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
+        detail = f"your key expires at {own.expires_at.isoformat()}, and no key outlives the one that has made it"
+        raise Forbidden.at("/expires_at", detail)
+    if own.networks:
+        place = first_outside(networks, own.networks) if networks else 0
+        if place is not None:
+            where = networks[place] if networks else "anywhere"
+            detail = f"your key may be used only from {', '.join(own.networks)}, so it cannot grant {where}"
+            raise Forbidden.at(f"/networks/{place}", detail)
+    return Limits(scopes=wanted.scopes, expires_at=expires_at, networks=networks)
+
+
+def _check_scopes(caller: Caller, role: Role, wanted: frozenset[Scope]) -> None:
+    if role is not Role.MERCHANT and not wanted <= NETWORK_SCOPES:
+        detail = f"of the scopes, a key of the {role} may have only keys; what else it may do is fixed"
+        raise InvalidRequest.at("/scopes", detail)
+    if role is Role.MERCHANT and not wanted:
+        raise InvalidRequest.at("/scopes", "a merchant's key needs at least one scope")
+    if caller.role is Role.MERCHANT and not wanted <= caller.scopes:
+        missing = ", ".join(sorted(wanted - caller.scopes))
+        raise Forbidden.at("/scopes", f"you cannot grant scopes that you lack: {missing}")
+
+
+def _require_reviser(caller: Caller) -> None:
+    """Refuses a caller who may revoke nobody's key but its own."""
+    if caller.role is Role.AUDITOR:
+        raise Forbidden("an auditor revokes no key but its own")
+    if Scope.KEYS not in caller.scopes:
+        raise Forbidden("your key lacks the scope keys, so it revokes no key but itself", code="insufficient_scope")
 
 
 def _owner(key: ApiKey) -> list[int]:
     return [] if key.merchant_number is None else [key.merchant_number]
 
 
-def _make(role: Role, merchant_number: int | None, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
+def _facts(key: ApiKey) -> dict[str, Any]:
+    """A key in its events."""
+    facts = {"role": key.role, "scopes": key.scopes, "name": key.name, "parent": key.parent_id}
+    return json_values({**facts, "expires_at": key.expires_at, "networks": key.networks})
+
+
+def _make(role: Role, merchant_number: int | None, limits: Limits, actor: str) -> tuple[ApiKey, str]:
     key_id = new_id("key")
     secret = secrets.token_hex(32)
     key = ApiKey(
@@ -224,7 +361,10 @@ def _make(role: Role, merchant_number: int | None, scopes: frozenset[Scope]) -> 
         secret_hash=_hash(secret),
         role=role,
         merchant_number=merchant_number,
-        scopes=sorted(str(scope) for scope in scopes),
+        scopes=sorted(str(scope) for scope in limits.scopes),
+        created_by=actor,
+        expires_at=limits.expires_at,
+        networks=list(limits.networks),
     )
     return key, f"tdk_{key_id.removeprefix('key_')}_{secret}"
 

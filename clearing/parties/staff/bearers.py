@@ -27,9 +27,9 @@ def note_uses(session: Session, keys: Mapping[str, datetime], sessions: Mapping[
 
 
 def is_live(session: Session, caller: Caller) -> bool:
-    """Whether the caller's key is not revoked; or the person is still signed in, on the same seat."""
+    """Whether the caller's key is neither revoked nor expired; or the person is still signed in, on the same seat."""
     if caller.person_id is None:
-        return AccessService(session).is_live(caller)
+        return bool(AccessService(session).live([caller.key_id]))
     return caller in SessionService(session).live([caller.key_id])
 
 

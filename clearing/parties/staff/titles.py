@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from clearing.parties.access.models import Role
-from clearing.parties.access.service import Scope
+from clearing.parties.access.service import NETWORK_SCOPES, Scope
 
 
 class Title(StrEnum):
@@ -28,7 +28,7 @@ class Title(StrEnum):
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What a person with this title may do for its merchant. What the network's roles may do is fixed."""
+        """What a person with this title may do for its merchant. What the network's roles may do is fixed, but for `keys`."""
         return SCOPES.get(self, frozenset())
 
 
@@ -41,17 +41,19 @@ NETWORK: Mapping[Title, Role] = {
 
 SCOPES: Mapping[Title, frozenset[Scope]] = {
     Title.ADMIN: frozenset(Scope),
-    Title.MANAGER: frozenset(Scope) - {Scope.WEBHOOKS, Scope.SETTLE},
+    Title.MANAGER: frozenset(Scope) - {Scope.WEBHOOKS, Scope.SETTLE, Scope.KEYS},
     Title.CASHIER: frozenset(
         {Scope.REDEEM, Scope.SPEND, Scope.EXCHANGE, Scope.REVERSE, Scope.MEMBERS, Scope.READ},
     ),
     Title.ACCOUNTANT: frozenset({Scope.SETTLE, Scope.READ}),
     Title.VIEWER: frozenset({Scope.READ}),
+    Title.OPERATOR: NETWORK_SCOPES,
+    Title.TREASURY: NETWORK_SCOPES,
 }
-"""What each of a merchant's titles allows.
+"""What each title allows. What else the network's own titles may do is fixed.
 
 A manager runs the shop. What lets somebody else in is the admin's: people, API keys, and webhooks, which carry all events of the
-merchant to an address for good. No scope stands for people and keys.
+merchant to an address for good. No scope stands for people.
 """
 
 NEEDS_SECOND_FACTOR = frozenset({Title.OPERATOR, Title.TREASURY})

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
+
+from sqlalchemy.orm import Session
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.deployment import deploy as deploy_contract
 from clearing.chain.deployment import without_funds
 from clearing.kit.config import Settings
 from clearing.kit.signing.passwords import passwords_of
-from clearing.parties.access.service import bootstrap_keys
+from clearing.parties.access.models import Role
+from clearing.parties.access.service import AccessService, bootstrap_keys
+from clearing.runtime.actions import terminal
 from clearing.runtime.preflight.database import open_database
 from clearing.runtime.preflight.keys import existing_roles, open_role_keys, require_password
 from clearing.runtime.preflight.node import open_node
@@ -45,8 +50,20 @@ def deploy(settings: Settings) -> int:
 
 def make_api_keys(settings: Settings) -> int:
     """Makes the first API keys and prints them as JSON, this once."""
+    return _make(settings, bootstrap_keys)
+
+
+def make_api_key(settings: Settings, role: str, name: str) -> int:
+    """Makes a further key of one of the network's own roles and prints it as JSON, this once."""
+    return _make(
+        settings,
+        lambda session: {Role(role): AccessService(session).create_root(Role(role), actor=terminal.actor(), name=name)},
+    )
+
+
+def _make(settings: Settings, make: Callable[[Session], Mapping[Role, str]]) -> int:
     with open_database(settings) as database, database.session.begin() as session:
-        tokens = bootstrap_keys(session)
+        tokens = make(session)
         sys.stdout.write(json.dumps(tokens, indent=2) + "\n")
         sys.stdout.flush()  # before the commit: a stored key is a known key
     return 0

@@ -16,9 +16,15 @@ def add_to(commands: Commands) -> None:
     add_command(
         commands, "deploy", run_deploy, "make the role keys, deploy the contract and grant the roles, where missing"
     )
-    add_command(
+    keys = add_command(
         commands, "keys", run_keys, "make and print the first API keys (operator, treasury, auditor), where missing"
     )
+    keys.add_argument(
+        "--role",
+        choices=("operator", "treasury", "auditor"),
+        help="make a further key of this role instead, which no other key has made: it stays when others are revoked",
+    )
+    keys.add_argument("--name", default="", help="what that key is called in the list of keys")
 
 
 def run_deploy(_chosen: argparse.Namespace, configured: Settings) -> int:
@@ -28,8 +34,10 @@ def run_deploy(_chosen: argparse.Namespace, configured: Settings) -> int:
     return deployment.deploy(configured)
 
 
-def run_keys(_chosen: argparse.Namespace, configured: Settings) -> int:
-    """Makes the first API keys."""
+def run_keys(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Makes API keys of the network's own roles."""
     from clearing.runtime.actions import deployment
 
+    if chosen.role is not None:
+        return deployment.make_api_key(configured, chosen.role, chosen.name)
     return deployment.make_api_keys(configured)

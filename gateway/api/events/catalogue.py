@@ -127,7 +127,10 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "merchant.credit_limit_requested": EventKind("Your credit limit will change.", _ANYTHING),
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
-    "api_key.revoked": EventKind("An API key of yours was revoked.", _NOTHING),
+    "api_key.revoked": EventKind(
+        "An API key of yours was revoked; `revoked_with` names the key from which it came, if that was revoked.",
+        _ANYTHING,
+    ),
     "staff.invited": EventKind("Somebody was offered a seat at your merchant.", _OFFER),
     "staff.invitation_revoked": EventKind("An offer of a seat was taken back.", _OFFER),
     "staff.seated": EventKind("Somebody has a seat at your merchant.", _SEAT),

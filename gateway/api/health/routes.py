@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from clearing.oversight.health.service import HealthService
 from gateway.api.health.schemas import HealthView, LifeView
 from gateway.api.health.view import health_view
 from gateway.http.context import Gateway
@@ -22,9 +21,9 @@ async def get_life() -> LifeView:
     "/readyz",
     responses={503: {"model": HealthView, "description": "Some part does not work; `checks` says which"}},
 )
-def get_readiness(request: Request, response: Response) -> HealthView:
-    """Whether every part of the network works: 200 if all do, else 503."""
+async def get_readiness(request: Request, response: Response) -> HealthView:
+    """Whether every part of the network works: 200 if all do, else 503. They are looked at once a second at most, for everybody."""
     gateway: Gateway = request.app.state.gateway
-    health = HealthService(gateway.database, gateway.chain, gateway.settings).check()
+    health = await gateway.health.get()
     response.status_code = 200 if health.ok else 503
     return health_view(health)

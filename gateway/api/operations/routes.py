@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from clearing.chain.client import NewestBlock
 from clearing.ordering.orders.movements import MovementService
-from clearing.oversight.operations.overview import OverviewService, newest_block
+from clearing.oversight.operations.overview import OverviewService
 from clearing.oversight.operations.service import OperationsService
 from gateway.api.operations.schemas import (
     OperationsView,
@@ -36,9 +36,9 @@ def _sequencing(call: Call) -> SequencingView:
     return SequencingView(pause=pause_view(call, OverviewService(call.session).pause()))
 
 
-def _newest_block(call: Reading) -> NewestBlock | None:
-    """The node is asked before the route's snapshot begins."""
-    return newest_block(call.gateway.chain)
+async def _newest_block(call: Reading) -> NewestBlock | None:
+    """The node is asked before the route's snapshot begins, and never by a thread that serves requests."""
+    return await call.gateway.newest_block.get()
 
 
 @router.get("/v1/operations")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._models import ApiKey
-from tongdui._pagination import Query, listing
+from tongdui._pagination import Query, listing, moment_parameter
 from tongdui._resource import Resource
 
 _PATH = "/v1/api_keys"
@@ -22,18 +23,22 @@ class _ApiKeys(Resource):
         merchant: str | Identified | None = None,
         scopes: Sequence[str] | None = None,
         name: str | None = None,
+        expires_at: datetime | None = None,
+        networks: Sequence[str] | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[ApiKey]:
         """Make a new API key.
 
-        Operators make keys for anyone. A merchant's key makes keys for its own merchant, with no more scopes than it
-        has itself.
+        Operators make keys for anyone. A key needs the scope `keys` to make others. They may do no more than it may, from
+        no other networks and no longer, and they are revoked with it.
 
         Args:
             role: What the key's holder is: merchant, operator, treasury or auditor.
             merchant: The merchant that it acts for.
             scopes: What it may do.
             name: What you call it, such as the till that has it.
+            expires_at: When it ends by itself, with a time zone. By default with your own key, or never.
+            networks: Where it may be used from: addresses and networks, such as `203.0.113.0/24`. By default as your own.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
 
         Returns:
@@ -41,23 +46,31 @@ class _ApiKeys(Resource):
 
         Raises:
             ForbiddenError: You may not make such a key.
+            ValueError: `expires_at` has no time zone.
         """
         body = given(
             role=role,
             merchant=optional_name_of(merchant),
             scopes=list(scopes) if scopes is not None else None,
             name=name,
+            expires_at=moment_parameter(expires_at, "expires_at"),
+            networks=list(networks) if networks is not None else None,
         )
         return (yield from self._gateway.post(ApiKey, _PATH, body, key=idempotency_key))
 
     @listing
-    def list(self, *, page_size: int | None = None) -> Query[ApiKey]:
-        """List the keys that you may see, without their secrets, `page_size` at a time."""
-        return Query(_PATH, ApiKey, {"limit": page_size})
+    def list(self, *, created_by: str | None = None, page_size: int | None = None) -> Query[ApiKey]:
+        """List the keys that you may see, without their secrets, `page_size` at a time.
+
+        `created_by`: only what this actor has made, such as `staff:stf_...`.
+        """
+        return Query(_PATH, ApiKey, {"created_by": created_by, "limit": page_size})
 
     @operation
     def revoke(self, api_key: str | Identified, *, idempotency_key: str | None = None) -> Flow[ApiKey]:
-        """End a key at once.
+        """End a key at once, and with it all keys that come from it.
+
+        Each key may end itself. For another one, your key needs the scope `keys`, and what that one may do.
 
         Args:
             api_key: The key, or its id.

@@ -1,0 +1,11 @@
+"""Where a request comes from."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+
+def client_address(request: Request) -> str:
+    """The client's address; empty if there is none. Where a proxy calls that the server trusts (`TONGDUI_TRUSTED_PROXIES`), it is
+    the address that the proxy names."""
+    return request.client.host if request.client is not None else ""
